@@ -1,0 +1,1 @@
+//! Tensors with gradients: the operations and the engine of flambeau.

@@ -1,0 +1,3 @@
+//! The CPU backend of flambeau: SIMD kernels, threads, allocator.
+
+pub mod simd;

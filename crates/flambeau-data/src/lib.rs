@@ -1,0 +1,1 @@
+//! Datasets, samplers, loaders and transforms: torch.utils.data and torchvision's parts for flambeau.

@@ -1,0 +1,1 @@
+//! Maps device names to backends for flambeau.

@@ -1,0 +1,1 @@
+//! Modules, layers, losses and initialisation: torch.nn for flambeau.

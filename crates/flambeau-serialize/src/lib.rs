@@ -1,0 +1,1 @@
+//! Reads and writes PyTorch's files for flambeau.

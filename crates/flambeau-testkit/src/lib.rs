@@ -1,0 +1,1 @@
+//! One OpInfo row per op drives every kind of test of flambeau.

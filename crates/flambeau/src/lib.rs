@@ -1,0 +1,1 @@
+//! Deep learning in pure Rust with the API of PyTorch.
