@@ -1,0 +1,261 @@
+//! What a device must be able to do: the primitives that every operation is made of.
+//!
+//! The enums are closed and the trait has no default bodies, so a backend that lacks a primitive or a function does not
+//! compile. Broadcasting, promotion, allocation and overlap checks happen above, in [`crate::ops`]; here all shapes agree.
+
+use crate::pointwise::Pointwise;
+use crate::random::Generator;
+use crate::{Array, DType, Device, Result, Scalar, Storage};
+
+/// How [`Backend::reduce`] combines values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ReduceOp {
+    /// Σ; zero without values.
+    Sum,
+    /// Π; one without values.
+    Prod,
+    /// The largest; NaN if any is. Needs a value.
+    Max,
+    /// The smallest; NaN if any is. Needs a value.
+    Min,
+    /// Whether any is not zero.
+    Any,
+    /// Whether all are not zero.
+    All,
+}
+
+impl ReduceOp {
+    /// Every way, in the order of the enum.
+    pub const ALL: [ReduceOp; 6] =
+        [ReduceOp::Sum, ReduceOp::Prod, ReduceOp::Max, ReduceOp::Min, ReduceOp::Any, ReduceOp::All];
+}
+
+/// What [`Backend::arg_reduce`] and [`Backend::sort`] look for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Extremum {
+    /// The largest value; NaN counts as larger than all.
+    Max,
+    /// The smallest value; NaN counts as smaller than all.
+    Min,
+}
+
+/// Running reductions along a dimension.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ScanOp {
+    /// Running sum.
+    Sum,
+    /// Running product.
+    Prod,
+}
+
+/// How [`Backend::scatter`] combines a value with what it finds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ScatterOp {
+    /// Replaces it (the last value wins where an index repeats).
+    Set,
+    /// Adds to it.
+    Add,
+    /// Multiplies it.
+    Mul,
+    /// Keeps the larger; NaN wins.
+    Max,
+    /// Keeps the smaller; NaN wins.
+    Min,
+}
+
+impl ScatterOp {
+    /// Every way, in the order of the enum.
+    pub const ALL: [ScatterOp; 5] = [ScatterOp::Set, ScatterOp::Add, ScatterOp::Mul, ScatterOp::Max, ScatterOp::Min];
+}
+
+/// What follows a matrix product in the same kernel, before the result is stored.
+#[derive(Clone, Copy, Default)]
+pub struct Epilogue<'a> {
+    /// Added to every row of the result; shape `[n]`, any stride.
+    pub bias: Option<&'a Array>,
+    /// Whether relu follows.
+    pub relu: bool,
+}
+
+/// Geometry of a convolution over one to three spatial dimensions. Unused leading dimensions have stride, dilation and
+/// kernel 1 and padding 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ConvGeometry {
+    /// Spatial dimensions: 1, 2 or 3.
+    pub ndim: usize,
+    /// Step between outputs.
+    pub stride: [usize; 3],
+    /// Zeros before and after each spatial dimension.
+    pub padding: [usize; 3],
+    /// Step between kernel taps.
+    pub dilation: [usize; 3],
+    /// Groups that input and output channels are split in.
+    pub groups: usize,
+}
+
+/// Geometry of a pooling window over one to three spatial dimensions (unused leading ones as in [`ConvGeometry`]).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct PoolGeometry {
+    /// Spatial dimensions: 1, 2 or 3.
+    pub ndim: usize,
+    /// Window lengths.
+    pub kernel: [usize; 3],
+    /// Step between windows.
+    pub stride: [usize; 3],
+    /// Padding before and after.
+    pub padding: [usize; 3],
+    /// Step between elements of a window (max pooling).
+    pub dilation: [usize; 3],
+}
+
+/// How [`Backend::avg_pool`] divides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct AvgPoolDivisor {
+    /// Whether padded zeros count.
+    pub count_include_pad: bool,
+    /// A divisor for every window, in place of its size.
+    pub divisor_override: Option<i64>,
+}
+
+/// How [`Backend::resample`] finds values between pixels.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum ResampleMode {
+    /// The pixel that `floor(i / scale)` falls on.
+    Nearest,
+    /// (Bi-, tri-)linear between neighbours; `align_corners` maps corner pixels to corner pixels.
+    Linear {
+        /// Whether the corner pixels' centres coincide.
+        align_corners: bool,
+    },
+}
+
+/// What [`Backend::random`] draws.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Distribution {
+    /// Uniform over [from, to).
+    Uniform {
+        /// Lower end.
+        from: f64,
+        /// Upper end, excluded.
+        to: f64,
+    },
+    /// Normal.
+    Normal {
+        /// Mean.
+        mean: f64,
+        /// Standard deviation.
+        std: f64,
+    },
+    /// One with probability p, else zero.
+    Bernoulli {
+        /// The probability of one.
+        p: f64,
+    },
+    /// Uniform integers over [from, to).
+    Integers {
+        /// Smallest.
+        from: i64,
+        /// Past the largest.
+        to: i64,
+    },
+    /// Uniform integers over all that the dtype can hold (floats: all integers up to the mantissa's precision):
+    /// `random_()`.
+    FullRange,
+    /// Exponential with rate λ.
+    Exponential {
+        /// λ.
+        rate: f64,
+    },
+}
+
+/// A device's primitives. `out` arrays are allocated by the caller. pointwise, copy, reduce and matmul write through any
+/// view; the others get a dense `out`, and dense inputs where they say so. An `out` never overlaps an input, except that
+/// pointwise may get the very same view as input and output.
+pub trait Backend: Send + Sync + std::fmt::Debug {
+    /// Whether arrays of this dtype can lie on the device.
+    fn supports(&self, device: Device, dtype: DType) -> Result<()>;
+    /// Memory of `nbytes` bytes; what it holds is unspecified.
+    fn alloc(&'static self, device: Device, nbytes: usize) -> Result<Storage>;
+    /// Enlarges a storage and keeps its bytes.
+    fn grow(&'static self, storage: &Storage, nbytes: usize) -> Result<()>;
+    /// Writes bytes to a dense array.
+    fn upload(&self, bytes: &[u8], out: &Array) -> Result<()>;
+    /// Reads a dense array.
+    fn download(&self, src: &Array, bytes: &mut [u8]) -> Result<()>;
+    /// Waits until all work on the device is done.
+    fn synchronize(&self, device: Device) -> Result<()>;
+
+    /// out = src, between any strides, converting the dtype as `Tensor.to` does.
+    fn copy(&self, src: &Array, out: &Array) -> Result<()>;
+    /// Runs a program; inputs have the outputs' shape (strides 0 where broadcast) and are converted to `compute`.
+    fn pointwise(
+        &self,
+        program: &Pointwise,
+        compute: DType,
+        inputs: &[&Array],
+        scalars: &[Scalar],
+        outs: &[&Array],
+    ) -> Result<()>;
+    /// Reduces a program of one output over `dims`; inputs have one shape, `out` has it with lengths 1 at `dims`. Values
+    /// are computed in `compute` and accumulated in `out`'s dtype (f32 for f16 and bf16).
+    #[allow(clippy::too_many_arguments, reason = "the map stage is a whole pointwise call")]
+    fn reduce(
+        &self,
+        op: ReduceOp,
+        program: &Pointwise,
+        compute: DType,
+        inputs: &[&Array],
+        scalars: &[Scalar],
+        dims: &[usize],
+        out: &Array,
+    ) -> Result<()>;
+    /// Index (and value) of the extremum along `dim`, the first where several are equal. `indices` (i64) and `values` have
+    /// length 1 there.
+    fn arg_reduce(&self, which: Extremum, src: &Array, dim: usize, values: Option<&Array>, indices: &Array) -> Result<()>;
+    /// Running reduction along `dim`, in `out`'s dtype.
+    fn scan(&self, op: ScanOp, src: &Array, dim: usize, out: &Array) -> Result<()>;
+    /// Sorts along `dim`, stably; `values` and `indices` (i64) keep the first k. [`Extremum::Max`] sorts descending.
+    fn sort(&self, first: Extremum, src: &Array, dim: usize, values: &Array, indices: &Array) -> Result<()>;
+
+    /// out\[i\] = alpha · a\[i\] · b\[i\] + beta · out\[i\], then the epilogue; `[batch, m, k] · [batch, k, n]`, any strides.
+    fn matmul(&self, a: &Array, b: &Array, alpha: Scalar, beta: Scalar, epilogue: Epilogue<'_>, out: &Array) -> Result<()>;
+
+    /// Convolution (cross-correlation) of `[n, c, …]` with `[o, c/groups, …]`; dense.
+    fn conv(&self, x: &Array, weight: &Array, bias: Option<&Array>, g: &ConvGeometry, out: &Array) -> Result<()>;
+    /// Gradient of [`Backend::conv`] for its input (also the transposed convolution); dense.
+    fn conv_input_grad(&self, grad: &Array, weight: &Array, g: &ConvGeometry, out: &Array) -> Result<()>;
+    /// Gradient of [`Backend::conv`] for its weight; dense.
+    fn conv_weight_grad(&self, x: &Array, grad: &Array, g: &ConvGeometry, out: &Array) -> Result<()>;
+
+    /// Max pooling of `[planes, d, h, w]`; `indices` (i64) are flat within a plane; dense.
+    fn max_pool(&self, src: &Array, g: &PoolGeometry, out: &Array, indices: &Array) -> Result<()>;
+    /// Adds each gradient to the element that its index names; dense.
+    fn max_pool_backward(&self, grad: &Array, indices: &Array, out: &Array) -> Result<()>;
+    /// Average pooling of `[planes, d, h, w]`; dense.
+    fn avg_pool(&self, src: &Array, g: &PoolGeometry, divisor: AvgPoolDivisor, out: &Array) -> Result<()>;
+    /// Gradient of [`Backend::avg_pool`]; dense.
+    fn avg_pool_backward(&self, grad: &Array, g: &PoolGeometry, divisor: AvgPoolDivisor, out: &Array) -> Result<()>;
+    /// Average over windows that tile the input to `out`'s lengths; dense `[planes, d, h, w]`.
+    fn adaptive_avg_pool(&self, src: &Array, out: &Array) -> Result<()>;
+    /// Gradient of [`Backend::adaptive_avg_pool`]; dense.
+    fn adaptive_avg_pool_backward(&self, grad: &Array, out: &Array) -> Result<()>;
+    /// Resizes `[planes, d, h, w]` to `out`'s lengths; `scales` are output over input lengths; dense.
+    fn resample(&self, mode: ResampleMode, scales: [f64; 3], src: &Array, out: &Array) -> Result<()>;
+    /// Gradient of [`Backend::resample`]; dense.
+    fn resample_backward(&self, mode: ResampleMode, scales: [f64; 3], grad: &Array, out: &Array) -> Result<()>;
+
+    /// out\[…i…\] = src\[…index\[…i…\]…\] along `dim`. An index outside is an error.
+    fn gather(&self, src: &Array, dim: usize, index: &Array, out: &Array) -> Result<()>;
+    /// out\[…index\[…i…\]…\] ⊕= src\[…i…\] along `dim`; `src` has `index`'s shape. An index outside is an error.
+    fn scatter(&self, op: ScatterOp, dim: usize, index: &Array, src: &Array, out: &Array) -> Result<()>;
+    /// out = src with only the lines that the 1-d `index` names along `dim`; negative indices count from the end.
+    fn index_select(&self, src: &Array, dim: usize, index: &Array, out: &Array) -> Result<()>;
+    /// The indices of elements that are not zero, in row-major order: i64 `[n, ndim]`.
+    fn nonzero(&self, src: &Array) -> Result<Array>;
+
+    /// softmax (or its logarithm) along `dim`, in f32 for f16 and bf16.
+    fn softmax(&self, src: &Array, dim: usize, log: bool, out: &Array) -> Result<()>;
+
+    /// Fills a dense array with random numbers.
+    fn random(&self, distribution: Distribution, generator: &Generator, out: &Array) -> Result<()>;
+}

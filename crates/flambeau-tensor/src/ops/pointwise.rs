@@ -1,0 +1,160 @@
+//! Pointwise calls: dtypes, broadcasting, fresh and given outputs.
+
+use super::layout::result_strides;
+use super::same_device;
+use crate::dims::{Dims, broadcast_shapes};
+use crate::pointwise::{IDENTITY, Pointwise};
+use crate::promotion::{ResultType, can_cast};
+use crate::{Array, DType, Error, Result, Scalar};
+use smallvec::SmallVec;
+use std::sync::LazyLock;
+
+/// Inputs of one call, viewed in one shape.
+pub(super) type Inputs = SmallVec<[Array; 4]>;
+
+/// The operands' common dtype by PyTorch's rules; masks take no part.
+pub(super) fn common_dtype(program: &Pointwise, inputs: &[&Array], scalars: &[Scalar]) -> DType {
+    let tensors = inputs.iter().enumerate().filter(|&(i, _)| !program.is_mask(i));
+    let result = tensors.fold(ResultType::default(), |r, (_, a)| r.tensor(a.dtype(), a.ndim()));
+    scalars.iter().fold(result, |r, &s| r.number(s)).finish()
+}
+
+/// The shape that the inputs broadcast to.
+pub(super) fn common_shape(inputs: &[&Array]) -> Result<Dims> {
+    let mut shape: Dims = inputs.first().map_or_else(Dims::new, |a| a.shape().into());
+    for a in &inputs[1.min(inputs.len())..] {
+        if a.shape() != shape.as_slice() {
+            shape = broadcast_shapes(&shape, a.shape())?;
+        }
+    }
+    Ok(shape)
+}
+
+/// Views every input in `shape`.
+pub(super) fn expand_all(inputs: &[&Array], shape: &[usize]) -> Result<Inputs> {
+    inputs.iter().map(|a| if a.shape() == shape { Ok((*a).clone()) } else { a.broadcast_to(shape) }).collect()
+}
+
+/// Runs a program of one output into a fresh array, with the dtype that its rule gives.
+///
+/// # Errors
+/// When the inputs do not broadcast or lie on several devices.
+pub fn pointwise(program: &Pointwise, inputs: &[&Array], scalars: &[Scalar]) -> Result<Array> {
+    let mut outs = pointwise_outputs(program, inputs, scalars)?;
+    Ok(outs.pop().expect("a program has an output"))
+}
+
+/// Runs a program into fresh arrays, one per output.
+pub fn pointwise_outputs(program: &Pointwise, inputs: &[&Array], scalars: &[Scalar]) -> Result<SmallVec<[Array; 1]>> {
+    same_device(inputs)?;
+    let first = inputs.first().expect("a fresh result takes its device from an input");
+    let (compute, result) = program.dtypes(common_dtype(program, inputs, scalars));
+    let uniform = inputs.iter().all(|a| a.shape() == first.shape());
+    let shape: Dims = if uniform { first.shape().into() } else { common_shape(inputs)? };
+    let expanded: Inputs;
+    let expanded_refs: SmallVec<[&Array; 4]>;
+    let inputs = if uniform {
+        inputs
+    } else {
+        expanded = expand_all(inputs, &shape)?;
+        expanded_refs = expanded.iter().collect();
+        &expanded_refs
+    };
+    let strides = result_strides(&shape, inputs);
+    let mut outs = SmallVec::new();
+    for _ in program.outputs() {
+        outs.push(Array::empty_strided(first.backend(), first.device(), &shape, &strides, result)?);
+    }
+    if !shape.contains(&0) {
+        let out_refs: SmallVec<[&Array; 2]> = outs.iter().collect();
+        first.backend().pointwise(program, compute, inputs, scalars, &out_refs)?;
+    }
+    Ok(outs)
+}
+
+/// Runs a program into given views (in-place operations, `out=`). An output may be the very view of an input; inputs that
+/// overlap an output otherwise are copied first.
+///
+/// # Errors
+/// When the inputs do not broadcast to the outputs' shape, an output cannot hold the result's dtype, or an output's
+/// elements share memory.
+pub fn pointwise_into(program: &Pointwise, inputs: &[&Array], scalars: &[Scalar], outs: &[&Array]) -> Result<()> {
+    let all: SmallVec<[&Array; 6]> = inputs.iter().chain(outs).copied().collect();
+    same_device(&all)?;
+    let (compute, result) = program.dtypes(common_dtype(program, inputs, scalars));
+    let shape = outs[0].shape();
+    for out in outs {
+        if !can_cast(result, out.dtype()) {
+            return Err(Error::ResultCast { from: result, to: out.dtype() });
+        }
+        check_writable(out)?;
+    }
+    let common = common_shape(&all[..inputs.len()])?;
+    if common.as_slice() != shape && broadcast_shapes(&common, shape)?.as_slice() != shape {
+        return Err(Error::runtime(format!(
+            "output with shape {shape:?} doesn't match the broadcast shape {:?}",
+            broadcast_shapes(&common, shape)?.as_slice()
+        )));
+    }
+    if shape.contains(&0) {
+        return Ok(());
+    }
+    let mut inputs = expand_all(inputs, shape)?;
+    for input in &mut inputs {
+        if outs.iter().any(|out| out.may_overlap(input) && !out.same_view(input)) {
+            *input = input.copy()?;
+        }
+    }
+    let inputs: SmallVec<[&Array; 4]> = inputs.iter().collect();
+    outs[0].backend().pointwise(program, compute, &inputs, scalars, outs)
+}
+
+fn check_writable(out: &Array) -> Result<()> {
+    if out.is_contiguous() || out.is_non_overlapping() {
+        return Ok(());
+    }
+    Err(Error::runtime(
+        "unsupported operation: more than one element of the written-to tensor refers to a single memory location. Please \
+         clone() the tensor before performing the operation.",
+    ))
+}
+
+static FILL: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.scalar(0)));
+
+/// Writes one value to every element of a view.
+pub fn fill(out: &Array, value: Scalar) -> Result<()> {
+    check_writable(out)?;
+    if out.numel() == 0 {
+        return Ok(());
+    }
+    out.backend().pointwise(&FILL, out.dtype(), &[], &[value], &[out])
+}
+
+/// out = src with broadcasting and conversion: `Tensor.copy_`. Copies between devices.
+pub fn copy_into(src: &Array, out: &Array) -> Result<()> {
+    check_writable(out)?;
+    let mut src = if src.shape() == out.shape() { src.clone() } else { src.broadcast_to(out.shape())? };
+    if out.numel() == 0 || (src.same_view(out)) {
+        return Ok(());
+    }
+    if src.device() != out.device() {
+        let dense = src.to_dtype(out.dtype())?.contiguous()?;
+        let mut bytes = vec![0; dense.numel() * dense.dtype().size()];
+        dense.backend().download(&dense, &mut bytes)?;
+        if out.is_contiguous() {
+            return out.backend().upload(&bytes, out);
+        }
+        let staged = Array::empty(out.backend(), out.device(), out.shape(), out.dtype())?;
+        out.backend().upload(&bytes, &staged)?;
+        return out.backend().copy(&staged, out);
+    }
+    if src.may_overlap(out) {
+        src = src.copy()?;
+    }
+    out.backend().copy(&src, out)
+}
+
+/// The program of a plain copy, for callers that need a map stage without a map.
+pub(super) fn identity() -> &'static Pointwise {
+    &IDENTITY
+}

@@ -1,0 +1,198 @@
+//! Formulas become nodes.
+
+use super::{BinaryOp, DTypeRule, Node, NodeId, Pointwise, UnaryOp};
+use crate::Scalar;
+use smallvec::SmallVec;
+use std::cell::{Cell, RefCell};
+use std::ops::{Add, Div, Mul, Neg, Sub};
+use std::sync::OnceLock;
+
+/// Collects the nodes of a program; equal nodes are made once.
+#[derive(Default)]
+pub struct Builder {
+    nodes: RefCell<Vec<Node>>,
+    masks: Cell<u32>,
+}
+
+/// A value of a program under construction: `Copy`, so that formulas need no clones.
+#[derive(Clone, Copy)]
+pub struct Expr<'b> {
+    builder: &'b Builder,
+    id: NodeId,
+}
+
+impl Builder {
+    fn push(&self, node: Node) -> Expr<'_> {
+        let mut nodes = self.nodes.borrow_mut();
+        let id = nodes.iter().position(|&n| n == node).unwrap_or_else(|| {
+            nodes.push(node);
+            nodes.len() - 1
+        });
+        Expr { builder: self, id: id as NodeId }
+    }
+
+    /// The i-th input array's element.
+    pub fn input(&self, i: usize) -> Expr<'_> {
+        self.push(Node::Input(i as u8))
+    }
+
+    /// The i-th input array's element as a truth value: it takes no part in type promotion.
+    pub fn mask(&self, i: usize) -> Expr<'_> {
+        self.masks.set(self.masks.get() | 1 << i);
+        self.input(i)
+    }
+
+    /// The i-th runtime scalar.
+    pub fn scalar(&self, i: usize) -> Expr<'_> {
+        self.push(Node::Scalar(i as u8))
+    }
+
+    /// A constant of the formula.
+    pub fn constant(&self, value: impl Into<Scalar>) -> Expr<'_> {
+        self.push(Node::Const(value.into()))
+    }
+
+    pub(super) fn node(&self, node: Node) -> Expr<'_> {
+        self.push(node)
+    }
+
+    pub(super) fn finish(self, outputs: SmallVec<[NodeId; 2]>) -> Pointwise {
+        let nodes = self.nodes.into_inner();
+        let count = |pick: fn(&Node) -> Option<u8>| nodes.iter().filter_map(pick).map(|i| i as usize + 1).max().unwrap_or(0);
+        let num_inputs = count(|n| if let Node::Input(i) = n { Some(*i) } else { None });
+        let num_scalars = count(|n| if let Node::Scalar(i) = n { Some(*i) } else { None });
+        let rules = dtype_rules(&nodes);
+        let of_outputs = outputs.iter().map(|&o| rules[o as usize]);
+        let rule = of_outputs.fold(DTypeRule::Promote, |a, b| if a == DTypeRule::Promote { b } else { a });
+        Pointwise {
+            nodes,
+            outputs,
+            num_inputs,
+            num_scalars,
+            masks: self.masks.get(),
+            rule,
+            explicit: None,
+            gradients: OnceLock::new(),
+        }
+    }
+}
+
+/// The rule that each node's value follows: bool where it is a comparison, else float if any step below it is.
+fn dtype_rules(nodes: &[Node]) -> Vec<DTypeRule> {
+    let mut rules: Vec<DTypeRule> = Vec::with_capacity(nodes.len());
+    for node in nodes {
+        let below = |ids: &[NodeId]| {
+            let float = ids.iter().any(|&i| rules[i as usize] == DTypeRule::Float);
+            if float { DTypeRule::Float } else { DTypeRule::Promote }
+        };
+        let rule = match *node {
+            Node::Input(_) | Node::Scalar(_) | Node::Const(_) => DTypeRule::Promote,
+            Node::Unary(op, a) if op.dtype_rule() == DTypeRule::Promote => below(&[a]),
+            Node::Unary(op, _) => op.dtype_rule(),
+            Node::Binary(op, a, b) if op.dtype_rule() == DTypeRule::Promote => below(&[a, b]),
+            Node::Binary(op, _, _) => op.dtype_rule(),
+            Node::Where(_, a, b) => below(&[a, b]),
+        };
+        rules.push(rule);
+    }
+    rules
+}
+
+impl<'b> Expr<'b> {
+    pub(super) fn id(&self) -> NodeId {
+        self.id
+    }
+
+    /// The builder that this value belongs to.
+    pub fn builder(self) -> &'b Builder {
+        self.builder
+    }
+
+    /// A constant beside this value.
+    pub fn constant(self, value: impl Into<Scalar>) -> Expr<'b> {
+        self.builder.constant(value)
+    }
+
+    /// Applies a function of one number.
+    pub fn unary(self, op: UnaryOp) -> Expr<'b> {
+        self.builder.push(Node::Unary(op, self.id))
+    }
+
+    /// Applies a function of two numbers.
+    pub fn binary(self, op: BinaryOp, other: impl IntoExpr<'b>) -> Expr<'b> {
+        let other = other.into_expr(self.builder);
+        self.builder.push(Node::Binary(op, self.id, other.id))
+    }
+
+    /// `a` where this is true, else `b`.
+    pub fn select(self, a: impl IntoExpr<'b>, b: impl IntoExpr<'b>) -> Expr<'b> {
+        let (a, b) = (a.into_expr(self.builder), b.into_expr(self.builder));
+        self.builder.push(Node::Where(self.id, a.id, b.id))
+    }
+}
+
+/// A value or a number that a formula may use as an operand.
+pub trait IntoExpr<'b> {
+    /// The operand as a value of `builder`'s program.
+    fn into_expr(self, builder: &'b Builder) -> Expr<'b>;
+}
+
+impl<'b> IntoExpr<'b> for Expr<'b> {
+    fn into_expr(self, _: &'b Builder) -> Expr<'b> {
+        self
+    }
+}
+
+impl<'b> IntoExpr<'b> for f64 {
+    fn into_expr(self, builder: &'b Builder) -> Expr<'b> {
+        builder.constant(self)
+    }
+}
+
+impl<'b> IntoExpr<'b> for i64 {
+    fn into_expr(self, builder: &'b Builder) -> Expr<'b> {
+        builder.constant(self)
+    }
+}
+
+macro_rules! methods {
+    (unary: $($name:ident $op:ident),*; binary: $($bname:ident $bop:ident),*) => {
+        /// Scalar functions as methods; see [`UnaryOp`] and [`BinaryOp`].
+        #[allow(missing_docs, reason = "the names are the functions")]
+        impl<'b> Expr<'b> {
+            $(pub fn $name(self) -> Expr<'b> { self.unary(UnaryOp::$op) })*
+            $(pub fn $bname(self, other: impl IntoExpr<'b>) -> Expr<'b> { self.binary(BinaryOp::$bop, other) })*
+        }
+    };
+}
+
+methods! {
+    unary: abs Abs, sign Sign, reciprocal Reciprocal, sqrt Sqrt, rsqrt Rsqrt, exp Exp, expm1 Expm1, log Log, log2 Log2,
+        log10 Log10, log1p Log1p, sin Sin, cos Cos, tan Tan, asin Asin, acos Acos, atan Atan, sinh Sinh, cosh Cosh,
+        tanh Tanh, sigmoid Sigmoid, erf Erf, erfc Erfc, floor Floor, ceil Ceil, round Round, trunc Trunc, relu Relu,
+        is_nan IsNan, logical_not LogicalNot;
+    binary: floor_div FloorDiv, remainder Remainder, fmod Fmod, pow Pow, maximum Maximum, minimum Minimum, atan2 Atan2,
+        eq Eq, ne Ne, lt Lt, le Le, gt Gt, ge Ge, and LogicalAnd, or LogicalOr
+}
+
+macro_rules! operators {
+    ($($trait:ident $method:ident),*) => {$(
+        impl<'b, R: IntoExpr<'b>> $trait<R> for Expr<'b> {
+            type Output = Expr<'b>;
+            fn $method(self, other: R) -> Expr<'b> { self.binary(BinaryOp::$trait, other) }
+        }
+        impl<'b> $trait<Expr<'b>> for f64 {
+            type Output = Expr<'b>;
+            fn $method(self, other: Expr<'b>) -> Expr<'b> { other.constant(self).binary(BinaryOp::$trait, other) }
+        }
+    )*};
+}
+
+operators!(Add add, Sub sub, Mul mul, Div div);
+
+impl<'b> Neg for Expr<'b> {
+    type Output = Expr<'b>;
+    fn neg(self) -> Expr<'b> {
+        self.unary(UnaryOp::Neg)
+    }
+}

@@ -1,0 +1,304 @@
+//! Derivatives of programs, as programs.
+//!
+//! Derived in tangent form: each node's ∂node/∂input is built from its operands' tangents, and the incoming gradient is
+//! multiplied last, inside the branches of a select. The adjoint form would send a gradient of zero through the branch
+//! that was not taken, and 0 · inf is NaN: ELU(100) must have gradient 1.
+
+use super::{BinaryOp, Builder, Expr, Node, NodeId, Pointwise, UnaryOp};
+
+/// What a gradient program takes as its inputs, in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Leaf {
+    /// The gradient of output j.
+    Grad(u8),
+    /// Input i of the program.
+    Input(u8),
+    /// Result j of the program.
+    Output(u8),
+}
+
+/// The gradient of one input.
+#[derive(Debug)]
+pub struct Gradient {
+    /// Σⱼ gradⱼ · ∂outⱼ/∂inᵢ over [`Gradient::leaves`] as its inputs, and the program's own runtime scalars.
+    pub program: Pointwise,
+    /// What to pass. A leaf that is not listed need not be saved.
+    pub leaves: Vec<Leaf>,
+    /// Whether the derivative is zero everywhere.
+    pub is_zero: bool,
+}
+
+/// ∂node/∂input. Zero and one are kept apart, so that no 0 · inf is ever computed and no product with one is.
+#[derive(Clone)]
+enum Tangent<'b> {
+    Zero,
+    One,
+    Value(Expr<'b>),
+    Where(Expr<'b>, Box<[Tangent<'b>; 2]>),
+}
+
+use Tangent::{One, Value, Where, Zero};
+
+fn select<'b>(condition: Expr<'b>, a: Tangent<'b>, b: Tangent<'b>) -> Tangent<'b> {
+    match (&a, &b) {
+        (Zero, Zero) => Zero,
+        (One, One) => One,
+        _ => Where(condition, Box::new([a, b])),
+    }
+}
+
+fn times<'b>(a: Tangent<'b>, b: Tangent<'b>) -> Tangent<'b> {
+    match (a, b) {
+        (Zero, _) | (_, Zero) => Zero,
+        (One, x) | (x, One) => x,
+        (Where(c, ab), x) | (x, Where(c, ab)) => {
+            let [p, q] = *ab;
+            select(c, times(p, x.clone()), times(q, x))
+        }
+        (Value(x), Value(y)) => Value(x * y),
+    }
+}
+
+fn plus<'b>(a: Tangent<'b>, b: Tangent<'b>, builder: &'b Builder) -> Tangent<'b> {
+    match (a, b) {
+        (Zero, x) | (x, Zero) => x,
+        (a, b) => Value(value(a, builder) + value(b, builder)),
+    }
+}
+
+fn negate<'b>(a: Tangent<'b>, builder: &'b Builder) -> Tangent<'b> {
+    match a {
+        Zero => Zero,
+        Where(c, ab) => {
+            let [p, q] = *ab;
+            select(c, negate(p, builder), negate(q, builder))
+        }
+        other => Value(-value(other, builder)),
+    }
+}
+
+fn value<'b>(a: Tangent<'b>, builder: &'b Builder) -> Expr<'b> {
+    match a {
+        Zero => builder.constant(0.0),
+        One => builder.constant(1.0),
+        Value(x) => x,
+        Where(c, ab) => {
+            let [p, q] = *ab;
+            c.select(value(p, builder), value(q, builder))
+        }
+    }
+}
+
+/// f′(x), where y = f(x).
+fn unary<'b>(op: UnaryOp, x: Expr<'b>, y: Expr<'b>) -> Tangent<'b> {
+    let ln = std::f64::consts::LN_10;
+    Value(match op {
+        UnaryOp::Neg => x.constant(-1.0),
+        UnaryOp::Abs => x.sign(),
+        UnaryOp::Reciprocal => -(y * y),
+        UnaryOp::Sqrt => 1.0 / (y * 2.0),
+        UnaryOp::Rsqrt => y * y * y * -0.5,
+        UnaryOp::Exp => y,
+        UnaryOp::Expm1 => y + 1.0,
+        UnaryOp::Log => 1.0 / x,
+        UnaryOp::Log2 => 1.0 / (x * std::f64::consts::LN_2),
+        UnaryOp::Log10 => 1.0 / (x * ln),
+        UnaryOp::Log1p => 1.0 / (x + 1.0),
+        UnaryOp::Sin => x.cos(),
+        UnaryOp::Cos => -x.sin(),
+        UnaryOp::Tan => y * y + 1.0,
+        UnaryOp::Asin => (1.0 - x * x).rsqrt(),
+        UnaryOp::Acos => -(1.0 - x * x).rsqrt(),
+        UnaryOp::Atan => 1.0 / (x * x + 1.0),
+        UnaryOp::Sinh => x.cosh(),
+        UnaryOp::Cosh => x.sinh(),
+        UnaryOp::Tanh => 1.0 - y * y,
+        UnaryOp::Sigmoid => (1.0 - y) * y,
+        UnaryOp::Erf => (-(x * x)).exp() * std::f64::consts::FRAC_2_SQRT_PI,
+        UnaryOp::Erfc => (-(x * x)).exp() * -std::f64::consts::FRAC_2_SQRT_PI,
+        // PyTorch masks by `result <= 0`: a NaN passes its gradient, and relu'(0) is 0.
+        UnaryOp::Relu => return select(y.le(0.0), Zero, One),
+        UnaryOp::Sign
+        | UnaryOp::Floor
+        | UnaryOp::Ceil
+        | UnaryOp::Round
+        | UnaryOp::Trunc
+        | UnaryOp::IsNan
+        | UnaryOp::IsInf
+        | UnaryOp::IsFinite
+        | UnaryOp::LogicalNot
+        | UnaryOp::BitwiseNot => return Zero,
+    })
+}
+
+/// ∂f(a, b)/∂a and ∂f(a, b)/∂b, where y = f(a, b).
+fn binary<'b>(op: BinaryOp, a: Expr<'b>, b: Expr<'b>, y: Expr<'b>) -> [Tangent<'b>; 2] {
+    let half = a.constant(0.5);
+    match op {
+        BinaryOp::Add => [One, One],
+        BinaryOp::Sub => [One, Value(a.constant(-1.0))],
+        BinaryOp::Mul => [Value(b), Value(a)],
+        BinaryOp::Div => [Value(1.0 / b), Value(-((a / b) / b))],
+        BinaryOp::Remainder => [One, Value(-a.floor_div(b))],
+        BinaryOp::Fmod => [One, Value(-(a / b).trunc())],
+        BinaryOp::Pow => [
+            select(b.eq(0.0), Zero, Value(b * a.pow(b - 1.0))),
+            // 0^b has no slope in b for b ≥ 0, where log(0) would say -inf.
+            select(a.eq(0.0).and(b.ge(0.0)), Zero, Value(y * a.log())),
+        ],
+        // A tie shares the gradient; with a NaN both comparisons fail and both sides get it, as in PyTorch.
+        BinaryOp::Maximum => [
+            select(a.eq(b), Value(half), select(a.lt(b), Zero, One)),
+            select(a.eq(b), Value(half), select(b.lt(a), Zero, One)),
+        ],
+        BinaryOp::Minimum => [
+            select(a.eq(b), Value(half), select(a.gt(b), Zero, One)),
+            select(a.eq(b), Value(half), select(b.gt(a), Zero, One)),
+        ],
+        BinaryOp::Atan2 => {
+            let r2 = a * a + b * b;
+            [Value(b / r2), Value(-a / r2)]
+        }
+        BinaryOp::FloorDiv
+        | BinaryOp::Eq
+        | BinaryOp::Ne
+        | BinaryOp::Lt
+        | BinaryOp::Le
+        | BinaryOp::Gt
+        | BinaryOp::Ge
+        | BinaryOp::LogicalAnd
+        | BinaryOp::LogicalOr
+        | BinaryOp::LogicalXor
+        | BinaryOp::BitwiseAnd
+        | BinaryOp::BitwiseOr
+        | BinaryOp::BitwiseXor => [Zero, Zero],
+    }
+}
+
+pub(super) fn derive(program: &Pointwise, input: usize) -> Gradient {
+    let builder = Builder::default();
+    // While it is built, the gradient program sees every possible leaf: gradients, inputs, saved outputs.
+    let (num_grads, num_inputs) = (program.outputs.len(), program.num_inputs);
+    let grad = |j: usize| builder.input(j);
+    let arg = |i: usize| match program.is_mask(i) {
+        true => builder.mask(num_grads + i),
+        false => builder.input(num_grads + i),
+    };
+    let saved = |j: usize| builder.input(num_grads + num_inputs + j);
+
+    let mut is_zero = false;
+    let total = match &program.explicit {
+        Some(explicit) => {
+            let inputs: Vec<_> = (0..num_inputs).map(arg).collect();
+            explicit(&builder, grad(0), &inputs, &[saved(0)])[input]
+        }
+        None => {
+            let tangents = tangents(program, input, &builder, &arg, &saved);
+            let parts = program.outputs.iter().enumerate().map(|(j, &out)| times(tangents[out as usize].clone(), Value(grad(j))));
+            let total = parts.fold(Zero, |sum, part| plus(sum, part, &builder));
+            is_zero = matches!(total, Zero);
+            value(total, &builder)
+        }
+    };
+    let id = total.id();
+    prune(builder.finish(std::iter::once(id).collect()), num_grads, num_inputs, is_zero)
+}
+
+/// ∂node/∂input for every node.
+fn tangents<'b>(
+    program: &Pointwise,
+    input: usize,
+    builder: &'b Builder,
+    arg: &dyn Fn(usize) -> Expr<'b>,
+    saved: &dyn Fn(usize) -> Expr<'b>,
+) -> Vec<Tangent<'b>> {
+    let mut values: Vec<Expr<'b>> = Vec::with_capacity(program.nodes.len());
+    let mut tangents: Vec<Tangent<'b>> = Vec::with_capacity(program.nodes.len());
+    for (id, node) in program.nodes.iter().enumerate() {
+        let at = |i: NodeId| values[i as usize];
+        let tangent = |i: NodeId| tangents[i as usize].clone();
+        let val = match *node {
+            Node::Input(i) => arg(i as usize),
+            Node::Scalar(_) | Node::Const(_) => builder.node(*node),
+            Node::Unary(op, a) => at(a).unary(op),
+            Node::Binary(op, a, b) => at(a).binary(op, at(b)),
+            Node::Where(c, a, b) => at(c).select(at(a), at(b)),
+        };
+        // A derivative that is written in terms of the result uses the saved output where there is one.
+        let result = program.outputs.iter().position(|&o| o as usize == id).map_or(val, saved);
+        let tan = match *node {
+            Node::Input(i) if i as usize == input => One,
+            Node::Input(_) | Node::Scalar(_) | Node::Const(_) => Zero,
+            Node::Unary(UnaryOp::Neg, a) => negate(tangent(a), builder),
+            Node::Unary(op, a) => match tangent(a) {
+                Zero => Zero,
+                t => times(unary(op, at(a), result), t),
+            },
+            Node::Binary(BinaryOp::Sub, a, b) => plus(tangent(a), negate(tangent(b), builder), builder),
+            Node::Binary(op, a, b) => match (tangent(a), tangent(b)) {
+                (Zero, Zero) => Zero,
+                (ta, tb) => {
+                    let [da, db] = binary(op, at(a), at(b), result);
+                    plus(times(da, ta), times(db, tb), builder)
+                }
+            },
+            Node::Where(c, a, b) => select(at(c), tangent(a), tangent(b)),
+        };
+        values.push(val);
+        tangents.push(tan);
+    }
+    tangents
+}
+
+/// Drops nodes that the result does not use and numbers the used inputs from zero.
+fn prune(full: Pointwise, num_grads: usize, num_inputs: usize, is_zero: bool) -> Gradient {
+    let mut used = vec![false; full.nodes.len()];
+    for &o in &full.outputs {
+        mark(&full.nodes, o as usize, &mut used);
+    }
+    let mut leaves = Vec::new();
+    let builder = Builder::default();
+    let mut map: Vec<Option<Expr<'_>>> = vec![None; full.nodes.len()];
+    // The shape of the result is that of the leaves, so a derivative that is constant still takes the gradient.
+    if !full.nodes.iter().zip(&used).any(|(n, &u)| u && matches!(n, Node::Input(_))) {
+        leaves.push(Leaf::Grad(0));
+        builder.input(0);
+    }
+    for (id, node) in full.nodes.iter().enumerate().filter(|&(id, _)| used[id]) {
+        let at = |i: NodeId| map[i as usize].expect("operands come before their users");
+        map[id] = Some(match *node {
+            Node::Input(i) => {
+                let i = i as usize;
+                let mask = full.is_mask(i);
+                leaves.push(match i {
+                    i if i < num_grads => Leaf::Grad(i as u8),
+                    i if i < num_grads + num_inputs => Leaf::Input((i - num_grads) as u8),
+                    i => Leaf::Output((i - num_grads - num_inputs) as u8),
+                });
+                let position = leaves.len() - 1;
+                if mask { builder.mask(position) } else { builder.input(position) }
+            }
+            Node::Scalar(_) | Node::Const(_) => builder.node(*node),
+            Node::Unary(op, a) => at(a).unary(op),
+            Node::Binary(op, a, b) => at(a).binary(op, at(b)),
+            Node::Where(c, a, b) => at(c).select(at(a), at(b)),
+        });
+    }
+    let outputs = full.outputs.iter().map(|&o| map[o as usize].expect("outputs are used").id()).collect();
+    Gradient { program: builder.finish(outputs), leaves, is_zero }
+}
+
+fn mark(nodes: &[Node], id: usize, used: &mut [bool]) {
+    let mut stack = vec![id];
+    while let Some(id) = stack.pop() {
+        if std::mem::replace(&mut used[id], true) {
+            continue;
+        }
+        match nodes[id] {
+            Node::Input(_) | Node::Scalar(_) | Node::Const(_) => {}
+            Node::Unary(_, a) => stack.push(a as usize),
+            Node::Binary(_, a, b) => stack.extend([a as usize, b as usize]),
+            Node::Where(c, a, b) => stack.extend([c as usize, a as usize, b as usize]),
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! PyTorch's printing: `print(tensor)`, `torch.Size([3, 2])`, Python's `repr` of a float.
+
+mod formatter;
+mod number;
+mod options;
+mod tensor;
+
+#[cfg(test)]
+mod goldens;
+
+pub use number::{cpp_double, py_float};
+pub use options::{PrintOptions, Profile, printoptions, set_printoptions};
+pub use tensor::{Suffixes, format_size, format_tensor};

@@ -1,0 +1,66 @@
+//! Categories drawn in proportion to weights.
+
+use super::element::{RandomFloat, Real};
+use super::error::{RandomError, check};
+use super::generator::Generator;
+
+/// Draws category indices with replacement: each row of `weights` (`categories` non-negative numbers, not all zero)
+/// fills the same row of `out`, as `torch.multinomial(weights, n, replacement=True)` does for n > 1. (One sample, or
+/// sampling without replacement, is the largest of `weights / exponential_(1)` in PyTorch.)
+///
+/// # Errors
+/// A weight that is negative, infinite or NaN; a row that sums to zero.
+///
+/// # Panics
+/// Where `categories` is 0 or the lengths do not fit.
+#[track_caller]
+pub fn multinomial<T: RandomFloat>(
+    generator: &Generator,
+    weights: &[T],
+    categories: usize,
+    out: &mut [i64],
+) -> Result<(), RandomError> {
+    let rows = weights.len() / categories;
+    assert_eq!(rows * categories, weights.len(), "whole rows of weights");
+    if rows == 0 {
+        return Ok(());
+    }
+    assert_eq!(out.len() % rows, 0, "the same number of samples for each row");
+    let samples = out.len() / rows;
+    let state = &mut *generator.lock();
+    let mut cumulative = vec![T::from_i64(0); categories];
+    for row in 0..rows {
+        accumulate(&weights[row * categories..][..categories], &mut cumulative)?;
+        for x in &mut out[row * samples..][..samples] {
+            let u = state.uniform_f64();
+            *x = cumulative.partition_point(|c| c.to_real().to_f64() < u) as i64;
+        }
+    }
+    Ok(())
+}
+
+/// The running sums of a row divided by its total, each rounded to the element type; the last one is 1.
+fn accumulate<T: RandomFloat>(weights: &[T], cumulative: &mut [T]) -> Result<(), RandomError> {
+    let refuse = |what: &str| Err(RandomError::new(format!("invalid multinomial distribution ({what})")));
+    let mut sum = 0.0_f64;
+    for (w, c) in weights.iter().zip(cumulative.iter_mut()) {
+        let w = w.to_real().to_f64();
+        if !w.is_finite() {
+            return refuse("encountering probability entry = infinity or NaN");
+        }
+        if w < 0.0 {
+            return refuse("encountering probability entry < 0");
+        }
+        // An f64 sum of two values of the element type, rounded to that type at once, is the sum in that type.
+        *c = T::from_real(T::Real::from_f64(sum + w));
+        sum = c.to_real().to_f64();
+    }
+    check(sum > 0.0, || "invalid multinomial distribution (sum of probabilities <= 0)".into())?;
+    for c in cumulative.iter_mut() {
+        *c = T::from_real(T::Real::from_f64(c.to_real().to_f64() / sum));
+    }
+    if let Some(last) = cumulative.last_mut() {
+        *last = T::from_i64(1);
+    }
+    Ok(())
+}

@@ -1,0 +1,107 @@
+//! Fills whose samples come straight from a uniform draw.
+
+use super::element::{Limits, RandomElement, RandomFloat, Real, cpp_name};
+use super::error::{RandomError, check};
+use super::generator::Generator;
+use super::with_fma;
+use crate::print::cpp_double;
+
+/// Fills `out` with samples of the uniform distribution on [from, to): `Tensor.uniform_(from, to)`; `torch.rand` is
+/// the range [0, 1). A sample that rounds up to `to` becomes `from`.
+///
+/// # Errors
+/// Bounds outside the dtype, from > to, or a range that overflows the dtype.
+pub fn uniform_<T: RandomFloat>(
+    generator: &Generator,
+    out: &mut [T],
+    from: f64,
+    to: f64,
+) -> Result<(), RandomError> {
+    let limits = Limits::of(T::DTYPE);
+    for (name, bound) in [("from", from), ("to", to)] {
+        check((limits.min..=limits.max).contains(&bound), || {
+            format!("{name} is out of bounds for {}", cpp_name(T::DTYPE))
+        })?;
+    }
+    let (from_text, to_text) = (cpp_double(from), cpp_double(to));
+    check(from <= to, || {
+        format!("uniform_ expects to return a [from, to) range, but found from={from_text} > to={to_text}")
+    })?;
+    check(to - from <= limits.max, || {
+        format!(
+            "uniform_ expects to-from <= std::numeric_limits<{}>::max(), but found to={to_text} and from={from_text} \
+             which result in to-from to exceed the limit",
+            T::DTYPE.scalar_type_name()
+        )
+    })?;
+    let state = &mut *generator.lock();
+    let (low, high) = (T::Real::from_f64(from), T::Real::from_f64(to));
+    let (low_element, high_element) = (T::from_real(low), T::from_real(high));
+    with_fma(|| {
+        for x in out {
+            let value = T::from_real(T::Real::uniform(state).scale(low, high));
+            *x = if value == high_element { low_element } else { value };
+        }
+    });
+    Ok(())
+}
+
+/// Fills `out` with 1 where a uniform f64 is below `p`, else 0: `Tensor.bernoulli_(p)`.
+///
+/// # Errors
+/// A probability outside [0, 1].
+pub fn bernoulli_<T: RandomElement>(generator: &Generator, out: &mut [T], p: f64) -> Result<(), RandomError> {
+    check((0.0..=1.0).contains(&p), || {
+        format!("bernoulli_ expects p to be in [0, 1], but got p={}", cpp_double(p))
+    })?;
+    let state = &mut *generator.lock();
+    let (zero, one) = (T::from_i64(0), T::from_i64(1));
+    for x in out {
+        *x = if state.uniform_f64() < p { one } else { zero };
+    }
+    Ok(())
+}
+
+/// Fills `out[i]` with 1 with probability `p[i]`, else 0: `torch.bernoulli(p)`, `Tensor.bernoulli_(p)` with a tensor.
+/// f64 probabilities compare with an f64 draw, others with an f32 draw.
+///
+/// # Errors
+/// A probability outside [0, 1]; the elements before it are written and their draws taken, as in PyTorch.
+///
+/// # Panics
+/// Where the lengths differ.
+#[track_caller]
+pub fn bernoulli_p<T: RandomElement, P: RandomFloat>(
+    generator: &Generator,
+    out: &mut [T],
+    p: &[P],
+) -> Result<(), RandomError> {
+    assert_eq!(out.len(), p.len(), "one probability per element");
+    let state = &mut *generator.lock();
+    let (zero, one) = (T::from_i64(0), T::from_i64(1));
+    let (never, always) = (P::Real::from_f64(0.0), P::Real::from_f64(1.0));
+    for (x, p) in out.iter_mut().zip(p) {
+        let p = p.to_real();
+        check(p >= never && p <= always, || {
+            "Expected p_in >= 0 && p_in <= 1 to be true, but got false.  (Could this error message be improved?  If \
+             so, please report an enhancement request to PyTorch.)"
+                .into()
+        })?;
+        *x = if P::Real::uniform(state) < p { one } else { zero };
+    }
+    Ok(())
+}
+
+/// Fills `out` with samples of density λ·exp(−λx), `−ln(1 − u) / λ`: `Tensor.exponential_(lambd)`.
+///
+/// # Errors
+/// λ that is not positive.
+pub fn exponential_<T: RandomFloat>(generator: &Generator, out: &mut [T], lambda: f64) -> Result<(), RandomError> {
+    check(lambda > 0.0, || format!("exponential_ expects lambda > 0.0, but found lambda={}", cpp_double(lambda)))?;
+    let state = &mut *generator.lock();
+    for x in out {
+        let sample = -1.0 / lambda * (-state.uniform_f64()).ln_1p();
+        *x = T::from_real(T::Real::from_f64(sample));
+    }
+    Ok(())
+}

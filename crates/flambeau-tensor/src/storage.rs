@@ -1,0 +1,222 @@
+//! Reference-counted memory that views share.
+
+use crate::{Backend, Device, Result};
+use std::any::Any;
+use std::cell::UnsafeCell;
+use std::panic::Location;
+use std::ptr::NonNull;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+
+/// Data up to this many bytes lies inside the storage's own allocation.
+pub const INLINE_BYTES: usize = 64;
+
+/// Untyped memory of one device, shared by every view of it, with a counter of the writes that it has seen.
+#[derive(Clone)]
+pub struct Storage(pub(crate) Arc<Shared>);
+
+pub(crate) struct Shared {
+    backend: &'static dyn Backend,
+    device: Device,
+    version: AtomicU64,
+    last_writer: AtomicPtr<Location<'static>>,
+    /// Who uses the memory now; see `access.rs`.
+    pub(crate) access: AtomicU32,
+    pub(crate) guard: AtomicPtr<Location<'static>>,
+    nbytes: AtomicUsize,
+    memory: UnsafeCell<Memory>,
+}
+
+/// Where the bytes are.
+enum Memory {
+    Inline([u64; INLINE_BYTES / 8]),
+    Host(HostBlock),
+    Device(Box<dyn Any + Send + Sync>),
+}
+
+/// A block of host memory and how it is given back.
+pub struct HostBlock {
+    ptr: NonNull<u8>,
+    len: usize,
+    owner: Owner,
+}
+
+enum Owner {
+    Allocator { capacity: usize, free: unsafe fn(NonNull<u8>, usize) },
+    Foreign { _keep_alive: Box<dyn Any + Send + Sync> },
+}
+
+impl HostBlock {
+    /// A block from an allocator; `free(ptr, capacity)` is called once, when the last view is gone.
+    ///
+    /// # Safety
+    /// `ptr` is valid for reads and writes of `capacity >= len` initialised bytes until `free` is called.
+    pub unsafe fn from_allocator(
+        ptr: NonNull<u8>,
+        len: usize,
+        capacity: usize,
+        free: unsafe fn(NonNull<u8>, usize),
+    ) -> Self {
+        HostBlock { ptr, len, owner: Owner::Allocator { capacity, free } }
+    }
+
+    /// Memory that `owner` keeps alive, such as an ndarray's: no copy is made.
+    ///
+    /// # Safety
+    /// `ptr` is valid for reads and writes of `len` initialised bytes for as long as `owner` lives, and nobody else
+    /// uses it.
+    pub unsafe fn from_owner(ptr: NonNull<u8>, len: usize, owner: Box<dyn Any + Send + Sync>) -> Self {
+        HostBlock { ptr, len, owner: Owner::Foreign { _keep_alive: owner } }
+    }
+}
+
+impl Drop for HostBlock {
+    fn drop(&mut self) {
+        if let Owner::Allocator { capacity, free } = self.owner {
+            // SAFETY: `from_allocator` promised this pair; a block is dropped once.
+            unsafe { free(self.ptr, capacity) }
+        }
+    }
+}
+
+// SAFETY: the bytes are reached only under the access word (host memory) or through the backend's own handle; every other
+// field is atomic or immutable. A `HostBlock`'s pointer is owned by it.
+unsafe impl Send for Shared {}
+// SAFETY: as above.
+unsafe impl Sync for Shared {}
+
+impl Storage {
+    fn new(backend: &'static dyn Backend, device: Device, nbytes: usize, memory: Memory) -> Self {
+        Storage(Arc::new(Shared {
+            backend,
+            device,
+            version: AtomicU64::new(0),
+            last_writer: AtomicPtr::new(std::ptr::null_mut()),
+            access: AtomicU32::new(0),
+            guard: AtomicPtr::new(std::ptr::null_mut()),
+            nbytes: AtomicUsize::new(nbytes),
+            memory: UnsafeCell::new(memory),
+        }))
+    }
+
+    /// Zeroed host memory of at most [`INLINE_BYTES`], inside the storage itself.
+    ///
+    /// # Panics
+    /// When `nbytes` is larger.
+    pub fn inline(backend: &'static dyn Backend, nbytes: usize) -> Self {
+        assert!(nbytes <= INLINE_BYTES, "{nbytes} bytes do not fit the {INLINE_BYTES} of an inline storage");
+        Self::new(backend, Device::Cpu, nbytes, Memory::Inline([0; INLINE_BYTES / 8]))
+    }
+
+    /// Host memory.
+    pub fn host(backend: &'static dyn Backend, block: HostBlock) -> Self {
+        Self::new(backend, Device::Cpu, block.len, Memory::Host(block))
+    }
+
+    /// Memory that only `backend` understands; it gets its handle back through [`Storage::device_memory`].
+    pub fn device(
+        backend: &'static dyn Backend,
+        device: Device,
+        nbytes: usize,
+        handle: Box<dyn Any + Send + Sync>,
+    ) -> Self {
+        Self::new(backend, device, nbytes, Memory::Device(handle))
+    }
+
+    /// The backend that made this storage and computes on it.
+    #[inline]
+    pub fn backend(&self) -> &'static dyn Backend {
+        self.0.backend
+    }
+
+    /// The device that holds the memory.
+    #[inline]
+    pub fn device_name(&self) -> Device {
+        self.0.device
+    }
+
+    /// Size in bytes.
+    #[inline]
+    pub fn nbytes(&self) -> usize {
+        self.0.nbytes.load(Ordering::Relaxed)
+    }
+
+    /// The handle that [`Storage::device`] got; `None` for host memory.
+    pub fn device_memory(&self) -> Option<&(dyn Any + Send + Sync)> {
+        // SAFETY: a storage never changes its kind of memory, and device memory is never replaced (`replace_host` refuses).
+        match unsafe { &*self.0.memory.get() } {
+            Memory::Device(handle) => Some(handle.as_ref()),
+            _ => None,
+        }
+    }
+
+    /// How many writes the memory has seen. Backward compares it with what it was when a tensor was saved.
+    #[inline]
+    pub fn version(&self) -> u64 {
+        self.0.version.load(Ordering::Acquire)
+    }
+
+    /// Counts a write made by the operation at `location`.
+    #[inline]
+    pub fn bump_version(&self, location: &'static Location<'static>) {
+        self.0.last_writer.store(std::ptr::from_ref(location).cast_mut(), Ordering::Relaxed);
+        self.0.version.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// The source line of the last write, if there was one.
+    pub fn last_writer(&self) -> Option<&'static Location<'static>> {
+        // SAFETY: only `bump_version` stores here, and only `'static` references.
+        unsafe { self.0.last_writer.load(Ordering::Relaxed).as_ref() }
+    }
+
+    /// Whether both are the same memory.
+    #[inline]
+    pub fn ptr_eq(&self, other: &Storage) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// The address of the first byte of host memory; null for device memory. What it points to may be used only under
+    /// [`crate::access`]'s rules; `resize_` and the storage's end move it.
+    #[inline]
+    pub fn host_ptr(&self) -> *mut u8 {
+        // SAFETY: only the discriminant and the pointer are read; they change only in `replace_host`, whose caller holds
+        // the exclusive access word.
+        match unsafe { &mut *self.0.memory.get() } {
+            Memory::Inline(words) => words.as_mut_ptr().cast(),
+            Memory::Host(block) => block.ptr.as_ptr(),
+            Memory::Device(_) => std::ptr::null_mut(),
+        }
+    }
+
+    /// Grows host memory to `nbytes`, keeping the old bytes (`resize_`). Does nothing when it is large enough.
+    pub fn grow(&self, nbytes: usize) -> Result<()> {
+        if nbytes <= self.nbytes() {
+            return Ok(());
+        }
+        self.0.backend.grow(self, nbytes)
+    }
+
+    /// Puts `block`'s memory in place of the old host memory, whose bytes are copied to its front.
+    ///
+    /// # Panics
+    /// When `block` is smaller than the old memory, or the memory is a device's.
+    pub fn replace_host(&self, block: HostBlock) -> Result<()> {
+        let _exclusive = crate::access::Access::exclusive(self)?;
+        let old = self.nbytes();
+        assert!(block.len >= old && self.0.device.is_cpu(), "a storage only grows, and only in host memory");
+        // SAFETY: both pointers are valid for `old` bytes, they are different allocations, and the access word keeps
+        // every other user out.
+        unsafe {
+            std::ptr::copy_nonoverlapping(self.host_ptr(), block.ptr.as_ptr(), old);
+            self.0.nbytes.store(block.len, Ordering::Relaxed);
+            *self.0.memory.get() = Memory::Host(block);
+        }
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for Storage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Storage({} bytes on {}, version {})", self.nbytes(), self.0.device, self.version())
+    }
+}
