@@ -1,1 +1,28 @@
 //! Tensors with gradients: the operations and the engine of flambeau.
+//!
+//! [`Tensor`] is an [`flambeau_tensor::Array`] with a place in a recorded graph. Each operation is one function in [`ops`],
+//! forward and backward together, and a method of [`Tensor`].
+
+mod display;
+mod engine;
+mod error;
+mod functional;
+mod grad_mode;
+mod gradcheck;
+mod graph;
+mod guards;
+mod leaf;
+mod make;
+pub mod ops;
+mod tensor;
+mod views;
+
+pub use engine::{backward, grad};
+pub use error::{Error, OrPanic, Result};
+pub use functional::*;
+pub use grad_mode::{GradModeGuard, enable_grad, is_grad_enabled, no_grad, set_grad_enabled};
+pub use gradcheck::{GradCheckOptions, gradcheck, gradgradcheck};
+pub use graph::Node;
+pub use guards::{SliceGuard, SliceGuardMut};
+pub use make::*;
+pub use tensor::{ArrayRef, Size, Tensor};

@@ -1,3 +1,8 @@
 //! The CPU backend of flambeau: SIMD kernels, threads, allocator.
 
 pub mod simd;
+pub mod alloc;
+pub mod conv;
+pub mod gemm;
+pub mod math;
+pub mod threads;

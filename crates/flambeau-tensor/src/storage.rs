@@ -175,6 +175,12 @@ impl Storage {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
+    /// Whether no other array shares the memory.
+    #[inline]
+    pub fn is_unique(&self) -> bool {
+        Arc::strong_count(&self.0) == 1
+    }
+
     /// The address of the first byte of host memory; null for device memory. What it points to may be used only under
     /// [`crate::access`]'s rules; `resize_` and the storage's end move it.
     #[inline]

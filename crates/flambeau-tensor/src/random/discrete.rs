@@ -85,9 +85,21 @@ pub fn random_from_to_<T: RandomElement>(
 }
 
 fn random_64_bits<T: RandomElement>(generator: &Generator, out: &mut [T]) -> Result<(), RandomError> {
-    check(matches!(T::DTYPE, DType::I64 | DType::F64 | DType::F32 | DType::BF16) || out.is_empty(), || {
-        "random_full_64_bits_range_kernel_cpu handles only int64, double, float and bfloat16".into()
-    })?;
+    if out.is_empty() {
+        return Ok(());
+    }
+    match T::DTYPE {
+        DType::I64 | DType::F64 | DType::F32 | DType::BF16 => {}
+        DType::F16 | DType::Bool => {
+            let name = T::DTYPE.scalar_type_name();
+            let message = format!("\"random_full_64_bits_range_kernel_cpu\" not implemented for '{name}'");
+            return Err(RandomError::new(message));
+        }
+        DType::U8 | DType::I8 | DType::I16 | DType::I32 => {
+            let message = "random_full_64_bits_range_kernel_cpu handles only int64, double, float and bfloat16";
+            return Err(RandomError::new(message));
+        }
+    }
     let state = &mut *generator.lock();
     for x in out {
         *x = T::from_i64(state.random64() as i64);
@@ -95,9 +107,11 @@ fn random_64_bits<T: RandomElement>(generator: &Generator, out: &mut [T]) -> Res
     Ok(())
 }
 
-/// What is left of an integer after a cast to the float type.
+/// What is left of an integer after a cast to the float type and back. What no i64 holds becomes its smallest value, as
+/// on x86-64, where PyTorch's bounds depend on it.
 fn through<T: RandomElement>(value: i64) -> i64 {
     match T::from_i64(value).to_scalar() {
+        Scalar::Float(x) if x >= i64::MAX as f64 => i64::MIN,
         Scalar::Float(x) => x as i64,
         Scalar::Int(i) => i,
         Scalar::Bool(b) => i64::from(b),
@@ -106,20 +120,20 @@ fn through<T: RandomElement>(value: i64) -> i64 {
 
 /// Half the distance between floats around `value`, in PyTorch's own reckoning.
 fn step<T: RandomElement>(value: i64) -> i64 {
-    let log2 = 63 - value.unsigned_abs().leading_zeros();
+    let log2 = value.unsigned_abs().checked_ilog2().unwrap_or(0);
     1_i64 << (log2 + 1).saturating_sub(Limits::of(T::DTYPE).digits)
 }
 
 /// The lower bound moved up to a value that does not round below it.
 fn ceil_bound<T: RandomElement>(from: i64) -> i64 {
     let above = through::<T>(from.wrapping_add(1));
-    if above < from { above.wrapping_add(step::<T>(from + 1)) } else { from }
+    if above < from { above.wrapping_add(step::<T>(from.wrapping_add(1))) } else { from }
 }
 
 /// The upper bound moved down so that no sample rounds up to it.
 fn floor_bound<T: RandomElement>(to: i64) -> i64 {
     let below = through::<T>(to.wrapping_sub(1));
-    if below >= to { below.wrapping_sub(step::<T>(to - 1)) } else { to }
+    if below >= to { below.wrapping_sub(step::<T>(to.wrapping_sub(1))) } else { to }
 }
 
 /// A random permutation of 0..n, with n the length of `out`: `torch.randperm(n)`.
@@ -157,4 +171,70 @@ pub fn randperm<T: RandomElement>(generator: &Generator, out: &mut [T]) -> Resul
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use half::f16;
+    use proptest::prelude::*;
+
+    fn refused<T: RandomElement>(from: i64, to: Option<i64>) -> String {
+        random_from_to_(&Generator::new(), &mut [T::default(); 2], from, to).unwrap_err().to_string()
+    }
+
+    /// Messages of `torch.empty(2, dtype=…).random_(from, to)`.
+    #[test]
+    fn bounds_are_refused_in_pytorchs_words() {
+        assert_eq!(refused::<u8>(0, Some(300)), "to - 1 is out of bounds for unsigned char");
+        assert_eq!(refused::<i32>(-(1 << 40), Some(3)), "from is out of bounds for int");
+        assert_eq!(refused::<bool>(-3, None), "from is out of bounds for bool");
+        assert_eq!(refused::<i64>(5, Some(5)), "random_ expects 'from' to be less than 'to', but got from=5 >= to=5");
+        assert_eq!(
+            refused::<f32>(1 << 24, None),
+            "random_ expects 'from' casted to dtype to be less than or equal to 'to_inc' casted to dtype, but got \
+             from=16777216 > to_inc=16777216"
+        );
+        assert_eq!(refused::<f16>(1_000_000, None), "from is out of bounds for c10::Half");
+        assert_eq!(refused::<f16>(65519, Some(65521)), "from is out of bounds for c10::Half");
+        assert_eq!(
+            refused::<f16>(i64::MIN, None),
+            "\"random_full_64_bits_range_kernel_cpu\" not implemented for 'Half'"
+        );
+        assert_eq!(
+            refused::<i32>(i64::MIN, None),
+            "random_full_64_bits_range_kernel_cpu handles only int64, double, float and bfloat16"
+        );
+    }
+
+    /// `torch.randperm(300, dtype=torch.uint8)` and the like.
+    #[test]
+    fn permutations_that_do_not_fit_are_refused() {
+        let g = Generator::new();
+        let error = randperm(&g, &mut [0_u8; 300]).unwrap_err().to_string();
+        assert_eq!(error, "value cannot be converted to type uint8_t without overflow");
+        let error = randperm(&g, &mut [f16::ZERO; 2050]).unwrap_err().to_string();
+        assert_eq!(error, "n cannot be greater than 2049 for Half type.");
+        let error = randperm(&g, &mut [false; 2]).unwrap_err().to_string();
+        assert_eq!(error, "\"randperm\" not implemented for 'Bool'");
+    }
+
+    proptest! {
+        #[test]
+        fn samples_stay_in_range(seed: u64, from: i64, length in 1_i64.., n in 0_usize..40) {
+            let to = from.saturating_add(length);
+            prop_assume!(from < to);
+            let mut out = vec![0_i64; n];
+            random_from_to_(&Generator::new().manual_seed(seed), &mut out, from, Some(to)).unwrap();
+            prop_assert!(out.iter().all(|x| (from..to).contains(x)));
+        }
+
+        #[test]
+        fn permutations_hold_every_index(seed: u64, n in 0_usize..200) {
+            let mut out = vec![0_i32; n];
+            randperm(&Generator::new().manual_seed(seed), &mut out).unwrap();
+            out.sort_unstable();
+            prop_assert!(out.iter().enumerate().all(|(i, &x)| i == x as usize));
+        }
+    }
 }

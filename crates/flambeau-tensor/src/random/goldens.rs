@@ -1,7 +1,7 @@
 //! Holds every fill against `goldens/random.txt`, which `goldens/make_random.py` made with PyTorch 2.15.
 
+use super::element::{Limits, Real};
 use super::*;
-use crate::Element;
 use half::{bf16, f16};
 use std::str::FromStr;
 
@@ -41,7 +41,7 @@ impl<'a> Case<'a> {
         assert_eq!(out.len(), values.len(), "{}", self.line);
         // One unit in the last place for halves, the promised 1e-6 for the rest.
         let tolerance = match T::DTYPE.size() {
-            2 => 2.0_f64.powi(1 - element::Limits::of(T::DTYPE).digits as i32),
+            2 => 2.0_f64.powi(1 - Limits::of(T::DTYPE).digits as i32),
             _ => 1e-6,
         };
         for (x, y) in out.iter().zip(values) {
@@ -83,22 +83,18 @@ impl<'a> Case<'a> {
         self.expect(&out, bytes);
     }
 
-    fn probabilities<P: Element>(&self) -> Vec<P> {
-        (0..self.n).map(|i| P::from_scalar((i as f64 / self.n as f64).into())).collect()
+    fn probabilities<P: RandomFloat>(&self) -> Vec<P> {
+        (0..self.n).map(|i| P::from_real(P::Real::from_f64(i as f64 / self.n as f64))).collect()
     }
 
     fn run_multinomial<T: RandomFloat>(&self) {
         let categories: usize = self.arg(0);
-        let weights: Vec<T> = (0..2 * categories)
-            .map(|i| T::from_real(T::Real::from_f64(weight(i))))
-            .collect();
+        let weights: Vec<T> = (0..2 * categories).map(|i| T::from_real(T::Real::from_f64(weight(i)))).collect();
         let mut out = vec![0_i64; 2 * self.n];
         multinomial(&self.generator, &weights, categories, &mut out).unwrap();
         self.expect(&out, |x| x.to_le_bytes().to_vec());
     }
 }
-
-use super::element::Real;
 
 /// The weights of make_random.py, computed there in f32.
 fn weight(i: usize) -> f64 {

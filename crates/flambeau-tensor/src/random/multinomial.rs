@@ -64,3 +64,27 @@ fn accumulate<T: RandomFloat>(weights: &[T], cumulative: &mut [T]) -> Result<(),
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Messages of `torch.multinomial(w, 3, replacement=True)`.
+    #[test]
+    fn weights_without_a_distribution_are_refused() {
+        let draw = |w: [f32; 2]| multinomial(&Generator::new(), &w, 2, &mut [0; 3]).unwrap_err().to_string();
+        assert_eq!(draw([0.0, 0.0]), "invalid multinomial distribution (sum of probabilities <= 0)");
+        assert_eq!(draw([0.0, -1.0]), "invalid multinomial distribution (encountering probability entry < 0)");
+        assert_eq!(
+            draw([0.0, f32::INFINITY]),
+            "invalid multinomial distribution (encountering probability entry = infinity or NaN)"
+        );
+    }
+
+    #[test]
+    fn a_category_without_weight_is_never_drawn() {
+        let mut out = [9; 500];
+        multinomial(&Generator::new(), &[0.0_f64, 1.0, 0.0, 2.0, 0.0], 5, &mut out).unwrap();
+        assert!(out.iter().all(|x| [1, 3].contains(x)));
+    }
+}

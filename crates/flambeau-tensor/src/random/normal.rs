@@ -13,12 +13,7 @@ use crate::print::cpp_double;
 ///
 /// # Errors
 /// A standard deviation that is negative or NaN.
-pub fn normal_<T: RandomFloat>(
-    generator: &Generator,
-    out: &mut [T],
-    mean: f64,
-    std: f64,
-) -> Result<(), RandomError> {
+pub fn normal_<T: RandomFloat>(generator: &Generator, out: &mut [T], mean: f64, std: f64) -> Result<(), RandomError> {
     if out.len() < 16 {
         return normal_serial_(generator, out, mean, std);
     }
@@ -77,4 +72,16 @@ fn fill_block<T: RandomFloat>(state: &mut GeneratorState, block: &mut [T; 16], m
     }
     T::Real::box_muller(&mut x, mean, std);
     *block = x.map(T::from_real);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_negative_deviation_is_refused() {
+        let error = normal_(&Generator::new(), &mut [0.0_f32; 20], 0.0, -1.0).unwrap_err().to_string();
+        assert_eq!(error, "normal expects std >= 0.0, but found std -1");
+        assert!(normal_(&Generator::new(), &mut [0.0_f32; 2], 0.0, f64::NAN).is_err());
+    }
 }

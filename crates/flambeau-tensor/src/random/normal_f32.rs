@@ -18,11 +18,11 @@ fn log(x: f32) -> f32 {
         -1.666_805_8e-1,
         2.000_071_4e-1,
         -2.499_999_4e-1,
-        3.333_333_1e-1,
+        3.333_333e-1,
     ];
     // ln 2 in two parts, the larger with few bits, so that its product with an exponent is exact.
     const LN_2_LOW: f32 = -2.121_944_4e-4;
-    const LN_2_HIGH: f32 = 0.693_359_375;
+    const LN_2_HIGH: f32 = 0.693_359_4;
     let bits = x.to_bits();
     let mut exponent = ((bits >> 23) as i32 - 126) as f32;
     let mantissa = f32::from_bits(bits & 0x007f_ffff | 0x3f00_0000);

@@ -11,12 +11,7 @@ use crate::print::cpp_double;
 ///
 /// # Errors
 /// Bounds outside the dtype, from > to, or a range that overflows the dtype.
-pub fn uniform_<T: RandomFloat>(
-    generator: &Generator,
-    out: &mut [T],
-    from: f64,
-    to: f64,
-) -> Result<(), RandomError> {
+pub fn uniform_<T: RandomFloat>(generator: &Generator, out: &mut [T], from: f64, to: f64) -> Result<(), RandomError> {
     let limits = Limits::of(T::DTYPE);
     for (name, bound) in [("from", from), ("to", to)] {
         check((limits.min..=limits.max).contains(&bound), || {
@@ -46,14 +41,13 @@ pub fn uniform_<T: RandomFloat>(
     Ok(())
 }
 
-/// Fills `out` with 1 where a uniform f64 is below `p`, else 0: `Tensor.bernoulli_(p)`.
+/// Fills `out` with 1 where a uniform f64 is below `p`, else 0: `Tensor.bernoulli_(p)`. (So does PyTorch 2.15
+/// on any CPU; versions that called Intel MKL here drew a stream of MKL's own.)
 ///
 /// # Errors
 /// A probability outside [0, 1].
 pub fn bernoulli_<T: RandomElement>(generator: &Generator, out: &mut [T], p: f64) -> Result<(), RandomError> {
-    check((0.0..=1.0).contains(&p), || {
-        format!("bernoulli_ expects p to be in [0, 1], but got p={}", cpp_double(p))
-    })?;
+    check((0.0..=1.0).contains(&p), || format!("bernoulli_ expects p to be in [0, 1], but got p={}", cpp_double(p)))?;
     let state = &mut *generator.lock();
     let (zero, one) = (T::from_i64(0), T::from_i64(1));
     for x in out {
@@ -104,4 +98,46 @@ pub fn exponential_<T: RandomFloat>(generator: &Generator, out: &mut [T], lambda
         *x = T::from_real(T::Real::from_f64(sample));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use half::f16;
+
+    /// Messages of PyTorch 2.15 for the same calls.
+    #[test]
+    fn bounds_are_refused_in_pytorchs_words() {
+        let g = Generator::new();
+        let message = |result: Result<(), RandomError>| result.unwrap_err().to_string();
+        assert_eq!(
+            message(uniform_(&g, &mut [0.0_f64; 3], 1.234_567_89e-7, -1e8)),
+            "uniform_ expects to return a [from, to) range, but found from=1.23457e-07 > to=-1e+08"
+        );
+        assert_eq!(message(uniform_(&g, &mut [0.0_f32; 3], 1e39, 2e39)), "from is out of bounds for float");
+        assert_eq!(message(uniform_(&g, &mut [0.0_f32; 3], f64::NAN, 1.0)), "from is out of bounds for float");
+        assert_eq!(
+            message(uniform_(&g, &mut [f16::ZERO; 3], -6e4, 6e4)),
+            "uniform_ expects to-from <= std::numeric_limits<Half>::max(), but found to=60000 and from=-60000 which \
+             result in to-from to exceed the limit"
+        );
+        assert_eq!(message(bernoulli_(&g, &mut [0_u8; 3], 1.5)), "bernoulli_ expects p to be in [0, 1], but got p=1.5");
+        assert!(
+            message(bernoulli_p(&g, &mut [false; 2], &[0.5, f32::NAN])).starts_with("Expected p_in >= 0 && p_in <= 1")
+        );
+        assert_eq!(
+            message(exponential_(&g, &mut [0.0_f32; 3], -1.0)),
+            "exponential_ expects lambda > 0.0, but found lambda=-1"
+        );
+        exponential_(&g, &mut [1.0_f32; 3], f64::INFINITY).unwrap();
+    }
+
+    #[test]
+    fn a_sample_that_rounds_up_to_the_end_becomes_the_start() {
+        // One bf16 step above 1, nearly every second f32 sample rounds to the upper end.
+        let (low, high) = (half::bf16::ONE, half::bf16::from_f32(1.007_812_5));
+        let mut out = [half::bf16::ZERO; 64];
+        uniform_(&Generator::new(), &mut out, low.to_f64(), high.to_f64()).unwrap();
+        assert!(out.iter().all(|&x| x == low));
+    }
 }

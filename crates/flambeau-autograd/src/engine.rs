@@ -1,0 +1,276 @@
+//! Runs a graph backwards.
+
+use crate::error::{Error, Result};
+use crate::graph::{Edge, Function, Node};
+use crate::leaf::fit;
+use crate::{Tensor, grad_mode, ops};
+use smallvec::SmallVec;
+use std::collections::hash_map::Entry;
+use std::collections::{BinaryHeap, HashMap};
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::{Arc, PoisonError};
+
+/// Hashes a node's address; addresses are spread well enough that mixing them once does.
+#[derive(Default)]
+struct AddressHasher(u64);
+
+impl Hasher for AddressHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+    fn write(&mut self, _: &[u8]) {
+        unreachable!("only addresses are hashed")
+    }
+    fn write_usize(&mut self, address: usize) {
+        self.0 = (address as u64 >> 4).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_right(20);
+    }
+}
+
+type NodeMap<T> = HashMap<usize, T, BuildHasherDefault<AddressHasher>>;
+type Buffer = SmallVec<[Option<Tensor>; 1]>;
+
+fn key(node: &Arc<Node>) -> usize {
+    Arc::as_ptr(node).addr()
+}
+
+/// A node that all of its users have sent their gradient to; later operations run first.
+struct Ready(Arc<Node>);
+
+impl PartialEq for Ready {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.sequence() == other.0.sequence()
+    }
+}
+impl Eq for Ready {}
+impl PartialOrd for Ready {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl Ord for Ready {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.0.sequence().cmp(&other.0.sequence())
+    }
+}
+
+/// Adds the gradients of `tensors` to the `grad` of every leaf: `torch.autograd.backward`. A `None` gradient stands for one
+/// on a tensor of one element.
+///
+/// # Errors
+/// See [`Error`].
+pub fn backward(
+    tensors: &[&Tensor],
+    gradients: &[Option<&Tensor>],
+    retain_graph: bool,
+    create_graph: bool,
+) -> Result<()> {
+    let roots = roots(tensors, gradients, create_graph)?;
+    run(roots, None, retain_graph || create_graph, create_graph).map(|_| ())
+}
+
+/// The gradients of `outputs` for `inputs`, without touching any `grad`: `torch.autograd.grad`. Where `allow_unused`, an
+/// input that the outputs do not depend on gives `None`.
+///
+/// # Errors
+/// See [`Error`].
+pub fn grad(
+    outputs: &[&Tensor],
+    inputs: &[&Tensor],
+    grad_outputs: &[Option<&Tensor>],
+    retain_graph: bool,
+    create_graph: bool,
+    allow_unused: bool,
+) -> Result<Vec<Option<Tensor>>> {
+    let roots = roots(outputs, grad_outputs, create_graph)?;
+    let edges: Vec<Edge> = inputs
+        .iter()
+        .map(|t| t.edge().ok_or_else(|| Error::runtime("One of the differentiated Tensors does not require grad")))
+        .collect::<Result<_>>()?;
+    let grads = run(roots, Some(&edges), retain_graph || create_graph, create_graph)?;
+    if !allow_unused && grads.iter().any(Option::is_none) {
+        return Err(Error::UnusedInput);
+    }
+    Ok(grads)
+}
+
+fn roots(tensors: &[&Tensor], gradients: &[Option<&Tensor>], create_graph: bool) -> Result<Vec<(Edge, Tensor)>> {
+    if !gradients.is_empty() && gradients.len() != tensors.len() {
+        return Err(Error::runtime(format!("got {} tensors and {} gradients", tensors.len(), gradients.len())));
+    }
+    let mut roots = Vec::with_capacity(tensors.len());
+    for (i, tensor) in tensors.iter().enumerate() {
+        let gradient = match gradients.get(i).copied().flatten() {
+            Some(g) if g.size() != tensor.size() => {
+                return Err(Error::runtime(format!(
+                    "Mismatch in shape: grad_output[{i}] has a shape of {} and output[{i}] has a shape of {}.",
+                    g.size(),
+                    tensor.size()
+                )));
+            }
+            Some(g) if create_graph => g.clone(),
+            Some(g) => g.detach(),
+            None if tensor.numel() != 1 && tensor.requires_grad() => return Err(Error::NonScalarBackward),
+            None => ops::ones(&tensor.size(), tensor.dtype(), tensor.device())?,
+        };
+        let edge = tensor.edge().ok_or(Error::NoGraph)?;
+        roots.push((edge, gradient));
+    }
+    Ok(roots)
+}
+
+/// What is known of a node before it runs.
+#[derive(Default)]
+struct Pending {
+    /// Users that have not sent their gradient yet.
+    users: usize,
+    grads: Buffer,
+    /// Whether running the node brings the run nearer to a target; all nodes where there are no targets.
+    needed: bool,
+}
+
+fn run(
+    roots: Vec<(Edge, Tensor)>,
+    targets: Option<&[Edge]>,
+    retain_graph: bool,
+    create_graph: bool,
+) -> Result<Vec<Option<Tensor>>> {
+    let _mode = grad_mode::set_grad_enabled(create_graph);
+    let mut pending = explore(&roots, targets);
+    let mut captured: Vec<Option<Tensor>> = vec![None; targets.map_or(0, <[Edge]>::len)];
+    let mut ready = BinaryHeap::new();
+    for (edge, gradient) in roots {
+        let entry = pending.get_mut(&key(&edge.node)).expect("roots are explored");
+        let first = entry.grads.is_empty();
+        add_to(&mut entry.grads, &edge, gradient)?;
+        if entry.users == 0 && first {
+            ready.push(Ready(edge.node));
+        }
+    }
+    while let Some(Ready(node)) = ready.pop() {
+        let Pending { mut grads, needed, .. } = pending.remove(&key(&node)).expect("a ready node is pending");
+        grads.resize(node.outputs.len(), None);
+        run_hooks(&node, &mut grads);
+        for (slot, target) in captured.iter_mut().zip(targets.unwrap_or_default()) {
+            if key(&target.node) == key(&node) {
+                slot.clone_from(&grads[target.output as usize]);
+            }
+        }
+        let inputs = match &node.function {
+            _ if !needed => continue,
+            Function::Accumulate(leaf) => {
+                if let (None, Some(gradient)) = (targets, grads.swap_remove(0)) {
+                    accumulate(leaf, gradient, create_graph)?;
+                }
+                continue;
+            }
+            Function::Backward(backward) => {
+                // A node that got nothing has nothing to say.
+                let inputs = match grads.iter().any(Option::is_some) {
+                    true => node.run(&grads, backward)?,
+                    false => node.edges.iter().map(|_| None).collect(),
+                };
+                debug_assert_eq!(inputs.len(), node.edges.len(), "{} returns a gradient per input", node.name());
+                inputs
+            }
+        };
+        if !retain_graph {
+            node.free();
+        }
+        for (edge, gradient) in node.edges.iter().zip(inputs) {
+            let Some(edge) = edge else { continue };
+            let Entry::Occupied(mut entry) = pending.entry(key(&edge.node)) else { continue };
+            let waiting = entry.get_mut();
+            if let Some(gradient) = gradient {
+                let gradient = fit(gradient, &edge.node.outputs[edge.output as usize])?;
+                add_to(&mut waiting.grads, edge, gradient)?;
+            }
+            waiting.users -= 1;
+            if waiting.users == 0 {
+                ready.push(Ready(edge.node.clone()));
+            }
+        }
+    }
+    Ok(captured)
+}
+
+/// Counts each reachable node's users, and marks the nodes that lead to a target.
+fn explore(roots: &[(Edge, Tensor)], targets: Option<&[Edge]>) -> NodeMap<Pending> {
+    let mut pending: NodeMap<Pending> = NodeMap::default();
+    let mut stack: Vec<(&Arc<Node>, usize)> = Vec::new();
+    let all = targets.is_none();
+    for (edge, _) in roots {
+        let Entry::Vacant(entry) = pending.entry(key(&edge.node)) else { continue };
+        entry.insert(Pending { needed: all, ..Pending::default() });
+        stack.push((&edge.node, 0));
+        // A depth-first walk with an explicit stack: a node is done when all that it uses is.
+        while let Some((node, next)) = stack.last_mut() {
+            let Some(edge) = node.edges.get(*next) else {
+                let done = stack.pop().expect("the loop saw it").0;
+                if let Some(targets) = targets {
+                    let is_target = |n: &Arc<Node>| targets.iter().any(|t| Arc::ptr_eq(&t.node, n));
+                    let mut used = done.edges.iter().flatten().map(|e| &e.node);
+                    let needed = used.any(|n| is_target(n) || pending[&key(n)].needed);
+                    pending.get_mut(&key(done)).expect("visited").needed = needed;
+                }
+                continue;
+            };
+            *next += 1;
+            let Some(edge) = edge else { continue };
+            match pending.entry(key(&edge.node)) {
+                Entry::Occupied(mut entry) => entry.get_mut().users += 1,
+                Entry::Vacant(entry) => {
+                    entry.insert(Pending { users: 1, needed: all, ..Pending::default() });
+                    stack.push((&edge.node, 0));
+                }
+            }
+        }
+    }
+    pending
+}
+
+fn add_to(grads: &mut Buffer, edge: &Edge, gradient: Tensor) -> Result<()> {
+    grads.resize(edge.node.outputs.len().max(1), None);
+    let slot = &mut grads[edge.output as usize];
+    *slot = Some(match slot.take() {
+        None => gradient,
+        Some(sum) => ops::add(&sum, &gradient)?,
+    });
+    Ok(())
+}
+
+fn run_hooks(node: &Node, grads: &mut Buffer) {
+    // Hooks are user code: none runs under the lock.
+    let hooks = node.hooks.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    for (output, hook) in hooks {
+        let slot = &mut grads[output as usize];
+        if let Some(new) = slot.as_ref().and_then(|g| hook(g)) {
+            *slot = Some(new);
+        }
+    }
+}
+
+/// Adds a gradient to a leaf's `grad`.
+fn accumulate(leaf: &Tensor, mut gradient: Tensor, create_graph: bool) -> Result<()> {
+    let hooks = leaf.meta().state().hooks.clone();
+    for hook in hooks {
+        if let Some(new) = hook(&gradient) {
+            gradient = new;
+        }
+    }
+    let former = leaf.meta().state().grad.take();
+    let sum = match former {
+        None if create_graph => gradient,
+        // The engine's own tensor, seen by nobody else, becomes the gradient; anything shared is copied.
+        None if Arc::strong_count(&gradient.0) == 1 && gradient.array().storage().is_unique() && gradient.is_contiguous() => {
+            gradient.detach()
+        }
+        None => ops::clone(&gradient.detach())?,
+        Some(sum) if create_graph => ops::add(&sum, &gradient)?,
+        Some(sum) => {
+            ops::add_(&sum, &gradient, 1)?;
+            sum
+        }
+    };
+    leaf.meta().state().grad = Some(sum);
+    Ok(())
+}

@@ -1,0 +1,188 @@
+//! Differentiable pointwise programs and sums of them: what most operations are made of.
+
+use crate::error::Result;
+use crate::graph::{Context, Grads, Meta, Save, record, recording};
+use crate::ops::Arrays;
+use crate::{Tensor, ops, views};
+use flambeau_tensor::backend::ReduceOp;
+use flambeau_tensor::ops::{ReduceArgs, pointwise, pointwise_into, reduce};
+use flambeau_tensor::dims::{broadcast_shapes, wrap_dims};
+use flambeau_tensor::pointwise::{Gradient, IDENTITY, Leaf, Pointwise};
+use flambeau_tensor::{DType, Dims, Scalar};
+use smallvec::SmallVec;
+
+/// Where each leaf of an operation's gradient programs is kept.
+type Slots = SmallVec<[Leaf; 4]>;
+
+/// The leaves, other than incoming gradients, that the gradients of the inputs that want one refer to.
+fn leaves(program: &'static Pointwise, wants: impl Iterator<Item = usize>) -> Slots {
+    let mut slots = Slots::new();
+    for i in wants {
+        for &leaf in &program.gradient(i).leaves {
+            if !matches!(leaf, Leaf::Grad(_)) && !slots.contains(&leaf) {
+                slots.push(leaf);
+            }
+        }
+    }
+    slots
+}
+
+/// The gradient of one input: its program over the incoming gradient (in the inputs' common shape) and the saved leaves,
+/// summed where the input was broadcast.
+fn apply_gradient(c: &Context<'_>, call: &Call, input: usize, grad: &Tensor) -> Result<Tensor> {
+    let (gradient, shape): (&'static Gradient, _) = (call.program.gradient(input), &call.shapes[input]);
+    if gradient.is_zero {
+        return ops::zeros(shape, grad.dtype(), grad.device());
+    }
+    let leaf = |leaf: &Leaf| match call.slots.iter().position(|s| s == leaf) {
+        None => Ok(grad.clone()),
+        Some(slot) => c.saved(slot),
+    };
+    let leaves: SmallVec<[Tensor; 4]> = gradient.leaves.iter().map(leaf).collect::<Result<_>>()?;
+    let leaves: SmallVec<[&Tensor; 4]> = leaves.iter().collect();
+    // A gradient that passes unchanged needs no kernel.
+    let passes = matches!(gradient.leaves[..], [Leaf::Grad(_)]) && gradient.program.nodes().len() == 1;
+    let name = "PointwiseBackward0";
+    match (*shape == call.full, passes) {
+        (true, true) => Ok(grad.clone()),
+        (true, false) => {
+            // Constants of the formula have no shape: the gradient is there to give one.
+            let out = map(name, &gradient.program, &leaves, &call.scalars)?;
+            ops::expand(&out, &to_i64(shape))
+        }
+        (false, _) => {
+            let leaves: SmallVec<[Tensor; 4]> =
+                leaves.iter().map(|t| ops::expand(t, &to_i64(&call.full))).collect::<Result<_>>()?;
+            let leaves: SmallVec<[&Tensor; 4]> = leaves.iter().collect();
+            let dims = broadcast_dims(&call.full, shape);
+            let sum = sum_map(name, Some(&gradient.program), &leaves, &call.scalars, &dims, true, None)?;
+            ops::view(&sum, &to_i64(shape))
+        }
+    }
+}
+
+/// The dimensions of `full` that `shape` was broadcast along.
+fn broadcast_dims(full: &[usize], shape: &[usize]) -> SmallVec<[i64; 6]> {
+    let new = full.len() - shape.len();
+    (0..full.len()).filter(|&d| d < new || shape[d - new] == 1 && full[d] != 1).map(|d| d as i64).collect()
+}
+
+pub(crate) fn to_i64(shape: &[usize]) -> SmallVec<[i64; 6]> {
+    shape.iter().map(|&n| n as i64).collect()
+}
+
+/// What a pointwise operation's backward closure keeps of its call.
+struct Call {
+    program: &'static Pointwise,
+    scalars: SmallVec<[Scalar; 2]>,
+    shapes: SmallVec<[Dims; 2]>,
+    /// What the shapes broadcast to.
+    full: Dims,
+    slots: Slots,
+}
+
+impl Call {
+    fn new(program: &'static Pointwise, inputs: &[&Tensor], scalars: &[Scalar]) -> Result<Self> {
+        let shapes: SmallVec<[Dims; 2]> = inputs.iter().map(|t| t.array().shape().into()).collect();
+        let mut full = shapes[0].clone();
+        for shape in &shapes[1..] {
+            full = broadcast_shapes(&full, shape)?;
+        }
+        let wants = (0..inputs.len()).filter(|&i| inputs[i].requires_grad());
+        Ok(Call { program, scalars: scalars.into(), shapes, full, slots: leaves(program, wants) })
+    }
+
+    fn saves<'a>(&self, inputs: &[&'a Tensor]) -> SmallVec<[Save<'a>; 4]> {
+        let save = |leaf: &Leaf| match *leaf {
+            Leaf::Input(i) => Save::Tensor(inputs[i as usize]),
+            Leaf::Output(j) => Save::Output(j as usize),
+            Leaf::Grad(_) => unreachable!("gradients are not saved"),
+        };
+        self.slots.iter().map(save).collect()
+    }
+
+    /// The gradients of all inputs that want one, for an incoming gradient that broadcasts to the inputs' shape.
+    fn gradients(&self, c: &Context<'_>, grad: &Tensor) -> Result<Grads> {
+        let grad = ops::expand(grad, &to_i64(&self.full))?;
+        let inputs = 0..self.shapes.len();
+        inputs.map(|i| c.needs(i).then(|| apply_gradient(c, self, i, &grad)).transpose()).collect()
+    }
+}
+
+/// Runs a program of one output on tensors; `name` is the backward's name in PyTorch.
+pub(crate) fn map(
+    name: &'static str,
+    program: &'static Pointwise,
+    inputs: &[&Tensor],
+    scalars: &[Scalar],
+) -> Result<Tensor> {
+    let arrays = Arrays::of(inputs);
+    let out = pointwise(program, &arrays.refs(), scalars)?;
+    if !recording(inputs) || !out.dtype().is_floating_point() {
+        return Ok(Tensor::from(out));
+    }
+    let call = Call::new(program, inputs, scalars)?;
+    let saves = call.saves(inputs);
+    Ok(record(name, inputs, &saves, out, move |c| call.gradients(c, &c.grad(0)?)))
+}
+
+/// Runs a program of one output and writes the result to its first input: `x.relu_()`.
+#[track_caller]
+pub(crate) fn map_(
+    name: &'static str,
+    program: &'static Pointwise,
+    inputs: &[&Tensor],
+    scalars: &[Scalar],
+) -> Result<Tensor> {
+    let target = inputs[0];
+    let write = || {
+        let arrays = Arrays::of(inputs);
+        Ok(pointwise_into(program, &arrays.refs(), scalars, &[&target.array()])?)
+    };
+    if !recording(inputs) {
+        views::in_place(name, target, &inputs[1..], &[], write, |_| Ok(Grads::new()))?;
+        return Ok(target.clone());
+    }
+    views::check_in_place(target)?;
+    let call = Call::new(program, inputs, scalars)?;
+    // The write destroys the old value, so a backward that needs it gets a copy with the old place in the graph.
+    let needs_old = call.slots.contains(&Leaf::Input(0));
+    let old = needs_old.then(|| target.array().copy()).transpose()?.map(|copy| match target.edge() {
+        Some(edge) => Tensor::with_meta(copy, Meta::from_edge(edge)),
+        None => Tensor::from(copy),
+    });
+    let saved_inputs: SmallVec<[&Tensor; 4]> =
+        std::iter::once(old.as_ref().unwrap_or(target)).chain(inputs[1..].iter().copied()).collect();
+    let saves = call.saves(&saved_inputs);
+    views::in_place(name, target, &inputs[1..], &saves, write, move |c| call.gradients(c, &c.grad(0)?))?;
+    Ok(target.clone())
+}
+
+/// Sums a program of one output (or, without one, the single input) over `dims` (empty: all), in one kernel and without a
+/// temporary.
+pub(crate) fn sum_map(
+    name: &'static str,
+    program: Option<&'static Pointwise>,
+    inputs: &[&Tensor],
+    scalars: &[Scalar],
+    dims: &[i64],
+    keepdim: bool,
+    dtype: Option<DType>,
+) -> Result<Tensor> {
+    let arrays = Arrays::of(inputs);
+    let args = ReduceArgs { op: ReduceOp::Sum, map: program, dims, keepdim, dtype };
+    let out = reduce(args, &arrays.refs(), scalars)?;
+    if !recording(inputs) || !out.dtype().is_floating_point() {
+        return Ok(Tensor::from(out));
+    }
+    let call = Call::new(program.unwrap_or(&IDENTITY), inputs, scalars)?;
+    let full = &call.full;
+    let reduced = wrap_dims(dims, full.len())?;
+    let kept: SmallVec<[i64; 6]> =
+        (0..full.len()).map(|d| if reduced.contains(&d) { 1 } else { full[d] as i64 }).collect();
+    let saves = call.saves(inputs);
+    Ok(record(name, inputs, &saves, out, move |c| {
+        let grad = ops::view(&c.grad(0)?, &kept)?;
+        call.gradients(c, &grad)
+    }))
+}

@@ -1,0 +1,38 @@
+//! Every operation, one documented function each, forward and backward together.
+//!
+//! These return `Result`; the methods of [`Tensor`] panic at the caller's line with the same message.
+
+mod activation;
+mod binary;
+mod copy;
+mod map;
+mod reduce;
+mod unary;
+mod view;
+
+pub use activation::*;
+pub use binary::*;
+pub use copy::*;
+pub use reduce::*;
+pub use unary::*;
+pub use view::*;
+
+pub(crate) use map::{map, map_, sum_map, to_i64};
+
+use crate::Tensor;
+use crate::tensor::ArrayRef;
+use flambeau_tensor::Array;
+use smallvec::SmallVec;
+
+/// The arrays of some tensors, as the array floor takes them.
+pub(crate) struct Arrays<'a>(SmallVec<[ArrayRef<'a>; 4]>);
+
+impl<'a> Arrays<'a> {
+    pub(crate) fn of(tensors: &[&'a Tensor]) -> Self {
+        Arrays(tensors.iter().map(|t| t.array()).collect())
+    }
+
+    pub(crate) fn refs(&self) -> SmallVec<[&Array; 4]> {
+        self.0.iter().map(|a| &**a).collect()
+    }
+}

@@ -1,0 +1,221 @@
+//! The tensor that users hold.
+
+use crate::graph::{Edge, Meta};
+use flambeau_tensor::{Array, DType, Device, Dims};
+use std::ops::Deref;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+
+/// An n-dimensional array with a gradient: `torch.Tensor`. A handle: clones are the same tensor, as two Python names of
+/// one object are, so a module and an optimizer hold the same parameters.
+#[derive(Clone)]
+pub struct Tensor(pub(crate) Arc<Cell>);
+
+pub(crate) struct Cell {
+    array: Array,
+    /// Set once `resize_` or `set_data` has put another array in [`Meta`]'s slot.
+    replaced: AtomicBool,
+    meta: OnceLock<Box<Meta>>,
+}
+
+/// A borrowed array, or a counted one where it has been replaced.
+pub enum ArrayRef<'a> {
+    /// The array that the tensor was made with.
+    Original(&'a Array),
+    /// The one that replaced it.
+    Replaced(Arc<Array>),
+}
+
+impl Deref for ArrayRef<'_> {
+    type Target = Array;
+    #[inline]
+    fn deref(&self) -> &Array {
+        match self {
+            ArrayRef::Original(a) => a,
+            ArrayRef::Replaced(a) => a,
+        }
+    }
+}
+
+impl From<Array> for Tensor {
+    #[inline]
+    fn from(array: Array) -> Self {
+        Tensor(Arc::new(Cell { array, replaced: AtomicBool::new(false), meta: OnceLock::new() }))
+    }
+}
+
+impl Tensor {
+    pub(crate) fn with_meta(array: Array, meta: Meta) -> Self {
+        let slot = OnceLock::new();
+        let _ = slot.set(Box::new(meta));
+        Tensor(Arc::new(Cell { array, replaced: AtomicBool::new(false), meta: slot }))
+    }
+
+    /// The array without its gradient.
+    #[inline]
+    pub fn array(&self) -> ArrayRef<'_> {
+        if !self.0.replaced.load(Ordering::Acquire) {
+            return ArrayRef::Original(&self.0.array);
+        }
+        let array = self.meta().state().array.clone();
+        ArrayRef::Replaced(array.expect("the flag is set after the slot"))
+    }
+
+    pub(crate) fn replace_array(&self, array: Array) {
+        self.meta().state().array = Some(Arc::new(array));
+        self.0.replaced.store(true, Ordering::Release);
+    }
+
+    /// The autograd state, made if there is none yet.
+    #[inline]
+    pub(crate) fn meta(&self) -> &Meta {
+        self.0.meta.get_or_init(Box::default)
+    }
+
+    #[inline]
+    pub(crate) fn meta_if_any(&self) -> Option<&Meta> {
+        self.0.meta.get().map(|m| &**m)
+    }
+
+    /// The lengths, as `torch.Size`.
+    #[inline]
+    pub fn size(&self) -> Size {
+        Size(self.array().shape().into())
+    }
+
+    /// The lengths.
+    #[inline]
+    pub fn shape(&self) -> Size {
+        self.size()
+    }
+
+    /// The length of one dimension; negative dimensions count from the end: `x.size(d)`.
+    ///
+    /// # Panics
+    /// When there is no such dimension.
+    #[track_caller]
+    pub fn size_dim(&self, dim: i64) -> usize {
+        use crate::OrPanic;
+        let array = self.array();
+        let d = flambeau_tensor::dims::wrap_dim(dim, array.ndim()).or_panic();
+        match array.shape().get(d) {
+            Some(&n) => n,
+            None => panic!("Dimension specified as {dim} but tensor has no dimensions"),
+        }
+    }
+
+    /// Steps between neighbours along each dimension, in elements: `x.stride()`.
+    pub fn stride(&self) -> Vec<usize> {
+        self.array().strides().to_vec()
+    }
+
+    /// The first element's position in the storage: `x.storage_offset()`.
+    pub fn storage_offset(&self) -> usize {
+        self.array().offset()
+    }
+
+    /// How many dimensions: `x.dim()`.
+    #[inline]
+    pub fn dim(&self) -> usize {
+        self.array().ndim()
+    }
+
+    /// How many elements: `x.numel()`.
+    #[inline]
+    pub fn numel(&self) -> usize {
+        self.array().numel()
+    }
+
+    /// The elements' type.
+    #[inline]
+    pub fn dtype(&self) -> DType {
+        self.array().dtype()
+    }
+
+    /// The device that holds the elements.
+    #[inline]
+    pub fn device(&self) -> Device {
+        self.array().device()
+    }
+
+    /// Whether the elements lie in row-major order without gaps.
+    pub fn is_contiguous(&self) -> bool {
+        self.array().is_contiguous()
+    }
+
+    /// Whether the dtype is a floating-point type.
+    pub fn is_floating_point(&self) -> bool {
+        self.dtype().is_floating_point()
+    }
+
+    /// Whether both handles are the same tensor: Python's `is`.
+    #[inline]
+    pub fn is_same(&self, other: &Tensor) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// How many writes the tensor's memory has seen: `x._version`.
+    pub fn version(&self) -> u64 {
+        self.array().storage().version()
+    }
+
+    /// The address of the first element in host memory: `x.data_ptr()`; 0 for device memory.
+    pub fn data_ptr(&self) -> usize {
+        let array = self.array();
+        if array.numel() == 0 || !array.device().is_cpu() { 0 } else { array.host_ptr() as usize }
+    }
+
+    /// Where the gradient of this tensor goes: its function, or its accumulator if it is a leaf that requires grad.
+    #[inline]
+    pub(crate) fn edge(&self) -> Option<Edge> {
+        self.meta_if_any().and_then(|m| m.edge(self))
+    }
+}
+
+/// The lengths of a tensor: `torch.Size`. A slice with PyTorch's printing.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Size(pub(crate) Dims);
+
+impl Size {
+    /// How many elements a tensor of this size has.
+    pub fn numel(&self) -> usize {
+        self.0.iter().product()
+    }
+}
+
+impl Deref for Size {
+    type Target = [usize];
+    fn deref(&self) -> &[usize] {
+        &self.0
+    }
+}
+
+impl std::fmt::Display for Size {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&flambeau_tensor::print::format_size(&self.0))
+    }
+}
+
+impl std::fmt::Debug for Size {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
+}
+
+impl<const N: usize> PartialEq<[usize; N]> for Size {
+    fn eq(&self, other: &[usize; N]) -> bool {
+        **self == other[..]
+    }
+}
+
+impl PartialEq<[usize]> for Size {
+    fn eq(&self, other: &[usize]) -> bool {
+        **self == *other
+    }
+}
+
+impl PartialEq<Vec<usize>> for Size {
+    fn eq(&self, other: &Vec<usize>) -> bool {
+        **self == other[..]
+    }
+}

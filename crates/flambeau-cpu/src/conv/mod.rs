@@ -1,0 +1,323 @@
+//! Convolutions of one, two and three dimensions on dense memory, as matrix products with the column matrix, of which only
+//! a tile that fits the second-level cache exists at a time.
+
+mod columns;
+mod half_types;
+mod shape;
+#[cfg(test)]
+mod tests;
+
+use columns::{Tile, gather, scatter};
+
+pub use shape::ConvShape;
+
+use crate::gemm::scratch::Scratch;
+use crate::gemm::{Bias, Epilogue, Gemm, GemmElement, Shared, gemm};
+use crate::threads::{num_threads, parallel_for};
+
+/// A number type of convolutions: f32, f64, and f16 and bf16 (computed in f32, rounded once).
+pub trait ConvElement: GemmElement {
+    #[doc(hidden)]
+    unsafe fn forward(shape: &ConvShape, x: *const Self, w: *const Self, bias: Option<*const Self>, out: *mut Self);
+    #[doc(hidden)]
+    unsafe fn input_grad(shape: &ConvShape, gy: *const Self, w: *const Self, gx: *mut Self);
+    #[doc(hidden)]
+    unsafe fn weight_grad(shape: &ConvShape, x: *const Self, gy: *const Self, gw: *mut Self);
+}
+
+/// Computes `out[b, o, p] = bias[o] + Σ_c Σ_κ w[o, c, κ] · x[b, c, p·stride + κ·dilation − padding]`, the cross-correlation
+/// that PyTorch calls convolution.
+///
+/// # Safety
+/// The pointers have the dense elements that `shape` describes (`bias` one per output channel); `out` overlaps nothing; no
+/// other thread writes any of them during the call.
+pub unsafe fn forward<T: ConvElement>(
+    shape: &ConvShape,
+    x: *const T,
+    w: *const T,
+    bias: Option<*const T>,
+    out: *mut T,
+) {
+    // SAFETY: the caller's contract.
+    unsafe { T::forward(shape, x, w, bias, out) }
+}
+
+/// Computes the gradient of the input, `gx`, from that of the output, `gy`: the adjoint of [`forward`] in x. A transposed
+/// convolution is this function with `gy` its input and `gx` its output, whose size `shape.input` states.
+///
+/// # Safety
+/// As [`forward`]; `gx` overlaps nothing.
+pub unsafe fn input_grad<T: ConvElement>(shape: &ConvShape, gy: *const T, w: *const T, gx: *mut T) {
+    // SAFETY: the caller's contract.
+    unsafe { T::input_grad(shape, gy, w, gx) }
+}
+
+/// Computes the gradient of the weight, `gw`, from the input and the gradient of the output: the adjoint of [`forward`] in
+/// w. The order of summation depends on the number of threads, and on nothing else.
+///
+/// # Safety
+/// As [`forward`]; `gw` overlaps nothing.
+pub unsafe fn weight_grad<T: ConvElement>(shape: &ConvShape, x: *const T, gy: *const T, gw: *mut T) {
+    // SAFETY: the caller's contract.
+    unsafe { T::weight_grad(shape, x, gy, gw) }
+}
+
+/// What the generic code needs of f32 and f64.
+trait Float: GemmElement + Default + std::ops::AddAssign {
+    const ONE: Self;
+}
+impl Float for f32 {
+    const ONE: f32 = 1.0;
+}
+impl Float for f64 {
+    const ONE: f64 = 1.0;
+}
+
+/// Implements [`ConvElement`] by the generic code: a blanket implementation would collide with that of the halves.
+macro_rules! conv_element {
+    ($($t:ty)*) => {$(
+        impl ConvElement for $t {
+            unsafe fn forward(shape: &ConvShape, x: *const $t, w: *const $t, bias: Option<*const $t>, out: *mut $t) {
+                // SAFETY: the caller's contract.
+                unsafe { forward_columns(shape, x, w, bias, out) }
+            }
+            unsafe fn input_grad(shape: &ConvShape, gy: *const $t, w: *const $t, gx: *mut $t) {
+                // SAFETY: the caller's contract.
+                unsafe { input_grad_columns(shape, gy, w, gx) }
+            }
+            unsafe fn weight_grad(shape: &ConvShape, x: *const $t, gy: *const $t, gw: *mut $t) {
+                // SAFETY: the caller's contract.
+                unsafe { weight_grad_columns(shape, x, gy, gw) }
+            }
+        }
+    )*};
+}
+conv_element!(f32 f64);
+
+/// Bytes of a tile of columns: half of a common second-level cache.
+const TILE_BYTES: usize = 1 << 19;
+/// Columns that tiles are cut at: a whole sliver of the matrix product.
+const COLUMNS: usize = 32;
+/// Multiply-adds below which a thread is not worth waking.
+const MIN_WORK: usize = 1 << 17;
+
+/// Positions per tile for columns of `rows` elements, such that `parts` times as many tiles keep `threads` busy.
+fn tile_len<T>(rows: usize, positions: usize, parts: usize, threads: usize) -> usize {
+    let fits = (TILE_BYTES / size_of::<T>() / rows.max(1)).max(2 * COLUMNS);
+    let tiles = positions.div_ceil(fits).max(threads.div_ceil(parts.max(1))).max(1);
+    positions.div_ceil(tiles).next_multiple_of(COLUMNS)
+}
+
+/// Calls `body` with every index below `items`, whose work is `work` multiply-adds each, over the threads if there are
+/// enough of them; else one after the other, and the matrix products inside use the threads.
+fn for_each_item(items: usize, work: usize, body: &(dyn Fn(usize) + Sync)) {
+    if items >= num_threads() {
+        parallel_for(items, MIN_WORK.div_ceil(work.max(1)), &|range| range.for_each(body));
+    } else {
+        (0..items).for_each(body);
+    }
+}
+
+unsafe fn forward_columns<T: Float>(shape: &ConvShape, x: *const T, w: *const T, bias: Option<*const T>, out: *mut T) {
+    let (inputs, outputs) = (shape.group_inputs(), shape.group_outputs());
+    let (rows, positions) = (inputs * shape.kernel_len(), shape.output_len());
+    let parts = shape.batch * shape.groups;
+    if parts * positions * outputs == 0 {
+        return;
+    }
+    let len = tile_len::<T>(rows, positions, parts, num_threads());
+    let tiles = positions.div_ceil(len);
+    let pointers = Shared((x, w, bias, out));
+    for_each_item(parts * tiles, outputs * rows * len, &|item| {
+        let (x, w, bias, out) = pointers.get();
+        let (part, tile) = (item / tiles, item % tiles);
+        let (sample, group) = (part / shape.groups, part % shape.groups);
+        let range = tile * len..((tile + 1) * len).min(positions);
+        let columns = range.len();
+        let x = x.wrapping_add((sample * shape.in_channels + group * inputs) * shape.input_len());
+        let out = out.wrapping_add((sample * shape.out_channels + group * outputs) * positions + range.start);
+        let scratch = Scratch::<T>::new(if shape.is_pointwise() { 0 } else { rows * columns });
+        let (b, b_strides) = if shape.is_pointwise() {
+            (x.wrapping_add(range.start), (positions as isize, 1))
+        } else {
+            // SAFETY: the caller's contract; the work memory has room for the tile.
+            unsafe { gather(Tile { shape, channels: inputs, positions: range }, x, scratch.ptr()) }
+            (scratch.ptr().cast_const(), (columns as isize, 1))
+        };
+        let bias = bias.map(|bias| Bias { ptr: bias.wrapping_add(group * outputs), stride: 1, per_column: false });
+        // SAFETY: the caller's contract; items write disjoint parts of the output.
+        unsafe {
+            gemm(Gemm {
+                m: outputs,
+                n: columns,
+                k: rows,
+                a: w.wrapping_add(group * outputs * rows),
+                a_strides: (rows as isize, 1),
+                b,
+                b_strides,
+                c: out,
+                c_strides: (positions as isize, 1),
+                alpha: T::ONE,
+                beta: T::default(),
+                epilogue: Epilogue { bias, relu: false },
+            })
+        }
+    });
+}
+
+unsafe fn input_grad_columns<T: Float>(shape: &ConvShape, gy: *const T, w: *const T, gx: *mut T) {
+    let (inputs, outputs) = (shape.group_inputs(), shape.group_outputs());
+    let (kernel, positions, plane) = (shape.kernel_len(), shape.output_len(), shape.input_len());
+    let parts = shape.batch * shape.groups;
+    if parts * inputs * plane == 0 {
+        return;
+    }
+    // Tiles overlap in the input, so threads share samples and channels, not tiles.
+    let shares = num_threads().div_ceil(parts).min(inputs);
+    let most = inputs.div_ceil(shares);
+    let len = tile_len::<T>(most * kernel, positions.max(1), 1, 1);
+    let pointers = Shared((gy, w, gx));
+    for_each_item(parts * shares, outputs * most * kernel * positions, &|item| {
+        let (gy, w, gx) = pointers.get();
+        let (part, share) = (item / shares, item % shares);
+        let (sample, group) = (part / shape.groups, part % shape.groups);
+        let (first, last) = (share * inputs / shares, (share + 1) * inputs / shares);
+        let rows = (last - first) * kernel;
+        let gx = gx.wrapping_add((sample * shape.in_channels + group * inputs + first) * plane);
+        let gy = gy.wrapping_add((sample * shape.out_channels + group * outputs) * positions);
+        let product = Gemm {
+            m: rows,
+            n: positions,
+            k: outputs,
+            a: w.wrapping_add((group * outputs * inputs + first) * kernel),
+            a_strides: (1, (inputs * kernel) as isize),
+            b: gy,
+            b_strides: (positions as isize, 1),
+            c: gx,
+            c_strides: (positions as isize, 1),
+            alpha: T::ONE,
+            beta: T::default(),
+            epilogue: Epilogue::NONE,
+        };
+        // SAFETY: the caller's contract; items write disjoint channels; the work memory has room for a tile.
+        unsafe {
+            if shape.is_pointwise() {
+                return gemm(product);
+            }
+            gx.write_bytes(0, (last - first) * plane);
+            let scratch = Scratch::<T>::new(rows * len.min(positions));
+            for start in (0..positions).step_by(len) {
+                let range = start..(start + len).min(positions);
+                let n = range.len();
+                gemm(Gemm { n, b: gy.wrapping_add(start), c: scratch.ptr(), c_strides: (n as isize, 1), ..product });
+                scatter(Tile { shape, channels: last - first, positions: range }, scratch.ptr(), gx);
+            }
+        }
+    });
+}
+
+unsafe fn weight_grad_columns<T: Float>(shape: &ConvShape, x: *const T, gy: *const T, gw: *mut T) {
+    let inputs = shape.group_inputs();
+    let (kernel, positions) = (shape.kernel_len(), shape.output_len());
+    let weights = shape.out_channels * inputs * kernel;
+    if weights == 0 {
+        return;
+    }
+    // Threads share the input channels where these are many enough for wide products, and the samples' tiles else; each
+    // share of the tiles has its own sums, added up in order below.
+    let work = weights * positions * shape.batch;
+    let threads = num_threads().min(work / MIN_WORK).max(1);
+    let channel_shares = (inputs * kernel / 128).clamp(1, threads.min(inputs));
+    let most = inputs.div_ceil(channel_shares);
+    let wanted = threads / channel_shares;
+    let len = tile_len::<T>(most * kernel, positions.max(1), shape.batch, wanted);
+    let tiles = shape.batch * positions.div_ceil(len);
+    let tile_shares = wanted.clamp(1, tiles.max(1));
+    let scratch = Scratch::<T>::new((tile_shares - 1) * weights);
+    let (pointers, sums) = (Shared((x, gy, gw)), Shared(scratch.ptr()));
+    parallel_for(channel_shares * tile_shares, 1, &|range| {
+        for item in range {
+            let (x, gy, gw) = pointers.get();
+            let (channel_share, tile_share) = (item / tile_shares, item % tile_shares);
+            let first = channel_share * inputs / channel_shares;
+            let channels = (channel_share + 1) * inputs / channel_shares - first;
+            let target = match tile_share {
+                0 => gw,
+                share => sums.get().wrapping_add((share - 1) * weights),
+            };
+            let tiles = tile_share * tiles / tile_shares..(tile_share + 1) * tiles / tile_shares;
+            let share = WeightShare { shape, first, channels, len, x, gy, target };
+            // SAFETY: the caller's contract; items write disjoint columns of the weights or other sums.
+            unsafe { share.add_up(tiles) }
+        }
+    });
+    for share in 0..tile_shares - 1 {
+        for i in 0..weights {
+            // SAFETY: the gradient and every share of the sums have `weights` elements.
+            unsafe { *gw.add(i) += *scratch.ptr().add(share * weights + i) }
+        }
+    }
+}
+
+/// The part of a weight gradient that comes from some tiles, for some input channels of each group.
+struct WeightShare<'a, T> {
+    shape: &'a ConvShape,
+    first: usize,
+    channels: usize,
+    len: usize,
+    x: *const T,
+    gy: *const T,
+    target: *mut T,
+}
+
+impl<T: Float> WeightShare<'_, T> {
+    /// Sets the target to the sum over `tiles`, which count through the samples' tiles.
+    unsafe fn add_up(&self, tiles: std::ops::Range<usize>) {
+        let shape = self.shape;
+        let (inputs, outputs) = (shape.group_inputs(), shape.group_outputs());
+        let (kernel, positions) = (shape.kernel_len(), shape.output_len());
+        let columns = self.channels * kernel;
+        let per_sample = positions.div_ceil(self.len).max(1);
+        let room = if shape.is_pointwise() { 0 } else { columns * self.len.min(positions) };
+        let scratch = Scratch::<T>::new(room);
+        for group in 0..shape.groups {
+            let c = self.target.wrapping_add((group * outputs * inputs + self.first) * kernel);
+            let mut product = Gemm {
+                m: outputs,
+                n: columns,
+                k: 0,
+                a: self.gy,
+                a_strides: (positions as isize, 1),
+                b: scratch.ptr().cast_const(),
+                b_strides: (1, 0),
+                c,
+                c_strides: ((inputs * kernel) as isize, 1),
+                alpha: T::ONE,
+                beta: T::default(),
+                epilogue: Epilogue::NONE,
+            };
+            if tiles.is_empty() {
+                // SAFETY: a product over nothing sets the target to zero.
+                unsafe { gemm(product) }
+            }
+            for tile in tiles.clone() {
+                let (sample, start) = (tile / per_sample, tile % per_sample * self.len);
+                let range = start..(start + self.len).min(positions);
+                let channel = sample * shape.in_channels + group * inputs + self.first;
+                let x = self.x.wrapping_add(channel * shape.input_len());
+                product.k = range.len();
+                product.a = self.gy.wrapping_add((sample * shape.out_channels + group * outputs) * positions + start);
+                if shape.is_pointwise() {
+                    (product.b, product.b_strides) = (x.wrapping_add(start), (1, positions as isize));
+                } else {
+                    product.b_strides = (1, range.len() as isize);
+                    // SAFETY: the caller's contract; the work memory has room for the tile.
+                    unsafe { gather(Tile { shape, channels: self.channels, positions: range }, x, scratch.ptr()) }
+                }
+                // SAFETY: the caller's contract.
+                unsafe { gemm(product) }
+                product.beta = T::ONE;
+            }
+        }
+    }
+}

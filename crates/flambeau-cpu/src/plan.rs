@@ -1,0 +1,150 @@
+//! How a kernel walks several strided operands of one shape together.
+
+use flambeau_tensor::dims::Dims;
+use smallvec::SmallVec;
+
+/// A shape whose dimensions were dropped, sorted and merged as far as all operands allow, and each operand's strides in it.
+#[derive(Debug)]
+pub struct Plan {
+    /// Lengths, the innermost last; at least one.
+    pub shape: Dims,
+    /// Each operand's strides, in elements.
+    pub strides: SmallVec<[Dims; 4]>,
+}
+
+impl Plan {
+    /// For kernels that may visit the elements in any order: dimensions are sorted by the first operand's strides (then
+    /// by the others'), so that what lies side by side in memory is visited side by side.
+    pub fn unordered(shape: &[usize], operands: &[&[usize]]) -> Plan {
+        let mut order: Dims = (0..shape.len()).filter(|&d| shape[d] != 1).collect();
+        let key = |d: usize| operands.iter().map(move |strides| strides[d]);
+        // Stable, so that equal strides keep the row-major order.
+        order.sort_by(|&a, &b| key(b).cmp(key(a)));
+        Plan::grouped(shape, operands, &[&order]).0
+    }
+
+    /// Visits the dimensions in the order of `groups`, the last innermost, and merges neighbours within a group. Also
+    /// returns how many dimensions each group is left with.
+    pub fn grouped(shape: &[usize], operands: &[&[usize]], groups: &[&[usize]]) -> (Plan, SmallVec<[usize; 3]>) {
+        let mut merged = Plan { shape: Dims::new(), strides: SmallVec::from_elem(Dims::new(), operands.len()) };
+        let mut counts = SmallVec::new();
+        for group in groups {
+            let start = merged.shape.len();
+            for &d in group.iter().filter(|&&d| shape[d] != 1) {
+                let last = merged.shape.len();
+                let fits = |k: usize| merged.strides[k][last - 1] == operands[k][d] * shape[d];
+                if last > start && (0..operands.len()).all(fits) {
+                    merged.shape[last - 1] *= shape[d];
+                    for (k, strides) in merged.strides.iter_mut().enumerate() {
+                        strides[last - 1] = operands[k][d];
+                    }
+                } else {
+                    merged.shape.push(shape[d]);
+                    for (k, strides) in merged.strides.iter_mut().enumerate() {
+                        strides.push(operands[k][d]);
+                    }
+                }
+            }
+            counts.push(merged.shape.len() - start);
+        }
+        if merged.shape.is_empty() {
+            merged.shape.push(1);
+            merged.strides.iter_mut().for_each(|s| s.push(0));
+        }
+        (merged, counts)
+    }
+
+    /// How many elements there are.
+    pub fn numel(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// The length of the innermost dimension.
+    pub fn row(&self) -> usize {
+        self.shape[self.shape.len() - 1]
+    }
+
+    /// An operand's stride along the innermost dimension.
+    pub fn inner_stride(&self, operand: usize) -> usize {
+        self.strides[operand][self.shape.len() - 1]
+    }
+
+    /// The position of the `index`th element.
+    pub fn seek(&self, index: usize) -> Cursor {
+        let mut coords = Dims::from_elem(0, self.shape.len());
+        let mut offsets = SmallVec::from_elem(0, self.strides.len());
+        let mut rest = index;
+        for d in (0..self.shape.len()).rev() {
+            coords[d] = rest % self.shape[d];
+            rest /= self.shape[d];
+            for (offset, strides) in offsets.iter_mut().zip(&self.strides) {
+                *offset += coords[d] * strides[d];
+            }
+        }
+        Cursor { coords, offsets }
+    }
+}
+
+/// A position in a [`Plan`].
+#[derive(Clone, Debug)]
+pub struct Cursor {
+    coords: Dims,
+    /// Each operand's offset from its first element, in elements.
+    pub offsets: SmallVec<[usize; 6]>,
+}
+
+impl Cursor {
+    /// How many elements are left in the innermost dimension.
+    pub fn left_in_row(&self, plan: &Plan) -> usize {
+        let last = self.coords.len() - 1;
+        plan.shape[last] - self.coords[last]
+    }
+
+    /// Moves on by `n` elements, at most to the end of the row; from there to the start of the next one.
+    pub fn advance(&mut self, plan: &Plan, n: usize) {
+        let mut d = self.coords.len() - 1;
+        let mut step = n;
+        loop {
+            self.coords[d] += step;
+            for (offset, strides) in self.offsets.iter_mut().zip(&plan.strides) {
+                *offset += step * strides[d];
+            }
+            if self.coords[d] < plan.shape[d] || d == 0 {
+                return;
+            }
+            for (offset, strides) in self.offsets.iter_mut().zip(&plan.strides) {
+                *offset -= plan.shape[d] * strides[d];
+            }
+            self.coords[d] = 0;
+            d -= 1;
+            step = 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dense_dimensions_merge_and_permuted_ones_are_sorted() {
+        let plan = Plan::unordered(&[2, 3, 4], &[&[12, 4, 1], &[12, 4, 1]]);
+        assert_eq!(plan.shape.as_slice(), [24]);
+        let plan = Plan::unordered(&[2, 3, 4], &[&[1, 2, 6], &[1, 2, 6]]);
+        assert_eq!((plan.shape.as_slice(), plan.strides[1].as_slice()), (&[24][..], &[1][..]));
+        let plan = Plan::unordered(&[5, 7], &[&[7, 1], &[0, 1]]);
+        assert_eq!(plan.shape.as_slice(), [5, 7]);
+        let plan = Plan::unordered(&[1, 1], &[&[1, 1]]);
+        assert_eq!(plan.shape.as_slice(), [1]);
+    }
+
+    #[test]
+    fn a_cursor_visits_what_seek_finds() {
+        let plan = Plan::unordered(&[3, 4, 5], &[&[20, 5, 1], &[1, 15, 3], &[0, 1, 0]]);
+        let mut cursor = plan.seek(0);
+        for i in 0..plan.numel() {
+            assert_eq!(cursor.offsets, plan.seek(i).offsets, "{i}");
+            cursor.advance(&plan, 1);
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! Files that appear whole or not at all.
+
+use crate::{Error, Result};
+use std::{
+    ffi::OsString,
+    fs::{self, File, OpenOptions},
+    io::{Error as IoError, ErrorKind},
+    path::{Path, PathBuf},
+    process,
+    sync::atomic::{AtomicUsize, Ordering},
+};
+
+/// Creates `path` with what `fill` writes: under a temporary name in the same folder, then, once the data is on the disk,
+/// by a rename. If anything fails, the temporary file is removed and `path` is as before.
+pub(crate) fn write<E: Into<IoError>>(path: &Path, fill: impl FnOnce(&mut File) -> Result<(), E>) -> Result<()> {
+    let (mut file, temporary) = create_beside(path).map_err(Error::io("create", path))?;
+    let written = fill(&mut file).map_err(E::into).and_then(|()| file.sync_all());
+    drop(file); // Windows renames no open file
+    let outcome = written
+        .map_err(Error::io("write", path))
+        .and_then(|()| fs::rename(&temporary, path).map_err(Error::io("rename a temporary file to", path)));
+    if outcome.is_err() {
+        // The error at hand says more than a failure to clean up would.
+        let _ = fs::remove_file(&temporary);
+    }
+    outcome
+}
+
+/// A new file `.<name>.<process>.<number>.tmp` in the folder of `path`.
+fn create_beside(path: &Path) -> Result<(File, PathBuf), IoError> {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    let name = path.file_name().ok_or_else(|| IoError::new(ErrorKind::InvalidInput, "the path names no file"))?;
+    loop {
+        let mut temporary = OsString::from(".");
+        temporary.push(name);
+        temporary.push(format!(".{}.{}.tmp", process::id(), NEXT.fetch_add(1, Ordering::Relaxed)));
+        let temporary = path.with_file_name(temporary);
+        match OpenOptions::new().write(true).create_new(true).open(&temporary) {
+            Err(e) if e.kind() == ErrorKind::AlreadyExists => {}
+            opened => return opened.map(|file| (file, temporary)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    #[test]
+    fn a_failed_write_leaves_the_old_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model.pth");
+        write(&path, |file| file.write_all(b"old")).unwrap();
+        let failure = write(&path, |file| {
+            file.write_all(b"half of the new")?;
+            Err(IoError::other("disk full"))
+        });
+        assert!(failure.unwrap_err().to_string().ends_with("model.pth: disk full"));
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+        write(&path, |file| file.write_all(b"new")).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no temporary file stays behind");
+    }
+}

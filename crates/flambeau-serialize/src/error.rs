@@ -1,0 +1,65 @@
+//! The crate's error type.
+
+use std::path::{Path, PathBuf};
+
+/// What went wrong while a file was read or written. Each message names the file and says what to do about it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The operating system refused: no such file, no permission, disk full.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Io {
+        /// What was attempted: `open`, `read`, `write`, `rename`.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// The operating system's reason.
+        source: std::io::Error,
+    },
+    /// The file claims a format and breaks its rules: truncated, overwritten, or made by a faulty writer.
+    #[error("{} is corrupt: {what}; copy or download it again", path.display())]
+    Corrupt {
+        /// The file.
+        path: PathBuf,
+        /// The rule that it breaks.
+        what: String,
+    },
+    /// The file may be fine, yet holds something that this crate does not read.
+    #[error("cannot load {}: {what}", path.display())]
+    Unsupported {
+        /// The file.
+        path: PathBuf,
+        /// The format or object that is not supported, and the way around it.
+        what: String,
+    },
+    /// The value that was to be saved cannot be: a programming error of the caller. No file was written.
+    #[error("cannot save {}: {what}", path.display())]
+    Invalid {
+        /// The file that would have been written.
+        path: PathBuf,
+        /// The rule that the value breaks.
+        what: String,
+    },
+}
+
+/// A result whose error is [`enum@Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    pub(crate) fn corrupt(path: &Path, what: impl Into<String>) -> Error {
+        Error::Corrupt { path: path.to_owned(), what: what.into() }
+    }
+
+    pub(crate) fn unsupported(path: &Path, what: impl Into<String>) -> Error {
+        Error::Unsupported { path: path.to_owned(), what: what.into() }
+    }
+
+    pub(crate) fn invalid(path: &Path, what: impl Into<String>) -> Error {
+        Error::Invalid { path: path.to_owned(), what: what.into() }
+    }
+
+    /// For `map_err`: the operating system's error on `action` of `path`.
+    pub(crate) fn io<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(std::io::Error) -> Error + 'a {
+        move |source| Error::Io { action, path: path.to_owned(), source }
+    }
+}

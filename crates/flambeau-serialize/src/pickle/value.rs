@@ -1,0 +1,251 @@
+//! The values that a `.pth` file can hold.
+
+use flambeau_tensor::DType;
+
+/// A tensor as a `.pth` file describes it: a strided view of a storage.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RawTensor {
+    /// The element type, equal to the storage's.
+    pub dtype: DType,
+    /// The lengths of the dimensions; empty for a 0-dim tensor.
+    pub shape: Vec<usize>,
+    /// The distance between neighbours along each dimension, in elements.
+    pub strides: Vec<usize>,
+    /// Where the first element lies in the storage, in elements.
+    pub offset: usize,
+    /// The index of the storage in the list that comes with the value. Tensors of one index share memory.
+    pub storage: usize,
+    /// `Tensor.requires_grad`.
+    pub requires_grad: bool,
+    /// Whether it is a `torch.nn.Parameter`.
+    pub is_parameter: bool,
+}
+
+impl RawTensor {
+    /// How many elements of the storage the tensor reaches: one more than the last element's position, 0 if the tensor
+    /// is empty, `None` if the number does not fit a `usize`.
+    pub fn storage_len_needed(&self) -> Option<usize> {
+        if self.shape.contains(&0) {
+            return Some(0);
+        }
+        let last = self.shape.iter().zip(&self.strides).try_fold(self.offset, |sum, (&len, &stride)| {
+            (len - 1).checked_mul(stride).and_then(|reach| sum.checked_add(reach))
+        })?;
+        last.checked_add(1)
+    }
+
+    /// What is wrong with a view of a storage of `storage_len` elements, if anything.
+    pub(crate) fn fault(&self, storage_len: usize) -> Option<String> {
+        if self.shape.len() != self.strides.len() {
+            return Some(format!("a tensor has {} sizes but {} strides", self.shape.len(), self.strides.len()));
+        }
+        let bytes = self.shape.iter().try_fold(self.dtype.size(), |product, &len| product.checked_mul(len));
+        if bytes.is_none_or(|bytes| bytes > isize::MAX as usize) {
+            return Some(format!("a tensor of shape {:?} is too large for this machine", self.shape));
+        }
+        match self.storage_len_needed() {
+            Some(needed) if needed <= storage_len => None,
+            _ => Some(format!(
+                "a tensor with shape {:?}, strides {:?} and offset {} does not fit its storage of {storage_len} elements",
+                self.shape, self.strides, self.offset
+            )),
+        }
+    }
+}
+
+/// Which Python class a [`Dict`] is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DictKind {
+    /// `dict`.
+    #[default]
+    Dict,
+    /// `collections.OrderedDict`, the class of a `state_dict`.
+    OrderedDict,
+    /// `collections.Counter`, which `MultiStepLR.state_dict()` holds.
+    Counter,
+}
+
+/// A Python dictionary, in insertion order.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Dict<T = RawTensor> {
+    /// The class.
+    pub kind: DictKind,
+    /// Keys and values, in insertion order; keys are distinct.
+    pub items: Vec<(Value<T>, Value<T>)>,
+    /// The attributes of an `OrderedDict` object; `Module.state_dict()` has one, `_metadata`, with the modules' versions.
+    pub attributes: Vec<(Value<T>, Value<T>)>,
+}
+
+impl<T> Dict<T> {
+    /// A dictionary of the class `kind` with string keys.
+    pub fn new<K: Into<String>>(kind: DictKind, items: impl IntoIterator<Item = (K, Value<T>)>) -> Self {
+        let items = items.into_iter().map(|(key, value)| (Value::Str(key.into()), value)).collect();
+        Dict { kind, items, attributes: Vec::new() }
+    }
+
+    /// The value under a string key, found by a walk over the items.
+    pub fn get(&self, key: &str) -> Option<&Value<T>> {
+        self.items.iter().find(|(k, _)| matches!(k, Value::Str(k) if k == key)).map(|(_, value)| value)
+    }
+}
+
+/// What `torch.load` returns: plain Python data with tensors (`T`) as leaves.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Value<T = RawTensor> {
+    /// `None`.
+    None,
+    /// `bool`.
+    Bool(bool),
+    /// `int`, if it fits 64 bits.
+    Int(i64),
+    /// `int` beyond 64 bits: two's complement, little-endian, no longer than needed (`torch.initial_seed()` reaches 2⁶⁴ - 1).
+    BigInt(Vec<u8>),
+    /// `float`.
+    Float(f64),
+    /// `str`.
+    Str(String),
+    /// `bytes`.
+    Bytes(Vec<u8>),
+    /// `list`.
+    List(Vec<Value<T>>),
+    /// `tuple`.
+    Tuple(Vec<Value<T>>),
+    /// `set`, in the order of the file.
+    Set(Vec<Value<T>>),
+    /// `dict` and its subclasses.
+    Dict(Dict<T>),
+    /// `torch.Size`.
+    Size(Vec<usize>),
+    /// `torch.dtype`.
+    DType(DType),
+    /// `torch.device` by its name: `cpu`, `cuda:0`.
+    Device(String),
+    /// `torch.Tensor` or `torch.nn.Parameter`.
+    Tensor(T),
+}
+
+impl<T> Value<T> {
+    /// An `OrderedDict` with string keys, as a `state_dict` is.
+    pub fn ordered_dict<K: Into<String>>(items: impl IntoIterator<Item = (K, Value<T>)>) -> Self {
+        Value::Dict(Dict::new(DictKind::OrderedDict, items))
+    }
+
+    /// A plain `dict` with string keys, as a checkpoint is: `{'model': …, 'epoch': 3}`.
+    pub fn dict<K: Into<String>>(items: impl IntoIterator<Item = (K, Value<T>)>) -> Self {
+        Value::Dict(Dict::new(DictKind::Dict, items))
+    }
+
+    /// The value under a string key, if this is a dictionary that has it.
+    pub fn get(&self, key: &str) -> Option<&Value<T>> {
+        self.as_dict()?.get(key)
+    }
+
+    /// The dictionary, if this is one.
+    pub fn as_dict(&self) -> Option<&Dict<T>> {
+        if let Value::Dict(dict) = self { Some(dict) } else { None }
+    }
+
+    /// The tensor, if this is one.
+    pub fn as_tensor(&self) -> Option<&T> {
+        if let Value::Tensor(tensor) = self { Some(tensor) } else { None }
+    }
+
+    /// The string, if this is one.
+    pub fn as_str(&self) -> Option<&str> {
+        if let Value::Str(text) = self { Some(text) } else { None }
+    }
+
+    /// The integer, if this is one of 64 bits.
+    pub fn as_i64(&self) -> Option<i64> {
+        if let Value::Int(int) = self { Some(*int) } else { None }
+    }
+
+    /// The number, if this is a float or an integer.
+    pub fn as_f64(&self) -> Option<f64> {
+        match self {
+            Value::Float(float) => Some(*float),
+            Value::Int(int) => Some(*int as f64),
+            _ => None,
+        }
+    }
+
+    /// The truth value, if this is a `bool`.
+    pub fn as_bool(&self) -> Option<bool> {
+        if let Value::Bool(bool) = self { Some(*bool) } else { None }
+    }
+
+    /// The elements of a list or tuple.
+    pub fn as_slice(&self) -> Option<&[Value<T>]> {
+        if let Value::List(items) | Value::Tuple(items) = self { Some(items) } else { None }
+    }
+
+    /// The same value with `f` applied to each tensor, in the order of the file, so that a layer above can put its own
+    /// tensors in. Stops at the first error.
+    pub fn try_map<U, E>(self, f: &mut impl FnMut(T) -> Result<U, E>) -> Result<Value<U>, E> {
+        fn all<T, U, E>(items: Vec<Value<T>>, f: &mut impl FnMut(T) -> Result<U, E>) -> Result<Vec<Value<U>>, E> {
+            items.into_iter().map(|item| item.try_map(f)).collect()
+        }
+        type Pairs<T> = Vec<(Value<T>, Value<T>)>;
+        fn pairs<T, U, E>(items: Pairs<T>, f: &mut impl FnMut(T) -> Result<U, E>) -> Result<Pairs<U>, E> {
+            items.into_iter().map(|(key, value)| Ok((key.try_map(f)?, value.try_map(f)?))).collect()
+        }
+        Ok(match self {
+            Value::None => Value::None,
+            Value::Bool(x) => Value::Bool(x),
+            Value::Int(x) => Value::Int(x),
+            Value::BigInt(x) => Value::BigInt(x),
+            Value::Float(x) => Value::Float(x),
+            Value::Str(x) => Value::Str(x),
+            Value::Bytes(x) => Value::Bytes(x),
+            Value::Size(x) => Value::Size(x),
+            Value::DType(x) => Value::DType(x),
+            Value::Device(x) => Value::Device(x),
+            Value::List(items) => Value::List(all(items, f)?),
+            Value::Tuple(items) => Value::Tuple(all(items, f)?),
+            Value::Set(items) => Value::Set(all(items, f)?),
+            Value::Dict(dict) => Value::Dict(Dict {
+                kind: dict.kind,
+                items: pairs(dict.items, f)?,
+                attributes: pairs(dict.attributes, f)?,
+            }),
+            Value::Tensor(tensor) => Value::Tensor(f(tensor)?),
+        })
+    }
+}
+
+impl<T> From<bool> for Value<T> {
+    fn from(x: bool) -> Self {
+        Value::Bool(x)
+    }
+}
+
+impl<T> From<i64> for Value<T> {
+    fn from(x: i64) -> Self {
+        Value::Int(x)
+    }
+}
+
+impl<T> From<f64> for Value<T> {
+    fn from(x: f64) -> Self {
+        Value::Float(x)
+    }
+}
+
+impl<T> From<&str> for Value<T> {
+    fn from(x: &str) -> Self {
+        Value::Str(x.to_owned())
+    }
+}
+
+impl<T> From<String> for Value<T> {
+    fn from(x: String) -> Self {
+        Value::Str(x)
+    }
+}
+
+impl<T> From<Vec<Value<T>>> for Value<T> {
+    fn from(x: Vec<Value<T>>) -> Self {
+        Value::List(x)
+    }
+}

@@ -1,0 +1,171 @@
+//! Cases of modules, losses and initialisers.
+
+use std::collections::BTreeMap;
+
+use flambeau_tensor::DType;
+use serde_json::{Map, Value};
+
+use super::case::{named_args, nullable_tensor};
+use super::value::{Arg, GoldenTensor, Tolerance, dtype, float, int, size};
+use super::{GoldenError, Parsed, data_dir, field, list, load, optional, string};
+
+/// One forward and backward pass.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ModuleRun {
+    /// The results.
+    pub outputs: Vec<GoldenTensor>,
+    /// `type(out.grad_fn).__name__`.
+    pub grad_fn: Option<String>,
+    /// The gradient of `Σ out · cotangent` by the first input (empty if that is of an integer dtype, as an embedding's).
+    pub grads: Vec<Option<GoldenTensor>>,
+    /// The same by each parameter, in the order of `named_parameters()`.
+    pub param_grads: Vec<(String, Option<GoldenTensor>)>,
+}
+
+/// A module, built after `manual_seed(seed)` in float32 and then moved to `dtype`; only the first input requires a gradient.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ModuleCase {
+    /// The class in `torch.nn`.
+    pub module: String,
+    /// The dtype that parameters and inputs have in the runs.
+    pub dtype: DType,
+    /// The seed before construction.
+    pub seed: u64,
+    /// The constructor's positional arguments.
+    pub args: Vec<Arg>,
+    /// The constructor's keyword arguments.
+    pub kwargs: BTreeMap<String, Arg>,
+    /// What `repr` and `print` show.
+    pub repr: String,
+    /// `state_dict()` after construction, in float32, with every bit.
+    pub state: Vec<(String, GoldenTensor)>,
+    /// The inputs of both runs.
+    pub inputs: Vec<GoldenTensor>,
+    /// The first run, in training mode. Absent where it draws random numbers (dropout).
+    pub train: Option<ModuleRun>,
+    /// `state_dict()` after the training run, in `dtype`.
+    pub state_after: Option<Vec<(String, GoldenTensor)>>,
+    /// The second run, of the same module after `eval()`.
+    pub eval: ModuleRun,
+    /// For both runs.
+    pub tolerance: Tolerance,
+}
+
+/// A function of `torch.nn.init` on an empty tensor after `manual_seed(seed)`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct InitCase {
+    /// The function's name: `xavier_uniform_`.
+    pub init: String,
+    /// The tensor's shape.
+    pub shape: Vec<usize>,
+    /// The tensor's dtype.
+    pub dtype: DType,
+    /// The seed.
+    pub seed: u64,
+    /// The function's keyword arguments.
+    pub kwargs: BTreeMap<String, Arg>,
+    /// The first 24 elements (all, if there are fewer) with every bit.
+    pub first: GoldenTensor,
+    /// The sum of all elements in float64.
+    pub sum: f64,
+}
+
+/// `[[name, value], …]`: JSON objects do not keep their order.
+fn pairs<T>(parse: impl Fn(&Value) -> Parsed<T>) -> impl Fn(&Value) -> Parsed<Vec<(String, T)>> {
+    list(move |v| match v.as_array().map(Vec::as_slice) {
+        Some([name, value]) => Ok((string(name)?, parse(value)?)),
+        _ => Err(format!("{v} is not a pair")),
+    })
+}
+
+fn seed(v: &Value) -> Parsed<u64> {
+    int(v).map(|s| s as u64)
+}
+
+fn run(v: &Value) -> Parsed<ModuleRun> {
+    let map = v.as_object().ok_or_else(|| format!("{v} is not a run"))?;
+    Ok(ModuleRun {
+        outputs: field(map, "out", list(GoldenTensor::parse))?,
+        grad_fn: optional(map, "grad_fn", string)?,
+        grads: optional(map, "grads", list(nullable_tensor))?.unwrap_or_default(),
+        param_grads: optional(map, "param_grads", pairs(nullable_tensor))?.unwrap_or_default(),
+    })
+}
+
+fn module_case(map: &Map<String, Value>) -> Parsed<ModuleCase> {
+    Ok(ModuleCase {
+        module: field(map, "module", string)?,
+        dtype: field(map, "dtype", dtype)?,
+        seed: field(map, "seed", seed)?,
+        args: field(map, "args", list(Arg::parse))?,
+        kwargs: field(map, "kwargs", named_args)?,
+        repr: field(map, "repr", string)?,
+        state: field(map, "state", pairs(GoldenTensor::parse))?,
+        inputs: field(map, "inputs", list(GoldenTensor::parse))?,
+        train: optional(map, "train", run)?,
+        state_after: optional(map, "state_after", pairs(GoldenTensor::parse))?,
+        eval: field(map, "eval", run)?,
+        tolerance: Tolerance::of(map)?,
+    })
+}
+
+fn init_case(map: &Map<String, Value>) -> Parsed<InitCase> {
+    Ok(InitCase {
+        init: field(map, "init", string)?,
+        shape: field(map, "shape", list(size))?,
+        dtype: field(map, "dtype", dtype)?,
+        seed: field(map, "seed", seed)?,
+        kwargs: field(map, "kwargs", named_args)?,
+        first: field(map, "first", GoldenTensor::parse)?,
+        sum: field(map, "sum", float)?,
+    })
+}
+
+/// All cases of `goldens/data/modules.jsonl.gz`: layers, activations and losses.
+pub fn load_modules() -> Result<Vec<ModuleCase>, GoldenError> {
+    load(&data_dir().join("modules.jsonl.gz"), module_case)
+}
+
+/// All cases of `goldens/data/init.jsonl.gz`.
+pub fn load_init() -> Result<Vec<InitCase>, GoldenError> {
+    load(&data_dir().join("init.jsonl.gz"), init_case)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::value::Values;
+    use super::*;
+
+    #[test]
+    fn module_cases_are_whole() {
+        let cases = load_modules().unwrap();
+        for name in ["Linear", "Conv2d", "BatchNorm2d", "Embedding", "CrossEntropyLoss", "HingeEmbeddingLoss"] {
+            assert!(cases.iter().any(|c| c.module == name), "{name}");
+        }
+        for c in &cases {
+            assert!(c.repr.starts_with(&format!("{}(", c.module)), "{}", c.repr);
+            assert_eq!(c.train.is_some(), c.state_after.is_some());
+            assert!(!c.eval.outputs.is_empty() && !c.inputs.is_empty());
+            let of_params = |s: &[(String, GoldenTensor)]| s.iter().map(|(k, _)| k.clone()).collect::<Vec<_>>();
+            assert!(c.eval.param_grads.iter().all(|(k, _)| of_params(&c.state).contains(k)), "{c:?}");
+        }
+        let linear = &cases[0];
+        assert_eq!(linear.repr, "Linear(in_features=4, out_features=3, bias=True)");
+        assert_eq!(
+            linear.state.iter().map(|(k, t)| (k.as_str(), &t.shape[..])).collect::<Vec<_>>(),
+            [("weight", &[3, 4][..]), ("bias", &[3][..])]
+        );
+    }
+
+    #[test]
+    fn init_cases_hold_their_sum() {
+        for c in load_init().unwrap() {
+            let Values::Float(first) = &c.first.values else { panic!("{c:?}") };
+            if c.shape.iter().product::<usize>() <= 24 {
+                assert!((first.iter().sum::<f64>() - c.sum).abs() < 1e-9, "{c:?}");
+            } else {
+                assert_eq!(first.len(), 24);
+            }
+        }
+    }
+}
