@@ -212,7 +212,7 @@ impl Drop for Node {
     /// Frees a chain of any length with a constant stack: nodes that only this one holds are emptied here, one by one.
     fn drop(&mut self) {
         let mut stack: Vec<Arc<Node>> = Vec::new();
-        let mut node_edges = |node: &mut Node, stack: &mut Vec<Arc<Node>>| {
+        let node_edges = |node: &mut Node, stack: &mut Vec<Arc<Node>>| {
             stack.extend(node.edges.drain(..).flatten().map(|e| e.node));
             if let Saved::Live(saved) = node.saved.get_mut().unwrap_or_else(PoisonError::into_inner) {
                 stack.extend(saved.drain(..).filter_map(|s| match s.source {

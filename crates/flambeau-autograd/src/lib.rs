@@ -6,7 +6,6 @@
 mod display;
 mod engine;
 mod error;
-mod functional;
 mod grad_mode;
 mod gradcheck;
 mod graph;
@@ -19,7 +18,6 @@ mod views;
 
 pub use engine::{backward, grad};
 pub use error::{Error, OrPanic, Result};
-pub use functional::*;
 pub use grad_mode::{GradModeGuard, enable_grad, is_grad_enabled, no_grad, set_grad_enabled};
 pub use gradcheck::{GradCheckOptions, gradcheck, gradgradcheck};
 pub use graph::Node;

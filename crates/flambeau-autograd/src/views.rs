@@ -83,8 +83,7 @@ pub(crate) fn in_place(
     let geometry = ops::Strided::of(&target.array());
     let base_geometry = ops::Strided::of(&base.array());
     let copy_slices = {
-        let mut inputs = inputs.clone();
-        inputs[0] = &base;
+        let inputs: SmallVec<[&Tensor; 4]> = std::iter::once(&base).chain(others.iter().copied()).collect();
         let backward = move |c: &Context<'_>| {
             let all = ops::to_strided(&c.grad(0)?, &base_geometry)?;
             let part = ops::as_strided(&all, &geometry.shape, &geometry.strides, all_offset(&geometry, &base_geometry))?;

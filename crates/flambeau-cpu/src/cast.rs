@@ -1,8 +1,8 @@
 //! Conversion between element types, as `Tensor.to` does it.
 //!
-//! Floats become integers by truncation towards zero. Outside the range of the integer PyTorch's result depends on the
-//! machine and on the vector width; here it is what x86 gives to a scalar conversion: `i64::MIN` for i64 (`i32::MIN` for
-//! i32), NaN included, and the low bits of that for narrower types, so that -1.0 becomes 255 in u8.
+//! Floats become integers by truncation towards zero. Outside the integer's range (and for NaN) i64 gets `i64::MIN`; the
+//! narrower types go through i32, get `i32::MIN` or its low bits there, and wrap: -1.0 becomes 255 in u8, 300.0 becomes
+//! 44. That is what x86's conversions give, and PyTorch on it.
 
 use crate::simd::{Kernel, Simd, dispatch};
 use flambeau_tensor::DType;
@@ -14,12 +14,15 @@ use half::{bf16, f16};
 pub struct Truth(pub u8);
 
 /// How a type is reached from others.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Compared with zero.
     Truth,
+    /// From integers by wrapping, from floats by truncation.
     Int,
     /// f32 and the types that are rounded from it.
     Single,
+    /// f64.
     Double,
 }
 
@@ -27,8 +30,8 @@ enum Kind {
 pub trait Number: Copy + Send + Sync + Default + PartialEq + 'static {
     /// The dtype of this representation.
     const DTYPE: DType;
-    #[doc(hidden)]
-    const KIND: KindOf;
+    /// How values of other types become this one.
+    const KIND: Kind;
     /// Through i64: integers wrap, floats truncate.
     fn to_i64(self) -> i64;
     /// Rounded to f32.
@@ -45,36 +48,44 @@ pub trait Number: Copy + Send + Sync + Default + PartialEq + 'static {
     fn truth(self) -> bool;
 }
 
-/// [`Number::KIND`]'s type.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct KindOf(Kind);
-
 /// x86's conversion: what does not fit becomes the smallest integer.
 #[inline(always)]
-fn truncate_f64(x: f64) -> i64 {
+fn truncate_to_i64(x: f64) -> i64 {
     if (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&x) {
-        // SAFETY: the value fits, so the conversion is exact up to the fraction.
+        // SAFETY: the value fits.
         unsafe { x.to_int_unchecked() }
     } else {
         i64::MIN
     }
 }
 
+/// As [`truncate_to_i64`].
 #[inline(always)]
-fn truncate_f32(x: f32) -> i64 {
-    if (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&x) {
-        // SAFETY: as above.
+fn truncate_to_i32(x: f64) -> i32 {
+    if x > -2_147_483_649.0 && x < 2_147_483_648.0 {
+        // SAFETY: the value fits once its fraction is gone.
         unsafe { x.to_int_unchecked() }
     } else {
-        i64::MIN
+        i32::MIN
+    }
+}
+
+/// As [`truncate_to_i64`].
+#[inline(always)]
+fn truncate_f32_to_i32(x: f32) -> i32 {
+    if (-2_147_483_648.0..2_147_483_648.0).contains(&x) {
+        // SAFETY: the value fits.
+        unsafe { x.to_int_unchecked() }
+    } else {
+        i32::MIN
     }
 }
 
 macro_rules! integer {
-    ($($t:ty => $dtype:ident),*) => {$(
+    ($($t:ty => $dtype:ident, |$x:ident| $from_f32:expr, $from_f64:expr;)*) => {$(
         impl Number for $t {
             const DTYPE: DType = DType::$dtype;
-            const KIND: KindOf = KindOf(Kind::Int);
+            const KIND: Kind = Kind::Int;
             #[inline(always)]
             fn to_i64(self) -> i64 { self as i64 }
             #[inline(always)]
@@ -84,85 +95,54 @@ macro_rules! integer {
             #[inline(always)]
             fn from_i64(x: i64) -> Self { x as $t }
             #[inline(always)]
-            fn from_f32(x: f32) -> Self { Self::from_f64(f64::from(x)) }
+            fn from_f32($x: f32) -> Self { $from_f32 as $t }
             #[inline(always)]
-            fn from_f64(x: f64) -> Self {
-                if Self::DTYPE as u8 == DType::I32 as u8 && !(-2_147_483_648.0..2_147_483_648.0).contains(&x.trunc()) {
-                    return i32::MIN as $t;
-                }
-                truncate_f64(x) as $t
-            }
+            fn from_f64($x: f64) -> Self { $from_f64 as $t }
             #[inline(always)]
             fn truth(self) -> bool { self != 0 }
         }
     )*};
 }
-integer!(u8 => U8, i8 => I8, i16 => I16, i32 => I32, i64 => I64);
+integer! {
+    u8 => U8, |x| truncate_f32_to_i32(x), truncate_to_i32(x);
+    i8 => I8, |x| truncate_f32_to_i32(x), truncate_to_i32(x);
+    i16 => I16, |x| truncate_f32_to_i32(x), truncate_to_i32(x);
+    i32 => I32, |x| truncate_f32_to_i32(x), truncate_to_i32(x);
+    i64 => I64, |x| truncate_to_i64(f64::from(x)), truncate_to_i64(x);
+}
 
 macro_rules! float {
-    ($t:ty, $dtype:ident, $kind:ident, |$x:ident| $to_f32:expr, $to_f64:expr; |$y:ident| $from_f32:expr, $from_f64:expr) => {
+    ($($t:ty => $dtype:ident, $kind:ident, |$x:ident| $to_f32:expr, $to_f64:expr, $truth:expr, $from_i64:expr, $from_f32:expr, $from_f64:expr;)*) => {$(
         impl Number for $t {
             const DTYPE: DType = DType::$dtype;
-            const KIND: KindOf = KindOf(Kind::$kind);
+            const KIND: Kind = Kind::$kind;
             #[inline(always)]
-            fn to_i64(self) -> i64 {
-                if Self::KIND.0 as u8 == Kind::Double as u8 { truncate_f64(self.to_f64()) } else { truncate_f32(self.to_f32()) }
-            }
+            fn to_i64(self) -> i64 { truncate_to_i64(self.to_f64()) }
             #[inline(always)]
             fn to_f32(self) -> f32 { let $x = self; $to_f32 }
             #[inline(always)]
             fn to_f64(self) -> f64 { let $x = self; $to_f64 }
             #[inline(always)]
-            fn from_i64(x: i64) -> Self {
-                if Self::KIND.0 as u8 == Kind::Double as u8 { Self::from_f64(x as f64) } else { Self::from_f32(x as f32) }
-            }
+            fn from_i64($x: i64) -> Self { $from_i64 }
             #[inline(always)]
-            fn from_f32($y: f32) -> Self { $from_f32 }
+            fn from_f32($x: f32) -> Self { $from_f32 }
             #[inline(always)]
-            fn from_f64($y: f64) -> Self { $from_f64 }
+            fn from_f64($x: f64) -> Self { $from_f64 }
             #[inline(always)]
-            fn truth(self) -> bool { self.to_f32_or_f64_is_not_zero() }
+            fn truth(self) -> bool { let $x = self; $truth }
         }
-    };
+    )*};
 }
-
-/// Whether a float differs from zero, in its own precision.
-trait NotZero {
-    fn to_f32_or_f64_is_not_zero(self) -> bool;
+float! {
+    f32 => F32, Single, |x| x, f64::from(x), x != 0.0, x as f32, x, x as f32;
+    f64 => F64, Double, |x| x as f32, x, x != 0.0, x as f64, f64::from(x), x;
+    f16 => F16, Single, |x| widen_f16(x), f64::from(widen_f16(x)), x.to_bits() & 0x7fff != 0, narrow_f16(x as f32), narrow_f16(x), narrow_f16(x as f32);
+    bf16 => BF16, Single, |x| widen_bf16(x), f64::from(widen_bf16(x)), x.to_bits() & 0x7fff != 0, narrow_bf16(x as f32), narrow_bf16(x), narrow_bf16(x as f32);
 }
-impl NotZero for f32 {
-    #[inline(always)]
-    fn to_f32_or_f64_is_not_zero(self) -> bool {
-        self != 0.0
-    }
-}
-impl NotZero for f64 {
-    #[inline(always)]
-    fn to_f32_or_f64_is_not_zero(self) -> bool {
-        self != 0.0
-    }
-}
-impl NotZero for f16 {
-    #[inline(always)]
-    fn to_f32_or_f64_is_not_zero(self) -> bool {
-        self.to_bits() & 0x7fff != 0
-    }
-}
-impl NotZero for bf16 {
-    #[inline(always)]
-    fn to_f32_or_f64_is_not_zero(self) -> bool {
-        self.to_bits() & 0x7fff != 0
-    }
-}
-
-float!(f32, F32, Single, |x| x, f64::from(x); |y| y, y as f32);
-float!(f64, F64, Double, |x| x as f32, x; |y| f64::from(y), y);
-float!(f16, F16, Single, |x| widen_f16(x), f64::from(widen_f16(x)); |y| narrow_f16(y), narrow_f16(y as f32));
-float!(bf16, BF16, Single, |x| f32::from_bits(u32::from(x.to_bits()) << 16), f64::from(x.to_f32()); |y| narrow_bf16(y), narrow_bf16(y as f32));
 
 impl Number for Truth {
     const DTYPE: DType = DType::Bool;
-    const KIND: KindOf = KindOf(Kind::Truth);
+    const KIND: Kind = Kind::Truth;
     #[inline(always)]
     fn to_i64(self) -> i64 {
         i64::from(self.0)
@@ -191,6 +171,12 @@ impl Number for Truth {
     fn truth(self) -> bool {
         self.0 != 0
     }
+}
+
+/// Exact.
+#[inline(always)]
+fn widen_bf16(x: bf16) -> f32 {
+    f32::from_bits(u32::from(x.to_bits()) << 16)
 }
 
 /// Exact, without branches, so that loops over it vectorise.
@@ -231,9 +217,9 @@ fn narrow_bf16(x: f32) -> bf16 {
 /// One value converted.
 #[inline(always)]
 pub fn cast<A: Number, B: Number>(x: A) -> B {
-    match B::KIND.0 {
+    match B::KIND {
         Kind::Truth => B::from_i64(i64::from(x.truth())),
-        Kind::Int => match A::KIND.0 {
+        Kind::Int => match A::KIND {
             Kind::Truth | Kind::Int => B::from_i64(x.to_i64()),
             Kind::Single => B::from_f32(x.to_f32()),
             Kind::Double => B::from_f64(x.to_f64()),

@@ -89,6 +89,9 @@ pub enum Error {
     /// PyTorch's `NotImplementedError`.
     #[error("{0}")]
     NotImplemented(String),
+    /// From the random number generator.
+    #[error(transparent)]
+    Random(#[from] crate::random::RandomError),
     /// PyTorch's `RuntimeError`.
     #[error("{0}")]
     Runtime(String),

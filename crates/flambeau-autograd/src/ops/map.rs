@@ -10,6 +10,7 @@ use flambeau_tensor::dims::{broadcast_shapes, wrap_dims};
 use flambeau_tensor::pointwise::{Gradient, IDENTITY, Leaf, Pointwise};
 use flambeau_tensor::{DType, Dims, Scalar};
 use smallvec::SmallVec;
+use std::sync::LazyLock;
 
 /// Where each leaf of an operation's gradient programs is kept.
 type Slots = SmallVec<[Leaf; 4]>;
@@ -169,9 +170,36 @@ pub(crate) fn sum_map(
     keepdim: bool,
     dtype: Option<DType>,
 ) -> Result<Tensor> {
+    divided_sum_map(name, program, inputs, scalars, dims, keepdim, dtype, None)
+}
+
+/// out / n
+static DIVIDE: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input(0) / b.scalar(0)));
+
+/// [`sum_map`], divided by `divisor`: a mean.
+#[allow(clippy::too_many_arguments, reason = "a sum's arguments and the divisor")]
+pub(crate) fn divided_sum_map(
+    name: &'static str,
+    program: Option<&'static Pointwise>,
+    inputs: &[&Tensor],
+    scalars: &[Scalar],
+    dims: &[i64],
+    keepdim: bool,
+    dtype: Option<DType>,
+    divisor: Option<usize>,
+) -> Result<Tensor> {
     let arrays = Arrays::of(inputs);
+    let result = dtype.unwrap_or(inputs[0].dtype());
+    // A sum of halves may overflow where their mean does not: it stays in f32 until it is divided.
+    let wide = divisor.is_some() && matches!(result, DType::F16 | DType::BF16);
+    let dtype = if wide { Some(DType::F32) } else { dtype };
     let args = ReduceArgs { op: ReduceOp::Sum, map: program, dims, keepdim, dtype };
-    let out = reduce(args, &arrays.refs(), scalars)?;
+    let mut out = reduce(args, &arrays.refs(), scalars)?;
+    let divisor = divisor.map(|n| Scalar::Int(n as i64));
+    if let Some(n) = divisor {
+        pointwise_into(&DIVIDE, &[&out], &[n], &[&out])?;
+        out = if wide { out.to_dtype(result)? } else { out };
+    }
     if !recording(inputs) || !out.dtype().is_floating_point() {
         return Ok(Tensor::from(out));
     }
@@ -182,7 +210,10 @@ pub(crate) fn sum_map(
         (0..full.len()).map(|d| if reduced.contains(&d) { 1 } else { full[d] as i64 }).collect();
     let saves = call.saves(inputs);
     Ok(record(name, inputs, &saves, out, move |c| {
-        let grad = ops::view(&c.grad(0)?, &kept)?;
+        let mut grad = ops::view(&c.grad(0)?, &kept)?;
+        if let Some(n) = divisor {
+            grad = map("DivBackward0", &DIVIDE, &[&grad], &[n])?;
+        }
         call.gradients(c, &grad)
     }))
 }

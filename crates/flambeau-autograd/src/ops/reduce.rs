@@ -7,13 +7,6 @@ use crate::{OrPanic, Tensor};
 use flambeau_tensor::pointwise::Pointwise;
 use flambeau_tensor::{DType, Scalar};
 
-/// The number of elements that a reduction over `dims` takes together.
-pub(crate) fn reduced_numel(x: &Tensor, dims: &[i64]) -> Result<usize> {
-    let array = x.array();
-    let dims = flambeau_tensor::dims::wrap_dims(dims, array.ndim())?;
-    Ok(dims.iter().map(|&d| array.shape()[d]).product())
-}
-
 /// Σ over `dims` (empty: all): `torch.sum`. Integers and bools sum in i64.
 pub fn sum(x: &Tensor, dims: &[i64], keepdim: bool, dtype: Option<DType>) -> Result<Tensor> {
     let name = if dims.is_empty() { "SumBackward0" } else { "SumBackward1" };
@@ -24,17 +17,14 @@ pub fn sum(x: &Tensor, dims: &[i64], keepdim: bool, dtype: Option<DType>) -> Res
 pub fn mean(x: &Tensor, dims: &[i64], keepdim: bool, dtype: Option<DType>) -> Result<Tensor> {
     let result = dtype.unwrap_or(x.dtype());
     if !result.is_floating_point() {
-        let what = if dtype.is_some() { "Specified" } else { "Input" };
-        let which = if dtype.is_some() { "Optional" } else { "could not infer output dtype" };
-        let hint = if dtype.is_some() {
-            format!("mean(): {which} dtype must be either a floating point or complex dtype. Got: {}", result.scalar_type_name())
-        } else {
-            format!(
-                "mean(): {which}. {what} dtype must be either a floating point or complex dtype. Got: {}",
-                result.scalar_type_name()
-            )
+        let problem = match dtype {
+            Some(_) => "Optional dtype",
+            None => "could not infer output dtype. Input dtype",
         };
-        return Err(Error::runtime(hint));
+        return Err(Error::runtime(format!(
+            "mean(): {problem} must be either a floating point or complex dtype. Got: {}",
+            result.scalar_type_name()
+        )));
     }
     let name = if dims.is_empty() { "MeanBackward0" } else { "MeanBackward1" };
     mean_map(name, None, &[x], &[], dims, keepdim, dtype)
@@ -56,7 +46,7 @@ pub(crate) fn mean_map(
     })?;
     let reduced = flambeau_tensor::dims::wrap_dims(dims, shape.len())?;
     let n: usize = reduced.iter().map(|&d| shape[d]).product();
-    super::map::scaled_sum_map(name, program, inputs, scalars, dims, keepdim, dtype, 1.0 / n as f64)
+    super::map::divided_sum_map(name, program, inputs, scalars, dims, keepdim, dtype, Some(n))
 }
 
 /// Sums a gradient to the smaller shape that was broadcast to its own: `x.sum_to_size(shape)`.

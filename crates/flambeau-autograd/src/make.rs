@@ -1,0 +1,293 @@
+//! New tensors: factories as PyTorch has them. They take the default dtype and device; `.to(…)` changes both.
+
+use crate::ops::{self, IntoShape};
+use crate::{OrPanic, Result, Size, Tensor};
+use flambeau_device::{backend, default_device, default_generator};
+use flambeau_tensor::backend::Distribution;
+use flambeau_tensor::random::Generator;
+use flambeau_tensor::{Array, DType, Element, Scalar, default_dtype};
+
+/// Checks that a shape has no negative length.
+fn shape_of(shape: impl IntoShape) -> Vec<usize> {
+    let dims = shape.into_dims();
+    if let Some(d) = dims.iter().find(|&&d| d < 0) {
+        panic!("Trying to create tensor with negative dimension {d}: {dims:?}");
+    }
+    dims.iter().map(|&d| d as usize).collect()
+}
+
+/// Zeros of the default dtype: `torch.zeros(shape)`.
+#[track_caller]
+pub fn zeros(shape: impl IntoShape) -> Tensor {
+    ops::zeros(&shape_of(shape), default_dtype(), default_device()).or_panic()
+}
+
+/// Ones of the default dtype: `torch.ones(shape)`.
+#[track_caller]
+pub fn ones(shape: impl IntoShape) -> Tensor {
+    ops::ones(&shape_of(shape), default_dtype(), default_device()).or_panic()
+}
+
+/// Uninitialised memory, which holds arbitrary numbers: `torch.empty(shape)`.
+#[track_caller]
+pub fn empty(shape: impl IntoShape) -> Tensor {
+    ops::empty(&shape_of(shape), default_dtype(), default_device()).or_panic().into()
+}
+
+/// One value everywhere, in the dtype that the value's kind has in PyTorch: `torch.full(shape, value)`.
+#[track_caller]
+pub fn full(shape: impl IntoShape, value: impl Into<Scalar>) -> Tensor {
+    let value = value.into();
+    ops::full(&shape_of(shape), value, value.dtype(default_dtype()), default_device()).or_panic()
+}
+
+/// Random numbers of the default generator, uniform over [0, 1): `torch.rand(shape)`.
+#[track_caller]
+pub fn rand(shape: impl IntoShape) -> Tensor {
+    empty(shape).uniform_(0.0, 1.0)
+}
+
+/// Random numbers of the default generator, standard normal: `torch.randn(shape)`.
+#[track_caller]
+pub fn randn(shape: impl IntoShape) -> Tensor {
+    empty(shape).normal_(0.0, 1.0)
+}
+
+/// Random integers (int64) over [low, high): `torch.randint(low, high, shape)`.
+#[track_caller]
+pub fn randint(low: i64, high: i64, shape: impl IntoShape) -> Tensor {
+    assert!(low < high, "random_ expects 'from' to be less than 'to', but got from={low} >= to={high}");
+    let out: Tensor = ops::empty(&shape_of(shape), DType::I64, default_device()).or_panic().into();
+    ops::random_in_place(&out, Distribution::Integers { from: low, to: high }, None).or_panic()
+}
+
+/// A random permutation of 0..n (int64): `torch.randperm(n)`.
+#[track_caller]
+pub fn randperm(n: usize) -> Tensor {
+    randperm_with(n, default_generator(default_device()).or_panic())
+}
+
+/// [`randperm`] of a generator's own: `torch.randperm(n, generator=g)`.
+#[track_caller]
+pub fn randperm_with(n: usize, generator: &Generator) -> Tensor {
+    let mut order = vec![0i64; n];
+    flambeau_tensor::random::randperm(generator, &mut order).or_panic();
+    from_vec(order, [n])
+}
+
+/// The numbers 0, 1, … n−1 (int64): `torch.arange(n)`.
+#[track_caller]
+pub fn arange(end: i64) -> Tensor {
+    arange_range(0, end, 1)
+}
+
+/// The numbers start, start + step, … below end: `torch.arange(start, end, step)`. Floats if any of them is one.
+#[track_caller]
+pub fn arange_range(start: impl Into<Scalar>, end: impl Into<Scalar>, step: impl Into<Scalar>) -> Tensor {
+    ops::arange(start.into(), end.into(), step.into(), None).or_panic()
+}
+
+/// `steps` numbers from start to end, evenly spaced: `torch.linspace(start, end, steps)`.
+#[track_caller]
+pub fn linspace(start: f64, end: f64, steps: usize) -> Tensor {
+    ops::linspace(start, end, steps, default_dtype()).or_panic()
+}
+
+/// The identity matrix: `torch.eye(n)`.
+#[track_caller]
+pub fn eye(n: usize) -> Tensor {
+    let out = zeros([n, n]);
+    out.diagonal(0, 0, 1).fill_(1);
+    Tensor::from(out.array().clone())
+}
+
+/// A tensor that owns a vector's numbers, in their own dtype.
+///
+/// # Panics
+/// When the shape does not hold as many.
+#[track_caller]
+pub fn from_vec<T: Element>(data: Vec<T>, shape: impl IntoShape) -> Tensor {
+    from_slice(&data, shape)
+}
+
+/// A tensor that copies a slice's numbers, in their own dtype.
+///
+/// # Panics
+/// When the shape does not hold as many.
+#[track_caller]
+pub fn from_slice<T: Element>(data: &[T], shape: impl IntoShape) -> Tensor {
+    let shape = flambeau_tensor::dims::infer_shape(&shape.into_dims(), data.len()).or_panic();
+    let device = default_device();
+    let array = backend(device).and_then(|b| Array::from_slice(b, device, data, &shape));
+    array.or_panic().into()
+}
+
+/// Nested Rust arrays, slices and vectors of numbers that [`tensor`] accepts.
+pub trait Literal {
+    /// Appends the lengths below this level; the first call decides them, later calls must agree.
+    fn shape(&self, depth: usize, shape: &mut Vec<usize>);
+    /// Appends the numbers.
+    fn values(&self, out: &mut Vec<Scalar>);
+}
+
+macro_rules! number_literals {
+    ($($t:ty),*) => {$(
+        impl Literal for $t {
+            fn shape(&self, _: usize, _: &mut Vec<usize>) {}
+            fn values(&self, out: &mut Vec<Scalar>) {
+                out.push((*self).into());
+            }
+        }
+    )*};
+}
+number_literals!(bool, u8, i8, i16, i32, u32, i64, usize, f32, f64, Scalar);
+
+fn list_shape<T: Literal>(list: &[T], depth: usize, shape: &mut Vec<usize>) {
+    match shape.get(depth) {
+        None => shape.push(list.len()),
+        Some(&n) => assert!(n == list.len(), "expected sequence of length {n} at dim {depth} (got {})", list.len()),
+    }
+    for item in list {
+        item.shape(depth + 1, shape);
+    }
+}
+
+macro_rules! list_literals {
+    ($([$($generics:tt)*] $t:ty),*) => {$(
+        impl<$($generics)*> Literal for $t {
+            fn shape(&self, depth: usize, shape: &mut Vec<usize>) {
+                list_shape(&self[..], depth, shape);
+            }
+            fn values(&self, out: &mut Vec<Scalar>) {
+                self.iter().for_each(|item| item.values(out));
+            }
+        }
+    )*};
+}
+list_literals!([T: Literal, const N: usize] [T; N], [T: Literal] Vec<T>, [T: Literal] &[T]);
+
+/// A tensor of a Python-like literal: `torch.tensor([[1., 2.]])`. Floats take the default dtype, integers int64, bools bool.
+///
+/// # Panics
+/// When the rows differ in length.
+///
+/// ```
+/// let x = flambeau_autograd::tensor([[1., 2.], [3., 4.]]);
+/// assert_eq!(x.size(), [2, 2]);
+/// ```
+#[track_caller]
+pub fn tensor(data: impl Literal) -> Tensor {
+    let (mut shape, mut values) = (Vec::new(), Vec::new());
+    data.shape(0, &mut shape);
+    data.values(&mut values);
+    let dtype = match values.first() {
+        None => default_dtype(),
+        Some(v) => v.dtype(default_dtype()),
+    };
+    from_scalars(&values, &shape, dtype).or_panic()
+}
+
+/// A tensor of numbers of any kind, converted to `dtype`.
+pub fn from_scalars(values: &[Scalar], shape: &[usize], dtype: DType) -> Result<Tensor> {
+    fn make<T: Element>(values: &[Scalar], shape: &[usize]) -> Result<Tensor> {
+        let data: Vec<T> = values.iter().map(|&s| T::from_scalar(s)).collect();
+        let device = default_device();
+        Ok(Array::from_slice(backend(device)?, device, &data, shape)?.into())
+    }
+    match dtype {
+        DType::Bool => make::<bool>(values, shape),
+        DType::U8 => make::<u8>(values, shape),
+        DType::I8 => make::<i8>(values, shape),
+        DType::I16 => make::<i16>(values, shape),
+        DType::I32 => make::<i32>(values, shape),
+        DType::I64 => make::<i64>(values, shape),
+        DType::F16 => make::<half::f16>(values, shape),
+        DType::BF16 => make::<half::bf16>(values, shape),
+        DType::F32 => make::<f32>(values, shape),
+        DType::F64 => make::<f64>(values, shape),
+    }
+}
+
+/// New tensors in the image of another.
+impl Tensor {
+    /// Zeros of this tensor's shape, dtype and device: `torch.zeros_like(x)`.
+    #[track_caller]
+    pub fn zeros_like(&self) -> Tensor {
+        ops::zeros(&self.size(), self.dtype(), self.device()).or_panic()
+    }
+
+    /// Ones of this tensor's shape, dtype and device: `torch.ones_like(x)`.
+    #[track_caller]
+    pub fn ones_like(&self) -> Tensor {
+        ops::ones(&self.size(), self.dtype(), self.device()).or_panic()
+    }
+
+    /// One value in this tensor's shape, dtype and device: `torch.full_like(x, value)`.
+    #[track_caller]
+    pub fn full_like(&self, value: impl Into<Scalar>) -> Tensor {
+        ops::full(&self.size(), value, self.dtype(), self.device()).or_panic()
+    }
+
+    /// Zeros of this tensor's dtype and device: `x.new_zeros(shape)`.
+    #[track_caller]
+    pub fn new_zeros(&self, shape: impl IntoShape) -> Tensor {
+        ops::zeros(&shape_of(shape), self.dtype(), self.device()).or_panic()
+    }
+
+    /// Uninitialised memory of this tensor's dtype and device: `x.new_empty(shape)`.
+    #[track_caller]
+    pub fn new_empty(&self, shape: impl IntoShape) -> Tensor {
+        ops::empty(&shape_of(shape), self.dtype(), self.device()).or_panic().into()
+    }
+
+    /// Uninitialised memory of this tensor's shape, dtype and device: `torch.empty_like(x)`.
+    #[track_caller]
+    pub fn empty_like(&self) -> Tensor {
+        ops::empty(&self.size(), self.dtype(), self.device()).or_panic().into()
+    }
+
+    /// Random numbers in this tensor's shape, dtype and device: `torch.rand_like(x)`.
+    #[track_caller]
+    pub fn rand_like(&self) -> Tensor {
+        self.empty_like().uniform_(0.0, 1.0)
+    }
+
+    /// Standard normal numbers in this tensor's shape, dtype and device: `torch.randn_like(x)`.
+    #[track_caller]
+    pub fn randn_like(&self) -> Tensor {
+        self.empty_like().normal_(0.0, 1.0)
+    }
+
+    /// The only element as f64: `x.item()`.
+    ///
+    /// # Panics
+    /// When there are several elements.
+    #[track_caller]
+    pub fn item(&self) -> f64 {
+        self.array().item().or_panic().to_f64()
+    }
+
+    /// The only element in a type of the caller's choice.
+    ///
+    /// # Panics
+    /// When there are several elements.
+    #[track_caller]
+    pub fn item_as<T: Element>(&self) -> T {
+        T::from_scalar(self.array().item().or_panic())
+    }
+
+    /// The elements in row-major order, in the tensor's own type.
+    ///
+    /// # Panics
+    /// When `T` is not the tensor's dtype.
+    #[track_caller]
+    pub fn to_vec<T: Element>(&self) -> Vec<T> {
+        self.array().to_vec().or_panic()
+    }
+}
+
+impl From<Size> for Vec<usize> {
+    fn from(size: Size) -> Self {
+        size.to_vec()
+    }
+}
