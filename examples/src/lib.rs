@@ -1,1 +1,5 @@
-//! Helpers of the examples.
+//! What the example programs share.
+
+pub mod digits;
+pub mod plot;
+pub mod progress;

@@ -1,2 +1,56 @@
-//! Tasks of the workspace.
-fn main() {}
+//! Tasks of the workspace: `cargo xtask test` runs every test that the README promises; see `cargo xtask help`.
+
+mod command;
+mod examples;
+mod floors;
+mod lint;
+mod peers;
+mod test;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+#[derive(Parser)]
+#[command(about = "Tasks of the flambeau workspace")]
+struct Options {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Unit, property, golden and documentation tests of all crates, the kernels under each SIMD level.
+    Test,
+    /// The examples at small settings, their output compared with PyTorch's.
+    Examples,
+    /// Which crate may depend on which, and how many crates there are in all.
+    Floors,
+    /// Words of unfinished work and tests that are switched off.
+    Lint,
+    /// The same work here and in PyTorch, in turn, with the ratio (needs a Python with torch).
+    Peers {
+        /// The Python to run PyTorch with.
+        #[arg(long, default_value = "python3")]
+        python: String,
+        /// Threads for both.
+        #[arg(long, default_value_t = 2)]
+        threads: usize,
+    },
+}
+
+fn main() -> ExitCode {
+    let result = match Options::parse().task {
+        Task::Test => test::run(),
+        Task::Examples => examples::run(),
+        Task::Floors => floors::run(),
+        Task::Lint => lint::run(),
+        Task::Peers { python, threads } => peers::run(&python, threads),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -257,7 +257,8 @@ fn accumulate(leaf: &Tensor, mut gradient: Tensor, create_graph: bool) -> Result
             gradient = new;
         }
     }
-    let former = leaf.meta().state().grad.take();
+    let _one_at_a_time = leaf.meta().accumulating();
+    let former = leaf.grad();
     let sum = match former {
         None if create_graph => gradient,
         // The engine's own tensor, seen by nobody else, becomes the gradient; anything shared is copied.
@@ -268,7 +269,7 @@ fn accumulate(leaf: &Tensor, mut gradient: Tensor, create_graph: bool) -> Result
         Some(sum) if create_graph => ops::add(&sum, &gradient)?,
         Some(sum) => {
             ops::add_(&sum, &gradient, 1)?;
-            sum
+            return Ok(());
         }
     };
     leaf.meta().state().grad = Some(sum);

@@ -241,6 +241,8 @@ pub(crate) struct Meta {
     tracked: AtomicBool,
     /// Whether the tensor is a view of another.
     is_view: AtomicBool,
+    /// Held while a gradient is added to `grad`, so that two threads lose none.
+    accumulating: Mutex<()>,
     state: Mutex<State>,
 }
 
@@ -270,11 +272,15 @@ impl Meta {
             Function::Accumulate(_) => State { accumulator: Arc::downgrade(&edge.node), ..State::default() },
             Function::Backward(_) => State { grad_fn: Some(edge), ..State::default() },
         };
-        Meta { tracked: AtomicBool::new(true), is_view: AtomicBool::new(false), state: Mutex::new(state) }
+        Meta { tracked: AtomicBool::new(true), state: Mutex::new(state), ..Meta::default() }
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         lock(&self.state)
+    }
+
+    pub(crate) fn accumulating(&self) -> MutexGuard<'_, ()> {
+        lock(&self.accumulating)
     }
 
     pub(crate) fn set_tracked(&self, tracked: bool) {

@@ -12,6 +12,8 @@ mod graph;
 mod guards;
 mod leaf;
 mod make;
+#[cfg(feature = "ndarray")]
+mod ndarray;
 pub mod ops;
 mod tensor;
 mod views;
@@ -23,4 +25,6 @@ pub use gradcheck::{GradCheckOptions, gradcheck, gradgradcheck};
 pub use graph::Node;
 pub use guards::{SliceGuard, SliceGuardMut};
 pub use make::*;
+#[cfg(feature = "ndarray")]
+pub use ndarray::{NdarrayGuard, NdarrayGuardMut, from_ndarray};
 pub use tensor::{ArrayRef, Size, Tensor};

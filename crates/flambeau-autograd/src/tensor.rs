@@ -18,6 +18,9 @@ pub(crate) struct Cell {
     meta: OnceLock<Box<Meta>>,
 }
 
+// Hooks and backward closures are called, never changed, so a panic in one leaves nothing behind.
+impl std::panic::RefUnwindSafe for Cell {}
+
 /// A borrowed array, or a counted one where it has been replaced.
 pub enum ArrayRef<'a> {
     /// The array that the tensor was made with.

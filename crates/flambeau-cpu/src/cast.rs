@@ -334,7 +334,7 @@ pub unsafe fn copy_strided(size: usize, src: *const u8, from: usize, out: *mut u
     // SAFETY: the caller's contract.
     unsafe {
         match size {
-            _ if from == 1 && to == 1 => std::ptr::copy_nonoverlapping(src, out, n * size),
+            _ if from == 1 && to == 1 && n > 16 => std::ptr::copy_nonoverlapping(src, out, n * size),
             1 => run::<u8>(src, from, out, to, n),
             2 => run::<u16>(src, from, out, to, n),
             4 => run::<u32>(src, from, out, to, n),

@@ -1,5 +1,6 @@
 //! The CPU backend of flambeau: SIMD kernels, threads, allocator.
 
+pub mod pool;
 pub mod simd;
 pub mod alloc;
 pub mod conv;
@@ -12,3 +13,17 @@ mod memory;
 mod plan;
 mod pointwise;
 mod reduce;
+mod arg_reduce;
+mod backend;
+mod gather;
+mod lines;
+mod matmul;
+mod random;
+mod resample;
+mod scan;
+mod scatter;
+mod softmax;
+mod sort;
+mod windows;
+
+pub use backend::{CPU, CpuBackend};

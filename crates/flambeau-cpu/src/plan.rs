@@ -1,6 +1,6 @@
 //! How a kernel walks several strided operands of one shape together.
 
-use flambeau_tensor::dims::Dims;
+use flambeau_tensor::dims::{Dims, is_contiguous};
 use smallvec::SmallVec;
 
 /// A shape whose dimensions were dropped, sorted and merged as far as all operands allow, and each operand's strides in it.
@@ -10,6 +10,8 @@ pub struct Plan {
     pub shape: Dims,
     /// Each operand's strides, in elements.
     pub strides: SmallVec<[Dims; 4]>,
+    /// Bit k: operand k's elements lie side by side in the order of the walk, across all rows.
+    flat: u64,
 }
 
 impl Plan {
@@ -26,7 +28,7 @@ impl Plan {
     /// Visits the dimensions in the order of `groups`, the last innermost, and merges neighbours within a group. Also
     /// returns how many dimensions each group is left with.
     pub fn grouped(shape: &[usize], operands: &[&[usize]], groups: &[&[usize]]) -> (Plan, SmallVec<[usize; 3]>) {
-        let mut merged = Plan { shape: Dims::new(), strides: SmallVec::from_elem(Dims::new(), operands.len()) };
+        let mut merged = Plan { shape: Dims::new(), strides: SmallVec::from_elem(Dims::new(), operands.len()), flat: 0 };
         let mut counts = SmallVec::new();
         for group in groups {
             let start = merged.shape.len();
@@ -51,7 +53,23 @@ impl Plan {
             merged.shape.push(1);
             merged.strides.iter_mut().for_each(|s| s.push(0));
         }
+        for (k, strides) in merged.strides.iter().enumerate().take(64) {
+            merged.flat |= u64::from(is_contiguous(&merged.shape, strides)) << k;
+        }
         (merged, counts)
+    }
+
+    /// Moves the first `n` operands behind the others.
+    pub fn rotate_left(&mut self, n: usize) {
+        let count = self.strides.len();
+        self.strides.rotate_left(n);
+        let (low, high) = (self.flat & ((1 << n) - 1), self.flat >> n);
+        self.flat = high | low << (count - n);
+    }
+
+    /// Whether operand `k`'s next `n` elements at the cursor lie side by side.
+    pub fn is_dense(&self, k: usize, cursor: &Cursor, n: usize) -> bool {
+        self.flat >> k & 1 == 1 || self.inner_stride(k) == 1 && n <= cursor.left_in_row(self)
     }
 
     /// How many elements there are.

@@ -1,1 +1,22 @@
 //! Optimizers and learning-rate schedulers: torch.optim for flambeau.
+//!
+//! [`Adam`], [`SGD`] and the others make an [`Optimizer`], a handle that shares parameters with a module; schedulers share
+//! the optimizer. Each step runs one fused program per parameter, which computes what PyTorch's single-tensor CPU path
+//! computes, in the same order (each parameter in its own dtype; f16 and bf16 in f32, rounded once).
+
+mod adam;
+mod error;
+mod group;
+mod optimizer;
+mod options;
+mod programs;
+mod sgd;
+mod state;
+
+pub use adam::{Adam, AdamOptions, AdamW};
+pub use error::{Error, Result};
+pub use group::{ParamGroup, ParamItem, ParamList};
+pub use optimizer::{Optimizer, ParamGroupRef};
+pub use options::{OptionValue, Options};
+pub use sgd::{SGD, SGDOptions};
+pub use state::{GroupState, StateDict, StateValue};

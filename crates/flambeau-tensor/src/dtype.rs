@@ -148,6 +148,16 @@ macro_rules! element {
 
 use crate::Scalar::{Bool, Float, Int};
 
+/// Rounds once: an integer does not pass through f64 on its way to f32. The half types are rounded from f32, as PyTorch
+/// does it.
+#[inline]
+fn to_f32(s: crate::Scalar) -> f32 {
+    match s {
+        Int(i) => i as f32,
+        other => other.to_f64() as f32,
+    }
+}
+
 element! {
     bool => Bool, |x| Bool(x), |s| s.to_bool();
     u8 => U8, |x| Int(x as i64), |s| s.to_i64() as u8;
@@ -155,8 +165,8 @@ element! {
     i16 => I16, |x| Int(x as i64), |s| s.to_i64() as i16;
     i32 => I32, |x| Int(x as i64), |s| s.to_i64() as i32;
     i64 => I64, |x| Int(x), |s| s.to_i64();
-    f16 => F16, |x| Float(x.to_f64()), |s| f16::from_f64(s.to_f64());
-    bf16 => BF16, |x| Float(x.to_f64()), |s| bf16::from_f64(s.to_f64());
-    f32 => F32, |x| Float(x as f64), |s| s.to_f64() as f32;
+    f16 => F16, |x| Float(x.to_f64()), |s| f16::from_f32(to_f32(s));
+    bf16 => BF16, |x| Float(x.to_f64()), |s| bf16::from_f32(to_f32(s));
+    f32 => F32, |x| Float(x as f64), |s| to_f32(s);
     f64 => F64, |x| Float(x), |s| s.to_f64();
 }

@@ -85,6 +85,10 @@ unsafe impl Send for Shared {}
 // SAFETY: as above.
 unsafe impl Sync for Shared {}
 
+// A panic never leaves memory half-owned: kernels run under an access word that is released on unwinding, and what they
+// had written stays plain numbers.
+impl std::panic::RefUnwindSafe for Shared {}
+
 impl Storage {
     fn new(backend: &'static dyn Backend, device: Device, nbytes: usize, memory: Memory) -> Self {
         Storage(Arc::new(Shared {

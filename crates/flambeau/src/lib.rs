@@ -1,1 +1,74 @@
 //! Deep learning in pure Rust with the API of PyTorch.
+//!
+//! Name the dependency `torch` and port line by line:
+//!
+//! ```toml
+//! torch = { package = "flambeau", version = "0.1" }
+//! ```
+//!
+//! ```
+//! # extern crate flambeau as torch;
+//! use torch::{nn, optim, nn::{Forward, Module}};
+//!
+//! torch::manual_seed(0);
+//! let model = nn::Linear::new(4, 2);
+//! let optimizer = optim::SGD::new(model.parameters(), 0.1);
+//! let x = torch::randn([8, 4]);
+//! let loss = model.call(&x).square().mean();
+//! optimizer.zero_grad();
+//! loss.backward();
+//! optimizer.step();
+//! assert!(model.call(&x).square().mean().item() < loss.item());
+//! ```
+//!
+//! This crate only re-exports the crates below it, laid out as `torch` is; `docs/porting.md` shows each rule, Python beside
+//! Rust.
+
+pub use flambeau_autograd::functions::*;
+pub use flambeau_autograd::{
+    Error, GradModeGuard, Node, OrPanic, Result, Size, Tensor, arange, arange_range, empty, enable_grad, eye, from_slice,
+    from_vec, full, is_grad_enabled, linspace, no_grad, ones, rand, randint, randn, randperm, set_grad_enabled, tensor, zeros,
+};
+pub use flambeau_autograd::ops::{Ellipsis, IntoDims, IntoShape, NewAxis, slice};
+pub use flambeau_device::{default_device as get_default_device, manual_seed};
+pub use flambeau_serialize::{load, save};
+pub use flambeau_tensor::print::{Profile, PrintOptions, printoptions, set_printoptions};
+pub use flambeau_tensor::random::Generator;
+pub use flambeau_tensor::{DType, Device, Element, Scalar, set_default_dtype};
+pub use flambeau_tensor::default_dtype as get_default_dtype;
+
+mod dtypes;
+pub use dtypes::*;
+
+#[cfg(feature = "ndarray")]
+pub use flambeau_autograd::{NdarrayGuard, NdarrayGuardMut, from_ndarray};
+
+/// `torch.nn`: modules, layers, losses, initialisation.
+pub mod nn {
+    pub use flambeau_macros::Module;
+    pub use flambeau_nn::*;
+}
+
+/// `torch.optim`: optimizers and learning-rate schedulers.
+pub mod optim {
+    pub use flambeau_optim::*;
+}
+
+/// `torch.autograd`: the engine, and checks of gradients.
+pub mod autograd {
+    pub use flambeau_autograd::{GradCheckOptions, backward, grad, gradcheck, gradgradcheck};
+}
+
+/// `torch.utils`.
+pub mod utils {
+    /// `torch.utils.data`: datasets, samplers, loaders.
+    pub mod data {
+        pub use flambeau_data::*;
+    }
+}
+
+/// torchvision's parts: image datasets and transforms.
+#[cfg(feature = "vision")]
+pub mod vision {
+    pub use flambeau_data::vision::*;
+}

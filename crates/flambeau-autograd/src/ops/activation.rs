@@ -2,7 +2,7 @@
 
 use super::{map, map_};
 use crate::error::Result;
-use crate::{OrPanic, Tensor};
+use crate::Tensor;
 use flambeau_tensor::pointwise::Pointwise;
 use flambeau_tensor::Scalar;
 use std::sync::LazyLock;
@@ -87,76 +87,4 @@ static SOFTPLUS: LazyLock<Pointwise> = LazyLock::new(|| {
 /// 1/β · ln(1 + e^(βx)), linear where βx > threshold: `F.softplus`.
 pub fn softplus(x: &Tensor, beta: f64, threshold: f64) -> Result<Tensor> {
     map("SoftplusBackward0", &SOFTPLUS, &[x], &[Scalar::Float(beta), Scalar::Float(threshold)])
-}
-
-static CLAMP: LazyLock<Pointwise> = LazyLock::new(|| {
-    Pointwise::new(|b| {
-        let (x, low, high) = (b.input(0), b.scalar(0), b.scalar(1));
-        let above = x.lt(low).select(low, x);
-        above.gt(high).select(high, above)
-    })
-    // The bounds themselves pass the gradient.
-    .with_gradient(|b, g, x, _| {
-        let inside = x[0].ge(b.scalar(0)).and(x[0].le(b.scalar(1)));
-        vec![inside.select(g, 0.0)]
-    })
-});
-
-static CLAMP_MIN: LazyLock<Pointwise> = LazyLock::new(|| {
-    Pointwise::new(|b| b.input(0).lt(b.scalar(0)).select(b.scalar(0), b.input(0)))
-        .with_gradient(|b, g, x, _| vec![x[0].ge(b.scalar(0)).select(g, 0.0)])
-});
-
-static CLAMP_MAX: LazyLock<Pointwise> = LazyLock::new(|| {
-    Pointwise::new(|b| b.input(0).gt(b.scalar(0)).select(b.scalar(0), b.input(0)))
-        .with_gradient(|b, g, x, _| vec![x[0].le(b.scalar(0)).select(g, 0.0)])
-});
-
-fn clamp_program(min: Option<Scalar>, max: Option<Scalar>) -> Result<(&'static Pointwise, Vec<Scalar>)> {
-    match (min, max) {
-        (Some(a), Some(b)) => Ok((&CLAMP, vec![a, b])),
-        (Some(a), None) => Ok((&CLAMP_MIN, vec![a])),
-        (None, Some(b)) => Ok((&CLAMP_MAX, vec![b])),
-        (None, None) => Err(crate::Error::runtime("torch.clamp: At least one of 'min' or 'max' must not be None")),
-    }
-}
-
-/// x kept between min and max; NaN stays NaN: `torch.clamp`. The gradient passes at the bounds.
-pub fn clamp(x: &Tensor, min: Option<Scalar>, max: Option<Scalar>) -> Result<Tensor> {
-    let (program, scalars) = clamp_program(min, max)?;
-    map("ClampBackward1", program, &[x], &scalars)
-}
-
-/// [`clamp`] in place.
-#[track_caller]
-pub fn clamp_(x: &Tensor, min: Option<Scalar>, max: Option<Scalar>) -> Result<Tensor> {
-    let (program, scalars) = clamp_program(min, max)?;
-    map_("ClampBackward1", program, &[x], &scalars)
-}
-
-/// Activations that PyTorch has as methods; each panics at the caller's line where its function in [`crate::ops`] fails.
-impl Tensor {
-    /// x kept between two numbers: `x.clamp(min, max)`.
-    #[track_caller]
-    pub fn clamp(&self, min: impl Into<Scalar>, max: impl Into<Scalar>) -> Tensor {
-        clamp(self, Some(min.into()), Some(max.into())).or_panic()
-    }
-
-    /// The same in place.
-    #[track_caller]
-    pub fn clamp_(&self, min: impl Into<Scalar>, max: impl Into<Scalar>) -> Tensor {
-        clamp_(self, Some(min.into()), Some(max.into())).or_panic()
-    }
-
-    /// x, at least `min`: `x.clamp_min(min)`.
-    #[track_caller]
-    pub fn clamp_min(&self, min: impl Into<Scalar>) -> Tensor {
-        clamp(self, Some(min.into()), None).or_panic()
-    }
-
-    /// x, at most `max`: `x.clamp_max(max)`.
-    #[track_caller]
-    pub fn clamp_max(&self, max: impl Into<Scalar>) -> Tensor {
-        clamp(self, None, Some(max.into())).or_panic()
-    }
 }

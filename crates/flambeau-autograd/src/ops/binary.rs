@@ -95,15 +95,23 @@ fn apply_reversed(name: &'static str, op: BinaryOp, a: Scalar, b: &Tensor) -> Re
     map(name, &programs(op).reversed, &[b], &[a])
 }
 
+/// PyTorch's name of the backward, which for some functions is another where the second operand is a number.
+fn named(b: &Operand<'_>, tensors: &'static str, number: &[&'static str]) -> &'static str {
+    match (b, number) {
+        (Operand::Number(_), [number]) => number,
+        _ => tensors,
+    }
+}
+
 /// Makes, for each line, the function and both methods; `check` refuses what PyTorch refuses.
 macro_rules! binary {
-    ($($(#[$doc:meta])* $name:ident, $in_place:ident => $op:ident, $backward:literal, $check:ident;)*) => {
+    ($($(#[$doc:meta])* $name:ident, $in_place:ident => $op:ident, $backward:literal $(| $number:literal)?, $check:ident;)*) => {
         $(
             $(#[$doc])*
             pub fn $name<'a>(a: &Tensor, b: impl Into<Operand<'a>>) -> Result<Tensor> {
                 let b = b.into();
                 $check(a, &b)?;
-                apply($backward, BinaryOp::$op, a, &b)
+                apply(named(&b, $backward, &[$($number)?]), BinaryOp::$op, a, &b)
             }
 
             /// The same in place, in the first operand.
@@ -111,7 +119,7 @@ macro_rules! binary {
             pub fn $in_place<'a>(a: &Tensor, b: impl Into<Operand<'a>>) -> Result<Tensor> {
                 let b = b.into();
                 $check(a, &b)?;
-                apply_($backward, BinaryOp::$op, a, &b)
+                apply_(named(&b, $backward, &[$($number)?]), BinaryOp::$op, a, &b)
             }
         )*
 
@@ -140,14 +148,12 @@ binary! {
     mul, mul_ => Mul, "MulBackward0", any;
     /// a / b, unrounded; integers divide as floats: `torch.div`.
     div, div_ => Div, "DivBackward0", any;
-    /// aᵇ: `torch.pow`.
-    pow, pow_ => Pow, "PowBackward0", check_pow;
     /// ⌊a / b⌋: `torch.floor_divide`.
-    floor_divide, floor_divide_ => FloorDiv, "NotImplementedBackward0", any;
+    floor_divide, floor_divide_ => FloorDiv, "NotImplemented", any;
     /// The remainder with the divisor's sign, Python's `%`: `torch.remainder`.
-    remainder, remainder_ => Remainder, "RemainderBackward0", any;
+    remainder, remainder_ => Remainder, "RemainderBackward1" | "RemainderBackward0", any;
     /// The remainder with the dividend's sign: `torch.fmod`.
-    fmod, fmod_ => Fmod, "FmodBackward0", any;
+    fmod, fmod_ => Fmod, "FmodBackward1" | "FmodBackward0", any;
     /// The angle of (b, a): `torch.atan2`.
     atan2, atan2_ => Atan2, "Atan2Backward0", any;
     /// a = b: `torch.eq`.
@@ -187,15 +193,6 @@ fn check_bits(a: &Tensor, b: &Operand<'_>) -> Result<()> {
         }
     }
     Ok(())
-}
-
-fn check_pow(a: &Tensor, b: &Operand<'_>) -> Result<()> {
-    match b {
-        Operand::Number(Scalar::Int(e)) if *e < 0 && !a.dtype().is_floating_point() => {
-            Err(Error::runtime("Integers to negative integer powers are not allowed."))
-        }
-        _ => Ok(()),
-    }
 }
 
 fn check_sub(a: &Tensor, b: &Operand<'_>) -> Result<()> {
@@ -299,11 +296,6 @@ pub fn maximum(a: &Tensor, b: &Tensor) -> Result<Tensor> {
 /// The smaller of two, NaN if either is; a tie shares the gradient: `torch.minimum`.
 pub fn minimum(a: &Tensor, b: &Tensor) -> Result<Tensor> {
     apply("MinimumBackward0", BinaryOp::Minimum, a, &b.into())
-}
-
-/// A number to the power of a tensor: `torch.pow(2.0, x)`.
-pub fn pow_scalar(base: impl Into<Scalar>, exponent: &Tensor) -> Result<Tensor> {
-    apply_reversed("PowBackward1", BinaryOp::Pow, base.into(), exponent)
 }
 
 /// Sums, differences and extrema; each panics at the caller's line where its function in [`crate::ops`] fails.

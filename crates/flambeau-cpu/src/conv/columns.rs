@@ -13,6 +13,8 @@ pub(super) struct Tile<'a> {
     pub channels: usize,
     /// Output positions, flat in the output's spatial plane.
     pub positions: Range<usize>,
+    /// Elements from one row of the tile to the next.
+    pub stride: usize,
 }
 
 /// Copies a tile of columns out of the input; padding gives zeros.
@@ -45,7 +47,7 @@ impl<T: Copy + Default> Kernel for Gather<'_, T> {
         let (shape, len) = (self.tile.shape, self.tile.positions.len());
         let step = shape.stride[2];
         for row in 0..self.tile.channels * shape.kernel_len() {
-            let columns = self.columns.wrapping_add(row * len);
+            let columns = self.columns.wrapping_add(row * self.tile.stride);
             if shape.padding != [0; 3] {
                 // SAFETY: the caller's room for the tile; zero bits are zero in every number type.
                 unsafe { columns.write_bytes(0, len) }
@@ -80,10 +82,10 @@ impl<T: Copy + std::ops::AddAssign> Kernel for Scatter<'_, T> {
 
     #[inline(always)]
     fn run<S: Simd>(self) {
-        let (shape, len) = (self.tile.shape, self.tile.positions.len());
+        let shape = self.tile.shape;
         let step = shape.stride[2];
         for row in 0..self.tile.channels * shape.kernel_len() {
-            let columns = self.columns.wrapping_add(row * len);
+            let columns = self.columns.wrapping_add(row * self.tile.stride);
             let (channel, mut pieces) = Pieces::of_row(&self.tile, row);
             let plane = self.input.wrapping_add(channel * shape.input_len());
             while let Some(piece) = pieces.next() {

@@ -118,6 +118,26 @@ fn for_each_item(items: usize, work: usize, body: &(dyn Fn(usize) + Sync)) {
     }
 }
 
+/// How many samples share a column matrix: several where one has too few positions for a wide product, but not so many
+/// that threads stay idle.
+fn samples_per_tile(shape: &ConvShape, threads: usize) -> usize {
+    const WIDE: usize = 256;
+    let wide = WIDE / shape.output_len().max(1);
+    wide.min(shape.batch * shape.groups / threads).clamp(1, shape.batch.max(1))
+}
+
+/// Copies a matrix of `rows × columns` between row strides.
+unsafe fn copy_rows<T>(
+    (source, source_stride): (*const T, usize),
+    (target, target_stride): (*mut T, usize),
+    (rows, columns): (usize, usize),
+) {
+    for row in 0..rows {
+        // SAFETY: the caller passes two matrices that do not overlap.
+        unsafe { source.add(row * source_stride).copy_to_nonoverlapping(target.add(row * target_stride), columns) }
+    }
+}
+
 unsafe fn forward_columns<T: Float>(shape: &ConvShape, x: *const T, w: *const T, bias: Option<*const T>, out: *mut T) {
     let (inputs, outputs) = (shape.group_inputs(), shape.group_outputs());
     let (rows, positions) = (inputs * shape.kernel_len(), shape.output_len());
@@ -125,25 +145,33 @@ unsafe fn forward_columns<T: Float>(shape: &ConvShape, x: *const T, w: *const T,
     if parts * positions * outputs == 0 {
         return;
     }
-    let len = tile_len::<T>(rows, positions, parts, num_threads());
-    let tiles = positions.div_ceil(len);
+    let most = samples_per_tile(shape, num_threads());
+    let len = if most > 1 { positions } else { tile_len::<T>(rows, positions, parts, num_threads()) };
+    let (tiles, chunks) = (positions.div_ceil(len), shape.batch.div_ceil(most));
     let pointers = Shared((x, w, bias, out));
-    for_each_item(parts * tiles, outputs * rows * len, &|item| {
+    for_each_item(chunks * shape.groups * tiles, outputs * rows * len * most, &|item| {
         let (x, w, bias, out) = pointers.get();
         let (part, tile) = (item / tiles, item % tiles);
-        let (sample, group) = (part / shape.groups, part % shape.groups);
+        let (sample, group) = (part / shape.groups * most, part % shape.groups);
+        let samples = most.min(shape.batch - sample);
         let range = tile * len..((tile + 1) * len).min(positions);
-        let columns = range.len();
-        let x = x.wrapping_add((sample * shape.in_channels + group * inputs) * shape.input_len());
-        let out = out.wrapping_add((sample * shape.out_channels + group * outputs) * positions + range.start);
-        let scratch = Scratch::<T>::new(if shape.is_pointwise() { 0 } else { rows * columns });
-        let (b, b_strides) = if shape.is_pointwise() {
-            (x.wrapping_add(range.start), (positions as isize, 1))
-        } else {
-            // SAFETY: the caller's contract; the work memory has room for the tile.
-            unsafe { gather(Tile { shape, channels: inputs, positions: range }, x, scratch.ptr()) }
-            (scratch.ptr().cast_const(), (columns as isize, 1))
+        let columns = samples * range.len();
+        let x_of = |s: usize| x.wrapping_add(((sample + s) * shape.in_channels + group * inputs) * shape.input_len());
+        let out_of = |s: usize| {
+            out.wrapping_add(((sample + s) * shape.out_channels + group * outputs) * positions + range.start)
         };
+        let direct = shape.is_pointwise() && samples == 1;
+        let (b_len, c_len) = (if direct { 0 } else { rows * columns }, if samples > 1 { outputs * columns } else { 0 });
+        let scratch = Scratch::<T>::new(b_len + c_len);
+        for s in 0..if direct { 0 } else { samples } {
+            let tile = Tile { shape, channels: inputs, positions: range.clone(), stride: columns };
+            // SAFETY: the caller's contract; the work memory has room for the tiles of all samples, side by side.
+            unsafe { gather(tile, x_of(s), scratch.ptr().add(s * range.len())) }
+        }
+        let (b, b_stride) =
+            if direct { (x_of(0).wrapping_add(range.start), positions) } else { (scratch.ptr().cast_const(), columns) };
+        let products = scratch.ptr().wrapping_add(b_len);
+        let (c, c_stride) = if samples > 1 { (products, columns) } else { (out_of(0), positions) };
         let bias = bias.map(|bias| Bias { ptr: bias.wrapping_add(group * outputs), stride: 1, per_column: false });
         // SAFETY: the caller's contract; items write disjoint parts of the output.
         unsafe {
@@ -154,13 +182,17 @@ unsafe fn forward_columns<T: Float>(shape: &ConvShape, x: *const T, w: *const T,
                 a: w.wrapping_add(group * outputs * rows),
                 a_strides: (rows as isize, 1),
                 b,
-                b_strides,
-                c: out,
-                c_strides: (positions as isize, 1),
+                b_strides: (b_stride as isize, 1),
+                c,
+                c_strides: (c_stride as isize, 1),
                 alpha: T::ONE,
                 beta: T::default(),
                 epilogue: Epilogue { bias, relu: false },
-            })
+            });
+            for s in 0..if samples > 1 { samples } else { 0 } {
+                let source = products.add(s * positions).cast_const();
+                copy_rows((source, columns), (out_of(s), positions), (outputs, positions));
+            }
         }
     });
 }
@@ -173,44 +205,63 @@ unsafe fn input_grad_columns<T: Float>(shape: &ConvShape, gy: *const T, w: *cons
         return;
     }
     // Tiles overlap in the input, so threads share samples and channels, not tiles.
-    let shares = num_threads().div_ceil(parts).min(inputs);
+    let together = if shape.is_pointwise() { 1 } else { samples_per_tile(shape, num_threads()) };
+    let chunks = shape.batch.div_ceil(together);
+    let shares = num_threads().div_ceil(chunks * shape.groups).min(inputs);
     let most = inputs.div_ceil(shares);
-    let len = tile_len::<T>(most * kernel, positions.max(1), 1, 1);
+    let len = if together > 1 { positions.max(1) } else { tile_len::<T>(most * kernel, positions.max(1), 1, 1) };
     let pointers = Shared((gy, w, gx));
-    for_each_item(parts * shares, outputs * most * kernel * positions, &|item| {
+    for_each_item(chunks * shape.groups * shares, outputs * most * kernel * positions * together, &|item| {
         let (gy, w, gx) = pointers.get();
         let (part, share) = (item / shares, item % shares);
-        let (sample, group) = (part / shape.groups, part % shape.groups);
+        let (sample, group) = (part / shape.groups * together, part % shape.groups);
+        let samples = together.min(shape.batch - sample);
         let (first, last) = (share * inputs / shares, (share + 1) * inputs / shares);
-        let rows = (last - first) * kernel;
-        let gx = gx.wrapping_add((sample * shape.in_channels + group * inputs + first) * plane);
-        let gy = gy.wrapping_add((sample * shape.out_channels + group * outputs) * positions);
+        let (channels, rows) = (last - first, (last - first) * kernel);
+        let gx_of = |s: usize| gx.wrapping_add(((sample + s) * shape.in_channels + group * inputs + first) * plane);
+        let gy_of = |s: usize| gy.wrapping_add(((sample + s) * shape.out_channels + group * outputs) * positions);
         let product = Gemm {
             m: rows,
             n: positions,
             k: outputs,
             a: w.wrapping_add((group * outputs * inputs + first) * kernel),
             a_strides: (1, (inputs * kernel) as isize),
-            b: gy,
+            b: gy_of(0),
             b_strides: (positions as isize, 1),
-            c: gx,
+            c: gx_of(0),
             c_strides: (positions as isize, 1),
             alpha: T::ONE,
             beta: T::default(),
             epilogue: Epilogue::NONE,
         };
-        // SAFETY: the caller's contract; items write disjoint channels; the work memory has room for a tile.
+        // SAFETY: the caller's contract; items write disjoint channels; the work memory has room for a tile of all
+        // samples, side by side, and for their gradients of the output where these are gathered.
         unsafe {
             if shape.is_pointwise() {
                 return gemm(product);
             }
-            gx.write_bytes(0, (last - first) * plane);
-            let scratch = Scratch::<T>::new(rows * len.min(positions));
+            let columns = samples * len.min(positions);
+            let gathered = if samples > 1 { outputs * columns } else { 0 };
+            let scratch = Scratch::<T>::new(rows * columns + gathered);
+            let gradients = scratch.ptr().add(rows * columns);
+            for s in 0..samples {
+                gx_of(s).write_bytes(0, channels * plane);
+                if samples > 1 {
+                    let target = gradients.add(s * positions);
+                    copy_rows((gy_of(s), positions), (target, columns), (outputs, positions));
+                }
+            }
             for start in (0..positions).step_by(len) {
                 let range = start..(start + len).min(positions);
-                let n = range.len();
-                gemm(Gemm { n, b: gy.wrapping_add(start), c: scratch.ptr(), c_strides: (n as isize, 1), ..product });
-                scatter(Tile { shape, channels: last - first, positions: range }, scratch.ptr(), gx);
+                let n = samples * range.len();
+                let (b, b_stride) =
+                    if samples > 1 { (gradients.cast_const(), n) } else { (gy_of(0).add(start), positions) };
+                let (c, c_strides) = (scratch.ptr(), (n as isize, 1));
+                gemm(Gemm { n, b, b_strides: (b_stride as isize, 1), c, c_strides, ..product });
+                for s in 0..samples {
+                    let tile = Tile { shape, channels, positions: range.clone(), stride: n };
+                    scatter(tile, scratch.ptr().add(s * range.len()), gx_of(s));
+                }
             }
         }
     });
@@ -312,7 +363,13 @@ impl<T: Float> WeightShare<'_, T> {
                 } else {
                     product.b_strides = (1, range.len() as isize);
                     // SAFETY: the caller's contract; the work memory has room for the tile.
-                    unsafe { gather(Tile { shape, channels: self.channels, positions: range }, x, scratch.ptr()) }
+                    unsafe {
+                        gather(
+                            Tile { shape, channels: self.channels, stride: range.len(), positions: range },
+                            x,
+                            scratch.ptr(),
+                        )
+                    }
                 }
                 // SAFETY: the caller's contract.
                 unsafe { gemm(product) }

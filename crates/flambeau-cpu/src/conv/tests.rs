@@ -128,6 +128,9 @@ fn larger_shapes_agree_with_loops() {
     check_all(&ConvShape { kernel: [1, 1, 1], stride: [1, 2, 2], ..image });
     check_all(&ConvShape { kernel: [1, 5, 3], groups: 8, ..image });
     check_all(&ConvShape { batch: 1, in_channels: 200, input: [1, 1, 40], kernel: [1, 1, 5], ..image });
+    // Samples that share a column matrix.
+    check_all(&ConvShape { batch: 11, input: [1, 5, 5], kernel: [1, 3, 3], padding: [0, 1, 1], ..image });
+    check_all(&ConvShape { batch: 9, input: [1, 4, 3], groups: 2, ..image });
     // More columns than one tile holds.
     check::<f64>(
         &ConvShape { batch: 1, in_channels: 64, input: [1, 24, 24], kernel: [1, 3, 3], padding: [0, 1, 1], ..image },

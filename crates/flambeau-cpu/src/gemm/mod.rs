@@ -1,10 +1,10 @@
 //! Matrix products: `C = α·A·B + β·C`, then a bias and relu.
 //!
-//! [`gemm`] picks the path: floating-point products run through packed blocks ([`blocked`]) split over the threads
-//! ([`parallel`]), a single row or column streams through the matrix ([`vector`]), half-precision types widen to f32
-//! ([`half_types`]), integers take plain loops that wrap ([`integer`]).
+//! [`gemm`] picks the path: floating-point products run through packed blocks (`blocked`) split over the threads
+//! (`parallel`), a single row or column streams through the matrix (`vector`), half-precision types widen to f32
+//! (`half_types`), integers take plain loops that wrap (`integer`).
 //!
-//! Every element of C is summed in the same order whatever the number of threads, except where [`vector`] splits k.
+//! Every element of C is summed in the same order whatever the number of threads, except where `vector` splits k.
 
 mod blocked;
 pub(crate) mod half_types;

@@ -20,10 +20,6 @@ pub trait Int:
     const ZERO: Self;
     /// 1
     const ONE: Self;
-    /// The smallest value.
-    const MIN: Self;
-    /// The largest value.
-    const MAX: Self;
     #[doc(hidden)]
     fn wrapping_add(self, b: Self) -> Self;
     #[doc(hidden)]
@@ -41,8 +37,6 @@ macro_rules! int {
         impl Int for $t {
             const ZERO: Self = 0;
             const ONE: Self = 1;
-            const MIN: Self = $t::MIN;
-            const MAX: Self = $t::MAX;
             #[inline(always)]
             fn wrapping_add(self, b: Self) -> Self { $t::wrapping_add(self, b) }
             #[inline(always)]

@@ -10,8 +10,7 @@ mod int;
 pub mod lane;
 pub mod tile;
 
-pub use float::{Float, maximum, minimum};
-pub use int::Int;
+pub use float::{Float, Function, maximum, minimum};
 
 use crate::plan::Plan;
 use crate::threads::parallel_for;
@@ -171,7 +170,7 @@ fn interpret<T: Lane>(call: &Call<'_>) -> Result<()> {
     let strides: SmallVec<[&[usize]; 8]> = arrays.iter().map(|a| a.strides()).collect();
     // Outputs first, so that their order decides; the runner wants the inputs first.
     let mut plan = Plan::unordered(call.outs[0].shape(), &strides);
-    plan.strides.rotate_left(call.outs.len());
+    plan.rotate_left(call.outs.len());
     let lane = lane_dtype(call.compute);
     let _access = Access::acquire(call.inputs, call.outs)?;
     let inputs: SmallVec<[View; 8]> = call.inputs.iter().map(|a| View::of(a)).collect();
@@ -187,8 +186,7 @@ fn interpret<T: Lane>(call: &Call<'_>) -> Result<()> {
         while left > 0 {
             let n = runner.next_len(&cursor, left);
             let first_out = call.inputs.len();
-            let dense = plan.inner_stride(first_out) == 1 && n <= cursor.left_in_row(&plan);
-            let target = (direct && dense).then(|| outs[0].at(cursor.offsets[first_out]).cast::<T>());
+            let target = (direct && plan.is_dense(first_out, &cursor, n)).then(|| outs[0].at(cursor.offsets[first_out]).cast::<T>());
             // SAFETY: the access is held, the plan was made from these arrays, the ranges are disjoint; a direct target
             // shares no storage with an input.
             unsafe {

@@ -6,6 +6,7 @@ use crate::cast::{cast_raw, copy_strided};
 use crate::plan::{Cursor, Plan};
 use flambeau_tensor::{Array, DType};
 use smallvec::SmallVec;
+use std::mem::MaybeUninit;
 
 /// Elements per tile.
 pub const TILE: usize = 256;
@@ -62,7 +63,7 @@ pub struct Runner<'a, T> {
     job: &'a Job<'a, T>,
     tile: usize,
     /// Converted inputs, then registers; `tile` elements each.
-    memory: Vec<T>,
+    memory: Vec<MaybeUninit<T>>,
     /// Raw elements of an input that is not dense or not of the lane's type.
     raw: Vec<u64>,
     sources: SmallVec<[Source<T>; 8]>,
@@ -80,7 +81,7 @@ impl<'a, T: Lane> Runner<'a, T> {
     pub fn new(job: &'a Job<'a, T>, tile: usize) -> Self {
         let buffers = job.inputs.len() + job.code.registers;
         let mut memory = Vec::with_capacity(buffers * tile);
-        memory.resize(buffers * tile, T::default());
+        memory.resize_with(buffers * tile, MaybeUninit::uninit);
         Runner { job, tile, memory, raw: Vec::new(), sources: SmallVec::new() }
     }
 
@@ -109,11 +110,12 @@ impl<'a, T: Lane> Runner<'a, T> {
             self.sources.push(source);
         }
         let first_register = self.job.inputs.len();
-        let memory = self.memory.as_mut_ptr();
+        let memory = self.memory.as_mut_ptr().cast::<T>();
         let last = self.job.code.steps.len().wrapping_sub(1);
         for (i, &(ref step, register)) in self.job.code.steps.iter().enumerate() {
             // SAFETY: registers are inside `memory`; a step's own register is none of its operands'.
             unsafe {
+                // Registers hold numbers, for which stale or unwritten bytes are no danger: each is written before it is read.
                 let own = memory.add((first_register + register as usize) * self.tile);
                 let out = direct.filter(|_| i == last).unwrap_or(own);
                 let out = std::slice::from_raw_parts_mut(out, n);
@@ -148,7 +150,7 @@ impl<'a, T: Lane> Runner<'a, T> {
     /// The `k`th output of the last tile.
     pub fn output(&self, k: usize, n: usize) -> Src<'_, T> {
         // SAFETY: `run` has computed the tile; the slice borrows the runner, so no other tile replaces it meanwhile.
-        unsafe { self.src(self.job.code.outputs[k], self.memory.as_ptr(), n) }
+        unsafe { self.src(self.job.code.outputs[k], self.memory.as_ptr().cast(), n) }
     }
 
     /// Brings input `k`'s elements into the lane's type; dense ones of that type stay where they are.
@@ -168,7 +170,7 @@ impl<'a, T: Lane> Runner<'a, T> {
                 cast_raw(view.dtype, src, self.job.lane, (&raw mut value).cast(), 1);
                 return Source::Splat(value);
             }
-            if one_row && stride == 1 {
+            if plan.is_dense(k, cursor, n) {
                 if view.dtype == self.job.lane {
                     return Source::Dense(src.cast());
                 }
@@ -235,21 +237,33 @@ fn for_rows(plan: &Plan, cursor: &Cursor, n: usize, mut f: impl FnMut(usize, usi
 /// # Safety
 /// The output's access is held and the plan fits it; no other thread writes these elements.
 pub unsafe fn store<T: Lane>(plan: &Plan, k: usize, view: View, lane: DType, cursor: &Cursor, value: Src<'_, T>, n: usize) {
-    let splat: [T; TILE];
-    let src = match value {
-        Src::Slice(x) => x,
-        Src::Splat(x) => {
-            splat = [x; TILE];
-            &splat[..n]
-        }
-    };
-    let src = src.as_ptr().cast::<u8>();
-    let dense = plan.inner_stride(k) == 1 && n <= cursor.left_in_row(plan);
-    // SAFETY: the plan keeps every address inside the array; `n` is at most TILE where a buffer is used.
+    // SAFETY: the caller's contract.
     unsafe {
-        if dense {
-            return cast_raw(lane, src, view.dtype, view.at(cursor.offsets[k]), n);
+        match value {
+            Src::Slice(x) if plan.is_dense(k, cursor, n) => {
+                cast_raw(lane, x.as_ptr().cast(), view.dtype, view.at(cursor.offsets[k]), n);
+            }
+            Src::Slice(x) => store_strided(plan, k, view, lane, cursor, x),
+            Src::Splat(x) => store_splat(plan, k, view, lane, cursor, x, n),
         }
+    }
+}
+
+/// # Safety
+/// As [`store`].
+#[cold]
+unsafe fn store_splat<T: Lane>(plan: &Plan, k: usize, view: View, lane: DType, cursor: &Cursor, value: T, n: usize) {
+    // SAFETY: the caller's contract.
+    unsafe { store_strided(plan, k, view, lane, cursor, &[value; TILE][..n]) }
+}
+
+/// # Safety
+/// As [`store`].
+#[inline(never)]
+unsafe fn store_strided<T: Lane>(plan: &Plan, k: usize, view: View, lane: DType, cursor: &Cursor, values: &[T]) {
+    let (src, n) = (values.as_ptr().cast::<u8>(), values.len());
+    // SAFETY: the plan keeps every address inside the array; a tile has at most TILE elements of at most 8 bytes.
+    unsafe {
         if view.dtype == lane {
             return scatter(plan, k, view, cursor, n, src);
         }

@@ -124,7 +124,7 @@ impl Walk {
             plan: Plan::grouped(shape, &strides, &[outer, &reduced, inner]).0,
             kept: Plan::grouped(shape, &[map.out.strides()], &[&kept]).0,
             results: product(&kept),
-            reduced: reduced.iter().chain(map.dims.iter().filter(|&&d| shape[d] == 0)).map(|&d| shape[d]).product(),
+            reduced: product(&reduced),
             inner: if inner.is_empty() { 0 } else { product(inner) },
         }
     }

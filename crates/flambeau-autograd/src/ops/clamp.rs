@@ -1,0 +1,134 @@
+//! Values kept between bounds.
+
+use super::{Operand, map, map_};
+use crate::error::{Error, Result};
+use crate::{OrPanic, Tensor};
+use flambeau_tensor::Scalar;
+use flambeau_tensor::pointwise::Pointwise;
+use std::sync::LazyLock;
+
+static CLAMP: LazyLock<Pointwise> = LazyLock::new(|| {
+    Pointwise::new(|b| {
+        let (x, low, high) = (b.input(0), b.scalar(0), b.scalar(1));
+        let above = x.lt(low).select(low, x);
+        above.gt(high).select(high, above)
+    })
+    // The bounds themselves pass the gradient.
+    .with_gradient(|b, g, x, _| {
+        let inside = x[0].ge(b.scalar(0)).and(x[0].le(b.scalar(1)));
+        vec![inside.select(g, 0.0)]
+    })
+});
+
+static CLAMP_MIN: LazyLock<Pointwise> = LazyLock::new(|| {
+    Pointwise::new(|b| b.input(0).lt(b.scalar(0)).select(b.scalar(0), b.input(0)))
+        .with_gradient(|b, g, x, _| vec![x[0].ge(b.scalar(0)).select(g, 0.0)])
+});
+
+static CLAMP_MAX: LazyLock<Pointwise> = LazyLock::new(|| {
+    Pointwise::new(|b| b.input(0).gt(b.scalar(0)).select(b.scalar(0), b.input(0)))
+        .with_gradient(|b, g, x, _| vec![x[0].le(b.scalar(0)).select(g, 0.0)])
+});
+
+static CLAMP_TENSORS: LazyLock<Pointwise> = LazyLock::new(|| {
+    Pointwise::new(|b| b.input(0).maximum(b.input(1)).minimum(b.input(2))).with_gradient(|_, g, x, _| {
+        let (x, low, high) = (x[0], x[1], x[2]);
+        vec![
+            x.ge(low).and(x.le(high)).select(g, 0.0),
+            low.lt(high).and(x.lt(low)).select(g, 0.0),
+            high.lt(low).or(x.gt(high)).select(g, 0.0),
+        ]
+    })
+});
+
+static CLAMP_MIN_TENSOR: LazyLock<Pointwise> = LazyLock::new(|| {
+    Pointwise::new(|b| b.input(0).maximum(b.input(1)))
+        .with_gradient(|_, g, x, _| vec![x[0].ge(x[1]).select(g, 0.0), x[0].lt(x[1]).select(g, 0.0)])
+});
+
+static CLAMP_MAX_TENSOR: LazyLock<Pointwise> = LazyLock::new(|| {
+    Pointwise::new(|b| b.input(0).minimum(b.input(1)))
+        .with_gradient(|_, g, x, _| vec![x[0].le(x[1]).select(g, 0.0), x[0].gt(x[1]).select(g, 0.0)])
+});
+
+fn no_bound() -> Error {
+    Error::runtime("torch.clamp: At least one of 'min' or 'max' must not be None")
+}
+
+fn clamp_program(min: Option<Scalar>, max: Option<Scalar>) -> Result<(&'static Pointwise, Vec<Scalar>)> {
+    match (min, max) {
+        (Some(a), Some(b)) => Ok((&CLAMP, vec![a, b])),
+        (Some(a), None) => Ok((&CLAMP_MIN, vec![a])),
+        (None, Some(b)) => Ok((&CLAMP_MAX, vec![b])),
+        (None, None) => Err(no_bound()),
+    }
+}
+
+/// x kept between two numbers; NaN stays NaN: `torch.clamp`. The gradient passes at the bounds.
+pub fn clamp(x: &Tensor, min: Option<Scalar>, max: Option<Scalar>) -> Result<Tensor> {
+    let (program, scalars) = clamp_program(min, max)?;
+    map("ClampBackward1", program, &[x], &scalars)
+}
+
+/// [`clamp`] in place.
+#[track_caller]
+pub fn clamp_(x: &Tensor, min: Option<Scalar>, max: Option<Scalar>) -> Result<Tensor> {
+    let (program, scalars) = clamp_program(min, max)?;
+    map_("ClampBackward1", program, &[x], &scalars)
+}
+
+/// x kept between two tensors, element by element; NaN in any of them gives NaN: `torch.clamp`. The gradient goes to the
+/// bound where it counts.
+pub fn clamp_tensor(x: &Tensor, min: Option<&Tensor>, max: Option<&Tensor>) -> Result<Tensor> {
+    match (min, max) {
+        (Some(a), Some(b)) => map("ClampBackward0", &CLAMP_TENSORS, &[x, a, b], &[]),
+        (Some(a), None) => map("ClampBackward0", &CLAMP_MIN_TENSOR, &[x, a], &[]),
+        (None, Some(b)) => map("ClampBackward0", &CLAMP_MAX_TENSOR, &[x, b], &[]),
+        (None, None) => Err(no_bound()),
+    }
+}
+
+/// x, at least `min`: `torch.clamp_min`.
+pub fn clamp_min<'a>(x: &Tensor, min: impl Into<Operand<'a>>) -> Result<Tensor> {
+    match min.into() {
+        Operand::Number(s) => map("ClampMinBackward0", &CLAMP_MIN, &[x], &[s]),
+        Operand::Borrowed(t) => map("ClampMinBackward1", &CLAMP_MIN_TENSOR, &[x, t], &[]),
+        Operand::Owned(t) => map("ClampMinBackward1", &CLAMP_MIN_TENSOR, &[x, &t], &[]),
+    }
+}
+
+/// x, at most `max`: `torch.clamp_max`.
+pub fn clamp_max<'a>(x: &Tensor, max: impl Into<Operand<'a>>) -> Result<Tensor> {
+    match max.into() {
+        Operand::Number(s) => map("ClampMaxBackward0", &CLAMP_MAX, &[x], &[s]),
+        Operand::Borrowed(t) => map("ClampMaxBackward1", &CLAMP_MAX_TENSOR, &[x, t], &[]),
+        Operand::Owned(t) => map("ClampMaxBackward1", &CLAMP_MAX_TENSOR, &[x, &t], &[]),
+    }
+}
+
+/// Bounds; each panics at the caller's line where its function in [`crate::ops`] fails.
+impl Tensor {
+    /// x kept between two numbers: `x.clamp(min, max)`.
+    #[track_caller]
+    pub fn clamp(&self, min: impl Into<Scalar>, max: impl Into<Scalar>) -> Tensor {
+        clamp(self, Some(min.into()), Some(max.into())).or_panic()
+    }
+
+    /// The same in place.
+    #[track_caller]
+    pub fn clamp_(&self, min: impl Into<Scalar>, max: impl Into<Scalar>) -> Tensor {
+        clamp_(self, Some(min.into()), Some(max.into())).or_panic()
+    }
+
+    /// x, at least `min`: `x.clamp_min(min)`.
+    #[track_caller]
+    pub fn clamp_min<'a>(&self, min: impl Into<Operand<'a>>) -> Tensor {
+        clamp_min(self, min).or_panic()
+    }
+
+    /// x, at most `max`: `x.clamp_max(max)`.
+    #[track_caller]
+    pub fn clamp_max<'a>(&self, max: impl Into<Operand<'a>>) -> Tensor {
+        clamp_max(self, max).or_panic()
+    }
+}

@@ -1,0 +1,276 @@
+//! Reading at indices: gather, index_select, take and embedding.
+
+use super::lines::{as_one, at_least_1d, check_bounds, index_i64, is_index, take_lines, add_lines, wrap_index};
+use super::{broadcast_tensors, masked_fill, reshape, to_i64, view, zeros};
+use crate::error::{Error, Result};
+use crate::graph::{Save, record};
+use crate::{OrPanic, Tensor};
+use flambeau_tensor::dims::wrap_dim;
+use flambeau_tensor::{DType, Scalar};
+use smallvec::smallvec;
+
+/// out\[…i…\] = x\[…index\[…i…\]…\] along `dim`, in `index`'s shape: `torch.gather`.
+pub fn gather(x: &Tensor, dim: i64, index: &Tensor) -> Result<Tensor> {
+    let d = wrap_dim(dim, x.dim())?;
+    if !is_index(index) {
+        return Err(Error::runtime("gather(): Expected dtype int32/int64 for index"));
+    }
+    let (size, wanted) = (x.size(), index.size());
+    if index.numel() > 0 {
+        if size.len().max(1) != wanted.len().max(1) {
+            return Err(Error::runtime("Index tensor must have the same number of dimensions as input tensor"));
+        }
+        if let Some(i) = (0..size.len().min(wanted.len())).find(|&i| i != d && wanted[i] > size[i]) {
+            return Err(Error::runtime(format!(
+                "Size does not match at dimension {i} expected index {:?} to be no larger than self {:?} apart from \
+                 dimension {d}",
+                &wanted[..],
+                &size[..]
+            )));
+        }
+    }
+    let index = index_i64(index)?;
+    let out = if index.numel() == 0 {
+        zeros(&wanted, x.dtype(), x.device())?.array().clone()
+    } else {
+        let out = flambeau_tensor::ops::gather(&at_least_1d(&x.array())?, d, &at_least_1d(&index.array())?)?;
+        out.view(&to_i64(&wanted))?
+    };
+    Ok(record("GatherBackward0", &[x], &[Save::Tensor(&index)], out, move |c| {
+        let grad = c.grad(0)?;
+        let zeros = zeros(&size, grad.dtype(), grad.device())?;
+        Ok(smallvec![Some(super::scatter_add(&zeros, dim, &c.saved(0)?, &grad)?)])
+    }))
+}
+
+/// [`gather`] with the other dimensions of `x` and `index` broadcast: `torch.take_along_dim`. Without `dim`, of the
+/// flattened tensors.
+pub fn take_along_dim(x: &Tensor, index: &Tensor, dim: Option<i64>) -> Result<Tensor> {
+    let Some(dim) = dim else {
+        return gather(&reshape(x, &[-1])?, 0, &reshape(index, &[-1])?);
+    };
+    if x.dim() != index.dim() {
+        return Err(Error::runtime(format!(
+            "torch.take_along_dim(): input and indices should have the same number of dimensions, but got {} dimensions for \
+             input, and {} dimensions for indices",
+            x.dim(),
+            index.dim()
+        )));
+    }
+    if !is_index(index) {
+        return Err(Error::runtime("torch.take_along_dim(): dtype of indices should be Long or Int but got ".to_owned()
+            + index.dtype().scalar_type_name()));
+    }
+    let d = wrap_dim(dim, x.dim())?;
+    if x.dim() == 0 {
+        return gather(x, dim, index);
+    }
+    // Each is broadcast in all dimensions but its own length along `dim`.
+    let with = |t: &Tensor, n: usize| {
+        let mut size = to_i64(&t.size());
+        size[d] = n as i64;
+        size
+    };
+    let one = super::select(x, d as i64, 0).and_then(|a| Ok(broadcast_tensors(&[a, super::select(index, d as i64, 0)?])?[0].size()));
+    let common = match one {
+        Ok(size) => size,
+        Err(e) if x.size()[d] > 0 && index.size()[d] > 0 => return Err(e),
+        Err(_) => return gather(x, dim, index),
+    };
+    let mut full = to_i64(&common);
+    full.insert(d, 0);
+    let expand_to = |t: &Tensor| {
+        let mut shape = full.clone();
+        shape[d] = with(t, t.size()[d])[d];
+        super::expand(t, &shape)
+    };
+    gather(&expand_to(x)?, dim, &expand_to(index)?)
+}
+
+/// The lines along `dim` that a 1-d (or 0-d) index names: `torch.index_select`.
+pub fn index_select(x: &Tensor, dim: i64, index: &Tensor) -> Result<Tensor> {
+    let d = wrap_dim(dim, x.dim())?;
+    if index.dim() > 1 {
+        return Err(Error::index("index_select(): Index is supposed to be a vector"));
+    }
+    if !is_index(index) {
+        return Err(Error::runtime("index_select(): Expected dtype int32 or int64 for index"));
+    }
+    if x.dim() == 0 && index.numel() != 1 {
+        return Err(Error::runtime(format!(
+            "index_select(): Index to scalar can have only 1 value, got {} value(s)",
+            index.numel()
+        )));
+    }
+    let n = x.size().get(d).copied().unwrap_or(1);
+    check_bounds(index, n, false, |_| Error::index("index out of range in self"))?;
+    let index = index_i64(index)?;
+    let compute = || {
+        let raised = if x.dim() == 0 { view(x, &[1])? } else { x.clone() };
+        let out = take_lines(&raised, d, &view(&index, &[-1])?)?;
+        if x.dim() == 0 { view(&out, &[]) } else { Ok(out) }
+    };
+    let size = x.size();
+    as_one("IndexSelectBackward0", &[x], &[Save::Tensor(&index)], compute, move |c| {
+        let grad = c.grad(0)?;
+        let zeros = zeros(&size, grad.dtype(), grad.device())?;
+        Ok(smallvec![Some(super::index_add(&zeros, dim, &c.saved(0)?, &grad, 1)?)])
+    })
+}
+
+/// The elements of the flattened tensor at `index`, in `index`'s shape: `torch.take`. Negative indices count from the end.
+pub fn take(x: &Tensor, index: &Tensor) -> Result<Tensor> {
+    if index.dtype() != DType::I64 {
+        return Err(Error::runtime(format!(
+            "take(): Expected a long tensor for index, but got {}",
+            index.dtype().scalar_type_name()
+        )));
+    }
+    if x.numel() == 0 && index.numel() > 0 {
+        return Err(Error::index("take(): tried to take from an empty tensor"));
+    }
+    let flat = wrap_index(&take_bounds(x, index)?, x.numel())?;
+    let flat = view(&flat.contiguous(), &[-1])?;
+    let shape = to_i64(&index.size());
+    let size = to_i64(&x.size());
+    let compute = || view(&take_lines(&reshape(x, &[-1])?, 0, &flat)?, &shape);
+    let n = x.numel();
+    as_one("TakeBackward0", &[x], &[Save::Tensor(&flat)], compute, move |c| {
+        let grad = reshape(&c.grad(0)?, &[-1])?;
+        Ok(smallvec![Some(view(&add_lines(&grad, 0, &c.saved(0)?, n)?, &size)?)])
+    })
+}
+
+/// The index after the check that `take` and `put` make.
+pub(crate) fn take_bounds(x: &Tensor, index: &Tensor) -> Result<Tensor> {
+    let n = x.numel();
+    check_bounds(index, n, true, |i| {
+        Error::index(format!("out of range: tried to access index {i} on a tensor of {n} elements."))
+    })?;
+    Ok(index.clone())
+}
+
+/// How an embedding's gradient is computed; PyTorch's keywords of `F.embedding`.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct EmbeddingOptions {
+    /// The row that gets no gradient.
+    pub padding_idx: Option<i64>,
+    /// Whether a row's gradient is divided by how often the row was named.
+    pub scale_grad_by_freq: bool,
+}
+
+/// Rows of a matrix, in the shape of `indices` with the rows' length behind: `torch.embedding`. The gradient of each row is
+/// the sum over its uses.
+pub fn embedding(weight: &Tensor, indices: &Tensor, options: EmbeddingOptions) -> Result<Tensor> {
+    if weight.dim() != 2 {
+        return Err(Error::runtime("'weight' must be 2-D"));
+    }
+    if !is_index(indices) {
+        return Err(Error::runtime(format!(
+            "Expected tensor for argument #1 'indices' to have one of the following scalar types: Long, Int; but got \
+             torch.{} instead (while checking arguments for embedding)",
+            flambeau_tensor::view::tensor_type(&indices.array())
+        )));
+    }
+    let size = weight.size();
+    let (rows, width) = (size[0], size[1] as i64);
+    check_bounds(indices, rows, false, |_| Error::index("index out of range in self"))?;
+    let padding = match options.padding_idx {
+        Some(p) if p < -(rows as i64) || p >= rows as i64 => {
+            return Err(Error::value("Padding_idx must be within num_embeddings"));
+        }
+        padding => padding.map(|p| if p < 0 { p + rows as i64 } else { p }),
+    };
+    let flat = reshape(&index_i64(indices)?, &[-1])?;
+    let mut shape = to_i64(&indices.size());
+    shape.push(width);
+    let compute = || view(&take_lines(weight, 0, &flat)?, &shape);
+    as_one("EmbeddingBackward0", &[weight], &[Save::Tensor(&flat)], compute, move |c| {
+        let flat = c.saved(0)?;
+        let mut grad = reshape(&c.grad(0)?, &[-1, width])?;
+        if let Some(p) = padding {
+            let at = view(&super::eq(&flat, p)?, &[-1, 1])?;
+            grad = masked_fill(&grad, &at, Scalar::Int(0))?;
+        }
+        if options.scale_grad_by_freq {
+            let ones = super::ones(&flat.size(), grad.dtype(), grad.device())?;
+            let counts = take_lines(&add_lines(&ones, 0, &flat, rows)?, 0, &flat)?;
+            grad = super::div(&grad, &view(&counts, &[-1, 1])?)?;
+        }
+        Ok(smallvec![Some(add_lines(&grad, 0, &flat, rows)?)])
+    })
+}
+
+/// Scales the rows that `indices` name down, in place, where their p-norm exceeds `max_norm`: what `F.embedding` does with
+/// `max_norm` before it looks rows up. Nothing is recorded.
+pub fn embedding_renorm_(weight: &Tensor, indices: &Tensor, max_norm: f64, norm_type: f64) -> Result<Tensor> {
+    let _guard = crate::no_grad();
+    let powers = super::pow(&super::abs(weight)?, norm_type)?;
+    let norms = super::pow(&super::sum(&powers, &[1], true, None)?, 1.0 / norm_type)?;
+    // The small number is PyTorch's.
+    let scale = super::div(&super::full(&[], max_norm, weight.dtype(), weight.device())?, &super::add(&norms, 1e-7)?)?;
+    let rows = super::zeros(&[weight.size()[0]], DType::Bool, weight.device())?;
+    let named = super::index_fill(&rows, 0, &reshape(indices, &[-1])?, true)?;
+    let shrink = super::logical_and(&super::gt(&norms, max_norm)?, &view(&named, &[-1, 1])?)?;
+    super::mul_(weight, &super::where_(&shrink, scale, 1.0)?)
+}
+
+/// One at each class's place, zero elsewhere, in a new last dimension of `num_classes` (−1: the largest class + 1):
+/// `F.one_hot`.
+pub fn one_hot(classes: &Tensor, num_classes: i64) -> Result<Tensor> {
+    if classes.dtype() != DType::I64 {
+        return Err(Error::runtime("one_hot is only applicable to index tensor of type LongTensor."));
+    }
+    let mut shape = classes.size().to_vec();
+    let n = match (classes.numel(), num_classes) {
+        (0, n) if n <= 0 => return Err(Error::runtime("Can not infer total number of classes from empty tensor.")),
+        (0, n) => n,
+        (_, n) => {
+            let values = classes.array().to_vec::<i64>()?;
+            if values.iter().any(|&c| c < 0) {
+                return Err(Error::runtime("Class values must be non-negative."));
+            }
+            let largest = values.iter().copied().max().unwrap_or(0);
+            if n != -1 && largest >= n {
+                return Err(Error::runtime("Class values must be smaller than num_classes."));
+            }
+            if n == -1 { largest + 1 } else { n }
+        }
+    };
+    shape.push(n as usize);
+    let out = zeros(&shape, DType::I64, classes.device())?;
+    super::scatter_(&out, -1, &super::unsqueeze(classes, -1)?, 1)
+}
+
+/// Reading at indices; each panics at the caller's line where its function in [`crate::ops`] fails.
+impl Tensor {
+    /// See [`gather`].
+    #[track_caller]
+    pub fn gather(&self, dim: i64, index: &Tensor) -> Tensor {
+        gather(self, dim, index).or_panic()
+    }
+
+    /// See [`take_along_dim`].
+    #[track_caller]
+    pub fn take_along_dim(&self, index: &Tensor, dim: impl Into<Option<i64>>) -> Tensor {
+        take_along_dim(self, index, dim.into()).or_panic()
+    }
+
+    /// See [`index_select`].
+    #[track_caller]
+    pub fn index_select(&self, dim: i64, index: &Tensor) -> Tensor {
+        index_select(self, dim, index).or_panic()
+    }
+
+    /// See [`take`].
+    #[track_caller]
+    pub fn take(&self, index: &Tensor) -> Tensor {
+        take(self, index).or_panic()
+    }
+
+    /// See [`one_hot`].
+    #[track_caller]
+    pub fn one_hot(&self, num_classes: i64) -> Tensor {
+        one_hot(self, num_classes).or_panic()
+    }
+}

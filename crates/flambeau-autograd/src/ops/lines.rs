@@ -1,0 +1,126 @@
+//! What the operations that read or write at indices share.
+
+use super::{Arrays, zeros};
+use crate::error::{Error, Result};
+use crate::graph::{Context, Grads, Save, record};
+use crate::{Tensor, no_grad, views};
+use flambeau_tensor::backend::ScatterOp;
+use flambeau_tensor::ops::{index_select, pointwise, scatter};
+use flambeau_tensor::pointwise::Pointwise;
+use flambeau_tensor::{Array, DType, Scalar};
+use smallvec::{SmallVec, smallvec};
+use std::sync::LazyLock;
+
+/// Runs several operations as one: nothing inside is recorded, the whole is, under PyTorch's name.
+pub(crate) fn as_one(
+    name: &'static str,
+    inputs: &[&Tensor],
+    saves: &[Save<'_>],
+    compute: impl FnOnce() -> Result<Tensor>,
+    backward: impl Fn(&Context<'_>) -> Result<Grads> + Send + Sync + 'static,
+) -> Result<Tensor> {
+    let out = {
+        let _guard = no_grad();
+        compute()?
+    };
+    Ok(record(name, inputs, saves, out.array().clone(), backward))
+}
+
+/// Runs an operation that writes into part of its first operand: into the operand itself (in place), or into a copy.
+#[track_caller]
+pub(crate) fn write_to(
+    name: &'static str,
+    in_place: bool,
+    target: &Tensor,
+    others: &[&Tensor],
+    saves: &[Save<'_>],
+    write: impl FnOnce(&Array) -> Result<()>,
+    backward: impl Fn(&Context<'_>) -> Result<Grads> + Send + Sync + 'static,
+) -> Result<Tensor> {
+    if in_place {
+        views::in_place(name, target, others, saves, || write(&target.array()), backward)?;
+        return Ok(target.clone());
+    }
+    let out = target.array().copy()?;
+    write(&out)?;
+    let inputs: SmallVec<[&Tensor; 4]> = std::iter::once(target).chain(others.iter().copied()).collect();
+    Ok(record(name, &inputs, saves, out, backward))
+}
+
+/// The array with at least one dimension: kernels along a dimension need one.
+pub(crate) fn at_least_1d(a: &Array) -> Result<Array> {
+    Ok(if a.ndim() == 0 { a.unsqueeze(0)? } else { a.clone() })
+}
+
+/// A 1-d index in the shape of the lines that it names: the same along every other dimension.
+pub(crate) fn spread(index: &Array, dim: usize, shape: &[usize]) -> Result<Array> {
+    let mut new = vec![1i64; shape.len()];
+    new[dim] = index.numel() as i64;
+    Ok(index.view(&new)?.broadcast_to(shape)?)
+}
+
+/// The lines of `x` along `dim` that a 1-d i64 index names.
+pub(crate) fn take_lines(x: &Tensor, dim: usize, index: &Tensor) -> Result<Tensor> {
+    let out = index_select(&x.array(), dim, &index.array())?;
+    let n = x.size()[dim];
+    Ok(record("IndexSelectBackward0", &[x], &[Save::Tensor(index)], out, move |c| {
+        Ok(smallvec![Some(add_lines(&c.grad(0)?, dim, &c.saved(0)?, n)?)])
+    }))
+}
+
+/// Zeros with `n` lines along `dim`, to which the lines of `src` are added where the index says: the transpose of
+/// [`take_lines`].
+pub(crate) fn add_lines(src: &Tensor, dim: usize, index: &Tensor, n: usize) -> Result<Tensor> {
+    let mut shape = src.size().to_vec();
+    shape[dim] = n;
+    let out = zeros(&shape, src.dtype(), src.device())?.array().clone();
+    let at = spread(&index.array(), dim, &src.size())?;
+    scatter(ScatterOp::Add, dim, &at, &src.array(), &out)?;
+    Ok(record("IndexAddBackward0", &[src], &[Save::Tensor(index)], out, move |c| {
+        Ok(smallvec![Some(take_lines(&c.grad(0)?, dim, &c.saved(0)?)?)])
+    }))
+}
+
+/// i < 0 ? i + n : i
+static WRAP: LazyLock<Pointwise> = LazyLock::new(|| {
+    Pointwise::new(|b| {
+        let i = b.input(0);
+        i.lt(0).select(i + b.scalar(0), i)
+    })
+});
+
+/// An integer index as i64, negative ones counted from the end.
+pub(crate) fn wrap_index(index: &Tensor, n: usize) -> Result<Tensor> {
+    let index = super::to_dtype(&index.detach(), DType::I64)?;
+    let arrays = Arrays::of(&[&index]);
+    Ok(pointwise(&WRAP, &arrays.refs(), &[Scalar::Int(n as i64)])?.into())
+}
+
+/// An integer index as i64 without a gradient; itself where it is.
+pub(crate) fn index_i64(index: &Tensor) -> Result<Tensor> {
+    super::to_dtype(index, DType::I64)
+}
+
+/// Whether the dtype is one that PyTorch accepts for indices of gather and its kin.
+pub(crate) fn is_index(index: &Tensor) -> bool {
+    matches!(index.dtype(), DType::I64 | DType::I32)
+}
+
+/// Finds an index outside `-n..n` (or `0..n`) and gives the error for it. Only on the CPU: on other devices it would wait
+/// for the device, and there the kernels' own rule holds.
+pub(crate) fn check_bounds(index: &Tensor, n: usize, negatives: bool, error: impl Fn(i64) -> Error) -> Result<()> {
+    if !index.device().is_cpu() {
+        return Ok(());
+    }
+    let low = if negatives { -(n as i64) } else { 0 };
+    let values = index.array().to_dtype(DType::I64)?.to_vec::<i64>()?;
+    match values.iter().find(|&&i| i < low || i >= n as i64) {
+        Some(&i) => Err(error(i)),
+        None => Ok(()),
+    }
+}
+
+/// PyTorch's words for an index outside a dimension.
+pub(crate) fn out_of_bounds(index: i64, dim: usize, n: usize) -> String {
+    format!("index {index} is out of bounds for dimension {dim} with size {n}")
+}

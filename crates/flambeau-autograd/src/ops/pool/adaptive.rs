@@ -1,0 +1,197 @@
+//! Adaptive pooling: windows that tile the input to a given number of outputs.
+
+use super::average::check_dims_1d;
+use super::max::record_max;
+use super::{fresh, planes, with_spatial};
+use crate::Tensor;
+use crate::error::{Error, Result};
+use crate::graph::{Save, record};
+use crate::ops::{mean, squeeze, unsqueeze, to_i64};
+use flambeau_tensor::backend::Extremum;
+use flambeau_tensor::ops::{arg_reduce, fill, gather, index_select};
+use flambeau_tensor::{Array, Scalar};
+use smallvec::{SmallVec, smallvec};
+
+type Lengths = SmallVec<[usize; 3]>;
+
+/// The mean of each of `output_size` windows that tile `[n, c, l]` or `[c, l]`, window i from ⌊i·l/o⌋ to ⌈(i+1)·l/o⌉:
+/// `F.adaptive_avg_pool1d`.
+pub fn adaptive_avg_pool1d(x: &Tensor, output_size: &[Option<i64>]) -> Result<Tensor> {
+    check_dims_1d(x, "adaptive_avg_pool1d")?;
+    let size = one_length("adaptive_avg_pool1d", output_size)?;
+    let out = adaptive_avg_pool2d(&unsqueeze(x, -2)?, &[Some(1), size])?;
+    squeeze(&out, Some(&[-2]))
+}
+
+fn one_length(name: &str, output_size: &[Option<i64>]) -> Result<Option<i64>> {
+    match output_size {
+        [one] => Ok(*one),
+        _ => Err(Error::runtime(format!(
+            "{name}() argument 'output_size' should contain one int (got {})",
+            output_size.len()
+        ))),
+    }
+}
+
+/// [`adaptive_avg_pool1d`] over height and width; `None` keeps a length: `F.adaptive_avg_pool2d`.
+pub fn adaptive_avg_pool2d(x: &Tensor, output_size: &[Option<i64>]) -> Result<Tensor> {
+    let lengths = check(x, output_size, 2, "adaptive_avg_pool2d")?;
+    adaptive_average(x, &lengths, "AdaptiveAvgPool2DBackward0", "adaptive_avg_pool2d")
+}
+
+/// [`adaptive_avg_pool1d`] over depth, height and width; `None` keeps a length: `F.adaptive_avg_pool3d`.
+pub fn adaptive_avg_pool3d(x: &Tensor, output_size: &[Option<i64>]) -> Result<Tensor> {
+    let lengths = check(x, output_size, 3, "adaptive_avg_pool3d")?;
+    adaptive_average(x, &lengths, "AdaptiveAvgPool3DBackward0", "adaptive_avg_pool3d")
+}
+
+fn adaptive_average(x: &Tensor, lengths: &[usize], name: &'static str, function: &'static str) -> Result<Tensor> {
+    if !x.is_floating_point() {
+        return Err(flambeau_tensor::Error::NotImplementedFor { op: function, dtype: x.dtype() }.into());
+    }
+    if lengths.iter().all(|&n| n == 1) {
+        let dims: SmallVec<[i64; 3]> = (1..=lengths.len() as i64).map(|d| -d).collect();
+        return mean(x, &dims, true, None);
+    }
+    tiled_means(x, lengths, name)
+}
+
+fn tiled_means(x: &Tensor, lengths: &[usize], name: &'static str) -> Result<Tensor> {
+    let ndim = lengths.len();
+    let out = fresh(x, &with_spatial(&x.size(), lengths), x.dtype())?;
+    if out.numel() > 0 {
+        let src = planes(&x.array(), ndim)?;
+        src.backend().adaptive_avg_pool(&src, &planes(&out, ndim)?)?;
+    }
+    Ok(record(name, &[x], &[Save::Tensor(x)], out, move |c| {
+        let spatial: Lengths = c.saved(0)?.size()[c.saved(0)?.dim() - ndim..].into();
+        Ok(smallvec![Some(tiled_means_transpose(&c.grad(0)?, &spatial, name)?)])
+    }))
+}
+
+fn tiled_means_transpose(grad: &Tensor, spatial: &[usize], name: &'static str) -> Result<Tensor> {
+    let ndim = spatial.len();
+    let out = fresh(grad, &with_spatial(&grad.size(), spatial), grad.dtype())?;
+    if grad.numel() > 0 {
+        let src = planes(&grad.array(), ndim)?;
+        src.backend().adaptive_avg_pool_backward(&src, &planes(&out, ndim)?)?;
+    } else {
+        fill(&out, Scalar::Int(0))?;
+    }
+    let pooled: Lengths = grad.size()[grad.dim() - ndim..].into();
+    Ok(record("AdaptiveAvgPoolBackwardBackward0", &[grad], &[], out, move |c| {
+        Ok(smallvec![Some(tiled_means(&c.grad(0)?, &pooled, name)?)])
+    }))
+}
+
+/// The largest value of each of `output_size` windows that tile `[n, c, l]` or `[c, l]`, and its index:
+/// `F.adaptive_max_pool1d`.
+pub fn adaptive_max_pool1d(x: &Tensor, output_size: &[Option<i64>]) -> Result<(Tensor, Tensor)> {
+    check_dims_1d(x, "adaptive_max_pool1d")?;
+    let size = one_length("adaptive_max_pool1d", output_size)?;
+    let (values, indices) = adaptive_max_pool2d(&unsqueeze(x, -2)?, &[Some(1), size])?;
+    Ok((squeeze(&values, Some(&[-2]))?, squeeze(&indices, Some(&[-2]))?))
+}
+
+/// [`adaptive_max_pool1d`] over height and width; `None` keeps a length: `F.adaptive_max_pool2d`.
+pub fn adaptive_max_pool2d(x: &Tensor, output_size: &[Option<i64>]) -> Result<(Tensor, Tensor)> {
+    let lengths = check(x, output_size, 2, "adaptive_max_pool2d")?;
+    adaptive_max(x, &lengths, "AdaptiveMaxPool2DBackward0")
+}
+
+/// [`adaptive_max_pool1d`] over depth, height and width; `None` keeps a length: `F.adaptive_max_pool3d`.
+pub fn adaptive_max_pool3d(x: &Tensor, output_size: &[Option<i64>]) -> Result<(Tensor, Tensor)> {
+    let lengths = check(x, output_size, 3, "adaptive_max_pool3d")?;
+    adaptive_max(x, &lengths, "AdaptiveMaxPool3DBackward0")
+}
+
+/// Gathers each window's elements side by side (short windows repeat their last) and takes the first largest.
+fn adaptive_max(x: &Tensor, lengths: &[usize], name: &'static str) -> Result<(Tensor, Tensor)> {
+    let ndim = lengths.len();
+    let shape = x.size();
+    let spatial = &shape[shape.len() - ndim..];
+    let array = x.array();
+    let outer: usize = shape[..shape.len() - ndim].iter().product();
+    let (windows, members) = window_positions(spatial, lengths);
+    let out_shape = with_spatial(&shape, lengths);
+    if outer * windows.len() == 0 {
+        let (values, indices) = (fresh(x, &out_shape, x.dtype())?, fresh(x, &out_shape, flambeau_tensor::DType::I64)?);
+        return Ok(record_max(name, x, values, indices, ndim));
+    }
+    let count = windows.len() / members;
+    let at = Array::from_slice(array.backend(), array.device(), &windows, &[windows.len()])?;
+    let lines = array.contiguous()?.view(&[outer as i64, spatial.iter().product::<usize>() as i64])?;
+    let grouped = [outer as i64, count as i64, members as i64];
+    let candidates = index_select(&lines, 1, &at)?.view(&grouped)?;
+    let (values, winners) = arg_reduce(Extremum::Max, &candidates, 2)?;
+    let positions = at.view(&[1, count as i64, members as i64])?.expand(&grouped)?.contiguous()?;
+    let indices = gather(&positions, 2, &winners)?;
+    let to = to_i64(&out_shape);
+    Ok(record_max(name, x, values.view(&to)?, indices.view(&to)?, ndim))
+}
+
+/// The flat positions of each window's elements, window after window, all filled up to the size of the largest; and that
+/// size.
+fn window_positions(spatial: &[usize], lengths: &[usize]) -> (Vec<i64>, usize) {
+    // Per dimension: each output's window, then combined from the first dimension to the last.
+    let mut windows: Vec<Vec<i64>> = vec![vec![0]];
+    for (&n, &o) in spatial.iter().zip(lengths) {
+        let range = |i: usize| i * n / o..((i + 1) * n).div_ceil(o);
+        let longest = (0..o).map(|i| range(i).len()).max().unwrap_or(0);
+        let member = |i: usize, k: usize| range(i).start + k.min(range(i).len().saturating_sub(1));
+        windows = windows
+            .iter()
+            .flat_map(|window| {
+                (0..o).map(move |i| {
+                    let all = window.iter().flat_map(|&p| (0..longest).map(move |k| p * n as i64 + member(i, k) as i64));
+                    all.collect()
+                })
+            })
+            .collect();
+    }
+    let members = windows.first().map_or(0, Vec::len);
+    (windows.concat(), members)
+}
+
+/// The output's lengths, or PyTorch's words.
+fn check(x: &Tensor, output_size: &[Option<i64>], ndim: usize, name: &str) -> Result<Lengths> {
+    let shape = x.size();
+    let several = output_size.len() > 1;
+    if several && shape.len() <= output_size.len() {
+        return Err(Error::value(format!("Input dimension should be at least {}", output_size.len() + 1)));
+    }
+    let sizes: SmallVec<[Option<i64>; 3]> = match output_size {
+        [one] => SmallVec::from_elem(*one, ndim),
+        all if all.len() == ndim => all.into(),
+        _ => return Err(Error::runtime(format!("{name}: output_size must be {ndim}"))),
+    };
+    if shape.len() != ndim + 1 && shape.len() != ndim + 2 {
+        let colon = if name.contains("max") || ndim == 2 { ":" } else { "" };
+        return Err(Error::runtime(format!(
+            "{name}(): Expected {}D or {}D tensor, but got{colon} {:?}",
+            ndim + 1,
+            ndim + 2,
+            &shape[..]
+        )));
+    }
+    let first = shape.len() - ndim;
+    let lengths: SmallVec<[i64; 3]> =
+        sizes.iter().zip(&shape[first..]).map(|(size, &n)| size.unwrap_or(n as i64)).collect();
+    if lengths.iter().any(|&n| n < 0) {
+        let list: Vec<String> = lengths.iter().map(i64::to_string).collect();
+        return Err(Error::runtime(format!(
+            "{name}: elements of output_size must be greater than or equal to 0 but received {{{}}}",
+            list.join(", ")
+        )));
+    }
+    let from = usize::from(shape.len() == ndim + 2);
+    if let Some(d) = shape[from..].iter().position(|&n| n == 0) {
+        return Err(Error::runtime(format!(
+            "{name}(): Expected input to have non-zero size for non-batch dimensions, but input has sizes {:?} with \
+             dimension {} being empty",
+            &shape[..],
+            from + d
+        )));
+    }
+    Ok(lengths.iter().map(|&n| n as usize).collect())
+}

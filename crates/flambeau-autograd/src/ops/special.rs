@@ -1,0 +1,140 @@
+//! Special functions, element by element.
+
+use super::{Operand, map};
+use crate::error::Result;
+use crate::{OrPanic, Tensor};
+use flambeau_tensor::pointwise::{Expr, Pointwise, UnaryOp};
+use flambeau_tensor::{DType, Scalar};
+use std::sync::LazyLock;
+
+/// x · ln y, 0 where x is 0 unless y is NaN.
+fn x_log_y<'b>(x: Expr<'b>, y: Expr<'b>) -> Expr<'b> {
+    let y_nan = y.is_nan();
+    y_nan.select(f64::NAN, x.eq(0.0).select(0.0, x * y.log()))
+}
+
+static XLOGY: LazyLock<Pointwise> = LazyLock::new(|| {
+    Pointwise::new(|b| x_log_y(b.input(0), b.input(1)))
+        .with_gradient(|_, g, x, _| vec![g * x_log_y(x[0].ne(0.0), x[1]), g * (x[0] / x[1])])
+});
+static XLOGY_NUMBER: LazyLock<Pointwise> = LazyLock::new(|| {
+    Pointwise::new(|b| x_log_y(b.input(0), b.scalar(0)))
+        .with_gradient(|b, g, x, _| vec![g * x_log_y(x[0].ne(0.0), b.scalar(0))])
+});
+
+/// x · ln y, and 0 where x is 0: `torch.xlogy`.
+pub fn xlogy<'a>(x: &Tensor, y: impl Into<Operand<'a>>) -> Result<Tensor> {
+    match y.into() {
+        Operand::Number(s) => map("XlogyBackward2", &XLOGY_NUMBER, &[x], &[s]),
+        Operand::Borrowed(y) => map("XlogyBackward0", &XLOGY, &[x, y], &[]),
+        Operand::Owned(y) => map("XlogyBackward0", &XLOGY, &[x, &y], &[]),
+    }
+}
+
+static LOGADDEXP: LazyLock<Pointwise> = LazyLock::new(|| {
+    Pointwise::new(|b| {
+        let (p, q) = (b.input(0), b.input(1));
+        let both_infinite = p.unary(UnaryOp::IsInf).and(p.eq(q));
+        both_infinite.select(p, p.maximum(q) + (-(p - q).abs()).exp().log1p())
+    })
+    .with_gradient(|_, g, x, _| {
+        vec![g / ((x[1] - x[0]).exp() + 1.0), g / ((x[0] - x[1]).exp() + 1.0)]
+    })
+});
+
+/// ln(eᵃ + eᵇ), without overflow: `torch.logaddexp`.
+///
+/// # Errors
+/// For integers and bools.
+pub fn logaddexp(a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    if !a.is_floating_point() && !b.is_floating_point() {
+        return Err(flambeau_tensor::Error::NotImplementedFor { op: "logaddexp_cpu", dtype: a.dtype() }.into());
+    }
+    map("LogaddexpBackward0", &LOGADDEXP, &[a, b], &[])
+}
+
+static LOGIT: LazyLock<Pointwise> = LazyLock::new(|| {
+    Pointwise::new(|b| (b.input(0) / (1.0 - b.input(0))).log()).with_gradient(|b, g, x, _| {
+        let inside = x[0].ge(0.0).and(x[0].le(1.0));
+        vec![inside.select(g / (x[0] * (1.0 - x[0])), b.constant(f64::NAN))]
+    })
+});
+
+static LOGIT_CLAMPED: LazyLock<Pointwise> = LazyLock::new(|| {
+    Pointwise::new(|b| {
+        let (x, low) = (b.input(0), b.scalar(0));
+        let high = 1.0 - low;
+        let x = x.lt(low).select(low, x.gt(high).select(high, x));
+        (x / (1.0 - x)).log()
+    })
+    .with_gradient(|b, g, x, _| {
+        let low = b.scalar(0);
+        let inside = x[0].ge(low).and(x[0].le(1.0 - low));
+        vec![inside.select(g / (x[0] * (1.0 - x[0])), 0.0)]
+    })
+});
+
+/// ln(x / (1 − x)), x kept between eps and 1 − eps where an eps is given: `torch.logit`.
+pub fn logit(x: &Tensor, eps: Option<f64>) -> Result<Tensor> {
+    match eps {
+        Some(eps) => map("LogitBackward0", &LOGIT_CLAMPED, &[x], &[Scalar::Float(eps)]),
+        None => map("LogitBackward0", &LOGIT, &[x], &[]),
+    }
+}
+
+static NAN_TO_NUM: LazyLock<Pointwise> = LazyLock::new(|| {
+    Pointwise::new(|b| {
+        let x = b.input(0);
+        let finite_or_low = x.eq(f64::NEG_INFINITY).select(b.scalar(2), x);
+        x.is_nan().select(b.scalar(0), x.eq(f64::INFINITY).select(b.scalar(1), finite_or_low))
+    })
+    .with_gradient(|_, g, x, _| vec![x[0].unary(UnaryOp::IsFinite).select(g, 0.0)])
+});
+
+/// The largest finite value.
+fn largest(dtype: DType) -> f64 {
+    match dtype {
+        DType::F64 => f64::MAX,
+        DType::F16 => 65504.0,
+        // 2¹²⁷ · (2 − 2⁻⁷)
+        DType::BF16 => 3.389_531_389_251_535_5e38,
+        _ => f64::from(f32::MAX),
+    }
+}
+
+/// NaN and the infinities replaced, by default by 0 and the dtype's largest and smallest value: `torch.nan_to_num`.
+pub fn nan_to_num(x: &Tensor, nan: Option<f64>, posinf: Option<f64>, neginf: Option<f64>) -> Result<Tensor> {
+    if !x.is_floating_point() {
+        return super::clone(x);
+    }
+    let largest = largest(x.dtype());
+    let scalars = [nan.unwrap_or(0.0), posinf.unwrap_or(largest), neginf.unwrap_or(-largest)].map(Scalar::Float);
+    map("NanToNumBackward0", &NAN_TO_NUM, &[x], &scalars)
+}
+
+/// Special functions; each panics at the caller's line where its function in [`crate::ops`] fails.
+impl Tensor {
+    /// See [`xlogy`].
+    #[track_caller]
+    pub fn xlogy<'a>(&self, other: impl Into<Operand<'a>>) -> Tensor {
+        xlogy(self, other).or_panic()
+    }
+
+    /// See [`logaddexp`].
+    #[track_caller]
+    pub fn logaddexp(&self, other: &Tensor) -> Tensor {
+        logaddexp(self, other).or_panic()
+    }
+
+    /// See [`logit`].
+    #[track_caller]
+    pub fn logit(&self, eps: Option<f64>) -> Tensor {
+        logit(self, eps).or_panic()
+    }
+
+    /// NaN as 0, infinities as the largest and smallest finite value. See [`nan_to_num`].
+    #[track_caller]
+    pub fn nan_to_num(&self) -> Tensor {
+        nan_to_num(self, None, None, None).or_panic()
+    }
+}

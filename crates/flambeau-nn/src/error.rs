@@ -1,0 +1,21 @@
+//! The error of modules.
+
+/// What went wrong with a module, in PyTorch's words where it has some.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// `load_state_dict` with keys or shapes that the module does not have; every matching key was loaded.
+    #[error("Error(s) in loading state_dict for {module}:\n\t{}", .problems.join("\n\t"))]
+    StateDict {
+        /// The module's type.
+        module: &'static str,
+        /// The missing keys, the unexpected keys and each mismatch, a line each.
+        problems: Vec<String>,
+    },
+    /// From a tensor operation.
+    #[error(transparent)]
+    Tensor(#[from] flambeau_autograd::Error),
+}
+
+/// The result of a module's function.
+pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -1,0 +1,101 @@
+//! What modules hold besides modules: parameters and buffers.
+
+use flambeau_autograd::Tensor;
+use std::fmt;
+use std::ops::Deref;
+
+/// A tensor that a module learns: `nn.Parameter`. A handle, as [`Tensor`] is: clones are the same parameter.
+#[derive(Clone)]
+pub struct Parameter(Tensor);
+
+impl Parameter {
+    /// A parameter over the memory of `data`, which requires grad: `nn.Parameter(data)`.
+    ///
+    /// # Panics
+    /// When the dtype has no gradients.
+    #[track_caller]
+    pub fn new(data: &Tensor) -> Self {
+        Self::with_requires_grad(data, true)
+    }
+
+    /// A parameter that may be frozen: `nn.Parameter(data, requires_grad)`.
+    ///
+    /// # Panics
+    /// When a gradient is asked for and the dtype has none.
+    #[track_caller]
+    pub fn with_requires_grad(data: &Tensor, requires_grad: bool) -> Self {
+        assert!(
+            !requires_grad || data.is_floating_point(),
+            "Only Tensors of floating point and complex dtype can require gradients"
+        );
+        Parameter(data.detach().into_parameter(requires_grad))
+    }
+
+    /// The parameter as the tensor that it is.
+    pub fn tensor(&self) -> &Tensor {
+        &self.0
+    }
+}
+
+/// A tensor of a module's state that is not learned, such as a running mean: `module.register_buffer(name, tensor)`.
+#[derive(Clone)]
+pub struct Buffer {
+    tensor: Tensor,
+    persistent: bool,
+}
+
+impl Buffer {
+    /// A buffer that state dicts hold.
+    pub fn new(tensor: &Tensor) -> Self {
+        Buffer { tensor: tensor.clone(), persistent: true }
+    }
+
+    /// A buffer that state dicts leave out: `register_buffer(name, tensor, persistent=False)`.
+    pub fn non_persistent(tensor: &Tensor) -> Self {
+        Buffer { tensor: tensor.clone(), persistent: false }
+    }
+
+    /// Whether state dicts hold it.
+    pub fn is_persistent(&self) -> bool {
+        self.persistent
+    }
+}
+
+impl Deref for Parameter {
+    type Target = Tensor;
+    fn deref(&self) -> &Tensor {
+        &self.0
+    }
+}
+
+impl Deref for Buffer {
+    type Target = Tensor;
+    fn deref(&self) -> &Tensor {
+        &self.tensor
+    }
+}
+
+impl fmt::Display for Parameter {
+    /// `Parameter containing:` and the tensor.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl fmt::Debug for Parameter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Display for Buffer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.tensor, f)
+    }
+}
+
+impl fmt::Debug for Buffer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}

@@ -1,0 +1,61 @@
+//! How modules print: Python's `print(net)`.
+
+use super::{Kind, Module};
+use flambeau_autograd::Tensor;
+
+/// `Name(extra)`, with a line per child where there are children.
+pub(crate) fn module(module: &dyn Module) -> String {
+    let extra = module.extra_repr();
+    let children: Vec<String> = module
+        .members()
+        .children
+        .iter()
+        .map(|(name, child)| format!("({name}): {}", indent(&child.repr())))
+        .collect();
+    let extra: Vec<&str> = if extra.is_empty() { Vec::new() } else { extra.split('\n').collect() };
+    let body = match (&extra[..], &children[..]) {
+        ([], []) => String::new(),
+        ([line], []) => (*line).to_owned(),
+        _ => {
+            let lines: Vec<&str> = extra.iter().copied().chain(children.iter().map(String::as_str)).collect();
+            format!("\n  {}\n", lines.join("\n  "))
+        }
+    };
+    format!("{}({body})", module.type_name())
+}
+
+/// Every line but the first moves right by two.
+fn indent(text: &str) -> String {
+    text.replace('\n', "\n  ")
+}
+
+/// A list of modules, with equal neighbours in one line: `(0-2): 3 x Linear(…)`; or a list of parameters.
+pub(crate) fn list(module: &dyn Module, kind: Kind) -> String {
+    let members = module.members();
+    if members.parameters.is_empty() && members.children.is_empty() {
+        return format!("{}()", module.type_name());
+    }
+    if kind == Kind::Parameter {
+        let lines = members.parameters.iter().map(|(name, p)| {
+            format!("    ({name}): Parameter containing: [{} of size {}]", p.dtype(), sizes(p))
+        });
+        return format!("{}(\n{}\n)", module.type_name(), lines.collect::<Vec<_>>().join("\n"));
+    }
+    let mut blocks: Vec<(usize, usize, String)> = Vec::new();
+    for (i, (_, child)) in members.children.iter().enumerate() {
+        let repr = child.repr();
+        match blocks.last_mut() {
+            Some((_, end, last)) if *last == repr => *end = i,
+            _ => blocks.push((i, i, repr)),
+        }
+    }
+    let lines = blocks.iter().map(|(start, end, repr)| match end - start + 1 {
+        1 => format!("({start}): {}", indent(repr)),
+        n => format!("({start}-{end}): {n} x {}", indent(repr)),
+    });
+    format!("{}(\n  {}\n)", module.type_name(), lines.collect::<Vec<_>>().join("\n  "))
+}
+
+fn sizes(x: &Tensor) -> String {
+    x.size().iter().map(ToString::to_string).collect::<Vec<_>>().join("x")
+}

@@ -1,0 +1,198 @@
+//! Saving and loading a module's tensors by name.
+
+use super::{Module, join};
+use crate::error::{Error, Result};
+use flambeau_autograd::{Tensor, no_grad, ops};
+use std::ops::Index;
+
+/// Tensors by name, in a fixed order: what `module.state_dict()` returns.
+#[derive(Clone, Default)]
+pub struct StateDict(Vec<(String, Tensor)>);
+
+impl StateDict {
+    /// Without entries.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The tensor under a name.
+    pub fn get(&self, key: &str) -> Option<&Tensor> {
+        self.0.iter().find(|(k, _)| k == key).map(|(_, t)| t)
+    }
+
+    /// Whether there is a tensor under the name.
+    pub fn contains_key(&self, key: &str) -> bool {
+        self.get(key).is_some()
+    }
+
+    /// Puts a tensor under a name, in the place of the one that stood there; returns that one.
+    pub fn insert(&mut self, key: impl Into<String>, tensor: Tensor) -> Option<Tensor> {
+        let key = key.into();
+        match self.0.iter_mut().find(|(k, _)| *k == key) {
+            Some((_, slot)) => Some(std::mem::replace(slot, tensor)),
+            None => {
+                self.0.push((key, tensor));
+                None
+            }
+        }
+    }
+
+    /// Takes the tensor under a name out.
+    pub fn remove(&mut self, key: &str) -> Option<Tensor> {
+        let at = self.0.iter().position(|(k, _)| k == key)?;
+        Some(self.0.remove(at).1)
+    }
+
+    /// The names in order.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(k, _)| k.as_str())
+    }
+
+    /// The tensors in order.
+    pub fn values(&self) -> impl Iterator<Item = &Tensor> {
+        self.0.iter().map(|(_, t)| t)
+    }
+
+    /// Names and tensors in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Tensor)> {
+        self.0.iter().map(|(k, t)| (k.as_str(), t))
+    }
+
+    /// How many entries.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Index<&str> for StateDict {
+    type Output = Tensor;
+    #[track_caller]
+    fn index(&self, key: &str) -> &Tensor {
+        self.get(key).unwrap_or_else(|| panic!("KeyError: '{key}'"))
+    }
+}
+
+impl IntoIterator for StateDict {
+    type Item = (String, Tensor);
+    type IntoIter = std::vec::IntoIter<(String, Tensor)>;
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+impl FromIterator<(String, Tensor)> for StateDict {
+    fn from_iter<I: IntoIterator<Item = (String, Tensor)>>(items: I) -> Self {
+        let mut out = StateDict::new();
+        for (key, tensor) in items {
+            out.insert(key, tensor);
+        }
+        out
+    }
+}
+
+impl Extend<(String, Tensor)> for StateDict {
+    fn extend<I: IntoIterator<Item = (String, Tensor)>>(&mut self, items: I) {
+        for (key, tensor) in items {
+            self.insert(key, tensor);
+        }
+    }
+}
+
+/// The keys in which a state dict and a module differ.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LoadReport {
+    /// What the module has and the state dict has not.
+    pub missing_keys: Vec<String>,
+    /// What the state dict has and the module has not.
+    pub unexpected_keys: Vec<String>,
+}
+
+/// A module's own parameters and persistent buffers.
+fn local_state(module: &dyn Module) -> Vec<(String, Tensor)> {
+    let members = module.members();
+    let parameters = members.parameters.iter().map(|(name, p)| (name.to_string(), p.tensor().clone()));
+    let buffers = members.buffers.iter().filter(|(_, b)| b.is_persistent());
+    parameters.chain(buffers.map(|(name, b)| (name.to_string(), Tensor::clone(b)))).collect()
+}
+
+pub(super) fn of(module: &dyn Module) -> StateDict {
+    let mut out = Vec::new();
+    super::walk(module, "", &mut |prefix, module| {
+        out.extend(local_state(module).into_iter().map(|(name, t)| (join(prefix, &name), t.detach())));
+    });
+    StateDict(out)
+}
+
+struct Loader<'a> {
+    state: &'a StateDict,
+    report: LoadReport,
+    problems: Vec<String>,
+}
+
+impl Loader<'_> {
+    fn module(&mut self, module: &dyn Module, prefix: &str) {
+        let local = local_state(module);
+        let children = module.members().children;
+        for (name, target) in &local {
+            let key = join(prefix, name);
+            match self.state.get(&key) {
+                None => self.report.missing_keys.push(key),
+                Some(source) => self.tensor(&key, target, source),
+            }
+        }
+        let start = if prefix.is_empty() { String::new() } else { format!("{prefix}.") };
+        for key in self.state.keys() {
+            let Some(rest) = key.strip_prefix(&start) else { continue };
+            let known = match rest.split_once('.') {
+                Some((first, _)) => children.iter().any(|(name, _)| name == first),
+                None => local.iter().any(|(name, _)| name == rest),
+            };
+            if !known {
+                self.report.unexpected_keys.push(key.to_owned());
+            }
+        }
+        for (name, child) in children {
+            self.module(child, &join(prefix, &name));
+        }
+    }
+
+    fn tensor(&mut self, key: &str, target: &Tensor, source: &Tensor) {
+        // Files of PyTorch before 0.4 hold scalars as one element.
+        let source = if target.dim() == 0 && source.size() == [1] { source.select(0, 0) } else { source.clone() };
+        if source.size() != target.size() {
+            self.problems.push(format!(
+                "size mismatch for {key}: copying a param with shape {} from checkpoint, the shape in current model is {}.",
+                source.size(),
+                target.size()
+            ));
+            return;
+        }
+        let _guard = no_grad();
+        if let Err(error) = ops::copy_(target, &source) {
+            self.problems.push(format!(
+                "While copying the parameter named \"{key}\", whose dimensions in the model are {} and whose dimensions in \
+                 the checkpoint are {}, an exception occurred : ('{error}',).",
+                target.size(),
+                source.size()
+            ));
+        }
+    }
+}
+
+pub(super) fn load(module: &dyn Module, state: &StateDict, strict: bool) -> Result<LoadReport> {
+    let mut loader = Loader { state, report: LoadReport::default(), problems: Vec::new() };
+    loader.module(module, "");
+    let Loader { report, problems, .. } = loader;
+    let list = |what: &str, keys: &[String]| {
+        let quoted: Vec<String> = keys.iter().map(|k| format!("\"{k}\"")).collect();
+        (strict && !keys.is_empty()).then(|| format!("{what} key(s) in state_dict: {}. ", quoted.join(", ")))
+    };
+    let keys = [list("Missing", &report.missing_keys), list("Unexpected", &report.unexpected_keys)];
+    let problems: Vec<String> = keys.into_iter().flatten().chain(problems).collect();
+    if problems.is_empty() { Ok(report) } else { Err(Error::StateDict { module: module.type_name(), problems }) }
+}

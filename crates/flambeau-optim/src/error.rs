@@ -1,0 +1,30 @@
+//! The crate's error type.
+
+/// Why an optimizer or a scheduler refused, in PyTorch's words where it has some.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// PyTorch's `ValueError`: an option out of its range, a state that belongs to another optimizer.
+    #[error("{0}")]
+    Value(String),
+    /// PyTorch's `TypeError`: tensors and groups mixed, an option of the wrong kind.
+    #[error("{0}")]
+    Type(String),
+    /// From a tensor operation.
+    #[error(transparent)]
+    Tensor(#[from] flambeau_autograd::Error),
+}
+
+/// A result whose error is [`enum@Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl From<flambeau_tensor::Error> for Error {
+    fn from(error: flambeau_tensor::Error) -> Self {
+        Error::Tensor(error.into())
+    }
+}
+
+/// Refuses with a `ValueError` unless `holds`.
+pub(crate) fn check(holds: bool, message: impl FnOnce() -> String) -> Result<()> {
+    if holds { Ok(()) } else { Err(Error::Value(message())) }
+}

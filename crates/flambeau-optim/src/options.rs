@@ -1,0 +1,132 @@
+//! What a parameter group holds besides its parameters: options by PyTorch's names.
+
+use crate::error::{Error, Result};
+use flambeau_tensor::Scalar;
+use flambeau_tensor::print::py_float;
+use std::fmt;
+
+/// The value of an option. Integers stay integers, since `print(optimizer)` shows `momentum: 0` and not `0.0`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum OptionValue {
+    /// `None`.
+    None,
+    /// A bool, an int or a float.
+    Number(Scalar),
+    /// A tuple of two floats, as `betas`.
+    Pair(f64, f64),
+}
+
+impl<T: Into<Scalar>> From<T> for OptionValue {
+    fn from(x: T) -> Self {
+        OptionValue::Number(x.into())
+    }
+}
+
+impl From<(f64, f64)> for OptionValue {
+    fn from((a, b): (f64, f64)) -> Self {
+        OptionValue::Pair(a, b)
+    }
+}
+
+impl fmt::Display for OptionValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            OptionValue::None => f.write_str("None"),
+            OptionValue::Number(Scalar::Bool(b)) => f.write_str(if b { "True" } else { "False" }),
+            OptionValue::Number(Scalar::Int(i)) => write!(f, "{i}"),
+            OptionValue::Number(Scalar::Float(x)) => f.write_str(&py_float(x)),
+            OptionValue::Pair(a, b) => write!(f, "({}, {})", py_float(a), py_float(b)),
+        }
+    }
+}
+
+/// Options of one group, in the order in which PyTorch's constructor names them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Options(Vec<(String, OptionValue)>);
+
+impl Options {
+    pub(crate) fn new<const N: usize>(defaults: [(&str, OptionValue); N]) -> Self {
+        Options(defaults.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+    }
+
+    /// The value under a name.
+    pub fn get(&self, name: &str) -> Option<OptionValue> {
+        self.0.iter().find(|(n, _)| n == name).map(|&(_, value)| value)
+    }
+
+    /// Puts a value under a name.
+    pub fn set(&mut self, name: &str, value: impl Into<OptionValue>) {
+        let value = value.into();
+        match self.0.iter_mut().find(|(n, _)| n == name) {
+            Some(slot) => slot.1 = value,
+            None => self.0.push((name.to_owned(), value)),
+        }
+    }
+
+    pub(crate) fn with(mut self, name: &str, value: impl Into<OptionValue>) -> Self {
+        self.set(name, value);
+        self
+    }
+
+    /// Names and values.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, OptionValue)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), *value))
+    }
+
+    /// A number that the optimizer's own defaults have.
+    pub(crate) fn number(&self, name: &str) -> Result<f64> {
+        match self.get(name) {
+            Some(OptionValue::Number(x)) => Ok(x.to_f64()),
+            other => Err(wrong_kind(name, other, "a number")),
+        }
+    }
+
+    /// A switch that the optimizer's own defaults have.
+    pub(crate) fn flag(&self, name: &str) -> Result<bool> {
+        match self.get(name) {
+            Some(OptionValue::Number(x)) => Ok(x.to_bool()),
+            other => Err(wrong_kind(name, other, "a bool")),
+        }
+    }
+
+    /// A pair that the optimizer's own defaults have.
+    pub(crate) fn pair(&self, name: &str) -> Result<(f64, f64)> {
+        match self.get(name) {
+            Some(OptionValue::Pair(a, b)) => Ok((a, b)),
+            other => Err(wrong_kind(name, other, "a tuple of two floats")),
+        }
+    }
+
+    /// PyTorch's checks of `0 <= value`, with the option's name as PyTorch's message spells it.
+    pub(crate) fn check_not_negative(&self, names: &[(&str, &str)]) -> Result<()> {
+        names.iter().try_for_each(|(name, spelled)| {
+            let holds = self.number(name)? >= 0.0;
+            let value = self.get(name).unwrap_or(OptionValue::None);
+            crate::error::check(holds, || format!("Invalid {spelled}: {value}"))
+        })
+    }
+
+    /// PyTorch's checks of `0 <= beta < 1`.
+    pub(crate) fn check_betas(&self) -> Result<()> {
+        let (a, b) = self.pair("betas")?;
+        [a, b].into_iter().enumerate().try_for_each(|(i, beta)| {
+            crate::error::check((0.0..1.0).contains(&beta), || {
+                format!("Invalid beta parameter at index {i}: {}", py_float(beta))
+            })
+        })
+    }
+}
+
+fn wrong_kind(name: &str, value: Option<OptionValue>, wanted: &str) -> Error {
+    let value = value.map_or("nothing".to_owned(), |v| v.to_string());
+    Error::Type(format!("the option {name} of a parameter group is {value}, it must be {wanted}"))
+}
+
+impl fmt::Display for Options {
+    /// One line per option, sorted by name, as `print(optimizer)` shows them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut sorted: Vec<_> = self.0.iter().collect();
+        sorted.sort_by(|a, b| a.0.cmp(&b.0));
+        sorted.into_iter().try_for_each(|(name, value)| writeln!(f, "    {name}: {value}"))
+    }
+}

@@ -1,0 +1,113 @@
+//! A two-layer network learns handwritten digits.
+//!
+//! `cargo run --release --example mnist` trains on MNIST (a folder given with `--data`, a cached or fresh download) or, on a
+//! machine without a network, on digits that the library draws itself.
+
+use clap::Parser;
+use std::error::Error;
+use std::path::PathBuf;
+use std::time::Instant;
+use torch::nn::{self, Forward, Module};
+use torch::utils::data::DataLoader;
+use torch::{Device, Tensor, optim};
+
+use flambeau_examples::digits::{self, Digits};
+use flambeau_examples::plot::{self, Epoch};
+use flambeau_examples::progress;
+
+#[derive(Parser)]
+struct Options {
+    /// Folder with the IDX files of MNIST or FashionMNIST, gzip or not.
+    #[arg(long)]
+    data: Option<PathBuf>,
+    /// Passes over the training images.
+    #[arg(long, default_value_t = 5)]
+    epochs: usize,
+    /// Images per step.
+    #[arg(long, default_value_t = 64)]
+    batch_size: usize,
+    /// Adam's learning rate.
+    #[arg(long, default_value_t = 1e-3)]
+    lr: f64,
+    /// Seed of the initial weights and of the shuffles.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Where to compute.
+    #[arg(long, default_value = "cpu")]
+    device: Device,
+    /// Where to save the trained weights.
+    #[arg(long, default_value = "simple_nn.pth")]
+    out: PathBuf,
+    /// Draw loss and accuracy per epoch into this SVG file.
+    #[arg(long)]
+    plot: Option<PathBuf>,
+}
+
+#[derive(Module)]
+struct SimpleNN {
+    fc1: nn::Linear,
+    relu: nn::ReLU,
+    fc2: nn::Linear,
+}
+
+impl SimpleNN {
+    fn new() -> Self {
+        SimpleNN { fc1: nn::Linear::new(28 * 28, 128), relu: nn::ReLU::new(), fc2: nn::Linear::new(128, 10) }
+    }
+}
+
+impl Forward for SimpleNN {
+    fn forward(&self, x: &Tensor) -> Tensor {
+        let x = x.view([-1, 28 * 28]);
+        self.fc2.call(&self.relu.call(&self.fc1.call(&x)))
+    }
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let options = Options::parse();
+    torch::manual_seed(options.seed);
+    let Digits { train, test } = digits::load(options.data.as_deref())?;
+    let device = options.device;
+
+    let loader = DataLoader::with(train.clone(), |o| o.batch_size(options.batch_size).shuffle(true));
+    let model = SimpleNN::new().to(device);
+    let criterion = nn::CrossEntropyLoss::new();
+    let optimizer = optim::Adam::new(model.parameters(), options.lr);
+
+    let mut history = Vec::new();
+    for epoch in 1..=options.epochs {
+        let start = Instant::now();
+        let bar = progress::bar(loader.len(), epoch, options.epochs);
+        let (mut last, mut total) = (0.0, 0.0);
+        for (images, labels) in &loader {
+            let (images, labels) = (images.to(device), labels.to(device));
+            let loss = criterion.call(&model.call(&images), &labels);
+            optimizer.zero_grad();
+            loss.backward();
+            optimizer.step();
+            last = loss.item();
+            total += last;
+            bar.inc(1);
+        }
+        bar.finish_and_clear();
+        let seconds = start.elapsed().as_secs_f64();
+        let mean = total / loader.len() as f64;
+        let accuracy = digits::accuracy(&model, &test, device);
+        println!(
+            "Epoch [{epoch}/{}], Loss: {last:.4}, mean {mean:.6}, test accuracy {accuracy:.4}, {seconds:.2} s",
+            options.epochs
+        );
+        if options.plot.is_some() {
+            let train = digits::accuracy(&model, &train, device);
+            history.push(Epoch { loss: mean, train_accuracy: train, test_accuracy: accuracy });
+        }
+    }
+
+    torch::save(&model.state_dict(), &options.out)?;
+    if let Some(path) = &options.plot {
+        plot::draw(path, &history)?;
+        println!("Drew loss and accuracy to {}", path.display());
+    }
+    println!("Saved the trained weights to {}", options.out.display());
+    Ok(())
+}
