@@ -27,6 +27,8 @@ pub struct Node {
     name: &'static str,
     sequence: u64,
     pub(crate) edges: SmallVec<[Option<Edge>; 3]>,
+    /// Whether the first input's gradient is wanted although it has no edge: `CopySlices` routes it.
+    routes_first: bool,
     pub(crate) outputs: SmallVec<[OutputInfo; 1]>,
     saved: Mutex<Saved>,
     pub(crate) function: Function,
@@ -106,7 +108,7 @@ impl Context<'_> {
 
     /// Whether input `i` wants a gradient.
     pub(crate) fn needs(&self, i: usize) -> bool {
-        self.node.edges[i].is_some()
+        self.node.edges[i].is_some() || i == 0 && self.node.routes_first
     }
 
     /// The i-th saved tensor, connected to the graph.
@@ -169,6 +171,7 @@ impl Node {
                 Function::Backward(_) => SEQUENCE.replace(SEQUENCE.get() + 1),
             },
             edges,
+            routes_first: false,
             outputs: SmallVec::new(),
             saved: Mutex::new(Saved::Live(SmallVec::new())),
             function,
@@ -392,8 +395,9 @@ impl Recorded {
     }
 
     /// Takes away the first input's edge: the caller routes that gradient itself.
-    pub(crate) fn take_first_edge(&mut self) -> Option<Edge> {
-        self.node.edges[0].take()
+    pub(crate) fn route_first(&mut self) {
+        self.node.edges[0] = None;
+        self.node.routes_first = true;
     }
 }
 

@@ -47,6 +47,14 @@ impl From<Array> for Tensor {
     }
 }
 
+impl From<&Tensor> for Tensor {
+    /// Another handle to the same tensor.
+    #[inline]
+    fn from(tensor: &Tensor) -> Self {
+        tensor.clone()
+    }
+}
+
 impl Tensor {
     pub(crate) fn with_meta(array: Array, meta: Meta) -> Self {
         let slot = OnceLock::new();

@@ -78,7 +78,7 @@ pub(crate) fn in_place(
         return Ok(());
     };
     // The function's own first edge is replaced: what flows to the view's old value flows on to the base's.
-    recorded.take_first_edge();
+    recorded.route_first();
     let function = recorded.finish(&[target.array().clone()]);
     let geometry = ops::Strided::of(&target.array());
     let base_geometry = ops::Strided::of(&base.array());

@@ -24,6 +24,8 @@ mod scan;
 mod scatter;
 mod softmax;
 mod sort;
+#[cfg(test)]
+mod tests;
 mod windows;
 
 pub use backend::{CPU, CpuBackend};

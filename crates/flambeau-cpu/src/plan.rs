@@ -87,14 +87,16 @@ impl Plan {
         self.strides[operand][self.shape.len() - 1]
     }
 
-    /// The position of the `index`th element.
+    /// The position of the `index`th element; the start where there are none.
     pub fn seek(&self, index: usize) -> Cursor {
         let mut coords = Dims::from_elem(0, self.shape.len());
         let mut offsets = SmallVec::from_elem(0, self.strides.len());
         let mut rest = index;
         for d in (0..self.shape.len()).rev() {
-            coords[d] = rest % self.shape[d];
-            rest /= self.shape[d];
+            // A length of zero has no position but the first.
+            let n = self.shape[d].max(1);
+            coords[d] = rest % n;
+            rest /= n;
             for (offset, strides) in offsets.iter_mut().zip(&self.strides) {
                 *offset += coords[d] * strides[d];
             }

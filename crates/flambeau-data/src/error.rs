@@ -58,18 +58,48 @@ pub enum Error {
         /// What the user can do about it.
         hint: String,
     },
+    /// PyTorch's `ValueError`: a sample that is not there, samples that do not fit together.
+    #[error("{0}")]
+    Value(String),
+    /// From a tensor operation.
+    #[error(transparent)]
+    Tensor(#[from] flambeau_autograd::Error),
+    /// A loader's worker failed or panicked while it made a batch.
+    #[error("Caught an error in DataLoader worker thread {worker}: {message}")]
+    Worker {
+        /// The worker's number, from 0.
+        worker: usize,
+        /// The error's or the panic's message.
+        message: String,
+    },
+    /// From a dataset of the user's own.
+    #[error(transparent)]
+    Other(Box<dyn std::error::Error + Send + Sync>),
 }
 
 /// `Result` with the crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
+impl From<flambeau_tensor::Error> for Error {
+    fn from(error: flambeau_tensor::Error) -> Self {
+        Error::Tensor(error.into())
+    }
+}
+
 impl Error {
+    /// Any error, or a message, of a dataset of the user's own.
+    pub fn other(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Error::Other(error.into())
+    }
+
     /// An operating system's error with the path that it is about.
+    #[cfg(feature = "vision")]
     pub(crate) fn io(path: &Path, source: io::Error) -> Self {
         Self::Io { path: path.to_owned(), source }
     }
 
     /// A broken file format: `what` says which rule.
+    #[cfg(feature = "vision")]
     pub(crate) fn corrupt(path: &Path, what: impl Into<String>) -> Self {
         Self::CorruptFile { path: path.to_owned(), what: what.into() }
     }

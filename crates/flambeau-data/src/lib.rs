@@ -1,7 +1,24 @@
 //! Datasets, samplers, loaders and transforms: torch.utils.data and torchvision's parts for flambeau.
+//!
+//! A [`Dataset`] gives samples by number, a sampler says in which order, a [`DataLoader`] makes batches of them, in the
+//! caller's thread or in workers. [`vision`] has MNIST, FashionMNIST, digits that need no download, and transforms.
 
+mod collate;
+mod dataset;
 mod error;
+mod generator;
+mod loader;
+pub mod sampler;
 #[cfg(feature = "vision")]
 pub mod vision;
 
+pub use collate::{BatchOf, Collate};
+pub use dataset::{
+    ConcatDataset, Dataset, Subset, TensorDataset, random_split, random_split_fractions, random_split_with,
+};
 pub use error::{Error, Result};
+pub use generator::sample_generator;
+pub use loader::{DataLoader, DataLoaderOptions, Iter, TryIter};
+pub use sampler::{
+    BatchSampler, RandomSampler, Sampler, SequentialSampler, SubsetRandomSampler, WeightedRandomSampler,
+};

@@ -9,6 +9,7 @@ use flambeau_tensor::random::Generator;
 mod scaled;
 mod truncated;
 
+pub(crate) use scaled::fans;
 pub use scaled::{
     FanMode, Nonlinearity, ScaledOptions, calculate_gain, kaiming_normal_, kaiming_normal_with_, kaiming_uniform_,
     kaiming_uniform_with_, xavier_normal_, xavier_normal_with_, xavier_uniform_, xavier_uniform_with_,

@@ -1,4 +1,3 @@
-//! Modules, layers, losses and initialisation: `torch.nn` for flambeau.
 //!
 //! A network is a struct whose fields are its layers:
 //!
@@ -46,11 +45,10 @@ mod error;
 pub mod functional;
 pub mod init;
 mod layers;
-mod losses;
 mod module;
+mod options;
 
 pub use error::{Error, Result};
 pub use flambeau_macros::Module;
 pub use layers::*;
-pub use losses::*;
 pub use module::*;

@@ -7,6 +7,7 @@
 mod adam;
 mod error;
 mod group;
+pub mod lr_scheduler;
 mod optimizer;
 mod options;
 mod programs;

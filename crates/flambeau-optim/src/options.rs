@@ -16,8 +16,26 @@ pub enum OptionValue {
     Pair(f64, f64),
 }
 
-impl<T: Into<Scalar>> From<T> for OptionValue {
-    fn from(x: T) -> Self {
+impl From<Scalar> for OptionValue {
+    fn from(x: Scalar) -> Self {
+        OptionValue::Number(x)
+    }
+}
+
+impl From<bool> for OptionValue {
+    fn from(x: bool) -> Self {
+        OptionValue::Number(x.into())
+    }
+}
+
+impl From<i32> for OptionValue {
+    fn from(x: i32) -> Self {
+        OptionValue::Number(x.into())
+    }
+}
+
+impl From<f64> for OptionValue {
+    fn from(x: f64) -> Self {
         OptionValue::Number(x.into())
     }
 }

@@ -73,7 +73,7 @@ impl SGD {
         options: impl FnOnce(SGDOptions) -> SGDOptions,
     ) -> Optimizer {
         let defaults = Options::new([
-            ("lr", lr.into().into()),
+            ("lr", OptionValue::Number(lr.into())),
             ("momentum", 0.into()),
             ("dampening", 0.into()),
             ("weight_decay", 0.into()),

@@ -1,3 +1,7 @@
 //! One OpInfo row per op drives every kind of test of flambeau.
 
+pub mod args;
 pub mod golden;
+pub mod opinfo;
+pub mod ops;
+pub mod runner;

@@ -1,11 +1,11 @@
 //! Reading at indices: gather, index_select, take and embedding.
 
 use super::lines::{as_one, at_least_1d, check_bounds, index_i64, is_index, take_lines, add_lines, wrap_index};
-use super::{broadcast_tensors, masked_fill, reshape, to_i64, view, zeros};
+use super::{masked_fill, reshape, to_i64, view, zeros};
 use crate::error::{Error, Result};
 use crate::graph::{Save, record};
 use crate::{OrPanic, Tensor};
-use flambeau_tensor::dims::wrap_dim;
+use flambeau_tensor::dims::{broadcast_shapes, wrap_dim};
 use flambeau_tensor::{DType, Scalar};
 use smallvec::smallvec;
 
@@ -65,23 +65,15 @@ pub fn take_along_dim(x: &Tensor, index: &Tensor, dim: Option<i64>) -> Result<Te
     if x.dim() == 0 {
         return gather(x, dim, index);
     }
-    // Each is broadcast in all dimensions but its own length along `dim`.
-    let with = |t: &Tensor, n: usize| {
-        let mut size = to_i64(&t.size());
-        size[d] = n as i64;
+    let of_length = |t: &Tensor, n: usize| {
+        let mut size = t.size().to_vec();
+        size[d] = n;
         size
     };
-    let one = super::select(x, d as i64, 0).and_then(|a| Ok(broadcast_tensors(&[a, super::select(index, d as i64, 0)?])?[0].size()));
-    let common = match one {
-        Ok(size) => size,
-        Err(e) if x.size()[d] > 0 && index.size()[d] > 0 => return Err(e),
-        Err(_) => return gather(x, dim, index),
-    };
-    let mut full = to_i64(&common);
-    full.insert(d, 0);
+    let others = broadcast_shapes(&of_length(x, 1), &of_length(index, 1))?;
     let expand_to = |t: &Tensor| {
-        let mut shape = full.clone();
-        shape[d] = with(t, t.size()[d])[d];
+        let mut shape = to_i64(&others);
+        shape[d] = t.size()[d] as i64;
         super::expand(t, &shape)
     };
     gather(&expand_to(x)?, dim, &expand_to(index)?)

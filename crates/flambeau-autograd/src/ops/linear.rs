@@ -8,8 +8,12 @@ use crate::error::{Error, Result};
 use crate::graph::record;
 use crate::{OrPanic, Tensor, ops};
 use flambeau_tensor::dims::broadcast_shapes;
+use flambeau_tensor::pointwise::Pointwise;
 use flambeau_tensor::{Array, Dims};
 use smallvec::smallvec;
+use std::sync::LazyLock;
+
+static ADD: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input(0) + b.input(1)));
 
 /// All dimensions but the last as one: `[…, k]` to `[n, k]`.
 fn rows(x: &Tensor) -> Result<Tensor> {
@@ -72,10 +76,6 @@ fn linear_map(name: &'static str, x: &Tensor, w: &Tensor, w_t: bool, bias: Optio
         Ok(grads)
     }))
 }
-
-use flambeau_tensor::pointwise::Pointwise;
-static ADD: std::sync::LazyLock<Pointwise> =
-    std::sync::LazyLock::new(|| Pointwise::new(|b| b.input(0) + b.input(1)));
 
 /// x · Wᵀ + b over the last dimension of `x`, with W of `[out, in]`: `F.linear`. One kernel: the bias is added as the product
 /// is stored.

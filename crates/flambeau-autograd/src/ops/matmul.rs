@@ -69,10 +69,9 @@ pub(super) fn product(
     }))
 }
 
-/// Both operands, each only if the other needs a gradient, as PyTorch keeps them; the slot of one that nobody needs holds an
-/// empty view of nothing that was written.
+/// Both operands in their order, each only if the other needs a gradient, as PyTorch keeps them.
 pub(super) fn saves<'a>(a: &'a Tensor, b: &'a Tensor) -> [Save<'a>; 2] {
-    // A constant operand's partner is never read, so the operand itself may stand in its slot.
+    // A constant's partner is never read: what the constant needs stands in its slot too.
     match (a.requires_grad(), b.requires_grad()) {
         (true, false) => [Save::Tensor(b), Save::Tensor(b)],
         (false, true) => [Save::Tensor(a), Save::Tensor(a)],

@@ -3,6 +3,10 @@
 //! These return `Result`; the methods of [`Tensor`] panic at the caller's line with the same message.
 
 mod activation;
+mod conv;
+mod pad;
+mod pool;
+mod window;
 mod binary;
 mod copy;
 mod blend;
@@ -20,10 +24,20 @@ mod map;
 mod random;
 mod range;
 mod reduce;
+mod bce;
+mod linear;
+mod loss;
+mod matmul;
+mod softmax;
+mod nll;
 mod unary;
 mod view;
 
 pub use activation::*;
+pub use conv::*;
+pub use pad::*;
+pub use pool::*;
+pub use window::{IntoOutputSize, IntoPadding, Padding, Sizes};
 pub use binary::*;
 pub use copy::*;
 pub use blend::*;
@@ -40,6 +54,12 @@ pub use vector_norm::*;
 pub use range::*;
 pub(crate) use random::random_in_place;
 pub use reduce::*;
+pub use bce::*;
+pub use linear::*;
+pub use loss::*;
+pub use matmul::*;
+pub use softmax::*;
+pub use nll::*;
 pub use unary::*;
 pub use view::*;
 

@@ -1,7 +1,7 @@
 //! Normal numbers within bounds.
 
 use super::{normal_from_, uniform_from_};
-use flambeau_autograd::{Tensor, no_grad};
+use flambeau_autograd::{OrPanic, Tensor, no_grad, ops};
 use flambeau_tensor::random::Generator;
 
 /// Normal numbers with the given mean and standard deviation, drawn again until they lie in [a, b]:
@@ -43,7 +43,7 @@ fn resample_normal(x: &Tensor, mean: f64, std: f64, a: f64, b: f64, generator: O
             return kept;
         }
         let again = normal_from_(&x.empty_like(), mean, std, generator);
-        kept = flambeau_autograd::where_(&outside, &again, &kept);
+        kept = ops::where_(&outside, &again, &kept).or_panic();
     }
 }
 
@@ -58,7 +58,7 @@ fn accept_uniform(x: &Tensor, mean: f64, std: f64, a: f64, b: f64, generator: Op
     let mut pending = accepted(&kept).logical_not();
     while any(&pending) {
         let candidates = uniform_from_(&x.empty_like(), a, b, generator);
-        kept = flambeau_autograd::where_(&pending, &candidates, &kept);
+        kept = ops::where_(&pending, &candidates, &kept).or_panic();
         pending = pending.logical_and(&accepted(&candidates).logical_not());
     }
     kept
@@ -70,6 +70,8 @@ fn any(mask: &Tensor) -> bool {
 }
 
 /// The standard normal distribution function.
+#[track_caller]
 fn probability_below(x: f64) -> f64 {
-    (1.0 + libm_erf(x / std::f64::consts::SQRT_2)) / 2.0
+    let erf = flambeau_autograd::from_vec(vec![x / std::f64::consts::SQRT_2], [1]).erf().item();
+    (1.0 + erf) / 2.0
 }

@@ -280,7 +280,7 @@ fn max_unpool(name: &'static str, x: &Tensor, indices: &Tensor, size: &[usize]) 
     let outer: usize = shape[..shape.len() - ndim].iter().product();
     let out = fresh(x, &shape, x.dtype())?;
     fill(&out, Scalar::Int(0))?;
-    let lines = |a: &Array, n: usize| Ok::<_, crate::Error>(a.contiguous()?.view(&[outer as i64, n as i64])?);
+    let lines = |a: &Array, n: usize| Ok::<_, Error>(a.contiguous()?.view(&[outer as i64, n as i64])?);
     let per_plane: usize = x.size()[shape.len() - ndim..].iter().product();
     let index = lines(&indices.array(), per_plane)?;
     flambeau_tensor::ops::scatter(ScatterOp::Set, 1, &index, &lines(&x.array(), per_plane)?, &lines(&out, plane)?)?;

@@ -1,0 +1,414 @@
+//! Python's `x[…]` and `x[…] = value`. Basic indices (integers, ranges, new axes) give views; tensors pick lines, all at once
+//! through one flat index.
+
+use super::indexing::{Index, Indices, IntoIndex, Slice};
+use super::lines::{add_lines, as_one, check_bounds, out_of_bounds, spread, take_lines, wrap_index, write_to};
+use super::{Operand, alias, permute, reshape, select, slice, sum_to_size, to_i64, unsqueeze, view};
+use crate::error::{Error, Result};
+use crate::graph::Save;
+use crate::{OrPanic, Tensor, from_vec, no_grad};
+use flambeau_tensor::backend::ScatterOp;
+use flambeau_tensor::dims::broadcast_shapes;
+use flambeau_tensor::{Array, DType, Dims, Scalar};
+use smallvec::smallvec;
+
+/// An index tensor and the dimension (of the view after the basic indices) at which it stands.
+type Picks = Vec<(usize, Tensor)>;
+
+fn is_mask(t: &Tensor) -> bool {
+    matches!(t.dtype(), DType::Bool | DType::U8)
+}
+
+/// Applies the basic indices as views and collects the tensors.
+fn apply_basic(x: &Tensor, indices: &Indices) -> Result<(Tensor, Picks)> {
+    let consumes = |index: &Index| match index {
+        Index::Select(_) | Index::Slice(_) => 1,
+        Index::Tensor(t) if is_mask(t) => t.dim(),
+        Index::Tensor(_) => 1,
+        Index::NewAxis | Index::Ellipsis | Index::Bool(_) => 0,
+    };
+    let specified: usize = indices.iter().map(consumes).sum();
+    if specified > x.dim() {
+        return Err(Error::index(match (x.dim(), &indices[..]) {
+            (0, [Index::Select(_)]) => "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or \
+                                        `tensor.item<T>()` in C++ to convert a 0-dim tensor to a number"
+                .to_owned(),
+            (n, _) => format!("too many indices for tensor of dimension {n}"),
+        }));
+    }
+    let (mut out, mut picks) = (x.clone(), Picks::new());
+    // Where the next index stands in the view, and in the tensor itself.
+    let (mut at, mut own) = (0, 0);
+    let mut rest = Some(x.dim() - specified);
+    for index in indices {
+        let index = match index {
+            Index::Tensor(t) if t.dim() == 0 && is_mask(t) => &Index::Bool(t.array().item()?.to_bool()),
+            Index::Tensor(t) if t.dim() == 0 && t.dtype().is_integer() => &Index::Select(t.array().item()?.to_i64()),
+            other => other,
+        };
+        match index {
+            Index::Select(i) => {
+                let n = out.size()[at];
+                if *i < -(n as i64) || *i >= n as i64 {
+                    return Err(Error::index(out_of_bounds(*i, own, n)));
+                }
+                out = select(&out, at as i64, *i)?;
+                own += 1;
+            }
+            Index::Slice(Slice { start, end, step }) => {
+                // A full slice among others is left out, as in PyTorch.
+                if indices.len() == 1 || (*start, *end, *step) != (None, None, 1) {
+                    out = slice(&out, at as i64, *start, *end, *step)?;
+                }
+                at += 1;
+                own += 1;
+            }
+            Index::NewAxis => {
+                out = unsqueeze(&out, at as i64)?;
+                at += 1;
+            }
+            Index::Ellipsis => {
+                let skipped = rest.take().unwrap_or(0);
+                at += skipped;
+                own += skipped;
+            }
+            Index::Bool(b) => {
+                out = unsqueeze(&out, at as i64)?;
+                picks.push((at, from_vec(vec![0i64; usize::from(*b)], [usize::from(*b)])));
+                at += 1;
+            }
+            Index::Tensor(t) => {
+                if !is_mask(t) && !super::lines::is_index(t) {
+                    return Err(Error::index("tensors used as indices must be long, int, byte or bool tensors"));
+                }
+                let dims = if is_mask(t) { t.dim() } else { 1 };
+                picks.push((at, super::to_device(t, x.device())?));
+                at += dims;
+                own += dims;
+            }
+        }
+    }
+    Ok((out, picks))
+}
+
+/// Where the picked dimensions stand, and the lengths around them.
+#[derive(Clone)]
+struct Geometry {
+    /// The order of dimensions that brings the picked ones together.
+    order: Vec<i64>,
+    /// How many dimensions stand before them in that order.
+    before: usize,
+    /// The lengths in that order.
+    permuted: Dims,
+    /// How many dimensions are picked, and the product of their lengths.
+    picked: usize,
+    lines: usize,
+    /// The shape of the index tensors together.
+    shape: Dims,
+}
+
+impl Geometry {
+    /// The lengths around the picked dimensions with others in their place.
+    fn with(&self, middle: &[usize]) -> Vec<i64> {
+        let (head, tail) = (&self.permuted[..self.before], &self.permuted[self.before + self.picked..]);
+        head.iter().chain(middle).chain(tail).map(|&n| n as i64).collect()
+    }
+
+    fn inverse(&self) -> Vec<i64> {
+        let mut inverse = vec![0; self.order.len()];
+        for (i, &d) in self.order.iter().enumerate() {
+            inverse[d as usize] = i as i64;
+        }
+        inverse
+    }
+
+    fn permutes(&self) -> bool {
+        self.order.iter().enumerate().any(|(i, &d)| i as i64 != d)
+    }
+
+    /// `x[…]` for the flat index.
+    fn read(&self, x: &Tensor, flat: &Tensor) -> Result<Tensor> {
+        let x = if self.permutes() { permute(x, &self.order)? } else { x.clone() };
+        let x = if self.picked == 1 { x } else { reshape(&x, &self.with(&[self.lines]))? };
+        view(&take_lines(&x, self.before, flat)?, &self.with(&self.shape))
+    }
+
+    /// Zeros with `grad` added where [`Geometry::read`] reads.
+    fn add(&self, grad: &Tensor, flat: &Tensor) -> Result<Tensor> {
+        let grad = reshape(grad, &self.with(&[flat.numel()]))?;
+        let all = view(&add_lines(&grad, self.before, flat, self.lines)?, &to_i64(&self.permuted))?;
+        if self.permutes() { permute(&all, &self.inverse()) } else { Ok(all) }
+    }
+
+    /// Writes `values`, broadcast, into `out` where [`Geometry::read`] reads.
+    fn write(&self, op: ScatterOp, flat: &Tensor, values: &Array, out: &Array) -> Result<()> {
+        let result = self.with(&self.shape);
+        // Leading ones beyond the result's dimensions are dropped.
+        let extra = values.ndim().saturating_sub(result.len());
+        let fits = values.shape()[..extra].iter().all(|&n| n == 1);
+        let trimmed = if fits { values.reshape(&to_i64(&values.shape()[extra..]))?.expand(&result).ok() } else { None };
+        let Some(values) = trimmed else {
+            return Err(Error::runtime(format!(
+                "shape mismatch: value tensor of shape {:?} cannot be broadcast to indexing result of shape {result:?}",
+                values.shape()
+            )));
+        };
+        if values.numel() == 0 {
+            return Ok(());
+        }
+        let permuted = out.permute(&self.order)?;
+        let merged = if self.picked == 1 { permuted.clone() } else { permuted.reshape(&self.with(&[self.lines]))? };
+        let values = values.reshape(&self.with(&[flat.numel()]))?;
+        let at = spread(&flat.array(), self.before, values.shape())?;
+        flambeau_tensor::ops::scatter(op, self.before, &at, &values, &merged)?;
+        if !merged.storage().ptr_eq(out.storage()) {
+            flambeau_tensor::ops::copy_into(&merged.view(&to_i64(&self.permuted))?, &permuted)?;
+        }
+        Ok(())
+    }
+}
+
+/// Masks become the numbers of their true elements, one list per dimension of the mask.
+fn expand_masks(x: &Tensor, picks: &Picks) -> Result<Picks> {
+    let mut expanded = Picks::new();
+    for (i, (at, t)) in picks.iter().enumerate() {
+        if !is_mask(t) {
+            expanded.push((*at, t.detach()));
+            continue;
+        }
+        for (j, &n) in t.size().iter().enumerate() {
+            if x.size()[at + j] != n {
+                return Err(Error::index(format!(
+                    "The shape of the mask {:?} at index {j} does not match the shape of the indexed tensor {:?} at index \
+                     {}",
+                    &t.size()[..],
+                    &x.size()[..],
+                    i + j
+                )));
+            }
+        }
+        let places = flambeau_tensor::ops::nonzero(&t.array())?;
+        for j in 0..t.dim() {
+            expanded.push((at + j, places.select(1, j as i64)?.into()));
+        }
+    }
+    Ok(expanded)
+}
+
+/// The geometry of the picks, and one flat index (i64 `[n]`) over the picked dimensions.
+fn plan(x: &Tensor, picks: &Picks) -> Result<(Geometry, Tensor)> {
+    let _guard = no_grad();
+    let picks = expand_masks(x, picks)?;
+    let size = x.size();
+    let mut shape = Dims::new();
+    for (_, t) in &picks {
+        shape = broadcast_shapes(&shape, &t.size()).map_err(|_| {
+            let shapes: Vec<String> = picks.iter().map(|(_, t)| format!("{:?}", &t.size()[..])).collect();
+            Error::index(format!(
+                "shape mismatch: indexing tensors could not be broadcast together with shapes {}",
+                shapes.join(", ")
+            ))
+        })?;
+    }
+    let mut flat: Option<Tensor> = None;
+    for (j, (at, t)) in picks.iter().enumerate() {
+        let n = size[*at];
+        check_bounds(t, n, true, |i| Error::index(out_of_bounds(i, j, n)))?;
+        let index = wrap_index(t, n)?;
+        flat = Some(match flat {
+            None => index,
+            Some(flat) => super::add(&super::mul(&flat, n)?, &index)?,
+        });
+    }
+    let Some(flat) = flat else {
+        return Err(Error::index("index: at least one index tensor is needed"));
+    };
+    let flat = reshape(&super::expand(&flat, &to_i64(&shape))?, &[-1])?;
+    let dims: Vec<usize> = picks.iter().map(|p| p.0).collect();
+    let adjacent = dims.windows(2).all(|d| d[1] == d[0] + 1);
+    let before = if adjacent { dims[0] } else { 0 };
+    let others = (0..size.len()).filter(|d| !dims.contains(d));
+    let (head, tail): (Vec<usize>, Vec<usize>) = others.partition(|&d| adjacent && d < before);
+    let order: Vec<i64> = head.iter().chain(&dims).chain(&tail).map(|&d| d as i64).collect();
+    let permuted: Dims = order.iter().map(|&d| size[d as usize]).collect();
+    let lines = dims.iter().map(|&d| size[d]).product();
+    Ok((Geometry { order, before, permuted, picked: dims.len(), lines, shape }, flat))
+}
+
+/// Picks that an array of optional tensors names, one per dimension: the arguments of `index_put`.
+fn picks_of(x: &Tensor, indices: &[Option<&Tensor>]) -> Result<Picks> {
+    let mut at = 0;
+    let mut picks = Picks::new();
+    for index in indices {
+        let Some(t) = index else {
+            at += 1;
+            continue;
+        };
+        if !is_mask(t) && !super::lines::is_index(t) {
+            return Err(Error::index("tensors used as indices must be long, int, byte or bool tensors"));
+        }
+        picks.push((at, (*t).clone()));
+        at += if is_mask(t) { t.dim() } else { 1 };
+    }
+    if at > x.dim() {
+        return Err(Error::index(format!("too many indices for tensor of dimension {} (got {at})", x.dim())));
+    }
+    Ok(picks)
+}
+
+fn read(x: &Tensor, picks: &Picks) -> Result<Tensor> {
+    let (geometry, flat) = plan(x, picks)?;
+    let compute = || geometry.read(x, &flat);
+    let backward = geometry.clone();
+    as_one("IndexBackward0", &[x], &[Save::Tensor(&flat)], compute, move |c| {
+        Ok(smallvec![Some(backward.add(&c.grad(0)?, &c.saved(0)?)?)])
+    })
+}
+
+#[track_caller]
+fn put_at(
+    in_place: bool,
+    x: &Tensor,
+    geometry: &Geometry,
+    flat: &Tensor,
+    values: &Tensor,
+    accumulate: bool,
+) -> Result<Tensor> {
+    let op = if accumulate { ScatterOp::Add } else { ScatterOp::Set };
+    let write = |out: &Array| geometry.write(op, flat, &values.array(), out);
+    let (backward, size) = (geometry.clone(), values.size());
+    write_to("IndexPutBackward0", in_place, x, &[values], &[Save::Tensor(flat)], write, move |c| {
+        let (grad, flat) = (c.grad(0)?, c.saved(0)?);
+        let own = match (c.needs(0), accumulate) {
+            (false, _) => None,
+            (true, true) => Some(grad.clone()),
+            (true, false) => {
+                let zero = super::zeros(&[], grad.dtype(), grad.device())?;
+                Some(put_at(false, &grad, &backward, &flat, &zero, false)?)
+            }
+        };
+        let values = || {
+            let read = backward.read(&grad, &flat)?;
+            let extra = size.len().saturating_sub(read.dim());
+            reshape(&sum_to_size(&read, &size[extra..])?, &to_i64(&size))
+        };
+        Ok(smallvec![own, c.needs(1).then(values).transpose()?])
+    })
+}
+
+#[track_caller]
+fn index_put_with(
+    in_place: bool,
+    x: &Tensor,
+    indices: &[Option<&Tensor>],
+    values: &Tensor,
+    accumulate: bool,
+) -> Result<Tensor> {
+    let picks = picks_of(x, indices)?;
+    if x.dtype() != values.dtype() {
+        return Err(Error::runtime(format!(
+            "Index put requires the source and destination dtypes match, got {} for the destination and {} for the source.",
+            x.dtype().scalar_type_name(),
+            values.dtype().scalar_type_name()
+        )));
+    }
+    let (geometry, flat) = plan(x, &picks)?;
+    put_at(in_place, x, &geometry, &flat, values, accumulate)
+}
+
+/// x with `values`, broadcast, where index tensors (one per dimension, `None` for all of one) point: `torch.index_put`.
+/// `accumulate` adds.
+pub fn index_put(x: &Tensor, indices: &[Option<&Tensor>], values: &Tensor, accumulate: bool) -> Result<Tensor> {
+    index_put_with(false, x, indices, values, accumulate)
+}
+
+/// [`index_put`] in place.
+#[track_caller]
+pub fn index_put_(x: &Tensor, indices: &[Option<&Tensor>], values: &Tensor, accumulate: bool) -> Result<Tensor> {
+    index_put_with(true, x, indices, values, accumulate)
+}
+
+/// Python's `x[index]`: a view where the index has no tensors.
+///
+/// # Errors
+/// Too many indices, an index out of bounds, a mask of another shape, index tensors that do not broadcast.
+pub fn index(x: &Tensor, index: impl IntoIndex) -> Result<Tensor> {
+    let mut indices = Indices::new();
+    index.append(&mut indices);
+    let (out, picks) = apply_basic(x, &indices)?;
+    match (picks.is_empty(), out.is_same(x)) {
+        (false, _) => read(&out, &picks),
+        (true, true) => alias(x),
+        (true, false) => Ok(out),
+    }
+}
+
+/// Python's `x[index] = value`, in place; the value is a tensor (broadcast and converted) or a number.
+///
+/// # Errors
+/// Those of [`index`], and a value that does not broadcast.
+#[track_caller]
+pub fn index_set<'a>(x: &Tensor, index: impl IntoIndex, value: impl Into<Operand<'a>>) -> Result<()> {
+    let mut indices = Indices::new();
+    index.append(&mut indices);
+    let (part, picks) = apply_basic(x, &indices)?;
+    let value = match value.into() {
+        Operand::Number(s) => return set_number(&part, &picks, s),
+        Operand::Borrowed(t) => t.clone(),
+        Operand::Owned(t) => t,
+    };
+    if picks.is_empty() {
+        let size = value.size();
+        let ones = size.iter().take_while(|&&n| n == 1).count();
+        let value = if ones > 0 { reshape(&value, &to_i64(&size[ones..]))? } else { value };
+        super::copy_(&part, &value)?;
+        return Ok(());
+    }
+    let value = super::to_device(&super::to_dtype(&value, x.dtype())?, x.device())?;
+    let (geometry, flat) = plan(&part, &picks)?;
+    put_at(true, &part, &geometry, &flat, &value, false)?;
+    Ok(())
+}
+
+#[track_caller]
+fn set_number(part: &Tensor, picks: &Picks, value: Scalar) -> Result<()> {
+    match &picks[..] {
+        [] => super::fill_(part, value)?,
+        // One mask over everything needs no list of places; one list of lines needs no flat index.
+        [(0, mask)] if mask.dtype() == DType::Bool && mask.size() == part.size() => super::masked_fill_(part, mask, value)?,
+        [(at, lines)] if !is_mask(lines) && lines.dim() == 1 => super::index_fill_(part, *at as i64, lines, value)?,
+        _ => {
+            let (geometry, flat) = plan(part, picks)?;
+            let value = super::full(&[], super::scatter::cast_number(value, part.dtype()), part.dtype(), part.device())?;
+            put_at(true, part, &geometry, &flat, &value, false)?
+        }
+    };
+    Ok(())
+}
+
+/// Python's brackets; each panics at the caller's line where its function in [`crate::ops`] fails.
+impl Tensor {
+    /// Python's `x[index]`: `x.i(0)`, `x.i((.., 1..3))`, `x.i((Ellipsis, None))`, `x.i(&mask)`. See [`index`].
+    #[track_caller]
+    pub fn i(&self, at: impl IntoIndex) -> Tensor {
+        index(self, at).or_panic()
+    }
+
+    /// Python's `x[index] = value`: `x.set((.., 1), 0.0)`, `x.set(&mask, &values)`. See [`index_set`].
+    #[track_caller]
+    pub fn set<'a>(&self, at: impl IntoIndex, value: impl Into<Operand<'a>>) {
+        index_set(self, at, value).or_panic();
+    }
+
+    /// See [`index_put`].
+    #[track_caller]
+    pub fn index_put(&self, indices: &[Option<&Tensor>], values: &Tensor, accumulate: bool) -> Tensor {
+        index_put(self, indices, values, accumulate).or_panic()
+    }
+
+    /// See [`index_put_`].
+    #[track_caller]
+    pub fn index_put_(&self, indices: &[Option<&Tensor>], values: &Tensor, accumulate: bool) -> Tensor {
+        index_put_(self, indices, values, accumulate).or_panic()
+    }
+}

@@ -1,0 +1,301 @@
+//! Losses that are one program of input and target, reduced.
+
+use super::map::divided_sum_map;
+use super::{map, mean_map, sum_map};
+use crate::error::{Error, Result};
+use crate::{Tensor, ops};
+use flambeau_tensor::Scalar;
+use flambeau_tensor::pointwise::Pointwise;
+use std::str::FromStr;
+use std::sync::LazyLock;
+
+/// What becomes of the losses of single elements: the keyword `reduction`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Reduction {
+    /// They stay.
+    None,
+    /// Their mean.
+    #[default]
+    Mean,
+    /// Their sum.
+    Sum,
+    /// Their sum over the length of the first dimension; only [`kl_div`] has it.
+    BatchMean,
+}
+
+impl FromStr for Reduction {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        match name {
+            "none" => Ok(Reduction::None),
+            "mean" => Ok(Reduction::Mean),
+            "sum" => Ok(Reduction::Sum),
+            "batchmean" => Ok(Reduction::BatchMean),
+            _ => Err(invalid(name)),
+        }
+    }
+}
+
+fn invalid(name: &str) -> Error {
+    Error::value(format!("{name} is not a valid value for reduction"))
+}
+
+impl Reduction {
+    /// Refuses what only [`kl_div`] has.
+    pub(super) fn check(self) -> Result<()> {
+        if self == Reduction::BatchMean { Err(invalid("batchmean")) } else { Ok(()) }
+    }
+}
+
+/// Runs a loss's program and reduces it, in one kernel (and a division for means). `names` are PyTorch's for the reductions
+/// none, mean and sum.
+pub(super) fn reduced(
+    names: [&'static str; 3],
+    program: &'static Pointwise,
+    inputs: &[&Tensor],
+    scalars: &[Scalar],
+    reduction: Reduction,
+) -> Result<Tensor> {
+    let [none, mean, sum] = names;
+    match reduction {
+        Reduction::None => map(none, program, inputs, scalars),
+        Reduction::Mean => mean_map(mean, Some(program), inputs, scalars, &[], false, None),
+        Reduction::Sum => sum_map(sum, Some(program), inputs, scalars, &[], false, None),
+        Reduction::BatchMean => {
+            let n = inputs[0].size().first().copied().unwrap_or(1);
+            divided_sum_map("DivBackward0", Some(program), inputs, scalars, &[], false, None, Some(n))
+        }
+    }
+}
+
+/// The names of a loss that PyTorch composes of `last`, and a mean or sum.
+pub(super) const fn composed(last: &'static str) -> [&'static str; 3] {
+    [last, "MeanBackward0", "SumBackward0"]
+}
+
+/// Warns, as PyTorch does, where input and target broadcast.
+fn warn_of_broadcast(x: &Tensor, target: &Tensor) {
+    if x.size() != target.size() {
+        eprintln!(
+            "UserWarning: Using a target size ({}) that is different to the input size ({}). This will likely lead to \
+             incorrect results due to broadcasting. Please ensure they have the same size.",
+            target.size(),
+            x.size()
+        );
+    }
+}
+
+/// (x − t)²
+static MSE: LazyLock<Pointwise> = LazyLock::new(|| {
+    Pointwise::new(|b| {
+        let d = b.input(0) - b.input(1);
+        d * d
+    })
+    .with_gradient(|_, g, x, _| {
+        let d = (x[0] - x[1]) * 2.0 * g;
+        vec![d, -d]
+    })
+});
+
+/// The mean (or what `reduction` says) of (x − t)²: `F.mse_loss`.
+pub fn mse_loss(x: &Tensor, target: &Tensor, reduction: Reduction) -> Result<Tensor> {
+    reduction.check()?;
+    warn_of_broadcast(x, target);
+    reduced(["MseLossBackward0"; 3], &MSE, &[x, target], &[], reduction)
+}
+
+/// |x − t|
+static L1: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| (b.input(0) - b.input(1)).abs()));
+
+/// The mean (or what `reduction` says) of |x − t|: `F.l1_loss`.
+pub fn l1_loss(x: &Tensor, target: &Tensor, reduction: Reduction) -> Result<Tensor> {
+    reduction.check()?;
+    warn_of_broadcast(x, target);
+    reduced(composed("AbsBackward0"), &L1, &[x, target], &[], reduction)
+}
+
+/// d²/2β where |d| < β, else |d| − β/2, with d = x − t
+static SMOOTH_L1: LazyLock<Pointwise> = LazyLock::new(|| {
+    Pointwise::new(|b| {
+        let (d, beta) = ((b.input(0) - b.input(1)).abs(), b.scalar(0));
+        d.lt(beta).select(d * d * 0.5 / beta, d - beta * 0.5)
+    })
+    .with_gradient(|b, g, x, _| {
+        let (d, beta) = (x[0] - x[1], b.scalar(0));
+        let slope = d.le(-beta).select(-g, d.ge(beta).select(g, d * g / beta));
+        vec![slope, -slope]
+    })
+});
+
+/// d²/2β where |d| < β, else |d| − β/2, with d = x − t (arXiv 1504.08083): `F.smooth_l1_loss`.
+pub fn smooth_l1_loss(x: &Tensor, target: &Tensor, beta: f64, reduction: Reduction) -> Result<Tensor> {
+    if beta < 0.0 {
+        return Err(Error::runtime("smooth_l1_loss does not support negative values for beta."));
+    }
+    if beta == 0.0 {
+        return l1_loss(x, target, reduction);
+    }
+    reduction.check()?;
+    warn_of_broadcast(x, target);
+    reduced(["SmoothL1LossBackward0"; 3], &SMOOTH_L1, &[x, target], &[Scalar::Float(beta)], reduction)
+}
+
+/// d²/2 where |d| ≤ δ, else δ · (|d| − δ/2), with d = x − t
+static HUBER: LazyLock<Pointwise> = LazyLock::new(|| {
+    Pointwise::new(|b| {
+        let (d, delta) = ((b.input(0) - b.input(1)).abs(), b.scalar(0));
+        d.le(delta).select(d * d * 0.5, (d - delta * 0.5) * delta)
+    })
+    .with_gradient(|b, g, x, _| {
+        let (d, delta) = (x[0] - x[1], b.scalar(0));
+        let slope = d.le(-delta).select(-(g * delta), d.ge(delta).select(g * delta, d * g));
+        vec![slope, -slope]
+    })
+});
+
+/// d²/2 where |d| ≤ δ, else δ · (|d| − δ/2), with d = x − t: `F.huber_loss`.
+pub fn huber_loss(x: &Tensor, target: &Tensor, delta: f64, reduction: Reduction) -> Result<Tensor> {
+    reduction.check()?;
+    if delta <= 0.0 {
+        return Err(Error::runtime("huber_loss does not support non-positive values for delta."));
+    }
+    warn_of_broadcast(x, target);
+    reduced(["HuberLossBackward0"; 3], &HUBER, &[x, target], &[Scalar::Float(delta)], reduction)
+}
+
+/// t · ln t − t · x, zero where t is
+static KL_DIV: LazyLock<Pointwise> = LazyLock::new(|| {
+    Pointwise::new(|b| {
+        let (x, t) = (b.input(0), b.input(1));
+        t.eq(0.0).select(0.0, t * t.log()) - t * x
+    })
+});
+
+/// eᵗ · (t − x)
+static KL_DIV_LOG: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input(1).exp() * (b.input(1) - b.input(0))));
+
+/// The Kullback–Leibler divergence t · (ln t − x) of log-probabilities `x` from the probabilities `target`, which are
+/// log-probabilities too where `log_target`: `F.kl_div`.
+pub fn kl_div(x: &Tensor, target: &Tensor, log_target: bool, reduction: Reduction) -> Result<Tensor> {
+    if reduction == Reduction::Mean {
+        eprintln!(
+            "UserWarning: reduction: 'mean' divides the total loss by both the batch size and the support size.'batchmean' \
+             divides only by the batch size, and aligns with the KL div math definition.'mean' will be changed to behave the \
+             same as 'batchmean' in the next major release."
+        );
+    }
+    match log_target {
+        true => reduced(composed("MulBackward0"), &KL_DIV_LOG, &[x, target], &[], reduction),
+        false => reduced(composed("SubBackward0"), &KL_DIV, &[x, target], &[], reduction),
+    }
+}
+
+/// ln(1 + e^(−t·x))
+static SOFT_MARGIN: LazyLock<Pointwise> = LazyLock::new(|| {
+    Pointwise::new(|b| (-b.input(1) * b.input(0)).exp().log1p()).with_gradient(|_, g, x, _| {
+        let slope = (-x[1] * x[0]).sigmoid() * g;
+        vec![-x[1] * slope, -x[0] * slope]
+    })
+});
+
+/// ln(1 + e^(−t·x)) with targets of 1 and −1: `F.soft_margin_loss`.
+pub fn soft_margin_loss(x: &Tensor, target: &Tensor, reduction: Reduction) -> Result<Tensor> {
+    reduction.check()?;
+    reduced(["SoftMarginLossBackward0"; 3], &SOFT_MARGIN, &[x, target], &[], reduction)
+}
+
+/// ln t! by Stirling's formula, for t > 1
+fn stirling<'b>(t: flambeau_tensor::pointwise::Expr<'b>) -> flambeau_tensor::pointwise::Expr<'b> {
+    let approximation = t * t.log() - t + (t * std::f64::consts::TAU).log() * 0.5;
+    t.le(1.0).select(0.0, approximation)
+}
+
+/// The four Poisson programs: by whether x is a logarithm, and whether Stirling's term is added.
+static POISSON: LazyLock<[Pointwise; 4]> = LazyLock::new(|| {
+    [(false, false), (false, true), (true, false), (true, true)].map(|(log, full)| {
+        Pointwise::new(move |b| {
+            let (x, t) = (b.input(0), b.input(1));
+            // eps is a float, so that integers compute as floats in every form.
+            let loss = if log { x.exp() - t * x } else { x - t * (x + b.scalar(0)).log() };
+            if full { loss + stirling(t) } else { loss }
+        })
+    })
+});
+
+/// eˣ − t·x, or x − t·ln(x + ε) unless `log_input`, plus Stirling's approximation of ln t! where `full`:
+/// `F.poisson_nll_loss`.
+pub fn poisson_nll_loss(
+    x: &Tensor,
+    target: &Tensor,
+    log_input: bool,
+    full: bool,
+    eps: f64,
+    reduction: Reduction,
+) -> Result<Tensor> {
+    reduction.check()?;
+    let program = &POISSON[usize::from(log_input) * 2 + usize::from(full)];
+    let names = composed(if full { "AddBackward0" } else { "SubBackward0" });
+    let scalars: &[Scalar] = if log_input { &[] } else { &[Scalar::Float(eps)] };
+    reduced(names, program, &[x, target], scalars, reduction)
+}
+
+/// ½ (ln v + (x − t)² / v) with v = max(var, ε), whose gradient passes as if it were not kept from zero; ½ ln 2π more where
+/// `full`.
+static GAUSSIAN: LazyLock<[Pointwise; 2]> = LazyLock::new(|| {
+    [0.0, 0.5 * std::f64::consts::TAU.ln()].map(|constant| {
+        Pointwise::new(move |b| {
+            let (d, var) = (b.input(0) - b.input(1), b.input(2));
+            let var = var.lt(b.scalar(0)).select(b.scalar(0), var);
+            let loss = (var.log() + d * d / var) * 0.5;
+            if constant == 0.0 { loss } else { loss + constant }
+        })
+        .with_gradient(|b, g, x, _| {
+            let (d, var) = (x[0] - x[1], x[2].lt(b.scalar(0)).select(b.scalar(0), x[2]));
+            let slope = g * d / var;
+            vec![slope, -slope, g * 0.5 * (1.0 - d * d / var) / var]
+        })
+    })
+});
+
+/// The negative log-likelihood of `target` under normal distributions of means `x` and variances `var`:
+/// `F.gaussian_nll_loss`.
+pub fn gaussian_nll_loss(
+    x: &Tensor,
+    target: &Tensor,
+    var: &Tensor,
+    full: bool,
+    eps: f64,
+    reduction: Reduction,
+) -> Result<Tensor> {
+    if reduction == Reduction::BatchMean {
+        return Err(Error::value("batchmean is not valid"));
+    }
+    if any(&IS_NEGATIVE, var)? {
+        return Err(Error::value("var has negative entry/entries"));
+    }
+    let (size, var_size) = (x.size(), var.size());
+    let unsqueezed;
+    let mut var = var;
+    if size != *var_size {
+        let differing = || size.iter().zip(var_size.iter()).filter(|(a, b)| a != b).map(|(_, &b)| b).sum::<usize>();
+        if size.split_last().is_some_and(|(_, batch)| *batch == *var_size) {
+            unsqueezed = ops::unsqueeze(var, -1)?;
+            var = &unsqueezed;
+        } else if size.len() != var_size.len() || differing() != 1 {
+            return Err(Error::value("var is of incorrect size"));
+        }
+    }
+    let names = composed(if full { "AddBackward0" } else { "MulBackward0" });
+    reduced(names, &GAUSSIAN[usize::from(full)], &[x, target, var], &[Scalar::Float(eps)], reduction)
+}
+
+static IS_NEGATIVE: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input(0).lt(0.0)));
+
+/// Whether a program is true of any element.
+pub(super) fn any(program: &'static Pointwise, x: &Tensor) -> Result<bool> {
+    use flambeau_tensor::backend::ReduceOp;
+    use flambeau_tensor::ops::{ReduceArgs, reduce};
+    let args = ReduceArgs { op: ReduceOp::Any, map: Some(program), dims: &[], keepdim: false, dtype: None };
+    Ok(reduce(args, &[&x.array()], &[])?.item()?.to_bool())
+}

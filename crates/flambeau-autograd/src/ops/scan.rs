@@ -1,0 +1,165 @@
+//! Running sums, products and extrema along a dimension.
+
+use super::lines::at_least_1d;
+use super::{cat, div, flip, mul, narrow, ones, scatter_add, sum, to_dtype, to_i64, zeros};
+use crate::error::Result;
+use crate::graph::{Save, record, record_many};
+use crate::{OrPanic, Tensor};
+use flambeau_tensor::backend::{ReduceOp, ScanOp};
+use flambeau_tensor::dims::wrap_dim;
+use flambeau_tensor::ops::{ReduceArgs, pointwise, reduce};
+use flambeau_tensor::pointwise::{Expr, Pointwise};
+use flambeau_tensor::{Array, DType};
+use smallvec::smallvec;
+use std::sync::LazyLock;
+
+/// Scans in `dtype`, by default i64 for integers and bools.
+fn scanned(op: ScanOp, x: &Tensor, d: usize, dtype: Option<DType>) -> Result<Array> {
+    let own = x.dtype();
+    let dtype = dtype.unwrap_or(if own.is_floating_point() { own } else { DType::I64 });
+    let array = at_least_1d(&x.array())?.to_dtype(dtype)?;
+    Ok(flambeau_tensor::ops::scan(op, &array, d, dtype)?.view(&to_i64(&x.size()))?)
+}
+
+/// Running sums along `dim`: `torch.cumsum`. Integers and bools sum in i64.
+pub fn cumsum(x: &Tensor, dim: i64, dtype: Option<DType>) -> Result<Tensor> {
+    let d = wrap_dim(dim, x.dim())?;
+    let out = scanned(ScanOp::Sum, x, d, dtype)?;
+    let own = x.dtype();
+    Ok(record("CumsumBackward0", &[x], &[], out, move |c| {
+        Ok(smallvec![Some(to_dtype(&reverse_cumsum(&c.grad(0)?, d as i64)?, own)?)])
+    }))
+}
+
+/// Sums from each element to the end.
+fn reverse_cumsum(x: &Tensor, dim: i64) -> Result<Tensor> {
+    if x.dim() == 0 {
+        return Ok(x.clone());
+    }
+    flip(&cumsum(&flip(x, &[dim])?, dim, None)?, &[dim])
+}
+
+/// Running products along `dim`: `torch.cumprod`. Integers and bools multiply in i64.
+pub fn cumprod(x: &Tensor, dim: i64, dtype: Option<DType>) -> Result<Tensor> {
+    let d = wrap_dim(dim, x.dim())?;
+    let out = scanned(ScanOp::Prod, x, d, dtype)?;
+    let own = x.dtype();
+    Ok(record("CumprodBackward0", &[x], &[Save::Tensor(x), Save::Output(0)], out, move |c| {
+        let (grad, x, out) = (c.grad(0)?, c.saved(0)?, c.saved(1)?);
+        let x = to_dtype(&x, out.dtype())?;
+        Ok(smallvec![Some(to_dtype(&cumprod_backward(&grad, &x, &out, d as i64)?, own)?)])
+    }))
+}
+
+/// The gradient of running products: where no factor is zero, the sum of grad · out from each element to the end, divided
+/// by the element; else, for each element, the products without it.
+fn cumprod_backward(grad: &Tensor, x: &Tensor, out: &Tensor, dim: i64) -> Result<Tensor> {
+    if x.dim() == 0 {
+        return Ok(grad.clone());
+    }
+    if x.numel() == 0 || reduce(ReduceArgs::new(ReduceOp::All, &[], false), &[&x.array()], &[])?.item()?.to_bool() {
+        return div(&reverse_cumsum(&mul(grad, out)?, dim)?, x);
+    }
+    let n = x.size_dim(dim) as i64;
+    let parts = (0..n).map(|k| {
+        // Products up to and with each later element, but without element k.
+        let head = ones(&narrow(x, dim, k, 1)?.size(), x.dtype(), x.device())?;
+        let tail = cumprod(&narrow(x, dim, k + 1, n - k - 1)?, dim, None)?;
+        let mut without = cat(&[head, tail], dim)?;
+        if k > 0 {
+            without = mul(&without, &narrow(out, dim, k - 1, 1)?)?;
+        }
+        sum(&mul(&narrow(grad, dim, k, n - k)?, &without)?, &[dim], true, None)
+    });
+    cat(&parts.collect::<Result<Vec<_>>>()?, dim)
+}
+
+/// Whether the earlier of two candidates stays: it is NaN and the later is not, or it beats the later; the later wins ties.
+fn earlier_stays<'b>(earlier: Expr<'b>, later: Expr<'b>, beats: Expr<'b>) -> Expr<'b> {
+    later.is_nan().logical_not().and(earlier.is_nan().or(beats))
+}
+
+/// Programs that pick, of an earlier and a later candidate, the value.
+static MAX: LazyLock<[Pointwise; 2]> = LazyLock::new(|| pair(|a, b| a.gt(b)));
+static MIN: LazyLock<[Pointwise; 2]> = LazyLock::new(|| pair(|a, b| a.lt(b)));
+static CHOOSE: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.mask(0).select(b.input(1), b.input(2))));
+
+/// The test of two candidates, and the better one.
+fn pair(beats: impl for<'b> Fn(Expr<'b>, Expr<'b>) -> Expr<'b> + Copy) -> [Pointwise; 2] {
+    let stays = move |earlier, later| earlier_stays(earlier, later, beats(earlier, later));
+    [
+        Pointwise::new(move |b| stays(b.input(0), b.input(1))),
+        Pointwise::new(move |b| stays(b.input(0), b.input(1)).select(b.input(0), b.input(1))),
+    ]
+}
+
+/// Running extrema and their places: each pass doubles the distance over which candidates have met.
+fn running(name: &'static str, x: &Tensor, dim: i64, programs: &'static [Pointwise; 2]) -> Result<(Tensor, Tensor)> {
+    let d = wrap_dim(dim, x.dim())?;
+    let mut values = at_least_1d(&x.array())?.copy()?;
+    let (n, axis) = (values.shape()[d], d as i64);
+    let mut line = vec![1i64; values.ndim()];
+    line[d] = n as i64;
+    let mut indices = super::iota(n, x)?.array().view(&line)?.broadcast_to(values.shape())?.copy()?;
+    let mut step = 1;
+    while step < n {
+        let (old_values, old_indices) = (values.copy()?, indices.copy()?);
+        let split = |a: &Array| -> Result<(Array, Array)> {
+            Ok((a.narrow(axis, 0, (n - step) as i64)?, a.narrow(axis, step as i64, (n - step) as i64)?))
+        };
+        let ((early, late), (early_at, late_at)) = (split(&old_values)?, split(&old_indices)?);
+        let stays = pointwise(&programs[0], &[&early, &late], &[])?;
+        let better = pointwise(&programs[1], &[&early, &late], &[])?;
+        let place = pointwise(&CHOOSE, &[&stays, &early_at, &late_at], &[])?;
+        flambeau_tensor::ops::copy_into(&better, &split(&values)?.1)?;
+        flambeau_tensor::ops::copy_into(&place, &split(&indices)?.1)?;
+        step *= 2;
+    }
+    let size = x.size();
+    let (values, indices) = (values.view(&to_i64(&size))?, indices.view(&to_i64(&size))?);
+    let saves = [Save::Array(indices.clone())];
+    let outs = record_many(name, &[x], &saves, vec![values, indices], move |c| {
+        let grad = c.grad(0)?;
+        let none = zeros(&size, grad.dtype(), grad.device())?;
+        Ok(smallvec![Some(scatter_add(&none, dim, &c.saved(0)?, &grad)?)])
+    });
+    let [values, indices] = <[Tensor; 2]>::try_from(outs).unwrap_or_else(|_| unreachable!("two arrays were recorded"));
+    Ok((values, indices))
+}
+
+/// Running maxima along `dim` and where they stand, the latest of equals; NaN stays: `torch.cummax`.
+pub fn cummax(x: &Tensor, dim: i64) -> Result<(Tensor, Tensor)> {
+    running("CummaxBackward0", x, dim, &MAX)
+}
+
+/// Running minima along `dim` and where they stand, the latest of equals; NaN stays: `torch.cummin`.
+pub fn cummin(x: &Tensor, dim: i64) -> Result<(Tensor, Tensor)> {
+    running("CumminBackward0", x, dim, &MIN)
+}
+
+/// Scans; each panics at the caller's line where its function in [`crate::ops`] fails.
+impl Tensor {
+    /// See [`cumsum`].
+    #[track_caller]
+    pub fn cumsum(&self, dim: i64) -> Tensor {
+        cumsum(self, dim, None).or_panic()
+    }
+
+    /// See [`cumprod`].
+    #[track_caller]
+    pub fn cumprod(&self, dim: i64) -> Tensor {
+        cumprod(self, dim, None).or_panic()
+    }
+
+    /// See [`cummax`].
+    #[track_caller]
+    pub fn cummax(&self, dim: i64) -> (Tensor, Tensor) {
+        cummax(self, dim).or_panic()
+    }
+
+    /// See [`cummin`].
+    #[track_caller]
+    pub fn cummin(&self, dim: i64) -> (Tensor, Tensor) {
+        cummin(self, dim).or_panic()
+    }
+}

@@ -1,0 +1,115 @@
+//! softmax and its logarithm.
+
+use super::{map, sum_map};
+use crate::error::Result;
+use crate::graph::{Save, record};
+use crate::{OrPanic, Tensor, ops};
+use flambeau_tensor::dims::wrap_dim;
+use flambeau_tensor::pointwise::Pointwise;
+use flambeau_tensor::{Array, DType, Error};
+use smallvec::smallvec;
+use std::sync::LazyLock;
+
+/// eˣ / Σ eˣ along `dim`, computed in `dtype` where one is given: `F.softmax`.
+pub fn softmax(x: &Tensor, dim: i64, dtype: Option<DType>) -> Result<Tensor> {
+    along(x, dim, dtype, false)
+}
+
+/// ln softmax along `dim`, which does not overflow: `F.log_softmax`.
+pub fn log_softmax(x: &Tensor, dim: i64, dtype: Option<DType>) -> Result<Tensor> {
+    along(x, dim, dtype, true)
+}
+
+/// softmax of −x along `dim`: `F.softmin`.
+pub fn softmin(x: &Tensor, dim: i64, dtype: Option<DType>) -> Result<Tensor> {
+    softmax(&ops::neg(x)?, dim, dtype)
+}
+
+fn along(x: &Tensor, dim: i64, dtype: Option<DType>, log: bool) -> Result<Tensor> {
+    let x = &match dtype {
+        Some(dtype) => ops::to_dtype(x, dtype)?,
+        None => x.clone(),
+    };
+    let array = x.array();
+    let d = wrap_dim(dim, array.ndim())?;
+    if !array.dtype().is_floating_point() {
+        return Err(Error::NotImplementedFor { op: kernel(log, d + 1 >= array.ndim()), dtype: array.dtype() }.into());
+    }
+    let out = forward(&array, d, log)?;
+    let (name, backward): (_, fn(&Tensor, &Tensor, i64) -> Result<Tensor>) = match log {
+        true => ("LogSoftmaxBackward0", log_softmax_backward),
+        false => ("SoftmaxBackward0", softmax_backward),
+    };
+    let d = d as i64;
+    Ok(record(name, &[x], &[Save::Output(0)], out, move |c| {
+        Ok(smallvec![Some(backward(&c.grad(0)?, &c.saved(0)?, d)?)])
+    }))
+}
+
+fn forward(x: &Array, dim: usize, log: bool) -> Result<Array> {
+    match x.ndim() {
+        0 => Ok(flambeau_tensor::ops::softmax(&x.view(&[1])?, 0, log)?.view(&[])?),
+        _ => Ok(flambeau_tensor::ops::softmax(x, dim, log)?),
+    }
+}
+
+/// What PyTorch calls its kernel.
+fn kernel(log: bool, last: bool) -> &'static str {
+    match (log, last) {
+        (true, true) => "log_softmax_lastdim_kernel_impl",
+        (true, false) => "log_softmax_kernel_impl",
+        (false, true) => "softmax_lastdim_kernel_impl",
+        (false, false) => "softmax_kernel_impl",
+    }
+}
+
+static PRODUCT: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input(0) * b.input(1)));
+
+/// y · (g − Σ g·y)
+static SOFTMAX_BACKWARD: LazyLock<Pointwise> =
+    LazyLock::new(|| Pointwise::new(|b| b.input(1) * (b.input(0) - b.input(2))));
+
+fn softmax_backward(g: &Tensor, y: &Tensor, dim: i64) -> Result<Tensor> {
+    let name = "SoftmaxBackwardDataBackward0";
+    let sum = sum_map(name, Some(&PRODUCT), &[g, y], &[], &[dim], true, None)?;
+    map(name, &SOFTMAX_BACKWARD, &[g, y, &sum], &[])
+}
+
+/// g − e^y · Σ g
+static LOG_SOFTMAX_BACKWARD: LazyLock<Pointwise> =
+    LazyLock::new(|| Pointwise::new(|b| b.input(0) - b.input(1).exp() * b.input(2)));
+
+/// The gradient of a log-softmax `y` along `dim`.
+pub(super) fn log_softmax_backward(g: &Tensor, y: &Tensor, dim: i64) -> Result<Tensor> {
+    let name = "LogSoftmaxBackwardDataBackward0";
+    let sum = sum_map(name, None, &[g], &[], &[dim], true, None)?;
+    map(name, &LOG_SOFTMAX_BACKWARD, &[g, y, &sum], &[])
+}
+
+static LOG_SIGMOID: LazyLock<Pointwise> = LazyLock::new(|| {
+    Pointwise::new(|b| {
+        let x = b.input(0);
+        x.minimum(0.0) - (-x.abs()).exp().log1p()
+    })
+    .with_gradient(|_, g, x, _| vec![g * (-x[0]).sigmoid()])
+});
+
+/// ln σ(x), which does not overflow: `F.logsigmoid`.
+pub fn logsigmoid(x: &Tensor) -> Result<Tensor> {
+    map("LogSigmoidBackward0", &LOG_SIGMOID, &[x], &[])
+}
+
+/// softmax; each panics at the caller's line where its function in [`crate::ops`] fails.
+impl Tensor {
+    /// See [`softmax`].
+    #[track_caller]
+    pub fn softmax(&self, dim: i64) -> Tensor {
+        softmax(self, dim, None).or_panic()
+    }
+
+    /// See [`log_softmax`].
+    #[track_caller]
+    pub fn log_softmax(&self, dim: i64) -> Tensor {
+        log_softmax(self, dim, None).or_panic()
+    }
+}

@@ -1,0 +1,215 @@
+//! Order along a dimension: sort, topk, kthvalue, median.
+
+use super::lines::at_least_1d;
+use super::{eq, gather, isnan, reshape, scatter_add, select, sum, to_i64, unsqueeze, where_, zeros};
+use crate::error::{Error, Result};
+use crate::graph::{Save, record_many};
+use crate::{OrPanic, Tensor, no_grad};
+use flambeau_tensor::Array;
+use flambeau_tensor::backend::Extremum;
+use flambeau_tensor::dims::wrap_dim;
+use smallvec::smallvec;
+
+/// Records values that were picked along `dim`; their gradient goes where they came from.
+fn picked(name: &'static str, x: &Tensor, dim: i64, values: Array, indices: Array) -> (Tensor, Tensor) {
+    let size = x.size();
+    let saves = [Save::Array(indices.clone())];
+    let outs = record_many(name, &[x], &saves, vec![values, indices], move |c| {
+        let grad = c.grad(0)?;
+        let none = zeros(&size, grad.dtype(), grad.device())?;
+        Ok(smallvec![Some(scatter_add(&none, dim, &c.saved(0)?, &grad)?)])
+    });
+    let [values, indices] = <[Tensor; 2]>::try_from(outs).unwrap_or_else(|_| unreachable!("two arrays were recorded"));
+    (values, indices)
+}
+
+/// The first k values along `dim` and where they stand, as arrays of x's rank.
+fn first_k(x: &Tensor, d: usize, k: usize, descending: bool) -> Result<(Array, Array)> {
+    let first = if descending { Extremum::Max } else { Extremum::Min };
+    let (values, indices) = flambeau_tensor::ops::sort(first, &at_least_1d(&x.array())?, d, k)?;
+    if x.dim() > 0 {
+        return Ok((values, indices));
+    }
+    Ok((values.view(&[])?, indices.view(&[])?))
+}
+
+/// Values in order along `dim` and where they stood: `torch.sort`. NaN counts as the largest. The order of equals is always
+/// kept; `stable` (PyTorch's keyword) only chooses the gradient function's name.
+pub fn sort(x: &Tensor, dim: i64, descending: bool, stable: Option<bool>) -> Result<(Tensor, Tensor)> {
+    let d = wrap_dim(dim, x.dim())?;
+    let n = x.size().get(d).copied().unwrap_or(1);
+    let (values, indices) = first_k(x, d, n, descending)?;
+    let name = if stable.is_some() { "SortBackward1" } else { "SortBackward0" };
+    Ok(picked(name, x, dim, values, indices))
+}
+
+/// The order of values along `dim`: `torch.argsort`.
+pub fn argsort(x: &Tensor, dim: i64, descending: bool) -> Result<Tensor> {
+    Ok(sort(&x.detach(), dim, descending, None)?.1)
+}
+
+/// Values in ascending order along the first dimension: `torch.msort`.
+pub fn msort(x: &Tensor) -> Result<Tensor> {
+    Ok(sort(x, 0, false, None)?.0)
+}
+
+/// The k largest (or smallest) values along `dim`, in order, and where they stand: `torch.topk`. PyTorch's `sorted = false`
+/// allows any order; this one is always sorted.
+pub fn topk(x: &Tensor, k: i64, dim: i64, largest: bool) -> Result<(Tensor, Tensor)> {
+    let d = wrap_dim(dim, x.dim())?;
+    let n = x.size().get(d).copied().unwrap_or(1);
+    if k < 0 || k as usize > n {
+        return Err(Error::runtime("selected index k out of range"));
+    }
+    let (values, indices) = match (x.dim(), k) {
+        // A zero-dimensional tensor has one value; none of it makes an empty vector.
+        (0, 0) => {
+            let array = at_least_1d(&x.array())?;
+            flambeau_tensor::ops::sort(Extremum::Max, &array, 0, 0)?
+        }
+        _ => first_k(x, d, k as usize, largest)?,
+    };
+    Ok(picked("TopkBackward0", x, dim, values, indices))
+}
+
+/// Picks from sorted values at `place` (one per line, with the dimension kept), and drops the dimension unless `keepdim`.
+fn at_place(
+    name: &'static str,
+    x: &Tensor,
+    d: usize,
+    keepdim: bool,
+    place: impl FnOnce(&Tensor) -> Result<Tensor>,
+) -> Result<(Tensor, Tensor)> {
+    let dim = d as i64;
+    let n = x.size().get(d).copied().unwrap_or(1);
+    let (values, indices) = {
+        let _guard = no_grad();
+        let (values, indices) = first_k(x, d, n, false)?;
+        let (values, indices) = (Tensor::from(values), Tensor::from(indices));
+        let place = place(&values)?;
+        (gather(&values, dim, &place)?, gather(&indices, dim, &place)?)
+    };
+    let keep = keepdim || x.dim() == 0;
+    let drop = |t: Tensor| if keep { Ok(t) } else { select(&t, dim, 0) };
+    let size = x.size();
+    let (values, indices) = (drop(values)?.array().copy()?, drop(indices)?.array().copy()?);
+    let saves = [Save::Array(indices.clone())];
+    let outs = record_many(name, &[x], &saves, vec![values, indices], move |c| {
+        let raise = |t: Tensor| if keep { Ok(t) } else { unsqueeze(&t, dim) };
+        let grad = raise(c.grad(0)?)?;
+        let none = zeros(&size, grad.dtype(), grad.device())?;
+        Ok(smallvec![Some(scatter_add(&none, dim, &raise(c.saved(0)?)?, &grad)?)])
+    });
+    let [values, indices] = <[Tensor; 2]>::try_from(outs).unwrap_or_else(|_| unreachable!("two arrays were recorded"));
+    Ok((values, indices))
+}
+
+/// The shape of x with one line along `d`.
+fn one_line(x: &Tensor, d: usize) -> Vec<usize> {
+    let mut shape = x.size().to_vec();
+    if let Some(n) = shape.get_mut(d) {
+        *n = 1;
+    }
+    shape
+}
+
+/// The k-th smallest value (from 1) along `dim`, and where it stands: `torch.kthvalue`.
+pub fn kthvalue(x: &Tensor, k: i64, dim: i64, keepdim: bool) -> Result<(Tensor, Tensor)> {
+    let d = wrap_dim(dim, x.dim())?;
+    let n = x.size().get(d).copied().unwrap_or(1);
+    if k < 1 || k as usize > n {
+        return Err(Error::runtime(format!("kthvalue(): selected number k out of range for dimension {d}")));
+    }
+    let shape = one_line(x, d);
+    at_place("KthvalueBackward0", x, d, keepdim, |values| {
+        super::full(&shape, k - 1, flambeau_tensor::DType::I64, values.device())
+    })
+}
+
+/// The lower median along `dim`, and where it stands; NaN where any is: `torch.median(x, dim)`.
+pub fn median_dim(x: &Tensor, dim: i64, keepdim: bool) -> Result<(Tensor, Tensor)> {
+    let d = wrap_dim(dim, x.dim())?;
+    let n = x.size().get(d).copied().unwrap_or(1) as i64;
+    if n == 0 {
+        return Err(Error::index(format!("median(): Expected reduction dim {d} to have non-zero size.")));
+    }
+    let shape = to_i64(&one_line(x, d));
+    at_place("MedianBackward1", x, d, keepdim, |values| {
+        // Sorted, NaN stand last: the first of them, if there is one, comes after all numbers.
+        let dims = if values.dim() == 0 { vec![] } else { vec![d as i64] };
+        let nan = reshape(&sum(&isnan(values)?, &dims, true, None)?, &shape)?;
+        let first_nan = super::rsub(&nan, n)?;
+        where_(&eq(&nan, 0)?, (n - 1) / 2, first_nan)
+    })
+}
+
+/// The lower median of all elements; NaN if any is, or where there are none: `torch.median(x)`.
+pub fn median(x: &Tensor) -> Result<Tensor> {
+    if x.numel() == 0 {
+        return super::full(&[], f64::NAN, x.dtype(), x.device());
+    }
+    let size = to_i64(&x.size());
+    let (value, index) = {
+        let _guard = no_grad();
+        median_dim(&reshape(x, &[-1])?, 0, false)?
+    };
+    let saves = [Save::Array(index.array().clone())];
+    let n = x.numel();
+    Ok(crate::graph::record("MedianBackward0", &[x], &saves, value.array().clone(), move |c| {
+        let grad = reshape(&c.grad(0)?, &[1])?;
+        let none = zeros(&[n], grad.dtype(), grad.device())?;
+        let all = scatter_add(&none, 0, &reshape(&c.saved(0)?, &[1])?, &grad)?;
+        Ok(smallvec![Some(reshape(&all, &size)?)])
+    }))
+}
+
+/// Order; each panics at the caller's line where its function in [`crate::ops`] fails.
+impl Tensor {
+    /// Values in order along `dim` and where they stood: `x.sort(dim, descending)`. See [`sort`].
+    #[track_caller]
+    pub fn sort(&self, dim: i64, descending: bool) -> (Tensor, Tensor) {
+        sort(self, dim, descending, None).or_panic()
+    }
+
+    /// See [`argsort`].
+    #[track_caller]
+    pub fn argsort(&self, dim: i64, descending: bool) -> Tensor {
+        argsort(self, dim, descending).or_panic()
+    }
+
+    /// See [`msort`].
+    #[track_caller]
+    pub fn msort(&self) -> Tensor {
+        msort(self).or_panic()
+    }
+
+    /// The k largest values along the last dimension: `x.topk(k)`. See [`topk`].
+    #[track_caller]
+    pub fn topk(&self, k: i64) -> (Tensor, Tensor) {
+        topk(self, k, -1, true).or_panic()
+    }
+
+    /// The k largest or smallest values along a dimension: `x.topk(k, dim, largest)`. See [`topk`].
+    #[track_caller]
+    pub fn topk_dim(&self, k: i64, dim: i64, largest: bool) -> (Tensor, Tensor) {
+        topk(self, k, dim, largest).or_panic()
+    }
+
+    /// See [`kthvalue`].
+    #[track_caller]
+    pub fn kthvalue(&self, k: i64, dim: i64, keepdim: bool) -> (Tensor, Tensor) {
+        kthvalue(self, k, dim, keepdim).or_panic()
+    }
+
+    /// The lower median of all elements. See [`median`].
+    #[track_caller]
+    pub fn median(&self) -> Tensor {
+        median(self).or_panic()
+    }
+
+    /// See [`median_dim`].
+    #[track_caller]
+    pub fn median_dim(&self, dim: i64, keepdim: bool) -> (Tensor, Tensor) {
+        median_dim(self, dim, keepdim).or_panic()
+    }
+}

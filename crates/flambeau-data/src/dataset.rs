@@ -1,0 +1,302 @@
+//! Sets of samples, and sets made of others.
+
+use crate::collate::{BatchOf, Collate};
+use crate::error::{Error, Result};
+use crate::generator::permutation;
+use flambeau_autograd::{OrPanic, Tensor, ops};
+use flambeau_tensor::random::Generator;
+use std::sync::Arc;
+
+/// A set of samples that are found by their number: `torch.utils.data.Dataset`.
+///
+/// ```
+/// use flambeau_data::{DataLoader, Dataset, Result};
+///
+/// struct Squares;
+///
+/// impl Dataset for Squares {
+///     type Item = (f32, i64);
+///     fn len(&self) -> usize {
+///         10
+///     }
+///     fn get(&self, index: usize) -> Result<(f32, i64)> {
+///         Ok(((index * index) as f32, index as i64))
+///     }
+/// }
+///
+/// for (squares, numbers) in &DataLoader::new(Squares, 4) {
+///     assert_eq!(squares.size(), numbers.size());
+/// }
+/// ```
+pub trait Dataset: Send + Sync {
+    /// One sample: a tensor, a number, or a tuple of them.
+    type Item;
+
+    /// How many samples there are.
+    fn len(&self) -> usize;
+
+    /// Whether there is no sample.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The sample `index`, which is less than [`Dataset::len`].
+    ///
+    /// # Errors
+    /// When the sample cannot be read or made; [`Error::other`] takes any error.
+    fn get(&self, index: usize) -> Result<Self::Item>;
+
+    /// The collated batch of these samples, where the set can make it faster than sample by sample; `None` where it
+    /// cannot. It must equal [`Collate::collate`] of the samples. Python's `__getitems__`.
+    fn get_batch(&self, _indices: &[usize]) -> Option<Result<BatchOf<Self>>>
+    where
+        Self::Item: Collate,
+    {
+        None
+    }
+}
+
+impl<D: Dataset + ?Sized> Dataset for Arc<D> {
+    type Item = D::Item;
+    fn len(&self) -> usize {
+        (**self).len()
+    }
+    fn get(&self, index: usize) -> Result<D::Item> {
+        (**self).get(index)
+    }
+    fn get_batch(&self, indices: &[usize]) -> Option<Result<BatchOf<Self>>>
+    where
+        D::Item: Collate,
+    {
+        (**self).get_batch(indices)
+    }
+}
+
+impl<T: Clone + Send + Sync> Dataset for Vec<T> {
+    type Item = T;
+    fn len(&self) -> usize {
+        self.as_slice().len()
+    }
+    fn get(&self, index: usize) -> Result<T> {
+        self.as_slice().get(index).cloned().ok_or_else(|| out_of_range(index, self.as_slice().len()))
+    }
+}
+
+fn out_of_range(index: usize, len: usize) -> Error {
+    Error::Value(format!("index {index} is out of range for a dataset of {len} samples"))
+}
+
+/// Tensors whose lines along the first dimension belong together: `torch.utils.data.TensorDataset`. The sample `i` is
+/// `(x[i], y[i])`.
+#[derive(Clone)]
+pub struct TensorDataset<const N: usize>([Tensor; N]);
+
+impl<const N: usize> TensorDataset<N> {
+    /// Samples of these tensors, as an array: `TensorDataset::new([x, y])`.
+    ///
+    /// # Panics
+    /// When the tensors' first dimensions differ, or there is no tensor or no dimension.
+    #[track_caller]
+    pub fn new(tensors: [Tensor; N]) -> Self {
+        assert!(N > 0, "a TensorDataset needs a tensor");
+        assert!(tensors.iter().all(|t| t.size_dim(0) == tensors[0].size_dim(0)), "Size mismatch between tensors");
+        TensorDataset(tensors)
+    }
+
+    /// The tensors.
+    pub fn tensors(&self) -> &[Tensor; N] {
+        &self.0
+    }
+
+    fn rows(&self) -> usize {
+        self.0[0].size_dim(0)
+    }
+
+    fn sample(&self, index: usize) -> Result<[Tensor; N]> {
+        if index >= self.rows() {
+            return Err(out_of_range(index, self.rows()));
+        }
+        try_map(&self.0, |t| Ok(ops::select(t, 0, index as i64)?))
+    }
+
+    fn batch(&self, indices: &[usize]) -> Result<[Tensor; N]> {
+        let index: Vec<i64> = indices.iter().map(|&i| i as i64).collect();
+        let index = flambeau_autograd::from_vec(index, [indices.len()]);
+        try_map(&self.0, |t| Ok(ops::index_select(t, 0, &index.to(t.device()))?))
+    }
+}
+
+fn try_map<const N: usize>(tensors: &[Tensor; N], f: impl Fn(&Tensor) -> Result<Tensor>) -> Result<[Tensor; N]> {
+    let mapped: Vec<Tensor> = tensors.iter().map(f).collect::<Result<_>>()?;
+    Ok(mapped.try_into().unwrap_or_else(|_| unreachable!("as many as there were")))
+}
+
+/// Tuples of the lengths that [`TensorDataset`]s have.
+macro_rules! tensor_datasets {
+    ($($n:literal: ($($item:ident),+) -> $tuple:ty;)+) => {$(
+        impl Dataset for TensorDataset<$n> {
+            type Item = $tuple;
+            fn len(&self) -> usize {
+                self.rows()
+            }
+            fn get(&self, index: usize) -> Result<Self::Item> {
+                let [$($item),+] = self.sample(index)?;
+                Ok(($($item,)+))
+            }
+            fn get_batch(&self, indices: &[usize]) -> Option<Result<BatchOf<Self>>> {
+                Some(self.batch(indices).map(|[$($item),+]| ($($item,)+)))
+            }
+        }
+    )+};
+}
+tensor_datasets! {
+    1: (a) -> (Tensor,);
+    2: (a, b) -> (Tensor, Tensor);
+    3: (a, b, c) -> (Tensor, Tensor, Tensor);
+    4: (a, b, c, d) -> (Tensor, Tensor, Tensor, Tensor);
+}
+
+/// Some of another set's samples: `torch.utils.data.Subset`.
+#[derive(Clone)]
+pub struct Subset<D> {
+    dataset: Arc<D>,
+    indices: Vec<usize>,
+}
+
+impl<D: Dataset> Subset<D> {
+    /// The samples `indices` of `dataset`, in that order.
+    pub fn new(dataset: impl Into<Arc<D>>, indices: impl IntoIterator<Item = usize>) -> Self {
+        Subset { dataset: dataset.into(), indices: indices.into_iter().collect() }
+    }
+
+    /// The whole set.
+    pub fn dataset(&self) -> &D {
+        &self.dataset
+    }
+
+    /// Which samples of it.
+    pub fn indices(&self) -> &[usize] {
+        &self.indices
+    }
+}
+
+impl<D: Dataset> Dataset for Subset<D> {
+    type Item = D::Item;
+    fn len(&self) -> usize {
+        self.indices.len()
+    }
+    fn get(&self, index: usize) -> Result<D::Item> {
+        let inner = self.indices.get(index).ok_or_else(|| out_of_range(index, self.indices.len()))?;
+        self.dataset.get(*inner)
+    }
+    fn get_batch(&self, indices: &[usize]) -> Option<Result<BatchOf<Self>>>
+    where
+        D::Item: Collate,
+    {
+        let inner: Option<Vec<usize>> = indices.iter().map(|&i| self.indices.get(i).copied()).collect();
+        self.dataset.get_batch(&inner?)
+    }
+}
+
+/// Several sets, one after the other: `torch.utils.data.ConcatDataset`.
+pub struct ConcatDataset<D> {
+    datasets: Vec<D>,
+    /// Where each set ends in the whole.
+    ends: Vec<usize>,
+}
+
+impl<D: Dataset> ConcatDataset<D> {
+    /// The samples of `datasets`, in order.
+    ///
+    /// # Panics
+    /// When there is no set.
+    #[track_caller]
+    pub fn new(datasets: impl IntoIterator<Item = D>) -> Self {
+        let datasets: Vec<D> = datasets.into_iter().collect();
+        assert!(!datasets.is_empty(), "datasets should not be an empty iterable");
+        let running = |end: &mut usize, d: &D| {
+            *end += d.len();
+            Some(*end)
+        };
+        let ends = datasets.iter().scan(0, running).collect();
+        ConcatDataset { datasets, ends }
+    }
+}
+
+impl<D: Dataset> Dataset for ConcatDataset<D> {
+    type Item = D::Item;
+    fn len(&self) -> usize {
+        self.ends.last().copied().unwrap_or(0)
+    }
+    fn get(&self, index: usize) -> Result<D::Item> {
+        let at = self.ends.partition_point(|&end| end <= index);
+        let dataset = self.datasets.get(at).ok_or_else(|| out_of_range(index, self.len()))?;
+        dataset.get(index - at.checked_sub(1).map_or(0, |before| self.ends[before]))
+    }
+}
+
+/// Splits a set at random into parts of the given lengths, in the order that the default generator's permutation gives:
+/// `torch.utils.data.random_split(dataset, lengths)`.
+///
+/// # Panics
+/// When the lengths do not sum up to the set's.
+#[track_caller]
+pub fn random_split<D: Dataset>(dataset: impl Into<Arc<D>>, lengths: &[usize]) -> Vec<Subset<D>> {
+    split(dataset.into(), lengths, None).or_panic()
+}
+
+/// [`random_split`] by a generator of the caller's.
+///
+/// # Panics
+/// As [`random_split`].
+#[track_caller]
+pub fn random_split_with<D: Dataset>(
+    dataset: impl Into<Arc<D>>,
+    lengths: &[usize],
+    generator: &Generator,
+) -> Vec<Subset<D>> {
+    split(dataset.into(), lengths, Some(generator)).or_panic()
+}
+
+/// [`random_split`] by shares that sum up to 1, as lengths rounded down; what is left over goes to the first parts, one
+/// sample each: `random_split(dataset, [0.8, 0.2])`.
+///
+/// # Panics
+/// When a share is not between 0 and 1 or they do not sum up to 1.
+#[track_caller]
+pub fn random_split_fractions<D: Dataset>(
+    dataset: impl Into<Arc<D>>,
+    fractions: &[f64],
+    generator: Option<&Generator>,
+) -> Vec<Subset<D>> {
+    let dataset = dataset.into();
+    let sum: f64 = fractions.iter().sum();
+    // Python's math.isclose, and not above 1.
+    assert!(
+        sum <= 1.0 && 1.0 - sum <= 1e-9,
+        "Sum of input lengths does not equal the length of the input dataset!"
+    );
+    if let Some((i, _)) = fractions.iter().enumerate().find(|(_, f)| !(0.0..=1.0).contains(*f)) {
+        panic!("Fraction at index {i} is not between 0 and 1");
+    }
+    let mut lengths: Vec<usize> = fractions.iter().map(|f| (dataset.len() as f64 * f).floor() as usize).collect();
+    let left = dataset.len() - lengths.iter().sum::<usize>();
+    let parts = lengths.len();
+    (0..left).for_each(|i| lengths[i % parts] += 1);
+    split(dataset, &lengths, generator).or_panic()
+}
+
+fn split<D: Dataset>(dataset: Arc<D>, lengths: &[usize], generator: Option<&Generator>) -> Result<Vec<Subset<D>>> {
+    if lengths.iter().sum::<usize>() != dataset.len() {
+        let what = "Sum of input lengths does not equal the length of the input dataset!";
+        return Err(Error::Value(what.into()));
+    }
+    let order = permutation(dataset.len(), generator)?;
+    let mut rest = order.as_slice();
+    let part = |&n: &usize| {
+        let (head, tail) = rest.split_at(n);
+        rest = tail;
+        Subset { dataset: dataset.clone(), indices: head.to_vec() }
+    };
+    Ok(lengths.iter().map(part).collect())
+}

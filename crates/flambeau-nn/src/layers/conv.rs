@@ -1,0 +1,171 @@
+//! Convolutions.
+
+use super::{Lengths, Padding, PaddingMode, Place, py_tuple, weight_and_bias};
+use crate::module::{Forward, Module, ModuleState, Parameter};
+use crate::options::options;
+use flambeau_autograd::{OrPanic, Tensor, ops};
+use flambeau_tensor::{DType, Device};
+
+options! {
+    /// Options of convolutions.
+    ConvOptions<const D: usize> {
+        /// Step between outputs, in input elements (1).
+        stride: Lengths<D> = Lengths::Same(1),
+        /// What is added on both sides, or `"same"`, or `"valid"` (0).
+        padding: Padding<D> = Padding::Lengths(Lengths::Same(0)),
+        /// Step between kernel elements (1).
+        dilation: Lengths<D> = Lengths::Same(1),
+        /// Whether a bias is added (true).
+        bias: bool = true,
+        /// What the padding is made of (`"zeros"`).
+        padding_mode: PaddingMode = PaddingMode::Zeros,
+        /// The parameters' dtype (the default dtype).
+        dtype: Option<DType> = None,
+        /// The parameters' device (the default device).
+        device: Option<Device> = None,
+    } exact {
+        /// Independent groups of channels (1).
+        groups: usize = 1,
+    }
+}
+
+/// A convolution over `D` dimensions: [`Conv1d`], [`Conv2d`], [`Conv3d`].
+#[derive(Module)]
+#[module(type_name, extra_repr)]
+pub struct Conv<const D: usize> {
+    /// Channels of the input.
+    pub in_channels: usize,
+    /// Channels of the output.
+    pub out_channels: usize,
+    #[module(skip)]
+    kernel_size: [usize; D],
+    #[module(skip)]
+    options: ConvOptions<D>,
+    /// [out_channels, in_channels / groups, kernel…].
+    pub weight: Parameter,
+    /// [out_channels].
+    pub bias: Option<Parameter>,
+    state: ModuleState,
+}
+
+/// A convolution over [n, channels, length]: `nn.Conv1d`.
+pub type Conv1d = Conv<1>;
+/// A convolution over [n, channels, height, width]: `nn.Conv2d`.
+pub type Conv2d = Conv<2>;
+/// A convolution over [n, channels, depth, height, width]: `nn.Conv3d`.
+pub type Conv3d = Conv<3>;
+
+/// The checks that convolutions share, in PyTorch's words.
+#[track_caller]
+pub(super) fn check_groups(in_channels: usize, out_channels: usize, groups: usize) {
+    assert!(groups > 0, "groups must be a positive integer");
+    assert!(in_channels.is_multiple_of(groups), "in_channels must be divisible by groups");
+    assert!(out_channels.is_multiple_of(groups), "out_channels must be divisible by groups");
+}
+
+impl<const D: usize> Conv<D> {
+    /// With stride 1, no padding and a bias.
+    #[track_caller]
+    pub fn new(in_channels: usize, out_channels: usize, kernel_size: impl Into<Lengths<D>>) -> Self {
+        Self::with(in_channels, out_channels, kernel_size, |o| o)
+    }
+
+    /// With options: `stride`, `padding`, `dilation`, `groups`, `bias`, `padding_mode`, `dtype`, `device`.
+    ///
+    /// # Panics
+    /// When the groups do not divide both channels, or `"same"` padding comes with strides.
+    #[track_caller]
+    pub fn with(
+        in_channels: usize,
+        out_channels: usize,
+        kernel_size: impl Into<Lengths<D>>,
+        options: impl FnOnce(ConvOptions<D>) -> ConvOptions<D>,
+    ) -> Self {
+        const { assert!(D >= 1 && D <= 3, "convolutions have one to three dimensions") };
+        let options = options(ConvOptions::default());
+        check_groups(in_channels, out_channels, options.groups);
+        assert!(
+            options.padding != Padding::Same || options.stride.each() == [1; D],
+            "padding='same' is not supported for strided convolutions"
+        );
+        let kernel_size = kernel_size.into().each();
+        let shape = [&[out_channels, in_channels / options.groups][..], &kernel_size].concat();
+        let place = Place::new(options.dtype, options.device);
+        let (weight, bias) = weight_and_bias(&shape, options.bias.then_some(out_channels), place);
+        Conv { in_channels, out_channels, kernel_size, options, weight, bias, state: ModuleState::new() }
+    }
+
+    fn type_name(&self) -> &'static str {
+        ["Conv1d", "Conv2d", "Conv3d"][D - 1]
+    }
+
+    fn extra_repr(&self) -> String {
+        let o = &self.options;
+        let mut s = format!("{}, {}, kernel_size={}", self.in_channels, self.out_channels, py_tuple(&self.kernel_size));
+        s += &format!(", stride={}", o.stride.tuple());
+        match o.padding {
+            Padding::Lengths(lengths) if lengths.each() == [0; D] => {}
+            Padding::Lengths(lengths) => s += &format!(", padding={}", lengths.tuple()),
+            Padding::Same => s += ", padding=same",
+            Padding::Valid => s += ", padding=valid",
+        }
+        if o.dilation.each() != [1; D] {
+            s += &format!(", dilation={}", o.dilation.tuple());
+        }
+        if o.groups != 1 {
+            s += &format!(", groups={}", o.groups);
+        }
+        if self.bias.is_none() {
+            s += ", bias=False";
+        }
+        if o.padding_mode != PaddingMode::Zeros {
+            s += &format!(", padding_mode={}", o.padding_mode.name());
+        }
+        s
+    }
+
+    /// What is added before and after each dimension, the last one first, as `F.pad` takes it.
+    fn pad_list(&self) -> Vec<i64> {
+        let mut out = Vec::with_capacity(2 * D);
+        for d in (0..D).rev() {
+            let (before, after) = match self.options.padding {
+                Padding::Lengths(lengths) => (lengths.each()[d], lengths.each()[d]),
+                Padding::Valid => (0, 0),
+                Padding::Same => {
+                    let total = self.options.dilation.each()[d] * (self.kernel_size[d] - 1);
+                    (total / 2, total - total / 2)
+                }
+            };
+            out.extend([before as i64, after as i64]);
+        }
+        out
+    }
+}
+
+impl<const D: usize> Forward for Conv<D> {
+    #[track_caller]
+    fn forward(&self, x: &Tensor) -> Tensor {
+        let o = &self.options;
+        let options = ops::ConvOptions::default()
+            .stride(o.stride.each())
+            .dilation(o.dilation.each())
+            .groups(o.groups as i64);
+        let conv = match D {
+            1 => ops::conv1d,
+            2 => ops::conv2d,
+            _ => ops::conv3d,
+        };
+        let bias = self.bias.as_deref();
+        if o.padding_mode != PaddingMode::Zeros {
+            let mode = ops::PadOptions::default().mode(o.padding_mode.name());
+            let padded = ops::pad(x, &self.pad_list(), &mode).or_panic();
+            return conv(&padded, &self.weight, bias, &options).or_panic();
+        }
+        let options = match o.padding {
+            Padding::Lengths(lengths) => options.padding(lengths.each()),
+            Padding::Same => options.padding("same"),
+            Padding::Valid => options.padding("valid"),
+        };
+        conv(x, &self.weight, bias, &options).or_panic()
+    }
+}

@@ -1,0 +1,118 @@
+//! Tables of vectors.
+
+use super::{Place, py_bool};
+use crate::init;
+use crate::module::{Forward, Module, ModuleState, Parameter};
+use crate::options::options;
+use flambeau_autograd::{OrPanic, Tensor, no_grad, ops};
+use flambeau_tensor::print::py_float;
+use flambeau_tensor::{DType, Device};
+
+options! {
+    /// Options of [`Embedding`].
+    EmbeddingOptions {
+        /// The row that gets no gradient and starts as zeros (none).
+        padding_idx: Option<i64> = None,
+        /// Rows of a larger norm are scaled down when they are looked up (none).
+        max_norm: Option<f64> = None,
+        /// Which norm that is (2).
+        norm_type: f64 = 2.0,
+        /// Whether a row's gradient is divided by how often the row was named (false).
+        scale_grad_by_freq: bool = false,
+        /// The table's dtype (the default dtype).
+        dtype: Option<DType> = None,
+        /// The table's device (the default device).
+        device: Option<Device> = None,
+    }
+}
+
+/// The rows of a table that indices name: `nn.Embedding(num_embeddings, embedding_dim)`. The table starts standard normal.
+#[derive(Module)]
+#[module(extra_repr)]
+pub struct Embedding {
+    #[module(skip)]
+    options: EmbeddingOptions,
+    /// [num_embeddings, embedding_dim].
+    pub weight: Parameter,
+    state: ModuleState,
+}
+
+impl Embedding {
+    /// With PyTorch's defaults.
+    #[track_caller]
+    pub fn new(num_embeddings: usize, embedding_dim: usize) -> Self {
+        Self::with(num_embeddings, embedding_dim, |o| o)
+    }
+
+    /// With options: `padding_idx`, `max_norm`, `norm_type`, `scale_grad_by_freq`, `dtype`, `device`.
+    ///
+    /// # Panics
+    /// When there is no row `padding_idx`.
+    #[track_caller]
+    pub fn with(
+        num_embeddings: usize,
+        embedding_dim: usize,
+        options: impl FnOnce(EmbeddingOptions) -> EmbeddingOptions,
+    ) -> Self {
+        let options = checked(options(EmbeddingOptions::default()), num_embeddings);
+        let place = Place::new(options.dtype, options.device);
+        let weight = init::normal_(&place.zeros(&[num_embeddings, embedding_dim]), 0.0, 1.0);
+        if let Some(row) = options.padding_idx {
+            let _guard = no_grad();
+            weight.select(0, row).fill_(0);
+        }
+        Embedding { options, weight: Parameter::new(&weight), state: ModuleState::new() }
+    }
+
+    /// Over a given table, which is frozen: `nn.Embedding.from_pretrained(embeddings)`; let it learn with
+    /// `requires_grad_(true)`.
+    #[track_caller]
+    pub fn from_pretrained(embeddings: &Tensor, options: impl FnOnce(EmbeddingOptions) -> EmbeddingOptions) -> Self {
+        assert!(embeddings.dim() == 2, "Embeddings parameter is expected to be 2-dimensional");
+        let options = checked(options(EmbeddingOptions::default()), embeddings.size()[0]);
+        let weight = Parameter::with_requires_grad(embeddings, false);
+        Embedding { options, weight, state: ModuleState::new() }
+    }
+
+    fn extra_repr(&self) -> String {
+        let (size, o) = (self.weight.size(), &self.options);
+        let mut s = format!("{}, {}", size[0], size[1]);
+        if let Some(row) = o.padding_idx {
+            s += &format!(", padding_idx={row}");
+        }
+        if let Some(norm) = o.max_norm {
+            s += &format!(", max_norm={}", py_float(norm));
+        }
+        if o.norm_type != 2.0 {
+            s += &format!(", norm_type={}", py_float(o.norm_type));
+        }
+        if o.scale_grad_by_freq {
+            s += &format!(", scale_grad_by_freq={}", py_bool(true));
+        }
+        s
+    }
+}
+
+/// The options with a padding row that counts from the start.
+#[track_caller]
+fn checked(mut options: EmbeddingOptions, rows: usize) -> EmbeddingOptions {
+    if let Some(row) = &mut options.padding_idx {
+        let n = rows as i64;
+        assert!((-n..n).contains(row), "Padding_idx must be within num_embeddings");
+        *row = row.rem_euclid(n);
+    }
+    options
+}
+
+impl Forward for Embedding {
+    #[track_caller]
+    fn forward(&self, x: &Tensor) -> Tensor {
+        let o = &self.options;
+        if let Some(norm) = o.max_norm {
+            ops::embedding_renorm_(&self.weight, x, norm, o.norm_type).or_panic();
+        }
+        let options =
+            ops::EmbeddingOptions { padding_idx: o.padding_idx, scale_grad_by_freq: o.scale_grad_by_freq };
+        ops::embedding(&self.weight, x, options).or_panic()
+    }
+}

@@ -1,0 +1,122 @@
+//! Affine maps.
+
+use super::{Place, py_bool, weight_and_bias};
+use crate::module::{Forward, Module, ModuleState, Parameter};
+use crate::options::options;
+use crate::init;
+use flambeau_autograd::{OrPanic, Tensor, ops};
+use flambeau_tensor::{DType, Device};
+
+options! {
+    /// Options of [`Linear`] and [`Bilinear`].
+    LinearOptions {
+        /// Whether a bias is added (true).
+        bias: bool = true,
+        /// The parameters' dtype (the default dtype).
+        dtype: Option<DType> = None,
+        /// The parameters' device (the default device).
+        device: Option<Device> = None,
+    }
+}
+
+/// x Wᵀ + b over the last dimension: `nn.Linear(in_features, out_features, bias)`. W is [out, in].
+#[derive(Module)]
+#[module(extra_repr)]
+pub struct Linear {
+    /// The numbers of inputs.
+    pub in_features: usize,
+    /// The number of outputs.
+    pub out_features: usize,
+    /// [out, in].
+    pub weight: Parameter,
+    /// [out].
+    pub bias: Option<Parameter>,
+    state: ModuleState,
+}
+
+impl Linear {
+    /// With a bias.
+    #[track_caller]
+    pub fn new(in_features: usize, out_features: usize) -> Self {
+        Self::with(in_features, out_features, |o| o)
+    }
+
+    /// With options: `bias`, `dtype`, `device`.
+    #[track_caller]
+    pub fn with(
+        in_features: usize,
+        out_features: usize,
+        options: impl FnOnce(LinearOptions) -> LinearOptions,
+    ) -> Self {
+        let o = options(LinearOptions::default());
+        let place = Place::new(o.dtype, o.device);
+        let (weight, bias) = weight_and_bias(&[out_features, in_features], o.bias.then_some(out_features), place);
+        Linear { in_features, out_features, weight, bias, state: ModuleState::new() }
+    }
+
+    fn extra_repr(&self) -> String {
+        let (i, o) = (self.in_features, self.out_features);
+        format!("in_features={i}, out_features={o}, bias={}", py_bool(self.bias.is_some()))
+    }
+}
+
+impl Forward for Linear {
+    #[track_caller]
+    fn forward(&self, x: &Tensor) -> Tensor {
+        ops::linear(x, &self.weight, self.bias.as_deref()).or_panic()
+    }
+}
+
+/// x₁ᵀ Wₒ x₂ + bₒ for each output: `nn.Bilinear(in1_features, in2_features, out_features, bias)`. W is [out, in1, in2].
+#[derive(Module)]
+#[module(extra_repr)]
+pub struct Bilinear {
+    /// The length of the first input's last dimension.
+    pub in1_features: usize,
+    /// The length of the second input's last dimension.
+    pub in2_features: usize,
+    /// The number of outputs.
+    pub out_features: usize,
+    /// [out, in1, in2].
+    pub weight: Parameter,
+    /// [out].
+    pub bias: Option<Parameter>,
+    state: ModuleState,
+}
+
+impl Bilinear {
+    /// With a bias.
+    #[track_caller]
+    pub fn new(in1_features: usize, in2_features: usize, out_features: usize) -> Self {
+        Self::with(in1_features, in2_features, out_features, |o| o)
+    }
+
+    /// With options: `bias`, `dtype`, `device`. Both parameters are uniform over ±1/√in1.
+    #[track_caller]
+    pub fn with(
+        in1_features: usize,
+        in2_features: usize,
+        out_features: usize,
+        options: impl FnOnce(LinearOptions) -> LinearOptions,
+    ) -> Self {
+        let o = options(LinearOptions::default());
+        let place = Place::new(o.dtype, o.device);
+        let bound = 1.0 / (in1_features as f64).sqrt();
+        let uniform = |shape: &[usize]| Parameter::new(&init::uniform_(&place.zeros(shape), -bound, bound));
+        let weight = uniform(&[out_features, in1_features, in2_features]);
+        let bias = o.bias.then(|| uniform(&[out_features]));
+        Bilinear { in1_features, in2_features, out_features, weight, bias, state: ModuleState::new() }
+    }
+
+    fn extra_repr(&self) -> String {
+        let Bilinear { in1_features, in2_features, out_features, .. } = self;
+        let bias = py_bool(self.bias.is_some());
+        format!("in1_features={in1_features}, in2_features={in2_features}, out_features={out_features}, bias={bias}")
+    }
+
+    /// Of tensors [*, in1] and [*, in2], a tensor [*, out].
+    #[track_caller]
+    pub fn call(&self, x1: &Tensor, x2: &Tensor) -> Tensor {
+        ops::bilinear(x1, x2, &self.weight, self.bias.as_deref()).or_panic()
+    }
+}

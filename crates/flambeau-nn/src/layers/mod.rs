@@ -1,0 +1,94 @@
+//! The layers of `torch.nn`.
+
+mod activation;
+mod activations;
+mod adaptive;
+mod containers;
+mod conv;
+mod conv_transpose;
+mod embedding;
+mod lengths;
+mod linear;
+mod pool;
+mod shape;
+mod softmax;
+
+pub use activation::{Activation, ActivationFunction};
+pub use activations::*;
+pub use adaptive::*;
+pub use containers::*;
+pub use conv::*;
+pub use conv_transpose::*;
+pub use embedding::*;
+pub use lengths::{Lengths, Padding, PaddingMode};
+pub use linear::*;
+pub use pool::*;
+pub use shape::*;
+pub use softmax::*;
+
+use crate::{Parameter, init};
+use flambeau_autograd::{OrPanic, Tensor, ops};
+use flambeau_device::default_device;
+use flambeau_tensor::{DType, Device, default_dtype};
+
+/// Where a layer's parameters are made.
+#[derive(Clone, Copy)]
+pub(crate) struct Place {
+    dtype: DType,
+    device: Device,
+}
+
+impl Place {
+    pub(crate) fn new(dtype: Option<DType>, device: Option<Device>) -> Self {
+        Place { dtype: dtype.unwrap_or_else(default_dtype), device: device.unwrap_or_else(default_device) }
+    }
+
+    #[track_caller]
+    pub(crate) fn zeros(self, shape: &[usize]) -> Tensor {
+        ops::zeros(shape, self.dtype, self.device).or_panic()
+    }
+
+    #[track_caller]
+    pub(crate) fn ones(self, shape: &[usize]) -> Tensor {
+        ops::ones(shape, self.dtype, self.device).or_panic()
+    }
+
+    #[track_caller]
+    pub(crate) fn counter(self) -> Tensor {
+        ops::zeros(&[], DType::I64, self.device).or_panic()
+    }
+}
+
+/// A weight and maybe a bias of linear maps and convolutions with PyTorch's initial numbers: the weight uniform over
+/// ±1/√fan_in (as `kaiming_uniform_` with a = √5), then the bias over the same bounds.
+#[track_caller]
+pub(crate) fn weight_and_bias(
+    shape: &[usize],
+    bias: Option<usize>,
+    place: Place,
+) -> (Parameter, Option<Parameter>) {
+    let weight = Parameter::new(&place.zeros(shape));
+    let bias = bias.map(|n| Parameter::new(&place.zeros(&[n])));
+    init::kaiming_uniform_with_(&weight, |o| o.a(5f64.sqrt()));
+    if let Some(bias) = &bias {
+        let (fan_in, _) = init::fans(&weight);
+        if fan_in > 0 {
+            let bound = 1.0 / (fan_in as f64).sqrt();
+            init::uniform_(bias, -bound, bound);
+        }
+    }
+    (weight, bias)
+}
+
+/// Python's `True` and `False`.
+pub(crate) fn py_bool(value: bool) -> &'static str {
+    if value { "True" } else { "False" }
+}
+
+/// Python's `(3, 4)` and `(3,)`.
+pub(crate) fn py_tuple(values: &[usize]) -> String {
+    match values {
+        [one] => format!("({one},)"),
+        _ => format!("({})", values.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
+    }
+}

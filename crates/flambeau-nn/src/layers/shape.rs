@@ -1,0 +1,83 @@
+//! Layers that only change the shape.
+
+use super::{Activation, ActivationFunction, py_tuple};
+use crate::module::{Forward, Module, ModuleState};
+use crate::options::options;
+use flambeau_autograd::Tensor;
+
+options! {
+    /// The function of [`Identity`].
+    IdentityOptions {}
+}
+
+/// x itself: `nn.Identity`.
+pub type Identity = Activation<IdentityOptions>;
+
+impl ActivationFunction for IdentityOptions {
+    const NAME: &'static str = "Identity";
+    fn apply(&self, x: &Tensor) -> Tensor {
+        x.clone()
+    }
+}
+
+options! {
+    /// Options of [`Flatten`].
+    FlattenOptions {
+        /// The first dimension to be joined (1).
+        start_dim: i64 = 1,
+        /// The last dimension to be joined (−1).
+        end_dim: i64 = -1,
+    }
+}
+
+/// A range of dimensions joined to one; by default all but the batch's: `nn.Flatten(start_dim, end_dim)`.
+pub type Flatten = Activation<FlattenOptions>;
+
+impl ActivationFunction for FlattenOptions {
+    const NAME: &'static str = "Flatten";
+    #[track_caller]
+    fn apply(&self, x: &Tensor) -> Tensor {
+        x.flatten(self.start_dim, self.end_dim)
+    }
+    fn extra_repr(&self) -> String {
+        format!("start_dim={}, end_dim={}", self.start_dim, self.end_dim)
+    }
+}
+
+/// One dimension split into several: `nn.Unflatten(dim, unflattened_size)`.
+#[derive(Module)]
+#[module(extra_repr)]
+pub struct Unflatten {
+    /// The dimension that is split.
+    pub dim: i64,
+    /// Its parts' lengths.
+    #[module(skip)]
+    pub unflattened_size: Vec<usize>,
+    state: ModuleState,
+}
+
+impl Unflatten {
+    /// Splits `dim` into parts of these lengths.
+    pub fn new(dim: i64, unflattened_size: &[usize]) -> Self {
+        Unflatten { dim, unflattened_size: unflattened_size.to_vec(), state: ModuleState::new() }
+    }
+
+    fn extra_repr(&self) -> String {
+        format!("dim={}, unflattened_size={}", self.dim, py_tuple(&self.unflattened_size))
+    }
+}
+
+impl Forward for Unflatten {
+    #[track_caller]
+    fn forward(&self, x: &Tensor) -> Tensor {
+        let size = x.size();
+        let length = x.size_dim(self.dim);
+        let d = if self.dim < 0 { self.dim + size.len() as i64 } else { self.dim } as usize;
+        assert!(
+            self.unflattened_size.iter().product::<usize>() == length,
+            "unflatten: Provided sizes {:?} don't multiply up to the size of dim {d} ({length}) in the input tensor",
+            self.unflattened_size
+        );
+        x.view([&size[..d], &self.unflattened_size, &size[d + 1..]].concat())
+    }
+}

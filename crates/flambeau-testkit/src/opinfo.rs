@@ -1,0 +1,103 @@
+//! One row per operation.
+
+use flambeau_autograd::ops::Operand;
+use flambeau_autograd::{Result, Tensor};
+
+use crate::args::{Args, CallResult};
+
+/// How a row calls its operation.
+#[derive(Clone, Copy)]
+pub enum Call {
+    /// A function of one tensor.
+    Unary(fn(&Tensor) -> Result<Tensor>),
+    /// A function of two tensors.
+    Binary(fn(&Tensor, &Tensor) -> Result<Tensor>),
+    /// A function of a tensor and a tensor or number.
+    Operand(fn(&Tensor, Operand<'_>) -> Result<Tensor>),
+    /// Anything else: reads its arguments itself.
+    General(fn(&Args) -> CallResult),
+}
+
+/// An operation: its name in PyTorch's OpInfo database (with its variant) and how to call it.
+#[derive(Clone, Copy)]
+pub struct OpInfo {
+    /// `max.reduction_with_dim`.
+    pub name: &'static str,
+    /// How to call it.
+    pub call: Call,
+    /// Why `gradcheck` does not apply: the function has no derivative where the samples are, or is defined to have another.
+    pub skip_gradcheck: Option<&'static str>,
+    /// Why `gradgradcheck` does not apply.
+    pub skip_gradgradcheck: Option<&'static str>,
+}
+
+impl OpInfo {
+    const fn new(name: &'static str, call: Call) -> Self {
+        OpInfo { name, call, skip_gradcheck: None, skip_gradgradcheck: None }
+    }
+
+    /// A row for a function of one tensor.
+    pub const fn unary(name: &'static str, f: fn(&Tensor) -> Result<Tensor>) -> Self {
+        Self::new(name, Call::Unary(f))
+    }
+
+    /// A row for a function of two tensors.
+    pub const fn binary(name: &'static str, f: fn(&Tensor, &Tensor) -> Result<Tensor>) -> Self {
+        Self::new(name, Call::Binary(f))
+    }
+
+    /// A row for a function of a tensor and a tensor or number.
+    pub const fn operand(name: &'static str, f: fn(&Tensor, Operand<'_>) -> Result<Tensor>) -> Self {
+        Self::new(name, Call::Operand(f))
+    }
+
+    /// A row that reads its arguments itself.
+    pub const fn general(name: &'static str, f: fn(&Args) -> CallResult) -> Self {
+        Self::new(name, Call::General(f))
+    }
+
+    /// Keeps the row out of gradcheck and gradgradcheck.
+    #[must_use]
+    pub const fn no_gradcheck(mut self, why: &'static str) -> Self {
+        self.skip_gradcheck = Some(why);
+        self.skip_gradgradcheck = Some(why);
+        self
+    }
+
+    /// Keeps the row out of gradgradcheck.
+    #[must_use]
+    pub const fn no_gradgradcheck(mut self, why: &'static str) -> Self {
+        self.skip_gradgradcheck = Some(why);
+        self
+    }
+
+    /// Runs the operation.
+    ///
+    /// # Errors
+    /// When it refuses the arguments, or they have no form in Rust.
+    pub fn run(&self, args: &Args) -> CallResult {
+        match self.call {
+            Call::Unary(f) => one(f(args.x()?)),
+            Call::Binary(f) => one(f(args.x()?, args.tensor(1, "other")?)),
+            Call::Operand(f) => one(f(args.x()?, args.operand(1, "other")?)),
+            Call::General(f) => f(args),
+        }
+    }
+}
+
+/// The result of an operation of one output.
+///
+/// # Errors
+/// The operation's.
+pub fn one(result: Result<Tensor>) -> CallResult {
+    Ok(vec![result?])
+}
+
+/// The result of an operation of two outputs.
+///
+/// # Errors
+/// The operation's.
+pub fn two(result: Result<(Tensor, Tensor)>) -> CallResult {
+    let (a, b) = result?;
+    Ok(vec![a, b])
+}

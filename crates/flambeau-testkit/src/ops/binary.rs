@@ -1,0 +1,87 @@
+//! Functions of several tensors, element by element.
+
+use flambeau_autograd::Tensor;
+use flambeau_autograd::ops::{self, Operand, RoundingMode};
+
+use crate::args::{Args, CallResult};
+use crate::opinfo::{OpInfo, one};
+
+fn truth(value: bool) -> CallResult {
+    Ok(vec![flambeau_autograd::from_vec(vec![value], ())])
+}
+
+fn scaled(
+    a: &Args,
+    plain: fn(&Tensor, Operand<'_>) -> flambeau_autograd::Result<Tensor>,
+    scaled: fn(&Tensor, Operand<'_>, flambeau_tensor::Scalar) -> flambeau_autograd::Result<Tensor>,
+) -> CallResult {
+    let (x, y) = (a.x()?, a.operand(1, "other")?);
+    one(match a.opt_scalar(2, "alpha")? {
+        Some(alpha) => scaled(x, y, alpha),
+        None => plain(x, y),
+    })
+}
+
+pub(super) const ROWS: &[OpInfo] = &[
+    OpInfo::binary("__radd__", |x, y| ops::add(y, x)),
+    OpInfo::binary("__rdiv__", |x, y| ops::mul(&ops::reciprocal(x)?, y)),
+    OpInfo::binary("__rmul__", |x, y| ops::mul(y, x)),
+    OpInfo::binary("__rpow__", |x, y| ops::pow(y, x)),
+    OpInfo::binary("__rsub__", |x, y| ops::rsub(x, y)),
+    OpInfo::general("add", |a| scaled(a, |x, y| ops::add(x, y), |x, y, s| ops::add_scaled(x, y, s))),
+    OpInfo::general("addcdiv", |a| {
+        let (x, p, q) = (a.x()?, a.tensor(1, "tensor1")?, a.tensor(2, "tensor2")?);
+        one(ops::addcdiv(x, p, q, a.scalar_or_one(3, "value")?))
+    }),
+    OpInfo::general("addcmul", |a| {
+        let (x, p, q) = (a.x()?, a.tensor(1, "tensor1")?, a.tensor(2, "tensor2")?);
+        one(ops::addcmul(x, p, q, a.scalar_or_one(3, "value")?))
+    }),
+    OpInfo::general("allclose", |a| {
+        let (rtol, atol) = (a.float(2, "rtol", 1e-5)?, a.float(3, "atol", 1e-8)?);
+        let equal_nan = a.bool(4, "equal_nan", false)?;
+        truth(ops::allclose(a.x()?, a.tensor(1, "other")?, rtol, atol, equal_nan)?)
+    }),
+    OpInfo::operand("atan2", |x, y| ops::atan2(x, y)),
+    OpInfo::operand("bitwise_and", |x, y| ops::bitwise_and(x, y)),
+    OpInfo::operand("bitwise_or", |x, y| ops::bitwise_or(x, y)),
+    OpInfo::operand("bitwise_xor", |x, y| ops::bitwise_xor(x, y)),
+    OpInfo::operand("div.floor_rounding", |x, y| ops::div_rounded(x, y, RoundingMode::Floor)),
+    OpInfo::operand("div.no_rounding_mode", |x, y| ops::div(x, y)),
+    OpInfo::operand("div.trunc_rounding", |x, y| ops::div_rounded(x, y, RoundingMode::Trunc)),
+    OpInfo::operand("eq", |x, y| ops::eq(x, y)),
+    OpInfo::general("equal", |a| truth(ops::equal(a.x()?, a.tensor(1, "other")?)?)),
+    OpInfo::operand("floor_divide", |x, y| ops::floor_divide(x, y)).no_gradcheck("PyTorch defines no derivative"),
+    OpInfo::operand("fmod", |x, y| ops::fmod(x, y)),
+    OpInfo::operand("ge", |x, y| ops::ge(x, y)),
+    OpInfo::operand("gt", |x, y| ops::gt(x, y)),
+    OpInfo::general("isclose", |a| {
+        let (rtol, atol) = (a.float(2, "rtol", 1e-5)?, a.float(3, "atol", 1e-8)?);
+        one(ops::isclose(a.x()?, a.tensor(1, "other")?, rtol, atol, a.bool(4, "equal_nan", false)?))
+    }),
+    OpInfo::operand("le", |x, y| ops::le(x, y)),
+    OpInfo::general("lerp", |a| one(ops::lerp(a.x()?, a.tensor(1, "end")?, a.operand(2, "weight")?))),
+    OpInfo::binary("logaddexp", ops::logaddexp),
+    OpInfo::operand("logical_and", |x, y| ops::logical_and(x, y)),
+    OpInfo::operand("logical_or", |x, y| ops::logical_or(x, y)),
+    OpInfo::operand("logical_xor", |x, y| ops::logical_xor(x, y)),
+    OpInfo::operand("lt", |x, y| ops::lt(x, y)),
+    OpInfo::binary("max.binary", ops::maximum),
+    OpInfo::binary("maximum", ops::maximum),
+    OpInfo::binary("min.binary", ops::minimum),
+    OpInfo::binary("minimum", ops::minimum),
+    OpInfo::operand("mul", |x, y| ops::mul(x, y)),
+    OpInfo::operand("ne", |x, y| ops::ne(x, y)),
+    OpInfo::operand("pow", |x, y| ops::pow(x, y)),
+    OpInfo::operand("remainder", |x, y| ops::remainder(x, y)),
+    OpInfo::general("rsub", |a| {
+        let (x, y) = (a.x()?, a.operand(1, "other")?);
+        one(match a.opt_scalar(2, "alpha")? {
+            Some(alpha) => ops::rsub_scaled(x, y, alpha),
+            None => ops::rsub(x, y),
+        })
+    }),
+    OpInfo::general("sub", |a| scaled(a, |x, y| ops::sub(x, y), |x, y, s| ops::sub_scaled(x, y, s))),
+    OpInfo::general("where", |a| one(ops::where_(a.tensor(1, "condition")?, a.x()?, a.tensor(2, "other")?))),
+    OpInfo::operand("xlogy", |x, y| ops::xlogy(x, y)),
+];

@@ -1,0 +1,37 @@
+//! The rows, by family.
+
+mod binary;
+mod conv;
+mod copy;
+mod create;
+mod index;
+mod join;
+mod linalg;
+mod loss;
+mod nn;
+mod reduce;
+mod sort;
+mod unary;
+mod view;
+
+use crate::opinfo::OpInfo;
+
+/// Every row.
+pub fn all() -> Vec<OpInfo> {
+    let families = [
+        unary::ROWS,
+        binary::ROWS,
+        reduce::ROWS,
+        view::ROWS,
+        copy::ROWS,
+        create::ROWS,
+        join::ROWS,
+        index::ROWS,
+        sort::ROWS,
+        linalg::ROWS,
+        nn::ROWS,
+        loss::ROWS,
+        conv::ROWS,
+    ];
+    families.concat()
+}
