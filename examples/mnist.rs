@@ -11,13 +11,13 @@ use torch::nn::{self, Forward, Module};
 use torch::utils::data::DataLoader;
 use torch::{Device, Tensor, optim};
 
-use flambeau_examples::digits::{self, Digits};
+use flambeau_examples::digits::{self, DigitSet, Source};
 use flambeau_examples::plot::{self, Epoch};
 use flambeau_examples::progress;
 
 #[derive(Parser)]
 struct Options {
-    /// Folder with the IDX files of MNIST or FashionMNIST, gzip or not.
+    /// Folder with the IDX files of MNIST or FashionMNIST, gzip or not; `synthetic` for digits that the library draws.
     #[arg(long)]
     data: Option<PathBuf>,
     /// Passes over the training images.
@@ -66,13 +66,19 @@ impl Forward for SimpleNN {
 fn main() -> Result<(), Box<dyn Error>> {
     let options = Options::parse();
     torch::manual_seed(options.seed);
-    let Digits { train, test } = digits::load(options.data.as_deref())?;
-    let device = options.device;
+    match digits::find(options.data.as_deref())? {
+        Source::Files(parts) => train(&options, *parts),
+        Source::Drawn(parts) => train(&options, *parts),
+    }
+}
 
-    let loader = DataLoader::with(train.clone(), |o| o.batch_size(options.batch_size).shuffle(true));
+fn train<D: DigitSet>(options: &Options, [train, test]: [D; 2]) -> Result<(), Box<dyn Error>> {
+    let device = options.device;
+    let loader = DataLoader::with(train, |o| o.batch_size(options.batch_size).shuffle(true));
     let model = SimpleNN::new().to(device);
     let criterion = nn::CrossEntropyLoss::new();
     let optimizer = optim::Adam::new(model.parameters(), options.lr);
+    let (test_images, test_labels) = (test.images(), test.labels());
 
     let mut history = Vec::new();
     for epoch in 1..=options.epochs {
@@ -92,14 +98,15 @@ fn main() -> Result<(), Box<dyn Error>> {
         bar.finish_and_clear();
         let seconds = start.elapsed().as_secs_f64();
         let mean = total / loader.len() as f64;
-        let accuracy = digits::accuracy(&model, &test, device);
+        let accuracy = digits::accuracy(&model, &test_images, &test_labels, device);
         println!(
             "Epoch [{epoch}/{}], Loss: {last:.4}, mean {mean:.6}, test accuracy {accuracy:.4}, {seconds:.2} s",
             options.epochs
         );
         if options.plot.is_some() {
-            let train = digits::accuracy(&model, &train, device);
-            history.push(Epoch { loss: mean, train_accuracy: train, test_accuracy: accuracy });
+            let train = loader.dataset();
+            let train_accuracy = digits::accuracy(&model, &train.images(), &train.labels(), device);
+            history.push(Epoch { loss: mean, train_accuracy, test_accuracy: accuracy });
         }
     }
 

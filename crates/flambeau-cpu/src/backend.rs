@@ -1,8 +1,12 @@
 //! The CPU as a [`Backend`]: one line per primitive, which leads to the file that computes it.
 
-use crate::{arg_reduce, copy, gather, matmul, memory, pointwise, random, reduce, resample, scan, scatter, softmax, sort, windows};
+use crate::{
+    arg_reduce, copy, gather, matmul, memory, pointwise, random, reduce, resample, scan, scatter, softmax, sort,
+    windows,
+};
 use flambeau_tensor::backend::{
-    AvgPoolDivisor, ConvGeometry, Distribution, Epilogue, Extremum, PoolGeometry, ReduceOp, ResampleMode, ScanOp, ScatterOp,
+    AvgPoolDivisor, ConvGeometry, Distribution, Epilogue, Extremum, PoolGeometry, ReduceOp, ResampleMode, ScanOp,
+    ScatterOp,
 };
 use flambeau_tensor::pointwise::Pointwise;
 use flambeau_tensor::random::Generator;
@@ -74,7 +78,14 @@ impl Backend for CpuBackend {
         reduce::reduce(op, program, compute, inputs, scalars, dims, out)
     }
 
-    fn arg_reduce(&self, which: Extremum, src: &Array, dim: usize, values: Option<&Array>, indices: &Array) -> Result<()> {
+    fn arg_reduce(
+        &self,
+        which: Extremum,
+        src: &Array,
+        dim: usize,
+        values: Option<&Array>,
+        indices: &Array,
+    ) -> Result<()> {
         arg_reduce::arg_reduce(which, src, dim, values, indices)
     }
 
@@ -86,7 +97,15 @@ impl Backend for CpuBackend {
         sort::sort(first, src, dim, values, indices)
     }
 
-    fn matmul(&self, a: &Array, b: &Array, alpha: Scalar, beta: Scalar, epilogue: Epilogue<'_>, out: &Array) -> Result<()> {
+    fn matmul(
+        &self,
+        a: &Array,
+        b: &Array,
+        alpha: Scalar,
+        beta: Scalar,
+        epilogue: Epilogue<'_>,
+        out: &Array,
+    ) -> Result<()> {
         matmul::matmul(a, b, alpha, beta, epilogue, out)
     }
 

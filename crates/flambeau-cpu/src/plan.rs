@@ -28,7 +28,8 @@ impl Plan {
     /// Visits the dimensions in the order of `groups`, the last innermost, and merges neighbours within a group. Also
     /// returns how many dimensions each group is left with.
     pub fn grouped(shape: &[usize], operands: &[&[usize]], groups: &[&[usize]]) -> (Plan, SmallVec<[usize; 3]>) {
-        let mut merged = Plan { shape: Dims::new(), strides: SmallVec::from_elem(Dims::new(), operands.len()), flat: 0 };
+        let mut merged =
+            Plan { shape: Dims::new(), strides: SmallVec::from_elem(Dims::new(), operands.len()), flat: 0 };
         let mut counts = SmallVec::new();
         for group in groups {
             let start = merged.shape.len();
@@ -65,6 +66,12 @@ impl Plan {
         self.strides.rotate_left(n);
         let (low, high) = (self.flat & ((1 << n) - 1), self.flat >> n);
         self.flat = high | low << (count - n);
+    }
+
+    /// Whether operand `k` repeats one dense row, as a broadcast bias does.
+    pub fn repeats_a_row(&self, k: usize) -> bool {
+        let (last, outer) = (self.shape.len() - 1, &self.strides[k]);
+        outer[last] == 1 && outer[..last].iter().all(|&s| s == 0)
     }
 
     /// Whether operand `k`'s next `n` elements at the cursor lie side by side.

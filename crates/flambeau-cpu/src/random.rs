@@ -4,7 +4,8 @@ use crate::cast::Truth;
 use flambeau_tensor::access::Access;
 use flambeau_tensor::backend::Distribution;
 use flambeau_tensor::random::{
-    Generator, RandomElement, RandomError, RandomFloat, bernoulli_, exponential_, normal_, random_, random_from_to_, uniform_,
+    Generator, RandomElement, RandomError, RandomFloat, bernoulli_, exponential_, normal_, random_, random_from_to_,
+    uniform_,
 };
 use flambeau_tensor::{Array, DType, Error, Result};
 use half::{bf16, f16};
@@ -44,7 +45,9 @@ impl Call<'_> {
             Distribution::Uniform { from, to } => self.fill::<T>(|out| uniform_(g, out, from, to)),
             Distribution::Normal { mean, std } => self.fill::<T>(|out| normal_(g, out, mean, std)),
             Distribution::Exponential { rate } => self.fill::<T>(|out| exponential_(g, out, rate)),
-            Distribution::Bernoulli { .. } | Distribution::Integers { .. } | Distribution::FullRange => self.element::<T>(),
+            Distribution::Bernoulli { .. } | Distribution::Integers { .. } | Distribution::FullRange => {
+                self.element::<T>()
+            }
         }
     }
 

@@ -2,8 +2,8 @@
 //!
 //! Both are sums over few source pixels per output pixel, and separable: each dimension has its own table of taps.
 
-use crate::pool::FloatElement;
 use crate::pointwise::tile::View;
+use crate::pool::FloatElement;
 use crate::threads::parallel_for;
 use flambeau_tensor::access::Access;
 use flambeau_tensor::backend::ResampleMode;
@@ -26,7 +26,9 @@ fn taps(mode: ResampleMode, scale: f64, input: usize, output: usize, single: boo
     // PyTorch computes positions in the type that it interpolates in.
     let round = |x: f64| if single { f64::from(x as f32) } else { x };
     let step = match mode {
-        ResampleMode::Linear { align_corners: true } if output > 1 => round((input as f64 - 1.0) / (output as f64 - 1.0)),
+        ResampleMode::Linear { align_corners: true } if output > 1 => {
+            round((input as f64 - 1.0) / (output as f64 - 1.0))
+        }
         ResampleMode::Linear { align_corners: true } => 0.0,
         _ if scale > 0.0 => round(1.0 / scale),
         _ => round(input as f64 / output as f64),

@@ -39,19 +39,33 @@ impl ForDType for Scan<'_> {
                 let next = |i: usize| {
                     let mut value = T::default();
                     // SAFETY: the access is held, and the line lies in the array.
-                    unsafe { cast_raw(from.dtype, from.at(at[0] + i * step_src), to.dtype, (&raw mut value).cast(), 1) };
+                    unsafe {
+                        cast_raw(from.dtype, from.at(at[0] + i * step_src), to.dtype, (&raw mut value).cast(), 1)
+                    };
                     value
                 };
                 let line = to.at(at[1]).cast::<T>();
                 // SAFETY: as above; the line belongs to this thread.
                 let put = |i: usize, value: T| unsafe { *line.add(i * step_out) = value };
                 match (out.dtype(), op) {
-                    (DType::F32 | DType::F64, ScanOp::Sum) => run(n, 0.0, |s, i| s + next(i).to_f64(), |i, s| put(i, T::from_f64(s))),
-                    (DType::F32 | DType::F64, ScanOp::Prod) => run(n, 1.0, |s, i| s * next(i).to_f64(), |i, s| put(i, T::from_f64(s))),
-                    (DType::F16 | DType::BF16, ScanOp::Sum) => run(n, 0.0, |s, i| s + next(i).to_f32(), |i, s| put(i, T::from_f32(s))),
-                    (DType::F16 | DType::BF16, ScanOp::Prod) => run(n, 1.0, |s, i| s * next(i).to_f32(), |i, s| put(i, T::from_f32(s))),
-                    (_, ScanOp::Sum) => run(n, 0, |s: i64, i| s.wrapping_add(next(i).to_i64()), |i, s| put(i, T::from_i64(s))),
-                    (_, ScanOp::Prod) => run(n, 1, |s: i64, i| s.wrapping_mul(next(i).to_i64()), |i, s| put(i, T::from_i64(s))),
+                    (DType::F32 | DType::F64, ScanOp::Sum) => {
+                        run(n, 0.0, |s, i| s + next(i).to_f64(), |i, s| put(i, T::from_f64(s)))
+                    }
+                    (DType::F32 | DType::F64, ScanOp::Prod) => {
+                        run(n, 1.0, |s, i| s * next(i).to_f64(), |i, s| put(i, T::from_f64(s)))
+                    }
+                    (DType::F16 | DType::BF16, ScanOp::Sum) => {
+                        run(n, 0.0, |s, i| s + next(i).to_f32(), |i, s| put(i, T::from_f32(s)))
+                    }
+                    (DType::F16 | DType::BF16, ScanOp::Prod) => {
+                        run(n, 1.0, |s, i| s * next(i).to_f32(), |i, s| put(i, T::from_f32(s)))
+                    }
+                    (_, ScanOp::Sum) => {
+                        run(n, 0, |s: i64, i| s.wrapping_add(next(i).to_i64()), |i, s| put(i, T::from_i64(s)))
+                    }
+                    (_, ScanOp::Prod) => {
+                        run(n, 1, |s: i64, i| s.wrapping_mul(next(i).to_i64()), |i, s| put(i, T::from_i64(s)))
+                    }
                 }
             });
         });

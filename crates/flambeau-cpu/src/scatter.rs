@@ -68,7 +68,9 @@ impl Scatter<'_> {
     /// Combines in type `A`, which holds every `T`.
     fn combine<T: Number, A: Lane>(&self) {
         let with = |fold: Fold| {
-            move |old: T, new: T| crate::cast::cast::<A, T>(A::combine(fold, crate::cast::cast(old), crate::cast::cast(new)))
+            move |old: T, new: T| {
+                crate::cast::cast::<A, T>(A::combine(fold, crate::cast::cast(old), crate::cast::cast(new)))
+            }
         };
         match self.op {
             ScatterOp::Set => self.each::<T>(|_, value| value),

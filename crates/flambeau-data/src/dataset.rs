@@ -1,4 +1,4 @@
-//! Sets of samples, and sets made of others.
+//! Sets of samples, and sets made of others. An `Arc` of a set is a set, for sets that are used in several places.
 
 use crate::collate::{BatchOf, Collate};
 use crate::error::{Error, Result};
@@ -69,16 +69,6 @@ impl<D: Dataset + ?Sized> Dataset for Arc<D> {
         D::Item: Collate,
     {
         (**self).get_batch(indices)
-    }
-}
-
-impl<T: Clone + Send + Sync> Dataset for Vec<T> {
-    type Item = T;
-    fn len(&self) -> usize {
-        self.as_slice().len()
-    }
-    fn get(&self, index: usize) -> Result<T> {
-        self.as_slice().get(index).cloned().ok_or_else(|| out_of_range(index, self.as_slice().len()))
     }
 }
 
@@ -159,14 +149,14 @@ tensor_datasets! {
 /// Some of another set's samples: `torch.utils.data.Subset`.
 #[derive(Clone)]
 pub struct Subset<D> {
-    dataset: Arc<D>,
+    dataset: D,
     indices: Vec<usize>,
 }
 
 impl<D: Dataset> Subset<D> {
     /// The samples `indices` of `dataset`, in that order.
-    pub fn new(dataset: impl Into<Arc<D>>, indices: impl IntoIterator<Item = usize>) -> Self {
-        Subset { dataset: dataset.into(), indices: indices.into_iter().collect() }
+    pub fn new(dataset: D, indices: impl IntoIterator<Item = usize>) -> Self {
+        Subset { dataset, indices: indices.into_iter().collect() }
     }
 
     /// The whole set.
@@ -241,8 +231,8 @@ impl<D: Dataset> Dataset for ConcatDataset<D> {
 /// # Panics
 /// When the lengths do not sum up to the set's.
 #[track_caller]
-pub fn random_split<D: Dataset>(dataset: impl Into<Arc<D>>, lengths: &[usize]) -> Vec<Subset<D>> {
-    split(dataset.into(), lengths, None).or_panic()
+pub fn random_split<D: Dataset>(dataset: D, lengths: &[usize]) -> Vec<Subset<Arc<D>>> {
+    split(Arc::new(dataset), lengths, None).or_panic()
 }
 
 /// [`random_split`] by a generator of the caller's.
@@ -250,12 +240,8 @@ pub fn random_split<D: Dataset>(dataset: impl Into<Arc<D>>, lengths: &[usize]) -
 /// # Panics
 /// As [`random_split`].
 #[track_caller]
-pub fn random_split_with<D: Dataset>(
-    dataset: impl Into<Arc<D>>,
-    lengths: &[usize],
-    generator: &Generator,
-) -> Vec<Subset<D>> {
-    split(dataset.into(), lengths, Some(generator)).or_panic()
+pub fn random_split_with<D: Dataset>(dataset: D, lengths: &[usize], generator: &Generator) -> Vec<Subset<Arc<D>>> {
+    split(Arc::new(dataset), lengths, Some(generator)).or_panic()
 }
 
 /// [`random_split`] by shares that sum up to 1, as lengths rounded down; what is left over goes to the first parts, one
@@ -265,11 +251,10 @@ pub fn random_split_with<D: Dataset>(
 /// When a share is not between 0 and 1 or they do not sum up to 1.
 #[track_caller]
 pub fn random_split_fractions<D: Dataset>(
-    dataset: impl Into<Arc<D>>,
+    dataset: D,
     fractions: &[f64],
     generator: Option<&Generator>,
-) -> Vec<Subset<D>> {
-    let dataset = dataset.into();
+) -> Vec<Subset<Arc<D>>> {
     let sum: f64 = fractions.iter().sum();
     // Python's math.isclose, and not above 1.
     assert!(
@@ -283,10 +268,10 @@ pub fn random_split_fractions<D: Dataset>(
     let left = dataset.len() - lengths.iter().sum::<usize>();
     let parts = lengths.len();
     (0..left).for_each(|i| lengths[i % parts] += 1);
-    split(dataset, &lengths, generator).or_panic()
+    split(Arc::new(dataset), &lengths, generator).or_panic()
 }
 
-fn split<D: Dataset>(dataset: Arc<D>, lengths: &[usize], generator: Option<&Generator>) -> Result<Vec<Subset<D>>> {
+fn split<D: Dataset>(dataset: Arc<D>, lengths: &[usize], generator: Option<&Generator>) -> Result<Vec<Subset<Arc<D>>>> {
     if lengths.iter().sum::<usize>() != dataset.len() {
         let what = "Sum of input lengths does not equal the length of the input dataset!";
         return Err(Error::Value(what.into()));

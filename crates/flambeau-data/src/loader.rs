@@ -35,32 +35,32 @@ pub struct DataLoader<D, B = (Tensor, Tensor)> {
 impl<D: Dataset + 'static> DataLoader<D, BatchOf<D>>
 where
     D::Item: Collate,
+    BatchOf<D>: Send,
 {
     /// Batches of `batch_size` in order: `DataLoader(dataset, batch_size)`.
     ///
     /// # Panics
     /// When `batch_size` is 0.
     #[track_caller]
-    pub fn new(dataset: impl Into<Arc<D>>, batch_size: usize) -> Self {
+    pub fn new(dataset: D, batch_size: usize) -> Self {
         Self::with(dataset, |o| o.batch_size(batch_size))
     }
 }
 
-impl<D: Dataset + 'static, B: 'static> DataLoader<D, B> {
+impl<D: Dataset + 'static, B: Send + 'static> DataLoader<D, B> {
     /// Batches as the options say: `DataLoader::with(dataset, |o| o.batch_size(64).shuffle(true))`.
     ///
     /// # Panics
     /// With PyTorch's words, when options exclude each other or are 0.
     #[track_caller]
     pub fn with(
-        dataset: impl Into<Arc<D>>,
+        dataset: D,
         options: impl FnOnce(DataLoaderOptions<D, BatchOf<D>>) -> DataLoaderOptions<D, B>,
     ) -> Self
     where
         D::Item: Collate,
     {
-        let dataset = dataset.into();
-        options(DataLoaderOptions::new()).build(dataset).or_panic()
+        options(DataLoaderOptions::new()).build(Arc::new(dataset)).or_panic()
     }
 
     /// The dataset.
@@ -103,7 +103,7 @@ impl<D: Dataset + 'static, B: 'static> DataLoader<D, B> {
     }
 }
 
-impl<'a, D: Dataset + 'static, B: 'static> IntoIterator for &'a DataLoader<D, B> {
+impl<'a, D: Dataset + 'static, B: Send + 'static> IntoIterator for &'a DataLoader<D, B> {
     type Item = B;
     type IntoIter = Iter<'a, D, B>;
     #[track_caller]

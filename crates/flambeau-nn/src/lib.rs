@@ -45,10 +45,12 @@ mod error;
 pub mod functional;
 pub mod init;
 mod layers;
+mod losses;
 mod module;
 mod options;
 
 pub use error::{Error, Result};
 pub use flambeau_macros::Module;
 pub use layers::*;
+pub use losses::*;
 pub use module::*;

@@ -40,6 +40,20 @@ pub enum Error {
         /// The rule that the value breaks.
         what: String,
     },
+    /// The file is fine, but its tensors cannot be made here.
+    #[error("cannot load {}: {source}", path.display())]
+    Memory {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: flambeau_tensor::Error,
+    },
+    /// A file's value is not what a module or an optimizer can load.
+    #[error("expected a state_dict, whose keys are strings and whose values are tensors, but found {what}")]
+    NoStateDict {
+        /// What stands there instead.
+        what: String,
+    },
 }
 
 /// A result whose error is [`enum@Error`].

@@ -1,12 +1,14 @@
 //! Reads and writes PyTorch's files for flambeau.
 //!
-//! [`pth`] is the format of `torch.save`; what a file holds is a [`Value`] whose tensors index a list of storages. This
-//! floor knows bytes, shapes and dtypes.
+//! [`save`] and [`load`] are `torch.save` and `torch.load`; what a file holds is a [`Value`] with tensors as leaves.
+//! [`pth`] is the format below them, with bytes, shapes and dtypes: there a tensor indexes a list of storages.
 
 mod atomic;
 mod error;
 mod pickle;
 pub mod pth;
+mod tensors;
 
 pub use error::{Error, Result};
 pub use pickle::{Dict, DictKind, RawTensor, Value};
+pub use tensors::{Save, load, save};

@@ -80,8 +80,7 @@ fn acquire_kernel(shared: &Shared, write: bool) -> Result<()> {
             return Err(borrowed(shared, write));
         }
         let free = word & busy == 0 && word & READERS < READERS;
-        if free
-            && shared.access.compare_exchange_weak(word, word + mine, Ordering::Acquire, Ordering::Relaxed).is_ok()
+        if free && shared.access.compare_exchange_weak(word, word + mine, Ordering::Acquire, Ordering::Relaxed).is_ok()
         {
             return Ok(());
         }

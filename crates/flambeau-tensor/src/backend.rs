@@ -211,14 +211,29 @@ pub trait Backend: Send + Sync + std::fmt::Debug {
     ) -> Result<()>;
     /// Index (and value) of the extremum along `dim`, the first where several are equal. `indices` (i64) and `values` have
     /// length 1 there.
-    fn arg_reduce(&self, which: Extremum, src: &Array, dim: usize, values: Option<&Array>, indices: &Array) -> Result<()>;
+    fn arg_reduce(
+        &self,
+        which: Extremum,
+        src: &Array,
+        dim: usize,
+        values: Option<&Array>,
+        indices: &Array,
+    ) -> Result<()>;
     /// Running reduction along `dim`, in `out`'s dtype.
     fn scan(&self, op: ScanOp, src: &Array, dim: usize, out: &Array) -> Result<()>;
     /// Sorts along `dim`, stably; `values` and `indices` (i64) keep the first k. [`Extremum::Max`] sorts descending.
     fn sort(&self, first: Extremum, src: &Array, dim: usize, values: &Array, indices: &Array) -> Result<()>;
 
     /// out\[i\] = alpha · a\[i\] · b\[i\] + beta · out\[i\], then the epilogue; `[batch, m, k] · [batch, k, n]`, any strides.
-    fn matmul(&self, a: &Array, b: &Array, alpha: Scalar, beta: Scalar, epilogue: Epilogue<'_>, out: &Array) -> Result<()>;
+    fn matmul(
+        &self,
+        a: &Array,
+        b: &Array,
+        alpha: Scalar,
+        beta: Scalar,
+        epilogue: Epilogue<'_>,
+        out: &Array,
+    ) -> Result<()>;
 
     /// Convolution (cross-correlation) of `[n, c, …]` with `[o, c/groups, …]`; dense.
     fn conv(&self, x: &Array, weight: &Array, bias: Option<&Array>, g: &ConvGeometry, out: &Array) -> Result<()>;

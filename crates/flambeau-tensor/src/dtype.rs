@@ -111,6 +111,22 @@ impl DType {
             DType::F64 => "Double",
         }
     }
+
+    /// C++'s name of the element type, as some of PyTorch's error messages have it: `float`, `unsigned char`.
+    pub const fn c_name(self) -> &'static str {
+        match self {
+            DType::Bool => "bool",
+            DType::U8 => "unsigned char",
+            DType::I8 => "signed char",
+            DType::I16 => "short",
+            DType::I32 => "int",
+            DType::I64 => "long",
+            DType::F16 => "c10::Half",
+            DType::BF16 => "c10::BFloat16",
+            DType::F32 => "float",
+            DType::F64 => "double",
+        }
+    }
 }
 
 impl std::fmt::Display for DType {

@@ -43,7 +43,11 @@ impl Array {
                         self.shape()
                     )));
                 }
-                _ => return Err(Error::runtime(format!("Trying to create tensor with negative dimension {size}: {sizes:?}"))),
+                _ => {
+                    return Err(Error::runtime(format!(
+                        "Trying to create tensor with negative dimension {size}: {sizes:?}"
+                    )));
+                }
             };
             shape.push(n);
             strides.push(s);

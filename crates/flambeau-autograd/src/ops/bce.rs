@@ -1,6 +1,6 @@
 //! Binary cross-entropy.
 
-use super::loss::{any, reduced};
+use super::loss::{any_element, reduced};
 use super::Reduction;
 use crate::error::{Error, Result};
 use crate::Tensor;
@@ -68,7 +68,7 @@ pub fn binary_cross_entropy(
     for other in [Some(target), weight].into_iter().flatten() {
         check_dtype(x.dtype(), other.dtype())?;
     }
-    if x.device().is_cpu() && any(&NO_PROBABILITY, x)? {
+    if x.device().is_cpu() && any_element(&NO_PROBABILITY, x)? {
         return Err(Error::runtime("all elements of input should be between 0 and 1"));
     }
     let names = ["BinaryCrossEntropyBackward0"; 3];

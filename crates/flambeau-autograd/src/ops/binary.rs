@@ -288,6 +288,21 @@ pub fn rsub<'a>(a: &Tensor, b: impl Into<Operand<'a>>) -> Result<Tensor> {
     }
 }
 
+/// b − alpha · a: `torch.rsub(a, b, alpha=alpha)`.
+pub fn rsub_scaled<'a>(a: &Tensor, b: impl Into<Operand<'a>>, alpha: impl Into<Scalar>) -> Result<Tensor> {
+    let (b, alpha) = (b.into(), alpha.into());
+    match b {
+        Operand::Number(s) => {
+            let b = super::full(&[], s, Operand::Number(s).dtype(), a.device())?;
+            scaled("RsubBackward1", &SUB_SCALED, &b, &Operand::Borrowed(a), alpha, false)
+        }
+        b => {
+            let b = b.tensor().expect("not a number");
+            scaled("RsubBackward0", &SUB_SCALED, b, &Operand::Borrowed(a), alpha, false)
+        }
+    }
+}
+
 /// The larger of two, NaN if either is; a tie shares the gradient: `torch.maximum`.
 pub fn maximum(a: &Tensor, b: &Tensor) -> Result<Tensor> {
     apply("MaximumBackward0", BinaryOp::Maximum, a, &b.into())

@@ -201,7 +201,7 @@ pub fn embedding_renorm_(weight: &Tensor, indices: &Tensor, max_norm: f64, norm_
     let norms = super::pow(&super::sum(&powers, &[1], true, None)?, 1.0 / norm_type)?;
     // The small number is PyTorch's.
     let scale = super::div(&super::full(&[], max_norm, weight.dtype(), weight.device())?, &super::add(&norms, 1e-7)?)?;
-    let rows = super::zeros(&[weight.size()[0]], DType::Bool, weight.device())?;
+    let rows = zeros(&[weight.size()[0]], DType::Bool, weight.device())?;
     let named = super::index_fill(&rows, 0, &reshape(indices, &[-1])?, true)?;
     let shrink = super::logical_and(&super::gt(&norms, max_norm)?, &view(&named, &[-1, 1])?)?;
     super::mul_(weight, &super::where_(&shrink, scale, 1.0)?)

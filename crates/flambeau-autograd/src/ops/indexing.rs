@@ -53,8 +53,8 @@ pub trait IntoIndex {
 }
 
 macro_rules! single {
-    ($($([$($generics:tt)*])? $t:ty => |$x:ident| $index:expr;)*) => {$(
-        impl$(<$($generics)*>)? IntoIndex for $t {
+    ($($t:ty => |$x:ident| $index:expr;)*) => {$(
+        impl IntoIndex for $t {
             fn append(self, indices: &mut Indices) {
                 let $x = self;
                 indices.push($index);
@@ -80,8 +80,16 @@ macro_rules! integers {
             Vec<$t> => |v| list(&v);
             &Vec<$t> => |v| list(v);
             &[$t] => |v| list(v);
-            [const N: usize] [$t; N] => |v| list(&v);
-            [const N: usize] &[$t; N] => |v| list(v);
+        }
+        impl<const N: usize> IntoIndex for [$t; N] {
+            fn append(self, indices: &mut Indices) {
+                indices.push(list(&self));
+            }
+        }
+        impl<const N: usize> IntoIndex for &[$t; N] {
+            fn append(self, indices: &mut Indices) {
+                indices.push(list(self));
+            }
         }
         impl ListElement for $t {
             fn number(self) -> i64 { self as i64 }
@@ -110,8 +118,13 @@ single! {
     Tensor => |t| Index::Tensor(t);
     &Tensor => |t| Index::Tensor(t.clone());
     Vec<bool> => |v| { let n = v.len(); Index::Tensor(from_vec(v, [n])) };
-    [const N: usize] [bool; N] => |v| Index::Tensor(from_vec(v.to_vec(), [N]));
     Index => |i| i;
+}
+
+impl<const N: usize> IntoIndex for [bool; N] {
+    fn append(self, indices: &mut Indices) {
+        indices.push(Index::Tensor(from_vec(self.to_vec(), [N])));
+    }
 }
 
 impl IntoIndex for () {

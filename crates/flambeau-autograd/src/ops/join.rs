@@ -1,6 +1,6 @@
 //! Tensors put together: `torch.cat`, `torch.stack` and their relatives, and repeats.
 
-use super::{IntoDims, contiguous, expand, flatten, narrow, reshape, select, sum, to_dtype, to_i64, transpose, unsqueeze, view, zeros};
+use super::{IntoDims, contiguous, expand, flatten, narrow, reshape, select, sum, to_dtype, to_i64, transpose, unsqueeze, view};
 use crate::error::{Error, Result};
 use crate::graph::{Grads, record};
 use crate::{OrPanic, Tensor, from_vec};

@@ -3,7 +3,7 @@
 use super::map::divided_sum_map;
 use super::{map, mean_map, sum_map};
 use crate::error::{Error, Result};
-use crate::{Tensor, ops};
+use crate::{OrPanic, Tensor, ops};
 use flambeau_tensor::Scalar;
 use flambeau_tensor::pointwise::Pointwise;
 use std::str::FromStr;
@@ -34,6 +34,14 @@ impl FromStr for Reduction {
             "batchmean" => Ok(Reduction::BatchMean),
             _ => Err(invalid(name)),
         }
+    }
+}
+
+impl From<&str> for Reduction {
+    /// By PyTorch's name; an unknown one panics at the caller's line.
+    #[track_caller]
+    fn from(name: &str) -> Self {
+        name.parse().or_panic()
     }
 }
 
@@ -271,7 +279,7 @@ pub fn gaussian_nll_loss(
     if reduction == Reduction::BatchMean {
         return Err(Error::value("batchmean is not valid"));
     }
-    if any(&IS_NEGATIVE, var)? {
+    if any_element(&IS_NEGATIVE, var)? {
         return Err(Error::value("var has negative entry/entries"));
     }
     let (size, var_size) = (x.size(), var.size());
@@ -293,7 +301,7 @@ pub fn gaussian_nll_loss(
 static IS_NEGATIVE: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input(0).lt(0.0)));
 
 /// Whether a program is true of any element.
-pub(super) fn any(program: &'static Pointwise, x: &Tensor) -> Result<bool> {
+pub(super) fn any_element(program: &'static Pointwise, x: &Tensor) -> Result<bool> {
     use flambeau_tensor::backend::ReduceOp;
     use flambeau_tensor::ops::{ReduceArgs, reduce};
     let args = ReduceArgs { op: ReduceOp::Any, map: Some(program), dims: &[], keepdim: false, dtype: None };

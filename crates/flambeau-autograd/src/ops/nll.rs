@@ -2,6 +2,7 @@
 
 use super::extrema::put_along;
 use super::softmax::log_softmax_backward;
+use super::map::divided_sum_map;
 use super::{Reduction, log_softmax, map, reshape, sum_map, to_i64};
 use crate::error::{Error, Result};
 use crate::graph::{Save, record};
@@ -430,7 +431,7 @@ fn of_probabilities(x: &Tensor, target: &Tensor, o: &CrossEntropyOptions, dim: i
     let lines = x.numel() / classes.max(1);
     match o.reduction {
         Reduction::None => sum_map("NegBackward0", Some(program), &inputs, &scalars, &[dim], false, None),
-        Reduction::Mean => super::map::divided_sum_map(
+        Reduction::Mean => divided_sum_map(
             "DivBackward1",
             Some(program),
             &inputs,

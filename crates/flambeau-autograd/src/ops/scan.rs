@@ -8,7 +8,7 @@ use crate::{OrPanic, Tensor};
 use flambeau_tensor::backend::{ReduceOp, ScanOp};
 use flambeau_tensor::dims::wrap_dim;
 use flambeau_tensor::ops::{ReduceArgs, pointwise, reduce};
-use flambeau_tensor::pointwise::{Expr, Pointwise};
+use flambeau_tensor::pointwise::{BinaryOp, Pointwise};
 use flambeau_tensor::{Array, DType};
 use smallvec::smallvec;
 use std::sync::LazyLock;
@@ -74,33 +74,31 @@ fn cumprod_backward(grad: &Tensor, x: &Tensor, out: &Tensor, dim: i64) -> Result
     cat(&parts.collect::<Result<Vec<_>>>()?, dim)
 }
 
-/// Whether the earlier of two candidates stays: it is NaN and the later is not, or it beats the later; the later wins ties.
-fn earlier_stays<'b>(earlier: Expr<'b>, later: Expr<'b>, beats: Expr<'b>) -> Expr<'b> {
-    later.is_nan().logical_not().and(earlier.is_nan().or(beats))
-}
-
-/// Programs that pick, of an earlier and a later candidate, the value.
-static MAX: LazyLock<[Pointwise; 2]> = LazyLock::new(|| pair(|a, b| a.gt(b)));
-static MIN: LazyLock<[Pointwise; 2]> = LazyLock::new(|| pair(|a, b| a.lt(b)));
+/// The test whether the earlier of two candidates stays, and the better of the two. NaN beats numbers; the later one wins
+/// ties.
+static MAX: LazyLock<[Pointwise; 2]> = LazyLock::new(|| candidates(BinaryOp::Gt));
+static MIN: LazyLock<[Pointwise; 2]> = LazyLock::new(|| candidates(BinaryOp::Lt));
 static CHOOSE: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.mask(0).select(b.input(1), b.input(2))));
 
-/// The test of two candidates, and the better one.
-fn pair(beats: impl for<'b> Fn(Expr<'b>, Expr<'b>) -> Expr<'b> + Copy) -> [Pointwise; 2] {
-    let stays = move |earlier, later| earlier_stays(earlier, later, beats(earlier, later));
-    [
-        Pointwise::new(move |b| stays(b.input(0), b.input(1))),
-        Pointwise::new(move |b| stays(b.input(0), b.input(1)).select(b.input(0), b.input(1))),
-    ]
+fn candidates(beats: BinaryOp) -> [Pointwise; 2] {
+    [false, true].map(|value| {
+        Pointwise::new(|b| {
+            let (earlier, later) = (b.input(0), b.input(1));
+            let wins = earlier.is_nan().or(earlier.binary(beats, later));
+            let stays = later.is_nan().logical_not().and(wins);
+            if value { stays.select(earlier, later) } else { stays }
+        })
+    })
 }
 
 /// Running extrema and their places: each pass doubles the distance over which candidates have met.
 fn running(name: &'static str, x: &Tensor, dim: i64, programs: &'static [Pointwise; 2]) -> Result<(Tensor, Tensor)> {
     let d = wrap_dim(dim, x.dim())?;
-    let mut values = at_least_1d(&x.array())?.copy()?;
+    let values = at_least_1d(&x.array())?.copy()?;
     let (n, axis) = (values.shape()[d], d as i64);
     let mut line = vec![1i64; values.ndim()];
     line[d] = n as i64;
-    let mut indices = super::iota(n, x)?.array().view(&line)?.broadcast_to(values.shape())?.copy()?;
+    let indices = super::iota(n, x)?.array().view(&line)?.broadcast_to(values.shape())?.copy()?;
     let mut step = 1;
     while step < n {
         let (old_values, old_indices) = (values.copy()?, indices.copy()?);

@@ -1,7 +1,7 @@
 //! `torch.scatter_reduce`: sums, products, means and extrema of what lands on each place.
 
 use super::lines::index_i64;
-use super::scatter::check_scatter;
+use super::scatter::{check_scatter, scatter_into};
 use super::{clone, copy_, div, eq, floor_divide, gather, masked_fill, mul, ones, scatter, to_dtype, where_, zeros};
 use crate::error::{Error, Result};
 use crate::graph::{Context, Grads, Save, record};
@@ -80,7 +80,7 @@ impl Call {
         };
         let d = wrap_dim(self.dim, x.dim())?;
         if index.numel() > 0 {
-            super::scatter::scatter_into(self.reduce.op(), d, &index.array(), &src.array(), &base.array())?;
+            scatter_into(self.reduce.op(), d, &index.array(), &src.array(), &base.array())?;
         }
         if self.reduce != Reduce::Mean {
             return Ok(base);

@@ -29,14 +29,6 @@ pub fn any(x: &Tensor, dims: &[i64], keepdim: bool) -> Result<Tensor> {
     logical(ReduceOp::Any, x, dims, keepdim)
 }
 
-/// x ≠ 0
-static NOT_ZERO: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input(0).ne(0)));
-
-/// The number of elements over `dims` (empty: all) that are not zero: `torch.count_nonzero`.
-pub fn count_nonzero(x: &Tensor, dims: &[i64]) -> Result<Tensor> {
-    sum_map("NotDifferentiable", Some(&*NOT_ZERO), &[&x.detach()], &[], dims, false, None)
-}
-
 /// Where the largest value is infinite, 0 takes its place: nothing is left to scale.
 static FINITE_SHIFT: LazyLock<Pointwise> =
     LazyLock::new(|| Pointwise::new(|b| b.input(0).abs().eq(f64::INFINITY).select(0.0, b.input(0))));
@@ -134,12 +126,6 @@ impl Tensor {
     #[track_caller]
     pub fn any_dim(&self, dims: impl IntoDims, keepdim: bool) -> Tensor {
         any(self, &dims.into_dims(), keepdim).or_panic()
-    }
-
-    /// The number of elements that are not zero: `x.count_nonzero()`.
-    #[track_caller]
-    pub fn count_nonzero(&self) -> Tensor {
-        count_nonzero(self, &[]).or_panic()
     }
 
     /// See [`logsumexp`].

@@ -2,6 +2,7 @@
 
 use super::IntoDims;
 use crate::error::{Error, Result};
+use flambeau_tensor::DType;
 use smallvec::{SmallVec, smallvec};
 
 /// Sizes per spatial dimension as the caller gave them: one number stands for all.
@@ -92,4 +93,20 @@ pub(crate) fn three(sizes: &[i64], fill: usize) -> [usize; 3] {
         *to = from as usize;
     }
     all
+}
+
+/// C++'s name of a dtype, which some of PyTorch's messages use.
+pub(crate) fn cpp_name(dtype: DType) -> &'static str {
+    match dtype {
+        DType::Bool => "bool",
+        DType::U8 => "unsigned char",
+        DType::I8 => "signed char",
+        DType::I16 => "short int",
+        DType::I32 => "int",
+        DType::I64 => "long int",
+        DType::F16 => "c10::Half",
+        DType::BF16 => "c10::BFloat16",
+        DType::F32 => "float",
+        DType::F64 => "double",
+    }
 }

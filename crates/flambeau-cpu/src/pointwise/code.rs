@@ -53,7 +53,8 @@ impl<T: Lane> Code<T> {
         for &id in program.outputs() {
             last_use[id as usize] = u16::MAX;
         }
-        let scalar = |s: Scalar| if compute == DType::Bool { T::from_i64(i64::from(s.to_bool())) } else { T::from_scalar(s) };
+        let scalar =
+            |s: Scalar| if compute == DType::Bool { T::from_i64(i64::from(s.to_bool())) } else { T::from_scalar(s) };
         let mut code = Code { steps: SmallVec::new(), outputs: SmallVec::new(), registers: 0, cost: 1 };
         let mut values: SmallVec<[Arg<T>; 24]> = SmallVec::new();
         let mut free: SmallVec<[u16; 8]> = SmallVec::new();
@@ -156,7 +157,9 @@ fn cost<T>(step: &Step<T>) -> usize {
 pub fn unary_cost(op: UnaryOp) -> usize {
     use UnaryOp::*;
     match op {
-        Neg | Abs | Sign | Floor | Ceil | Round | Trunc | Relu | IsNan | IsInf | IsFinite | LogicalNot | BitwiseNot => 1,
+        Neg | Abs | Sign | Floor | Ceil | Round | Trunc | Relu | IsNan | IsInf | IsFinite | LogicalNot | BitwiseNot => {
+            1
+        }
         Reciprocal | Sqrt | Rsqrt => 4,
         Exp | Expm1 | Log | Log2 | Log10 | Log1p | Sin | Cos | Tanh | Sigmoid | Erf => 12,
         Tan | Asin | Acos | Atan | Sinh | Cosh | Erfc => 32,

@@ -9,12 +9,7 @@ use std::ops::{BitAnd, BitOr, BitXor, Not};
 
 /// An integer type with wrapping arithmetic.
 pub trait Int:
-    Number
-    + Ord
-    + Not<Output = Self>
-    + BitAnd<Output = Self>
-    + BitOr<Output = Self>
-    + BitXor<Output = Self>
+    Number + Ord + Not<Output = Self> + BitAnd<Output = Self> + BitOr<Output = Self> + BitXor<Output = Self>
 {
     /// 0
     const ZERO: Self;

@@ -1,7 +1,7 @@
 //! Pointwise programs on the CPU.
 //!
 //! Programs of one step on dense operands of the compute dtype run as one straight loop. All others run tile by tile:
-//! [`code`] prepares the program, [`tile`] loads, computes and stores a tile of 256 elements at a time, so that every
+//! [`code`] prepares the program, [`tile`] loads, computes and stores a tile of 512 elements at a time, so that every
 //! intermediate value stays in the innermost cache, and each step is a vectorised loop of [`lane`].
 
 pub mod code;
@@ -33,7 +33,13 @@ impl From<ZeroDivision> for Error {
 }
 
 /// Runs a program; see [`flambeau_tensor::Backend::pointwise`].
-pub fn pointwise(program: &Pointwise, compute: DType, inputs: &[&Array], scalars: &[Scalar], outs: &[&Array]) -> Result<()> {
+pub fn pointwise(
+    program: &Pointwise,
+    compute: DType,
+    inputs: &[&Array],
+    scalars: &[Scalar],
+    outs: &[&Array],
+) -> Result<()> {
     for_lane(compute, Call { program, compute, inputs, scalars, outs })
 }
 
@@ -130,7 +136,14 @@ impl<T: Lane> Single<T> {
     /// # Safety
     /// All views are dense arrays of `T` with `start + n` elements or more; nobody else writes these elements.
     #[inline]
-    unsafe fn part(&self, compute: DType, views: &[View], out: View, start: usize, n: usize) -> Result<(), ZeroDivision> {
+    unsafe fn part(
+        &self,
+        compute: DType,
+        views: &[View],
+        out: View,
+        start: usize,
+        n: usize,
+    ) -> Result<(), ZeroDivision> {
         let out = out.ptr.cast::<T>().wrapping_add(start);
         // SAFETY: the caller's contract. A result that is also an operand goes through a buffer, so that slices never
         // overlap.
@@ -153,7 +166,7 @@ impl<T: Lane> Single<T> {
             if !self.in_place {
                 return apply(0, n, std::slice::from_raw_parts_mut(out, n));
             }
-            let mut buffer = [T::default(); 2 * TILE];
+            let mut buffer = [T::default(); TILE];
             for at in (0..n).step_by(buffer.len()) {
                 let m = (n - at).min(buffer.len());
                 apply(at, m, &mut buffer[..m])?;
@@ -186,7 +199,8 @@ fn interpret<T: Lane>(call: &Call<'_>) -> Result<()> {
         while left > 0 {
             let n = runner.next_len(&cursor, left);
             let first_out = call.inputs.len();
-            let target = (direct && plan.is_dense(first_out, &cursor, n)).then(|| outs[0].at(cursor.offsets[first_out]).cast::<T>());
+            let target = (direct && plan.is_dense(first_out, &cursor, n))
+                .then(|| outs[0].at(cursor.offsets[first_out]).cast::<T>());
             // SAFETY: the access is held, the plan was made from these arrays, the ranges are disjoint; a direct target
             // shares no storage with an input.
             unsafe {

@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 use std::mem::MaybeUninit;
 
 /// Elements per tile.
-pub const TILE: usize = 256;
+pub const TILE: usize = 512;
 /// Rows shorter than this are gathered, several to a tile.
 const SHORT_ROW: usize = 64;
 
@@ -198,6 +198,17 @@ impl<'a, T: Lane> Runner<'a, T> {
 unsafe fn gather(plan: &Plan, k: usize, view: View, cursor: &Cursor, n: usize, target: *mut u8) {
     let size = view.dtype.size();
     let stride = plan.inner_stride(k);
+    if plan.repeats_a_row(k) {
+        let (mut from, mut done) = (cursor.offsets[k], 0);
+        while done < n {
+            let part = (plan.row() - from).min(n - done);
+            // SAFETY: the caller's contract.
+            unsafe { copy_strided(size, view.at(from), 1, target.add(done * size), 1, part) };
+            done += part;
+            from = 0;
+        }
+        return;
+    }
     for_rows(plan, cursor, n, |done, row, cursor| {
         // SAFETY: the caller's contract.
         unsafe { copy_strided(size, view.at(cursor.offsets[k]), stride, target.add(done * size), 1, row) }
@@ -236,7 +247,15 @@ fn for_rows(plan: &Plan, cursor: &Cursor, n: usize, mut f: impl FnMut(usize, usi
 ///
 /// # Safety
 /// The output's access is held and the plan fits it; no other thread writes these elements.
-pub unsafe fn store<T: Lane>(plan: &Plan, k: usize, view: View, lane: DType, cursor: &Cursor, value: Src<'_, T>, n: usize) {
+pub unsafe fn store<T: Lane>(
+    plan: &Plan,
+    k: usize,
+    view: View,
+    lane: DType,
+    cursor: &Cursor,
+    value: Src<'_, T>,
+    n: usize,
+) {
     // SAFETY: the caller's contract.
     unsafe {
         match value {

@@ -144,7 +144,13 @@ trait Tile {
     ///
     /// # Safety
     /// The inputs' access is held; `n` is no more than [`Tile::len`] said.
-    unsafe fn make(&mut self, cursor: &Cursor, n: usize, lane: DType, buffer: *mut u8) -> Result<*const u8, ZeroDivision>;
+    unsafe fn make(
+        &mut self,
+        cursor: &Cursor,
+        n: usize,
+        lane: DType,
+        buffer: *mut u8,
+    ) -> Result<*const u8, ZeroDivision>;
 }
 
 struct MappedTiles<'a, T> {
@@ -162,7 +168,13 @@ impl<T: Lane> Tile for Runner<'_, T> {
         self.next_len(cursor, left)
     }
 
-    unsafe fn make(&mut self, cursor: &Cursor, n: usize, lane: DType, buffer: *mut u8) -> Result<*const u8, ZeroDivision> {
+    unsafe fn make(
+        &mut self,
+        cursor: &Cursor,
+        n: usize,
+        lane: DType,
+        buffer: *mut u8,
+    ) -> Result<*const u8, ZeroDivision> {
         // SAFETY: the caller's contract; `buffer` has room for `n` elements of `lane`.
         unsafe {
             self.run(cursor, n, None)?;
@@ -314,7 +326,9 @@ impl Combine<'_> {
             while left > 0 {
                 let limit = left.min(BLOCK);
                 // SAFETY: the access is held and the plan fits the inputs.
-                let n = unsafe { self.with_tile(&mut cursor, limit, tile, &mut |data: &[T]| fold_across(fold, data, &mut block)) }?;
+                let n = unsafe {
+                    self.with_tile(&mut cursor, limit, tile, &mut |data: &[T]| fold_across(fold, data, &mut block))
+                }?;
                 left -= n;
                 in_block += n;
                 if in_block >= BLOCK || left == 0 {
@@ -439,7 +453,8 @@ impl Combine<'_> {
         let cursor = plan.seek(start);
         let last = plan.shape.len() - 1;
         // Rows along the innermost reduced dimension have one stride.
-        let (stride, along) = if last > 0 && self.walk.reduced > 1 { (plan.strides[0][last - 1], plan.shape[last - 1]) } else { (0, 1) };
+        let (stride, along) =
+            if last > 0 && self.walk.reduced > 1 { (plan.strides[0][last - 1], plan.shape[last - 1]) } else { (0, 1) };
         let position = start / self.walk.inner % along;
         let rows = rows.min(along - position).min(BLOCK_ROWS);
         let data = view.at(cursor.offsets[0]).cast::<T>();

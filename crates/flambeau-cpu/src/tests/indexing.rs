@@ -131,7 +131,9 @@ fn random_fills_are_the_generators() {
     assert_eq!(draw(Distribution::Uniform { from: -1.0, to: 1.0 }, DType::F64, 9).unwrap(), expected);
     for dtype in DType::ALL {
         let bernoulli = draw(Distribution::Bernoulli { p: 0.5 }, dtype, 100).unwrap();
-        assert!(bernoulli.iter().all(|&x| x == 0.0 || x == 1.0) && bernoulli.contains(&0.0) && bernoulli.contains(&1.0));
+        assert!(
+            bernoulli.iter().all(|&x| x == 0.0 || x == 1.0) && bernoulli.contains(&0.0) && bernoulli.contains(&1.0)
+        );
         assert!(draw(Distribution::Integers { from: 0, to: 2 }, dtype, 50).unwrap().contains(&1.0));
         draw(Distribution::FullRange, dtype, 10).unwrap();
         let continuous = draw(Distribution::Exponential { rate: 2.0 }, dtype, 10);

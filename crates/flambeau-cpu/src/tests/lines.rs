@@ -17,7 +17,10 @@ fn lines(values: &[f64], shape: &[usize], dim: usize) -> Vec<Vec<f64>> {
 
 fn cases() -> impl Strategy<Value = (Vec<usize>, usize, u64)> {
     let shape = prop_oneof![3 => prop::collection::vec(1usize..7, 1..4), 1 => (1usize..4, 40usize..130).prop_map(|(a, b)| vec![a, b])];
-    (shape, any::<usize>(), any::<u64>()).prop_map(|(shape, d, seed)| { let d = d % shape.len(); (shape, d, seed) })
+    (shape, any::<usize>(), any::<u64>()).prop_map(|(shape, d, seed)| {
+        let d = d % shape.len();
+        (shape, d, seed)
+    })
 }
 
 fn with_length(shape: &[usize], dim: usize, n: usize) -> Vec<usize> {

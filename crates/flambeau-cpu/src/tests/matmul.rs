@@ -39,7 +39,8 @@ proptest! {
 #[test]
 fn products_of_truth_values_are_refused() {
     let a = zeros(&[1, 2, 2], DType::Bool);
-    let error = CPU.matmul(&a, &a, Scalar::Int(1), Scalar::Int(0), Epilogue::default(), &zeros(&[1, 2, 2], DType::Bool));
+    let error =
+        CPU.matmul(&a, &a, Scalar::Int(1), Scalar::Int(0), Epilogue::default(), &zeros(&[1, 2, 2], DType::Bool));
     assert_eq!(error.unwrap_err().to_string(), "\"addmm_impl_cpu_\" not implemented for 'Bool'");
 }
 
@@ -66,7 +67,8 @@ fn convolution_and_its_gradients_are_adjoint() {
         let weight = make(&shape(6, 2, &vec![3; ndim]));
         let grad = make(&shape(2, 6, &lengths));
         let bias = from_f64(&[0.5; 6], &[6], DType::F64);
-        let (y, dx, dw) = (zeros(grad.shape(), DType::F64), zeros(x.shape(), DType::F64), zeros(weight.shape(), DType::F64));
+        let (y, dx, dw) =
+            (zeros(grad.shape(), DType::F64), zeros(x.shape(), DType::F64), zeros(weight.shape(), DType::F64));
         CPU.conv(&x, &weight, None, &g, &y).unwrap();
         CPU.conv_input_grad(&grad, &weight, &g, &dx).unwrap();
         CPU.conv_weight_grad(&x, &grad, &g, &dw).unwrap();

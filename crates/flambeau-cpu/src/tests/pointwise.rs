@@ -9,8 +9,34 @@ use flambeau_tensor::{Array, Backend, DType, Device, Scalar};
 use proptest::prelude::*;
 
 const SPECIAL: [f64; 28] = [
-    0.0, -0.0, 0.25, -0.25, 0.5, -0.5, 0.9, 1.0, -1.0, 1.5, -1.5, 2.0, -2.0, 2.5, -2.5, 3.0, -3.0, 7.0, -7.0, 10.25, -10.25,
-    100.0, -100.0, 1e30, -1e30, f64::INFINITY, f64::NEG_INFINITY, f64::NAN,
+    0.0,
+    -0.0,
+    0.25,
+    -0.25,
+    0.5,
+    -0.5,
+    0.9,
+    1.0,
+    -1.0,
+    1.5,
+    -1.5,
+    2.0,
+    -2.0,
+    2.5,
+    -2.5,
+    3.0,
+    -3.0,
+    7.0,
+    -7.0,
+    10.25,
+    -10.25,
+    100.0,
+    -100.0,
+    1e30,
+    -1e30,
+    f64::INFINITY,
+    f64::NEG_INFINITY,
+    f64::NAN,
 ];
 
 fn float_unary(op: UnaryOp, x: f64) -> f64 {
@@ -45,7 +71,13 @@ fn float_unary(op: UnaryOp, x: f64) -> f64 {
         Ceil => x.ceil(),
         Round => x.round_ties_even(),
         Trunc => x.trunc(),
-        Relu => if x < 0.0 { 0.0 } else { x },
+        Relu => {
+            if x < 0.0 {
+                0.0
+            } else {
+                x
+            }
+        }
         IsNan => truth(x.is_nan()),
         IsInf => truth(x.is_infinite()),
         IsFinite => truth(x.is_finite()),
@@ -80,8 +112,20 @@ fn float_binary(op: BinaryOp, x: f64, y: f64) -> f64 {
         }
         Fmod => x % y,
         Pow => x.powf(y),
-        Maximum => if x.is_nan() || y.is_nan() { f64::NAN } else { x.max(y) },
-        Minimum => if x.is_nan() || y.is_nan() { f64::NAN } else { x.min(y) },
+        Maximum => {
+            if x.is_nan() || y.is_nan() {
+                f64::NAN
+            } else {
+                x.max(y)
+            }
+        }
+        Minimum => {
+            if x.is_nan() || y.is_nan() {
+                f64::NAN
+            } else {
+                x.min(y)
+            }
+        }
         Atan2 => x.atan2(y),
         Eq => truth(x == y),
         Ne => truth(x != y),
@@ -127,7 +171,9 @@ fn every_unary_function_on_floats() {
             for (&x, y) in exact.iter().zip(found) {
                 let expected = float_unary(op, x);
                 assert!(agrees(dtype, y, expected), "{op:?}({x}) = {y}, expected {expected} in {dtype}");
-                if matches!(op, UnaryOp::Neg | UnaryOp::Relu | UnaryOp::Round | UnaryOp::Trunc | UnaryOp::Sqrt) && x == 0.0 {
+                if matches!(op, UnaryOp::Neg | UnaryOp::Relu | UnaryOp::Round | UnaryOp::Trunc | UnaryOp::Sqrt)
+                    && x == 0.0
+                {
                     assert_eq!(y.is_sign_negative(), expected.is_sign_negative(), "{op:?}({x})");
                 }
             }
@@ -152,7 +198,12 @@ fn every_binary_function_on_floats() {
             let found = run(&Pointwise::new(|p| p.input(0).binary(op, p.input(1))), dtype, &[&a, &b], dtype);
             for ((&x, &y), z) in ea.iter().zip(&eb).zip(&found) {
                 let mut expected = float_binary(op, x, y);
-                if dtype == DType::F32 && matches!(op, BinaryOp::FloorDiv | BinaryOp::Remainder | BinaryOp::Add | BinaryOp::Sub | BinaryOp::Mul) {
+                if dtype == DType::F32
+                    && matches!(
+                        op,
+                        BinaryOp::FloorDiv | BinaryOp::Remainder | BinaryOp::Add | BinaryOp::Sub | BinaryOp::Mul
+                    )
+                {
                     // One rounding per step, as the type has it.
                     expected = f64::from(expected as f32);
                 }
@@ -193,7 +244,13 @@ fn int_binary(op: BinaryOp, x: i128, y: i128, wrap: impl Fn(i128) -> i128) -> Op
         Fmod => Some(x % y),
         Pow if y < 0 => Some(match x {
             1 => 1,
-            -1 => if y % 2 == 0 { 1 } else { -1 },
+            -1 => {
+                if y % 2 == 0 {
+                    1
+                } else {
+                    -1
+                }
+            }
             _ => 0,
         }),
         Pow => Some((0..y).fold(1, |p, _| wrap(p * x))),
@@ -253,7 +310,9 @@ fn every_binary_function_on_integers() {
             }
         }
         use UnaryOp::*;
-        for op in [Neg, Abs, Sign, Floor, Ceil, Round, Trunc, Relu, IsNan, IsInf, IsFinite, LogicalNot, BitwiseNot, Sqrt] {
+        for op in
+            [Neg, Abs, Sign, Floor, Ceil, Round, Trunc, Relu, IsNan, IsInf, IsFinite, LogicalNot, BitwiseNot, Sqrt]
+        {
             let (a, out) = (make(&values), zeros(&[values.len()], dtype));
             CPU.pointwise(&Pointwise::new(|p| p.input(0).unary(op)), dtype, &[&a], &[], &[&out]).unwrap();
             for (&x, y) in values.iter().zip(scalars(&out)) {

@@ -31,8 +31,20 @@ fn reference(op: ReduceOp, values: &[f64], shape: &[usize], dims: &[usize]) -> V
         *y = match op {
             ReduceOp::Sum => *y + x,
             ReduceOp::Prod => *y * x,
-            ReduceOp::Max => if x.is_nan() || y.is_nan() { f64::NAN } else { y.max(x) },
-            ReduceOp::Min => if x.is_nan() || y.is_nan() { f64::NAN } else { y.min(x) },
+            ReduceOp::Max => {
+                if x.is_nan() || y.is_nan() {
+                    f64::NAN
+                } else {
+                    y.max(x)
+                }
+            }
+            ReduceOp::Min => {
+                if x.is_nan() || y.is_nan() {
+                    f64::NAN
+                } else {
+                    y.min(x)
+                }
+            }
             ReduceOp::Any => f64::from(u8::from(*y != 0.0 || x != 0.0)),
             ReduceOp::All => f64::from(u8::from(*y != 0.0 && x != 0.0)),
         };
@@ -48,7 +60,14 @@ fn result_dtype(op: ReduceOp, dtype: DType) -> DType {
     }
 }
 
-fn check(op: ReduceOp, dtype: DType, shape: &[usize], mask: usize, seed: u64, mapped: bool) -> Result<(), TestCaseError> {
+fn check(
+    op: ReduceOp,
+    dtype: DType,
+    shape: &[usize],
+    mask: usize,
+    seed: u64,
+    mapped: bool,
+) -> Result<(), TestCaseError> {
     let mut draw = Draw::new(seed);
     let dims: Vec<usize> = (0..shape.len()).filter(|d| mask >> d & 1 == 1).collect();
     let empty = dims.iter().any(|&d| shape[d] == 0);
@@ -90,9 +109,16 @@ proptest! {
 
 #[test]
 fn large_reductions_are_split_and_agree() {
-    for shape in [vec![400_000], vec![3, 90_001], vec![70_000, 5], vec![20_000, 130], vec![2, 3000, 70], vec![300, 2, 300]] {
+    for shape in
+        [vec![400_000], vec![3, 90_001], vec![70_000, 5], vec![20_000, 130], vec![2, 3000, 70], vec![300, 2, 300]]
+    {
         for mask in 1..1 << shape.len() {
-            for (op, dtype) in [(ReduceOp::Sum, DType::F64), (ReduceOp::Max, DType::F32), (ReduceOp::Sum, DType::U8), (ReduceOp::Any, DType::I64)] {
+            for (op, dtype) in [
+                (ReduceOp::Sum, DType::F64),
+                (ReduceOp::Max, DType::F32),
+                (ReduceOp::Sum, DType::U8),
+                (ReduceOp::Any, DType::I64),
+            ] {
                 for mapped in [false, true] {
                     check(op, dtype, &shape, mask, 7, mapped).unwrap();
                 }

@@ -69,7 +69,8 @@ pub fn strided(draw: &mut Draw, shape: &[usize], dtype: DType, expand: bool) -> 
     for (i, &d) in order.iter().enumerate() {
         if !repeated[d] {
             let start = draw.below(2) as i64;
-            view = view.slice(i as i64, Some(start), Some(start + (shape[d] * steps[d]) as i64), steps[d] as i64).unwrap();
+            view =
+                view.slice(i as i64, Some(start), Some(start + (shape[d] * steps[d]) as i64), steps[d] as i64).unwrap();
         }
     }
     let back: Vec<i64> = (0..shape.len()).map(|d| order.iter().position(|&o| o == d).unwrap() as i64).collect();

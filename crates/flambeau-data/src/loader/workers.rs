@@ -29,7 +29,7 @@ pub(super) struct Workers<B> {
     threads: Vec<JoinHandle<()>>,
 }
 
-impl<B: 'static> Workers<B> {
+impl<B: Send + 'static> Workers<B> {
     /// Starts `count` threads.
     ///
     /// # Panics
@@ -40,10 +40,7 @@ impl<B: 'static> Workers<B> {
         base_seed: u64,
         dataset: &Arc<D>,
         fetch: &Fetch<D, B>,
-    ) -> Self
-    where
-        B: 'static,
-    {
+    ) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let (done, results) = channel();
         let (mut tasks, mut threads) = (Vec::new(), Vec::new());

@@ -1,6 +1,6 @@
 //! Layers that apply a function to a tensor and have nothing to learn.
 
-use crate::module::{Forward, Module, ModuleState};
+use crate::{Forward, Module, ModuleState};
 use flambeau_autograd::Tensor;
 
 /// A function with its options: what distinguishes one activation layer from another.

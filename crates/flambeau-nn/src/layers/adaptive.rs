@@ -1,6 +1,6 @@
 //! Pooling to a given output size.
 
-use crate::module::{Forward, Module, ModuleState};
+use crate::{Forward, Module, ModuleState};
 use flambeau_autograd::{OrPanic, Tensor, ops};
 
 /// An output size of adaptive pooling, as it was given: one number, or one each where `None` keeps the input's length.

@@ -1,6 +1,6 @@
 //! Modules made of modules.
 
-use crate::module::{Field, Forward, Members, Module, ModuleState};
+use crate::{Field, Forward, Members, Module, ModuleState};
 use flambeau_autograd::Tensor;
 use std::borrow::Cow;
 use std::fmt;

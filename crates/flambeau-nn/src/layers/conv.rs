@@ -1,7 +1,7 @@
 //! Convolutions.
 
 use super::{Lengths, Padding, PaddingMode, Place, py_tuple, weight_and_bias};
-use crate::module::{Forward, Module, ModuleState, Parameter};
+use crate::{Forward, Module, ModuleState, Parameter};
 use crate::options::options;
 use flambeau_autograd::{OrPanic, Tensor, ops};
 use flambeau_tensor::{DType, Device};

@@ -2,7 +2,7 @@
 
 use super::conv::check_groups;
 use super::{Lengths, Place, py_tuple, weight_and_bias};
-use crate::module::{Forward, Module, ModuleState, Parameter};
+use crate::{Forward, Module, ModuleState, Parameter};
 use crate::options::options;
 use flambeau_autograd::{OrPanic, Tensor, ops};
 use flambeau_tensor::{DType, Device};

@@ -2,7 +2,7 @@
 
 use super::{Place, py_bool};
 use crate::init;
-use crate::module::{Forward, Module, ModuleState, Parameter};
+use crate::{Forward, Module, ModuleState, Parameter};
 use crate::options::options;
 use flambeau_autograd::{OrPanic, Tensor, no_grad, ops};
 use flambeau_tensor::print::py_float;

@@ -1,7 +1,7 @@
 //! Affine maps.
 
 use super::{Place, py_bool, weight_and_bias};
-use crate::module::{Forward, Module, ModuleState, Parameter};
+use crate::{Forward, Module, ModuleState, Parameter};
 use crate::options::options;
 use crate::init;
 use flambeau_autograd::{OrPanic, Tensor, ops};

@@ -1,7 +1,7 @@
 //! Pooling over windows.
 
 use super::{Lengths, py_bool};
-use crate::module::{Forward, Module, ModuleState};
+use crate::{Forward, Module, ModuleState};
 use crate::options::options;
 use flambeau_autograd::{OrPanic, Tensor, ops};
 

@@ -1,7 +1,7 @@
 //! Layers that only change the shape.
 
 use super::{Activation, ActivationFunction, py_tuple};
-use crate::module::{Forward, Module, ModuleState};
+use crate::{Forward, Module, ModuleState};
 use crate::options::options;
 use flambeau_autograd::Tensor;
 

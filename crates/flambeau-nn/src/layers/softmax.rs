@@ -2,7 +2,7 @@
 
 use super::{Activation, ActivationFunction, Place};
 use crate::init;
-use crate::module::{Forward, Module, ModuleState, Parameter};
+use crate::{Forward, Module, ModuleState, Parameter};
 use crate::options::options;
 use flambeau_autograd::{OrPanic, Tensor, ops};
 use flambeau_tensor::{DType, Device};

@@ -58,7 +58,8 @@ impl Builder {
 
     pub(super) fn finish(self, outputs: SmallVec<[NodeId; 2]>) -> Pointwise {
         let nodes = self.nodes.into_inner();
-        let count = |pick: fn(&Node) -> Option<u8>| nodes.iter().filter_map(pick).map(|i| i as usize + 1).max().unwrap_or(0);
+        let count =
+            |pick: fn(&Node) -> Option<u8>| nodes.iter().filter_map(pick).map(|i| i as usize + 1).max().unwrap_or(0);
         let num_inputs = count(|n| if let Node::Input(i) = n { Some(*i) } else { None });
         let num_scalars = count(|n| if let Node::Scalar(i) = n { Some(*i) } else { None });
         let rules = dtype_rules(&nodes);

@@ -194,7 +194,11 @@ pub(super) fn derive(program: &Pointwise, input: usize) -> Gradient {
         }
         None => {
             let tangents = tangents(program, input, &builder, &arg, &saved);
-            let parts = program.outputs.iter().enumerate().map(|(j, &out)| times(tangents[out as usize].clone(), Value(grad(j))));
+            let parts = program
+                .outputs
+                .iter()
+                .enumerate()
+                .map(|(j, &out)| times(tangents[out as usize].clone(), Value(grad(j))));
             let total = parts.fold(Zero, |sum, part| plus(sum, part, &builder));
             is_zero = matches!(total, Zero);
             value(total, &builder)

@@ -21,6 +21,8 @@
 mod builder;
 mod derivative;
 mod ops;
+#[cfg(test)]
+mod tests;
 
 pub use builder::{Builder, Expr};
 pub use derivative::{Gradient, Leaf};
@@ -50,7 +52,8 @@ pub enum Node {
     Where(NodeId, NodeId, NodeId),
 }
 
-type ExplicitGradient = Box<dyn for<'b> Fn(&'b Builder, Expr<'b>, &[Expr<'b>], &[Expr<'b>]) -> Vec<Expr<'b>> + Send + Sync>;
+type ExplicitGradient =
+    Box<dyn for<'b> Fn(&'b Builder, Expr<'b>, &[Expr<'b>], &[Expr<'b>]) -> Vec<Expr<'b>> + Send + Sync>;
 
 /// A program: inputs, runtime scalars, constants, unary, binary and select nodes, one or more outputs.
 pub struct Pointwise {
@@ -159,5 +162,4 @@ impl std::fmt::Debug for Pointwise {
 }
 
 /// The program that returns its input: a copy, or the map stage of a plain reduction.
-pub static IDENTITY: std::sync::LazyLock<Pointwise> =
-    std::sync::LazyLock::new(|| Pointwise::new(|b| b.input(0)));
+pub static IDENTITY: std::sync::LazyLock<Pointwise> = std::sync::LazyLock::new(|| Pointwise::new(|b| b.input(0)));

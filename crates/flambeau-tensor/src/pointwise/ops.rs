@@ -95,9 +95,9 @@ impl UnaryOp {
     pub const ALL: [UnaryOp; 34] = {
         use UnaryOp::*;
         [
-            Neg, Abs, Sign, Reciprocal, Sqrt, Rsqrt, Exp, Expm1, Log, Log2, Log10, Log1p, Sin, Cos, Tan, Asin, Acos, Atan,
-            Sinh, Cosh, Tanh, Sigmoid, Erf, Erfc, Floor, Ceil, Round, Trunc, Relu, IsNan, IsInf, IsFinite, LogicalNot,
-            BitwiseNot,
+            Neg, Abs, Sign, Reciprocal, Sqrt, Rsqrt, Exp, Expm1, Log, Log2, Log10, Log1p, Sin, Cos, Tan, Asin, Acos,
+            Atan, Sinh, Cosh, Tanh, Sigmoid, Erf, Erfc, Floor, Ceil, Round, Trunc, Relu, IsNan, IsInf, IsFinite,
+            LogicalNot, BitwiseNot,
         ]
     };
 
@@ -107,8 +107,8 @@ impl UnaryOp {
         match self {
             Neg | Abs | Sign | Floor | Ceil | Round | Trunc | Relu | BitwiseNot => DTypeRule::Promote,
             IsNan | IsInf | IsFinite | LogicalNot => DTypeRule::Bool,
-            Reciprocal | Sqrt | Rsqrt | Exp | Expm1 | Log | Log2 | Log10 | Log1p | Sin | Cos | Tan | Asin | Acos | Atan
-            | Sinh | Cosh | Tanh | Sigmoid | Erf | Erfc => DTypeRule::Float,
+            Reciprocal | Sqrt | Rsqrt | Exp | Expm1 | Log | Log2 | Log10 | Log1p | Sin | Cos | Tan | Asin | Acos
+            | Atan | Sinh | Cosh | Tanh | Sigmoid | Erf | Erfc => DTypeRule::Float,
         }
     }
 }
@@ -118,8 +118,8 @@ impl BinaryOp {
     pub const ALL: [BinaryOp; 23] = {
         use BinaryOp::*;
         [
-            Add, Sub, Mul, Div, FloorDiv, Remainder, Fmod, Pow, Maximum, Minimum, Atan2, Eq, Ne, Lt, Le, Gt, Ge, LogicalAnd,
-            LogicalOr, LogicalXor, BitwiseAnd, BitwiseOr, BitwiseXor,
+            Add, Sub, Mul, Div, FloorDiv, Remainder, Fmod, Pow, Maximum, Minimum, Atan2, Eq, Ne, Lt, Le, Gt, Ge,
+            LogicalAnd, LogicalOr, LogicalXor, BitwiseAnd, BitwiseOr, BitwiseXor,
         ]
     };
 
@@ -127,9 +127,8 @@ impl BinaryOp {
     pub const fn dtype_rule(self) -> DTypeRule {
         use BinaryOp::*;
         match self {
-            Add | Sub | Mul | FloorDiv | Remainder | Fmod | Pow | Maximum | Minimum | BitwiseAnd | BitwiseOr | BitwiseXor => {
-                DTypeRule::Promote
-            }
+            Add | Sub | Mul | FloorDiv | Remainder | Fmod | Pow | Maximum | Minimum | BitwiseAnd | BitwiseOr
+            | BitwiseXor => DTypeRule::Promote,
             Div | Atan2 => DTypeRule::Float,
             Eq | Ne | Lt | Le | Gt | Ge | LogicalAnd | LogicalOr | LogicalXor => DTypeRule::Bool,
         }

@@ -2,8 +2,7 @@
 
 use crate::Tensor;
 use crate::error::{Error, Result};
-use crate::ops::window::{Sizes, per_dim, three};
-use flambeau_tensor::DType;
+use crate::ops::window::{Sizes, cpp_name, per_dim, three};
 use flambeau_tensor::backend::ConvGeometry;
 use smallvec::smallvec;
 
@@ -188,22 +187,6 @@ fn check_dtypes(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<()
             cpp_name(c)
         ))),
         _ => Ok(()),
-    }
-}
-
-/// C++'s name of a dtype.
-fn cpp_name(dtype: DType) -> &'static str {
-    match dtype {
-        DType::Bool => "bool",
-        DType::U8 => "unsigned char",
-        DType::I8 => "signed char",
-        DType::I16 => "short int",
-        DType::I32 => "int",
-        DType::I64 => "long int",
-        DType::F16 => "c10::Half",
-        DType::BF16 => "c10::BFloat16",
-        DType::F32 => "float",
-        DType::F64 => "double",
     }
 }
 

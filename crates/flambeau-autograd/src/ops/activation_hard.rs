@@ -1,0 +1,219 @@
+//! Activations made of straight pieces. At the joints the derivative is PyTorch's, which differs from one to the next.
+
+use super::{map, map_, reshape};
+use crate::Tensor;
+use crate::error::{Error, Result};
+use flambeau_tensor::pointwise::Pointwise;
+use flambeau_tensor::{DType, Scalar};
+use std::sync::LazyLock;
+
+/// x kept between two scalars; the gradient does not pass at the bounds, and passes for NaN.
+static HARDTANH: LazyLock<Pointwise> = LazyLock::new(|| {
+    Pointwise::new(|b| {
+        let (x, low, high) = (b.input(0), b.scalar(0), b.scalar(1));
+        let above = x.lt(low).select(low, x);
+        above.gt(high).select(high, above)
+    })
+    .with_gradient(|b, g, x, _| {
+        let outside = x[0].le(b.scalar(0)).or(x[0].ge(b.scalar(1)));
+        vec![outside.select(0.0, g)]
+    })
+});
+
+/// Bounds in the kind of numbers that the tensor holds.
+fn bounds(x: &Tensor, min: f64, max: f64) -> Result<[Scalar; 2]> {
+    if min > max {
+        return Err(Error::value("min_val cannot be greater than max_val"));
+    }
+    match x.dtype() {
+        DType::Bool => Err(Error::runtime("Bool inputs not supported for hardtanh")),
+        d if d.is_floating_point() => Ok([Scalar::Float(min), Scalar::Float(max)]),
+        DType::U8 if (min as i64) < 0 || (max as i64) < 0 => {
+            Err(Error::runtime("cannot do hardtanh on an unsigned type with negative limits"))
+        }
+        _ => Ok([Scalar::Int(min as i64), Scalar::Int(max as i64)]),
+    }
+}
+
+/// x kept between `min_val` and `max_val`; the gradient does not pass at the bounds: `F.hardtanh`.
+pub fn hardtanh(x: &Tensor, min_val: f64, max_val: f64) -> Result<Tensor> {
+    map("HardtanhBackward0", &HARDTANH, &[x], &bounds(x, min_val, max_val)?)
+}
+
+/// [`hardtanh`] in place.
+#[track_caller]
+pub fn hardtanh_(x: &Tensor, min_val: f64, max_val: f64) -> Result<Tensor> {
+    map_("HardtanhBackward0", &HARDTANH, &[x], &bounds(x, min_val, max_val)?)
+}
+
+/// min(max(x, 0), 6): `F.relu6`.
+pub fn relu6(x: &Tensor) -> Result<Tensor> {
+    hardtanh(x, 0.0, 6.0)
+}
+
+/// [`relu6`] in place.
+#[track_caller]
+pub fn relu6_(x: &Tensor) -> Result<Tensor> {
+    hardtanh_(x, 0.0, 6.0)
+}
+
+/// min(max(x + 3, 0), 6) / 6; the slope is 1/6 strictly between −3 and 3.
+static HARDSIGMOID: LazyLock<Pointwise> = LazyLock::new(|| {
+    Pointwise::new(|b| (b.input(0) + 3.0).maximum(0.0).minimum(6.0) / 6.0).with_gradient(|_, g, x, _| {
+        let inside = x[0].gt(-3.0).and(x[0].lt(3.0));
+        vec![inside.select(g * (1.0 / 6.0), 0.0)]
+    })
+});
+
+/// min(max(x + 3, 0), 6) / 6: `F.hardsigmoid`.
+pub fn hardsigmoid(x: &Tensor) -> Result<Tensor> {
+    floats_only(x, "hardsigmoid_cpu")?;
+    map("HardsigmoidBackward0", &HARDSIGMOID, &[x], &[])
+}
+
+/// [`hardsigmoid`] in place.
+#[track_caller]
+pub fn hardsigmoid_(x: &Tensor) -> Result<Tensor> {
+    floats_only(x, "hardsigmoid_cpu")?;
+    map_("HardsigmoidBackward0", &HARDSIGMOID, &[x], &[])
+}
+
+/// x · min(max(x + 3, 0), 6) / 6; the derivative is 0 up to −3, x/3 + 1/2 below 3, else 1.
+static HARDSWISH: LazyLock<Pointwise> = LazyLock::new(|| {
+    Pointwise::new(|b| {
+        let x = b.input(0);
+        x * (x + 3.0).maximum(0.0).minimum(6.0) / 6.0
+    })
+    .with_gradient(|_, g, x, _| {
+        let middle = x[0].lt(3.0).select(g * (x[0] / 3.0 + 0.5), g);
+        vec![x[0].le(-3.0).select(0.0, middle)]
+    })
+});
+
+/// x · min(max(x + 3, 0), 6) / 6 (arXiv 1905.02244): `F.hardswish`.
+pub fn hardswish(x: &Tensor) -> Result<Tensor> {
+    floats_only(x, "hardswish_cpu")?;
+    map("HardswishBackward0", &HARDSWISH, &[x], &[])
+}
+
+/// [`hardswish`] in place.
+#[track_caller]
+pub fn hardswish_(x: &Tensor) -> Result<Tensor> {
+    floats_only(x, "hardswish_cpu")?;
+    map_("HardswishBackward0", &HARDSWISH, &[x], &[])
+}
+
+pub(super) fn floats_only(x: &Tensor, op: &'static str) -> Result<()> {
+    match x.is_floating_point() {
+        true => Ok(()),
+        false => Err(flambeau_tensor::Error::NotImplementedFor { op, dtype: x.dtype() }.into()),
+    }
+}
+
+static THRESHOLD: LazyLock<Pointwise> = LazyLock::new(|| {
+    Pointwise::new(|b| {
+        let x = b.input(0);
+        x.le(b.scalar(0)).select(b.scalar(1), x)
+    })
+});
+
+/// x where x > threshold, else value: `F.threshold`. NaN stays.
+pub fn threshold(x: &Tensor, threshold: impl Into<Scalar>, value: impl Into<Scalar>) -> Result<Tensor> {
+    map("ThresholdBackward0", &THRESHOLD, &[x], &of_kind(x, [threshold.into(), value.into()]))
+}
+
+/// [`threshold`] in place.
+#[track_caller]
+pub fn threshold_(x: &Tensor, threshold: impl Into<Scalar>, value: impl Into<Scalar>) -> Result<Tensor> {
+    map_("ThresholdBackward1", &THRESHOLD, &[x], &of_kind(x, [threshold.into(), value.into()]))
+}
+
+/// Numbers in the kind of the tensor, which they do not promote.
+fn of_kind(x: &Tensor, numbers: [Scalar; 2]) -> [Scalar; 2] {
+    match x.is_floating_point() {
+        true => numbers,
+        false => numbers.map(|n| Scalar::Int(n.to_i64())),
+    }
+}
+
+static PRELU: LazyLock<Pointwise> = LazyLock::new(|| {
+    Pointwise::new(|b| {
+        let (x, weight) = (b.input(0), b.input(1));
+        x.gt(0.0).select(x, weight * x)
+    })
+});
+
+/// x where x > 0, else weight · x; the weight is one number or one per channel (dimension 1): `F.prelu`.
+pub fn prelu(x: &Tensor, weight: &Tensor) -> Result<Tensor> {
+    if x.dtype() != weight.dtype() {
+        return Err(Error::runtime(format!(
+            "prelu: Type promoting not supported. Got {} and {}",
+            x.dtype().scalar_type_name(),
+            weight.dtype().scalar_type_name()
+        )));
+    }
+    if weight.dim() > 1 {
+        return Err(Error::runtime(format!(
+            "prelu: Expected `weight` to be a scalar or 1D tensor, but got: ndim = {}",
+            weight.dim()
+        )));
+    }
+    let n = weight.numel();
+    if n != 1 {
+        if x.dim() == 0 {
+            return Err(Error::runtime("Not allow zero-dim input tensor."));
+        }
+        let channels = x.size().get(1).copied().unwrap_or(1);
+        if channels != n {
+            return Err(Error::runtime(format!(
+                "Mismatch of parameter numbers and input channel size. Found parameter numbers = {n} and channel size = \
+                 {channels}."
+            )));
+        }
+    }
+    let mut shape = vec![1; x.dim()];
+    if x.dim() > 1 {
+        shape[1] = n as i64;
+    }
+    let weight = if weight.dim() == x.dim() && x.dim() < 2 { weight.clone() } else { reshape(weight, &shape)? };
+    map("PreluKernelBackward0", &PRELU, &[x, &weight], &[])
+}
+
+/// x, but 0 within [−λ, λ].
+static HARDSHRINK: LazyLock<Pointwise> = LazyLock::new(|| {
+    Pointwise::new(|b| {
+        let (x, lambda) = (b.input(0), b.scalar(0));
+        x.ge(-lambda).and(x.le(lambda)).select(0.0, x)
+    })
+});
+
+/// x, but 0 within [−λ, λ]: `F.hardshrink`.
+pub fn hardshrink(x: &Tensor, lambd: f64) -> Result<Tensor> {
+    floats_only(x, "hardshrink_cpu")?;
+    map("HardshrinkBackward0", &HARDSHRINK, &[x], &[Scalar::Float(lambd)])
+}
+
+/// x moved by λ towards 0, and 0 within [−λ, λ]; NaN stays.
+static SOFTSHRINK: LazyLock<Pointwise> = LazyLock::new(|| {
+    Pointwise::new(|b| {
+        let (x, lambda) = (b.input(0), b.scalar(0));
+        let below = x.lt(-lambda).select(x + lambda, x * 0.0);
+        x.gt(lambda).select(x - lambda, below)
+    })
+    .with_gradient(|b, g, x, _| {
+        let inside = x[0].ge(-b.scalar(0)).and(x[0].le(b.scalar(0)));
+        vec![inside.select(0.0, g)]
+    })
+});
+
+/// x moved by λ towards 0, and 0 within [−λ, λ]: `F.softshrink`.
+pub fn softshrink(x: &Tensor, lambd: f64) -> Result<Tensor> {
+    if lambd < 0.0 {
+        return Err(Error::runtime(format!(
+            "lambda must be greater or equal to 0, but found to be {}.",
+            flambeau_tensor::print::cpp_double(lambd)
+        )));
+    }
+    floats_only(x, "softshrink_cpu")?;
+    map("SoftshrinkBackward0", &SOFTSHRINK, &[x], &[Scalar::Float(lambd)])
+}

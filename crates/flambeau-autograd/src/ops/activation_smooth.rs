@@ -1,0 +1,165 @@
+//! Activations with exponentials and gates.
+
+use super::activation_hard::floats_only;
+use super::{map, map_, narrow};
+use crate::Tensor;
+use crate::error::{Error, Result};
+use flambeau_device::default_generator;
+use flambeau_tensor::dims::wrap_dim;
+use flambeau_tensor::pointwise::Pointwise;
+use flambeau_tensor::{Array, DType, Scalar};
+use std::sync::LazyLock;
+
+/// α of arXiv 1706.02515.
+const SELU_ALPHA: f64 = 1.673_263_242_354_377_2;
+/// λ of arXiv 1706.02515.
+const SELU_SCALE: f64 = 1.050_700_987_355_480_5;
+
+/// λ · (x where x > 0, else α · (eˣ − 1))
+static SELU: LazyLock<Pointwise> = LazyLock::new(|| {
+    Pointwise::new(|b| {
+        let x = b.input(0);
+        x.le(0.0).select(x.expm1() * (SELU_ALPHA * SELU_SCALE), x * SELU_SCALE)
+    })
+});
+
+/// λ · (x where x > 0, else α · (eˣ − 1)), whose fixed point is zero mean and unit variance: `F.selu`.
+pub fn selu(x: &Tensor) -> Result<Tensor> {
+    floats_only(x, "elu_cpu")?;
+    map("EluBackward0", &SELU, &[x], &[])
+}
+
+/// [`selu`] in place.
+#[track_caller]
+pub fn selu_(x: &Tensor) -> Result<Tensor> {
+    floats_only(x, "elu_cpu")?;
+    map_("EluBackward0", &SELU, &[x], &[])
+}
+
+static CELU: LazyLock<Pointwise> = LazyLock::new(|| {
+    Pointwise::new(|b| {
+        let (x, alpha, inverse) = (b.input(0), b.scalar(0), b.scalar(1));
+        x.le(0.0).select((x * inverse).expm1() * alpha, x)
+    })
+});
+
+fn celu_scalars(x: &Tensor, alpha: f64) -> Result<[Scalar; 2]> {
+    if alpha == 0.0 {
+        return Err(Error::runtime("ZeroDivisionError: alpha cannot be 0 for CELU"));
+    }
+    floats_only(x, "elu_cpu")?;
+    Ok([Scalar::Float(alpha), Scalar::Float(1.0 / alpha)])
+}
+
+/// x where x > 0, else α · (e^(x/α) − 1): `F.celu`.
+pub fn celu(x: &Tensor, alpha: f64) -> Result<Tensor> {
+    map("CeluBackward0", &CELU, &[x], &celu_scalars(x, alpha)?)
+}
+
+/// [`celu`] in place.
+#[track_caller]
+pub fn celu_(x: &Tensor, alpha: f64) -> Result<Tensor> {
+    map_("CeluBackward0", &CELU, &[x], &celu_scalars(x, alpha)?)
+}
+
+/// x · tanh(ln(1 + eˣ))
+static MISH: LazyLock<Pointwise> = LazyLock::new(|| {
+    Pointwise::new(|b| {
+        let x = b.input(0);
+        x * x.exp().log1p().tanh()
+    })
+    // t + x·σ(x)·(1 − t²): derived step by step it would be ∞/∞ for large x.
+    .with_gradient(|_, g, x, _| {
+        let x = x[0];
+        let t = x.exp().log1p().tanh();
+        vec![g * (t + x * x.sigmoid() * (1.0 - t * t))]
+    })
+});
+
+/// x · tanh(ln(1 + eˣ)) (arXiv 1908.08681): `F.mish`.
+pub fn mish(x: &Tensor) -> Result<Tensor> {
+    floats_only(x, "mish_cpu")?;
+    map("MishBackward0", &MISH, &[x], &[])
+}
+
+/// [`mish`] in place.
+#[track_caller]
+pub fn mish_(x: &Tensor) -> Result<Tensor> {
+    floats_only(x, "mish_cpu")?;
+    map_("MishBackward0", &MISH, &[x], &[])
+}
+
+/// x / (1 + |x|), with the steps of PyTorch's division in the derivative, for its values at ±∞.
+static SOFTSIGN: LazyLock<Pointwise> = LazyLock::new(|| {
+    Pointwise::new(|b| {
+        let x = b.input(0);
+        x / (x.abs() + 1.0)
+    })
+    .with_gradient(|_, g, x, _| {
+        let (x, d) = (x[0], x[0].abs() + 1.0);
+        vec![g / d - g * ((x / d) / d) * x.sign()]
+    })
+});
+
+/// x / (1 + |x|): `F.softsign`.
+pub fn softsign(x: &Tensor) -> Result<Tensor> {
+    map("DivBackward0", &SOFTSIGN, &[x], &[])
+}
+
+static TANHSHRINK: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input(0) - b.input(0).tanh()));
+
+/// x − tanh x: `F.tanhshrink`.
+pub fn tanhshrink(x: &Tensor) -> Result<Tensor> {
+    map("SubBackward0", &TANHSHRINK, &[x], &[])
+}
+
+/// a · σ(b)
+static GATE: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input(0) * b.input(1).sigmoid()));
+
+/// The first half along `dim` times the sigmoid of the second: `F.glu`.
+pub fn glu(x: &Tensor, dim: i64) -> Result<Tensor> {
+    if x.dim() == 0 {
+        return Err(Error::runtime("glu does not support scalars because halving size must be even"));
+    }
+    let d = wrap_dim(dim, x.dim())?;
+    let n = x.size()[d] as i64;
+    if n % 2 != 0 {
+        return Err(Error::runtime(format!("Halving dimension must be even, but dimension {d} is size {n}")));
+    }
+    floats_only(x, "glu_cpu")?;
+    map("GluBackward0", &GATE, &[&narrow(x, d as i64, 0, n / 2)?, &narrow(x, d as i64, n / 2, n / 2)?], &[])
+}
+
+/// x where x > 0, else slope · x
+static SLOPED: LazyLock<Pointwise> = LazyLock::new(|| {
+    Pointwise::new(|b| {
+        let x = b.input(0);
+        x.le(0.0).select(x * b.input(1), x)
+    })
+});
+
+/// x where x > 0, else slope · x, the slope drawn from [lower, upper) for each such element while training, else their mean:
+/// `F.rrelu`. Training draws on the CPU's generator, one number per element that is not positive.
+pub fn rrelu(x: &Tensor, lower: f64, upper: f64, training: bool) -> Result<Tensor> {
+    if lower > upper {
+        return Err(Error::runtime(format!("Lower bound should be less than or equal to the upper bound, but got lower={lower} and upper={upper}")));
+    }
+    floats_only(x, "rrelu_with_noise_out_cpu")?;
+    let slope = match training {
+        false => super::full(&[], (lower + upper) / 2.0, x.dtype(), x.device())?,
+        true => random_slopes(x, lower, upper)?,
+    };
+    map("RreluWithNoiseBackward0", &SLOPED, &[x, &slope], &[])
+}
+
+/// One number of [lower, upper) per element that is not positive, in row-major order.
+fn random_slopes(x: &Tensor, lower: f64, upper: f64) -> Result<Tensor> {
+    let data = x.detach().to(DType::F64).to_vec::<f64>();
+    let generator = default_generator(x.device())?;
+    let slopes: Vec<f64> = {
+        let state = &mut *generator.lock();
+        data.iter().map(|&v| if v <= 0.0 { state.uniform_f64() * (upper - lower) + lower } else { 1.0 }).collect()
+    };
+    let slopes = Array::from_slice(x.array().backend(), x.device(), &slopes, &x.size())?;
+    Ok(slopes.to_dtype(x.dtype())?.into())
+}

@@ -1,0 +1,155 @@
+//! Layer norm, group norm and RMS norm.
+
+use super::norm::{Layout, normalize_by, one_value};
+use super::{map, mean_map};
+use crate::error::{Error, Result};
+use crate::{Tensor, ops};
+use flambeau_tensor::dims::numel;
+use flambeau_tensor::pointwise::Pointwise;
+use flambeau_tensor::{DType, Scalar};
+use smallvec::{SmallVec, smallvec};
+use std::sync::LazyLock;
+
+/// Checks that the last dimensions are `normalized`, and the parameters' shapes.
+fn check_normalized(x: &Tensor, normalized: &[usize], params: [(&str, Option<&Tensor>); 2]) -> Result<()> {
+    if normalized.is_empty() {
+        return Err(Error::runtime(
+            "Expected normalized_shape to be at least 1-dimensional, i.e., containing at least one element, but got \
+             normalized_shape = []",
+        ));
+    }
+    for (name, param) in params {
+        if let Some(p) = param.filter(|p| *p.size() != *normalized) {
+            return Err(Error::runtime(format!(
+                "Expected {name} to be of same shape as normalized_shape, but got {name} of shape {:?} and normalized_shape = \
+                 {normalized:?}",
+                &*p.size()
+            )));
+        }
+    }
+    let size = x.size();
+    if !size.ends_with(normalized) {
+        let lengths: String = normalized.iter().map(|n| format!(", {n}")).collect();
+        return Err(Error::runtime(format!(
+            "Given normalized_shape={normalized:?}, expected input with shape [*{lengths}], but got input of size{:?}",
+            &*size
+        )));
+    }
+    Ok(())
+}
+
+/// Normalises over the last dimensions, which are `normalized`; then weight and bias of that shape (arXiv 1607.06450):
+/// `F.layer_norm`.
+pub fn layer_norm(
+    x: &Tensor,
+    normalized: &[usize],
+    weight: Option<&Tensor>,
+    bias: Option<&Tensor>,
+    eps: f64,
+) -> Result<Tensor> {
+    check_normalized(x, normalized, [("weight", weight), ("bias", bias)])?;
+    if !x.is_floating_point() {
+        let dtype = x.dtype();
+        return Err(flambeau_tensor::Error::NotImplementedFor { op: "LayerNormKernelImpl", dtype }.into());
+    }
+    let k = numel(normalized);
+    let rows = x.numel().checked_div(k).unwrap_or(0);
+    let layout = Layout { shape: smallvec![rows, k], dims: smallvec![1], params: smallvec![1, k], eps };
+    Ok(normalize_by("NativeLayerNormBackward0", x, weight, bias, layout)?.0)
+}
+
+/// Normalises groups of channels of each sample of `[n, C, …]`; then weight and bias per channel (arXiv 1803.08494):
+/// `F.group_norm`.
+pub fn group_norm(
+    x: &Tensor,
+    num_groups: usize,
+    weight: Option<&Tensor>,
+    bias: Option<&Tensor>,
+    eps: f64,
+) -> Result<Tensor> {
+    let size = x.size();
+    if size.len() < 2 {
+        return Err(Error::runtime(format!("Expected at least 2 dimensions for input tensor but received {}", size.len())));
+    }
+    let (n, channels) = (size[0], size[1]);
+    if num_groups == 0 {
+        return Err(Error::runtime("Expected num groups to be greater than 0, got 0"));
+    }
+    let spatial: usize = size[2..].iter().product();
+    if n * channels / num_groups * spatial == 1 {
+        let mut viewed = vec![n * channels / num_groups, num_groups];
+        viewed.extend(&size[2..]);
+        return Err(one_value(&format!("{viewed:?}")));
+    }
+    if !channels.is_multiple_of(num_groups) {
+        return Err(Error::runtime(format!(
+            "Expected number of channels in input to be divisible by num_groups, but got input of shape {:?} and \
+             num_groups={num_groups}",
+            &*size
+        )));
+    }
+    for (name, param) in [("weight", weight), ("bias", bias)] {
+        if let Some(p) = param.filter(|p| p.dim() != 1 || p.numel() != channels) {
+            return Err(Error::runtime(format!(
+                "Expected {name} to be a vector of size equal to the number of channels in input, but got {name} of shape \
+                 {:?} and input of shape {:?}",
+                &*p.size(),
+                &*size
+            )));
+        }
+    }
+    for (what, length) in [("number of channels", channels), ("HxW", spatial)] {
+        if length == 0 {
+            return Err(Error::runtime(format!("Expected {what} to be greater than 0, got 0")));
+        }
+    }
+    let of_group = channels / num_groups;
+    let layout = Layout {
+        shape: smallvec![n, num_groups, of_group, spatial],
+        dims: smallvec![2, 3],
+        params: smallvec![1, num_groups, of_group, 1],
+        eps,
+    };
+    Ok(normalize_by("NativeGroupNormBackward0", x, weight, bias, layout)?.0)
+}
+
+static SQUARE: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input(0) * b.input(0)));
+/// x / √(q + ε), then the weight
+static RMS: LazyLock<[Pointwise; 2]> = LazyLock::new(|| {
+    [false, true].map(|weighted| {
+        Pointwise::new(move |b| {
+            let y = b.input(0) * (b.input(1) + b.scalar(0)).rsqrt();
+            if weighted { y * b.input(2) } else { y }
+        })
+    })
+});
+
+/// x / √(mean x² + ε) over the last dimensions, which are `normalized`, times a weight of that shape (arXiv 1910.07467):
+/// `F.rms_norm`. ε is the dtype's epsilon unless given.
+pub fn rms_norm(x: &Tensor, normalized: &[usize], weight: Option<&Tensor>, eps: Option<f64>) -> Result<Tensor> {
+    check_normalized_rms(x, normalized, weight)?;
+    let dtype = x.dtype();
+    let eps = eps.unwrap_or(match dtype {
+        DType::F64 => f64::EPSILON,
+        _ => f64::from(f32::EPSILON),
+    });
+    let wide = &match dtype {
+        DType::F16 | DType::BF16 => ops::to_dtype(x, DType::F32)?,
+        _ => x.clone(),
+    };
+    let dims: SmallVec<[i64; 6]> = (1..=normalized.len() as i64).map(|d| -d).collect();
+    let square = mean_map("MeanBackward1", Some(&SQUARE), &[wide], &[], &dims, true, None)?;
+    let mut inputs: SmallVec<[&Tensor; 3]> = smallvec![wide, &square];
+    inputs.extend(weight);
+    let out = map("MulBackward0", &RMS[usize::from(weight.is_some())], &inputs, &[Scalar::Float(eps)])?;
+    ops::contiguous(&ops::to_dtype(&out, dtype)?)
+}
+
+/// [`check_normalized`] in rms_norm's words.
+fn check_normalized_rms(x: &Tensor, normalized: &[usize], weight: Option<&Tensor>) -> Result<()> {
+    check_normalized(x, normalized, [("weight", weight), ("bias", None)]).map_err(|e| {
+        let lengths: Vec<String> = normalized.iter().map(usize::to_string).collect();
+        let (theirs, ours) = (format!("[*{}]", lengths.join(", ")), format!("[*, {}]", lengths.join(", ")));
+        Error::runtime(e.to_string().replace(&ours, &theirs))
+    })
+}

@@ -1,0 +1,265 @@
+//! Losses with a margin.
+
+use super::loss::{composed, reduced};
+use super::map::divided_sum_map;
+use super::view::iota;
+use super::{Reduction, pairwise_distance, reshape, sum_map};
+use crate::error::{Error, Result};
+use crate::{Tensor, ops};
+use flambeau_tensor::pointwise::{Expr, Pointwise};
+use flambeau_tensor::{DType, Scalar};
+use std::sync::LazyLock;
+
+/// x where it is above zero; the gradient passes at zero.
+fn not_negative(x: Expr<'_>) -> Expr<'_> {
+    x.lt(0.0).select(0.0, x)
+}
+
+/// max(m − x, 0) unless t = 1, plus x unless t = −1
+static HINGE: LazyLock<Pointwise> = LazyLock::new(|| {
+    Pointwise::new(|b| {
+        let (x, t) = (b.input(0), b.input(1));
+        t.ne(1.0).select(not_negative(b.scalar(0) - x), 0.0) + t.ne(-1.0).select(x, 0.0)
+    })
+});
+
+/// x where the target is 1, max(margin − x, 0) where it is −1: `F.hinge_embedding_loss`.
+pub fn hinge_embedding_loss(x: &Tensor, target: &Tensor, margin: f64, reduction: Reduction) -> Result<Tensor> {
+    reduction.check()?;
+    reduced(composed("AddBackward0"), &HINGE, &[x, target], &[Scalar::Float(margin)], reduction)
+}
+
+/// max(−t · (a − b) + m, 0)
+static RANKING: LazyLock<Pointwise> = LazyLock::new(|| {
+    Pointwise::new(|b| not_negative(-b.input(2) * (b.input(0) - b.input(1)) + b.scalar(0)))
+});
+
+/// max(−t · (a − b) + margin, 0): `F.margin_ranking_loss`.
+pub fn margin_ranking_loss(
+    a: &Tensor,
+    b: &Tensor,
+    target: &Tensor,
+    margin: f64,
+    reduction: Reduction,
+) -> Result<Tensor> {
+    reduction.check()?;
+    if a.dim() != b.dim() || a.dim() != target.dim() {
+        return Err(Error::runtime(format!(
+            "margin_ranking_loss : All input tensors should have same dimension but got sizes: input1: {}, input2: {}, \
+             target: {} ",
+            a.size(),
+            b.size(),
+            target.size()
+        )));
+    }
+    reduced(composed("ClampMinBackward0"), &RANKING, &[a, b, target], &[Scalar::Float(margin)], reduction)
+}
+
+static PRODUCT: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input(0) * b.input(1)));
+
+/// 1 − cos where t = 1, max(cos − m, 0) where t = −1; of a·b, |a|², |b|² and t.
+static COSINE: LazyLock<Pointwise> = LazyLock::new(|| {
+    Pointwise::new(|b| {
+        // PyTorch's constant.
+        let eps = 1e-12;
+        let cos = b.input(0) / ((b.input(1) + eps) * (b.input(2) + eps)).sqrt();
+        let t = b.input(3);
+        t.eq(1.0).select(1.0 - cos, 0.0) + t.eq(-1.0).select(not_negative(cos - b.scalar(0)), 0.0)
+    })
+});
+
+/// 1 − cos(a, b) where the target is 1, max(cos(a, b) − margin, 0) where it is −1; of `[n, d]` and targets `[n]`, or `[d]` and
+/// one target: `F.cosine_embedding_loss`.
+pub fn cosine_embedding_loss(
+    a: &Tensor,
+    b: &Tensor,
+    target: &Tensor,
+    margin: f64,
+    reduction: Reduction,
+) -> Result<Tensor> {
+    reduction.check()?;
+    let (dims, inputs) = match target.dim() {
+        0 => (1, "1D input tensors"),
+        1 => (2, "2D input tensors"),
+        _ => return Err(Error::runtime("0D or 1D target tensor expected, multi-target not supported")),
+    };
+    if a.dim() != dims || b.dim() != dims {
+        return Err(Error::runtime(format!(
+            "{}D target tensor expects {inputs}, but found inputs with sizes {:?} and {:?}.",
+            target.dim(),
+            &*a.size(),
+            &*b.size()
+        )));
+    }
+    let dot = |x, y| sum_map("SumBackward1", Some(&PRODUCT), &[x, y], &[], &[dims as i64 - 1], false, None);
+    let (ab, aa, bb) = (dot(a, b)?, dot(a, a)?, dot(b, b)?);
+    reduced(composed("AddBackward0"), &COSINE, &[&ab, &aa, &bb, target], &[Scalar::Float(margin)], reduction)
+}
+
+/// max(m + p − n, 0)
+static TRIPLET: LazyLock<Pointwise> =
+    LazyLock::new(|| Pointwise::new(|b| not_negative(b.input(0) - b.input(1) + b.scalar(0))));
+
+/// What [`triplet_margin_loss`] takes besides its tensors.
+#[derive(Clone, Copy, Debug)]
+pub struct TripletMarginOptions {
+    margin: f64,
+    p: f64,
+    eps: f64,
+    swap: bool,
+    reduction: Reduction,
+}
+
+impl Default for TripletMarginOptions {
+    fn default() -> Self {
+        TripletMarginOptions { margin: 1.0, p: 2.0, eps: 1e-6, swap: false, reduction: Reduction::Mean }
+    }
+}
+
+impl TripletMarginOptions {
+    /// By how much the negative must be farther. Default: 1.
+    #[must_use]
+    pub fn margin(mut self, margin: f64) -> Self {
+        self.margin = margin;
+        self
+    }
+
+    /// The norm's order. Default: 2.
+    #[must_use]
+    pub fn p(mut self, p: f64) -> Self {
+        self.p = p;
+        self
+    }
+
+    /// Added to differences. Default: 1e-6.
+    #[must_use]
+    pub fn eps(mut self, eps: f64) -> Self {
+        self.eps = eps;
+        self
+    }
+
+    /// Whether the distance of positive and negative counts where it is the smaller. Default: no.
+    #[must_use]
+    pub fn swap(mut self, swap: bool) -> Self {
+        self.swap = swap;
+        self
+    }
+
+    /// What becomes of the losses of single elements. Default: their mean.
+    #[must_use]
+    pub fn reduction(mut self, reduction: Reduction) -> Self {
+        self.reduction = reduction;
+        self
+    }
+}
+
+/// max(d(anchor, positive) − d(anchor, negative) + margin, 0): `F.triplet_margin_loss`.
+pub fn triplet_margin_loss(
+    anchor: &Tensor,
+    positive: &Tensor,
+    negative: &Tensor,
+    o: &TripletMarginOptions,
+) -> Result<Tensor> {
+    o.reduction.check()?;
+    if o.margin <= 0.0 {
+        return Err(Error::value(format!("margin must be greater than 0, got {:?}", o.margin)));
+    }
+    let dims = [anchor, positive, negative].map(Tensor::dim);
+    if dims[0] != dims[1] || dims[1] != dims[2] {
+        return Err(Error::runtime(format!(
+            "The anchor, positive, and negative tensors are expected to have the same number of dimensions, but got: anchor \
+             {}D, positive {}D, and negative {}D inputs",
+            dims[0], dims[1], dims[2]
+        )));
+    }
+    let near = pairwise_distance(anchor, positive, o.p, o.eps, false)?;
+    let mut far = pairwise_distance(anchor, negative, o.p, o.eps, false)?;
+    if o.swap {
+        far = ops::minimum(&far, &pairwise_distance(positive, negative, o.p, o.eps, false)?)?;
+    }
+    let names = composed("ClampMinBackward0");
+    reduced(names, &TRIPLET, &[&near, &far], &[Scalar::Float(o.margin)], o.reduction)
+}
+
+/// max(m − x_y + x_i, 0) for all classes i but y, squared in the second half, times a weight in the odd ones; of x, x_y, the
+/// classes and y.
+static MULTI_MARGIN: LazyLock<[Pointwise; 4]> = LazyLock::new(|| {
+    [(false, false), (false, true), (true, false), (true, true)].map(|(squared, weighted)| {
+        Pointwise::new(move |b| {
+            let z = b.scalar(0) - b.input(1) + b.input(0);
+            let z = z.gt(0.0).select(z, 0.0);
+            let term = if squared { z * z } else { z };
+            let term = if weighted { term * b.input(4) } else { term };
+            b.input(2).eq(b.input(3)).select(0.0, term)
+        })
+    })
+});
+
+/// Σ over classes i ≠ y of max(margin − x_y + x_i, 0)ᵖ / C, times the weight of y; of `[n, C]` (or `[C]`) and int64 targets
+/// `[n]`: `F.multi_margin_loss`. p is 1 or 2.
+pub fn multi_margin_loss(
+    x: &Tensor,
+    target: &Tensor,
+    p: i64,
+    margin: f64,
+    weight: Option<&Tensor>,
+    reduction: Reduction,
+) -> Result<Tensor> {
+    reduction.check()?;
+    if p != 1 && p != 2 {
+        return Err(Error::value("only p == 1 and p == 2 supported"));
+    }
+    if weight.is_some_and(|w| w.dim() != 1) {
+        return Err(Error::value("weight must be one-dimensional"));
+    }
+    let (size, target_size) = (x.size(), target.size());
+    let (n, classes) = match *size {
+        [] => (1, 1),
+        [c] => (1, c),
+        [n, c] => (n, c),
+        _ => (0, 0),
+    };
+    if classes == 0 {
+        return Err(Error::runtime(format!(
+            "Expected non-empty vector or matrix with optional 0-dim batch size, but got: {:?}",
+            &*size
+        )));
+    }
+    if target_size.len() > 1 || target.numel() != n {
+        return Err(Error::runtime(format!(
+            "multi_margin_loss: target tensor should be 1-D with size equal to the number of input samples (batch size). \
+             Expected target size [{n}], but got {:?}. Input has shape {:?}.",
+            &*target_size, &*size
+        )));
+    }
+    if let Some(w) = weight.filter(|w| w.numel() != classes) {
+        return Err(Error::runtime(format!("inconsistent weight size, expected {classes} but got {:?}", &*w.size())));
+    }
+    if target.dtype() != DType::I64 {
+        return Err(Error::runtime(format!(
+            "expected scalar type Long but found {}",
+            target.dtype().scalar_type_name()
+        )));
+    }
+    let rows = reshape(x, &[n as i64, classes as i64])?;
+    let y = reshape(target, &[n as i64, 1])?;
+    if target.device().is_cpu() && y.to_vec::<i64>().iter().any(|&t| t < 0 || t as usize >= classes) {
+        return Err(Error::runtime("target out of range"));
+    }
+    let of_target = ops::gather(&rows, 1, &y)?;
+    let all = iota(classes, x)?;
+    let of_class = weight.map(|w| reshape(&ops::index_select(w, 0, &reshape(&y, &[-1])?)?, &[-1, 1])).transpose()?;
+    let mut inputs = vec![&rows, &of_target, &all, &y];
+    inputs.extend(&of_class);
+    let program = &MULTI_MARGIN[usize::from(p == 2) * 2 + usize::from(of_class.is_some())];
+    let (dims, divisor): (&[i64], usize) = match reduction {
+        Reduction::None => (&[1], classes),
+        Reduction::Sum => (&[], classes),
+        _ => (&[], n * classes),
+    };
+    let name = "MultiMarginLossBackward0";
+    let scalars = [Scalar::Float(margin)];
+    let out = divided_sum_map(name, Some(program), &inputs, &scalars, dims, false, None, Some(divisor))?;
+    // A single sample has no dimension of losses.
+    if reduction == Reduction::None && size.len() < 2 { reshape(&out, &[]) } else { Ok(out) }
+}

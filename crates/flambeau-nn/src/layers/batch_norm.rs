@@ -1,0 +1,196 @@
+//! Normalisation over batches and over instances.
+
+use super::{Place, py_bool};
+use crate::options::options;
+use crate::{Buffer, Forward, Module, ModuleState, Parameter};
+use flambeau_autograd::{OrPanic, Tensor, ops};
+use flambeau_tensor::print::py_float;
+use flambeau_tensor::{DType, Device};
+use std::marker::PhantomData;
+
+options! {
+    /// Options of [`BatchNorm`] and [`InstanceNorm`].
+    BatchNormOptions {
+        /// What is added to the variance (1e-5).
+        eps: f64 = 1e-5,
+        /// The new batch's share in the running statistics; `None` for the mean of all batches (0.1).
+        momentum: Option<f64> = Some(0.1),
+        /// Whether a scale and a shift are learned (true; false for instances).
+        affine: bool = true,
+        /// Whether statistics are kept for evaluation (true; false for instances).
+        track_running_stats: bool = true,
+        /// Whether the shift is learned where the scale is (true).
+        bias: bool = true,
+        /// The parameters' dtype (the default dtype).
+        dtype: Option<DType> = None,
+        /// The parameters' device (the default device).
+        device: Option<Device> = None,
+    }
+}
+
+/// What batch and instance normalisation differ in.
+pub trait NormKind: Send + Sync + 'static {
+    /// The layers' names in prints, for one to three spatial dimensions.
+    const NAMES: [&'static str; 3];
+    /// Whether the layers learn and keep statistics by default.
+    const FULL: bool;
+    /// Whether each instance is normalised by itself.
+    const INSTANCES: bool;
+}
+
+/// The kind of [`BatchNorm`].
+pub struct OverBatch;
+/// The kind of [`InstanceNorm`].
+pub struct OverInstance;
+
+impl NormKind for OverBatch {
+    const NAMES: [&'static str; 3] = ["BatchNorm1d", "BatchNorm2d", "BatchNorm3d"];
+    const FULL: bool = true;
+    const INSTANCES: bool = false;
+}
+
+impl NormKind for OverInstance {
+    const NAMES: [&'static str; 3] = ["InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d"];
+    const FULL: bool = false;
+    const INSTANCES: bool = true;
+}
+
+/// (x − mean) / √(variance + eps) · weight + bias for each channel. In training mode the statistics are the input's, and
+/// the running ones move towards them; in evaluation they are the running ones, where the layer keeps them.
+#[derive(Module)]
+#[module(type_name, extra_repr)]
+pub struct ChannelNorm<K: NormKind, const D: usize> {
+    num_features: usize,
+    #[module(skip)]
+    options: BatchNormOptions,
+    /// The scale, [channels].
+    pub weight: Option<Parameter>,
+    /// The shift, [channels].
+    pub bias: Option<Parameter>,
+    /// [channels].
+    pub running_mean: Option<Buffer>,
+    /// [channels].
+    pub running_var: Option<Buffer>,
+    /// How many batches the running statistics have seen; int64.
+    pub num_batches_tracked: Option<Buffer>,
+    kind: PhantomData<K>,
+    state: ModuleState,
+}
+
+/// Normalisation over a batch, for `D` spatial dimensions.
+pub type BatchNorm<const D: usize> = ChannelNorm<OverBatch, D>;
+/// Over [n, channels] or [n, channels, length]: `nn.BatchNorm1d(num_features)`.
+pub type BatchNorm1d = BatchNorm<1>;
+/// Over [n, channels, height, width]: `nn.BatchNorm2d(num_features)`.
+pub type BatchNorm2d = BatchNorm<2>;
+/// Over [n, channels, depth, height, width]: `nn.BatchNorm3d(num_features)`.
+pub type BatchNorm3d = BatchNorm<3>;
+/// Normalisation over each instance, for `D` spatial dimensions.
+pub type InstanceNorm<const D: usize> = ChannelNorm<OverInstance, D>;
+/// Over the length of [n, channels, length]: `nn.InstanceNorm1d(num_features)`.
+pub type InstanceNorm1d = InstanceNorm<1>;
+/// Over the plane of [n, channels, height, width]: `nn.InstanceNorm2d(num_features)`.
+pub type InstanceNorm2d = InstanceNorm<2>;
+/// Over the volume of [n, channels, depth, height, width]: `nn.InstanceNorm3d(num_features)`.
+pub type InstanceNorm3d = InstanceNorm<3>;
+
+impl<K: NormKind, const D: usize> ChannelNorm<K, D> {
+    /// With PyTorch's defaults.
+    #[track_caller]
+    pub fn new(num_features: usize) -> Self {
+        Self::with(num_features, |o| o)
+    }
+
+    /// With options: `eps`, `momentum`, `affine`, `track_running_stats`, `bias`, `dtype`, `device`.
+    #[track_caller]
+    pub fn with(num_features: usize, options: impl FnOnce(BatchNormOptions) -> BatchNormOptions) -> Self {
+        const { assert!(D >= 1 && D <= 3, "there are one to three spatial dimensions") };
+        let options = options(BatchNormOptions::default().affine(K::FULL).track_running_stats(K::FULL));
+        let place = Place::new(options.dtype, options.device);
+        let shape = [num_features];
+        let track = options.track_running_stats;
+        ChannelNorm {
+            num_features,
+            weight: options.affine.then(|| Parameter::new(&place.ones(&shape))),
+            bias: (options.affine && options.bias).then(|| Parameter::new(&place.zeros(&shape))),
+            running_mean: track.then(|| Buffer::new(&place.zeros(&shape))),
+            running_var: track.then(|| Buffer::new(&place.ones(&shape))),
+            num_batches_tracked: track.then(|| Buffer::new(&place.counter())),
+            options,
+            kind: PhantomData,
+            state: ModuleState::new(),
+        }
+    }
+
+    fn type_name(&self) -> &'static str {
+        K::NAMES[D - 1]
+    }
+
+    fn extra_repr(&self) -> String {
+        let o = &self.options;
+        format!(
+            "{}, eps={}, momentum={}, affine={}, bias={}, track_running_stats={}",
+            self.num_features,
+            py_float(o.eps),
+            o.momentum.map_or("None".to_owned(), py_float),
+            py_bool(o.affine),
+            py_bool(self.bias.is_some()),
+            py_bool(o.track_running_stats)
+        )
+    }
+
+    #[track_caller]
+    fn check_dim(&self, x: &Tensor) {
+        let n = x.dim();
+        let fits = n == D + 2 || n == D + 1 && (D == 1 || K::INSTANCES);
+        let wanted = match (D, K::INSTANCES) {
+            (1, _) => "2D or 3D",
+            (2, false) => "4D",
+            (2, true) => "3D or 4D",
+            (_, false) => "5D",
+            (_, true) => "4D or 5D",
+        };
+        assert!(fits, "expected {wanted} input (got {n}D input)");
+    }
+
+    /// The new batch's share in the running statistics; counts the batch.
+    #[track_caller]
+    fn share(&self, training: bool) -> f64 {
+        match (&self.num_batches_tracked, training) {
+            (Some(count), true) => {
+                count.add_(1);
+                self.options.momentum.unwrap_or_else(|| 1.0 / count.item())
+            }
+            _ => self.options.momentum.unwrap_or(0.0),
+        }
+    }
+
+    #[track_caller]
+    fn over_batch(&self, x: &Tensor) -> Tensor {
+        let training = self.state.training();
+        let share = self.share(training);
+        let (mean, var) = (self.running_mean.as_deref(), self.running_var.as_deref());
+        let of_input = training || mean.is_none();
+        let (weight, bias) = (self.weight.as_deref(), self.bias.as_deref());
+        ops::batch_norm(x, mean, var, weight, bias, of_input, share, self.options.eps).or_panic()
+    }
+
+    #[track_caller]
+    fn over_instance(&self, x: &Tensor) -> Tensor {
+        let of_input = self.state.training() || !self.options.track_running_stats;
+        let (mean, var) = (self.running_mean.as_deref(), self.running_var.as_deref());
+        let (weight, bias) = (self.weight.as_deref(), self.bias.as_deref());
+        let share = self.options.momentum.unwrap_or(0.0);
+        let normalise =
+            |x: &Tensor| ops::instance_norm(x, mean, var, weight, bias, of_input, share, self.options.eps).or_panic();
+        if x.dim() == D + 1 { normalise(&x.unsqueeze(0)).squeeze_dim(0) } else { normalise(x) }
+    }
+}
+
+impl<K: NormKind, const D: usize> Forward for ChannelNorm<K, D> {
+    #[track_caller]
+    fn forward(&self, x: &Tensor) -> Tensor {
+        self.check_dim(x);
+        if K::INSTANCES { self.over_instance(x) } else { self.over_batch(x) }
+    }
+}

@@ -1,0 +1,192 @@
+//! Files with tensors in them: what `torch.save` and `torch.load` do.
+
+use crate::pth::{self, StorageRef};
+use crate::{Dict, DictKind, Error, RawTensor, Result, Value};
+use flambeau_autograd::Tensor;
+use flambeau_tensor::{Array, DType, Device, Storage};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// What [`save`] can write: a tensor, a state dict, a map of such, or any [`Value`] made of them.
+pub trait Save {
+    /// The value as Python would hold it. Tensors are handles, so that what shares memory still does in the file.
+    fn to_value(&self) -> Value<Tensor>;
+}
+
+impl Save for Value<Tensor> {
+    fn to_value(&self) -> Value<Tensor> {
+        self.clone()
+    }
+}
+
+impl Save for Tensor {
+    fn to_value(&self) -> Value<Tensor> {
+        Value::Tensor(self.clone())
+    }
+}
+
+impl<T: Save + ?Sized> Save for &T {
+    fn to_value(&self) -> Value<Tensor> {
+        (**self).to_value()
+    }
+}
+
+impl<K: AsRef<str>, V: Save> Save for [(K, V)] {
+    fn to_value(&self) -> Value<Tensor> {
+        Value::Dict(Dict::new(DictKind::Dict, self.iter().map(|(key, value)| (key.as_ref(), value.to_value()))))
+    }
+}
+
+impl<K: AsRef<str>, V: Save> Save for Vec<(K, V)> {
+    fn to_value(&self) -> Value<Tensor> {
+        self.as_slice().to_value()
+    }
+}
+
+impl<V: Save> Save for BTreeMap<String, V> {
+    fn to_value(&self) -> Value<Tensor> {
+        Value::dict(self.iter().map(|(key, value)| (key.as_str(), value.to_value())))
+    }
+}
+
+impl<V: Save> Save for Vec<V> {
+    fn to_value(&self) -> Value<Tensor> {
+        Value::List(self.iter().map(Save::to_value).collect())
+    }
+}
+
+impl From<Tensor> for Value<Tensor> {
+    fn from(tensor: Tensor) -> Self {
+        Value::Tensor(tensor)
+    }
+}
+
+impl From<&Tensor> for Value<Tensor> {
+    fn from(tensor: &Tensor) -> Self {
+        Value::Tensor(tensor.clone())
+    }
+}
+
+/// Writes a value as `torch.save(value, path)` does; `torch.load(path, weights_only=True)` reads it in Python.
+///
+/// Strides, `requires_grad` and parameters stay, and what shares memory is written once. The file appears whole or not at
+/// all. Tensors of other devices are written as CPU tensors.
+///
+/// # Errors
+/// `Io` if the file cannot be written, `Invalid` if the value nests too deep, a storage is viewed in two dtypes, or a
+/// tensor's memory is borrowed.
+pub fn save(value: &(impl Save + ?Sized), path: impl AsRef<Path>) -> Result<()> {
+    let path = path.as_ref();
+    let mut storages: Vec<(Storage, DType)> = Vec::new();
+    let value = value.to_value().try_map(&mut |tensor: Tensor| {
+        let array = tensor.array();
+        let known = storages.iter().position(|(storage, _)| storage.ptr_eq(array.storage()));
+        let storage = known.unwrap_or_else(|| {
+            storages.push((array.storage().clone(), array.dtype()));
+            storages.len() - 1
+        });
+        Ok::<_, Error>(RawTensor {
+            dtype: array.dtype(),
+            shape: array.shape().to_vec(),
+            strides: array.strides().to_vec(),
+            offset: array.offset(),
+            storage,
+            requires_grad: tensor.requires_grad(),
+            is_parameter: tensor.is_parameter(),
+        })
+    })?;
+    let bytes: Vec<Vec<u8>> = storages
+        .iter()
+        .map(|(storage, dtype)| download(storage, *dtype).map_err(|e| Error::invalid(path, e.to_string())))
+        .collect::<Result<_>>()?;
+    let refs: Vec<StorageRef<'_>> =
+        storages.iter().zip(&bytes).map(|((_, dtype), bytes)| StorageRef { dtype: *dtype, bytes }).collect();
+    pth::write(path, &value, &refs)
+}
+
+/// A storage's elements, whatever of them is viewed.
+fn download(storage: &Storage, dtype: DType) -> flambeau_tensor::Result<Vec<u8>> {
+    let len = storage.nbytes() / dtype.size();
+    let shape = std::iter::once(len).collect();
+    let whole = Array::from_parts(storage.clone(), dtype, shape, std::iter::once(1).collect(), 0)?;
+    let mut bytes = vec![0; len * dtype.size()];
+    if len > 0 {
+        storage.backend().download(&whole, &mut bytes)?;
+    }
+    Ok(bytes)
+}
+
+/// Reads a file of `torch.save`, as `torch.load(path, weights_only=True)` does: nothing in it is executed. Tensors come to
+/// the CPU, wherever they lived; those that shared memory share it again.
+///
+/// # Errors
+/// As [`pth::read`], and `Memory` when the tensors do not fit.
+pub fn load(path: impl AsRef<Path>) -> Result<Value<Tensor>> {
+    let path = path.as_ref();
+    let (value, storages) = pth::read(path)?;
+    let memory = |source| Error::Memory { path: path.to_owned(), source };
+    let arrays = storages.into_iter().map(upload).collect::<flambeau_tensor::Result<Vec<Array>>>().map_err(memory)?;
+    value.try_map(&mut |raw: RawTensor| {
+        let storage = arrays[raw.storage].storage().clone();
+        let (shape, strides) = (raw.shape.into_iter().collect(), raw.strides.into_iter().collect());
+        let array = Array::from_parts(storage, raw.dtype, shape, strides, raw.offset).map_err(memory)?;
+        let tensor = Tensor::from(array);
+        Ok(match (raw.is_parameter, raw.requires_grad) {
+            (true, requires_grad) => tensor.into_parameter(requires_grad),
+            (false, true) if raw.dtype.is_floating_point() => tensor.requires_grad_(true),
+            (false, _) => tensor,
+        })
+    })
+}
+
+fn upload(storage: pth::Storage) -> flambeau_tensor::Result<Array> {
+    let pth::Storage { dtype, mut bytes } = storage;
+    if dtype == DType::Bool {
+        // A file may hold any byte; in memory a bool is 0 or 1.
+        bytes.iter_mut().for_each(|b| *b = u8::from(*b != 0));
+    }
+    let device = Device::Cpu;
+    let array = Array::empty(flambeau_device::backend(device)?, device, &[bytes.len() / dtype.size()], dtype)?;
+    if !bytes.is_empty() {
+        array.backend().upload(&bytes, &array)?;
+    }
+    Ok(array)
+}
+
+impl Value<Tensor> {
+    /// Names and tensors of a `state_dict`, in the order of the file.
+    ///
+    /// # Errors
+    /// `NoStateDict` when this is no dictionary of tensors under string keys; it names what stands there instead.
+    pub fn into_state_dict(self) -> Result<Vec<(String, Tensor)>> {
+        let Value::Dict(dict) = self else {
+            return Err(Error::NoStateDict { what: format!("a {}", kind(&self)) });
+        };
+        let entry = |(key, value): (Value<Tensor>, Value<Tensor>)| match (key, value) {
+            (Value::Str(key), Value::Tensor(tensor)) => Ok((key, tensor)),
+            (Value::Str(key), other) => Err(Error::NoStateDict { what: format!("a {} under '{key}'", kind(&other)) }),
+            (key, _) => Err(Error::NoStateDict { what: format!("a key of type {}", kind(&key)) }),
+        };
+        dict.items.into_iter().map(entry).collect()
+    }
+}
+
+/// The Python type of a value.
+fn kind(value: &Value<Tensor>) -> &'static str {
+    match value {
+        Value::None => "None",
+        Value::Bool(_) => "bool",
+        Value::Int(_) | Value::BigInt(_) => "int",
+        Value::Float(_) => "float",
+        Value::Str(_) => "str",
+        Value::Bytes(_) => "bytes",
+        Value::List(_) => "list",
+        Value::Tuple(_) => "tuple",
+        Value::Set(_) => "set",
+        Value::Dict(_) => "dict",
+        Value::Size(_) => "torch.Size",
+        Value::DType(_) => "torch.dtype",
+        Value::Device(_) => "torch.device",
+        Value::Tensor(_) => "Tensor",
+    }
+}

@@ -1,0 +1,122 @@
+//! Convolutions, pooling and padding.
+
+use flambeau_autograd::ops::{
+    self, AvgPoolOptions, ConvOptions, ConvTransposeOptions, MaxPoolOptions, PadOptions, Padding,
+};
+use flambeau_autograd::{Result, Tensor};
+
+use crate::args::{Args, CallError, CallResult, Value};
+use crate::golden::Arg;
+use crate::opinfo::{OpInfo, one, two};
+
+type Conv<O> = fn(&Tensor, &Tensor, Option<&Tensor>, &O) -> Result<Tensor>;
+
+fn conv(a: &Args, f: Conv<ConvOptions>) -> CallResult {
+    let mut options = ConvOptions::default();
+    if let Some(stride) = a.opt_ints(3, "stride")? {
+        options = options.stride(stride);
+    }
+    if let Some(Value::Plain(Arg::Str(name))) = a.get(4, "padding") {
+        options = options.padding(name.as_str());
+    } else if let Some(padding) = a.opt_ints(4, "padding")? {
+        options = options.padding(Padding::Sizes(padding.into()));
+    }
+    if let Some(dilation) = a.opt_ints(5, "dilation")? {
+        options = options.dilation(dilation);
+    }
+    options = options.groups(a.int(6, "groups", 1)?);
+    one(f(a.x()?, a.tensor(1, "weight")?, a.opt_tensor(2, "bias")?, &options))
+}
+
+fn conv_transpose(a: &Args, f: Conv<ConvTransposeOptions>) -> CallResult {
+    let mut options = ConvTransposeOptions::default();
+    if let Some(stride) = a.opt_ints(3, "stride")? {
+        options = options.stride(stride);
+    }
+    if let Some(padding) = a.opt_ints(4, "padding")? {
+        options = options.padding(padding);
+    }
+    if let Some(padding) = a.opt_ints(5, "output_padding")? {
+        options = options.output_padding(padding);
+    }
+    options = options.groups(a.int(6, "groups", 1)?);
+    if let Some(dilation) = a.opt_ints(7, "dilation")? {
+        options = options.dilation(dilation);
+    }
+    one(f(a.x()?, a.tensor(1, "weight")?, a.opt_tensor(2, "bias")?, &options))
+}
+
+fn avg_pool(a: &Args, f: fn(&Tensor, &[i64], &AvgPoolOptions) -> Result<Tensor>) -> CallResult {
+    let mut options = AvgPoolOptions::default();
+    if let Some(stride) = a.opt_ints(2, "stride")?.filter(|s| !s.is_empty()) {
+        options = options.stride(stride);
+    }
+    if let Some(padding) = a.opt_ints(3, "padding")? {
+        options = options.padding(padding);
+    }
+    options = options.ceil_mode(a.bool(4, "ceil_mode", false)?);
+    options = options.count_include_pad(a.bool(5, "count_include_pad", true)?);
+    options = options.divisor_override(a.opt_int(6, "divisor_override")?);
+    one(f(a.x()?, &a.ints(1, "kernel_size")?, &options))
+}
+
+fn max_pool(a: &Args, f: fn(&Tensor, &[i64], &MaxPoolOptions) -> Result<(Tensor, Tensor)>) -> CallResult {
+    let mut options = MaxPoolOptions::default();
+    if let Some(stride) = a.opt_ints(2, "stride")?.filter(|s| !s.is_empty()) {
+        options = options.stride(stride);
+    }
+    if let Some(padding) = a.opt_ints(3, "padding")? {
+        options = options.padding(padding);
+    }
+    if let Some(dilation) = a.opt_ints(4, "dilation")? {
+        options = options.dilation(dilation);
+    }
+    options = options.ceil_mode(a.bool(5, "ceil_mode", false)?);
+    let mut both = two(f(a.x()?, &a.ints(1, "kernel_size")?, &options))?;
+    if !a.bool(6, "return_indices", false)? {
+        both.truncate(1);
+    }
+    Ok(both)
+}
+
+fn output_size(a: &Args) -> CallResult<Vec<Option<i64>>> {
+    match a.get(1, "output_size") {
+        Some(Value::Plain(Arg::List(list))) => {
+            let int = |arg: &Arg| match arg {
+                Arg::None => Ok(None),
+                arg => arg.as_int().map(Some).ok_or_else(|| CallError::NotExpressible(format!("{arg:?}"))),
+            };
+            list.iter().map(int).collect()
+        }
+        _ => Ok(vec![Some(a.need_int(1, "output_size")?)]),
+    }
+}
+
+fn pad(a: &Args) -> CallResult {
+    let mut options = PadOptions::default();
+    if let Some(mode) = a.opt_str(2, "mode")? {
+        options = options.mode(mode);
+    }
+    if let Some(value) = a.opt_scalar(3, "value")? {
+        options = options.value(value);
+    }
+    one(ops::pad(a.x()?, &a.ints(1, "pad")?, &options))
+}
+
+pub(super) const ROWS: &[OpInfo] = &[
+    OpInfo::general("nn.functional.adaptive_avg_pool1d", |a| one(ops::adaptive_avg_pool1d(a.x()?, &output_size(a)?))),
+    OpInfo::general("nn.functional.adaptive_avg_pool2d", |a| one(ops::adaptive_avg_pool2d(a.x()?, &output_size(a)?))),
+    OpInfo::general("nn.functional.avg_pool1d", |a| avg_pool(a, ops::avg_pool1d)),
+    OpInfo::general("nn.functional.avg_pool2d", |a| avg_pool(a, ops::avg_pool2d)),
+    OpInfo::general("nn.functional.conv1d", |a| conv(a, ops::conv1d)),
+    OpInfo::general("nn.functional.conv2d", |a| conv(a, ops::conv2d)),
+    OpInfo::general("nn.functional.conv3d", |a| conv(a, ops::conv3d)),
+    OpInfo::general("nn.functional.conv_transpose1d", |a| conv_transpose(a, ops::conv_transpose1d)),
+    OpInfo::general("nn.functional.conv_transpose2d", |a| conv_transpose(a, ops::conv_transpose2d)),
+    OpInfo::general("nn.functional.max_pool1d", |a| max_pool(a, ops::max_pool1d)),
+    OpInfo::general("nn.functional.max_pool2d", |a| max_pool(a, ops::max_pool2d)),
+    OpInfo::general("nn.functional.pad.circular", pad),
+    OpInfo::general("nn.functional.pad.constant", pad),
+    OpInfo::general("nn.functional.pad.reflect", pad),
+    OpInfo::general("nn.functional.pad.replicate", pad),
+];

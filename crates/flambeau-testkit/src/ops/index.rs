@@ -1,0 +1,96 @@
+//! Gathers, scatters, masks and indices.
+
+use flambeau_autograd::ops::{self, EmbeddingOptions};
+
+use crate::args::{Args, CallResult};
+use crate::opinfo::{OpInfo, one};
+
+fn scatter_reduce(a: &Args) -> CallResult {
+    let (x, dim, index, src) = (a.x()?, a.need_int(1, "dim")?, a.tensor(2, "index")?, a.tensor(3, "src")?);
+    let reduce = a.opt_str(4, "reduce")?.unwrap_or_default();
+    one(ops::scatter_reduce(x, dim, index, src, reduce, a.bool(5, "include_self", true)?))
+}
+
+pub(super) const ROWS: &[OpInfo] = &[
+    OpInfo::unary("argwhere", ops::argwhere),
+    OpInfo::general("diag", |a| one(ops::diag(a.x()?, a.int(1, "diagonal", 0)?))),
+    OpInfo::general("diag_embed", |a| {
+        one(ops::diag_embed(a.x()?, a.int(1, "offset", 0)?, a.int(2, "dim1", -2)?, a.int(3, "dim2", -1)?))
+    }),
+    OpInfo::general("gather", |a| one(ops::gather(a.x()?, a.need_int(1, "dim")?, a.tensor(2, "index")?))),
+    OpInfo::general("index_add", |a| {
+        let (x, dim, index, source) = (a.x()?, a.need_int(1, "dim")?, a.tensor(2, "index")?, a.tensor(3, "source")?);
+        one(ops::index_add(x, dim, index, source, a.scalar_or_one(4, "alpha")?))
+    }),
+    OpInfo::general("index_copy", |a| {
+        one(ops::index_copy(a.x()?, a.need_int(1, "dim")?, a.tensor(2, "index")?, a.tensor(3, "source")?))
+    }),
+    OpInfo::general("index_fill", |a| {
+        one(ops::index_fill(a.x()?, a.need_int(1, "dim")?, a.tensor(2, "index")?, a.operand(3, "value")?))
+    }),
+    OpInfo::general("index_select", |a| {
+        one(ops::index_select(a.x()?, a.need_int(1, "dim")?, a.tensor(2, "index")?))
+    }),
+    OpInfo::general("masked_fill", |a| one(ops::masked_fill(a.x()?, a.tensor(1, "mask")?, a.operand(2, "value")?))),
+    OpInfo::general("masked_scatter", |a| {
+        one(ops::masked_scatter(a.x()?, a.tensor(1, "mask")?, a.tensor(2, "source")?))
+    }),
+    OpInfo::binary("masked_select", ops::masked_select),
+    OpInfo::general("nonzero", |a| {
+        let x = a.x()?;
+        if a.bool(1, "as_tuple", false)? { Ok(ops::nonzero_tuple(x)?) } else { one(ops::nonzero(x)) }
+    }),
+    OpInfo::general("nn.functional.embedding", |a| {
+        // `sparse` changes how the gradient is stored, not its values; flambeau's gradients are dense.
+        a.get(9, "sparse");
+        let (weight, indices) = (a.x()?, a.tensor(1, "indices")?);
+        let options = EmbeddingOptions {
+            padding_idx: a.opt_int(2, "padding_idx")?,
+            scale_grad_by_freq: a.bool(9, "scale_grad_by_freq", false)?,
+        };
+        if let Some(max_norm) = a.opt_float(9, "max_norm")? {
+            let _no_grad = flambeau_autograd::no_grad();
+            ops::embedding_renorm_(weight, indices, max_norm, a.float(9, "norm_type", 2.0)?)?;
+        }
+        one(ops::embedding(weight, indices, options))
+    }),
+    OpInfo::general("nn.functional.one_hot", |a| one(ops::one_hot(a.x()?, a.int(1, "num_classes", -1)?))),
+    OpInfo::general("put", |a| {
+        one(ops::put(a.x()?, a.tensor(1, "index")?, a.tensor(2, "source")?, a.bool(3, "accumulate", false)?))
+    }),
+    OpInfo::general("scatter", |a| {
+        let (x, dim, index, src) = (a.x()?, a.need_int(1, "dim")?, a.tensor(2, "index")?, a.operand(3, "src")?);
+        one(match a.opt_str(4, "reduce")? {
+            Some(reduce) => ops::scatter_with_reduce(x, dim, index, src, reduce),
+            None => ops::scatter(x, dim, index, src),
+        })
+    }),
+    OpInfo::general("scatter_add", |a| {
+        one(ops::scatter_add(a.x()?, a.need_int(1, "dim")?, a.tensor(2, "index")?, a.tensor(3, "src")?))
+    }),
+    OpInfo::general("scatter_reduce.amax", scatter_reduce),
+    OpInfo::general("scatter_reduce.amin", scatter_reduce),
+    OpInfo::general("scatter_reduce.sum", scatter_reduce),
+    OpInfo::general("select_scatter", |a| {
+        one(ops::select_scatter(a.x()?, a.tensor(1, "src")?, a.need_int(2, "dim")?, a.need_int(3, "index")?))
+    }),
+    OpInfo::general("slice_scatter", |a| {
+        let (start, end) = (a.opt_int(3, "start")?, a.opt_int(4, "end")?);
+        one(ops::slice_scatter(a.x()?, a.tensor(1, "src")?, a.int(2, "dim", 0)?, start, end, a.int(5, "step", 1)?))
+    }),
+    OpInfo::general("take", |a| one(ops::take(a.x()?, a.tensor(1, "index")?))),
+    OpInfo::general("take_along_dim", |a| {
+        one(ops::take_along_dim(a.x()?, a.tensor(1, "indices")?, a.opt_int(2, "dim")?))
+    }),
+    OpInfo::general("trace", |a| one(ops::trace(a.x()?))),
+    OpInfo::general("tril", |a| one(ops::tril(a.x()?, a.int(1, "diagonal", 0)?))),
+    OpInfo::general("tril_indices", |a| {
+        let out = ops::tril_indices(a.need_int(0, "row")?, a.need_int(1, "col")?, a.int(2, "offset", 0)?)?;
+        one(ops::to_dtype(&out, a.opt_dtype(3, "dtype")?.unwrap_or(out.dtype())))
+    }),
+    OpInfo::general("triu", |a| one(ops::triu(a.x()?, a.int(1, "diagonal", 0)?))),
+    OpInfo::general("triu_indices", |a| {
+        let out = ops::triu_indices(a.need_int(0, "row")?, a.need_int(1, "col")?, a.int(2, "offset", 0)?)?;
+        one(ops::to_dtype(&out, a.opt_dtype(3, "dtype")?.unwrap_or(out.dtype())))
+    }),
+];

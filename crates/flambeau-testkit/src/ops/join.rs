@@ -1,0 +1,53 @@
+//! Joining, splitting, repeating and reordering.
+
+use flambeau_autograd::ops;
+
+use crate::args::{CallError, Value};
+use crate::golden::Arg;
+use crate::opinfo::{OpInfo, one};
+
+pub(super) const ROWS: &[OpInfo] = &[
+    OpInfo::general("cat", |a| one(ops::cat(&a.tensors(0, "tensors")?, a.int(1, "dim", 0)?))),
+    OpInfo::general("chunk", |a| Ok(ops::chunk(a.x()?, a.need_int(1, "chunks")?, a.int(2, "dim", 0)?)?)),
+    OpInfo::general("flip", |a| one(ops::flip(a.x()?, &a.ints(1, "dims")?))),
+    OpInfo::general("hstack", |a| one(ops::hstack(&a.tensors(0, "tensors")?))),
+    OpInfo::general("meshgrid.variadic_tensors", |a| {
+        let mut tensors = Vec::new();
+        for value in a.rest(0) {
+            match value {
+                Value::Tensor(t) => tensors.push(t.clone()),
+                other => return Err(CallError::NotExpressible(format!("{other:?}"))),
+            }
+        }
+        Ok(ops::meshgrid(&tensors, a.opt_str(99, "indexing")?.unwrap_or("ij"))?)
+    }),
+    OpInfo::general("movedim", |a| {
+        one(ops::movedim(a.x()?, &a.ints(1, "source")?, &a.ints(2, "destination")?))
+    }),
+    OpInfo::general("repeat", |a| one(ops::repeat(a.x()?, &a.ints(1, "repeats")?))),
+    OpInfo::general("repeat_interleave", |a| {
+        // The length of the result is only a hint for devices that cannot read the repeats.
+        a.get(3, "output_size");
+        let (x, dim) = (a.x()?, a.opt_int(2, "dim")?);
+        one(match a.get(1, "repeats") {
+            Some(Value::Tensor(repeats)) => ops::repeat_interleave_each(x, repeats, dim),
+            _ => ops::repeat_interleave(x, a.need_int(1, "repeats")?, dim),
+        })
+    }),
+    OpInfo::general("roll", |a| one(ops::roll(a.x()?, &a.ints(1, "shifts")?, &a.ints(2, "dims")?))),
+    OpInfo::general("split", |a| {
+        let (x, dim) = (a.x()?, a.int(2, "dim", 0)?);
+        Ok(match a.get(1, "split_size_or_sections") {
+            Some(Value::Plain(Arg::List(_))) => ops::split_sizes(x, &a.ints(1, "split_size")?, dim)?,
+            _ => ops::split(x, a.need_int(1, "split_size")?, dim)?,
+        })
+    }),
+    OpInfo::general("split_with_sizes", |a| {
+        Ok(ops::split_sizes(a.x()?, &a.ints(1, "split_sizes")?, a.int(2, "dim", 0)?)?)
+    }),
+    OpInfo::general("stack", |a| one(ops::stack(&a.tensors(0, "tensors")?, a.int(1, "dim", 0)?))),
+    OpInfo::general("tile", |a| one(ops::tile(a.x()?, &a.ints(1, "dims")?))),
+    OpInfo::general("unbind", |a| Ok(ops::unbind(a.x()?, a.int(1, "dim", 0)?)?)),
+    OpInfo::general("unflatten", |a| one(ops::unflatten(a.x()?, a.need_int(1, "dim")?, &a.ints(2, "sizes")?))),
+    OpInfo::general("vstack", |a| one(ops::vstack(&a.tensors(0, "tensors")?))),
+];

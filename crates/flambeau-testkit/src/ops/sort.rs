@@ -1,0 +1,34 @@
+//! Order, and running sums and extrema.
+
+use flambeau_autograd::ops;
+
+use crate::opinfo::{OpInfo, one, two};
+
+pub(super) const ROWS: &[OpInfo] = &[
+    OpInfo::general("argsort", |a| {
+        // Flambeau's sort is always stable.
+        a.get(9, "stable");
+        one(ops::argsort(a.x()?, a.int(1, "dim", -1)?, a.bool(2, "descending", false)?))
+    }),
+    OpInfo::general("cummax", |a| two(ops::cummax(a.x()?, a.need_int(1, "dim")?))),
+    OpInfo::general("cummin", |a| two(ops::cummin(a.x()?, a.need_int(1, "dim")?))),
+    OpInfo::general("cumprod", |a| one(ops::cumprod(a.x()?, a.need_int(1, "dim")?, a.opt_dtype(2, "dtype")?))),
+    OpInfo::general("cumsum", |a| one(ops::cumsum(a.x()?, a.need_int(1, "dim")?, a.opt_dtype(2, "dtype")?))),
+    OpInfo::general("kthvalue", |a| {
+        two(ops::kthvalue(a.x()?, a.need_int(1, "k")?, a.int(2, "dim", -1)?, a.bool(3, "keepdim", false)?))
+    }),
+    OpInfo::general("median", |a| match a.opt_int(1, "dim")? {
+        Some(dim) => two(ops::median_dim(a.x()?, dim, a.bool(2, "keepdim", false)?)),
+        None => one(ops::median(a.x()?)),
+    }),
+    OpInfo::unary("msort", ops::msort),
+    OpInfo::general("sort", |a| {
+        let stable = a.get(9, "stable").is_some().then(|| a.bool(9, "stable", false)).transpose()?;
+        two(ops::sort(a.x()?, a.int(1, "dim", -1)?, a.bool(2, "descending", false)?, stable))
+    }),
+    OpInfo::general("topk", |a| {
+        // Flambeau's results are always sorted.
+        a.get(4, "sorted");
+        two(ops::topk(a.x()?, a.need_int(1, "k")?, a.int(2, "dim", -1)?, a.bool(3, "largest", true)?))
+    }),
+];

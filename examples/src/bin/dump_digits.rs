@@ -1,0 +1,27 @@
+//! Writes the synthetic digits as IDX files, so that another program can train on the same bytes:
+//! `cargo run --package flambeau-examples --bin dump_digits -- FOLDER`
+
+use flambeau_examples::digits::{DigitSet, Source, drawn};
+use std::path::Path;
+
+fn main() -> std::io::Result<()> {
+    let folder = std::env::args().nth(1).ok_or_else(|| std::io::Error::other("usage: dump_digits FOLDER"))?;
+    let folder = Path::new(&folder);
+    std::fs::create_dir_all(folder)?;
+    let Source::Drawn(parts) = drawn() else { unreachable!("drawn digits are drawn") };
+    for (part, name) in parts.iter().zip(["train", "t10k"]) {
+        let (images, labels) = (part.images(), part.labels().to(torch::uint8));
+        let n = labels.numel() as u32;
+        let mut bytes = vec![0, 0, 8, 3];
+        for length in [n, 28, 28] {
+            bytes.extend(length.to_be_bytes());
+        }
+        bytes.extend(images.to_vec::<u8>());
+        std::fs::write(folder.join(format!("{name}-images-idx3-ubyte")), bytes)?;
+        let mut bytes = vec![0, 0, 8, 1];
+        bytes.extend(n.to_be_bytes());
+        bytes.extend(labels.to_vec::<u8>());
+        std::fs::write(folder.join(format!("{name}-labels-idx1-ubyte")), bytes)?;
+    }
+    Ok(())
+}

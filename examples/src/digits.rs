@@ -1,0 +1,89 @@
+//! Where the digits example gets its images, and how good a model is on them.
+
+use std::path::{Path, PathBuf};
+use torch::nn::Forward;
+use torch::utils::data::Dataset;
+use torch::vision::{MNIST, SyntheticDigits};
+use torch::{Device, Tensor};
+
+/// Images with labels from 0 to 9 that can be had all at once.
+pub trait DigitSet: Dataset<Item = (Tensor, i64)> + 'static {
+    /// All images as bytes `[n, 28, 28]`.
+    fn images(&self) -> Tensor;
+    /// All labels `[n]`.
+    fn labels(&self) -> Tensor;
+}
+
+impl DigitSet for MNIST {
+    fn images(&self) -> Tensor {
+        self.data()
+    }
+    fn labels(&self) -> Tensor {
+        self.targets()
+    }
+}
+
+impl DigitSet for SyntheticDigits {
+    fn images(&self) -> Tensor {
+        self.data()
+    }
+    fn labels(&self) -> Tensor {
+        self.targets()
+    }
+}
+
+/// What to train on.
+pub enum Source {
+    /// Training and test images from files.
+    Files(Box<[MNIST; 2]>),
+    /// Training and test images that the library draws.
+    Drawn(Box<[SyntheticDigits; 2]>),
+}
+
+/// How many images the library draws to train on and to test with.
+const DRAWN: [usize; 2] = [10_000, 2_000];
+
+/// The images of a folder; without one, of the cache or a fresh download; without a network, drawn ones. The folder name
+/// `synthetic` asks for drawn ones.
+///
+/// # Errors
+/// When a folder is given that does not have the files, or they are damaged.
+pub fn find(folder: Option<&Path>) -> torch::utils::data::Result<Source> {
+    match folder {
+        Some(folder) if folder == Path::new("synthetic") => Ok(drawn()),
+        Some(folder) => Ok(Source::Files(Box::new([MNIST::new(folder, true)?, MNIST::new(folder, false)?]))),
+        None => {
+            let cache = cache();
+            let part = |train| MNIST::with(&cache, train, |o| o.download(true));
+            match part(true).and_then(|train| Ok([train, part(false)?])) {
+                Ok(parts) => Ok(Source::Files(Box::new(parts))),
+                Err(_) => {
+                    println!("No MNIST in {} and no way to download it: training on synthetic digits", cache.display());
+                    Ok(drawn())
+                }
+            }
+        }
+    }
+}
+
+/// The drawn images.
+pub fn drawn() -> Source {
+    let part = |train, length| SyntheticDigits::with(train, |o| o.length(length));
+    Source::Drawn(Box::new([part(true, DRAWN[0]), part(false, DRAWN[1])]))
+}
+
+/// The user's cache folder.
+fn cache() -> PathBuf {
+    let base = std::env::var_os("XDG_CACHE_HOME")
+        .map(PathBuf::from)
+        .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache")))
+        .unwrap_or_else(std::env::temp_dir);
+    base.join("flambeau")
+}
+
+/// The share of images that a model names right.
+pub fn accuracy(model: &impl Forward, images: &Tensor, labels: &Tensor, device: Device) -> f64 {
+    let _guard = torch::no_grad();
+    let predicted = model.call(&images.to(device).float().div(255)).argmax_dim(1, false);
+    predicted.eq(&labels.to(device)).float().mean().item()
+}
