@@ -5,6 +5,7 @@
 
 mod display;
 mod engine;
+pub mod functions;
 mod error;
 mod grad_mode;
 mod gradcheck;

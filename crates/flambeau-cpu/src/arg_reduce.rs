@@ -65,13 +65,13 @@ unsafe fn extremum<T: Number>(which: Extremum, data: *const T, stride: usize, n:
         (Kind::Int | Kind::Truth, Extremum::Max) => unsafe { first(data, stride, n, |a, b| a.to_i64() > b.to_i64()) },
         // SAFETY: as above.
         (Kind::Int | Kind::Truth, Extremum::Min) => unsafe { first(data, stride, n, |a, b| a.to_i64() < b.to_i64()) },
-        // SAFETY: as above. What is not below or equal is larger, or a NaN; nothing beats a NaN.
+        // SAFETY: as above. A NaN beats numbers, and nothing beats a NaN.
         (Kind::Single | Kind::Double, Extremum::Max) => unsafe {
-            first(data, stride, n, |a, b| !nan(b) && !(a.to_f64() <= b.to_f64()))
+            first(data, stride, n, |a, b| !nan(b) && (a.to_f64() > b.to_f64() || nan(a)))
         },
         // SAFETY: as above.
         (Kind::Single | Kind::Double, Extremum::Min) => unsafe {
-            first(data, stride, n, |a, b| !nan(b) && !(a.to_f64() >= b.to_f64()))
+            first(data, stride, n, |a, b| !nan(b) && (a.to_f64() < b.to_f64() || nan(a)))
         },
     }
 }

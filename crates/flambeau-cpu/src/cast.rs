@@ -185,7 +185,8 @@ fn widen_f16(x: f16) -> f32 {
     let bits = u32::from(x.to_bits());
     let magnitude = (bits & 0x7fff) << 13;
     // 2¹¹² moves the exponent's bias from 15 to 127 and normalises subnormals.
-    let finite = (f32::from_bits(magnitude) * 5.192_296_858_534_828e33).to_bits();
+    const TWO_TO_112: f32 = f32::from_bits((127 + 112) << 23);
+    let finite = (f32::from_bits(magnitude) * TWO_TO_112).to_bits();
     let value = if bits & 0x7c00 == 0x7c00 { magnitude | 0x7f80_0000 } else { finite };
     f32::from_bits(value | (bits & 0x8000) << 16)
 }

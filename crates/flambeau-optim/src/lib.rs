@@ -4,6 +4,7 @@
 //! the optimizer. Each step runs one fused program per parameter, which computes what PyTorch's single-tensor CPU path
 //! computes, in the same order (each parameter in its own dtype; f16 and bf16 in f32, rounded once).
 
+mod adagrad;
 mod adam;
 mod error;
 mod group;
@@ -11,13 +12,16 @@ pub mod lr_scheduler;
 mod optimizer;
 mod options;
 mod programs;
+mod rmsprop;
 mod sgd;
 mod state;
 
+pub use adagrad::{Adagrad, AdagradOptions};
 pub use adam::{Adam, AdamOptions, AdamW};
 pub use error::{Error, Result};
 pub use group::{ParamGroup, ParamItem, ParamList};
 pub use optimizer::{Optimizer, ParamGroupRef};
 pub use options::{OptionValue, Options};
+pub use rmsprop::{RMSprop, RMSpropOptions};
 pub use sgd::{SGD, SGDOptions};
 pub use state::{GroupState, StateDict, StateValue};

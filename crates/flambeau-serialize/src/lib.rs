@@ -6,6 +6,7 @@
 mod atomic;
 mod error;
 mod pickle;
+mod state_dict;
 pub mod pth;
 mod tensors;
 

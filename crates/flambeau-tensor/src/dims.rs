@@ -87,7 +87,9 @@ pub fn infer_shape(shape: &[i64], numel: usize) -> Result<Dims> {
         match d {
             -1 if inferred.is_some() => return Err(Error::runtime("only one dimension can be inferred")),
             -1 => inferred = Some(i),
-            d if d < 0 => return Err(Error::runtime(format!("invalid shape dimension {d}"))),
+            d if d < 0 => {
+                return Err(Error::runtime(format!("invalid shape dimension {d} at index {i} of shape {shape:?}")));
+            }
             d => known = known.checked_mul(d as usize).ok_or_else(invalid)?,
         }
     }

@@ -139,7 +139,10 @@ impl Array {
         let d = wrap_dim(dim, self.ndim())?;
         let n = self.shape()[d] as i64;
         if index < -n || index >= n {
-            return Err(Error::Index(format!("index {index} is out of bounds for dimension {d} with size {n}")));
+            return Err(Error::Index(format!(
+                "select(): index {index} out of range for tensor of size {:?} at dimension {d}",
+                self.shape()
+            )));
         }
         let index = if index < 0 { index + n } else { index } as usize;
         let (mut shape, mut strides): (Dims, Dims) = (self.shape().into(), self.strides().into());

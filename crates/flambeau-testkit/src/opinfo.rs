@@ -25,6 +25,12 @@ pub struct OpInfo {
     pub name: &'static str,
     /// How to call it.
     pub call: Call,
+    /// What PyTorch's function has that flambeau's has not: samples that use it may be [`NotExpressible`].
+    ///
+    /// [`NotExpressible`]: crate::args::CallError::NotExpressible
+    pub partial: Option<&'static str>,
+    /// Cases, by number, that differ from PyTorch on purpose, and why.
+    pub differs: &'static [(usize, &'static str)],
     /// Why `gradcheck` does not apply: the function has no derivative where the samples are, or is defined to have another.
     pub skip_gradcheck: Option<&'static str>,
     /// Why `gradgradcheck` does not apply.
@@ -33,7 +39,7 @@ pub struct OpInfo {
 
 impl OpInfo {
     const fn new(name: &'static str, call: Call) -> Self {
-        OpInfo { name, call, skip_gradcheck: None, skip_gradgradcheck: None }
+        OpInfo { name, call, partial: None, differs: &[], skip_gradcheck: None, skip_gradgradcheck: None }
     }
 
     /// A row for a function of one tensor.
@@ -54,6 +60,20 @@ impl OpInfo {
     /// A row that reads its arguments itself.
     pub const fn general(name: &'static str, f: fn(&Args) -> CallResult) -> Self {
         Self::new(name, Call::General(f))
+    }
+
+    /// Says what flambeau's function lacks.
+    #[must_use]
+    pub const fn partial(mut self, what: &'static str) -> Self {
+        self.partial = Some(what);
+        self
+    }
+
+    /// Says which cases differ from PyTorch on purpose.
+    #[must_use]
+    pub const fn differs(mut self, cases: &'static [(usize, &'static str)]) -> Self {
+        self.differs = cases;
+        self
     }
 
     /// Keeps the row out of gradcheck and gradgradcheck.

@@ -7,7 +7,19 @@ use flambeau_testkit::ops::all;
 use flambeau_testkit::runner::{Report, run_goldens};
 
 /// Operations that have goldens and no row, each with its reason.
-const NOT_YET: &[(&str, &str)] = &[];
+const NOT_YET: &[(&str, &str)] = &[
+    ("bincount", "no function yet"),
+    ("bucketize", "no function yet"),
+    ("diff", "no function yet"),
+    ("eye", "only the square form exists, `torch::eye(n)`"),
+    ("isin", "no function yet"),
+    ("lgamma", "needs the scalar functions ln Γ and ψ in every backend"),
+    ("nn.functional.interpolate.bicubic", "no primitive for cubic resampling yet"),
+    ("nn.functional.unfold", "no row yet"),
+    ("searchsorted", "no function yet"),
+    ("unique", "no function yet"),
+    ("unique_consecutive", "no function yet"),
+];
 
 #[test]
 fn every_operation_has_a_row_or_a_reason() {
@@ -39,6 +51,7 @@ fn operations_agree_with_pytorch() {
         let report = run_goldens(op, &cases);
         total.passed += report.passed;
         total.not_expressible += report.not_expressible;
+        total.differ += report.differ;
         if report.failures.is_empty() {
             continue;
         }
@@ -51,9 +64,10 @@ fn operations_agree_with_pytorch() {
     }
     drop(std::panic::take_hook());
     println!(
-        "{} cases pass, {} have no form in Rust, {} fail in {failing} operations",
+        "{} cases pass, {} have no form in Rust, {} differ on purpose, {} fail in {failing} operations",
         total.passed,
         total.not_expressible,
+        total.differ,
         total.failures.len()
     );
     assert!(total.failures.is_empty(), "{} cases differ from PyTorch", total.failures.len());

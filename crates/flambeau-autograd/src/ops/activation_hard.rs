@@ -28,9 +28,8 @@ fn bounds(x: &Tensor, min: f64, max: f64) -> Result<[Scalar; 2]> {
     match x.dtype() {
         DType::Bool => Err(Error::runtime("Bool inputs not supported for hardtanh")),
         d if d.is_floating_point() => Ok([Scalar::Float(min), Scalar::Float(max)]),
-        DType::U8 if (min as i64) < 0 || (max as i64) < 0 => {
-            Err(Error::runtime("cannot do hardtanh on an unsigned type with negative limits"))
-        }
+        // An unsigned value is never below a negative bound.
+        DType::U8 => Ok([Scalar::Int((min as i64).max(0)), Scalar::Int((max as i64).max(0))]),
         _ => Ok([Scalar::Int(min as i64), Scalar::Int(max as i64)]),
     }
 }

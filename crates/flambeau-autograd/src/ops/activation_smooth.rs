@@ -142,7 +142,9 @@ static SLOPED: LazyLock<Pointwise> = LazyLock::new(|| {
 /// `F.rrelu`. Training draws on the CPU's generator, one number per element that is not positive.
 pub fn rrelu(x: &Tensor, lower: f64, upper: f64, training: bool) -> Result<Tensor> {
     if lower > upper {
-        return Err(Error::runtime(format!("Lower bound should be less than or equal to the upper bound, but got lower={lower} and upper={upper}")));
+        return Err(Error::runtime(format!(
+            "Lower bound should be less than or equal to the upper bound, but got lower={lower} and upper={upper}"
+        )));
     }
     floats_only(x, "rrelu_with_noise_out_cpu")?;
     let slope = match training {

@@ -1,7 +1,9 @@
 //! Scaled dot-product attention.
 
 use super::window::cpp_name;
-use super::{add, dropout, expand, map, matmul, mul, reshape, softmax, squeeze, to_i64, transpose, unsqueeze};
+use super::{
+    add, dropout, expand, map, matmul, mul, reshape, softmax, squeeze, to_dtype, to_i64, transpose, unsqueeze,
+};
 use crate::Tensor;
 use crate::error::{Error, Result};
 use flambeau_tensor::backend::ReduceOp;
@@ -80,6 +82,15 @@ pub fn scaled_dot_product_attention(
     options: &AttentionOptions<'_>,
 ) -> Result<Tensor> {
     check(query, key, value, options)?;
+    let dtype = query.dtype();
+    if matches!(dtype, DType::F16 | DType::BF16) {
+        // Scores and weights in half precision would be rounded twice on the way.
+        let wide = |x: &Tensor| to_dtype(x, DType::F32);
+        let mask = options.attn_mask.filter(|m| m.dtype() != DType::Bool).map(wide).transpose()?;
+        let options = AttentionOptions { attn_mask: mask.as_ref().or(options.attn_mask), ..*options };
+        let out = scaled_dot_product_attention(&wide(query)?, &wide(key)?, &wide(value)?, &options)?;
+        return to_dtype(&out, dtype);
+    }
     if query.dim() == 3 && key.dim() == 3 && value.dim() == 3 {
         let (q, k, v) = (unsqueeze(query, 0)?, unsqueeze(key, 0)?, unsqueeze(value, 0)?);
         return squeeze(&attention(&q, &k, &v, options)?, Some(&[0]));

@@ -195,13 +195,17 @@ fn check_bits(a: &Tensor, b: &Operand<'_>) -> Result<()> {
     Ok(())
 }
 
+fn not_implemented(message: &str) -> Error {
+    flambeau_tensor::Error::NotImplemented(message.into()).into()
+}
+
 fn check_sub(a: &Tensor, b: &Operand<'_>) -> Result<()> {
     match (a.dtype(), b.dtype()) {
-        (DType::Bool, DType::Bool) => Err(Error::runtime(
+        (DType::Bool, DType::Bool) => Err(not_implemented(
             "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or `logical_xor()` operator \
              instead.",
         )),
-        (DType::Bool, _) | (_, DType::Bool) => Err(Error::runtime(
+        (DType::Bool, _) | (_, DType::Bool) => Err(not_implemented(
             "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert a mask, use the \
              `~` or `logical_not()` operator instead.",
         )),

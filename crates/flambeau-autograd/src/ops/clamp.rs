@@ -8,48 +8,36 @@ use flambeau_tensor::pointwise::Pointwise;
 use std::sync::LazyLock;
 
 static CLAMP: LazyLock<Pointwise> = LazyLock::new(|| {
-    Pointwise::new(|b| {
-        let (x, low, high) = (b.input(0), b.scalar(0), b.scalar(1));
-        let above = x.lt(low).select(low, x);
-        above.gt(high).select(high, above)
-    })
-    // The bounds themselves pass the gradient.
-    .with_gradient(|b, g, x, _| {
-        let inside = x[0].ge(b.scalar(0)).and(x[0].le(b.scalar(1)));
+    Pointwise::new(|b| b.input(0).maximum(b.scalar(0)).minimum(b.scalar(1))).with_gradient(|b, g, x, _| {
+        let inside = x[0].gt(b.scalar(0)).and(x[0].lt(b.scalar(1)));
         vec![inside.select(g, 0.0)]
     })
 });
 
 static CLAMP_MIN: LazyLock<Pointwise> = LazyLock::new(|| {
-    Pointwise::new(|b| b.input(0).lt(b.scalar(0)).select(b.scalar(0), b.input(0)))
-        .with_gradient(|b, g, x, _| vec![x[0].ge(b.scalar(0)).select(g, 0.0)])
+    Pointwise::new(|b| b.input(0).maximum(b.scalar(0)))
+        .with_gradient(|b, g, x, _| vec![x[0].gt(b.scalar(0)).select(g, 0.0)])
 });
 
 static CLAMP_MAX: LazyLock<Pointwise> = LazyLock::new(|| {
-    Pointwise::new(|b| b.input(0).gt(b.scalar(0)).select(b.scalar(0), b.input(0)))
-        .with_gradient(|b, g, x, _| vec![x[0].le(b.scalar(0)).select(g, 0.0)])
+    Pointwise::new(|b| b.input(0).minimum(b.scalar(0)))
+        .with_gradient(|b, g, x, _| vec![x[0].lt(b.scalar(0)).select(g, 0.0)])
 });
 
+// A value on a bound shares the gradient with it; where the bounds cross, the upper one counts.
 static CLAMP_TENSORS: LazyLock<Pointwise> = LazyLock::new(|| {
     Pointwise::new(|b| b.input(0).maximum(b.input(1)).minimum(b.input(2))).with_gradient(|_, g, x, _| {
         let (x, low, high) = (x[0], x[1], x[2]);
-        vec![
-            x.ge(low).and(x.le(high)).select(g, 0.0),
-            low.lt(high).and(x.lt(low)).select(g, 0.0),
-            high.lt(low).or(x.gt(high)).select(g, 0.0),
-        ]
+        let (ordered, apart) = (low.le(high), low.lt(high));
+        let share = x.gt(low).and(x.lt(high)) + x.eq(low) * 0.5 + x.eq(high) * 0.5;
+        let of_low = ordered.and(x.lt(low)) + apart.and(x.eq(low)) * 0.5;
+        let of_high = low.gt(high).or(x.gt(high)) + apart.and(x.eq(high)) * 0.5;
+        vec![x.is_nan().select(g, ordered.select(g * share, 0.0)), g * of_low, g * of_high]
     })
 });
 
-static CLAMP_MIN_TENSOR: LazyLock<Pointwise> = LazyLock::new(|| {
-    Pointwise::new(|b| b.input(0).maximum(b.input(1)))
-        .with_gradient(|_, g, x, _| vec![x[0].ge(x[1]).select(g, 0.0), x[0].lt(x[1]).select(g, 0.0)])
-});
-
-static CLAMP_MAX_TENSOR: LazyLock<Pointwise> = LazyLock::new(|| {
-    Pointwise::new(|b| b.input(0).minimum(b.input(1)))
-        .with_gradient(|_, g, x, _| vec![x[0].le(x[1]).select(g, 0.0), x[0].gt(x[1]).select(g, 0.0)])
-});
+static CLAMP_MIN_TENSOR: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input(0).maximum(b.input(1))));
+static CLAMP_MAX_TENSOR: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input(0).minimum(b.input(1))));
 
 fn no_bound() -> Error {
     Error::runtime("torch.clamp: At least one of 'min' or 'max' must not be None")
@@ -64,7 +52,7 @@ fn clamp_program(min: Option<Scalar>, max: Option<Scalar>) -> Result<(&'static P
     }
 }
 
-/// x kept between two numbers; NaN stays NaN: `torch.clamp`. The gradient passes at the bounds.
+/// x kept between two numbers; NaN stays NaN: `torch.clamp`. The gradient passes strictly between the bounds.
 pub fn clamp(x: &Tensor, min: Option<Scalar>, max: Option<Scalar>) -> Result<Tensor> {
     let (program, scalars) = clamp_program(min, max)?;
     map("ClampBackward1", program, &[x], &scalars)
@@ -78,7 +66,7 @@ pub fn clamp_(x: &Tensor, min: Option<Scalar>, max: Option<Scalar>) -> Result<Te
 }
 
 /// x kept between two tensors, element by element; NaN in any of them gives NaN: `torch.clamp`. The gradient goes to the
-/// bound where it counts.
+/// bound where that counts, half of it on the bound itself.
 pub fn clamp_tensor(x: &Tensor, min: Option<&Tensor>, max: Option<&Tensor>) -> Result<Tensor> {
     match (min, max) {
         (Some(a), Some(b)) => map("ClampBackward0", &CLAMP_TENSORS, &[x, a, b], &[]),

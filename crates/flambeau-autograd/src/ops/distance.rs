@@ -1,5 +1,6 @@
 //! Distances and angles between vectors.
 
+use super::vector_norm::named_norm;
 use super::{map, sum_map, to_i64, vector_norm};
 use crate::error::Result;
 use crate::{Tensor, ops};
@@ -16,7 +17,7 @@ static DIFFERENCE: LazyLock<Pointwise> =
 /// ‖a − b + ε‖ₚ over the last dimension: `F.pairwise_distance`.
 pub fn pairwise_distance(a: &Tensor, b: &Tensor, p: f64, eps: f64, keepdim: bool) -> Result<Tensor> {
     let difference = map("AddBackward0", &DIFFERENCE, &[a, b], &[Scalar::Float(eps)])?;
-    vector_norm(&difference, p, &[-1], keepdim, None)
+    named_norm("NormBackward1", &difference, p, &[-1], keepdim, None)
 }
 
 /// max(x, ε), whose gradient passes everywhere.
@@ -39,4 +40,15 @@ pub fn cosine_similarity(a: &Tensor, b: &Tensor, dim: i64, eps: f64) -> Result<T
         map("CloneBackward0", &KEPT_FROM_ZERO, &[&norm], &[Scalar::Float(eps)])
     };
     sum_map("SumBackward1", Some(&PRODUCT_OF_UNITS), &[&a, &b, &norm(&a)?, &norm(&b)?], &[], &[dim], false, None)
+}
+
+/// x / max(n, ε)
+static SCALED_TO_ONE: LazyLock<Pointwise> = LazyLock::new(|| {
+    Pointwise::new(|b| b.input(0) / b.input(1).lt(b.scalar(0)).select(b.scalar(0), b.input(1)))
+});
+
+/// x / max(‖x‖ₚ, ε) along some dimensions: `F.normalize`.
+pub fn normalize(x: &Tensor, p: f64, dims: &[i64], eps: f64) -> Result<Tensor> {
+    let norm = named_norm("NormBackward1", x, p, dims, true, None)?;
+    map("DivBackward0", &SCALED_TO_ONE, &[x, &norm], &[Scalar::Float(eps)])
 }

@@ -61,6 +61,9 @@ struct Names {
 
 fn reduced(x: &Array, op: ReduceOp, dims: &[i64], keepdim: bool, function: &str) -> Result<Array> {
     let shape = x.shape();
+    if shape.len() > 64 {
+        return Err(Error::runtime("only tensors with up to 64 dims are supported"));
+    }
     let wrapped = wrap_dims(dims, shape.len())?;
     if x.numel() == 0 {
         if dims.is_empty() {

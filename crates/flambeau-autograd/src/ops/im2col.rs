@@ -175,7 +175,8 @@ fn columns(x: &Tensor, blocks: Blocks) -> Result<Tensor> {
     let padded = constant_pad(&x.detach(), &blocks.pads(), 0)?;
     let shape = x.size();
     let [n, c] = [shape[0] as i64, shape[1] as i64];
-    let (inner, count) = (blocks.kernel.iter().product::<usize>() as i64, blocks.count.iter().product::<usize>() as i64);
+    let (inner, count) =
+        (blocks.kernel.iter().product::<usize>() as i64, blocks.count.iter().product::<usize>() as i64);
     let padded = padded.array().contiguous()?;
     let out = match padded.numel() {
         0 => copy::empty(&[shape[0], shape[1] * inner as usize, count as usize], x.dtype(), x.device())?,

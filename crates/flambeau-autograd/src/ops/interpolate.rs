@@ -281,17 +281,14 @@ struct Resample {
 
 impl Resample {
     fn forward(self, x: &Tensor, shape: &[usize]) -> Result<Tensor> {
-        let out = self.run(x, shape, |src, out| {
-            Ok(src.backend().resample(self.mode, self.scales, src, out)?)
-        })?;
+        let out = self.run(x, shape, |src, out| Ok(src.backend().resample(self.mode, self.scales, src, out)?))?;
         let from = x.size();
         Ok(record(self.name, &[x], &[], out, move |c| Ok(smallvec![Some(self.transpose(&c.grad(0)?, &from)?)])))
     }
 
     fn transpose(self, grad: &Tensor, shape: &[usize]) -> Result<Tensor> {
-        let out = self.run(grad, shape, |grad, out| {
-            Ok(grad.backend().resample_backward(self.mode, self.scales, grad, out)?)
-        })?;
+        let out = self
+            .run(grad, shape, |grad, out| Ok(grad.backend().resample_backward(self.mode, self.scales, grad, out)?))?;
         let from = grad.size();
         Ok(record("UpsampleBackwardBackward0", &[grad], &[], out, move |c| {
             Ok(smallvec![Some(self.forward(&c.grad(0)?, &from)?)])

@@ -92,10 +92,7 @@ pub fn pad(x: &Tensor, pads: &[i64], options: &PadOptions) -> Result<Tensor> {
     };
     let (count, ndim) = (pads.len() / 2, x.dim());
     if !(1..=3).contains(&count) || !(count + 1..=count + 2).contains(&ndim) {
-        return Err(not_implemented(format!(
-            "Padding size {} is not supported for {ndim}D input tensor.",
-            pads.len()
-        )));
+        return Err(not_implemented(format!("Padding size {} is not supported for {ndim}D input tensor.", pads.len())));
     }
     let shape = x.size();
     if options.mode != PadMode::Circular {
@@ -133,8 +130,7 @@ pub fn constant_pad(x: &Tensor, pads: &[i64], value: impl Into<Scalar>) -> Resul
     for (i, pair) in pads.chunks_exact(2).enumerate() {
         let dim = shape.len() - 1 - i;
         let length = shape[dim] as i64 + pair[0] + pair[1];
-        shape[dim] =
-            usize::try_from(length).map_err(|_| Error::runtime("narrow(): length must be non-negative."))?;
+        shape[dim] = usize::try_from(length).map_err(|_| Error::runtime("narrow(): length must be non-negative."))?;
     }
     let out = copy::empty(&shape, x.dtype(), x.device())?;
     fill(&out, value.into())?;

@@ -21,6 +21,8 @@ pub fn arange(start: Scalar, end: Scalar, step: Scalar, dtype: Option<DType>) ->
     }
     let values: Vec<Scalar> = if floats {
         let n = ((b - a) / s).ceil() as usize;
+        // The number of elements is that of the floats, but an integer dtype truncates start and step first.
+        let (a, s) = if dtype.is_floating_point() { (a, s) } else { (a.trunc(), s.trunc()) };
         (0..n).map(|i| Scalar::Float(a + i as f64 * s)).collect()
     } else {
         let (a, b, s) = (start.to_i64() as i128, end.to_i64() as i128, step.to_i64() as i128);

@@ -21,10 +21,11 @@ pub fn mean(x: &Tensor, dims: &[i64], keepdim: bool, dtype: Option<DType>) -> Re
             Some(_) => "Optional dtype",
             None => "could not infer output dtype. Input dtype",
         };
-        return Err(Error::runtime(format!(
+        return Err(flambeau_tensor::Error::NotImplemented(format!(
             "mean(): {problem} must be either a floating point or complex dtype. Got: {}",
             result.scalar_type_name()
-        )));
+        ))
+        .into());
     }
     let name = if dims.is_empty() { "MeanBackward0" } else { "MeanBackward1" };
     mean_map(name, None, &[x], &[], dims, keepdim, dtype)
@@ -52,6 +53,9 @@ pub(crate) fn mean_map(
 /// Sums a gradient to the smaller shape that was broadcast to its own: `x.sum_to_size(shape)`.
 pub fn sum_to_size(x: &Tensor, shape: &[usize]) -> Result<Tensor> {
     let from = x.size();
+    if shape.is_empty() {
+        return sum(x, &[], false, Some(x.dtype()));
+    }
     let new = from.len().checked_sub(shape.len()).ok_or_else(|| not_summable(&from, shape))?;
     let mut dims = Vec::new();
     for (d, &n) in from.iter().enumerate() {
@@ -66,7 +70,8 @@ pub fn sum_to_size(x: &Tensor, shape: &[usize]) -> Result<Tensor> {
     if dims.is_empty() {
         return Ok(x.clone());
     }
-    ops::view(&sum(x, &dims, true, Some(x.dtype()))?, &to_i64(shape))
+    let out = sum(x, &dims, true, Some(x.dtype()))?;
+    if new == 0 { Ok(out) } else { ops::view(&out, &to_i64(shape)) }
 }
 
 fn not_summable(from: &[usize], to: &[usize]) -> Error {

@@ -13,13 +13,18 @@ fn x_log_y<'b>(x: Expr<'b>, y: Expr<'b>) -> Expr<'b> {
     y_nan.select(f64::NAN, x.eq(0.0).select(0.0, x * y.log()))
 }
 
+/// g · ln y, 0 where x is 0 and y has no logarithm.
+fn slope<'b>(g: Expr<'b>, x: Expr<'b>, y: Expr<'b>) -> Expr<'b> {
+    x.eq(0.0).and(y.le(0.0)).select(0.0, x_log_y(g, y))
+}
+
 static XLOGY: LazyLock<Pointwise> = LazyLock::new(|| {
     Pointwise::new(|b| x_log_y(b.input(0), b.input(1)))
-        .with_gradient(|_, g, x, _| vec![g * x_log_y(x[0].ne(0.0), x[1]), g * (x[0] / x[1])])
+        .with_gradient(|_, g, x, _| vec![slope(g, x[0], x[1]), g * (x[0] / x[1])])
 });
 static XLOGY_NUMBER: LazyLock<Pointwise> = LazyLock::new(|| {
     Pointwise::new(|b| x_log_y(b.input(0), b.scalar(0)))
-        .with_gradient(|b, g, x, _| vec![g * x_log_y(x[0].ne(0.0), b.scalar(0))])
+        .with_gradient(|b, g, x, _| vec![slope(g, x[0], b.scalar(0))])
 });
 
 /// x · ln y, and 0 where x is 0: `torch.xlogy`.
@@ -69,8 +74,8 @@ static LOGIT_CLAMPED: LazyLock<Pointwise> = LazyLock::new(|| {
     })
     .with_gradient(|b, g, x, _| {
         let low = b.scalar(0);
-        let inside = x[0].ge(low).and(x[0].le(1.0 - low));
-        vec![inside.select(g / (x[0] * (1.0 - x[0])), 0.0)]
+        let outside = x[0].lt(low).or(x[0].gt(1.0 - low));
+        vec![outside.select(0.0, g / (x[0] * (1.0 - x[0])))]
     })
 });
 

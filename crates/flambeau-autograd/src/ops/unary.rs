@@ -117,13 +117,14 @@ pub(crate) fn program(op: UnaryOp) -> &'static Pointwise {
 
 /// Refuses what PyTorch refuses for bools and integers.
 fn check(dtype: DType, op: UnaryOp) -> Result<()> {
-    let refused = |message: &str| Err(Error::runtime(message));
     match (dtype, op) {
-        (DType::Bool, UnaryOp::Neg) => refused(
+        (DType::Bool, UnaryOp::Neg) => Err(flambeau_tensor::Error::NotImplemented(
             "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a mask, use the `~` or \
-             `logical_not()` operator instead.",
-        ),
-        (DType::Bool, UnaryOp::Relu) => refused("Boolean inputs not supported for relu"),
+             `logical_not()` operator instead."
+                .into(),
+        )
+        .into()),
+        (DType::Bool, UnaryOp::Relu) => Err(Error::runtime("Boolean inputs not supported for relu")),
         (DType::Bool, UnaryOp::Floor | UnaryOp::Ceil | UnaryOp::Round | UnaryOp::Trunc) => {
             let kernel = match op {
                 UnaryOp::Floor => "floor_vml_cpu",
@@ -163,13 +164,9 @@ pub fn bitwise_not(x: &Tensor) -> Result<Tensor> {
     }
 }
 
-static SQUARE: LazyLock<Pointwise> = LazyLock::new(|| {
-    Pointwise::new(|b| b.input(0) * b.input(0)).with_gradient(|_, g, x, _| vec![g * (x[0] * 2.0)])
-});
-
 /// x²: `torch.square`.
 pub fn square(x: &Tensor) -> Result<Tensor> {
-    map("PowBackward0", &SQUARE, &[x], &[])
+    super::pow(x, 2)
 }
 
 /// Tests of single numbers.

@@ -20,7 +20,7 @@ struct Order {
     term: Pointwise,
     /// Of the combined terms.
     root: Option<Pointwise>,
-    /// The gradient for x, of (x, norm, g); scalar 0 is p.
+    /// The gradient for x, of (x, norm, g); scalar 0 is p. The count of p = 0 has none.
     gradient: Pointwise,
 }
 
@@ -166,16 +166,19 @@ fn norm_array(x: &Array, p: f64, dims: &[i64], keepdim: bool) -> Result<Array> {
 }
 
 /// The gradient of ‖x‖ₚ over `dims`, for a norm and an incoming gradient with length 1 there.
-fn norm_gradient(x: &Tensor, norm: &Tensor, g: &Tensor, p: f64, dims: &[i64]) -> Result<Tensor> {
+fn norm_gradient(x: &Tensor, norm: &Tensor, g: &Tensor, p: f64, dims: &[i64]) -> Result<Option<Tensor>> {
+    if p == 0.0 {
+        return Ok(None);
+    }
     let order = order(p);
     let scalars = [Scalar::Float(p)];
     let scalars = &scalars[..order.gradient.num_scalars()];
     if order.reduce == ReduceOp::Sum {
         let out = map("MulBackward0", &order.gradient, &[x, norm, g][..], scalars)?;
-        return super::expand(&out, &super::to_i64(&x.size()));
+        return super::expand(&out, &super::to_i64(&x.size())).map(Some);
     }
     let count = sum_map("SumBackward1", Some(&*ATTAINS), &[&x.detach(), &norm.detach()], &[], dims, true, Some(g.dtype()))?;
-    map("MulBackward0", &order.gradient, &[x, norm, g, &count], scalars)
+    map("MulBackward0", &order.gradient, &[x, norm, g, &count], scalars).map(Some)
 }
 
 /// (Σ|x|ᵖ)^(1/p) over `dims` (empty: all); for p = 0 the number of elements that are not zero, for ±∞ the extremum:
@@ -184,6 +187,18 @@ fn norm_gradient(x: &Tensor, norm: &Tensor, g: &Tensor, p: f64, dims: &[i64]) ->
 /// # Errors
 /// For integers and bools, and where an extremum has no element.
 pub fn vector_norm(x: &Tensor, p: f64, dims: &[i64], keepdim: bool, dtype: Option<DType>) -> Result<Tensor> {
+    named_norm("LinalgVectorNormBackward0", x, p, dims, keepdim, dtype)
+}
+
+/// [`vector_norm`] under the name that PyTorch has for its backward in another function.
+pub(super) fn named_norm(
+    name: &'static str,
+    x: &Tensor,
+    p: f64,
+    dims: &[i64],
+    keepdim: bool,
+    dtype: Option<DType>,
+) -> Result<Tensor> {
     if !x.is_floating_point() {
         return Err(Error::runtime(format!(
             "linalg.vector_norm: Expected a floating point or complex tensor as input. Got {}",
@@ -197,9 +212,9 @@ pub fn vector_norm(x: &Tensor, p: f64, dims: &[i64], keepdim: bool, dtype: Optio
     let out = norm_array(&x.array(), p, dims, keepdim)?;
     let kept = kept_shape(&x.size(), dims)?;
     let dims: SmallVec<[i64; 6]> = dims.into();
-    Ok(record("LinalgVectorNormBackward0", &[x], &[Save::Tensor(x), Save::Output(0)], out, move |c| {
+    Ok(record(name, &[x], &[Save::Tensor(x), Save::Output(0)], out, move |c| {
         let (norm, g) = (view(&c.saved(1)?, &kept)?, view(&c.grad(0)?, &kept)?);
-        Ok(smallvec![Some(norm_gradient(&c.saved(0)?, &norm, &g, p, &dims)?)])
+        Ok(smallvec![norm_gradient(&c.saved(0)?, &norm, &g, p, &dims)?])
     }))
 }
 
@@ -211,7 +226,9 @@ pub fn dist(a: &Tensor, b: &Tensor, p: f64) -> Result<Tensor> {
     Ok(record("DistBackward0", &[a, b], &saves, out, move |c| {
         let (a, b) = (c.saved(0)?, c.saved(1)?);
         let difference = sub(&a, &b)?;
-        let g = norm_gradient(&difference, &c.saved(2)?, &c.grad(0)?, p, &[])?;
+        let Some(g) = norm_gradient(&difference, &c.saved(2)?, &c.grad(0)?, p, &[])? else {
+            return Ok(smallvec![None, None]);
+        };
         let of_a = c.needs(0).then(|| sum_to_size(&g, &a.size())).transpose()?;
         let of_b = c.needs(1).then(|| super::neg(&sum_to_size(&g, &b.size())?)).transpose()?;
         Ok(smallvec![of_a, of_b])
@@ -247,7 +264,7 @@ pub fn linalg_norm(x: &Tensor, order: Option<NormOrder>, dims: Option<&[i64]>, k
         None if x.dim() == 1 || x.dim() == 2 => (0..x.dim() as i64).collect(),
         None => {
             return Err(Error::runtime(
-                "linalg.norm: If dim is not specified but ord is, the input must be 1D or 2D. Got a tensor of other dimensions",
+                format!("linalg.norm: If dim is not specified but ord is, the input must be 1D or 2D. Got {}D.", x.dim()),
             ));
         }
     };

@@ -153,7 +153,8 @@ pub fn reshape(x: &Tensor, shape: &[i64]) -> Result<Tensor> {
     let from = to_i64(x.array().shape());
     let out = x.array().reshape(shape)?;
     if out.storage().ptr_eq(x.array().storage()) {
-        return Ok(record_view("ViewBackward0", x, out, move |c| Ok(smallvec![Some(reshape(&c.grad(0)?, &from)?)])));
+        let name = if x.is_contiguous() { "ViewBackward0" } else { "ReshapeAliasBackward0" };
+        return Ok(record_view(name, x, out, move |c| Ok(smallvec![Some(reshape(&c.grad(0)?, &from)?)])));
     }
     Ok(record("UnsafeViewBackward0", &[x], &[], out, move |c| Ok(smallvec![Some(reshape(&c.grad(0)?, &from)?)])))
 }
@@ -268,18 +269,30 @@ pub fn squeeze(x: &Tensor, dims: Option<&[i64]>) -> Result<Tensor> {
 /// All windows of `size` along a dimension, `step` apart, as a new last dimension: `x.unfold(dim, size, step)`.
 pub fn unfold(x: &Tensor, dim: i64, size: i64, step: i64) -> Result<Tensor> {
     let view = x.array().unfold(dim, size, step)?;
-    strided_view("UnfoldBackward0", x, view)
+    strided_view("UnfoldBackward0", x, view, |a| Ok(a.unfold(dim, size, step)?))
 }
 
 /// The diagonal of two dimensions as a new last one: `torch.diagonal`.
 pub fn diagonal(x: &Tensor, offset: i64, dim1: i64, dim2: i64) -> Result<Tensor> {
     let view = x.array().diagonal(offset, dim1, dim2)?;
-    strided_view("DiagonalBackward0", x, view)
+    strided_view("DiagonalBackward0", x, view, |a| Ok(a.diagonal(offset, dim1, dim2)?))
 }
 
 /// Records a view by its geometry: its gradient is a scatter into a row-major copy of the input.
-fn strided_view(name: &'static str, x: &Tensor, view: Array) -> Result<Tensor> {
-    let (base, own) = (Strided::of(&x.array()), Strided::of(&view));
+fn strided_view(
+    name: &'static str,
+    x: &Tensor,
+    view: Array,
+    again: impl Fn(&Array) -> Result<Array>,
+) -> Result<Tensor> {
+    let array = x.array();
+    let (base, own) = if array.is_contiguous() {
+        (Strided::of(&array), Strided::of(&view))
+    } else {
+        // The elements of an input whose memory overlaps still have gradients of their own.
+        let dense = copy::empty(array.shape(), array.dtype(), array.device())?;
+        (Strided::of(&dense), Strided::of(&again(&dense)?))
+    };
     Ok(record_view(name, x, view, move |c| Ok(smallvec![Some(strided_scatter(&c.grad(0)?, &own, &base)?)])))
 }
 

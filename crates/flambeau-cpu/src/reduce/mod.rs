@@ -20,6 +20,7 @@ use flambeau_tensor::pointwise::Pointwise;
 use flambeau_tensor::{Array, DType, Result, Scalar};
 use fold::{Fold, LANES, finish, fold_across, fold_down, fold_short_rows};
 use smallvec::SmallVec;
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Elements that one thread should have at least, divided by the cost of an element.
@@ -195,6 +196,9 @@ impl<T: Lane> Tile for Runner<'_, T> {
     }
 }
 
+/// Reduces some of the results (or parts) with a thread's tile maker.
+type Body<'a> = dyn Fn(Range<usize>, &mut dyn Tile) -> Result<(), ZeroDivision> + Sync + 'a;
+
 /// The call in its accumulator's type.
 struct Combine<'a> {
     fold: Fold,
@@ -226,7 +230,7 @@ impl Combine<'_> {
         let grain = (GRAIN / 2 / self.cost).max(1);
         let parts = self.parts();
         if parts == 1 {
-            let units = if inner == 0 { results } else { results / inner };
+            let units = results.checked_div(inner).unwrap_or(results);
             // One unit of rows that are combined down may be wide: threads then share its columns.
             let columns = if inner > 0 { inner.div_ceil(WIDTH) } else { 1 };
             let per_unit = reduced * if inner == 0 { 1 } else { inner.min(WIDTH) };
@@ -287,12 +291,7 @@ impl Combine<'_> {
     }
 
     /// Runs `body` on parts of `0..units`, each with a tile maker of its own.
-    fn in_parallel(
-        &self,
-        units: usize,
-        grain: usize,
-        body: &(dyn Fn(std::ops::Range<usize>, &mut dyn Tile) -> Result<(), ZeroDivision> + Sync),
-    ) -> Result<(), ZeroDivision> {
+    fn in_parallel(&self, units: usize, grain: usize, body: &Body<'_>) -> Result<(), ZeroDivision> {
         let failed = AtomicBool::new(false);
         parallel_for(units, grain, &|range| {
             self.tiles.with(&mut |tile| {
@@ -307,8 +306,8 @@ impl Combine<'_> {
     /// Reduces rows `rows` of each of `units` results across the lanes.
     fn across<T: Lane>(
         &self,
-        units: std::ops::Range<usize>,
-        rows: std::ops::Range<usize>,
+        units: Range<usize>,
+        rows: Range<usize>,
         tile: &mut dyn Tile,
         sink: &mut dyn FnMut(usize, &[T]),
     ) -> Result<(), ZeroDivision> {
@@ -355,7 +354,7 @@ impl Combine<'_> {
     /// Reduces short rows, several of which fit one tile.
     fn short<T: Lane>(
         &self,
-        units: std::ops::Range<usize>,
+        units: Range<usize>,
         tile: &mut dyn Tile,
         sink: &mut dyn FnMut(usize, &[T]),
     ) -> Result<(), ZeroDivision> {
@@ -397,7 +396,7 @@ impl Combine<'_> {
         &self,
         unit: usize,
         column: usize,
-        rows: std::ops::Range<usize>,
+        rows: Range<usize>,
         tile: &mut dyn Tile,
         sink: &mut dyn FnMut(usize, &[T]),
     ) -> Result<(), ZeroDivision> {

@@ -272,9 +272,12 @@ fn int_binary(op: BinaryOp, x: i128, y: i128, wrap: impl Fn(i128) -> i128) -> Op
     }
 }
 
+/// A dtype, its wrapping, its smallest and its largest value.
+type IntCase = (DType, fn(i128) -> i128, i64, i64);
+
 #[test]
 fn every_binary_function_on_integers() {
-    let cases: [(DType, fn(i128) -> i128, i64, i64); 5] = [
+    let cases: [IntCase; 5] = [
         (DType::U8, |x| i128::from(x as u8), 0, 255),
         (DType::I8, |x| i128::from(x as i8), -128, 127),
         (DType::I16, |x| i128::from(x as i16), -32768, 32767),
@@ -375,7 +378,7 @@ fn long_reference(x: f64, y: f64, s: f64) -> [f64; 3] {
     let t = x * s + y;
     let u = (x - y) * (x + y);
     let v = if t > u { t } else { u };
-    let w = x.max(0.5).min(2.0);
+    let w = x.clamp(0.5, 2.0);
     [v * w - t * u + 6.0, w + (v - t), y]
 }
 

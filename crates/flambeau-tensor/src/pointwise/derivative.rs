@@ -157,7 +157,9 @@ fn binary<'b>(op: BinaryOp, a: Expr<'b>, b: Expr<'b>, y: Expr<'b>) -> [Tangent<'
         ],
         BinaryOp::Atan2 => {
             let r2 = a * a + b * b;
-            [Value(b / r2), Value(-a / r2)]
+            // At the origin PyTorch's gradient is zero.
+            let origin = r2.eq(0.0);
+            [select(origin, Zero, Value(b / r2)), select(origin, Zero, Value(-a / r2))]
         }
         BinaryOp::FloorDiv
         | BinaryOp::Eq

@@ -1,7 +1,7 @@
 //! Convolutions, pooling and padding.
 
 use flambeau_autograd::ops::{
-    self, AvgPoolOptions, ConvOptions, ConvTransposeOptions, MaxPoolOptions, PadOptions, Padding,
+    self, AvgPoolOptions, ConvOptions, ConvTransposeOptions, InterpolateOptions, MaxPoolOptions, PadOptions, Padding,
 };
 use flambeau_autograd::{Result, Tensor};
 
@@ -103,7 +103,27 @@ fn pad(a: &Args) -> CallResult {
     one(ops::pad(a.x()?, &a.ints(1, "pad")?, &options))
 }
 
+fn interpolate(a: &Args) -> CallResult {
+    let options = InterpolateOptions {
+        size: a.opt_ints(1, "size")?.map(Into::into),
+        scale_factor: a.opt_float(2, "scale_factor")?.map(|s| [s].into_iter().collect()),
+        mode: a.opt_str(3, "mode")?.unwrap_or("nearest").parse()?,
+        align_corners: a.get(4, "align_corners").is_some().then(|| a.bool(4, "align_corners", false)).transpose()?,
+        recompute_scale_factor: a.bool(5, "recompute_scale_factor", false)?,
+    };
+    one(ops::interpolate(a.x()?, &options))
+}
+
 pub(super) const ROWS: &[OpInfo] = &[
+    OpInfo::general("nn.functional.interpolate.bilinear", interpolate),
+    OpInfo::general("nn.functional.interpolate.linear", interpolate),
+    OpInfo::general("nn.functional.interpolate.nearest", interpolate),
+    OpInfo::general("nn.functional.pixel_shuffle", |a| {
+        one(ops::pixel_shuffle(a.x()?, a.need_int(1, "upscale_factor")?))
+    }),
+    OpInfo::general("nn.functional.pixel_unshuffle", |a| {
+        one(ops::pixel_unshuffle(a.x()?, a.need_int(1, "downscale_factor")?))
+    }),
     OpInfo::general("nn.functional.adaptive_avg_pool1d", |a| one(ops::adaptive_avg_pool1d(a.x()?, &output_size(a)?))),
     OpInfo::general("nn.functional.adaptive_avg_pool2d", |a| one(ops::adaptive_avg_pool2d(a.x()?, &output_size(a)?))),
     OpInfo::general("nn.functional.avg_pool1d", |a| avg_pool(a, ops::avg_pool1d)),

@@ -1,9 +1,35 @@
 //! Gathers, scatters, masks and indices.
 
+use flambeau_autograd::Tensor;
+use flambeau_autograd::ops::indexing::{self, Index, Indices};
 use flambeau_autograd::ops::{self, EmbeddingOptions};
 
-use crate::args::{Args, CallResult};
+use crate::args::{Args, CallError, CallResult, Value};
+use crate::golden::Arg;
 use crate::opinfo::{OpInfo, one};
+
+/// One index of `x[…]`.
+fn index_of(value: &Value) -> CallResult<Index> {
+    Ok(match value {
+        Value::Tensor(t) => Index::Tensor(t.clone()),
+        Value::Plain(Arg::None) => Index::NewAxis,
+        Value::Plain(Arg::Bool(b)) => Index::Bool(*b),
+        Value::Plain(Arg::Int(i)) => Index::Select(*i),
+        Value::Plain(Arg::Ellipsis) => Index::Ellipsis,
+        Value::Plain(Arg::Slice(start, end, step)) => Index::Slice(indexing::slice(*start, *end, step.unwrap_or(1))),
+        other => return Err(CallError::NotExpressible(format!("index {other:?}"))),
+    })
+}
+
+/// The indices of `x[…]`: a list, or one alone.
+fn indices(a: &Args) -> CallResult<Indices> {
+    let plain = |arg: &Arg| index_of(&Value::Plain(arg.clone()));
+    match a.rest(1) {
+        [Value::List(list)] => list.iter().map(index_of).collect(),
+        [Value::Plain(Arg::List(list))] => list.iter().map(plain).collect(),
+        others => others.iter().map(index_of).collect(),
+    }
+}
 
 fn scatter_reduce(a: &Args) -> CallResult {
     let (x, dim, index, src) = (a.x()?, a.need_int(1, "dim")?, a.tensor(2, "index")?, a.tensor(3, "src")?);
@@ -12,6 +38,7 @@ fn scatter_reduce(a: &Args) -> CallResult {
 }
 
 pub(super) const ROWS: &[OpInfo] = &[
+    OpInfo::general("__getitem__", |a| one(ops::index(a.x()?, indices(a)?))),
     OpInfo::unary("argwhere", ops::argwhere),
     OpInfo::general("diag", |a| one(ops::diag(a.x()?, a.int(1, "diagonal", 0)?))),
     OpInfo::general("diag_embed", |a| {
@@ -27,6 +54,11 @@ pub(super) const ROWS: &[OpInfo] = &[
     }),
     OpInfo::general("index_fill", |a| {
         one(ops::index_fill(a.x()?, a.need_int(1, "dim")?, a.tensor(2, "index")?, a.operand(3, "value")?))
+    }),
+    OpInfo::general("index_put", |a| {
+        let tensors = a.tensors(1, "indices")?;
+        let indices: Vec<Option<&Tensor>> = tensors.iter().map(Some).collect();
+        one(ops::index_put(a.x()?, &indices, a.tensor(2, "values")?, a.bool(3, "accumulate", false)?))
     }),
     OpInfo::general("index_select", |a| {
         one(ops::index_select(a.x()?, a.need_int(1, "dim")?, a.tensor(2, "index")?))

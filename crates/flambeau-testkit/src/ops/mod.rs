@@ -1,6 +1,8 @@
 //! The rows, by family.
 
 mod binary;
+mod classification;
+mod contraction;
 mod conv;
 mod copy;
 mod create;
@@ -9,6 +11,7 @@ mod join;
 mod linalg;
 mod loss;
 mod nn;
+mod norm;
 mod reduce;
 mod sort;
 mod unary;
@@ -32,6 +35,9 @@ pub fn all() -> Vec<OpInfo> {
         nn::ROWS,
         loss::ROWS,
         conv::ROWS,
+        classification::ROWS,
+        contraction::ROWS,
+        norm::ROWS,
     ];
     families.concat()
 }

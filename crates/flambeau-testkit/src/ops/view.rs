@@ -2,7 +2,7 @@
 
 use flambeau_autograd::ops;
 
-use crate::args::{Args, CallResult, sizes};
+use crate::args::{Args, CallError, CallResult, sizes};
 use crate::opinfo::{OpInfo, one};
 
 fn shape_of(a: &Args, i: usize) -> CallResult<Vec<i64>> {
@@ -38,9 +38,10 @@ pub(super) const ROWS: &[OpInfo] = &[
     OpInfo::general("mT", |a| one(ops::transpose(a.x()?, -2, -1))),
     OpInfo::general("narrow", |a| {
         one(ops::narrow(a.x()?, a.need_int(1, "dim")?, a.need_int(2, "start")?, a.need_int(3, "length")?))
-    }),
+    })
+    .partial("a start given as a tensor"),
     OpInfo::general("permute", |a| one(ops::permute(a.x()?, &a.ints(1, "dims")?))),
-    OpInfo::unary("ravel", |x| ops::reshape(x, &[-1])),
+    OpInfo::unary("ravel", |x| ops::view(&ops::contiguous(x)?, &[-1])),
     OpInfo::general("reshape", |a| one(ops::reshape(a.x()?, &a.ints(1, "shape")?))),
     OpInfo::general("reshape_as", |a| one(ops::reshape(a.x()?, &shape_of(a, 1)?))),
     OpInfo::general("select", |a| one(ops::select(a.x()?, a.need_int(1, "dim")?, a.need_int(2, "index")?))),
@@ -49,7 +50,11 @@ pub(super) const ROWS: &[OpInfo] = &[
         one(ops::slice(a.x()?, a.int(1, "dim", 0)?, start, end, a.int(4, "step", 1)?))
     }),
     OpInfo::general("squeeze", |a| one(ops::squeeze(a.x()?, a.opt_ints(1, "dim")?.as_deref()))),
-    OpInfo::general("squeeze.multiple", |a| one(ops::squeeze(a.x()?, a.opt_ints(1, "dim")?.as_deref()))),
+    OpInfo::general("squeeze.multiple", |a| match a.opt_ints(1, "dim")? {
+        Some(dims) if dims.len() == 1 => Err(CallError::NotExpressible("one dim in a list".into())),
+        dims => one(ops::squeeze(a.x()?, dims.as_deref())),
+    })
+    .partial("a list of one dim is that dim, whose grad_fn PyTorch names SqueezeBackward1"),
     OpInfo::unary("t", ops::t),
     OpInfo::general("transpose", |a| one(ops::transpose(a.x()?, a.need_int(1, "dim0")?, a.need_int(2, "dim1")?))),
     OpInfo::general("unfold", |a| {

@@ -4,6 +4,7 @@
 //! is also the transposed convolution), and its gradient for the weight. So every order of derivative is at hand.
 
 mod check;
+mod integer;
 mod options;
 
 pub use options::{ConvOptions, ConvTransposeOptions};
@@ -86,8 +87,13 @@ fn conv(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, options: &ConvOption
     batched(x, ndim, "conv", |x| {
         let (x, padding) = resolve_padding(x, weight, options, ndim)?;
         let output_padding: Sizes = smallvec![0];
-        let call =
-            Call { ndim, stride: &options.stride, padding: &padding, dilation: &options.dilation, groups: options.groups };
+        let call = Call {
+            ndim,
+            stride: &options.stride,
+            padding: &padding,
+            dilation: &options.dilation,
+            groups: options.groups,
+        };
         let (geometry, _) = call.check(&x, weight, bias, &output_padding, false)?;
         let (from, kernel) = (x.size(), weight.size());
         let mut shape: Dims = smallvec![from[0], kernel[0]];
@@ -159,7 +165,8 @@ fn conv_transpose(
         let mut shape: Dims = smallvec![from[0], kernel[1] * geometry.groups];
         shape.extend(lengths.iter().map(|&n| n as usize));
         // Outputs beyond the next step of the last input belong to further inputs, which are zero.
-        let further: Sizes = (0..ndim).rev().flat_map(|d| [0, extra[d] / geometry.stride[3 - ndim + d] as i64]).collect();
+        let further: Sizes =
+            (0..ndim).rev().flat_map(|d| [0, extra[d] / geometry.stride[3 - ndim + d] as i64]).collect();
         let x = if further.iter().any(|&n| n > 0) { constant_pad(x, &further, 0)? } else { x.clone() };
         convolution(&x, weight, bias, geometry, Direction::Transposed, &shape)
     })
@@ -174,7 +181,12 @@ fn bias_grad(grad: &Tensor) -> Result<Tensor> {
 static ADD: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input(0) + b.input(1)));
 
 /// Applies a bilinear map of two dense arrays; over nothing it is zero.
-fn bilinear(a: &Tensor, b: &Tensor, shape: &[usize], map: impl FnOnce(&Array, &Array, &Array) -> Result<()>) -> Result<Array> {
+fn bilinear(
+    a: &Tensor,
+    b: &Tensor,
+    shape: &[usize],
+    map: impl FnOnce(&Array, &Array, &Array) -> Result<()>,
+) -> Result<Array> {
     let (a, b) = (a.array(), b.array());
     same_device(&[&a, &b])?;
     let out = Array::empty(a.backend(), a.device(), shape, a.dtype())?;
@@ -205,6 +217,8 @@ fn convolution(
 ) -> Result<Tensor> {
     let mut fused = false;
     let out = bilinear(x, weight, shape, |a, w, out| match direction {
+        Direction::Forward if !a.dtype().is_floating_point() => integer::forward(a, w, &g, out),
+        Direction::Transposed if !a.dtype().is_floating_point() => integer::transposed(a, w, &g, out),
         Direction::Forward => {
             fused = true;
             let bias = bias.map(|b| b.array().contiguous()).transpose()?;

@@ -6,7 +6,7 @@ use super::{fresh, planes, with_spatial};
 use crate::Tensor;
 use crate::error::{Error, Result};
 use crate::graph::{Save, record};
-use crate::ops::{mean, squeeze, unsqueeze, to_i64};
+use crate::ops::{mean, squeeze, to_i64, unsqueeze};
 use flambeau_tensor::backend::Extremum;
 use flambeau_tensor::ops::{arg_reduce, fill, gather, index_select};
 use flambeau_tensor::{Array, Scalar};
@@ -143,7 +143,8 @@ fn window_positions(spatial: &[usize], lengths: &[usize]) -> (Vec<i64>, usize) {
             .iter()
             .flat_map(|window| {
                 (0..o).map(move |i| {
-                    let all = window.iter().flat_map(|&p| (0..longest).map(move |k| p * n as i64 + member(i, k) as i64));
+                    let all =
+                        window.iter().flat_map(|&p| (0..longest).map(move |k| p * n as i64 + member(i, k) as i64));
                     all.collect()
                 })
             })

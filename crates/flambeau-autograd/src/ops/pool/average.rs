@@ -7,9 +7,9 @@ use crate::error::{Error, Result};
 use crate::graph::{Save, record};
 use crate::ops::window::Sizes;
 use crate::ops::{IntoDims, squeeze, unsqueeze};
+use flambeau_tensor::Scalar;
 use flambeau_tensor::backend::{AvgPoolDivisor, PoolGeometry};
 use flambeau_tensor::ops::fill;
-use flambeau_tensor::Scalar;
 use smallvec::smallvec;
 
 /// Keyword arguments of `F.avg_pool1d`, `F.avg_pool2d` and `F.avg_pool3d`.

@@ -98,7 +98,10 @@ fn check_1d(x: &Tensor, kernel: &[i64], options: &MaxPoolOptions) -> Result<()> 
     }
     let one = |name: &str, sizes: &[i64]| match *sizes {
         [n] => Ok(n),
-        _ => Err(Error::runtime(format!("max_pool1d() {name} must be an int, list of ints or tuple of ints of size 1 but got size {}", sizes.len()))),
+        _ => Err(Error::runtime(format!(
+            "max_pool1d() {name} must be an int, list of ints or tuple of ints of size 1 but got size {}",
+            sizes.len()
+        ))),
     };
     let positive = |name: &str, n: i64| match n > 0 {
         true => Ok(n),
@@ -142,7 +145,13 @@ fn max_pool(x: &Tensor, windows: Windows<'_>, ndim: usize, name: &'static str) -
 }
 
 /// Records values that were picked from `x` by index.
-pub(super) fn record_max(name: &'static str, x: &Tensor, values: Array, indices: Array, ndim: usize) -> (Tensor, Tensor) {
+pub(super) fn record_max(
+    name: &'static str,
+    x: &Tensor,
+    values: Array,
+    indices: Array,
+    ndim: usize,
+) -> (Tensor, Tensor) {
     let saves = [Save::Tensor(x), Save::Array(indices.clone())];
     let mut outs = record_many(name, &[x], &saves, vec![values, indices], move |c| {
         let (x, indices) = (c.saved(0)?, c.saved(1)?);
@@ -159,7 +168,9 @@ fn add_at(x: &Tensor, indices: &Tensor, shape: &[usize], ndim: usize) -> Result<
     let target = planes(&out, ndim)?;
     match x.numel() {
         0 => fill(&out, Scalar::Int(0))?,
-        _ => target.backend().max_pool_backward(&planes(&x.array(), ndim)?, &planes(&indices.array(), ndim)?, &target)?,
+        _ => {
+            target.backend().max_pool_backward(&planes(&x.array(), ndim)?, &planes(&indices.array(), ndim)?, &target)?
+        }
     }
     let indices = indices.clone();
     let saves = [Save::Array(indices.array().clone())];

@@ -18,7 +18,14 @@ pub(super) struct Windows<'a> {
 
 /// How many windows lie along a dimension: as many as fit, and with `ceil_mode` one more where some of it lies inside the
 /// input or the padding before it.
-pub(super) fn output_length(n: usize, kernel: i64, stride: i64, padding: i64, dilation: i64, ceil_mode: bool) -> Result<i64> {
+pub(super) fn output_length(
+    n: usize,
+    kernel: i64,
+    stride: i64,
+    padding: i64,
+    dilation: i64,
+    ceil_mode: bool,
+) -> Result<i64> {
     if stride == 0 {
         return Err(Error::runtime("stride should not be zero"));
     }
@@ -26,9 +33,7 @@ pub(super) fn output_length(n: usize, kernel: i64, stride: i64, padding: i64, di
         return Err(Error::runtime(format!("pad must be non-negative, but got pad: {padding}")));
     }
     let span = (kernel.wrapping_sub(1)).checked_mul(dilation).and_then(|s| s.checked_add(1)).ok_or_else(|| {
-        Error::runtime(format!(
-            "effective kernel size overflows, but got kernel_size={kernel} and dilation={dilation}"
-        ))
+        Error::runtime(format!("effective kernel size overflows, but got kernel_size={kernel} and dilation={dilation}"))
     })?;
     if padding > span / 2 {
         return Err(Error::runtime(format!(
@@ -50,9 +55,7 @@ impl Windows<'_> {
     pub(super) fn check(&self, x: &Tensor, ndim: usize, average: bool) -> Result<(PoolGeometry, SmallVec<[usize; 3]>)> {
         let count = if ndim == 2 { "two" } else { "three" };
         let list = |what: &str, sizes: &[i64], rule: &str| {
-            let message = || {
-                format!("{}: {what} must {rule} a single int, or a tuple of {count} ints", self.name)
-            };
+            let message = || format!("{}: {what} must {rule} a single int, or a tuple of {count} ints", self.name);
             per_dim(sizes, ndim, message)
         };
         let kernel = list("kernel_size", self.kernel, "either be")?;
@@ -123,9 +126,7 @@ fn named(prefix: &str, sizes: &[i64]) -> String {
 fn positive(what: &str, prefix: &str, sizes: &[i64]) -> Result<()> {
     match sizes.iter().all(|&n| n > 0) {
         true => Ok(()),
-        false => {
-            Err(Error::runtime(format!("{what} should be greater than zero, but got {}", named(prefix, sizes))))
-        }
+        false => Err(Error::runtime(format!("{what} should be greater than zero, but got {}", named(prefix, sizes)))),
     }
 }
 
@@ -134,7 +135,9 @@ fn check_lengths(shape: &[usize], ndim: usize) -> Result<()> {
     let first = shape.len() - ndim - 1;
     let Some(empty) = shape[first..].iter().position(|&n| n == 0) else { return Ok(()) };
     Err(Error::runtime(match ndim {
-        2 => format!("Expected 3D or 4D (batch mode) tensor with optional 0 dim batch size for input, but got:{shape:?}"),
+        2 => {
+            format!("Expected 3D or 4D (batch mode) tensor with optional 0 dim batch size for input, but got:{shape:?}")
+        }
         _ => format!(
             "Expected input's non-batch dimensions to have positive length, but input has a shape of {shape:?} and \
              non-batch dimension {} has length zero!",

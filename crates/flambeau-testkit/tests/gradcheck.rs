@@ -1,0 +1,80 @@
+//! Gradients against finite differences, to second order, on the golden samples in float64.
+
+use flambeau_autograd::{GradCheckOptions, Tensor, gradcheck, gradgradcheck};
+use flambeau_tensor::DType;
+use flambeau_testkit::args::{Args, CallError};
+use flambeau_testkit::golden::{Case, Kind, load_op};
+use flambeau_testkit::opinfo::OpInfo;
+use flambeau_testkit::ops::all;
+
+/// A check costs two calls per element, and one backward per element of the result.
+const MAX_ELEMENTS: usize = 30;
+const MAX_CASES: usize = 3;
+
+/// Samples of float64 with gradients, small enough.
+fn samples(op: &OpInfo) -> Vec<Case> {
+    let cases = load_op(op.name).unwrap_or_else(|e| panic!("{e}"));
+    let fits = |case: &Case| {
+        let leaves = case.leaves();
+        let elements = |shape: &[usize]| shape.iter().product::<usize>();
+        matches!(case.kind, Kind::Sample | Kind::Strided)
+            && case.grads.is_some()
+            && leaves.iter().all(|t| t.dtype == DType::F64)
+            && (1..=MAX_ELEMENTS).contains(&leaves.iter().map(|t| elements(&t.shape)).sum::<usize>())
+            && case.outputs.iter().map(|t| elements(&t.shape)).sum::<usize>() <= MAX_ELEMENTS
+    };
+    cases.into_iter().filter(fits).take(MAX_CASES).collect()
+}
+
+type Check = fn(
+    &dyn Fn(&[Tensor]) -> flambeau_autograd::Result<Vec<Tensor>>,
+    &[Tensor],
+    GradCheckOptions,
+) -> flambeau_autograd::Result<()>;
+
+fn check(op: &OpInfo, case: &Case, check: Check) -> Result<(), String> {
+    let args = Args::of(case).map_err(|e| e.to_string())?;
+    if let Err(CallError::NotExpressible(_)) = op.run(&args) {
+        return Ok(());
+    }
+    let function = |leaves: &[Tensor]| {
+        op.run(&args.with_leaves(leaves)).map_err(|e| match e {
+            CallError::Op(error) => error,
+            other => flambeau_autograd::Error::runtime(other.to_string()),
+        })
+    };
+    let run = || check(&function, args.leaves(), GradCheckOptions::default()).map_err(|e| e.to_string());
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).unwrap_or_else(|_| Err("panic".into()))
+}
+
+fn check_all(what: &str, skip: fn(&OpInfo) -> Option<&'static str>, function: Check) {
+    let only = std::env::var("FLAMBEAU_OPS").ok();
+    let wanted = |name: &str| only.as_deref().is_none_or(|list| list.split(',').any(|n| n == name));
+    let (mut checked, mut ops, mut failures) = (0, 0, Vec::new());
+    for op in all().iter().filter(|op| wanted(op.name) && skip(op).is_none()) {
+        let samples = samples(op);
+        ops += usize::from(!samples.is_empty());
+        for case in &samples {
+            checked += 1;
+            if let Err(error) = check(op, case, function) {
+                failures.push(format!("{}: {error}", op.name));
+            }
+        }
+    }
+    println!("{what}: {checked} cases of {ops} operations, {} fail", failures.len());
+    for failure in &failures {
+        println!("    {failure}");
+    }
+    assert!(failures.is_empty(), "{} of {checked} cases fail", failures.len());
+    assert!(only.is_some() || ops > 150, "only {ops} operations have a sample");
+}
+
+#[test]
+fn gradients_are_those_of_finite_differences() {
+    check_all("gradcheck", |op| op.skip_gradcheck, gradcheck);
+}
+
+#[test]
+fn second_gradients_are_those_of_finite_differences() {
+    check_all("gradgradcheck", |op| op.skip_gradgradcheck, gradgradcheck);
+}

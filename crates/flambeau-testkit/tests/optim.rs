@@ -1,0 +1,205 @@
+//! Optimizers and schedulers against PyTorch's: parameters after every step, state, `repr`, learning rates.
+
+use flambeau_autograd::{Tensor, from_scalars};
+use flambeau_optim::lr_scheduler::{
+    ConstantLR, CosineAnnealingLR, ExponentialLR, LRScheduler, LinearLR, MultiStepLR, PolynomialLR, StepLR,
+};
+use flambeau_optim::{
+    Adagrad, Adam, AdamW, OptionValue, Optimizer, ParamGroup, RMSprop, SGD, StateValue,
+};
+use flambeau_tensor::{DType, Scalar};
+use flambeau_testkit::golden::{
+    Arg, GoldenTensor, OptimizerCase, SchedulerCase, Tolerance, Values, load_optimizers, load_schedulers,
+};
+use std::collections::BTreeMap;
+
+fn tensor(golden: &GoldenTensor) -> Tensor {
+    let Values::Float(values) = &golden.values else { panic!("{golden:?}") };
+    let scalars: Vec<Scalar> = values.iter().map(|&x| x.into()).collect();
+    from_scalars(&scalars, &golden.shape, golden.dtype).unwrap()
+}
+
+fn compare(what: &str, actual: &Tensor, expected: &GoldenTensor, tolerance: Tolerance) {
+    let values = Values::Float(actual.double().to_vec::<f64>());
+    let result = expected.compare(actual.dtype(), &actual.size(), &values, tolerance);
+    result.unwrap_or_else(|e| panic!("{what}: {e}"));
+}
+
+fn option(arg: &Arg) -> OptionValue {
+    match arg {
+        Arg::None => OptionValue::None,
+        Arg::Bool(b) => (*b).into(),
+        Arg::Int(i) => Scalar::Int(*i).into(),
+        Arg::Float(x) => (*x).into(),
+        Arg::List(pair) => match &pair[..] {
+            [a, b] => (a.as_float().unwrap(), b.as_float().unwrap()).into(),
+            _ => panic!("{arg:?}"),
+        },
+        _ => panic!("{arg:?}"),
+    }
+}
+
+/// Every option goes through a group, so that each name is checked against the optimizer's own.
+fn groups(case: &OptimizerCase, params: &[Tensor]) -> Vec<ParamGroup> {
+    let set = |group: ParamGroup, options: &BTreeMap<String, Arg>| {
+        options.iter().fold(group, |group, (name, value)| group.option(name, option(value)))
+    };
+    match &case.groups {
+        None => vec![set(ParamGroup::new(params), &case.kwargs)],
+        Some(own) => {
+            let pairs = params.iter().zip(own);
+            pairs.map(|(p, own)| set(set(ParamGroup::new([p]), &case.kwargs), own)).collect()
+        }
+    }
+}
+
+/// The optimizer of a case, unless flambeau does not have its class.
+fn optimizer(case: &OptimizerCase, params: &[Tensor]) -> Option<Optimizer> {
+    let groups = groups(case, params);
+    Some(match case.optimizer.as_str() {
+        "SGD" => SGD::new(groups, 1e-3),
+        "Adam" => Adam::new(groups, 1e-3),
+        "AdamW" => AdamW::new(groups, 1e-3),
+        "Adagrad" => Adagrad::new(groups, 1e-2),
+        "RMSprop" => RMSprop::new(groups, 1e-2),
+        _ => return None,
+    })
+}
+
+fn run(case: &OptimizerCase) -> bool {
+    let params: Vec<Tensor> = case.params.iter().map(|p| tensor(p).requires_grad_(true)).collect();
+    let Some(optimizer) = optimizer(case, &params) else { return false };
+    let name = format!("{} {:?} {:?} {}", case.optimizer, case.kwargs, case.groups, case.dtype);
+    // The goldens force PyTorch's single-tensor path, which is its default on the CPU.
+    assert_eq!(optimizer.to_string(), case.repr.replace("foreach: False", "foreach: None"), "{name}");
+    for (i, step) in case.steps.iter().enumerate() {
+        let versions: Vec<u64> = params.iter().map(Tensor::version).collect();
+        for (param, grad) in params.iter().zip(&step.grads) {
+            param.set_grad(grad.as_ref().map(tensor));
+        }
+        optimizer.step();
+        for ((param, expected), version) in params.iter().zip(&step.params).zip(versions) {
+            compare(&format!("{name}, step {i}"), param, expected, case.tolerance);
+            assert_eq!(param.version(), version + u64::from(param.grad().is_some()), "{name}");
+        }
+    }
+    let dict = optimizer.state_dict();
+    for (i, expected) in case.state.iter().enumerate() {
+        let found = dict.state.iter().find(|(id, _)| *id == i).map_or(&[][..], |(_, values)| values);
+        let names = |found: &[(String, StateValue)]| {
+            let mut names: Vec<String> = found.iter().map(|(name, _)| name.clone()).collect();
+            names.sort();
+            names
+        };
+        assert_eq!(names(found), expected.keys().cloned().collect::<Vec<_>>(), "{name}");
+        for (key, value) in found {
+            let StateValue::Tensor(value) = value else { panic!("{name}: {key} is no tensor") };
+            compare(&format!("{name}, {key}"), value, &expected[key], case.tolerance);
+        }
+    }
+    resumes(case, &optimizer, &params);
+    true
+}
+
+/// A second optimizer that loads the state goes on as the first does.
+fn resumes(case: &OptimizerCase, first: &Optimizer, params: &[Tensor]) {
+    let copies: Vec<Tensor> = params.iter().map(|p| p.detach().clone_tensor().requires_grad_(true)).collect();
+    let second = optimizer(case, &copies).unwrap();
+    second.load_state_dict(&first.state_dict()).unwrap();
+    for (a, b) in params.iter().zip(&copies) {
+        b.set_grad(a.grad());
+    }
+    first.step();
+    second.step();
+    for (a, b) in params.iter().zip(&copies) {
+        assert_eq!(a.double().to_vec::<f64>(), b.double().to_vec::<f64>(), "{}", case.optimizer);
+    }
+}
+
+#[test]
+fn optimizers_step_as_pytorchs() {
+    let mut ran: BTreeMap<String, usize> = BTreeMap::new();
+    for case in load_optimizers().unwrap() {
+        if run(&case) {
+            *ran.entry(case.optimizer).or_default() += 1;
+        }
+    }
+    println!("optimizer goldens: {ran:?}");
+    assert!(["SGD", "Adam", "AdamW", "Adagrad", "RMSprop"].iter().all(|name| ran[*name] >= 10), "{ran:?}");
+}
+
+fn scheduler(case: &SchedulerCase, optimizer: &Optimizer) -> Option<LRScheduler> {
+    let float = |name: &str, default: f64| case.kwargs.get(name).map_or(default, |a| a.as_float().unwrap());
+    let int = |name: &str, default: usize| case.kwargs.get(name).map_or(default, |a| a.as_int().unwrap() as usize);
+    Some(match case.scheduler.as_str() {
+        "StepLR" => StepLR::with(optimizer, int("step_size", 0), float("gamma", 0.1)),
+        "MultiStepLR" => {
+            let Arg::List(milestones) = &case.kwargs["milestones"] else { panic!("{case:?}") };
+            let milestones = milestones.iter().map(|m| m.as_int().unwrap() as usize);
+            MultiStepLR::new(optimizer, milestones, float("gamma", 0.1))
+        }
+        "ExponentialLR" => ExponentialLR::new(optimizer, float("gamma", 0.0)),
+        "CosineAnnealingLR" => CosineAnnealingLR::new(optimizer, int("T_max", 0), float("eta_min", 0.0)),
+        "LinearLR" => {
+            let (start, end) = (float("start_factor", 1.0 / 3.0), float("end_factor", 1.0));
+            LinearLR::new(optimizer, start, end, int("total_iters", 5))
+        }
+        "ConstantLR" => ConstantLR::new(optimizer, float("factor", 1.0 / 3.0), int("total_iters", 5)),
+        "PolynomialLR" => PolynomialLR::new(optimizer, int("total_iters", 5), float("power", 1.0)),
+        _ => return None,
+    })
+}
+
+#[test]
+fn schedulers_step_as_pytorchs() {
+    let mut ran = 0;
+    for case in load_schedulers().unwrap() {
+        let make = || {
+            let groups = case.base_lrs.iter().map(|&lr| {
+                let param = from_scalars(&[Scalar::Float(0.0)], &[1], DType::F32).unwrap().requires_grad_(true);
+                ParamGroup::new([param]).lr(lr)
+            });
+            SGD::new(groups, 1e-3)
+        };
+        let optimizer = make();
+        let Some(scheduler) = scheduler(&case, &optimizer) else { continue };
+        ran += 1;
+        for (k, expected) in case.lrs.iter().enumerate() {
+            if k > 0 {
+                scheduler.step();
+            }
+            for (lr, expected) in scheduler.get_last_lr().iter().zip(expected) {
+                assert!((lr - expected).abs() <= 1e-15 + 1e-13 * expected, "{} after {k}: {lr} {expected}", case.scheduler);
+            }
+            let now: Vec<f64> = optimizer.param_groups().iter().map(|g| g.lr()).collect();
+            assert_eq!((now, scheduler.last_epoch()), (scheduler.get_last_lr(), k as i64));
+        }
+    }
+    assert!(ran >= 10, "{ran}");
+}
+
+#[test]
+fn refusals_are_in_pytorchs_words() {
+    let message = |f: &dyn Fn()| {
+        let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(f)).unwrap_err();
+        panic.downcast_ref::<String>().cloned().or(panic.downcast_ref::<&str>().map(|s| s.to_string())).unwrap()
+    };
+    let w = || flambeau_autograd::ones([2]).requires_grad_(true);
+    let none: [Tensor; 0] = [];
+    assert_eq!(message(&|| drop(SGD::new([w()], -1))), "Invalid learning rate: -1");
+    assert_eq!(message(&|| drop(SGD::with([w()], 0.1, |o| o.momentum(-0.5)))), "Invalid momentum value: -0.5");
+    let nesterov = "Nesterov momentum requires a momentum and zero dampening";
+    assert_eq!(message(&|| drop(SGD::with([w()], 0.1, |o| o.nesterov(true)))), nesterov);
+    let betas = "Invalid beta parameter at index 1: 1.0";
+    assert_eq!(message(&|| drop(Adam::with([w()], 0.1, |o| o.betas((0.9, 1.0))))), betas);
+    assert_eq!(message(&|| drop(AdamW::with([w()], 0.1, |o| o.eps(-1e-8)))), "Invalid epsilon value: -1e-08");
+    assert_eq!(message(&|| drop(Adam::new(none.clone(), 0.1))), "optimizer got an empty parameter list");
+    assert_eq!(message(&|| drop(Adam::new([w().mul(2.0)], 0.1))), "can't optimize a non-leaf Tensor");
+    let shared = w();
+    let twice = "some parameters appear in more than one parameter group";
+    assert_eq!(message(&|| drop(Adam::new([ParamGroup::new([&shared]), ParamGroup::new([&shared])], 0.1))), twice);
+    let one = Adam::new([w()], 0.1);
+    let two = Adam::new([w(), w()], 0.1);
+    let error = one.load_state_dict(&two.state_dict()).unwrap_err().to_string();
+    assert_eq!(error, "loaded state dict contains a parameter group that doesn't match the size of optimizer's group");
+}
