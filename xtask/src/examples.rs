@@ -76,13 +76,13 @@ fn mnist(expected: &Path) -> Result<()> {
     let out = std::env::temp_dir().join(format!("flambeau-mnist-{}.pth", std::process::id()));
     let plot = out.with_extension("svg");
     let (out_arg, plot_arg) = (out.to_string_lossy(), plot.to_string_lossy());
-    let text =
-        example("mnist", &["--data", "synthetic", "--epochs", "2", "--out", &out_arg, "--plot", &plot_arg])?;
+    let text = example("mnist", &["--data", "synthetic", "--epochs", "2", "--out", &out_arg, "--plot", &plot_arg])?;
     let reference = std::fs::read_to_string(expected.join("mnist_synthetic.txt"))?;
     for line in reference.lines() {
         let theirs = figures(line).ok_or("the expected output has a line without figures")?;
         let prefix = line.split(',').next().unwrap_or_default();
-        let ours = text.lines().find(|l| l.starts_with(prefix)).and_then(figures).ok_or_else(|| format!("no {prefix}"))?;
+        let ours =
+            text.lines().find(|l| l.starts_with(prefix)).and_then(figures).ok_or_else(|| format!("no {prefix}"))?;
         println!("{prefix}: mean {} (PyTorch {}), accuracy {} (PyTorch {})", ours.0, theirs.0, ours.1, theirs.1);
         if (ours.0 - theirs.0).abs() > 5e-4 || (ours.1 - theirs.1).abs() > 3e-3 {
             return Err("the training run left PyTorch's".into());

@@ -55,7 +55,8 @@ pub fn run() -> Result<()> {
 
 /// How many crates a user of the facade builds.
 fn crates(features: &[&str]) -> Result<usize> {
-    let mut args = vec!["tree", "--package", "flambeau", "--edges", "normal,build", "--prefix", "none", "--format", "{p}"];
+    let mut args =
+        vec!["tree", "--package", "flambeau", "--edges", "normal,build", "--prefix", "none", "--format", "{p}"];
     args.extend(features);
     let tree = capture(cargo(&args))?;
     // The same crate is printed once per user, with a mark; name and version tell it apart.

@@ -30,7 +30,13 @@ pub fn run(python: &str, threads: usize) -> Result<()> {
             }
         }
     }
-    println!("{:<44} {:>12} {:>12} {:>8}", format!("{threads} threads, best of {ROUNDS}"), "flambeau µs", "PyTorch µs", "ratio");
+    println!(
+        "{:<44} {:>12} {:>12} {:>8}",
+        format!("{threads} threads, best of {ROUNDS}"),
+        "flambeau µs",
+        "PyTorch µs",
+        "ratio"
+    );
     for (name, (ours, theirs)) in best {
         println!("{name:<44} {ours:>12.2} {theirs:>12.2} {:>8.2}", ours / theirs);
     }

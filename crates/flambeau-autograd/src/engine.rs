@@ -262,7 +262,10 @@ fn accumulate(leaf: &Tensor, mut gradient: Tensor, create_graph: bool) -> Result
     let sum = match former {
         None if create_graph => gradient,
         // The engine's own tensor, seen by nobody else, becomes the gradient; anything shared is copied.
-        None if Arc::strong_count(&gradient.0) == 1 && gradient.array().storage().is_unique() && gradient.is_contiguous() => {
+        None if Arc::strong_count(&gradient.0) == 1
+            && gradient.array().storage().is_unique()
+            && gradient.is_contiguous() =>
+        {
             gradient.detach()
         }
         None => ops::clone(&gradient.detach())?,

@@ -90,7 +90,9 @@ fn expect_double(input: &Tensor) -> Result<()> {
     if input.dtype() == DType::F64 {
         return Ok(());
     }
-    Err(Error::value("gradcheck expects its differentiable inputs in float64: finite differences of float32 prove little"))
+    Err(Error::value(
+        "gradcheck expects its differentiable inputs in float64: finite differences of float32 prove little",
+    ))
 }
 
 /// ∂output\[r\]/∂input\[c\], row by row.

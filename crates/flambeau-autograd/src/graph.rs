@@ -246,13 +246,13 @@ pub(crate) struct Meta {
     is_view: AtomicBool,
     /// Held while a gradient is added to `grad`, so that two threads lose none.
     accumulating: Mutex<()>,
+    /// What `resize_` or `set_data` put in place of the tensor's array; apart from the state, whose holders read arrays.
+    replaced: Mutex<Option<Arc<Array>>>,
     state: Mutex<State>,
 }
 
 #[derive(Default)]
 pub(crate) struct State {
-    /// What `resize_` or `set_data` put in place of the tensor's array.
-    pub array: Option<Arc<Array>>,
     pub grad: Option<Tensor>,
     pub grad_fn: Option<Edge>,
     accumulator: Weak<Node>,
@@ -280,6 +280,16 @@ impl Meta {
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         lock(&self.state)
+    }
+
+    pub(crate) fn replaced(&self) -> Option<Arc<Array>> {
+        lock(&self.replaced).clone()
+    }
+
+    /// Puts another array in the slot. What the graph knew of the former one's shape and dtype is forgotten.
+    pub(crate) fn replace(&self, array: Array) {
+        *lock(&self.replaced) = Some(Arc::new(array));
+        self.state().accumulator = Weak::new();
     }
 
     pub(crate) fn accumulating(&self) -> MutexGuard<'_, ()> {

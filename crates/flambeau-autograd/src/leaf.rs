@@ -91,10 +91,7 @@ impl Tensor {
     pub fn detach_(&self) -> Tensor {
         if let Some(meta) = self.meta_if_any() {
             let mut state = meta.state();
-            assert!(
-                state.view.is_none(),
-                "Can't detach views in-place. Use detach() instead."
-            );
+            assert!(state.view.is_none(), "Can't detach views in-place. Use detach() instead.");
             state.grad_fn = None;
             drop(state);
             meta.set_tracked(false);

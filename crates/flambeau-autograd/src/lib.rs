@@ -5,8 +5,8 @@
 
 mod display;
 mod engine;
-pub mod functions;
 mod error;
+pub mod functions;
 mod grad_mode;
 mod gradcheck;
 mod graph;

@@ -68,12 +68,11 @@ impl Tensor {
         if !self.0.replaced.load(Ordering::Acquire) {
             return ArrayRef::Original(&self.0.array);
         }
-        let array = self.meta().state().array.clone();
-        ArrayRef::Replaced(array.expect("the flag is set after the slot"))
+        ArrayRef::Replaced(self.meta().replaced().expect("the flag is set after the slot"))
     }
 
     pub(crate) fn replace_array(&self, array: Array) {
-        self.meta().state().array = Some(Arc::new(array));
+        self.meta().replace(array);
         self.0.replaced.store(true, Ordering::Release);
     }
 

@@ -86,7 +86,8 @@ pub(crate) fn in_place(
         let inputs: SmallVec<[&Tensor; 4]> = std::iter::once(&base).chain(others.iter().copied()).collect();
         let backward = move |c: &Context<'_>| {
             let all = ops::to_strided(&c.grad(0)?, &base_geometry)?;
-            let part = ops::as_strided(&all, &geometry.shape, &geometry.strides, all_offset(&geometry, &base_geometry))?;
+            let part =
+                ops::as_strided(&all, &geometry.shape, &geometry.strides, all_offset(&geometry, &base_geometry))?;
             let Function::Backward(backward) = &function.function else { unreachable!("an operation was recorded") };
             let mut grads = function.run(&[Some(ops::clone(&part)?)], backward)?;
             match grads[0].take() {
@@ -128,4 +129,3 @@ impl Tensor {
         self.base().is_some()
     }
 }
-

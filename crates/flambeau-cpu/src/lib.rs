@@ -1,31 +1,31 @@
 //! The CPU backend of flambeau: SIMD kernels, threads, allocator.
 
-pub mod pool;
-pub mod simd;
 pub mod alloc;
-pub mod conv;
-pub mod gemm;
-pub mod math;
-pub mod threads;
+mod arg_reduce;
+mod backend;
 mod cast;
+pub mod conv;
 mod copy;
+mod gather;
+pub mod gemm;
+mod lines;
+pub mod math;
+mod matmul;
 mod memory;
 mod plan;
 mod pointwise;
-mod reduce;
-mod arg_reduce;
-mod backend;
-mod gather;
-mod lines;
-mod matmul;
+pub mod pool;
 mod random;
+mod reduce;
 mod resample;
 mod scan;
 mod scatter;
+pub mod simd;
 mod softmax;
 mod sort;
 #[cfg(test)]
 mod tests;
+pub mod threads;
 mod windows;
 
 pub use backend::{CPU, CpuBackend};

@@ -123,7 +123,8 @@ fn by_key<K: Clone, M: IntoIterator<Item = (K, T)>, T: Collate>(
     let mut samples = samples;
     let column = |key: K| {
         let values: Option<Vec<T>> = samples.iter_mut().map(|sample| remove(sample, &key)).collect();
-        let values = values.ok_or_else(|| Error::Value("a sample lacks a key that the batch's first sample has".into()))?;
+        let values =
+            values.ok_or_else(|| Error::Value("a sample lacks a key that the batch's first sample has".into()))?;
         Ok((key, T::collate(values)?))
     };
     keys.into_iter().map(column).collect()

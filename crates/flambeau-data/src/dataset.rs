@@ -257,10 +257,7 @@ pub fn random_split_fractions<D: Dataset>(
 ) -> Vec<Subset<Arc<D>>> {
     let sum: f64 = fractions.iter().sum();
     // Python's math.isclose, and not above 1.
-    assert!(
-        sum <= 1.0 && 1.0 - sum <= 1e-9,
-        "Sum of input lengths does not equal the length of the input dataset!"
-    );
+    assert!(sum <= 1.0 && 1.0 - sum <= 1e-9, "Sum of input lengths does not equal the length of the input dataset!");
     if let Some((i, _)) = fractions.iter().enumerate().find(|(_, f)| !(0.0..=1.0).contains(*f)) {
         panic!("Fraction at index {i} is not between 0 and 1");
     }

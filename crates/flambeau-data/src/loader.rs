@@ -53,10 +53,7 @@ impl<D: Dataset + 'static, B: Send + 'static> DataLoader<D, B> {
     /// # Panics
     /// With PyTorch's words, when options exclude each other or are 0.
     #[track_caller]
-    pub fn with(
-        dataset: D,
-        options: impl FnOnce(DataLoaderOptions<D, BatchOf<D>>) -> DataLoaderOptions<D, B>,
-    ) -> Self
+    pub fn with(dataset: D, options: impl FnOnce(DataLoaderOptions<D, BatchOf<D>>) -> DataLoaderOptions<D, B>) -> Self
     where
         D::Item: Collate,
     {

@@ -97,10 +97,7 @@ impl RandomSampler {
     /// # Panics
     /// When no sample is to be drawn.
     #[track_caller]
-    pub fn with(
-        dataset: &impl Dataset,
-        options: impl FnOnce(RandomSamplerOptions) -> RandomSamplerOptions,
-    ) -> Self {
+    pub fn with(dataset: &impl Dataset, options: impl FnOnce(RandomSamplerOptions) -> RandomSamplerOptions) -> Self {
         let sampler = RandomSampler { samples: dataset.len(), options: options(RandomSamplerOptions::default()) };
         let n = sampler.len();
         assert!(n > 0, "num_samples should be a positive integer value, but got num_samples={n}");
@@ -252,10 +249,7 @@ impl BatchSampler {
 
     #[track_caller]
     pub(crate) fn boxed(sampler: Box<dyn Sampler>, batch_size: usize, drop_last: bool) -> Self {
-        assert!(
-            batch_size > 0,
-            "batch_size should be a positive integer value, but got batch_size={batch_size}"
-        );
+        assert!(batch_size > 0, "batch_size should be a positive integer value, but got batch_size={batch_size}");
         BatchSampler { sampler, batch_size, drop_last }
     }
 }

@@ -73,11 +73,11 @@ fn random_samplers_are_pytorchs() {
         first
     };
     let forty = [
-        1, 2, 0, 4, 1, 4, 0, 0, 4, 1, 2, 1, 4, 3, 0, 2, 4, 2, 1, 4, 2, 3, 3, 0, 3, 1, 1, 3, 2, 1, 1, 4, 0, 3, 1, 3, 2, 4, 3, 0,
+        1, 2, 0, 4, 1, 4, 0, 0, 4, 1, 2, 1, 4, 3, 0, 2, 4, 2, 1, 4, 2, 3, 3, 0, 3, 1, 1, 3, 2, 1, 1, 4, 0, 3, 1, 3, 2,
+        4, 3, 0,
     ];
-    let with_replacement = || -> Box<dyn Sampler> {
-        Box::new(RandomSampler::with(&Numbers(5), |o| o.replacement(true).num_samples(40)))
-    };
+    let with_replacement =
+        || -> Box<dyn Sampler> { Box::new(RandomSampler::with(&Numbers(5), |o| o.replacement(true).num_samples(40))) };
     assert_eq!(twice(1, &with_replacement), forty);
     let subset = || -> Box<dyn Sampler> { Box::new(SubsetRandomSampler::new(10..15, None)) };
     assert_eq!(twice(2, &subset), [13, 14, 11, 10, 12]);
@@ -114,11 +114,8 @@ fn tensor_datasets_make_whole_batches() {
     let x = arange(10).float().view([5, 2]);
     let loader = DataLoader::with(TensorDataset::new([x, arange(5)]), |o| o.batch_size(2).shuffle(true));
     let seen: Vec<(Vec<f32>, Vec<i64>)> = loader.iter().map(|(x, y)| (x.to_vec(), y.to_vec())).collect();
-    let expected = [
-        (vec![8.0, 9.0, 0.0, 1.0], vec![4, 0]),
-        (vec![6.0, 7.0, 4.0, 5.0], vec![3, 2]),
-        (vec![2.0, 3.0], vec![1]),
-    ];
+    let expected =
+        [(vec![8.0, 9.0, 0.0, 1.0], vec![4, 0]), (vec![6.0, 7.0, 4.0, 5.0], vec![3, 2]), (vec![2.0, 3.0], vec![1])];
     assert_eq!(seen, expected);
     assert!(loader.dataset().get(5).is_err());
     let parts = ConcatDataset::new([Numbers(2), Numbers(0), Numbers(3)]);
@@ -135,8 +132,9 @@ fn batches_of_batches() {
     };
     assert_eq!(batches(false), [&[0, 1, 2][..], &[3, 4, 5], &[6]]);
     assert_eq!(batches(true), [[0, 1, 2], [3, 4, 5]]);
-    let loader =
-        DataLoader::with(Numbers(7), |o| o.batch_sampler(BatchSampler::new(SequentialSampler::new(&Numbers(4)), 3, false)));
+    let loader = DataLoader::with(Numbers(7), |o| {
+        o.batch_sampler(BatchSampler::new(SequentialSampler::new(&Numbers(4)), 3, false))
+    });
     assert_eq!(loader.iter().map(|b| b.numel()).collect::<Vec<_>>(), [3, 1]);
 }
 

@@ -12,7 +12,10 @@ fn batches_equal_their_samples() {
     let normalized = Compose((ToTensor, Normalize::new([0.1307], [0.3081])));
     let table = Transform::<Image>::grey_table(&normalized, None).unwrap();
     let plain = SyntheticDigits::with(true, |o| o.seed(3).length(20).transform(normalized));
-    assert_eq!((plain.len(), plain.data().size(), plain.targets().size()), (20, [20, 28, 28].into_size(), [20].into_size()));
+    assert_eq!(
+        (plain.len(), plain.data().size(), plain.targets().size()),
+        (20, [20, 28, 28].into_size(), [20].into_size())
+    );
     let indices = [7, 0, 19, 7];
     let (images, labels) = plain.get_batch(&indices).unwrap().unwrap();
     let samples = indices.map(|i| plain.get(i).unwrap()).into();

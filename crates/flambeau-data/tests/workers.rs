@@ -24,7 +24,7 @@ impl<T, F: Fn(usize) -> Result<T> + Send + Sync> Dataset for Made<F> {
 #[test]
 fn batches_come_in_order_whoever_is_slow() {
     let slow = |i: usize| {
-        std::thread::sleep(Duration::from_millis(if i % 4 == 0 { 8 } else { 0 }));
+        std::thread::sleep(Duration::from_millis(if i.is_multiple_of(4) { 8 } else { 0 }));
         Ok(i as i64)
     };
     for workers in [1, 3] {
@@ -69,7 +69,7 @@ fn errors_and_panics_reach_the_caller() {
     let loader = DataLoader::with(Made(9, panicking), |o| o.batch_size(2).num_workers(2));
     let message = loader.try_iter().find_map(Result::err).unwrap().to_string();
     assert_eq!(message, "Caught an error in DataLoader worker thread 1: panicked: index 3 burns");
-    let caught = std::panic::catch_unwind(|| loader.iter().count()).unwrap_err();
+    let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| loader.iter().count())).unwrap_err();
     assert!(caught.downcast_ref::<String>().unwrap().contains("index 3 burns"));
 }
 

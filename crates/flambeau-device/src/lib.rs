@@ -17,9 +17,9 @@ use std::sync::LazyLock;
 pub fn backend(device: Device) -> Result<&'static dyn Backend> {
     match device {
         Device::Cpu => Ok(&CPU),
-        Device::Wgpu(_) => Err(Error::Device(format!(
-            "{device}: this build of flambeau has no GPU backend; use the device \"cpu\""
-        ))),
+        Device::Wgpu(_) => {
+            Err(Error::Device(format!("{device}: this build of flambeau has no GPU backend; use the device \"cpu\"")))
+        }
     }
 }
 

@@ -23,9 +23,8 @@ pub fn derive(input: &DeriveInput, nn: &TokenStream) -> Result<TokenStream> {
     let collect = fields.iter().map(|(member, name, span)| {
         quote_spanned!(*span=> #nn::Field::collect(&self.#member, ::std::borrow::Cow::Borrowed(#name), &mut members);)
     });
-    let state = fields.iter().map(|(member, _, span)| {
-        quote_spanned!(*span=> .or_else(|| #nn::Field::state(&self.#member)))
-    });
+    let state =
+        fields.iter().map(|(member, _, span)| quote_spanned!(*span=> .or_else(|| #nn::Field::state(&self.#member))));
     let ident = &input.ident;
     let name = ident.unraw().to_string();
     let type_name = if options.type_name { quote!(Self::type_name(self)) } else { quote!(#name) };

@@ -121,12 +121,13 @@ impl Rule for AdagradRule {
     }
 
     fn prepare(&self, options: &Options, param: &Tensor, state: &mut State) -> Result<()> {
-        state.counter("step", 0.0);
+        state.start_counting();
         state.buffer(SUM, param, options.number("initial_accumulator_value")?).map(drop)
     }
 
     fn update(&self, options: &Options, targets: Vec<Target<'_>>, caller: &'static Location<'static>) -> Result<()> {
-        let (lr, lr_decay, decay) = (options.number("lr")?, options.number("lr_decay")?, options.number("weight_decay")?);
+        let (lr, lr_decay, decay) =
+            (options.number("lr")?, options.number("lr_decay")?, options.number("weight_decay")?);
         let program = PROGRAMS.get(switches(&[(MAXIMIZE, options.flag("maximize")?), (DECAY, decay != 0.0)]));
         for Target { param, grad, state } in targets {
             let step = state.count();

@@ -195,7 +195,8 @@ impl Rule for AdamRule {
             let square = state.buffer("exp_avg_sq", param, 0.0)?;
             if amsgrad {
                 let largest = state.buffer("max_exp_avg_sq", param, 0.0)?;
-                let (inputs, outputs) = ([param, &grad, &average, &square, &largest], [param, &average, &square, &largest]);
+                let (inputs, outputs) =
+                    ([param, &grad, &average, &square, &largest], [param, &average, &square, &largest]);
                 run(program, &inputs, &scalars, &outputs, caller)?;
             } else {
                 run(program, &[param, &grad, &average, &square], &scalars, &[param, &average, &square], caller)?;

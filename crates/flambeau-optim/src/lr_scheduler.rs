@@ -6,7 +6,8 @@
 mod schedules;
 
 pub use schedules::{
-    ConstantLR, CosineAnnealingLR, ExponentialLR, LambdaLR, LinearLR, MultiStepLR, MultiplicativeLR, PolynomialLR, StepLR,
+    ConstantLR, CosineAnnealingLR, ExponentialLR, LambdaLR, LinearLR, MultiStepLR, MultiplicativeLR, PolynomialLR,
+    StepLR,
 };
 
 use crate::error::{Error, Result};
@@ -108,7 +109,10 @@ impl LRScheduler {
         let mut inner = self.lock();
         let groups = inner.state.base_lrs.len();
         crate::error::check(state.base_lrs.len() == groups && state.last_lr.len() == groups, || {
-            format!("loaded state dict has learning rates of {} groups, the optimizer has {groups}", state.base_lrs.len())
+            format!(
+                "loaded state dict has learning rates of {} groups, the optimizer has {groups}",
+                state.base_lrs.len()
+            )
         })?;
         inner.state = state.clone();
         Ok(())

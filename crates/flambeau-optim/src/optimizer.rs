@@ -59,7 +59,8 @@ impl Optimizer {
         let build = || {
             rule.check(&defaults)?;
             let list = ParamList::collect(params)?;
-            let optimizer = Optimizer(Arc::new(Mutex::new(Inner { rule: Box::new(rule), defaults, groups: Vec::new() })));
+            let optimizer =
+                Optimizer(Arc::new(Mutex::new(Inner { rule: Box::new(rule), defaults, groups: Vec::new() })));
             list.groups.into_iter().try_for_each(|group| optimizer.lock().add(group))?;
             Ok::<_, Error>(optimizer)
         };
@@ -224,7 +225,9 @@ impl Inner {
             "loaded state dict has a different number of parameter groups".into()
         })?;
         let fit = self.groups.iter().zip(&dict.param_groups).all(|(g, saved)| g.params.len() == saved.params.len());
-        check(fit, || "loaded state dict contains a parameter group that doesn't match the size of optimizer's group".into())?;
+        check(fit, || {
+            "loaded state dict contains a parameter group that doesn't match the size of optimizer's group".into()
+        })?;
         // All is read before anything is changed: a failure leaves the optimizer as it was.
         let mut loaded = Vec::new();
         for (group, saved) in self.groups.iter().zip(&dict.param_groups) {

@@ -148,7 +148,8 @@ impl Rule for RMSpropRule {
     }
 
     fn update(&self, options: &Options, targets: Vec<Target<'_>>, caller: &'static Location<'static>) -> Result<()> {
-        let (alpha, decay, momentum) = (options.number("alpha")?, options.number("weight_decay")?, options.number("momentum")?);
+        let (alpha, decay, momentum) =
+            (options.number("alpha")?, options.number("weight_decay")?, options.number("momentum")?);
         let centered = options.flag("centered")?;
         let program = PROGRAMS.get(switches(&[
             (MAXIMIZE, options.flag("maximize")?),

@@ -1,6 +1,6 @@
 //! What an optimizer remembers of each parameter, and its state as a value.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::options::OptionValue;
 use flambeau_autograd::{Tensor, ops};
 use flambeau_tensor::{DType, Scalar};
@@ -8,28 +8,24 @@ use flambeau_tensor::{DType, Scalar};
 /// Running averages and the number of steps of one parameter.
 #[derive(Clone, Default)]
 pub(crate) struct State {
-    counters: Vec<(String, f64)>,
+    step: Option<f64>,
     buffers: Vec<(String, Tensor)>,
 }
 
-/// The names under which PyTorch keeps numbers, as 0-dim tensors on the CPU; the rest are running averages.
-const COUNTERS: [&str; 2] = ["step", "mu_product"];
+/// The name of the number of steps, which PyTorch keeps as a 0-dim tensor; the rest are running averages.
+const STEP: &str = "step";
 
 impl State {
     /// Counts a step and returns its number, from 1.
     pub fn count(&mut self) -> f64 {
-        let step = self.counter("step", 0.0);
-        *step += 1.0;
-        *step
+        let step = self.step.unwrap_or(0.0) + 1.0;
+        self.step = Some(step);
+        step
     }
 
-    /// The number of that name, one of [`COUNTERS`]; `start` when there is none yet.
-    pub fn counter(&mut self, name: &str, start: f64) -> &mut f64 {
-        let at = self.counters.iter().position(|(n, _)| n == name).unwrap_or_else(|| {
-            self.counters.push((name.to_owned(), start));
-            self.counters.len() - 1
-        });
-        &mut self.counters[at].1
+    /// Starts to count before the first step.
+    pub fn start_counting(&mut self) {
+        self.step = Some(0.0);
     }
 
     /// The buffer of that name; made with `value` everywhere, in the parameter's dtype and order of dimensions, when there
@@ -55,15 +51,15 @@ impl State {
     }
 
     pub fn is_empty(&self) -> bool {
-        self.counters.is_empty() && self.buffers.is_empty()
+        self.step.is_none() && self.buffers.is_empty()
     }
 
     /// As PyTorch's `state_dict()` shows it: counters are 0-dim float32 tensors on the CPU.
     pub fn to_values(&self) -> Result<Vec<(String, StateValue)>> {
-        let mut values = Vec::with_capacity(self.counters.len() + self.buffers.len());
-        for (name, x) in &self.counters {
-            let x = flambeau_autograd::from_scalars(&[Scalar::Float(*x)], &[], DType::F32)?;
-            values.push((name.clone(), StateValue::Tensor(x)));
+        let mut values = Vec::with_capacity(1 + self.buffers.len());
+        if let Some(step) = self.step {
+            let step = flambeau_autograd::from_scalars(&[Scalar::Float(step)], &[], DType::F32)?;
+            values.push((STEP.to_owned(), StateValue::Tensor(step)));
         }
         let buffers = self.buffers.iter().map(|(name, buffer)| (name.clone(), StateValue::Tensor(buffer.clone())));
         values.extend(buffers);
@@ -75,14 +71,13 @@ impl State {
         let mut state = State::default();
         for (name, value) in values {
             match value {
-                StateValue::Tensor(t) if COUNTERS.contains(&name.as_str()) => {
-                    state.counters.push((name.clone(), t.array().item()?.to_f64()));
-                }
+                StateValue::Tensor(t) if name == STEP => state.step = Some(t.array().item()?.to_f64()),
+                StateValue::Number(x) if name == STEP => state.step = Some(x.to_f64()),
                 StateValue::Tensor(t) => {
                     let moved = ops::to_dtype(&ops::to_device(&t.detach(), param.device())?, param.dtype())?;
                     state.buffers.push((name.clone(), ops::clone(&moved)?));
                 }
-                StateValue::Number(x) => state.counters.push((name.clone(), x.to_f64())),
+                StateValue::Number(_) => return Err(Error::Type(format!("the state's {name} is a number, no tensor"))),
                 StateValue::None => {}
             }
         }

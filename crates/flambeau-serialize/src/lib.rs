@@ -6,8 +6,8 @@
 mod atomic;
 mod error;
 mod pickle;
-mod state_dict;
 pub mod pth;
+mod state_dict;
 mod tensors;
 
 pub use error::{Error, Result};

@@ -86,7 +86,11 @@ fn run_case(op: &OpInfo, case: &Case) -> Result<bool, String> {
     let differentiable: Vec<&Tensor> = outputs.iter().filter(|t| t.requires_grad()).collect();
     let name = differentiable.first().and_then(|t| t.grad_fn()).map(|f| f.name());
     if case.grad_fn.is_some() && name != case.grad_fn.as_deref() {
-        return Err(format!("grad_fn {}, expected {}", name.unwrap_or("none"), case.grad_fn.as_deref().unwrap_or("none")));
+        return Err(format!(
+            "grad_fn {}, expected {}",
+            name.unwrap_or("none"),
+            case.grad_fn.as_deref().unwrap_or("none")
+        ));
     }
     if let Some(grads) = &case.grads {
         check_gradients(&differentiable, &args, grads, case.tolerance)?;
@@ -128,7 +132,8 @@ fn check_gradients(
     let cotangents: Vec<Tensor> = outputs.iter().map(|t| cotangent_of(t)).collect::<Result<_, _>>()?;
     let cotangents: Vec<Option<&Tensor>> = cotangents.iter().map(Some).collect();
     let leaves: Vec<&Tensor> = args.leaves().iter().collect();
-    let grads = flambeau_autograd::grad(outputs, &leaves, &cotangents, false, false, true).map_err(|e| e.to_string())?;
+    let grads =
+        flambeau_autograd::grad(outputs, &leaves, &cotangents, false, false, true).map_err(|e| e.to_string())?;
     for (i, (actual, expected)) in grads.iter().zip(expected).enumerate() {
         match (actual, expected) {
             (Some(actual), Some(expected)) => {

@@ -4,9 +4,7 @@ use flambeau_autograd::{Tensor, from_scalars};
 use flambeau_optim::lr_scheduler::{
     ConstantLR, CosineAnnealingLR, ExponentialLR, LRScheduler, LinearLR, MultiStepLR, PolynomialLR, StepLR,
 };
-use flambeau_optim::{
-    Adagrad, Adam, AdamW, OptionValue, Optimizer, ParamGroup, RMSprop, SGD, StateValue,
-};
+use flambeau_optim::{Adagrad, Adam, AdamW, Optimizer, OptionValue, ParamGroup, RMSprop, SGD, StateValue};
 use flambeau_tensor::{DType, Scalar};
 use flambeau_testkit::golden::{
     Arg, GoldenTensor, OptimizerCase, SchedulerCase, Tolerance, Values, load_optimizers, load_schedulers,
@@ -169,7 +167,11 @@ fn schedulers_step_as_pytorchs() {
                 scheduler.step();
             }
             for (lr, expected) in scheduler.get_last_lr().iter().zip(expected) {
-                assert!((lr - expected).abs() <= 1e-15 + 1e-13 * expected, "{} after {k}: {lr} {expected}", case.scheduler);
+                assert!(
+                    (lr - expected).abs() <= 1e-15 + 1e-13 * expected,
+                    "{} after {k}: {lr} {expected}",
+                    case.scheduler
+                );
             }
             let now: Vec<f64> = optimizer.param_groups().iter().map(|g| g.lr()).collect();
             assert_eq!((now, scheduler.last_epoch()), (scheduler.get_last_lr(), k as i64));

@@ -24,19 +24,20 @@
 //! This crate only re-exports the crates below it, laid out as `torch` is; `docs/porting.md` shows each rule, Python beside
 //! Rust.
 
-
-pub use flambeau_autograd::{
-    Error, GradModeGuard, Node, OrPanic, Result, Size, Tensor, arange, arange_range, empty, enable_grad, eye, from_slice,
-    from_vec, full, is_grad_enabled, linspace, no_grad, ones, rand, randint, randn, randperm, set_grad_enabled, tensor, zeros,
-};
 pub use flambeau_autograd::ops::indexing::{Ellipsis, IntoIndex, NewAxis, slice};
 pub use flambeau_autograd::ops::{IntoDims, IntoShape, Operand};
+pub use flambeau_autograd::functions::*;
+pub use flambeau_autograd::{
+    Error, GradModeGuard, Node, OrPanic, Result, Size, Tensor, arange, arange_range, empty, enable_grad, eye,
+    from_slice, from_vec, full, is_grad_enabled, linspace, no_grad, ones, rand, randint, randn, randperm,
+    set_grad_enabled, tensor, zeros,
+};
 pub use flambeau_device::{default_device as get_default_device, manual_seed};
 pub use flambeau_serialize::{load, save};
-pub use flambeau_tensor::print::{Profile, PrintOptions, printoptions, set_printoptions};
+pub use flambeau_tensor::default_dtype as get_default_dtype;
+pub use flambeau_tensor::print::{PrintOptions, Profile, printoptions, set_printoptions};
 pub use flambeau_tensor::random::Generator;
 pub use flambeau_tensor::{DType, Device, Element, Scalar, set_default_dtype};
-pub use flambeau_tensor::default_dtype as get_default_dtype;
 
 mod dtypes;
 pub use dtypes::*;

@@ -1,10 +1,10 @@
 //! Activations: one program each.
 
 use super::{map, map_};
-use crate::error::Result;
 use crate::Tensor;
-use flambeau_tensor::pointwise::Pointwise;
+use crate::error::Result;
 use flambeau_tensor::Scalar;
+use flambeau_tensor::pointwise::Pointwise;
 use std::sync::LazyLock;
 
 static LEAKY_RELU: LazyLock<Pointwise> = LazyLock::new(|| {
@@ -22,7 +22,7 @@ pub fn leaky_relu(x: &Tensor, negative_slope: f64) -> Result<Tensor> {
 /// [`leaky_relu`] in place.
 #[track_caller]
 pub fn leaky_relu_(x: &Tensor, negative_slope: f64) -> Result<Tensor> {
-    map_("LeakyReluBackward0", &LEAKY_RELU, &[x], &[Scalar::Float(negative_slope)])
+    map_("LeakyReluBackward1", &LEAKY_RELU, &[x], &[Scalar::Float(negative_slope)])
 }
 
 /// x/2 · (1 + erf(x/√2))

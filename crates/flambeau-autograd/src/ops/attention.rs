@@ -153,7 +153,7 @@ fn repeat_heads(x: &Tensor, heads: usize) -> Result<Tensor> {
     if own == heads {
         return Ok(x.clone());
     }
-    if own == 0 || heads % own != 0 {
+    if own == 0 || !heads.is_multiple_of(own) {
         return Err(Error::runtime(format!(
             "Number of heads in key and value must divide the number of heads in query, but got {own} and {heads}"
         )));

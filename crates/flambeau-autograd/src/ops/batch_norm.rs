@@ -23,9 +23,8 @@ fn check_elements(params: [(&str, Option<&Tensor>); 4], channels: usize) -> Resu
 }
 
 /// r · (1 − m) + v · m, with v the second input over the second number
-static UPDATE: LazyLock<Pointwise> = LazyLock::new(|| {
-    Pointwise::new(|b| b.input(0) * (1.0 - b.scalar(0)) + b.input(1) / b.scalar(1) * b.scalar(0))
-});
+static UPDATE: LazyLock<Pointwise> =
+    LazyLock::new(|| Pointwise::new(|b| b.input(0) * (1.0 - b.scalar(0)) + b.input(1) / b.scalar(1) * b.scalar(0)));
 
 /// Moves running statistics `[C]` towards a batch's `[…, C]`, divided by `divisor`; the mean where there are several.
 fn update_running(running: &Tensor, batch: &Array, divisor: f64, momentum: f64) -> Result<()> {
@@ -151,12 +150,12 @@ pub fn instance_norm(
 ) -> Result<Tensor> {
     let size = x.size();
     if use_input_stats && size.get(2..).is_none_or(|s| s.iter().product::<usize>() == 1) {
-        return Err(Error::value(format!(
-            "Expected more than 1 spatial element when training, got input size {size}"
-        )));
+        return Err(Error::value(format!("Expected more than 1 spatial element when training, got input size {size}")));
     }
     if !use_input_stats && (running_mean.is_none() || running_var.is_none()) {
-        return Err(Error::runtime("Expected running_mean and running_var to be defined when use_input_stats is false"));
+        return Err(Error::runtime(
+            "Expected running_mean and running_var to be defined when use_input_stats is false",
+        ));
     }
     let (n, channels) = (size[0], size[1]);
     let params = [("running_mean", running_mean), ("running_var", running_var), ("weight", weight), ("bias", bias)];

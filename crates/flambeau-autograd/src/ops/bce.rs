@@ -1,9 +1,9 @@
 //! Binary cross-entropy.
 
-use super::loss::{any_element, reduced};
 use super::Reduction;
-use crate::error::{Error, Result};
+use super::loss::{any_element, reduced};
 use crate::Tensor;
+use crate::error::{Error, Result};
 use flambeau_tensor::DType;
 use flambeau_tensor::dims::broadcast_shapes;
 use flambeau_tensor::pointwise::{Expr, Pointwise};
@@ -84,7 +84,8 @@ fn check_weight(weight: &Tensor, size: &crate::Size) -> Result<()> {
         return Ok(());
     }
     let w = weight.size();
-    let axis = (1..=w.len()).find(|&d| d > size.len() || (w[w.len() - d] != 1 && w[w.len() - d] != size[size.len() - d]));
+    let axis =
+        (1..=w.len()).find(|&d| d > size.len() || (w[w.len() - d] != 1 && w[w.len() - d] != size[size.len() - d]));
     let d = axis.unwrap_or(1);
     Err(Error::runtime(format!(
         "Attempting to broadcast a dimension of length {} at -{d}! Mismatching argument at index 1 had {w}; but expected \
@@ -155,9 +156,7 @@ pub fn binary_cross_entropy_with_logits(
     reduction.check()?;
     let (size, target_size) = (x.size(), target.size());
     if size != *target_size {
-        return Err(Error::value(format!(
-            "Target size ({target_size}) must be the same as input size ({size})"
-        )));
+        return Err(Error::value(format!("Target size ({target_size}) must be the same as input size ({size})")));
     }
     let program = &WITH_LOGITS[usize::from(pos_weight.is_some()) * 2 + usize::from(weight.is_some())];
     let inputs: Vec<&Tensor> = [Some(x), Some(target), pos_weight, weight].into_iter().flatten().collect();

@@ -29,10 +29,9 @@ static CLAMP_TENSORS: LazyLock<Pointwise> = LazyLock::new(|| {
     Pointwise::new(|b| b.input(0).maximum(b.input(1)).minimum(b.input(2))).with_gradient(|_, g, x, _| {
         let (x, low, high) = (x[0], x[1], x[2]);
         let (ordered, apart) = (low.le(high), low.lt(high));
-        let share = x.gt(low).and(x.lt(high)) + x.eq(low) * 0.5 + x.eq(high) * 0.5;
         let of_low = ordered.and(x.lt(low)) + apart.and(x.eq(low)) * 0.5;
         let of_high = low.gt(high).or(x.gt(high)) + apart.and(x.eq(high)) * 0.5;
-        vec![x.is_nan().select(g, ordered.select(g * share, 0.0)), g * of_low, g * of_high]
+        vec![x.is_nan().select(g, g * (1.0 - of_low - of_high)), g * of_low, g * of_high]
     })
 });
 

@@ -59,7 +59,7 @@ pub fn equal(a: &Tensor, b: &Tensor) -> Result<bool> {
     if a.size() != b.size() {
         return Ok(false);
     }
-    let same = all(&super::eq(&a.detach(), &b.detach())?, &[], false)?;
+    let same = all(&super::eq(&a.detach(), b.detach())?, &[], false)?;
     Ok(same.array().item()?.to_bool())
 }
 

@@ -11,12 +11,15 @@ use flambeau_tensor::promotion::promote_types;
 use std::sync::LazyLock;
 
 /// a − b + ε
-static DIFFERENCE: LazyLock<Pointwise> =
-    LazyLock::new(|| Pointwise::new(|b| b.input(0) - b.input(1) + b.scalar(0)));
+static DIFFERENCE: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input(0) - b.input(1) + b.scalar(0)));
 
 /// ‖a − b + ε‖ₚ over the last dimension: `F.pairwise_distance`.
 pub fn pairwise_distance(a: &Tensor, b: &Tensor, p: f64, eps: f64, keepdim: bool) -> Result<Tensor> {
-    let difference = map("AddBackward0", &DIFFERENCE, &[a, b], &[Scalar::Float(eps)])?;
+    let difference = match a.is_floating_point() || b.is_floating_point() {
+        true => map("AddBackward0", &DIFFERENCE, &[a, b], &[Scalar::Float(eps)])?,
+        // Integers are integers until ε is added: they wrap.
+        false => ops::add(&ops::sub(a, b)?, eps)?,
+    };
     named_norm("NormBackward1", &difference, p, &[-1], keepdim, None)
 }
 
@@ -43,9 +46,8 @@ pub fn cosine_similarity(a: &Tensor, b: &Tensor, dim: i64, eps: f64) -> Result<T
 }
 
 /// x / max(n, ε)
-static SCALED_TO_ONE: LazyLock<Pointwise> = LazyLock::new(|| {
-    Pointwise::new(|b| b.input(0) / b.input(1).lt(b.scalar(0)).select(b.scalar(0), b.input(1)))
-});
+static SCALED_TO_ONE: LazyLock<Pointwise> =
+    LazyLock::new(|| Pointwise::new(|b| b.input(0) / b.input(1).lt(b.scalar(0)).select(b.scalar(0), b.input(1))));
 
 /// x / max(‖x‖ₚ, ε) along some dimensions: `F.normalize`.
 pub fn normalize(x: &Tensor, p: f64, dims: &[i64], eps: f64) -> Result<Tensor> {

@@ -243,27 +243,28 @@ pub fn einsum<T: Borrow<Tensor>>(equation: &str, operands: &[T]) -> Result<Tenso
 fn contract(aligned: Vec<Tensor>, plan: &Plan) -> Result<Tensor> {
     let mut users: Vec<usize> =
         (0..plan.order.len()).map(|d| aligned.iter().filter(|x| x.size()[d] != 1).count()).collect();
+    let single = aligned.len() == 1;
     let mut rest = aligned.into_iter();
     let mut out = rest.next().expect("there is an operand");
     for x in rest {
         let (mut a, mut b) = (out, x);
         let (mut of_a, mut of_b, mut both) = (vec![], vec![], vec![]);
-        for d in plan.kept..plan.order.len() {
+        for (d, users) in users.iter_mut().enumerate().skip(plan.kept) {
             match (a.size()[d] != 1, b.size()[d] != 1) {
                 (true, true) => {
-                    users[d] -= 1;
-                    if users[d] == 1 {
+                    *users -= 1;
+                    if *users == 1 {
                         both.push(d);
-                        users[d] = 0;
+                        *users = 0;
                     }
                 }
-                (true, false) if users[d] == 1 => {
+                (true, false) if *users == 1 => {
                     of_a.push(d as i64);
-                    users[d] = 0;
+                    *users = 0;
                 }
-                (false, true) if users[d] == 1 => {
+                (false, true) if *users == 1 => {
                     of_b.push(d as i64);
-                    users[d] = 0;
+                    *users = 0;
                 }
                 _ => {}
             }
@@ -279,10 +280,9 @@ fn contract(aligned: Vec<Tensor>, plan: &Plan) -> Result<Tensor> {
     if plan.kept == plan.order.len() {
         return Ok(out);
     }
-    let left: Vec<i64> = (plan.kept..plan.order.len()).filter(|&d| users[d] > 0).map(|d| d as i64).collect();
-    let shape = to_i64(&out.size()[..plan.kept]);
-    if left.is_empty() {
-        return reshape(&out, &shape);
+    // What was summed on the way has length one.
+    if !single && users[plan.kept..].iter().all(|&n| n == 0) {
+        return ops::view(&out, &to_i64(&out.size()[..plan.kept]));
     }
     // All of them at once, so that the sum is the last step where there is nothing else.
     let dims: Vec<i64> = (plan.kept..plan.order.len()).map(|d| d as i64).collect();
@@ -312,7 +312,8 @@ fn sum_of_products(a: &Tensor, b: &Tensor, dims: &[usize]) -> Result<Tensor> {
     let out = product("BmmBackward0", &left, false, &right, false, ONE)?;
     // From [batch, rows, columns, summed] to the common order.
     let order: Vec<usize> = [&batch[..], &rows, &columns, dims].concat();
-    let length = |&d: &usize| if dims.contains(&d) { 1 } else { sa[d].max(sb[d]) * usize::from(sa[d] != 0 && sb[d] != 0) };
+    let length =
+        |&d: &usize| if dims.contains(&d) { 1 } else { sa[d].max(sb[d]) * usize::from(sa[d] != 0 && sb[d] != 0) };
     let shape: Vec<usize> = order.iter().map(length).collect();
     let mut inverse = vec![0; order.len()];
     for (i, &d) in order.iter().enumerate() {
@@ -333,8 +334,8 @@ pub fn tensordot(a: &Tensor, b: &Tensor, a_dims: &[i64], b_dims: &[i64]) -> Resu
         let (na, nb) = (a.size()[wa], b.size()[wb]);
         match (na, nb) {
             (na, nb) if na == nb => {}
-            (1, _) => b = sum(&b, &[wb as i64], true, None)?,
-            (_, 1) => a = sum(&a, &[wa as i64], true, None)?,
+            (1, _) => b = sum(&b, &[wb as i64], true, Some(b.dtype()))?,
+            (_, 1) => a = sum(&a, &[wa as i64], true, Some(a.dtype()))?,
             _ => {
                 return Err(Error::runtime(format!(
                     "contracted dimensions need to match, but first has size {na} in dim {da} and second has size {nb} in dim \
@@ -355,8 +356,7 @@ pub fn tensordot(a: &Tensor, b: &Tensor, a_dims: &[i64], b_dims: &[i64]) -> Resu
         reshape(&permute(x, &order)?, &[count(first), count(second)])
     };
     let out = ops::mm(&flat(&a, &free_a, &of_a)?, &flat(&b, &of_b, &free_b)?)?;
-    let shape: Vec<i64> =
-        free_a.iter().map(|&d| sa[d] as i64).chain(free_b.iter().map(|&d| sb[d] as i64)).collect();
+    let shape: Vec<i64> = free_a.iter().map(|&d| sa[d] as i64).chain(free_b.iter().map(|&d| sb[d] as i64)).collect();
     reshape(&out, &shape)
 }
 

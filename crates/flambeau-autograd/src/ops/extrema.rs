@@ -4,11 +4,11 @@ use super::{IntoDims, map, reshape, sum_map, view};
 use crate::error::{Error, Result};
 use crate::graph::{Save, record, record_many};
 use crate::{OrPanic, Tensor};
+use flambeau_tensor::Array;
 use flambeau_tensor::backend::{Extremum, ReduceOp, ScatterOp};
 use flambeau_tensor::dims::{wrap_dim, wrap_dims};
 use flambeau_tensor::ops::{ReduceArgs, arg_reduce, reduce};
 use flambeau_tensor::pointwise::Pointwise;
-use flambeau_tensor::Array;
 use smallvec::{SmallVec, smallvec};
 use std::sync::LazyLock;
 
@@ -147,10 +147,7 @@ fn with_index(x: &Tensor, which: Extremum, dim: i64, keepdim: bool, names: Names
     let shape = x.size();
     let d = wrap_dim(dim, shape.len())?;
     if shape.get(d) == Some(&0) {
-        return Err(Error::index(format!(
-            "{}(): Expected reduction dim {d} to have non-zero size.",
-            names.function
-        )));
+        return Err(Error::index(format!("{}(): Expected reduction dim {d} to have non-zero size.", names.function)));
     }
     let (values, indices) = arg_reduce(which, &x.array(), d)?;
     let finish = |a: Array| -> Result<Array> { if keepdim { Ok(a) } else { Ok(a.squeeze(Some(&[d as i64]))?) } };
@@ -169,7 +166,9 @@ pub(crate) fn put_along(x: &Tensor, index: &Tensor, dim: usize, shape: &[usize])
     flambeau_tensor::ops::scatter(ScatterOp::Add, dim, &index.array(), &x.array(), &out.array())?;
     let out = out.array().clone();
     let index = index.clone();
-    Ok(record("ScatterAddBackward0", &[x], &[], out, move |c| Ok(smallvec![Some(take_along(&c.grad(0)?, &index, dim)?)])))
+    Ok(record("ScatterAddBackward0", &[x], &[], out, move |c| {
+        Ok(smallvec![Some(take_along(&c.grad(0)?, &index, dim)?)])
+    }))
 }
 
 /// The elements of `x` that `index` names along `dim`.

@@ -1,6 +1,6 @@
 //! Reading at indices: gather, index_select, take and embedding.
 
-use super::lines::{as_one, at_least_1d, check_bounds, index_i64, is_index, take_lines, add_lines, wrap_index};
+use super::lines::{add_lines, as_one, at_least_1d, check_bounds, index_i64, is_index, take_lines, wrap_index};
 use super::{masked_fill, reshape, to_i64, view, zeros};
 use crate::error::{Error, Result};
 use crate::graph::{Save, record};
@@ -12,7 +12,7 @@ use smallvec::smallvec;
 /// out\[…i…\] = x\[…index\[…i…\]…\] along `dim`, in `index`'s shape: `torch.gather`.
 pub fn gather(x: &Tensor, dim: i64, index: &Tensor) -> Result<Tensor> {
     let d = wrap_dim(dim, x.dim())?;
-    if !is_index(index) {
+    if !is_index(index) && index.numel() > 0 {
         return Err(Error::runtime("gather(): Expected dtype int32/int64 for index"));
     }
     let (size, wanted) = (x.size(), index.size());
@@ -43,11 +43,11 @@ pub fn gather(x: &Tensor, dim: i64, index: &Tensor) -> Result<Tensor> {
     }))
 }
 
-/// [`gather`] with the other dimensions of `x` and `index` broadcast: `torch.take_along_dim`. Without `dim`, of the
-/// flattened tensors.
+/// [`gather`] with the other dimensions of `x` and `index` broadcast: `torch.take_along_dim`. Negative indices count from
+/// the end. Without `dim`, of the flattened tensors.
 pub fn take_along_dim(x: &Tensor, index: &Tensor, dim: Option<i64>) -> Result<Tensor> {
     let Some(dim) = dim else {
-        return gather(&reshape(x, &[-1])?, 0, &reshape(index, &[-1])?);
+        return take_along_dim(&reshape(x, &[-1])?, &reshape(index, &[-1])?, Some(0));
     };
     if x.dim() != index.dim() {
         return Err(Error::runtime(format!(
@@ -58,10 +58,13 @@ pub fn take_along_dim(x: &Tensor, index: &Tensor, dim: Option<i64>) -> Result<Te
         )));
     }
     if !is_index(index) {
-        return Err(Error::runtime("torch.take_along_dim(): dtype of indices should be Long or Int but got ".to_owned()
-            + index.dtype().scalar_type_name()));
+        return Err(Error::runtime(
+            "torch.take_along_dim(): dtype of indices should be Long or Int but got ".to_owned()
+                + index.dtype().scalar_type_name(),
+        ));
     }
     let d = wrap_dim(dim, x.dim())?;
+    let index = &wrap_index(index, x.size().get(d).copied().unwrap_or(1))?;
     if x.dim() == 0 {
         return gather(x, dim, index);
     }
@@ -197,14 +200,18 @@ pub fn embedding(weight: &Tensor, indices: &Tensor, options: EmbeddingOptions) -
 /// `max_norm` before it looks rows up. Nothing is recorded.
 pub fn embedding_renorm_(weight: &Tensor, indices: &Tensor, max_norm: f64, norm_type: f64) -> Result<Tensor> {
     let _guard = crate::no_grad();
-    let powers = super::pow(&super::abs(weight)?, norm_type)?;
+    // As PyTorch does: norm and factor are rounded to the weight's dtype, the factor after it was computed in f64.
+    let compute = weight.dtype().compute();
+    let wide = super::to_dtype(weight, compute)?;
+    let powers = super::pow(&super::abs(&wide)?, norm_type)?;
     let norms = super::pow(&super::sum(&powers, &[1], true, None)?, 1.0 / norm_type)?;
-    // The small number is PyTorch's.
-    let scale = super::div(&super::full(&[], max_norm, weight.dtype(), weight.device())?, &super::add(&norms, 1e-7)?)?;
+    let norms = super::to_dtype(&super::to_dtype(&norms, weight.dtype())?, DType::F64)?;
+    let scale = super::mul(&super::reciprocal(&super::add(&norms, 1e-7)?)?, max_norm)?;
     let rows = zeros(&[weight.size()[0]], DType::Bool, weight.device())?;
     let named = super::index_fill(&rows, 0, &reshape(indices, &[-1])?, true)?;
     let shrink = super::logical_and(&super::gt(&norms, max_norm)?, &view(&named, &[-1, 1])?)?;
-    super::mul_(weight, &super::where_(&shrink, scale, 1.0)?)
+    let scaled = super::mul(&wide, &super::to_dtype(&super::to_dtype(&scale, weight.dtype())?, compute)?)?;
+    super::copy_(weight, &super::where_(&shrink, scaled, wide)?)
 }
 
 /// One at each class's place, zero elsewhere, in a new last dimension of `num_classes` (−1: the largest class + 1):

@@ -375,11 +375,14 @@ fn set_number(part: &Tensor, picks: &Picks, value: Scalar) -> Result<()> {
     match &picks[..] {
         [] => super::fill_(part, value)?,
         // One mask over everything needs no list of places; one list of lines needs no flat index.
-        [(0, mask)] if mask.dtype() == DType::Bool && mask.size() == part.size() => super::masked_fill_(part, mask, value)?,
+        [(0, mask)] if mask.dtype() == DType::Bool && mask.size() == part.size() => {
+            super::masked_fill_(part, mask, value)?
+        }
         [(at, lines)] if !is_mask(lines) && lines.dim() == 1 => super::index_fill_(part, *at as i64, lines, value)?,
         _ => {
             let (geometry, flat) = plan(part, picks)?;
-            let value = super::full(&[], super::scatter::cast_number(value, part.dtype()), part.dtype(), part.device())?;
+            let value =
+                super::full(&[], super::index_write::cast_number(value, part.dtype()), part.dtype(), part.device())?;
             put_at(true, part, &geometry, &flat, &value, false)?
         }
     };
@@ -410,5 +413,71 @@ impl Tensor {
     #[track_caller]
     pub fn index_put_(&self, indices: &[Option<&Tensor>], values: &Tensor, accumulate: bool) -> Tensor {
         index_put_(self, indices, values, accumulate).or_panic()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::indexing::{Ellipsis, NewAxis, slice};
+    use crate::{Tensor, arange, from_vec, tensor};
+
+    fn x() -> Tensor {
+        arange(24).reshape([2, 3, 4])
+    }
+
+    #[test]
+    fn shapes_are_those_of_python() {
+        let (x, i) = (x(), from_vec(vec![0i64, 1], [2]));
+        // Each line: Python's index beside it, shapes from PyTorch 2.15.
+        assert_eq!(x.i(0).size(), [3, 4]); // x[0]
+        assert_eq!(x.i((.., 1..)).size(), [2, 2, 4]); // x[:, 1:]
+        assert_eq!(x.i((.., ..-1, -1)).size(), [2, 2]); // x[:, :-1, -1]
+        assert_eq!(x.i((0, 1, 2)).size(), [0usize; 0]); // x[0, 1, 2]
+        assert_eq!(x.i((.., None)).size(), [2, 1, 3, 4]); // x[:, None]
+        assert_eq!(x.i((Ellipsis, NewAxis)).size(), [2, 3, 4, 1]); // x[..., None]
+        assert_eq!(x.i((Ellipsis, slice(None, None, 2))).size(), [2, 3, 2]); // x[..., ::2]
+        assert_eq!(x.i((.., [2, 0])).size(), [2, 2, 4]); // x[:, [2, 0]]
+        assert_eq!(x.i((&i, .., &i)).size(), [2, 3]); // x[i, :, i]
+        assert_eq!(x.i((0, .., &i)).size(), [3, 2]); // x[0, :, i]
+        assert_eq!(x.i((.., true, &i)).size(), [2, 2, 4]); // x[:, True, i]
+        assert_eq!(x.i(x.gt(20)).size(), [3]); // x[x > 20]
+        let mask = tensor([[true, false, true], [false, true, false]]);
+        assert_eq!(x.i((&mask, 0..2)).size(), [3, 2]); // x[mask, 0:2]
+        assert_eq!(x.i((.., ..=-1)).size(), [2, 3, 4]);
+    }
+
+    #[test]
+    fn views_write_through_and_set_takes_every_index() {
+        let z = x();
+        z.i((.., 1)).fill_(0);
+        assert_eq!(z.i((1, 1)).to_vec::<i64>(), [0, 0, 0, 0]);
+        z.set((0, 0), tensor([7, 8, 9, 10]));
+        z.set((.., .., [0, -1]), -1);
+        assert_eq!(z.i(0).to_vec::<i64>(), [-1, 8, 9, -1, -1, 0, 0, -1, -1, 9, 10, -1]);
+        z.set(z.lt(0), 5);
+        z.set((1, [0, 2]), tensor([[1], [2]]));
+        assert_eq!(z.i(1).to_vec::<i64>(), [1, 1, 1, 1, 5, 0, 0, 5, 2, 2, 2, 2]);
+        // The last of equal indices wins, as on PyTorch's CPU.
+        let z = arange(4);
+        z.set([0, 0], tensor([1, 2]));
+        assert_eq!(z.to_vec::<i64>(), [2, 1, 2, 3]);
+    }
+
+    #[test]
+    fn gradients_reach_base_and_values_through_a_view() {
+        let x = tensor([[1., 2., 3.], [4., 5., 6.]]).requires_grad_(true);
+        let v = tensor([10., 20.]).requires_grad_(true);
+        let y = &x * 2.0;
+        y.set((1, [0, 2]), &v);
+        (&y * &y).sum().backward();
+        // y = [[2, 4, 6], [10, 10, 20]]: d/dx = 4 y where x is left, d/dv = 2 y.
+        assert_eq!(x.grad().expect("x requires grad").to_vec::<f32>(), [8., 16., 24., 0., 40., 0.]);
+        assert_eq!(v.grad().expect("v requires grad").to_vec::<f32>(), [20., 40.]);
+    }
+
+    #[test]
+    #[should_panic(expected = "index 5 is out of bounds for dimension 1 with size 3")]
+    fn an_index_outside_names_the_tensors_own_dimension() {
+        x().i((0, 5));
     }
 }

@@ -206,8 +206,11 @@ pub fn interpolate(x: &Tensor, options: &InterpolateOptions) -> Result<Tensor> {
     Resample { mode: resample, scales: all, name: names[ndim - 1] }.forward(x, &to)
 }
 
+/// Lengths and scales of the spatial dimensions.
+type Target = (SmallVec<[i64; 3]>, SmallVec<[f64; 3]>);
+
 /// The output's spatial lengths, and the scales where the caller's own count.
-fn output_lengths(spatial: &[usize], options: &InterpolateOptions) -> Result<(SmallVec<[i64; 3]>, SmallVec<[f64; 3]>)> {
+fn output_lengths(spatial: &[usize], options: &InterpolateOptions) -> Result<Target> {
     let mismatch = |what: &str, list: String, dims: &str| {
         Error::value(format!(
             "Input and {what} must have the same number of spatial dimensions, but got input with spatial dimensions of \

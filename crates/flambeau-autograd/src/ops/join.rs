@@ -1,8 +1,11 @@
 //! Tensors put together: `torch.cat`, `torch.stack` and their relatives, and repeats.
 
-use super::{IntoDims, contiguous, expand, flatten, narrow, reshape, select, sum, to_dtype, to_i64, transpose, unsqueeze, view};
+use super::{
+    IntoDims, contiguous, expand, flatten, narrow, reshape, select, sum, sum_to_size, to_dtype, to_i64, unsqueeze, view,
+};
 use crate::error::{Error, Result};
 use crate::graph::{Grads, record};
+use crate::views::record_view;
 use crate::{OrPanic, Tensor, from_vec};
 use flambeau_tensor::dims::{broadcast_shapes, wrap_dim};
 use flambeau_tensor::promotion::ResultType;
@@ -87,8 +90,7 @@ fn cat_kept(
     shape: &[usize],
     dtype: DType,
 ) -> Result<Tensor> {
-    let mut kept: Vec<Array> =
-        tensors.iter().filter(|t| t.dim() == shape.len()).map(|t| t.array().clone()).collect();
+    let mut kept: Vec<Array> = tensors.iter().filter(|t| t.dim() == shape.len()).map(|t| t.array().clone()).collect();
     if shape.len() == 1 {
         kept.retain(|a| a.numel() > 0);
     }
@@ -189,7 +191,9 @@ pub fn meshgrid<T: Borrow<Tensor>>(tensors: &[T], indexing: &str) -> Result<Vec<
         return Err(Error::runtime("meshgrid expects all tensors to have the same device"));
     }
     if let Some(t) = tensors.iter().find(|t| t.dim() > 1) {
-        return Err(Error::runtime(format!("torch.meshgrid: Expected 0D or 1D tensor in the tensor list but got: {t}")));
+        return Err(Error::runtime(format!(
+            "torch.meshgrid: Expected 0D or 1D tensor in the tensor list but got: {t}"
+        )));
     }
     let swap = match indexing {
         "ij" => false,
@@ -207,8 +211,10 @@ pub fn meshgrid<T: Borrow<Tensor>>(tensors: &[T], indexing: &str) -> Result<Vec<
     let grid = |(i, t): (usize, &&Tensor)| {
         let mut own = vec![1; shape.len()];
         own[i] = shape[i];
-        let grid = expand(&view(t, &own)?, &shape)?;
-        if swap { transpose(&grid, 0, 1) } else { Ok(grid) }
+        let column = view(t, &own)?;
+        // `expand` itself would leave a grid that is its column already as it is.
+        let (grid, own) = (column.array().expand(&shape)?, column.size());
+        Ok(record_view("ExpandBackward0", &column, grid, move |c| Ok(smallvec![Some(sum_to_size(&c.grad(0)?, &own)?)])))
     };
     let mut grids: Vec<Tensor> = tensors.iter().enumerate().map(grid).collect::<Result<_>>()?;
     if swap {
@@ -293,7 +299,9 @@ pub fn repeat_interleave_each(x: &Tensor, repeats: &Tensor, dim: Option<i64>) ->
         return Err(Error::runtime("repeats must be 0-dim or 1-dim tensor"));
     }
     if !super::lines::is_index(repeats) {
-        return Err(flambeau_tensor::Error::NotImplementedFor { op: "repeat_interleave_cpu", dtype: repeats.dtype() }.into());
+        return Err(
+            flambeau_tensor::Error::NotImplementedFor { op: "repeat_interleave_cpu", dtype: repeats.dtype() }.into()
+        );
     }
     let mut counts = repeats.array().to_dtype(DType::I64)?.to_vec::<i64>()?;
     if counts.len() == 1 {

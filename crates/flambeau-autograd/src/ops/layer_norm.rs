@@ -1,7 +1,7 @@
 //! Layer norm, group norm and RMS norm.
 
 use super::norm::{Layout, normalize_by, one_value};
-use super::{map, mean_map};
+use super::{PadOptions, map, mean_map};
 use crate::error::{Error, Result};
 use crate::{Tensor, ops};
 use flambeau_tensor::dims::numel;
@@ -69,7 +69,10 @@ pub fn group_norm(
 ) -> Result<Tensor> {
     let size = x.size();
     if size.len() < 2 {
-        return Err(Error::runtime(format!("Expected at least 2 dimensions for input tensor but received {}", size.len())));
+        return Err(Error::runtime(format!(
+            "Expected at least 2 dimensions for input tensor but received {}",
+            size.len()
+        )));
     }
     let (n, channels) = (size[0], size[1]);
     if num_groups == 0 {
@@ -152,4 +155,60 @@ fn check_normalized_rms(x: &Tensor, normalized: &[usize], weight: Option<&Tensor
         let (theirs, ours) = (format!("[*{}]", lengths.join(", ")), format!("[*, {}]", lengths.join(", ")));
         Error::runtime(e.to_string().replace(&ours, &theirs))
     })
+}
+
+/// x / (k + α · m)^β of x and the windows' means m
+static RESPONSE: LazyLock<Pointwise> =
+    LazyLock::new(|| Pointwise::new(|b| b.input(0) / (b.input(1) * b.scalar(0) + b.scalar(2)).pow(b.scalar(1))));
+
+/// x / (k + α · mean x²)^β, with the mean over `size` neighbouring channels of `[n, C, …]`, zeros beyond the ends:
+/// `F.local_response_norm`.
+pub fn local_response_norm(x: &Tensor, size: i64, alpha: f64, beta: f64, k: f64) -> Result<Tensor> {
+    let n = x.dim();
+    if n < 3 {
+        return Err(Error::value(format!(
+            "Expected 3D or higher dimensionality                          input (got {n} dimensions)"
+        )));
+    }
+    if x.numel() == 0 {
+        return Ok(x.clone());
+    }
+    let mut pads = vec![0; 2 * (n - 2)];
+    pads.extend([size / 2, (size - 1) / 2]);
+    let padded = ops::pad(&ops::square(x)?, &pads, &PadOptions::default())?;
+    let mean = ops::mean(&ops::unfold(&padded, 1, size, 1)?, &[-1], false, None)?;
+    let scalars = [alpha, beta, k].map(Scalar::Float);
+    map("DivBackward0", &RESPONSE, &[x, &mean], &scalars)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{from_vec, gradcheck};
+
+    #[test]
+    fn local_response_norm_is_pytorchs() {
+        // F.local_response_norm(torch.arange(12, dtype=torch.float64).reshape(1, 4, 3) - 5, 3, 0.5, 0.75, 1)
+        let x = from_vec((0..12).map(|i| f64::from(i) - 5.0).collect(), [1, 4, 3]);
+        let y = local_response_norm(&x, 3, 0.5, 0.75, 1.0).unwrap();
+        let expected = [
+            -1.3320864444366094,
+            -1.4600830258064081,
+            -1.5089201156195227,
+            -0.5216948600244291,
+            -0.3236611811382156,
+            0.0,
+            0.3236611811382156,
+            0.5216948600244291,
+            0.6026387594732274,
+            1.4600830258064081,
+            1.3320864444366094,
+            1.2052775189464549,
+        ];
+        for (a, b) in y.to_vec::<f64>().iter().zip(expected) {
+            assert!((a - b).abs() < 1e-12, "{y}");
+        }
+        x.requires_grad_(true);
+        gradcheck(&|x| Ok(vec![local_response_norm(&x[0], 3, 0.5, 0.75, 1.0)?]), &[x], Default::default()).unwrap();
+    }
 }

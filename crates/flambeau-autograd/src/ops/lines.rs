@@ -2,7 +2,7 @@
 
 use super::{Arrays, zeros};
 use crate::error::{Error, Result};
-use crate::graph::{Context, Grads, Save, record};
+use crate::graph::{Context, Grads, Save, record, record_many};
 use crate::{Tensor, no_grad, views};
 use flambeau_tensor::backend::ScatterOp;
 use flambeau_tensor::ops::{index_select, pointwise, scatter};
@@ -123,4 +123,26 @@ pub(crate) fn check_bounds(index: &Tensor, n: usize, negatives: bool, error: imp
 /// PyTorch's words for an index outside a dimension.
 pub(crate) fn out_of_bounds(index: i64, dim: usize, n: usize) -> String {
     format!("index {index} is out of bounds for dimension {dim} with size {n}")
+}
+
+/// Records values that were picked along `dim`, and their places; the gradient goes where the values came from. `dropped`
+/// says that the results lack the dimension.
+pub(crate) fn picked(
+    name: &'static str,
+    x: &Tensor,
+    dim: i64,
+    dropped: bool,
+    values: Array,
+    indices: Array,
+) -> (Tensor, Tensor) {
+    let size = x.size();
+    let saves = [Save::Array(indices.clone())];
+    let outs = record_many(name, &[x], &saves, vec![values, indices], move |c| {
+        let raise = |t: Tensor| if dropped { super::unsqueeze(&t, dim) } else { Ok(t) };
+        let grad = raise(c.grad(0)?)?;
+        let none = zeros(&size, grad.dtype(), grad.device())?;
+        Ok(smallvec![Some(super::scatter_add(&none, dim, &raise(c.saved(0)?)?, &grad)?)])
+    });
+    let [values, indices] = <[Tensor; 2]>::try_from(outs).unwrap_or_else(|_| unreachable!("two arrays were recorded"));
+    (values, indices)
 }

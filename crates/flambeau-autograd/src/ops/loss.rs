@@ -181,7 +181,8 @@ static KL_DIV: LazyLock<Pointwise> = LazyLock::new(|| {
 });
 
 /// eᵗ · (t − x)
-static KL_DIV_LOG: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input(1).exp() * (b.input(1) - b.input(0))));
+static KL_DIV_LOG: LazyLock<Pointwise> =
+    LazyLock::new(|| Pointwise::new(|b| b.input(1).exp() * (b.input(1) - b.input(0))));
 
 /// The Kullback–Leibler divergence t · (ln t − x) of log-probabilities `x` from the probabilities `target`, which are
 /// log-probabilities too where `log_target`: `F.kl_div`.
@@ -223,7 +224,7 @@ fn stirling<'b>(t: flambeau_tensor::pointwise::Expr<'b>) -> flambeau_tensor::poi
 static POISSON: LazyLock<[Pointwise; 4]> = LazyLock::new(|| {
     [(false, false), (false, true), (true, false), (true, true)].map(|(log, full)| {
         Pointwise::new(move |b| {
-            let (x, t) = (b.input(0), b.input(1));
+            let (t, x) = (b.input(0), b.input(1));
             // eps is a float, so that integers compute as floats in every form.
             let loss = if log { x.exp() - t * x } else { x - t * (x + b.scalar(0)).log() };
             if full { loss + stirling(t) } else { loss }
@@ -245,7 +246,8 @@ pub fn poisson_nll_loss(
     let program = &POISSON[usize::from(log_input) * 2 + usize::from(full)];
     let names = composed(if full { "AddBackward0" } else { "SubBackward0" });
     let scalars: &[Scalar] = if log_input { &[] } else { &[Scalar::Float(eps)] };
-    reduced(names, program, &[x, target], scalars, reduction)
+    // The target comes first, so that an error names it first, as PyTorch's does.
+    reduced(names, program, &[target, x], scalars, reduction)
 }
 
 /// ½ (ln v + (x − t)² / v) with v = max(var, ε), whose gradient passes as if it were not kept from zero; ½ ln 2π more where

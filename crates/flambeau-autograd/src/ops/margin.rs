@@ -10,7 +10,7 @@ use flambeau_tensor::pointwise::{Expr, Pointwise};
 use flambeau_tensor::{DType, Scalar};
 use std::sync::LazyLock;
 
-/// x where it is above zero; the gradient passes at zero.
+/// x where it is above zero, else zero; the gradient passes at zero.
 fn not_negative(x: Expr<'_>) -> Expr<'_> {
     x.lt(0.0).select(0.0, x)
 }
@@ -19,20 +19,25 @@ fn not_negative(x: Expr<'_>) -> Expr<'_> {
 static HINGE: LazyLock<Pointwise> = LazyLock::new(|| {
     Pointwise::new(|b| {
         let (x, t) = (b.input(0), b.input(1));
-        t.ne(1.0).select(not_negative(b.scalar(0) - x), 0.0) + t.ne(-1.0).select(x, 0.0)
+        let lacking = b.scalar(0) - x;
+        // Unlike PyTorch's other margins, this one passes no gradient at zero.
+        t.ne(1.0).select(lacking.gt(0.0).select(lacking, lacking.is_nan().select(lacking, 0.0)), 0.0)
+            + t.ne(-1.0).select(x, 0.0)
     })
 });
 
 /// x where the target is 1, max(margin − x, 0) where it is −1: `F.hinge_embedding_loss`.
 pub fn hinge_embedding_loss(x: &Tensor, target: &Tensor, margin: f64, reduction: Reduction) -> Result<Tensor> {
     reduction.check()?;
-    reduced(composed("AddBackward0"), &HINGE, &[x, target], &[Scalar::Float(margin)], reduction)
+    // The target only chooses: no gradient flows to it.
+    reduced(composed("AddBackward0"), &HINGE, &[x, &target.detach()], &[Scalar::Float(margin)], reduction)
 }
 
 /// max(−t · (a − b) + m, 0)
-static RANKING: LazyLock<Pointwise> = LazyLock::new(|| {
-    Pointwise::new(|b| not_negative(-b.input(2) * (b.input(0) - b.input(1)) + b.scalar(0)))
-});
+static RANKING: LazyLock<Pointwise> =
+    LazyLock::new(|| Pointwise::new(|b| not_negative(-b.input(2) * (b.input(0) - b.input(1)) + b.scalar(0))));
+/// max(x + m, 0)
+static ABOVE: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| not_negative(b.input(0) + b.scalar(0))));
 
 /// max(−t · (a − b) + margin, 0): `F.margin_ranking_loss`.
 pub fn margin_ranking_loss(
@@ -52,7 +57,13 @@ pub fn margin_ranking_loss(
             target.size()
         )));
     }
-    reduced(composed("ClampMinBackward0"), &RANKING, &[a, b, target], &[Scalar::Float(margin)], reduction)
+    let (names, scalars) = (composed("ClampMinBackward0"), [Scalar::Float(margin)]);
+    if a.is_floating_point() || b.is_floating_point() || target.is_floating_point() {
+        return reduced(names, &RANKING, &[a, b, target], &scalars, reduction);
+    }
+    // Integers are integers until the margin is added: they wrap.
+    let ranked = ops::mul(&ops::neg(target)?, &ops::sub(a, b)?)?;
+    reduced(names, &ABOVE, &[&ranked], &scalars, reduction)
 }
 
 static PRODUCT: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input(0) * b.input(1)));
@@ -93,7 +104,7 @@ pub fn cosine_embedding_loss(
     }
     let dot = |x, y| sum_map("SumBackward1", Some(&PRODUCT), &[x, y], &[], &[dims as i64 - 1], false, None);
     let (ab, aa, bb) = (dot(a, b)?, dot(a, a)?, dot(b, b)?);
-    reduced(composed("AddBackward0"), &COSINE, &[&ab, &aa, &bb, target], &[Scalar::Float(margin)], reduction)
+    reduced(composed("AddBackward0"), &COSINE, &[&ab, &aa, &bb, &target.detach()], &[Scalar::Float(margin)], reduction)
 }
 
 /// max(m + p − n, 0)

@@ -1,7 +1,7 @@
 //! Masks: where, masked_fill, masked_select, masked_scatter, and where elements are not zero.
 
+use super::index_write::{cast_number, fill_value};
 use super::lines::{add_lines, as_one, take_lines, write_to};
-use super::scatter::{cast_number, fill_value};
 use super::{Operand, expand, map, map_, reshape, sum, to_i64, unbind, view};
 use crate::error::{Error, Result};
 use crate::graph::Save;
@@ -16,8 +16,7 @@ use std::sync::LazyLock;
 static WHERE: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.mask(0).select(b.input(1), b.input(2))));
 static WHERE_OR_NUMBER: LazyLock<Pointwise> =
     LazyLock::new(|| Pointwise::new(|b| b.mask(0).select(b.input(1), b.scalar(0))));
-static NUMBER_OR: LazyLock<Pointwise> =
-    LazyLock::new(|| Pointwise::new(|b| b.mask(0).select(b.scalar(0), b.input(1))));
+static NUMBER_OR: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.mask(0).select(b.scalar(0), b.input(1))));
 static NUMBERS: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.mask(0).select(b.scalar(0), b.scalar(1))));
 
 /// c ? a : b with broadcasting; a and b are tensors or numbers: `torch.where(c, a, b)`.
@@ -51,8 +50,10 @@ static FILL: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.mask(1)
 /// mask ? value : x
 static FILL_FROM: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.mask(1).select(b.input(2), b.input(0))));
 
-fn check_mask(mask: &Tensor) -> Result<()> {
+fn check_mask(x: &Tensor, mask: &Tensor) -> Result<()> {
     if mask.dtype() == DType::Bool {
+        // PyTorch names the mask first where the shapes disagree.
+        broadcast_shapes(&mask.size(), &x.size())?;
         return Ok(());
     }
     Err(Error::runtime(format!(
@@ -63,7 +64,7 @@ fn check_mask(mask: &Tensor) -> Result<()> {
 
 /// x with one value (a number or a 0-dim tensor) where the mask is true: `torch.masked_fill`. The dtype stays x's.
 pub fn masked_fill<'a>(x: &Tensor, mask: &Tensor, value: impl Into<Operand<'a>>) -> Result<Tensor> {
-    check_mask(mask)?;
+    check_mask(x, mask)?;
     match value.into() {
         Operand::Number(s) => map("MaskedFillBackward0", &FILL, &[x, mask], &[cast_number(s, x.dtype())]),
         value => {
@@ -76,7 +77,7 @@ pub fn masked_fill<'a>(x: &Tensor, mask: &Tensor, value: impl Into<Operand<'a>>)
 /// [`masked_fill`] in place.
 #[track_caller]
 pub fn masked_fill_<'a>(x: &Tensor, mask: &Tensor, value: impl Into<Operand<'a>>) -> Result<Tensor> {
-    check_mask(mask)?;
+    check_mask(x, mask)?;
     match value.into() {
         Operand::Number(s) => map_("MaskedFillBackward0", &FILL, &[x, mask], &[cast_number(s, x.dtype())]),
         value => {

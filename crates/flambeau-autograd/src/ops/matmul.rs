@@ -219,13 +219,7 @@ fn add_product(name: &'static str, x: &Tensor, a: &Tensor, b: &Tensor, beta: Sca
 }
 
 /// β · x + α · a · b of matrices, where `x` broadcasts and is not read if β is 0: `torch.addmm`.
-pub fn addmm(
-    x: &Tensor,
-    a: &Tensor,
-    b: &Tensor,
-    beta: impl Into<Scalar>,
-    alpha: impl Into<Scalar>,
-) -> Result<Tensor> {
+pub fn addmm(x: &Tensor, a: &Tensor, b: &Tensor, beta: impl Into<Scalar>, alpha: impl Into<Scalar>) -> Result<Tensor> {
     check_addmm(x, a, b)?;
     check_mm("addmm", "self", a, b)?;
     add_product("AddmmBackward0", x, a, b, beta.into(), alpha.into())
@@ -269,13 +263,7 @@ pub fn baddbmm(
 }
 
 /// β · x + α · Σᵢ aᵢ · bᵢ of two batches of matrices: `torch.addbmm`.
-pub fn addbmm(
-    x: &Tensor,
-    a: &Tensor,
-    b: &Tensor,
-    beta: impl Into<Scalar>,
-    alpha: impl Into<Scalar>,
-) -> Result<Tensor> {
+pub fn addbmm(x: &Tensor, a: &Tensor, b: &Tensor, beta: impl Into<Scalar>, alpha: impl Into<Scalar>) -> Result<Tensor> {
     for (name, t) in [("batch1", a), ("batch2", b)] {
         if t.dim() != 3 {
             return Err(Error::runtime(format!("{name} must be a 3D tensor")));
@@ -306,7 +294,11 @@ fn check_mv(x: Option<&Tensor>, a: &Tensor, v: &Tensor) -> Result<()> {
     let x_dtype = x.map_or(dtype, |x| x.dtype());
     if a.dim() != 2 || v.dim() != 1 {
         let x_dim = x.map_or(1, Tensor::dim);
-        return Err(Error::runtime(format!("vector + matrix @ vector expected, got {x_dim}, {}, {}", a.dim(), v.dim())));
+        return Err(Error::runtime(format!(
+            "vector + matrix @ vector expected, got {x_dim}, {}, {}",
+            a.dim(),
+            v.dim()
+        )));
     }
     let (m, k) = (a.size()[0], a.size()[1]);
     let x_len = x.filter(|x| x.numel() != 1).map_or(m, Tensor::numel);
@@ -344,13 +336,7 @@ fn mv_transposed(a: &Tensor, a_t: bool, v: &Tensor) -> Result<Tensor> {
 }
 
 /// β · x + α · a · v of a matrix and a vector: `torch.addmv`.
-pub fn addmv(
-    x: &Tensor,
-    a: &Tensor,
-    v: &Tensor,
-    beta: impl Into<Scalar>,
-    alpha: impl Into<Scalar>,
-) -> Result<Tensor> {
+pub fn addmv(x: &Tensor, a: &Tensor, v: &Tensor, beta: impl Into<Scalar>, alpha: impl Into<Scalar>) -> Result<Tensor> {
     check_mv(Some(x), a, v)?;
     let (beta, alpha) = (coefficient(beta.into(), a.dtype()), coefficient(alpha.into(), a.dtype()));
     let product = mv_transposed(a, false, v)?;

@@ -1,8 +1,8 @@
 //! The negative log-likelihood of classes, and cross-entropy.
 
 use super::extrema::put_along;
-use super::softmax::log_softmax_backward;
 use super::map::divided_sum_map;
+use super::softmax::log_softmax_backward;
 use super::{Reduction, log_softmax, map, reshape, sum_map, to_i64};
 use crate::error::{Error, Result};
 use crate::graph::{Save, record};
@@ -131,17 +131,7 @@ impl Targets {
             (Some(w), Some(ignored)) => Some(pointwise(&MASKED, &[&w, ignored], &[])?),
         };
         let total = coefficient.as_ref().filter(|_| reduction == Reduction::Mean).map(total).transpose()?;
-        Ok(Targets {
-            lines: index.numel(),
-            index,
-            ignored,
-            coefficient,
-            total,
-            reduction,
-            dim,
-            shape,
-            target_shape,
-        })
+        Ok(Targets { lines: index.numel(), index, ignored, coefficient, total, reduction, dim, shape, target_shape })
     }
 
     /// The loss of log-probabilities: linear in them.
@@ -312,10 +302,7 @@ pub fn cross_entropy_with(
 pub fn cross_entropy_options(x: &Tensor, target: &Tensor, o: &CrossEntropyOptions) -> Result<Tensor> {
     o.reduction.check()?;
     if !(0.0..=1.0).contains(&o.label_smoothing) {
-        return Err(Error::runtime(format!(
-            "label_smoothing must be between 0.0 and 1.0. Got: {}",
-            o.label_smoothing
-        )));
+        return Err(Error::runtime(format!("label_smoothing must be between 0.0 and 1.0. Got: {}", o.label_smoothing)));
     }
     let dim = i64::from(x.dim() > 1);
     if x.dim() > 0 && x.size() == *target.size() {
@@ -351,9 +338,8 @@ fn logits_gradient(log_probabilities: &Array, index: &Array, seeds: &Array, dim:
     Ok(grad.into())
 }
 
-static WEIGHTED: LazyLock<[Pointwise; 2]> = LazyLock::new(|| {
-    [Pointwise::new(|b| -b.input(0)), Pointwise::new(|b| -(b.input(0) * b.input(1)))]
-});
+static WEIGHTED: LazyLock<[Pointwise; 2]> =
+    LazyLock::new(|| [Pointwise::new(|b| -b.input(0)), Pointwise::new(|b| -(b.input(0) * b.input(1)))]);
 static BLEND: LazyLock<Pointwise> =
     LazyLock::new(|| Pointwise::new(|b| b.input(0) * b.scalar(0) + b.input(1) * b.scalar(1)));
 
@@ -424,23 +410,16 @@ fn of_probabilities(x: &Tensor, target: &Tensor, o: &CrossEntropyOptions, dim: i
             Some(class_weight(w, x)?)
         }
     };
-    let scalars =
-        [Scalar::Float(1.0 - o.label_smoothing), Scalar::Float(o.label_smoothing / classes as f64)];
+    let scalars = [Scalar::Float(1.0 - o.label_smoothing), Scalar::Float(o.label_smoothing / classes as f64)];
     let program = &OF_PROBABILITIES[usize::from(weight.is_some())];
-    let inputs: Vec<&Tensor> = [Some(&log_probabilities), Some(target), weight.as_ref()].into_iter().flatten().collect();
+    let inputs: Vec<&Tensor> =
+        [Some(&log_probabilities), Some(target), weight.as_ref()].into_iter().flatten().collect();
     let lines = x.numel() / classes.max(1);
     match o.reduction {
         Reduction::None => sum_map("NegBackward0", Some(program), &inputs, &scalars, &[dim], false, None),
-        Reduction::Mean => divided_sum_map(
-            "DivBackward1",
-            Some(program),
-            &inputs,
-            &scalars,
-            &[],
-            false,
-            None,
-            Some(lines),
-        ),
+        Reduction::Mean => {
+            divided_sum_map("DivBackward1", Some(program), &inputs, &scalars, &[], false, None, Some(lines))
+        }
         _ => sum_map("NegBackward0", Some(program), &inputs, &scalars, &[], false, None),
     }
 }

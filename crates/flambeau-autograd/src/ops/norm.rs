@@ -7,7 +7,6 @@ use crate::error::{Error, Result};
 use crate::graph::{Context, Grads, Save, record};
 use crate::{Tensor, ops};
 use flambeau_tensor::backend::ReduceOp;
-use flambeau_tensor::dims::numel;
 use flambeau_tensor::ops::{ReduceArgs, pointwise, reduce};
 use flambeau_tensor::pointwise::{Expr, Pointwise};
 use flambeau_tensor::{Array, DType, Dims, Scalar};
@@ -56,10 +55,7 @@ static INVERSE_STD: LazyLock<Pointwise> =
     LazyLock::new(|| Pointwise::new(|b| (b.input(0) / b.scalar(0) + b.scalar(1)).rsqrt()));
 
 /// A program for each combination of a weight and a bias that there are, which come after the other inputs.
-fn affine(
-    inputs: usize,
-    formula: impl for<'b> Fn(&[Expr<'b>]) -> Expr<'b> + Copy,
-) -> [Pointwise; 4] {
+fn affine(inputs: usize, formula: impl for<'b> Fn(&[Expr<'b>]) -> Expr<'b> + Copy) -> [Pointwise; 4] {
     [(false, false), (false, true), (true, false), (true, true)].map(|(weight, bias)| {
         Pointwise::new(|b| {
             let args: SmallVec<[Expr<'_>; 4]> = (0..inputs).map(|i| b.input(i)).collect();
@@ -113,14 +109,11 @@ pub(super) fn normalize_by(
     drop(inputs);
     let out = out.to_dtype(x.dtype())?.reshape(&to_i64(&x.size()))?;
     let tensors: SmallVec<[&Tensor; 3]> = [Some(x), weight, bias].into_iter().flatten().collect();
-    let mut saves: SmallVec<[Save<'_>; 4]> = smallvec![
-        Save::Tensor(x),
-        Save::Array(stats.mean.clone()),
-        Save::Array(stats.inverse_std.clone())
-    ];
+    let mut saves: SmallVec<[Save<'_>; 4]> =
+        smallvec![Save::Tensor(x), Save::Array(stats.mean.clone()), Save::Array(stats.inverse_std.clone())];
     saves.extend(weight.map(Save::Tensor));
-    let (has_weight, has_bias) = (weight.is_some(), bias.is_some());
-    let out = record(name, &tensors, &saves, out, move |c| backward(c, &layout, has_weight, has_bias));
+    let (has_weight, bias_shape) = (weight.is_some(), bias.map(|b| to_i64(&b.size())));
+    let out = record(name, &tensors, &saves, out, move |c| backward(c, &layout, has_weight, bias_shape.as_deref()));
     Ok((out, stats))
 }
 
@@ -159,7 +152,7 @@ static INPUT_GRADIENT: LazyLock<[Pointwise; 3]> = LazyLock::new(|| {
     })
 });
 
-fn backward(c: &Context<'_>, layout: &Layout, has_weight: bool, has_bias: bool) -> Result<Grads> {
+fn backward(c: &Context<'_>, layout: &Layout, has_weight: bool, bias_shape: Option<&[i64]>) -> Result<Grads> {
     let name = "NativeBatchNormBackwardBackward0";
     let internal = to_i64(&layout.shape);
     let x = c.saved(0)?;
@@ -207,15 +200,14 @@ fn backward(c: &Context<'_>, layout: &Layout, has_weight: bool, has_bias: bool) 
             }
         });
     }
-    if has_bias {
+    if let Some(bias_shape) = bias_shape {
         let slot = 1 + usize::from(has_weight);
         let flat = || -> Result<Tensor> {
             let sum = match inside {
                 None if layout.weight_per_mean() => sum_to_size(&sums[0], &layout.params)?,
                 _ => sum_to_size(g, &layout.params)?,
             };
-            let sum = reshape(&sum, &[numel(&layout.params) as i64])?;
-            Ok(sum)
+            reshape(&sum, bias_shape)
         };
         grads.push(c.needs(slot).then(flat).transpose()?);
     }

@@ -108,7 +108,7 @@ pub fn pad(x: &Tensor, pads: &[i64], options: &PadOptions) -> Result<Tensor> {
 }
 
 fn check_length(x: &Tensor, pads: &[i64]) -> Result<()> {
-    if pads.len() % 2 != 0 {
+    if !pads.len().is_multiple_of(2) {
         return Err(Error::runtime("Padding length must be divisible by 2"));
     }
     if pads.len() > 2 * x.dim() {

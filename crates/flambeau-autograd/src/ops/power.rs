@@ -19,8 +19,8 @@ static FORMS: LazyLock<[(f64, Pointwise); 6]> = LazyLock::new(|| {
     let root = Pointwise::new(|b| b.input(0).sqrt()).with_gradient(|_, g, x, _| vec![g * (x[0].rsqrt() * 0.5)]);
     let inverse_root =
         Pointwise::new(|b| b.input(0).rsqrt()).with_gradient(|_, g, x, _| vec![g * (x[0].pow(-1.5) * -0.5)]);
-    let inverse = Pointwise::new(|b| b.input(0).reciprocal())
-        .with_gradient(|_, g, x, _| vec![g * -((x[0] * x[0]).reciprocal())]);
+    let inverse =
+        Pointwise::new(|b| b.input(0).reciprocal()).with_gradient(|_, g, x, _| vec![g * -((x[0] * x[0]).reciprocal())]);
     let inverse_square = Pointwise::new(|b| (b.input(0) * b.input(0)).reciprocal())
         .with_gradient(|_, g, x, _| vec![g * (x[0].pow(-3.0) * -2.0)]);
     [(2.0, x2), (3.0, x3), (0.5, root), (-0.5, inverse_root), (-1.0, inverse), (-2.0, inverse_square)]
@@ -29,10 +29,8 @@ static FORMS: LazyLock<[(f64, Pointwise); 6]> = LazyLock::new(|| {
 /// The program of xᵉ and its scalars.
 fn of_number(x: &Tensor, exponent: Scalar) -> Result<(&'static Pointwise, Option<Scalar>)> {
     let integer = !x.is_floating_point();
-    if let (true, Scalar::Int(e)) = (integer, exponent) {
-        if e < 0 {
-            return Err(Error::runtime("Integers to negative integer powers are not allowed."));
-        }
+    if integer && matches!(exponent, Scalar::Int(e) if e < 0) {
+        return Err(Error::runtime("Integers to negative integer powers are not allowed."));
     }
     // An integer's power with a float is a float, and a bool's with an integer an integer: only the general form says so.
     let keeps_dtype = !integer || matches!(exponent, Scalar::Int(_)) && x.dtype() != DType::Bool;

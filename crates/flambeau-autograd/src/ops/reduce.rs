@@ -42,9 +42,10 @@ pub(crate) fn mean_map(
     dtype: Option<DType>,
 ) -> Result<Tensor> {
     let arrays = ops::Arrays::of(inputs);
-    let shape = arrays.refs()[1..].iter().try_fold(arrays.refs()[0].shape().into(), |s: flambeau_tensor::Dims, a| {
-        flambeau_tensor::dims::broadcast_shapes(&s, a.shape())
-    })?;
+    let shape =
+        arrays.refs()[1..].iter().try_fold(arrays.refs()[0].shape().into(), |s: flambeau_tensor::Dims, a| {
+            flambeau_tensor::dims::broadcast_shapes(&s, a.shape())
+        })?;
     let reduced = flambeau_tensor::dims::wrap_dims(dims, shape.len())?;
     let n: usize = reduced.iter().map(|&d| shape[d]).product();
     super::map::divided_sum_map(name, program, inputs, scalars, dims, keepdim, dtype, Some(n))
@@ -54,7 +55,7 @@ pub(crate) fn mean_map(
 pub fn sum_to_size(x: &Tensor, shape: &[usize]) -> Result<Tensor> {
     let from = x.size();
     if shape.is_empty() {
-        return sum(x, &[], false, Some(x.dtype()));
+        return sum(x, &[], false, None);
     }
     let new = from.len().checked_sub(shape.len()).ok_or_else(|| not_summable(&from, shape))?;
     let mut dims = Vec::new();
@@ -70,7 +71,7 @@ pub fn sum_to_size(x: &Tensor, shape: &[usize]) -> Result<Tensor> {
     if dims.is_empty() {
         return Ok(x.clone());
     }
-    let out = sum(x, &dims, true, Some(x.dtype()))?;
+    let out = sum(x, &dims, true, None)?;
     if new == 0 { Ok(out) } else { ops::view(&out, &to_i64(shape)) }
 }
 

@@ -35,14 +35,14 @@ static FLOOR: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input(
 static FLOOR_NUMBER: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input(0).floor_div(b.scalar(0))));
 // Integers divide as integers here, and trunc leaves them.
 static TRUNC: LazyLock<Pointwise> = LazyLock::new(|| {
-    Pointwise::new(|b| (b.input(0) / b.input(1)).trunc()).with_dtype_rule(DTypeRule::Promote).with_gradient(|b, _, _, _| {
-        vec![b.constant(0.0), b.constant(0.0)]
-    })
+    Pointwise::new(|b| (b.input(0) / b.input(1)).trunc())
+        .with_dtype_rule(DTypeRule::Promote)
+        .with_gradient(|b, _, _, _| vec![b.constant(0.0), b.constant(0.0)])
 });
 static TRUNC_NUMBER: LazyLock<Pointwise> = LazyLock::new(|| {
-    Pointwise::new(|b| (b.input(0) / b.scalar(0)).trunc()).with_dtype_rule(DTypeRule::Promote).with_gradient(|b, _, _, _| {
-        vec![b.constant(0.0)]
-    })
+    Pointwise::new(|b| (b.input(0) / b.scalar(0)).trunc())
+        .with_dtype_rule(DTypeRule::Promote)
+        .with_gradient(|b, _, _, _| vec![b.constant(0.0)])
 });
 
 /// a / b rounded to an integer, integers in their own dtype: `torch.div(a, b, rounding_mode=mode)`. The gradient is zero.

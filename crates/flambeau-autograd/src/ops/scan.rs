@@ -1,9 +1,9 @@
 //! Running sums, products and extrema along a dimension.
 
-use super::lines::at_least_1d;
-use super::{cat, div, flip, mul, narrow, ones, scatter_add, sum, to_dtype, to_i64, zeros};
+use super::lines::{at_least_1d, picked};
+use super::{cat, div, eq, flip, logical_and, logical_not, mul, narrow, ones, sum, to_dtype, to_i64, where_};
 use crate::error::Result;
-use crate::graph::{Save, record, record_many};
+use crate::graph::{Save, record};
 use crate::{OrPanic, Tensor};
 use flambeau_tensor::backend::{ReduceOp, ScanOp};
 use flambeau_tensor::dims::wrap_dim;
@@ -51,8 +51,8 @@ pub fn cumprod(x: &Tensor, dim: i64, dtype: Option<DType>) -> Result<Tensor> {
     }))
 }
 
-/// The gradient of running products: where no factor is zero, the sum of grad · out from each element to the end, divided
-/// by the element; else, for each element, the products without it.
+/// The gradient of running products. Without a zero among the factors: the sum of grad · out from each element to the end,
+/// divided by the element.
 fn cumprod_backward(grad: &Tensor, x: &Tensor, out: &Tensor, dim: i64) -> Result<Tensor> {
     if x.dim() == 0 {
         return Ok(grad.clone());
@@ -60,6 +60,31 @@ fn cumprod_backward(grad: &Tensor, x: &Tensor, out: &Tensor, dim: i64) -> Result
     if x.numel() == 0 || reduce(ReduceArgs::new(ReduceOp::All, &[], false), &[&x.array()], &[])?.item()?.to_bool() {
         return div(&reverse_cumsum(&mul(grad, out)?, dim)?, x);
     }
+    match crate::is_grad_enabled() {
+        true => cumprod_backward_without_each(grad, x, out, dim),
+        false => cumprod_backward_with_zeros(grad, x, out, dim),
+    }
+}
+
+/// Before the first zero of a line the formula without zeros holds; the first zero's gradient is the product before it times
+/// the sum of grad · the product after it, up to the next zero; after it there is none. Not itself differentiable at zeros.
+fn cumprod_backward_with_zeros(grad: &Tensor, x: &Tensor, out: &Tensor, dim: i64) -> Result<Tensor> {
+    let is_zero = eq(x, 0)?;
+    let zeros_so_far = cumsum(&is_zero, dim, None)?;
+    let (before, between) = (eq(&zeros_so_far, 0)?, eq(&zeros_so_far, 1)?);
+    let first = logical_and(&between, &is_zero)?;
+    let head = div(&reverse_cumsum(&where_(&before, mul(grad, out)?, 0)?, dim)?, x)?;
+    let after = cumprod(&where_(&logical_and(&between, &logical_not(&is_zero)?)?, x, 1)?, dim, None)?;
+    let sum_after = sum(&where_(&between, mul(&after, grad)?, 0)?, &[dim], true, None)?;
+    let n = x.size_dim(dim) as i64;
+    let one = ones(&narrow(x, dim, 0, 1)?.size(), x.dtype(), x.device())?;
+    let product_before = cat(&[one, narrow(out, dim, 0, n - 1)?], dim)?;
+    let at_first = where_(&first, mul(&product_before, &sum_after)?, 0)?;
+    where_(&before, head, at_first)
+}
+
+/// For each element, the products without it: differentiable everywhere, in time n².
+fn cumprod_backward_without_each(grad: &Tensor, x: &Tensor, out: &Tensor, dim: i64) -> Result<Tensor> {
     let n = x.size_dim(dim) as i64;
     let parts = (0..n).map(|k| {
         // Products up to and with each later element, but without element k.
@@ -113,16 +138,9 @@ fn running(name: &'static str, x: &Tensor, dim: i64, programs: &'static [Pointwi
         flambeau_tensor::ops::copy_into(&place, &split(&indices)?.1)?;
         step *= 2;
     }
-    let size = x.size();
-    let (values, indices) = (values.view(&to_i64(&size))?, indices.view(&to_i64(&size))?);
-    let saves = [Save::Array(indices.clone())];
-    let outs = record_many(name, &[x], &saves, vec![values, indices], move |c| {
-        let grad = c.grad(0)?;
-        let none = zeros(&size, grad.dtype(), grad.device())?;
-        Ok(smallvec![Some(scatter_add(&none, dim, &c.saved(0)?, &grad)?)])
-    });
-    let [values, indices] = <[Tensor; 2]>::try_from(outs).unwrap_or_else(|_| unreachable!("two arrays were recorded"));
-    Ok((values, indices))
+    let size = to_i64(&x.size());
+    let (values, indices) = (values.view(&size)?, indices.view(&size)?);
+    Ok(picked(name, x, dim, false, values, indices))
 }
 
 /// Running maxima along `dim` and where they stand, the latest of equals; NaN stays: `torch.cummax`.

@@ -1,14 +1,13 @@
-//! Writing at indices: the scatter family, index_add, index_copy, index_fill and put, each fresh and in place.
+//! Writing at one index per element: the scatter family, each fresh and in place.
 
-use super::gather::take_bounds;
-use super::lines::{at_least_1d, check_bounds, index_i64, is_index, out_of_bounds, spread, wrap_index, write_to};
-use super::{Operand, gather, index_select, reshape, slice, sum, take, to_i64, zeros};
+use super::lines::{at_least_1d, index_i64, is_index, write_to};
+use super::{Operand, gather, slice, zeros};
 use crate::error::{Error, Result};
 use crate::graph::Save;
 use crate::{OrPanic, Tensor};
+use flambeau_tensor::Array;
 use flambeau_tensor::backend::ScatterOp;
 use flambeau_tensor::dims::wrap_dim;
-use flambeau_tensor::{Array, DType, Scalar};
 use smallvec::smallvec;
 
 /// The first part of `src` that has `index`'s shape.
@@ -49,9 +48,7 @@ pub(crate) fn check_scatter(x: &Tensor, dim: i64, index: &Tensor, src: Option<&T
     let (own, at) = (x.size(), index.size());
     let same_dims = |other: usize, which: &str| match at.len().max(1) == other.max(1) {
         true => Ok(()),
-        false => Err(Error::runtime(format!(
-            "Index tensor must have the same number of dimensions as {which} tensor"
-        ))),
+        false => Err(Error::runtime(format!("Index tensor must have the same number of dimensions as {which} tensor"))),
     };
     same_dims(own.len(), "self")?;
     if let Some(src) = src {
@@ -59,9 +56,8 @@ pub(crate) fn check_scatter(x: &Tensor, dim: i64, index: &Tensor, src: Option<&T
     }
     let sizes = src.map(Tensor::size);
     let length = |s: &[usize], i: usize| s.get(i).copied().unwrap_or(1);
-    let too_large = (0..at.len()).any(|i| {
-        i != d && at[i] > length(&own, i) || sizes.as_ref().is_some_and(|s| at[i] > length(s, i))
-    });
+    let too_large = (0..at.len())
+        .any(|i| i != d && at[i] > length(&own, i) || sizes.as_ref().is_some_and(|s| at[i] > length(s, i)));
     if too_large {
         let src = sizes.map_or_else(String::new, |s| format!(" and to be no larger size than src {:?}", &s[..]));
         return Err(Error::runtime(format!(
@@ -76,7 +72,11 @@ pub(crate) fn check_scatter(x: &Tensor, dim: i64, index: &Tensor, src: Option<&T
 /// Combines `src`'s first part (or a number) into `out` at `index`'s places.
 pub(crate) fn scatter_into(op: ScatterOp, d: usize, index: &Array, src: &Array, out: &Array) -> Result<()> {
     let (index, src) = (at_least_1d(index)?, at_least_1d(src)?);
-    let src = if src.shape().len() == index.shape().len() { corner(&src, index.shape())? } else { src.broadcast_to(index.shape())? };
+    let src = if src.shape().len() == index.shape().len() {
+        corner(&src, index.shape())?
+    } else {
+        src.broadcast_to(index.shape())?
+    };
     Ok(flambeau_tensor::ops::scatter(op, d, &index, &src, &at_least_1d(out)?)?)
 }
 
@@ -200,275 +200,7 @@ pub fn scatter_add_(x: &Tensor, dim: i64, index: &Tensor, src: &Tensor) -> Resul
     scatter_with(true, ScatterOp::Add, x, dim, index, &src.into())
 }
 
-/// An index of lines as a 1-d i64 tensor, after PyTorch's checks for `name`.
-fn line_index(name: &str, index: &Tensor) -> Result<Tensor> {
-    if index.dim() > 1 {
-        return Err(Error::index(format!(
-            "{name}(): Index is supposed to be a vector, but got dim: {} with type: {} and size: {:?}",
-            index.dim(),
-            index.dtype().scalar_type_name(),
-            &index.size()[..]
-        )));
-    }
-    if !is_index(index) {
-        return Err(Error::runtime(format!(
-            "{name}(): Expected dtype int32/int64 for index but got: {}",
-            index.dtype().scalar_type_name()
-        )));
-    }
-    reshape(&index_i64(index)?, &[-1])
-}
-
-/// Writes the lines of `src` to `out` where the 1-d index says.
-fn write_lines(op: ScatterOp, d: usize, index: &Tensor, src: &Array, out: &Array) -> Result<()> {
-    let src = at_least_1d(src)?;
-    if src.numel() == 0 {
-        return Ok(());
-    }
-    let at = spread(&index.array(), d, src.shape())?;
-    Ok(flambeau_tensor::ops::scatter(op, d, &at, &src, &at_least_1d(out)?)?)
-}
-
-#[track_caller]
-fn index_add_with(
-    in_place: bool,
-    x: &Tensor,
-    dim: i64,
-    index: &Tensor,
-    source: &Tensor,
-    alpha: Scalar,
-) -> Result<Tensor> {
-    let d = wrap_dim(dim, x.dim())?;
-    let index = line_index("index_add_", index)?;
-    if source.dtype() != x.dtype() {
-        return Err(Error::runtime(format!(
-            "index_add_(): self ({}) and source ({}) must have the same scalar type",
-            x.dtype().scalar_type_name(),
-            source.dtype().scalar_type_name()
-        )));
-    }
-    let (own, theirs) = (x.size(), source.size());
-    let alike = own.len() == theirs.len() && (0..own.len()).all(|i| i == d || own[i] == theirs[i]);
-    if !alike && own.len().max(theirs.len()) > 1 {
-        return Err(Error::runtime(format!(
-            "source tensor shape must match self tensor shape, excluding the specified dimension. Got self.shape = {:?} \
-             source.shape = {:?}",
-            &own[..],
-            &theirs[..]
-        )));
-    }
-    let lines = theirs.get(d).copied().unwrap_or(1);
-    if index.numel() != lines {
-        return Err(Error::runtime(format!(
-            "index_add_(): Number of indices ({}) should be equal to source.size(dim): ({lines}), for dim: {d}",
-            index.numel()
-        )));
-    }
-    let one = alpha == Scalar::Int(1);
-    let write = |out: &Array| {
-        let scaled = if one { source.detach() } else { super::mul(&source.detach(), alpha)? };
-        write_lines(ScatterOp::Add, d, &index, &scaled.array(), out)
-    };
-    write_to("IndexAddBackward0", in_place, x, &[source], &[Save::Tensor(&index)], write, move |c| {
-        let grad = c.grad(0)?;
-        let source = |grad: &Tensor| -> Result<Tensor> {
-            let lines = reshape(&index_select(grad, dim, &c.saved(0)?)?, &to_i64(&theirs))?;
-            if one { Ok(lines) } else { super::mul(&lines, alpha) }
-        };
-        let source = c.needs(1).then(|| source(&grad)).transpose()?;
-        Ok(smallvec![c.needs(0).then_some(grad), source])
-    })
-}
-
-/// x with alpha · source's lines added at the lines that a 1-d index names along `dim`: `torch.index_add`.
-pub fn index_add(
-    x: &Tensor,
-    dim: i64,
-    index: &Tensor,
-    source: &Tensor,
-    alpha: impl Into<Scalar>,
-) -> Result<Tensor> {
-    index_add_with(false, x, dim, index, source, alpha.into())
-}
-
-/// [`index_add`] in place.
-#[track_caller]
-pub fn index_add_(
-    x: &Tensor,
-    dim: i64,
-    index: &Tensor,
-    source: &Tensor,
-    alpha: impl Into<Scalar>,
-) -> Result<Tensor> {
-    index_add_with(true, x, dim, index, source, alpha.into())
-}
-
-#[track_caller]
-fn index_copy_with(in_place: bool, x: &Tensor, dim: i64, index: &Tensor, source: &Tensor) -> Result<Tensor> {
-    let d = wrap_dim(dim, x.dim())?;
-    let index = line_index("index_copy_", index)?;
-    if source.dtype() != x.dtype() {
-        return Err(Error::runtime(format!(
-            "index_copy_(): self and source expected to have the same dtype, but got (self) {} and (source) {}",
-            x.dtype().scalar_type_name(),
-            source.dtype().scalar_type_name()
-        )));
-    }
-    let (own, theirs) = (x.size(), source.size());
-    let slice = |s: &[usize]| -> Vec<usize> { (0..s.len()).filter(|&i| i != d).map(|i| s[i]).collect() };
-    if slice(&own) != slice(&theirs) {
-        let words = |s: &[usize]| slice(s).iter().map(usize::to_string).collect::<Vec<_>>().join(" ");
-        return Err(Error::runtime(format!(
-            "index_copy_(): Source/destination tensor must have same slice shapes. Destination slice shape: {} at dimension \
-             {d} and source slice shape: {} at dimension 0.",
-            words(&own),
-            words(&theirs)
-        )));
-    }
-    let lines = theirs.get(d).copied().unwrap_or(1);
-    if index.numel() != lines {
-        return Err(Error::index(format!(
-            "index_copy_(): Number of indices ({}) should be equal to source.size(dim) ({lines})",
-            index.numel()
-        )));
-    }
-    let n = own.get(d).copied().unwrap_or(1);
-    check_bounds(&index, n, false, |i| Error::index(format!("index_copy_(): {}", out_of_bounds(i, d, n))))?;
-    let write = |out: &Array| write_lines(ScatterOp::Set, d, &index, &source.array(), out);
-    write_to("IndexCopyBackward0", in_place, x, &[source], &[Save::Tensor(&index)], write, move |c| {
-        let (grad, index) = (c.grad(0)?, c.saved(0)?);
-        let own = c.needs(0).then(|| index_fill(&grad, dim, &index, 0)).transpose()?;
-        let source = c.needs(1).then(|| reshape(&index_select(&grad, dim, &index)?, &to_i64(&theirs))).transpose()?;
-        Ok(smallvec![own, source])
-    })
-}
-
-/// x with source's lines in place of those that a 1-d index names along `dim`: `torch.index_copy`.
-pub fn index_copy(x: &Tensor, dim: i64, index: &Tensor, source: &Tensor) -> Result<Tensor> {
-    index_copy_with(false, x, dim, index, source)
-}
-
-/// [`index_copy`] in place.
-#[track_caller]
-pub fn index_copy_(x: &Tensor, dim: i64, index: &Tensor, source: &Tensor) -> Result<Tensor> {
-    index_copy_with(true, x, dim, index, source)
-}
-
-/// A fill's number in `dtype`, whatever it was: PyTorch converts it as a cast does.
-pub(crate) fn cast_number(value: Scalar, dtype: DType) -> Scalar {
-    match dtype {
-        DType::Bool => Scalar::Bool(value.to_bool()),
-        d if d.is_integer() => Scalar::Int(value.to_i64()),
-        _ => value,
-    }
-}
-
-/// A fill's value as a 0-dim tensor of `dtype`; and whether it was a tensor.
-pub(crate) fn fill_value(name: &str, value: Operand<'_>, like: &Tensor) -> Result<(Tensor, bool)> {
-    let value = match value {
-        Operand::Number(s) => {
-            return Ok((super::full(&[], cast_number(s, like.dtype()), like.dtype(), like.device())?, false));
-        }
-        Operand::Borrowed(t) => t.clone(),
-        Operand::Owned(t) => t,
-    };
-    match value.dim() {
-        0 => Ok((super::to_dtype(&value, like.dtype())?, true)),
-        n => Err(Error::runtime(format!(
-            "{name} only supports a 0-dimensional value tensor, but got tensor with {n} dimension(s)."
-        ))),
-    }
-}
-
-#[track_caller]
-fn index_fill_with(in_place: bool, x: &Tensor, dim: i64, index: &Tensor, value: Operand<'_>) -> Result<Tensor> {
-    let d = wrap_dim(dim, x.dim())?;
-    let (value, is_tensor) = fill_value("index_fill_", value, x)?;
-    if !is_index(index) {
-        return Err(Error::index("index_fill_(): Expected dtype int64 for index."));
-    }
-    if index.dim() > 1 {
-        return Err(Error::runtime("Index has to be a vector/scalar"));
-    }
-    let n = x.size().get(d).copied().unwrap_or(1);
-    check_bounds(index, n, true, |i| Error::index(out_of_bounds(i, d, n)))?;
-    let index = reshape(&wrap_index(index, n)?, &[-1])?;
-    let mut shape = at_least_1d(&x.array())?.shape().to_vec();
-    shape[d] = index.numel();
-    let write = |out: &Array| write_lines(ScatterOp::Set, d, &index, &value.array().broadcast_to(&shape)?, out);
-    let name = if is_tensor { "IndexFillBackward1" } else { "IndexFillBackward0" };
-    write_to(name, in_place, x, &[&value], &[Save::Tensor(&index)], write, move |c| {
-        let (grad, index) = (c.grad(0)?, c.saved(0)?);
-        let own = c.needs(0).then(|| index_fill(&grad, dim, &index, 0)).transpose()?;
-        let value = c.needs(1).then(|| sum(&index_select(&grad, dim, &index)?, &[], false, None)).transpose()?;
-        Ok(smallvec![own, value])
-    })
-}
-
-/// x with one value (a number or a 0-dim tensor) in the lines that a 1-d index names along `dim`: `torch.index_fill`.
-pub fn index_fill<'a>(x: &Tensor, dim: i64, index: &Tensor, value: impl Into<Operand<'a>>) -> Result<Tensor> {
-    index_fill_with(false, x, dim, index, value.into())
-}
-
-/// [`index_fill`] in place.
-#[track_caller]
-pub fn index_fill_<'a>(x: &Tensor, dim: i64, index: &Tensor, value: impl Into<Operand<'a>>) -> Result<Tensor> {
-    index_fill_with(true, x, dim, index, value.into())
-}
-
-#[track_caller]
-fn put_with(in_place: bool, x: &Tensor, index: &Tensor, source: &Tensor, accumulate: bool) -> Result<Tensor> {
-    if index.dtype() != DType::I64 {
-        return Err(Error::runtime(format!(
-            "put_(): Expected a long tensor for index, but got {}",
-            index.dtype().scalar_type_name()
-        )));
-    }
-    if source.dtype() != x.dtype() {
-        return Err(Error::runtime("put_(): self and source expected to have the same dtype, but got self.dtype = ".to_owned()
-            + x.dtype().scalar_type_name() + " and source.dtype = " + source.dtype().scalar_type_name()));
-    }
-    if index.numel() != source.numel() {
-        return Err(Error::runtime(format!(
-            "put_(): Expected source and index to have the same number of elements, but got source.numel() = {}, \
-             index.numel() = {}",
-            source.numel(),
-            index.numel()
-        )));
-    }
-    let flat = reshape(&wrap_index(&take_bounds(x, index)?, x.numel())?, &[-1])?;
-    let op = if accumulate { ScatterOp::Add } else { ScatterOp::Set };
-    let write = |out: &Array| {
-        let dense = out.contiguous()?;
-        let source = source.array().reshape(&[-1])?;
-        flambeau_tensor::ops::scatter(op, 0, &flat.array(), &source, &dense.view(&[-1])?)?;
-        Ok(flambeau_tensor::ops::copy_into(&dense, out)?)
-    };
-    let size = source.size();
-    write_to("PutBackward0", in_place, x, &[source], &[Save::Tensor(&flat)], write, move |c| {
-        let (grad, flat) = (c.grad(0)?, c.saved(0)?);
-        let own = match (c.needs(0), accumulate) {
-            (false, _) => None,
-            (true, true) => Some(grad.clone()),
-            (true, false) => Some(put(&grad, &flat, &zeros(&flat.size(), grad.dtype(), grad.device())?, false)?),
-        };
-        let source = c.needs(1).then(|| reshape(&take(&grad, &flat)?, &to_i64(&size))).transpose()?;
-        Ok(smallvec![own, source])
-    })
-}
-
-/// x with `source`'s elements at the places that `index` names in the flattened tensor: `torch.put`. `accumulate` adds.
-pub fn put(x: &Tensor, index: &Tensor, source: &Tensor, accumulate: bool) -> Result<Tensor> {
-    put_with(false, x, index, source, accumulate)
-}
-
-/// [`put`] in place.
-#[track_caller]
-pub fn put_(x: &Tensor, index: &Tensor, source: &Tensor, accumulate: bool) -> Result<Tensor> {
-    put_with(true, x, index, source, accumulate)
-}
-
-/// Writing at indices; each panics at the caller's line where its function in [`crate::ops`] fails.
+/// Scatters; each panics at the caller's line where its function in [`crate::ops`] fails.
 impl Tensor {
     /// See [`scatter`].
     #[track_caller]
@@ -492,47 +224,5 @@ impl Tensor {
     #[track_caller]
     pub fn scatter_add_(&self, dim: i64, index: &Tensor, src: &Tensor) -> Tensor {
         scatter_add_(self, dim, index, src).or_panic()
-    }
-
-    /// See [`index_add`].
-    #[track_caller]
-    pub fn index_add(&self, dim: i64, index: &Tensor, source: &Tensor, alpha: impl Into<Scalar>) -> Tensor {
-        index_add(self, dim, index, source, alpha).or_panic()
-    }
-
-    /// See [`index_add_`].
-    #[track_caller]
-    pub fn index_add_(&self, dim: i64, index: &Tensor, source: &Tensor, alpha: impl Into<Scalar>) -> Tensor {
-        index_add_(self, dim, index, source, alpha).or_panic()
-    }
-
-    /// See [`index_copy`].
-    #[track_caller]
-    pub fn index_copy(&self, dim: i64, index: &Tensor, source: &Tensor) -> Tensor {
-        index_copy(self, dim, index, source).or_panic()
-    }
-
-    /// See [`index_copy_`].
-    #[track_caller]
-    pub fn index_copy_(&self, dim: i64, index: &Tensor, source: &Tensor) -> Tensor {
-        index_copy_(self, dim, index, source).or_panic()
-    }
-
-    /// See [`index_fill`].
-    #[track_caller]
-    pub fn index_fill<'a>(&self, dim: i64, index: &Tensor, value: impl Into<Operand<'a>>) -> Tensor {
-        index_fill(self, dim, index, value).or_panic()
-    }
-
-    /// See [`index_fill_`].
-    #[track_caller]
-    pub fn index_fill_<'a>(&self, dim: i64, index: &Tensor, value: impl Into<Operand<'a>>) -> Tensor {
-        index_fill_(self, dim, index, value).or_panic()
-    }
-
-    /// See [`put_`].
-    #[track_caller]
-    pub fn put_(&self, index: &Tensor, source: &Tensor, accumulate: bool) -> Tensor {
-        put_(self, index, source, accumulate).or_panic()
     }
 }

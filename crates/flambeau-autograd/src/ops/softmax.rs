@@ -25,6 +25,9 @@ pub fn softmin(x: &Tensor, dim: i64, dtype: Option<DType>) -> Result<Tensor> {
     softmax(&ops::neg(x)?, dim, dtype)
 }
 
+/// The gradient for the input, of the result's gradient, the result and the dimension.
+type Backward = fn(&Tensor, &Tensor, i64) -> Result<Tensor>;
+
 fn along(x: &Tensor, dim: i64, dtype: Option<DType>, log: bool) -> Result<Tensor> {
     let x = &match dtype {
         Some(dtype) => ops::to_dtype(x, dtype)?,
@@ -36,7 +39,7 @@ fn along(x: &Tensor, dim: i64, dtype: Option<DType>, log: bool) -> Result<Tensor
         return Err(Error::NotImplementedFor { op: kernel(log, d + 1 >= array.ndim()), dtype: array.dtype() }.into());
     }
     let out = forward(&array, d, log)?;
-    let (name, backward): (_, fn(&Tensor, &Tensor, i64) -> Result<Tensor>) = match log {
+    let (name, backward): (_, Backward) = match log {
         true => ("LogSoftmaxBackward0", log_softmax_backward),
         false => ("SoftmaxBackward0", softmax_backward),
     };

@@ -1,27 +1,14 @@
 //! Order along a dimension: sort, topk, kthvalue, median.
 
-use super::lines::at_least_1d;
-use super::{eq, gather, isnan, reshape, scatter_add, select, sum, to_i64, unsqueeze, where_, zeros};
+use super::lines::{at_least_1d, picked};
+use super::{eq, gather, isnan, reshape, scatter_add, select, sum, to_i64, where_, zeros};
 use crate::error::{Error, Result};
-use crate::graph::{Save, record_many};
+use crate::graph::{Save, record};
 use crate::{OrPanic, Tensor, no_grad};
 use flambeau_tensor::Array;
 use flambeau_tensor::backend::Extremum;
 use flambeau_tensor::dims::wrap_dim;
 use smallvec::smallvec;
-
-/// Records values that were picked along `dim`; their gradient goes where they came from.
-fn picked(name: &'static str, x: &Tensor, dim: i64, values: Array, indices: Array) -> (Tensor, Tensor) {
-    let size = x.size();
-    let saves = [Save::Array(indices.clone())];
-    let outs = record_many(name, &[x], &saves, vec![values, indices], move |c| {
-        let grad = c.grad(0)?;
-        let none = zeros(&size, grad.dtype(), grad.device())?;
-        Ok(smallvec![Some(scatter_add(&none, dim, &c.saved(0)?, &grad)?)])
-    });
-    let [values, indices] = <[Tensor; 2]>::try_from(outs).unwrap_or_else(|_| unreachable!("two arrays were recorded"));
-    (values, indices)
-}
 
 /// The first k values along `dim` and where they stand, as arrays of x's rank.
 fn first_k(x: &Tensor, d: usize, k: usize, descending: bool) -> Result<(Array, Array)> {
@@ -40,7 +27,7 @@ pub fn sort(x: &Tensor, dim: i64, descending: bool, stable: Option<bool>) -> Res
     let n = x.size().get(d).copied().unwrap_or(1);
     let (values, indices) = first_k(x, d, n, descending)?;
     let name = if stable.is_some() { "SortBackward1" } else { "SortBackward0" };
-    Ok(picked(name, x, dim, values, indices))
+    Ok(picked(name, x, dim, false, values, indices))
 }
 
 /// The order of values along `dim`: `torch.argsort`.
@@ -69,7 +56,7 @@ pub fn topk(x: &Tensor, k: i64, dim: i64, largest: bool) -> Result<(Tensor, Tens
         }
         _ => first_k(x, d, k as usize, largest)?,
     };
-    Ok(picked("TopkBackward0", x, dim, values, indices))
+    Ok(picked("TopkBackward0", x, dim, false, values, indices))
 }
 
 /// Picks from sorted values at `place` (one per line, with the dimension kept), and drops the dimension unless `keepdim`.
@@ -89,19 +76,10 @@ fn at_place(
         let place = place(&values)?;
         (gather(&values, dim, &place)?, gather(&indices, dim, &place)?)
     };
-    let keep = keepdim || x.dim() == 0;
-    let drop = |t: Tensor| if keep { Ok(t) } else { select(&t, dim, 0) };
-    let size = x.size();
+    let dropped = !keepdim && x.dim() > 0;
+    let drop = |t: Tensor| if dropped { select(&t, dim, 0) } else { Ok(t) };
     let (values, indices) = (drop(values)?.array().copy()?, drop(indices)?.array().copy()?);
-    let saves = [Save::Array(indices.clone())];
-    let outs = record_many(name, &[x], &saves, vec![values, indices], move |c| {
-        let raise = |t: Tensor| if keep { Ok(t) } else { unsqueeze(&t, dim) };
-        let grad = raise(c.grad(0)?)?;
-        let none = zeros(&size, grad.dtype(), grad.device())?;
-        Ok(smallvec![Some(scatter_add(&none, dim, &raise(c.saved(0)?)?, &grad)?)])
-    });
-    let [values, indices] = <[Tensor; 2]>::try_from(outs).unwrap_or_else(|_| unreachable!("two arrays were recorded"));
-    Ok((values, indices))
+    Ok(picked(name, x, dim, dropped, values, indices))
 }
 
 /// The shape of x with one line along `d`.
@@ -155,7 +133,7 @@ pub fn median(x: &Tensor) -> Result<Tensor> {
     };
     let saves = [Save::Array(index.array().clone())];
     let n = x.numel();
-    Ok(crate::graph::record("MedianBackward0", &[x], &saves, value.array().clone(), move |c| {
+    Ok(record("MedianBackward0", &[x], &saves, value.array().clone(), move |c| {
         let grad = reshape(&c.grad(0)?, &[1])?;
         let none = zeros(&[n], grad.dtype(), grad.device())?;
         let all = scatter_add(&none, 0, &reshape(&c.saved(0)?, &[1])?, &grad)?;

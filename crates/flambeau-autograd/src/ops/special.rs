@@ -23,8 +23,7 @@ static XLOGY: LazyLock<Pointwise> = LazyLock::new(|| {
         .with_gradient(|_, g, x, _| vec![slope(g, x[0], x[1]), g * (x[0] / x[1])])
 });
 static XLOGY_NUMBER: LazyLock<Pointwise> = LazyLock::new(|| {
-    Pointwise::new(|b| x_log_y(b.input(0), b.scalar(0)))
-        .with_gradient(|b, g, x, _| vec![slope(g, x[0], b.scalar(0))])
+    Pointwise::new(|b| x_log_y(b.input(0), b.scalar(0))).with_gradient(|b, g, x, _| vec![slope(g, x[0], b.scalar(0))])
 });
 
 /// x · ln y, and 0 where x is 0: `torch.xlogy`.
@@ -42,9 +41,7 @@ static LOGADDEXP: LazyLock<Pointwise> = LazyLock::new(|| {
         let both_infinite = p.unary(UnaryOp::IsInf).and(p.eq(q));
         both_infinite.select(p, p.maximum(q) + (-(p - q).abs()).exp().log1p())
     })
-    .with_gradient(|_, g, x, _| {
-        vec![g / ((x[1] - x[0]).exp() + 1.0), g / ((x[0] - x[1]).exp() + 1.0)]
-    })
+    .with_gradient(|_, g, x, _| vec![g / ((x[1] - x[0]).exp() + 1.0), g / ((x[0] - x[1]).exp() + 1.0)])
 });
 
 /// ln(eᵃ + eᵇ), without overflow: `torch.logaddexp`.

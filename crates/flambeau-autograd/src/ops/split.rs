@@ -4,8 +4,8 @@ use super::{IntoDims, cat, slice, stack};
 use crate::error::{Error, Result};
 use crate::graph::{Context, View, record_many};
 use crate::{OrPanic, Tensor};
-use flambeau_tensor::dims::wrap_dim;
 use flambeau_tensor::Array;
+use flambeau_tensor::dims::wrap_dim;
 use smallvec::smallvec;
 
 /// Records an operation that returns several views of its input; `join` puts their gradients together.
@@ -128,9 +128,7 @@ pub fn tensor_split_at(x: &Tensor, indices: &[i64], dim: i64) -> Result<Vec<Tens
 
 fn check_tensor_split(x: &Tensor) -> Result<()> {
     match x.dim() {
-        0 => Err(Error::runtime(
-            "tensor_split expected at least a 1-dimensional tensor, but got a tensor with 0 dims",
-        )),
+        0 => Err(Error::runtime("tensor_split expected at least a 1-dimensional tensor, but got a tensor with 0 dims")),
         _ => Ok(()),
     }
 }

@@ -53,7 +53,11 @@ fn logsumexp_array(x: &Array, dims: &[i64]) -> Result<Array> {
     });
     if wrap_dims(dims, shape.len())?.iter().any(|&d| shape[d] == 0) {
         // Of nothing: ln 0.
-        return Ok(pointwise(super::unary::program(flambeau_tensor::pointwise::UnaryOp::Log), &[&sum(None, &[x])?], &[])?);
+        return Ok(pointwise(
+            super::unary::program(flambeau_tensor::pointwise::UnaryOp::Log),
+            &[&sum(None, &[x])?],
+            &[],
+        )?);
     }
     let largest = reduce(ReduceArgs::new(ReduceOp::Max, dims, true), &[x], &[])?;
     let shift = pointwise(&FINITE_SHIFT, &[&largest], &[])?;

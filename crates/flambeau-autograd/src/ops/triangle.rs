@@ -23,7 +23,13 @@ fn triangle(name: &'static str, x: &Tensor, outside: &'static Pointwise, k: i64)
     let row = view(&iota(rows, x)?, &[-1, 1])?;
     let mask = map(name, outside, &[&iota(columns, x)?, &row], &[Scalar::Int(k)])?;
     let zero = Scalar::Int(0);
-    as_one(name, &[x], &[], || masked_fill(x, &mask, zero), move |c| Ok(smallvec![Some(triangle(name, &c.grad(0)?, outside, k)?)]))
+    as_one(
+        name,
+        &[x],
+        &[],
+        || masked_fill(x, &mask, zero),
+        move |c| Ok(smallvec![Some(triangle(name, &c.grad(0)?, outside, k)?)]),
+    )
 }
 
 /// The lower triangle of matrices, zeros above the k-th diagonal: `torch.tril`.

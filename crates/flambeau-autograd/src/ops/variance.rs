@@ -23,17 +23,15 @@ static SQUARED_DEVIATION: LazyLock<Pointwise> = LazyLock::new(|| {
 });
 
 static DIVIDE: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input(0) / b.scalar(0)));
-static ROOT_OF_QUOTIENT: LazyLock<Pointwise> =
-    LazyLock::new(|| Pointwise::new(|b| (b.input(0) / b.scalar(0)).sqrt()));
+static ROOT_OF_QUOTIENT: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| (b.input(0) / b.scalar(0)).sqrt()));
 
 /// g · 2/dof · (x − m)
 static VARIANCE_GRADIENT: LazyLock<Pointwise> =
     LazyLock::new(|| Pointwise::new(|b| b.input(0) * b.scalar(0) * (b.input(1) - b.input(2))));
 
 /// The gradient without degrees of freedom, as PyTorch has it: NaN at the mean, else infinite.
-static NO_FREEDOM_GRADIENT: LazyLock<Pointwise> = LazyLock::new(|| {
-    Pointwise::new(|b| b.input(0) * b.input(1).eq(b.input(2)).select(f64::NAN, f64::INFINITY))
-});
+static NO_FREEDOM_GRADIENT: LazyLock<Pointwise> =
+    LazyLock::new(|| Pointwise::new(|b| b.input(0) * b.input(1).eq(b.input(2)).select(f64::NAN, f64::INFINITY)));
 
 /// g / 2s, and 0 where s is 0
 static ROOT_GRADIENT: LazyLock<Pointwise> = LazyLock::new(|| {
@@ -72,13 +70,8 @@ impl Call {
         let dtype = x.dtype();
         let x = if matches!(dtype, DType::F16 | DType::BF16) { to_dtype(&x, DType::F32)? } else { x };
         let mean = mean(&x, &self.dims, true, None)?;
-        let args = ReduceArgs {
-            op: ReduceOp::Sum,
-            map: Some(&*SQUARED_DEVIATION),
-            dims: &self.dims,
-            keepdim,
-            dtype: None,
-        };
+        let args =
+            ReduceArgs { op: ReduceOp::Sum, map: Some(&*SQUARED_DEVIATION), dims: &self.dims, keepdim, dtype: None };
         let out = reduce(args, &[&x.array(), &mean.array()], &[])?;
         let program = if self.root { &ROOT_OF_QUOTIENT } else { &DIVIDE };
         pointwise_into(program, &[&out], &[Scalar::Float(self.freedom.max(0.0))], &[&out])?;

@@ -177,7 +177,8 @@ fn norm_gradient(x: &Tensor, norm: &Tensor, g: &Tensor, p: f64, dims: &[i64]) ->
         let out = map("MulBackward0", &order.gradient, &[x, norm, g][..], scalars)?;
         return super::expand(&out, &super::to_i64(&x.size())).map(Some);
     }
-    let count = sum_map("SumBackward1", Some(&*ATTAINS), &[&x.detach(), &norm.detach()], &[], dims, true, Some(g.dtype()))?;
+    let count =
+        sum_map("SumBackward1", Some(&*ATTAINS), &[&x.detach(), &norm.detach()], &[], dims, true, Some(g.dtype()))?;
     map("MulBackward0", &order.gradient, &[x, norm, g, &count], scalars).map(Some)
 }
 
@@ -220,7 +221,7 @@ pub(super) fn named_norm(
 
 /// ‖a − b‖ₚ of all elements: `torch.dist`.
 pub fn dist(a: &Tensor, b: &Tensor, p: f64) -> Result<Tensor> {
-    let difference = sub(&a.detach(), &b.detach())?;
+    let difference = sub(&a.detach(), b.detach())?;
     let out = norm_array(&difference.array(), p, &[], false)?;
     let saves = [Save::Tensor(a), Save::Tensor(b), Save::Output(0)];
     Ok(record("DistBackward0", &[a, b], &saves, out, move |c| {
@@ -263,9 +264,10 @@ pub fn linalg_norm(x: &Tensor, order: Option<NormOrder>, dims: Option<&[i64]>, k
         Some(dims) => dims.into(),
         None if x.dim() == 1 || x.dim() == 2 => (0..x.dim() as i64).collect(),
         None => {
-            return Err(Error::runtime(
-                format!("linalg.norm: If dim is not specified but ord is, the input must be 1D or 2D. Got {}D.", x.dim()),
-            ));
+            return Err(Error::runtime(format!(
+                "linalg.norm: If dim is not specified but ord is, the input must be 1D or 2D. Got {}D.",
+                x.dim()
+            )));
         }
     };
     let matrix = all.len() == 2;

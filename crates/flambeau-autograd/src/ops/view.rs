@@ -2,7 +2,7 @@
 
 use super::{copy, reduce, to_i64};
 use crate::error::{Error, Result};
-use crate::graph::record;
+use crate::graph::{record, recording};
 use crate::views::record_view;
 use crate::{OrPanic, Tensor};
 use flambeau_tensor::backend::ScatterOp;
@@ -79,13 +79,17 @@ impl Strided {
 pub fn as_strided(x: &Tensor, shape: &[usize], strides: &[usize], offset: usize) -> Result<Tensor> {
     let view = x.array().as_strided(shape, strides, offset)?;
     let (base, own) = (Strided::of(&x.array()), Strided::of(&view));
-    Ok(record_view("AsStridedBackward0", x, view, move |c| Ok(smallvec![Some(strided_scatter(&c.grad(0)?, &own, &base)?)])))
+    Ok(record_view("AsStridedBackward0", x, view, move |c| {
+        Ok(smallvec![Some(strided_scatter(&c.grad(0)?, &own, &base)?)])
+    }))
 }
 
 /// The gradient of a strided view for its base: each element of `grad` is added where the view shows it. Elements of the
 /// base that share memory share the sum in equal parts, as in PyTorch.
 pub(crate) fn strided_scatter(grad: &Tensor, view: &Strided, base: &Strided) -> Result<Tensor> {
-    let extent = |s: &Strided| s.offset + s.shape.iter().zip(&s.strides).map(|(n, st)| n.saturating_sub(1) * st).sum::<usize>() + 1;
+    let extent = |s: &Strided| {
+        s.offset + s.shape.iter().zip(&s.strides).map(|(n, st)| n.saturating_sub(1) * st).sum::<usize>() + 1
+    };
     let start = view.offset.min(base.offset);
     let length = extent(view).max(extent(base)) - start;
     let array = grad.array();
@@ -133,7 +137,9 @@ pub(crate) fn to_strided(x: &Tensor, base: &Strided) -> Result<Tensor> {
 /// Lengths of one grow without a copy; −1 keeps a length: `x.expand(sizes)`.
 pub fn expand(x: &Tensor, sizes: &[i64]) -> Result<Tensor> {
     let array = x.array();
-    if array.ndim() == sizes.len() && array.shape().iter().zip(sizes).all(|(&n, &s)| s == n as i64 || s == -1) {
+    // Gradients are expanded to shapes that they mostly have already.
+    let same = array.ndim() == sizes.len() && array.shape().iter().zip(sizes).all(|(&n, &s)| s == n as i64 || s == -1);
+    if same && !recording(&[x]) {
         return Ok(x.clone());
     }
     let shape: Dims = array.shape().into();
@@ -173,8 +179,13 @@ pub fn flatten(x: &Tensor, start: i64, end: i64) -> Result<Tensor> {
         return Ok(x.clone());
     }
     let merged: usize = shape[start..=end].iter().product();
-    let new: Vec<i64> =
-        shape[..start].iter().copied().chain([merged]).chain(shape[end + 1..].iter().copied()).map(|n| n as i64).collect();
+    let new: Vec<i64> = shape[..start]
+        .iter()
+        .copied()
+        .chain([merged])
+        .chain(shape[end + 1..].iter().copied())
+        .map(|n| n as i64)
+        .collect();
     reshape(x, &new)
 }
 
@@ -210,7 +221,13 @@ pub fn slice(x: &Tensor, dim: i64, start: Option<i64>, end: Option<i64>, step: i
     let view = x.array().slice(dim, start, end, step)?;
     let shape = x.size();
     Ok(record_view("SliceBackward0", x, view, move |c| {
-        Ok(smallvec![Some(embed("SliceBackward0", &c.grad(0)?, &shape, move |a| Ok(a.slice(dim, start, end, step)?), move |g| slice(g, dim, start, end, step))?)])
+        Ok(smallvec![Some(embed(
+            "SliceBackward0",
+            &c.grad(0)?,
+            &shape,
+            move |a| Ok(a.slice(dim, start, end, step)?),
+            move |g| slice(g, dim, start, end, step)
+        )?)])
     }))
 }
 
@@ -228,7 +245,13 @@ pub fn select(x: &Tensor, dim: i64, index: i64) -> Result<Tensor> {
     let view = x.array().select(dim, index)?;
     let shape = x.size();
     Ok(record_view("SelectBackward0", x, view, move |c| {
-        Ok(smallvec![Some(embed("SelectBackward0", &c.grad(0)?, &shape, move |a| Ok(a.select(dim, index)?), move |g| select(g, dim, index))?)])
+        Ok(smallvec![Some(embed(
+            "SelectBackward0",
+            &c.grad(0)?,
+            &shape,
+            move |a| Ok(a.select(dim, index)?),
+            move |g| select(g, dim, index)
+        )?)])
     }))
 }
 
@@ -306,9 +329,7 @@ pub fn resize_(x: &Tensor, shape: &[i64]) -> Result<Tensor> {
         return Err(Error::runtime("cannot resize variables that require grad"));
     }
     if let Some(d) = shape.iter().find(|&&d| d < 0) {
-        return Err(Error::runtime(format!(
-            "Trying to create tensor with negative dimension {d}: {shape:?}"
-        )));
+        return Err(Error::runtime(format!("Trying to create tensor with negative dimension {d}: {shape:?}")));
     }
     let array = x.array().clone();
     let shape: Dims = shape.iter().map(|&d| d as usize).collect();

@@ -139,7 +139,12 @@ impl<D: Dataset + 'static, B> DataLoaderOptions<D, B> {
             return refuse("sampler option is mutually exclusive with shuffle");
         }
         let batches = match self.batch_sampler {
-            Some(_) if self.batch_size.is_some_and(|n| n != 1) || self.shuffle || self.sampler.is_some() || self.drop_last => {
+            Some(_)
+                if self.batch_size.is_some_and(|n| n != 1)
+                    || self.shuffle
+                    || self.sampler.is_some()
+                    || self.drop_last =>
+            {
                 return refuse(
                     "batch_sampler option is mutually exclusive with batch_size, shuffle, sampler, and drop_last",
                 );

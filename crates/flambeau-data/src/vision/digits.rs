@@ -34,7 +34,9 @@ impl Digits {
     fn pixels(&self, index: usize) -> Result<&[u8]> {
         let range = index * PIXELS..(index + 1) * PIXELS;
         let found = (index < self.len()).then(|| &self.images.pixels[range]);
-        found.ok_or_else(|| Error::Value(format!("index {index} is out of range for a dataset of {} samples", self.len())))
+        found.ok_or_else(|| {
+            Error::Value(format!("index {index} is out of range for a dataset of {} samples", self.len()))
+        })
     }
 
     fn get(&self, index: usize) -> Result<(Tensor, i64)> {

@@ -117,11 +117,7 @@ pub fn l1_loss(input: &Tensor, target: &Tensor) -> Tensor {
 
 /// [`l1_loss`] with `reduction`.
 #[track_caller]
-pub fn l1_loss_with(
-    input: &Tensor,
-    target: &Tensor,
-    options: impl FnOnce(L1LossOptions) -> L1LossOptions,
-) -> Tensor {
+pub fn l1_loss_with(input: &Tensor, target: &Tensor, options: impl FnOnce(L1LossOptions) -> L1LossOptions) -> Tensor {
     apply(input, target, options)
 }
 
@@ -241,7 +237,12 @@ pub fn margin_ranking_loss(input1: &Tensor, input2: &Tensor, target: &Tensor) ->
 
 /// [`margin_ranking_loss`] with `margin` and `reduction`.
 #[track_caller]
-pub fn margin_ranking_loss_with(input1: &Tensor, input2: &Tensor, target: &Tensor, options: impl FnOnce(MarginRankingOptions) -> MarginRankingOptions) -> Tensor {
+pub fn margin_ranking_loss_with(
+    input1: &Tensor,
+    input2: &Tensor,
+    target: &Tensor,
+    options: impl FnOnce(MarginRankingOptions) -> MarginRankingOptions,
+) -> Tensor {
     let o = options(MarginRankingOptions::default());
     ops::margin_ranking_loss(input1, input2, target, o.margin, o.reduction).or_panic()
 }
@@ -267,7 +268,12 @@ pub fn cosine_embedding_loss(input1: &Tensor, input2: &Tensor, target: &Tensor) 
 
 /// [`cosine_embedding_loss`] with `margin` and `reduction`.
 #[track_caller]
-pub fn cosine_embedding_loss_with(input1: &Tensor, input2: &Tensor, target: &Tensor, options: impl FnOnce(CosineEmbeddingOptions) -> CosineEmbeddingOptions) -> Tensor {
+pub fn cosine_embedding_loss_with(
+    input1: &Tensor,
+    input2: &Tensor,
+    target: &Tensor,
+    options: impl FnOnce(CosineEmbeddingOptions) -> CosineEmbeddingOptions,
+) -> Tensor {
     let o = options(CosineEmbeddingOptions::default());
     ops::cosine_embedding_loss(input1, input2, target, o.margin, o.reduction).or_panic()
 }
@@ -297,7 +303,11 @@ pub fn multi_margin_loss(input: &Tensor, target: &Tensor) -> Tensor {
 
 /// [`multi_margin_loss`] with `p`, `margin`, `weight` and `reduction`.
 #[track_caller]
-pub fn multi_margin_loss_with(input: &Tensor, target: &Tensor, options: impl FnOnce(MultiMarginOptions) -> MultiMarginOptions) -> Tensor {
+pub fn multi_margin_loss_with(
+    input: &Tensor,
+    target: &Tensor,
+    options: impl FnOnce(MultiMarginOptions) -> MultiMarginOptions,
+) -> Tensor {
     let o = options(MultiMarginOptions::default());
     ops::multi_margin_loss(input, target, o.p, o.margin, o.weight.as_ref(), o.reduction).or_panic()
 }
@@ -327,7 +337,11 @@ pub fn poisson_nll_loss(input: &Tensor, target: &Tensor) -> Tensor {
 
 /// [`poisson_nll_loss`] with `log_input`, `full`, `eps` and `reduction`.
 #[track_caller]
-pub fn poisson_nll_loss_with(input: &Tensor, target: &Tensor, options: impl FnOnce(PoissonNLLOptions) -> PoissonNLLOptions) -> Tensor {
+pub fn poisson_nll_loss_with(
+    input: &Tensor,
+    target: &Tensor,
+    options: impl FnOnce(PoissonNLLOptions) -> PoissonNLLOptions,
+) -> Tensor {
     let o = options(PoissonNLLOptions::default());
     ops::poisson_nll_loss(input, target, o.log_input, o.full, o.eps, o.reduction).or_panic()
 }
@@ -355,7 +369,12 @@ pub fn gaussian_nll_loss(input: &Tensor, target: &Tensor, var: &Tensor) -> Tenso
 
 /// [`gaussian_nll_loss`] with `full`, `eps` and `reduction`.
 #[track_caller]
-pub fn gaussian_nll_loss_with(input: &Tensor, target: &Tensor, var: &Tensor, options: impl FnOnce(GaussianNLLOptions) -> GaussianNLLOptions) -> Tensor {
+pub fn gaussian_nll_loss_with(
+    input: &Tensor,
+    target: &Tensor,
+    var: &Tensor,
+    options: impl FnOnce(GaussianNLLOptions) -> GaussianNLLOptions,
+) -> Tensor {
     let o = options(GaussianNLLOptions::default());
     ops::gaussian_nll_loss(input, target, var, o.full, o.eps, o.reduction).or_panic()
 }
@@ -371,7 +390,12 @@ pub fn triplet_margin_loss(anchor: &Tensor, positive: &Tensor, negative: &Tensor
 
 /// [`triplet_margin_loss`] with `margin`, `p`, `eps`, `swap` and `reduction`.
 #[track_caller]
-pub fn triplet_margin_loss_with(anchor: &Tensor, positive: &Tensor, negative: &Tensor, options: impl FnOnce(TripletMarginOptions) -> TripletMarginOptions) -> Tensor {
+pub fn triplet_margin_loss_with(
+    anchor: &Tensor,
+    positive: &Tensor,
+    negative: &Tensor,
+    options: impl FnOnce(TripletMarginOptions) -> TripletMarginOptions,
+) -> Tensor {
     let o = options(TripletMarginOptions::default());
     ops::triplet_margin_loss(anchor, positive, negative, &o).or_panic()
 }

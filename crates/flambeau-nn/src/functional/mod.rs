@@ -2,24 +2,24 @@
 //!
 //! One file per family, each re-exported here.
 
+mod activation;
 mod attention;
 mod conv;
 mod dropout;
-mod pad;
-mod activation;
 mod linear;
 mod loss;
 mod norm;
+mod pad;
 mod pooling;
 mod vision;
 
+pub use activation::*;
 pub use attention::*;
 pub use conv::*;
 pub use dropout::*;
-pub use pad::*;
-pub use activation::*;
 pub use linear::*;
 pub use loss::*;
 pub use norm::*;
+pub use pad::*;
 pub use pooling::*;
 pub use vision::*;

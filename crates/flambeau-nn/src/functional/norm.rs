@@ -97,11 +97,7 @@ pub fn group_norm(input: &Tensor, num_groups: usize) -> Tensor {
 
 /// [`group_norm`] with `weight`, `bias` and `eps`.
 #[track_caller]
-pub fn group_norm_with(
-    input: &Tensor,
-    num_groups: usize,
-    options: impl FnOnce(NormOptions) -> NormOptions,
-) -> Tensor {
+pub fn group_norm_with(input: &Tensor, num_groups: usize, options: impl FnOnce(NormOptions) -> NormOptions) -> Tensor {
     let o = options(NormOptions::default());
     ops::group_norm(input, num_groups, o.weight.as_ref(), o.bias.as_ref(), o.eps).or_panic()
 }
@@ -116,4 +112,11 @@ pub fn rms_norm(input: &Tensor, normalized_shape: impl IntoShape, weight: Option
 #[track_caller]
 pub fn normalize(input: &Tensor, p: f64, dim: i64) -> Tensor {
     ops::normalize(input, p, &[dim], 1e-12).or_panic()
+}
+
+/// x / (k + α · mean x²)^β over `size` neighbouring channels: `F.local_response_norm(input, size, alpha, beta, k)`. PyTorch's
+/// defaults are 1e-4, 0.75 and 1.
+#[track_caller]
+pub fn local_response_norm(input: &Tensor, size: i64, alpha: f64, beta: f64, k: f64) -> Tensor {
+    ops::local_response_norm(input, size, alpha, beta, k).or_panic()
 }

@@ -45,9 +45,8 @@ impl From<&str> for Nonlinearity {
     #[track_caller]
     fn from(name: &str) -> Self {
         match name {
-            "linear" | "conv1d" | "conv2d" | "conv3d" | "conv_transpose1d" | "conv_transpose2d" | "conv_transpose3d" => {
-                Nonlinearity::Linear
-            }
+            "linear" | "conv1d" | "conv2d" | "conv3d" | "conv_transpose1d" | "conv_transpose2d"
+            | "conv_transpose3d" => Nonlinearity::Linear,
             "sigmoid" => Nonlinearity::Sigmoid,
             "tanh" => Nonlinearity::Tanh,
             "relu" => Nonlinearity::ReLU,

@@ -38,7 +38,7 @@ fn resample_normal(x: &Tensor, mean: f64, std: f64, a: f64, b: f64, generator: O
     let bound = |v: f64| x.new_empty(()).fill_(v).item();
     let (low, high) = (bound(a), bound(b));
     loop {
-        let outside = kept.lt(low).logical_or(&kept.gt(high));
+        let outside = kept.lt(low).logical_or(kept.gt(high));
         if !any(&outside) {
             return kept;
         }
@@ -59,7 +59,7 @@ fn accept_uniform(x: &Tensor, mean: f64, std: f64, a: f64, b: f64, generator: Op
     while any(&pending) {
         let candidates = uniform_from_(&x.empty_like(), a, b, generator);
         kept = ops::where_(&pending, &candidates, &kept).or_panic();
-        pending = pending.logical_and(&accepted(&candidates).logical_not());
+        pending = pending.logical_and(accepted(&candidates).logical_not());
     }
     kept
 }

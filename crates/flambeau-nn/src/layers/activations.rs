@@ -3,8 +3,8 @@
 use super::{Activation, ActivationFunction};
 use crate::options::options;
 use flambeau_autograd::{OrPanic, Tensor, ops};
-use flambeau_tensor::print::py_float;
 use flambeau_tensor::Scalar;
+use flambeau_tensor::print::py_float;
 
 /// A number as Python prints it: `2`, `2.0`.
 fn py(number: Scalar) -> String {
@@ -130,7 +130,12 @@ impl ActivationFunction for LeakyReLUOptions {
     const NAME: &'static str = "LeakyReLU";
     #[track_caller]
     fn apply(&self, x: &Tensor) -> Tensor {
-        if self.inplace { ops::leaky_relu_(x, self.negative_slope.to_f64()) } else { ops::leaky_relu(x, self.negative_slope.to_f64()) }.or_panic()
+        if self.inplace {
+            ops::leaky_relu_(x, self.negative_slope.to_f64())
+        } else {
+            ops::leaky_relu(x, self.negative_slope.to_f64())
+        }
+        .or_panic()
     }
     fn extra_repr(&self) -> String {
         format!("negative_slope={}{}", py(self.negative_slope), in_place_suffix(self.inplace))

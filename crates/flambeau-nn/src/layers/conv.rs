@@ -1,8 +1,8 @@
 //! Convolutions.
 
 use super::{Lengths, Padding, PaddingMode, Place, py_tuple, weight_and_bias};
-use crate::{Forward, Module, ModuleState, Parameter};
 use crate::options::options;
+use crate::{Forward, Module, ModuleState, Parameter};
 use flambeau_autograd::{OrPanic, Tensor, ops};
 use flambeau_tensor::{DType, Device};
 
@@ -146,10 +146,8 @@ impl<const D: usize> Forward for Conv<D> {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
         let o = &self.options;
-        let options = ops::ConvOptions::default()
-            .stride(o.stride.each())
-            .dilation(o.dilation.each())
-            .groups(o.groups as i64);
+        let options =
+            ops::ConvOptions::default().stride(o.stride.each()).dilation(o.dilation.each()).groups(o.groups as i64);
         let conv = match D {
             1 => ops::conv1d,
             2 => ops::conv2d,

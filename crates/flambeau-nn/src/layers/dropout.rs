@@ -42,11 +42,7 @@ impl<K: DropoutKind> DropoutLayer<K> {
     /// When p is no probability.
     #[track_caller]
     pub fn new(p: f64) -> Self {
-        assert!(
-            (0.0..=1.0).contains(&p),
-            "dropout probability has to be between 0 and 1, but got {}",
-            py_float(p)
-        );
+        assert!((0.0..=1.0).contains(&p), "dropout probability has to be between 0 and 1, but got {}", py_float(p));
         DropoutLayer { p, inplace: false, kind: PhantomData, state: ModuleState::new() }
     }
 

@@ -2,8 +2,8 @@
 
 use super::{Place, py_bool};
 use crate::init;
-use crate::{Forward, Module, ModuleState, Parameter};
 use crate::options::options;
+use crate::{Forward, Module, ModuleState, Parameter};
 use flambeau_autograd::{OrPanic, Tensor, no_grad, ops};
 use flambeau_tensor::print::py_float;
 use flambeau_tensor::{DType, Device};
@@ -111,8 +111,7 @@ impl Forward for Embedding {
         if let Some(norm) = o.max_norm {
             ops::embedding_renorm_(&self.weight, x, norm, o.norm_type).or_panic();
         }
-        let options =
-            ops::EmbeddingOptions { padding_idx: o.padding_idx, scale_grad_by_freq: o.scale_grad_by_freq };
+        let options = ops::EmbeddingOptions { padding_idx: o.padding_idx, scale_grad_by_freq: o.scale_grad_by_freq };
         ops::embedding(&self.weight, x, options).or_panic()
     }
 }

@@ -1,9 +1,9 @@
 //! Affine maps.
 
 use super::{Place, py_bool, weight_and_bias};
-use crate::{Forward, Module, ModuleState, Parameter};
-use crate::options::options;
 use crate::init;
+use crate::options::options;
+use crate::{Forward, Module, ModuleState, Parameter};
 use flambeau_autograd::{OrPanic, Tensor, ops};
 use flambeau_tensor::{DType, Device};
 
@@ -43,11 +43,7 @@ impl Linear {
 
     /// With options: `bias`, `dtype`, `device`.
     #[track_caller]
-    pub fn with(
-        in_features: usize,
-        out_features: usize,
-        options: impl FnOnce(LinearOptions) -> LinearOptions,
-    ) -> Self {
+    pub fn with(in_features: usize, out_features: usize, options: impl FnOnce(LinearOptions) -> LinearOptions) -> Self {
         let o = options(LinearOptions::default());
         let place = Place::new(o.dtype, o.device);
         let (weight, bias) = weight_and_bias(&[out_features, in_features], o.bias.then_some(out_features), place);

@@ -68,11 +68,7 @@ impl Place {
 /// A weight and maybe a bias of linear maps and convolutions with PyTorch's initial numbers: the weight uniform over
 /// ±1/√fan_in (as `kaiming_uniform_` with a = √5), then the bias over the same bounds.
 #[track_caller]
-pub(crate) fn weight_and_bias(
-    shape: &[usize],
-    bias: Option<usize>,
-    place: Place,
-) -> (Parameter, Option<Parameter>) {
+pub(crate) fn weight_and_bias(shape: &[usize], bias: Option<usize>, place: Place) -> (Parameter, Option<Parameter>) {
     let weight = Parameter::new(&place.zeros(shape));
     let bias = bias.map(|n| Parameter::new(&place.zeros(&[n])));
     init::kaiming_uniform_with_(&weight, |o| o.a(5f64.sqrt()));

@@ -56,10 +56,7 @@ impl LayerNorm {
 
     /// With options: `eps`, `elementwise_affine`, `bias`, `dtype`, `device`.
     #[track_caller]
-    pub fn with(
-        normalized_shape: impl IntoShape,
-        options: impl FnOnce(LayerNormOptions) -> LayerNormOptions,
-    ) -> Self {
+    pub fn with(normalized_shape: impl IntoShape, options: impl FnOnce(LayerNormOptions) -> LayerNormOptions) -> Self {
         let (shape, options) = (lengths(normalized_shape), options(LayerNormOptions::default()));
         let place = Place::new(options.dtype, options.device);
         let affine = options.elementwise_affine;

@@ -1,8 +1,8 @@
 //! Layers that only change the shape.
 
 use super::{Activation, ActivationFunction, py_tuple};
-use crate::{Forward, Module, ModuleState};
 use crate::options::options;
+use crate::{Forward, Module, ModuleState};
 use flambeau_autograd::Tensor;
 
 options! {

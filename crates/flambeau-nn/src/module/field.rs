@@ -105,8 +105,28 @@ macro_rules! plain {
     )*};
 }
 plain!(
-    (), bool, char, u8, u16, u32, u64, usize, i8, i16, i32, i64, isize, f32, f64, String, &'static str, Tensor, DType, Device,
-    Scalar, Generator
+    (),
+    bool,
+    char,
+    u8,
+    u16,
+    u32,
+    u64,
+    usize,
+    i8,
+    i16,
+    i32,
+    i64,
+    isize,
+    f32,
+    f64,
+    String,
+    &'static str,
+    Tensor,
+    DType,
+    Device,
+    Scalar,
+    Generator
 );
 
 impl<A: Plain, B: Plain> Field for (A, B) {

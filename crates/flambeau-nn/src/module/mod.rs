@@ -6,6 +6,8 @@ mod parameter;
 mod repr;
 mod state;
 mod state_dict;
+#[cfg(test)]
+mod tests;
 
 pub use field::{Field, Kind, Members, Plain};
 pub use forward::Forward;
@@ -62,7 +64,9 @@ pub trait Module: Any + Send + Sync {
 
     /// Every parameter, each once, under the first of its names: `named_parameters()`.
     fn named_parameters(&self) -> Vec<(String, Tensor)> {
-        unique(self.as_module(), |members| members.parameters.iter().map(|(n, p)| (n.clone(), p.tensor().clone())).collect())
+        unique(self.as_module(), |members| {
+            members.parameters.iter().map(|(n, p)| (n.clone(), p.tensor().clone())).collect()
+        })
     }
 
     /// Every buffer, each once: `buffers()`.

@@ -6,12 +6,8 @@ use flambeau_autograd::Tensor;
 /// `Name(extra)`, with a line per child where there are children.
 pub(crate) fn module(module: &dyn Module) -> String {
     let extra = module.extra_repr();
-    let children: Vec<String> = module
-        .members()
-        .children
-        .iter()
-        .map(|(name, child)| format!("({name}): {}", indent(&child.repr())))
-        .collect();
+    let children: Vec<String> =
+        module.members().children.iter().map(|(name, child)| format!("({name}): {}", indent(&child.repr()))).collect();
     let extra: Vec<&str> = if extra.is_empty() { Vec::new() } else { extra.split('\n').collect() };
     let body = match (&extra[..], &children[..]) {
         ([], []) => String::new(),
@@ -36,9 +32,10 @@ pub(crate) fn list(module: &dyn Module, kind: Kind) -> String {
         return format!("{}()", module.type_name());
     }
     if kind == Kind::Parameter {
-        let lines = members.parameters.iter().map(|(name, p)| {
-            format!("    ({name}): Parameter containing: [{} of size {}]", p.dtype(), sizes(p))
-        });
+        let lines = members
+            .parameters
+            .iter()
+            .map(|(name, p)| format!("    ({name}): Parameter containing: [{} of size {}]", p.dtype(), sizes(p)));
         return format!("{}(\n{}\n)", module.type_name(), lines.collect::<Vec<_>>().join("\n"));
     }
     let mut blocks: Vec<(usize, usize, String)> = Vec::new();

@@ -167,7 +167,8 @@ impl LambdaLR {
     #[track_caller]
     pub fn with_groups(optimizer: &Optimizer, factors: Vec<Box<dyn Fn(i64) -> f64 + Send + Sync>>) -> LRScheduler {
         let groups = optimizer.param_groups().len();
-        check(factors.len() == groups, || format!("Expected {groups} lr_lambdas, but got {}", factors.len())).or_panic();
+        check(factors.len() == groups, || format!("Expected {groups} lr_lambdas, but got {}", factors.len()))
+            .or_panic();
         LRScheduler::new(optimizer, move |m| m.base_lr * factors[m.group](m.epoch))
     }
 }

@@ -2,6 +2,7 @@
 
 use flambeau_autograd::ops::{
     self, AvgPoolOptions, ConvOptions, ConvTransposeOptions, InterpolateOptions, MaxPoolOptions, PadOptions, Padding,
+    UnfoldOptions,
 };
 use flambeau_autograd::{Result, Tensor};
 
@@ -60,7 +61,9 @@ fn avg_pool(a: &Args, f: fn(&Tensor, &[i64], &AvgPoolOptions) -> Result<Tensor>)
     one(f(a.x()?, &a.ints(1, "kernel_size")?, &options))
 }
 
-fn max_pool(a: &Args, f: fn(&Tensor, &[i64], &MaxPoolOptions) -> Result<(Tensor, Tensor)>) -> CallResult {
+type MaxPool = fn(&Tensor, &[i64], &MaxPoolOptions) -> Result<(Tensor, Tensor)>;
+
+fn max_pool(a: &Args, f: MaxPool) -> CallResult {
     let mut options = MaxPoolOptions::default();
     if let Some(stride) = a.opt_ints(2, "stride")?.filter(|s| !s.is_empty()) {
         options = options.stride(stride);
@@ -114,7 +117,22 @@ fn interpolate(a: &Args) -> CallResult {
     one(ops::interpolate(a.x()?, &options))
 }
 
+fn unfold(a: &Args) -> CallResult {
+    let mut options = UnfoldOptions::default();
+    if let Some(dilation) = a.opt_ints(2, "dilation")? {
+        options = options.dilation(dilation);
+    }
+    if let Some(padding) = a.opt_ints(3, "padding")? {
+        options = options.padding(padding);
+    }
+    if let Some(stride) = a.opt_ints(4, "stride")? {
+        options = options.stride(stride);
+    }
+    one(ops::im2col(a.x()?, &a.ints(1, "kernel_size")?, &options))
+}
+
 pub(super) const ROWS: &[OpInfo] = &[
+    OpInfo::general("nn.functional.unfold", unfold),
     OpInfo::general("nn.functional.interpolate.bilinear", interpolate),
     OpInfo::general("nn.functional.interpolate.linear", interpolate),
     OpInfo::general("nn.functional.interpolate.nearest", interpolate),

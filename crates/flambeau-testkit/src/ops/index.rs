@@ -60,9 +60,7 @@ pub(super) const ROWS: &[OpInfo] = &[
         let indices: Vec<Option<&Tensor>> = tensors.iter().map(Some).collect();
         one(ops::index_put(a.x()?, &indices, a.tensor(2, "values")?, a.bool(3, "accumulate", false)?))
     }),
-    OpInfo::general("index_select", |a| {
-        one(ops::index_select(a.x()?, a.need_int(1, "dim")?, a.tensor(2, "index")?))
-    }),
+    OpInfo::general("index_select", |a| one(ops::index_select(a.x()?, a.need_int(1, "dim")?, a.tensor(2, "index")?))),
     OpInfo::general("masked_fill", |a| one(ops::masked_fill(a.x()?, a.tensor(1, "mask")?, a.operand(2, "value")?))),
     OpInfo::general("masked_scatter", |a| {
         one(ops::masked_scatter(a.x()?, a.tensor(1, "mask")?, a.tensor(2, "source")?))

@@ -21,9 +21,7 @@ pub(super) const ROWS: &[OpInfo] = &[
         }
         Ok(ops::meshgrid(&tensors, a.opt_str(99, "indexing")?.unwrap_or("ij"))?)
     }),
-    OpInfo::general("movedim", |a| {
-        one(ops::movedim(a.x()?, &a.ints(1, "source")?, &a.ints(2, "destination")?))
-    }),
+    OpInfo::general("movedim", |a| one(ops::movedim(a.x()?, &a.ints(1, "source")?, &a.ints(2, "destination")?))),
     OpInfo::general("repeat", |a| one(ops::repeat(a.x()?, &a.ints(1, "repeats")?))),
     OpInfo::general("repeat_interleave", |a| {
         // The length of the result is only a hint for devices that cannot read the repeats.

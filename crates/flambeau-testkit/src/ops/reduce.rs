@@ -78,7 +78,11 @@ pub(super) const ROWS: &[OpInfo] = &[
     OpInfo::general("prod", |a| {
         let dtype = a.opt_dtype(3, "dtype")?;
         one(ops::prod(a.x()?, a.opt_int(1, "dim")?, a.bool(2, "keepdim", false)?, dtype))
-    }),
+    })
+    .differs(&[
+        (36, "PyTorch divides the product by each element, inf / inf; here the others are multiplied"),
+        (37, "PyTorch divides the product by each element, inf / inf; here the others are multiplied"),
+    ]),
     OpInfo::general("std", |a| {
         let (dims, correction, keepdim) = spread(a)?;
         one(ops::std(a.x()?, &dims, correction, keepdim))

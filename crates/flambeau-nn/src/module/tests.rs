@@ -1,0 +1,156 @@
+use crate::{self as nn, Buffer, Forward, Module, ModuleState, Parameter, Sequential, StateDict};
+use flambeau_autograd::{Tensor, ones, tensor, zeros};
+use flambeau_tensor::DType;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+#[derive(Module)]
+struct Net {
+    scale: Parameter,
+    fc1: nn::Linear,
+    blocks: Vec<nn::Linear>,
+    extra: Option<nn::Dropout>,
+    sizes: Vec<usize>,
+    steps: Buffer,
+    scratch: Buffer,
+    #[module(skip)]
+    _log: std::sync::OnceLock<()>,
+    tied: Parameter,
+}
+
+fn net() -> Net {
+    let scale = Parameter::new(&ones([2]));
+    Net {
+        tied: scale.clone(),
+        scale,
+        fc1: nn::Linear::new(2, 2),
+        blocks: vec![nn::Linear::new(2, 2), nn::Linear::new(2, 2)],
+        extra: Some(nn::Dropout::new(0.5)),
+        sizes: vec![1, 2],
+        steps: Buffer::new(&zeros([1])),
+        scratch: Buffer::non_persistent(&zeros([1])),
+        _log: std::sync::OnceLock::new(),
+    }
+}
+
+impl Forward for Net {
+    fn forward(&self, x: &Tensor) -> Tensor {
+        assert_eq!(self.sizes, [1, 2]);
+        let x = self.blocks.iter().fold(self.fc1.call(x), |x, block| block.call(&x)).mul(&*self.scale);
+        self.extra.as_ref().map_or(x.clone(), |dropout| dropout.call(&x))
+    }
+}
+
+#[test]
+fn members_come_in_pytorchs_order_and_shared_ones_once() {
+    let net = net();
+    let names: Vec<String> = net.named_parameters().into_iter().map(|(name, _)| name).collect();
+    let blocks = ["fc1.weight", "fc1.bias", "blocks.0.weight", "blocks.0.bias", "blocks.1.weight", "blocks.1.bias"];
+    assert_eq!(names, [&["scale"][..], &blocks].concat());
+    let state = net.state_dict();
+    assert!(state.keys().eq(["scale", "tied", "steps"].into_iter().chain(blocks)));
+    assert_eq!(net.named_buffers().len(), 2);
+    assert_eq!(net.num_parameters(), 2 + 3 * 6);
+    // The state dict shares the module's memory.
+    state["tied"].fill_(3);
+    assert_eq!(net.scale.to_vec::<f32>(), [3.0, 3.0]);
+    let modules: Vec<String> = net.named_modules().into_iter().map(|(name, _)| name).collect();
+    assert_eq!(modules, ["", "fc1", "blocks", "blocks.0", "blocks.1", "extra"]);
+}
+
+#[test]
+fn print_is_pythons() {
+    let linear = "Linear(in_features=2, out_features=2, bias=True)";
+    assert_eq!(
+        net().to_string(),
+        format!(
+            "Net(\n  (fc1): {linear}\n  (blocks): ModuleList(\n    (0-1): 2 x {linear}\n  )\n  \
+             (extra): Dropout(p=0.5, inplace=False)\n)"
+        )
+    );
+    assert_eq!(Sequential::default().to_string(), "Sequential()");
+    let parameter = Parameter::new(&tensor([1.0, 2.0]));
+    assert_eq!(parameter.to_string(), "Parameter containing:\ntensor([1., 2.], requires_grad=True)");
+}
+
+#[test]
+fn loading_reports_what_pytorch_reports() {
+    // net = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 3)); net.load_state_dict({...})
+    let net = Sequential::new((nn::Linear::new(2, 2), nn::Linear::new(2, 3)));
+    let state: StateDict =
+        [("0.weight", zeros([2, 2])), ("1.weight", zeros([2, 2])), ("1.bias", ones([3])), ("x.y", ones([1]))]
+            .into_iter()
+            .map(|(name, t)| (name.to_owned(), t))
+            .collect();
+    assert_eq!(
+        net.load_state_dict(&state).unwrap_err().to_string(),
+        "Error(s) in loading state_dict for Sequential:\n\tMissing key(s) in state_dict: \"0.bias\". \n\tUnexpected key(s) in \
+         state_dict: \"x.y\". \n\tsize mismatch for 1.weight: copying a param with shape torch.Size([2, 2]) from checkpoint, \
+         the shape in current model is torch.Size([3, 2])."
+    );
+    assert_eq!(net.state_dict()["1.bias"].to_vec::<f32>(), [1.0; 3], "what fits is loaded");
+    let mut partial = net.state_dict();
+    partial.remove("0.bias");
+    let report = net.load_state_dict_with(&partial, false).unwrap();
+    assert_eq!((report.missing_keys, report.unexpected_keys), (vec!["0.bias".to_owned()], Vec::new()));
+}
+
+#[test]
+fn modes_gradients_and_dtypes_reach_every_part() {
+    let net = net();
+    let weight = net.fc1.weight.clone();
+    assert!(net.training());
+    net.eval();
+    assert!(!net.training() && net.modules().iter().filter_map(|m| m.state()).all(|s| !s.training()));
+    net.call(&ones([3, 2])).sum().backward();
+    assert!(weight.grad().is_some());
+    net.zero_grad();
+    assert!(weight.grad().is_none());
+    let net = net.to(DType::F64);
+    assert_eq!((weight.dtype(), net.steps.dtype()), (DType::F64, DType::F64));
+    net.call(&ones([3, 2]).to(DType::F64)).sum().backward();
+    assert_eq!(weight.grad().unwrap().dtype(), DType::F64);
+    net.requires_grad_(false);
+    assert!(!net.call(&ones([3, 2]).to(DType::F64)).requires_grad());
+    let mut seen = Vec::new();
+    net.apply(|m| seen.push(m.is::<nn::Linear>()));
+    assert_eq!(seen, [true, true, true, false, false, false], "children first");
+}
+
+#[test]
+fn hooks_see_and_replace_until_they_are_removed() {
+    let relu = nn::ReLU::new();
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counted = calls.clone();
+    let handle = relu.register_forward_hook(move |module, input, output| {
+        assert_eq!((module.type_name(), input.numel()), ("ReLU", 2));
+        counted.fetch_add(1, Ordering::Relaxed);
+        Some(output.mul(10.0))
+    });
+    let before = relu.register_forward_pre_hook(|_, input| Some(input.add(1.0)));
+    let x = tensor([-3.0, 1.0]);
+    assert_eq!(relu.call(&x).to_vec::<f32>(), [0.0, 20.0]);
+    assert_eq!(relu.forward(&x).to_vec::<f32>(), [0.0, 1.0], "forward runs no hooks");
+    handle.remove();
+    before.remove();
+    assert_eq!(relu.call(&x).to_vec::<f32>(), [0.0, 1.0]);
+    assert_eq!(calls.load(Ordering::Relaxed), 1);
+}
+
+#[test]
+fn a_struct_with_a_state_field_has_its_own_flag_and_hooks() {
+    #[derive(Module)]
+    struct Doubler {
+        state: ModuleState,
+    }
+    impl Forward for Doubler {
+        fn forward(&self, x: &Tensor) -> Tensor {
+            if self.training() { x.mul(2.0) } else { x.clone() }
+        }
+    }
+    let net = Sequential::new((Doubler { state: ModuleState::new() }, nn::Identity::new()));
+    assert_eq!(net.call(&ones([1])).item(), 2.0);
+    net.eval();
+    assert_eq!(net.call(&ones([1])).item(), 1.0);
+    assert!(net[0].as_module().is::<Doubler>());
+}
