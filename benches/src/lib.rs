@@ -8,7 +8,7 @@ use torch::{Tensor, optim};
 pub struct MlpStep {
     model: nn::Sequential,
     criterion: nn::CrossEntropyLoss,
-    optimizer: optim::Adam,
+    optimizer: optim::Optimizer,
     images: Tensor,
     labels: Tensor,
 }
@@ -63,7 +63,7 @@ impl Forward for Cnn {
 pub struct CnnStep {
     model: Cnn,
     criterion: nn::L1Loss,
-    optimizer: optim::SGD,
+    optimizer: optim::Optimizer,
     images: Tensor,
     targets: Tensor,
 }

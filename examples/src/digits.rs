@@ -85,5 +85,5 @@ fn cache() -> PathBuf {
 pub fn accuracy(model: &impl Forward, images: &Tensor, labels: &Tensor, device: Device) -> f64 {
     let _guard = torch::no_grad();
     let predicted = model.call(&images.to(device).float().div(255)).argmax_dim(1, false);
-    predicted.eq(&labels.to(device)).float().mean().item()
+    predicted.eq(labels.to(device)).float().mean().item()
 }

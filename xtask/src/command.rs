@@ -23,13 +23,6 @@ fn describe(command: &Command) -> String {
     words.map(|w| w.to_string_lossy()).collect::<Vec<_>>().join(" ")
 }
 
-/// Runs a command whose output the user sees.
-pub fn show(mut command: Command) -> Result<()> {
-    println!("$ {}", describe(&command));
-    let status = command.status()?;
-    if status.success() { Ok(()) } else { Err(format!("{}: {status}", describe(&command)).into()) }
-}
-
 /// Runs a command, shows its standard output as it comes and returns it.
 pub fn tee(mut command: Command) -> Result<String> {
     use std::io::{BufRead, BufReader};

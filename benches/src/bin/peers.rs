@@ -46,9 +46,13 @@ fn main() {
     let w = torch::randn([64, 64, 3, 3]);
     time("conv2d [16,64,56,56]×[64,64,3,3]", 1.0, || drop(black_box(F::conv2d(&x, &w, None))));
     let step = MlpStep::new(64);
-    time("SimpleNN step, batch 64", 2.0, || drop(black_box(step.run())));
+    time("SimpleNN step, batch 64", 2.0, || {
+        black_box(step.run());
+    });
     for batch in [1, 64] {
         let step = CnnStep::new(batch);
-        time(&format!("CNN step, batch {batch}"), 2.0, || drop(black_box(step.run())));
+        time(&format!("CNN step, batch {batch}"), 2.0, || {
+            black_box(step.run());
+        });
     }
 }

@@ -435,7 +435,7 @@ mod tests {
             }
         }));
         let here = line!() + 1;
-        let outcome = std::panic::catch_unwind(|| add(&tensor([1.0, 2.0]), &tensor([1.0, 2.0, 3.0])));
+        let outcome = std::panic::catch_unwind(|| add(&tensor([1.0, 2.0]), tensor([1.0, 2.0, 3.0])));
         std::panic::set_hook(hook);
         assert!(outcome.is_err());
         assert_eq!(*line.lock().unwrap(), here);

@@ -50,10 +50,8 @@ pub(crate) enum Function {
     Accumulate(Tensor),
 }
 
-enum Saved {
-    Live(SmallVec<[SavedTensor; 3]>),
-    Freed,
-}
+/// What a node keeps; `None` once it was freed.
+type Saved = Option<SmallVec<[SavedTensor; 2]>>;
 
 /// An array as it was when the operation ran, with its place in the graph; never a tensor, which would own the node.
 #[derive(Clone)]
@@ -85,7 +83,7 @@ pub(crate) enum Save<'a> {
 pub struct Context<'a> {
     node: &'a Arc<Node>,
     grads: &'a [Option<Tensor>],
-    saved: SmallVec<[SavedTensor; 3]>,
+    saved: SmallVec<[SavedTensor; 2]>,
     freed: bool,
 }
 
@@ -173,7 +171,7 @@ impl Node {
             edges,
             routes_first: false,
             outputs: SmallVec::new(),
-            saved: Mutex::new(Saved::Live(SmallVec::new())),
+            saved: Mutex::new(Some(SmallVec::new())),
             function,
             hooks: Mutex::default(),
         }
@@ -196,8 +194,8 @@ impl Node {
     /// Runs the backward function on the outputs' gradients.
     pub(crate) fn run(self: &Arc<Self>, grads: &[Option<Tensor>], backward: &BackwardFn) -> Result<Grads> {
         let (saved, freed) = match &*lock(&self.saved) {
-            Saved::Live(saved) => (saved.clone(), false),
-            Saved::Freed => (SmallVec::new(), true),
+            Some(saved) => (saved.clone(), false),
+            None => (SmallVec::new(), true),
         };
         backward(&Context { node: self, grads, saved, freed })
     }
@@ -205,8 +203,8 @@ impl Node {
     /// Frees the saved tensors; a node that saved none can run again, as in PyTorch.
     pub(crate) fn free(&self) {
         let mut saved = lock(&self.saved);
-        if matches!(&*saved, Saved::Live(s) if !s.is_empty()) {
-            *saved = Saved::Freed;
+        if saved.as_ref().is_some_and(|s| !s.is_empty()) {
+            *saved = None;
         }
     }
 }
@@ -217,7 +215,7 @@ impl Drop for Node {
         let mut stack: Vec<Arc<Node>> = Vec::new();
         let node_edges = |node: &mut Node, stack: &mut Vec<Arc<Node>>| {
             stack.extend(node.edges.drain(..).flatten().map(|e| e.node));
-            if let Saved::Live(saved) = node.saved.get_mut().unwrap_or_else(PoisonError::into_inner) {
+            if let Some(saved) = node.saved.get_mut().unwrap_or_else(PoisonError::into_inner) {
                 stack.extend(saved.drain(..).filter_map(|s| match s.source {
                     Source::Input(edge) => Some(edge.node),
                     _ => None,
@@ -387,14 +385,14 @@ pub(crate) fn record_node(
             SavedTensor { array, version: 0, source: Source::Output(*i as u32) }
         }
     });
-    node.saved = Mutex::new(Saved::Live(saved.collect()));
+    node.saved = Mutex::new(Some(saved.collect()));
     Recorded { node, outputs_saved }
 }
 
 impl Recorded {
     /// Completes the node with the operation's results.
     pub(crate) fn finish(mut self, outputs: &[Array]) -> Arc<Node> {
-        if let Saved::Live(saved) = self.node.saved.get_mut().unwrap_or_else(PoisonError::into_inner) {
+        if let Some(saved) = self.node.saved.get_mut().unwrap_or_else(PoisonError::into_inner) {
             for (slot, i) in self.outputs_saved {
                 saved[slot].array = outputs[i as usize].clone();
                 saved[slot].version = outputs[i as usize].storage().version();

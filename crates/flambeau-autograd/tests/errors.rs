@@ -28,7 +28,7 @@ fn messages_are_pytorchs() {
         "element 0 of tensors does not require grad and does not have a grad_fn"
     );
     assert_eq!(
-        ops::add_(&tensor([1]), &tensor([0.5]), 1).unwrap_err().to_string(),
+        ops::add_(&tensor([1]), tensor([0.5]), 1).unwrap_err().to_string(),
         "result type Float can't be cast to the desired output type Long"
     );
 }

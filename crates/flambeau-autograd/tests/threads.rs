@@ -28,7 +28,7 @@ fn crossed_in_place_operations_finish() {
                         match k % 4 {
                             0 => drop(a.add_(&b)),
                             1 => drop(b.add_(&a)),
-                            2 => drop(a.slice(0, Some(1), None, 1).add_(&b.slice(0, Some(1), None, 1))),
+                            2 => drop(a.slice(0, Some(1), None, 1).add_(b.slice(0, Some(1), None, 1))),
                             // Guards conflict with writers: that is an error, not a wait.
                             _ if round % 2 == 0 => drop(std::panic::catch_unwind(|| a.as_slice::<f32>().len())),
                             _ => drop(ops::add(&a, &b)),

@@ -93,7 +93,7 @@ fn overlapping_memory_is_not_written_to() {
     y.slice(0, Some(1), None, 1).copy_(&y.slice(0, None, Some(4), 1));
     assert_eq!(y.to_vec::<i64>(), [0, 0, 1, 2, 3]);
     let z = arange(4);
-    z.slice(0, Some(1), None, 1).add_(&z.slice(0, None, Some(3), 1));
+    z.slice(0, Some(1), None, 1).add_(z.slice(0, None, Some(3), 1));
     assert_eq!(z.to_vec::<i64>(), [0, 1, 3, 5]);
 }
 

@@ -95,7 +95,7 @@ pub fn infer_shape(shape: &[i64], numel: usize) -> Result<Dims> {
     }
     let mut dims: Dims = shape.iter().map(|&d| d.max(0) as usize).collect();
     match inferred {
-        Some(i) if known > 0 && numel % known == 0 => dims[i] = numel / known,
+        Some(i) if known > 0 && numel.is_multiple_of(known) => dims[i] = numel / known,
         Some(_) if known == 0 && numel == 0 => {
             return Err(Error::runtime(format!(
                 "cannot reshape tensor of 0 elements into shape {shape:?} because the unspecified dimension size -1 can be \

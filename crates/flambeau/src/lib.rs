@@ -24,9 +24,9 @@
 //! This crate only re-exports the crates below it, laid out as `torch` is; `docs/porting.md` shows each rule, Python beside
 //! Rust.
 
+pub use flambeau_autograd::functions::*;
 pub use flambeau_autograd::ops::indexing::{Ellipsis, IntoIndex, NewAxis, slice};
 pub use flambeau_autograd::ops::{IntoDims, IntoShape, Operand};
-pub use flambeau_autograd::functions::*;
 pub use flambeau_autograd::{
     Error, GradModeGuard, Node, OrPanic, Result, Size, Tensor, arange, arange_range, empty, enable_grad, eye,
     from_slice, from_vec, full, is_grad_enabled, linspace, no_grad, ones, rand, randint, randn, randperm,

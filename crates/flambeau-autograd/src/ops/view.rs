@@ -106,7 +106,7 @@ pub(crate) fn strided_scatter(grad: &Tensor, view: &Strided, base: &Strided) -> 
         let index = positions(&counts, base, start)?;
         flambeau_tensor::ops::scatter(ScatterOp::Add, 0, &index, &ones.array(), &counts.array())?;
         let counts = counts.array().as_strided(&base.shape, &base.strides, base.offset - start)?;
-        out = crate::ops::div(&Tensor::from(out), &Tensor::from(counts))?.array().clone();
+        out = crate::ops::div(&Tensor::from(out), Tensor::from(counts))?.array().clone();
     }
     // In the graph of a second derivative this is a linear map whose transpose is the view itself.
     let (view, base) = (view.clone(), base.clone());
