@@ -1,11 +1,11 @@
-//! What may stand between the brackets of Python's `x[…]`, as Rust values: integers, ranges, [`slice`], `None`,
+//! What may stand between the brackets of Python's `x[…]`, as Rust values: integers, ranges, [`slice()`], `None`,
 //! [`Ellipsis`], bools, tensors, lists, and tuples of these.
 
 use crate::{Tensor, from_vec};
 use smallvec::SmallVec;
 use std::ops::{Range, RangeFrom, RangeFull, RangeInclusive, RangeTo, RangeToInclusive};
 
-/// Python's `start:end:step`; made by [`slice`].
+/// Python's `start:end:step`; made by [`slice()`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slice {
     pub(crate) start: Option<i64>,

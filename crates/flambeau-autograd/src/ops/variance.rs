@@ -164,7 +164,7 @@ pub fn var_mean(x: &Tensor, dims: &[i64], correction: f64, keepdim: bool) -> Res
     spread_mean("VarMeanBackward0", x, dims, correction, keepdim, false)
 }
 
-/// [`std`] and the mean: `torch.std_mean`.
+/// [`std()`] and the mean: `torch.std_mean`.
 ///
 /// # Errors
 /// For integers and bools.

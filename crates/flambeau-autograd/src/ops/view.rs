@@ -414,7 +414,7 @@ impl Tensor {
         t(self).or_panic()
     }
 
-    /// See [`slice`].
+    /// See [`slice()`].
     #[track_caller]
     pub fn slice(&self, dim: i64, start: Option<i64>, end: Option<i64>, step: i64) -> Tensor {
         slice(self, dim, start, end, step).or_panic()

@@ -63,13 +63,13 @@ pub struct ChannelNorm<K: NormKind, const D: usize> {
     num_features: usize,
     #[module(skip)]
     options: BatchNormOptions,
-    /// The scale, [channels].
+    /// The scale, `[channels]`.
     pub weight: Option<Parameter>,
-    /// The shift, [channels].
+    /// The shift, `[channels]`.
     pub bias: Option<Parameter>,
-    /// [channels].
+    /// `[channels]`.
     pub running_mean: Option<Buffer>,
-    /// [channels].
+    /// `[channels]`.
     pub running_var: Option<Buffer>,
     /// How many batches the running statistics have seen; int64.
     pub num_batches_tracked: Option<Buffer>,

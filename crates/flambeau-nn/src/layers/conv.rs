@@ -43,7 +43,7 @@ pub struct Conv<const D: usize> {
     options: ConvOptions<D>,
     /// [out_channels, in_channels / groups, kernel…].
     pub weight: Parameter,
-    /// [out_channels].
+    /// `[out_channels]`.
     pub bias: Option<Parameter>,
     state: ModuleState,
 }

@@ -44,7 +44,7 @@ pub struct ConvTranspose<const D: usize> {
     options: ConvTransposeOptions<D>,
     /// [in_channels, out_channels / groups, kernel…].
     pub weight: Parameter,
-    /// [out_channels].
+    /// `[out_channels]`.
     pub bias: Option<Parameter>,
     state: ModuleState,
 }

@@ -29,7 +29,7 @@ pub struct Linear {
     pub out_features: usize,
     /// [out, in].
     pub weight: Parameter,
-    /// [out].
+    /// `[out]`.
     pub bias: Option<Parameter>,
     state: ModuleState,
 }
@@ -75,7 +75,7 @@ pub struct Bilinear {
     pub out_features: usize,
     /// [out, in1, in2].
     pub weight: Parameter,
-    /// [out].
+    /// `[out]`.
     pub bias: Option<Parameter>,
     state: ModuleState,
 }

@@ -113,9 +113,9 @@ pub struct GroupNorm {
     num_channels: usize,
     #[module(skip)]
     options: GroupNormOptions,
-    /// The scale, [channels].
+    /// The scale, `[channels]`.
     pub weight: Option<Parameter>,
-    /// The shift, [channels].
+    /// The shift, `[channels]`.
     pub bias: Option<Parameter>,
     state: ModuleState,
 }
