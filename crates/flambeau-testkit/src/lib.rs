@@ -5,3 +5,11 @@ pub mod golden;
 pub mod opinfo;
 pub mod ops;
 pub mod runner;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/porting.md")]
+struct Porting;

@@ -1,13 +1,13 @@
 //! Resizing: nearest, (bi-, tri-)linear and area interpolation, and the shuffles between channels and pixels.
 
-use super::{adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d, permute, reshape, to_i64};
+use super::{adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d, permute, reshape, round, to_dtype, to_i64};
 use crate::error::{Error, Result};
 use crate::graph::record;
 use crate::{OrPanic, Tensor};
 use flambeau_tensor::backend::ResampleMode;
 use flambeau_tensor::ops::fill;
 use flambeau_tensor::print::py_float;
-use flambeau_tensor::{Array, Dims, Scalar};
+use flambeau_tensor::{Array, DType, Dims, Scalar};
 use smallvec::{SmallVec, smallvec};
 
 /// How `F.interpolate` finds values between elements.
@@ -154,6 +154,10 @@ impl InterpolateOptions {
 /// Resizes the spatial dimensions of `[n, c, …]` (one to three of them) to `size`, or by `scale_factor`: `F.interpolate`.
 pub fn interpolate(x: &Tensor, options: &InterpolateOptions) -> Result<Tensor> {
     let mode = options.mode;
+    if x.dtype() == DType::U8 && mode != InterpolateMode::Area {
+        // Pixels: computed in f32 and rounded to the nearest byte.
+        return to_dtype(&round(&interpolate(&to_dtype(x, DType::F32)?, options)?)?, DType::U8);
+    }
     if matches!(mode, InterpolateMode::Nearest | InterpolateMode::Area) && options.align_corners.is_some() {
         return Err(Error::value(
             "align_corners option can only be set with the interpolating modes: linear | bilinear | bicubic | trilinear",

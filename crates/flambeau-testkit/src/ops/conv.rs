@@ -131,9 +131,11 @@ fn unfold(a: &Args) -> CallResult {
     one(ops::im2col(a.x()?, &a.ints(1, "kernel_size")?, &options))
 }
 
+const FIXED_POINT: &str = "PyTorch weighs bytes in fixed point; here they are computed in f32 and rounded";
+
 pub(super) const ROWS: &[OpInfo] = &[
     OpInfo::general("nn.functional.unfold", unfold),
-    OpInfo::general("nn.functional.interpolate.bilinear", interpolate),
+    OpInfo::general("nn.functional.interpolate.bilinear", interpolate).differs(&[(21, FIXED_POINT), (22, FIXED_POINT)]),
     OpInfo::general("nn.functional.interpolate.linear", interpolate),
     OpInfo::general("nn.functional.interpolate.nearest", interpolate),
     OpInfo::general("nn.functional.pixel_shuffle", |a| {

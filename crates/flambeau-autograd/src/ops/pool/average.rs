@@ -6,10 +6,10 @@ use crate::Tensor;
 use crate::error::{Error, Result};
 use crate::graph::{Save, record};
 use crate::ops::window::Sizes;
-use crate::ops::{IntoDims, squeeze, unsqueeze};
-use flambeau_tensor::Scalar;
+use crate::ops::{IntoDims, squeeze, to_dtype, trunc, unsqueeze};
 use flambeau_tensor::backend::{AvgPoolDivisor, PoolGeometry};
 use flambeau_tensor::ops::fill;
+use flambeau_tensor::{DType, Scalar};
 use smallvec::smallvec;
 
 /// Keyword arguments of `F.avg_pool1d`, `F.avg_pool2d` and `F.avg_pool3d`.
@@ -118,6 +118,11 @@ fn avg_pool(
 ) -> Result<Tensor> {
     if options.divisor_override == Some(0) {
         return Err(Error::runtime("divisor must be not zero"));
+    }
+    if x.dtype() == DType::I64 {
+        // Integer division truncates; sums are exact in f64 up to 2⁵³.
+        let mean = avg_pool(&to_dtype(x, DType::F64)?, kernel, options, ndim, function, name)?;
+        return to_dtype(&trunc(&mean)?, DType::I64);
     }
     let windows = Windows {
         name: function,
