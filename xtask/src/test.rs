@@ -6,14 +6,17 @@ use crate::command::{Result, cargo, tee};
 const NARROWER_LEVELS: [&str; 2] = ["portable", "avx2"];
 
 pub fn run() -> Result<()> {
-    let mut output = tee(cargo(&["test", "--workspace", "--", "--nocapture"]))?;
+    let mut command = cargo(&["test", "--workspace", "--no-fail-fast", "--quiet", "--", "--nocapture"]);
+    // Tests that expect a panic print its message; their stack traces would bury the rest.
+    command.env("RUST_BACKTRACE", "0");
+    let mut output = tee(command)?;
     for level in NARROWER_LEVELS {
         if level == "avx2" && !has_avx2() {
             println!("skipped: this machine has no AVX2");
             continue;
         }
         println!("kernels under FLAMBEAU_SIMD={level}");
-        let mut command = cargo(&["test", "--package", "flambeau-cpu", "--lib", "--tests"]);
+        let mut command = cargo(&["test", "--package", "flambeau-cpu", "--quiet", "--lib", "--tests"]);
         command.env("FLAMBEAU_SIMD", level);
         output.push_str(&tee(command)?);
     }

@@ -20,7 +20,10 @@ fn messages_are_pytorchs() {
         ops::sum(&a, &[2], false, None).unwrap_err().to_string(),
         "Dimension out of range (expected to be in range of [-2, 1], but got 2)"
     );
-    assert_eq!(ops::select(&a, 0, 2).unwrap_err().to_string(), "index 2 is out of bounds for dimension 0 with size 2");
+    assert_eq!(
+        ops::select(&a, 0, 2).unwrap_err().to_string(),
+        "select(): index 2 out of range for tensor of size [2, 3] at dimension 0"
+    );
     let x = leaf(&[1.0, 2.0]);
     assert_eq!(backward(&[&x], &[None], false, false), Err(Error::NonScalarBackward));
     assert_eq!(

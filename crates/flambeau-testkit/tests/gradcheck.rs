@@ -62,6 +62,7 @@ fn check_all(what: &str, skip: fn(&OpInfo) -> Option<&'static str>, function: Ch
         }
     }
     println!("{what}: {checked} cases of {ops} operations, {} fail", failures.len());
+    println!("count: {checked} {what} cases");
     for failure in &failures {
         println!("    {failure}");
     }

@@ -426,7 +426,7 @@ fn run_all<C>(what: &str, cases: &[C], name: impl Fn(&C) -> String, check: impl 
         }
     }
     std::panic::set_hook(hook);
-    println!("{} of {} goldens of {what} agree", cases.len() - failures.len(), cases.len());
+    println!("count: {} goldens of {what} agree with PyTorch", cases.len() - failures.len());
     assert!(failures.is_empty(), "{} failed:\n{}", failures.len(), failures.join("\n"));
 }
 
