@@ -6,6 +6,7 @@
 use clap::Parser;
 use std::error::Error;
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::time::Instant;
 use torch::nn::{self, Forward, Module};
 use torch::utils::data::DataLoader;
@@ -63,12 +64,22 @@ impl Forward for SimpleNN {
     }
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let options = Options::parse();
+fn main() -> ExitCode {
+    match run(&Options::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("mnist: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(options: &Options) -> Result<(), Box<dyn Error>> {
+    torch::check_device(options.device)?;
     torch::manual_seed(options.seed);
     match digits::find(options.data.as_deref())? {
-        Source::Files(parts) => train(&options, *parts),
-        Source::Drawn(parts) => train(&options, *parts),
+        Source::Files(parts) => train(options, *parts),
+        Source::Drawn(parts) => train(options, *parts),
     }
 }
 

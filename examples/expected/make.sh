@@ -10,5 +10,8 @@ done
 # The synthetic digits come from the library; PyTorch trains on the same bytes.
 digits=$(mktemp -d)
 cargo run --release --quiet --package flambeau-examples --bin dump_digits -- "$digits"
-"$python" mnist.py "$digits" 0 2 | grep '^Epoch' >mnist_synthetic.txt
+"$python" mnist.py "$digits" 0 2 2>/dev/null >mnist_synthetic.txt
+for seed in 0 1 2 3; do
+    "$python" mnist.py "$digits" "$seed" 1 2>&1 >/dev/null
+done >first_losses.txt
 rm -r "$digits"

@@ -23,6 +23,14 @@ pub fn backend(device: Device) -> Result<&'static dyn Backend> {
     }
 }
 
+/// Tells whether this build and this machine have a device, without making anything on it.
+///
+/// # Errors
+/// When they do not; the message says what to do.
+pub fn check_device(device: Device) -> Result<()> {
+    backend(device).map(|_| ())
+}
+
 thread_local! {
     static DEFAULT: Cell<Device> = const { Cell::new(Device::Cpu) };
 }

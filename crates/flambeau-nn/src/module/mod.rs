@@ -219,19 +219,26 @@ impl std::fmt::Display for dyn Module {
 
 #[track_caller]
 fn move_to(x: &Tensor, target: &impl ToTarget) {
-    let convert = |x: &Tensor| {
-        let moved = target.convert(&x.detach()).or_panic();
-        assert!(
-            moved.is_floating_point() || !x.is_floating_point(),
-            "nn.Module.to only accepts floating point or complex dtypes, but got desired dtype={}",
-            moved.dtype()
-        );
-        if x.is_floating_point() { moved } else { x.detach().to(moved.device()) }
-    };
+    let moved = convert(x, target);
+    // A tensor that is where it should be keeps its array: one that was replaced is slower to read.
+    if moved.array().same_view(&x.array()) {
+        return;
+    }
     let grad = x.grad();
     x.set_grad(None);
-    x.set_data(&convert(x));
-    x.set_grad(grad.map(|g| convert(&g)));
+    x.set_data(&moved);
+    x.set_grad(grad.map(|g| convert(&g, target)));
+}
+
+#[track_caller]
+fn convert(x: &Tensor, target: &impl ToTarget) -> Tensor {
+    let moved = target.convert(&x.detach()).or_panic();
+    assert!(
+        moved.is_floating_point() || !x.is_floating_point(),
+        "nn.Module.to only accepts floating point or complex dtypes, but got desired dtype={}",
+        moved.dtype()
+    );
+    if x.is_floating_point() { moved } else { x.detach().to(moved.device()) }
 }
 
 /// Calls `f` with `module` and all in it, parents first, each with its dotted name.
