@@ -2,7 +2,9 @@
 
 use std::fmt;
 use std::io;
-use std::path::{Path, PathBuf};
+#[cfg(feature = "vision")]
+use std::path::Path;
+use std::path::PathBuf;
 
 /// What can go wrong while data are found, fetched and read.
 #[derive(Debug, thiserror::Error)]

@@ -80,7 +80,8 @@ impl Array {
         }
         let nbytes = elements.checked_mul(dtype.size()).filter(|&n| n <= isize::MAX as usize).ok_or_else(too_large)?;
         let storage = backend.alloc(device, nbytes)?;
-        Ok(Array { storage, dtype, shape: shape.into(), strides: strides.into(), offset: 0 })
+        // `from_slice` copies the memory; `into` would go element by element.
+        Ok(Array { storage, dtype, shape: Dims::from_slice(shape), strides: Dims::from_slice(strides), offset: 0 })
     }
 
     /// Copies a slice in row-major order.

@@ -10,7 +10,7 @@ mod reduce;
 pub use index::{arg_reduce, gather, index_select, nonzero, scan, scatter, softmax, sort};
 pub use layout::preserved_strides;
 pub use matmul::matmul;
-pub use pointwise::{copy_into, fill, pointwise, pointwise_into, pointwise_outputs};
+pub use pointwise::{copy_into, fill, pointwise, pointwise_into};
 pub use reduce::{ReduceArgs, reduce};
 
 use crate::{Array, Error, Result};

@@ -35,41 +35,60 @@ pub(super) fn expand_all(inputs: &[&Array], shape: &[usize]) -> Result<Inputs> {
     inputs.iter().map(|a| if a.shape() == shape { Ok((*a).clone()) } else { a.broadcast_to(shape) }).collect()
 }
 
+/// A call whose dtypes and shape are settled.
+struct Prepared {
+    compute: DType,
+    result: DType,
+    shape: Dims,
+    strides: Dims,
+    /// The inputs in the result's shape, where one had another.
+    expanded: Option<Inputs>,
+}
+
+impl Prepared {
+    fn new(program: &Pointwise, inputs: &[&Array], scalars: &[Scalar]) -> Result<Self> {
+        same_device(inputs)?;
+        let first = inputs.first().expect("a fresh result takes its device from an input");
+        let (compute, result) = program.dtypes(common_dtype(program, inputs, scalars));
+        let uniform = inputs.iter().all(|a| a.shape() == first.shape());
+        if uniform {
+            let (shape, strides) = (Dims::from_slice(first.shape()), result_strides(first.shape(), inputs));
+            return Ok(Prepared { compute, result, shape, strides, expanded: None });
+        }
+        let shape = common_shape(inputs)?;
+        let expanded = expand_all(inputs, &shape)?;
+        let strides = result_strides(&shape, &expanded.iter().collect::<SmallVec<[&Array; 4]>>());
+        Ok(Prepared { compute, result, shape, strides, expanded: Some(expanded) })
+    }
+
+    fn alloc(&self, like: &Array) -> Result<Array> {
+        Array::empty_strided(like.backend(), like.device(), &self.shape, &self.strides, self.result)
+    }
+
+    fn run(&self, program: &Pointwise, inputs: &[&Array], scalars: &[Scalar], outs: &[&Array]) -> Result<()> {
+        if self.shape.contains(&0) {
+            return Ok(());
+        }
+        let backend = outs[0].backend();
+        match &self.expanded {
+            None => backend.pointwise(program, self.compute, inputs, scalars, outs),
+            Some(expanded) => {
+                let inputs: SmallVec<[&Array; 4]> = expanded.iter().collect();
+                backend.pointwise(program, self.compute, &inputs, scalars, outs)
+            }
+        }
+    }
+}
+
 /// Runs a program of one output into a fresh array, with the dtype that its rule gives.
 ///
 /// # Errors
 /// When the inputs do not broadcast or lie on several devices.
 pub fn pointwise(program: &Pointwise, inputs: &[&Array], scalars: &[Scalar]) -> Result<Array> {
-    let mut outs = pointwise_outputs(program, inputs, scalars)?;
-    Ok(outs.pop().expect("a program has an output"))
-}
-
-/// Runs a program into fresh arrays, one per output.
-pub fn pointwise_outputs(program: &Pointwise, inputs: &[&Array], scalars: &[Scalar]) -> Result<SmallVec<[Array; 1]>> {
-    same_device(inputs)?;
-    let first = inputs.first().expect("a fresh result takes its device from an input");
-    let (compute, result) = program.dtypes(common_dtype(program, inputs, scalars));
-    let uniform = inputs.iter().all(|a| a.shape() == first.shape());
-    let shape: Dims = if uniform { first.shape().into() } else { common_shape(inputs)? };
-    let expanded: Inputs;
-    let expanded_refs: SmallVec<[&Array; 4]>;
-    let inputs = if uniform {
-        inputs
-    } else {
-        expanded = expand_all(inputs, &shape)?;
-        expanded_refs = expanded.iter().collect();
-        &expanded_refs
-    };
-    let strides = result_strides(&shape, inputs);
-    let mut outs = SmallVec::new();
-    for _ in program.outputs() {
-        outs.push(Array::empty_strided(first.backend(), first.device(), &shape, &strides, result)?);
-    }
-    if !shape.contains(&0) {
-        let out_refs: SmallVec<[&Array; 2]> = outs.iter().collect();
-        first.backend().pointwise(program, compute, inputs, scalars, &out_refs)?;
-    }
-    Ok(outs)
+    let call = Prepared::new(program, inputs, scalars)?;
+    let out = call.alloc(inputs[0])?;
+    call.run(program, inputs, scalars, &[&out])?;
+    Ok(out)
 }
 
 /// Runs a program into given views (in-place operations, `out=`). An output may be the very view of an input; inputs that
