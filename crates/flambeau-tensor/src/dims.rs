@@ -179,6 +179,13 @@ mod tests {
     }
 
     #[test]
+    fn rows_follow_each_other() {
+        assert_eq!(contiguous_strides(&[2, 3, 4]).as_slice(), [12, 4, 1]);
+        assert_eq!(contiguous_strides(&[2, 0, 3]).as_slice(), [3, 3, 1]);
+        assert!(contiguous_strides(&[]).is_empty());
+    }
+
+    #[test]
     fn views_merge_and_split_dims() {
         assert_eq!(view_strides(&[2, 3, 4], &[12, 4, 1], &[6, 4]).unwrap().as_slice(), [4, 1]);
         assert_eq!(view_strides(&[2, 3], &[1, 2], &[6]), None);
