@@ -28,8 +28,8 @@ fn check_lerp(a: &Tensor, others: &[(&str, DType)]) -> Result<()> {
         if *dtype != a.dtype() {
             return Err(Error::runtime(format!(
                 "expected dtype {} for `{name}` but got dtype {}",
-                c_name(a.dtype()),
-                c_name(*dtype)
+                a.dtype().c_name(),
+                dtype.c_name()
             )));
         }
     }
@@ -37,22 +37,6 @@ fn check_lerp(a: &Tensor, others: &[(&str, DType)]) -> Result<()> {
         return Ok(());
     }
     Err(flambeau_tensor::Error::NotImplementedFor { op: "lerp_kernel_scalar", dtype: a.dtype() }.into())
-}
-
-/// C++'s name of an element type.
-fn c_name(dtype: DType) -> &'static str {
-    match dtype {
-        DType::Bool => "bool",
-        DType::U8 => "unsigned char",
-        DType::I8 => "signed char",
-        DType::I16 => "short",
-        DType::I32 => "int",
-        DType::I64 => "long",
-        DType::F16 => "c10::Half",
-        DType::BF16 => "c10::BFloat16",
-        DType::F32 => "float",
-        DType::F64 => "double",
-    }
 }
 
 /// a + weight · (b − a): `torch.lerp`.

@@ -2,6 +2,7 @@
 //!
 //! Every one of them is [`product`], whose gradients are products again: a transposed operand is a flag, never a copy.
 
+use super::window::cpp_name;
 use super::{mul, reshape, sum_map, sum_to_size, to_i64, unsqueeze};
 use crate::error::{Error, Result};
 use crate::graph::{Save, record};
@@ -79,22 +80,6 @@ pub(super) fn saves<'a>(a: &'a Tensor, b: &'a Tensor) -> [Save<'a>; 2] {
     }
 }
 
-/// C++'s name of the element type, as PyTorch's mm has it.
-fn c_name(dtype: DType) -> &'static str {
-    match dtype {
-        DType::Bool => "bool",
-        DType::U8 => "unsigned char",
-        DType::I8 => "signed char",
-        DType::I16 => "short int",
-        DType::I32 => "int",
-        DType::I64 => "long int",
-        DType::F16 => "c10::Half",
-        DType::BF16 => "c10::BFloat16",
-        DType::F32 => "float",
-        DType::F64 => "double",
-    }
-}
-
 /// Checks that two matrices can be multiplied.
 fn check_mm(op: &str, first: &str, a: &Tensor, b: &Tensor) -> Result<()> {
     for (name, x) in [(first, a), ("mat2", b)] {
@@ -119,8 +104,8 @@ pub(super) fn check_dtypes(a: &Tensor, b: &Tensor) -> Result<()> {
     if a.dtype() != b.dtype() {
         return Err(Error::runtime(format!(
             "expected m1 and m2 to have the same dtype, but got: {} != {}",
-            c_name(a.dtype()),
-            c_name(b.dtype())
+            cpp_name(a.dtype()),
+            cpp_name(b.dtype())
         )));
     }
     refuse_bool(a.dtype())
@@ -253,9 +238,9 @@ pub fn baddbmm(
     if x.dtype() != a.dtype() || a.dtype() != b.dtype() {
         return Err(Error::runtime(format!(
             "Input dtypes must be the same, got: input {}, batch1: {}, batch2: {}",
-            c_name(x.dtype()),
-            c_name(a.dtype()),
-            c_name(b.dtype())
+            cpp_name(x.dtype()),
+            cpp_name(a.dtype()),
+            cpp_name(b.dtype())
         )));
     }
     refuse_bool(a.dtype())?;

@@ -95,7 +95,7 @@ pub(crate) fn three(sizes: &[i64], fill: usize) -> [usize; 3] {
     all
 }
 
-/// C++'s name of a dtype, which some of PyTorch's messages use.
+/// C++'s name of a dtype in the messages of products and convolutions: `long int` where [`DType::c_name`] has `long`.
 pub(crate) fn cpp_name(dtype: DType) -> &'static str {
     match dtype {
         DType::Bool => "bool",

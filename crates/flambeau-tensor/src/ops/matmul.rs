@@ -19,8 +19,8 @@ pub fn matmul(a: &Array, b: &Array, alpha: Scalar, beta: Scalar, epilogue: Epilo
     if a.dtype() != b.dtype() {
         return Err(Error::runtime(format!(
             "expected m1 and m2 to have the same dtype, but got: {} != {}",
-            c_name(a),
-            c_name(b)
+            a.dtype().c_name(),
+            b.dtype().c_name()
         )));
     }
     if out.may_overlap(a) || out.may_overlap(b) {
@@ -34,21 +34,4 @@ pub fn matmul(a: &Array, b: &Array, alpha: Scalar, beta: Scalar, epilogue: Epilo
 
 fn dims3(a: &Array) -> Result<[usize; 3]> {
     a.shape().try_into().map_err(|_| Error::runtime("batch1 must be a 3D tensor"))
-}
-
-/// C++'s name of the element type, as PyTorch's matmul errors have it.
-fn c_name(a: &Array) -> &'static str {
-    use crate::DType::*;
-    match a.dtype() {
-        Bool => "bool",
-        U8 => "unsigned char",
-        I8 => "signed char",
-        I16 => "short",
-        I32 => "int",
-        I64 => "long",
-        F16 => "c10::Half",
-        BF16 => "c10::BFloat16",
-        F32 => "float",
-        F64 => "double",
-    }
 }
