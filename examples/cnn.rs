@@ -5,13 +5,17 @@
 use clap::Parser;
 use torch::nn::functional as F;
 use torch::nn::{self, Forward, Module};
-use torch::{Tensor, optim};
+use std::process::ExitCode;
+use torch::{Device, Tensor, optim};
 
 #[derive(Parser)]
 struct Options {
     /// Seed of the initial weights and of the input.
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    /// Where to compute.
+    #[arg(long, default_value = "cpu")]
+    device: Device,
 }
 
 #[derive(Module)]
@@ -46,18 +50,23 @@ impl Forward for Net {
     }
 }
 
-fn main() {
-    torch::manual_seed(Options::parse().seed);
+fn main() -> ExitCode {
+    let Options { seed, device } = Options::parse();
+    if let Err(error) = torch::check_device(device) {
+        eprintln!("cnn: {error}");
+        return ExitCode::FAILURE;
+    }
+    torch::manual_seed(seed);
 
-    let net = Net::new();
+    let net = Net::new().to(device);
     println!("{net}");
-    let input = torch::randn([1, 1, 32, 32]);
+    let input = torch::randn([1, 1, 32, 32]).to(device);
     println!("{input}");
     println!("{}", input.size());
     let out = net.call(&input);
     println!("{out}");
     println!("{}", out.size());
-    let target = torch::randn(2).view([1, -1]);
+    let target = torch::randn(2).view([1, -1]).to(device);
     println!("{target}");
 
     let criterion = nn::L1Loss::new();
@@ -72,4 +81,5 @@ fn main() {
     println!("{out}");
     println!("{}", out.size());
     println!("{}", criterion.call(&out, &target));
+    ExitCode::SUCCESS
 }

@@ -4,16 +4,25 @@
 
 use clap::Parser;
 use ndarray::Array;
+use std::process::ExitCode;
 
 #[derive(Parser)]
 struct Options {
     /// Seed of the random numbers.
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    /// Where to compute. A GPU draws other random numbers.
+    #[arg(long, default_value = "cpu")]
+    device: torch::Device,
 }
 
-fn main() {
-    torch::manual_seed(Options::parse().seed);
+fn main() -> ExitCode {
+    let options = Options::parse();
+    if let Err(error) = torch::set_default_device(options.device) {
+        eprintln!("tensors: {error}");
+        return ExitCode::FAILURE;
+    }
+    torch::manual_seed(options.seed);
 
     let x = torch::rand([3, 2]);
     println!("{x}");
@@ -39,4 +48,5 @@ fn main() {
     println!("{}", b.mul_(2));
     let same_memory = b.ndarray::<f64>().view().as_ptr() == address;
     println!("{} {}", if same_memory { "True" } else { "False" }, b.ndarray::<f64>().view()[[3, 2]]);
+    ExitCode::SUCCESS
 }

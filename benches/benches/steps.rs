@@ -1,15 +1,27 @@
-//! Whole training steps: `cargo bench --bench steps`.
+//! Whole training steps on the CPU and the GPU: `cargo bench --bench steps`.
 
-use criterion::{Criterion, criterion_group, criterion_main};
-use flambeau_benches::{CnnStep, MlpStep};
+use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use flambeau_benches::{CnnStep, MlpStep, devices, timed};
+use std::hint::black_box;
 
 fn steps(c: &mut Criterion) {
-    let mlp = MlpStep::new(64);
-    c.bench_function("SimpleNN step, batch 64", |bench| bench.iter(|| mlp.run()));
-    for batch in [1, 64] {
-        let cnn = CnnStep::new(batch);
-        c.bench_function(&format!("CNN step, batch {batch}"), |bench| bench.iter(|| cnn.run()));
+    let mut group = c.benchmark_group("training step");
+    for &device in devices() {
+        let mlp = MlpStep::new(device, 64);
+        group.bench_function(BenchmarkId::new("SimpleNN, batch 64", device), |bench| {
+            bench.iter_custom(|calls| timed(device, calls, || drop(black_box(mlp.run()))));
+        });
+        group.bench_function(BenchmarkId::new("SimpleNN, batch 64, each loss read", device), |bench| {
+            bench.iter(|| mlp.run().item());
+        });
+        for batch in [1, 64] {
+            let cnn = CnnStep::new(device, batch);
+            group.bench_function(BenchmarkId::new(format!("CNN, batch {batch}"), device), |bench| {
+                bench.iter_custom(|calls| timed(device, calls, || drop(black_box(cnn.run()))));
+            });
+        }
     }
+    group.finish();
 }
 
 criterion_group! {

@@ -1,100 +1,12 @@
-//! The work that the benchmarks measure, and that `peers/pytorch.py` does in PyTorch.
+//! What the benchmarks share: where they run, and the training steps that they measure (`peers/` has them in PyTorch).
+//!
+//! - `cargo bench --package flambeau-benches` compares the GPU with the CPU, from tiny to large.
+//! - `cargo xtask peers` compares the CPU with PyTorch's.
+//! - `cargo xtask gpu-report` makes one table of the GPU at hand, beside PyTorch's if there is one with CUDA; see
+//!   `src/bin/gpu_report/main.rs` for a machine without cargo.
 
-use torch::nn::functional as F;
-use torch::nn::{self, Forward, Module};
-use torch::{Tensor, optim};
+mod devices;
+mod steps;
 
-/// One training step of the 784-128-10 network: forward, cross entropy, backward, Adam.
-pub struct MlpStep {
-    model: nn::Sequential,
-    criterion: nn::CrossEntropyLoss,
-    optimizer: optim::Optimizer,
-    images: Tensor,
-    labels: Tensor,
-}
-
-impl MlpStep {
-    /// The network and one batch of random images.
-    pub fn new(batch: usize) -> Self {
-        torch::manual_seed(0);
-        let model = nn::Sequential::new((nn::Linear::new(784, 128), nn::ReLU::new(), nn::Linear::new(128, 10)));
-        let optimizer = optim::Adam::new(model.parameters(), 1e-3);
-        MlpStep {
-            model,
-            criterion: nn::CrossEntropyLoss::new(),
-            optimizer,
-            images: torch::rand([batch, 784]),
-            labels: torch::randint(0, 10, [batch]),
-        }
-    }
-
-    /// Takes a step and returns its loss.
-    pub fn run(&self) -> f64 {
-        let loss = self.criterion.call(&self.model.call(&self.images), &self.labels);
-        self.optimizer.zero_grad();
-        loss.backward();
-        self.optimizer.step();
-        loss.item()
-    }
-}
-
-/// The convolutional network of `examples/cnn.rs`.
-#[derive(Module)]
-pub struct Cnn {
-    conv1: nn::Conv2d,
-    conv2: nn::Conv2d,
-    fc1: nn::Linear,
-    fc2: nn::Linear,
-    fc3: nn::Linear,
-}
-
-impl Forward for Cnn {
-    fn forward(&self, x: &Tensor) -> Tensor {
-        let x = F::relu(&self.conv1.call(x));
-        let x = F::relu(&self.conv2.call(&x));
-        let x = x.view([-1, 16 * 28 * 28]);
-        let x = F::relu(&self.fc1.call(&x));
-        let x = F::relu(&self.fc2.call(&x));
-        self.fc3.call(&x)
-    }
-}
-
-/// One training step of [`Cnn`]: forward, mean absolute error, backward, SGD.
-pub struct CnnStep {
-    model: Cnn,
-    criterion: nn::L1Loss,
-    optimizer: optim::Optimizer,
-    images: Tensor,
-    targets: Tensor,
-}
-
-impl CnnStep {
-    /// The network and one batch of random images.
-    pub fn new(batch: usize) -> Self {
-        torch::manual_seed(0);
-        let model = Cnn {
-            conv1: nn::Conv2d::new(1, 6, 3),
-            conv2: nn::Conv2d::new(6, 16, 3),
-            fc1: nn::Linear::new(16 * 28 * 28, 512),
-            fc2: nn::Linear::new(512, 64),
-            fc3: nn::Linear::new(64, 2),
-        };
-        let optimizer = optim::SGD::new(model.parameters(), 0.01);
-        CnnStep {
-            model,
-            criterion: nn::L1Loss::new(),
-            optimizer,
-            images: torch::randn([batch, 1, 32, 32]),
-            targets: torch::randn([batch, 2]),
-        }
-    }
-
-    /// Takes a step and returns its loss.
-    pub fn run(&self) -> f64 {
-        let loss = self.criterion.call(&self.model.call(&self.images), &self.targets);
-        self.model.zero_grad();
-        loss.backward();
-        self.optimizer.step();
-        loss.item()
-    }
-}
+pub use devices::{devices, synchronize, timed};
+pub use steps::{Cnn, CnnStep, MlpStep};

@@ -14,9 +14,19 @@ pub fn run() -> Result<()> {
         same_but_last_digits(&text, &std::fs::read_to_string(expected.join(format!("cnn_{seed}.txt")))?)?;
     }
     println!("examples: tensors and cnn print what PyTorch prints");
-    mnist(&expected)?;
-    let text = example("soak", &["--steps", "1000"])?;
-    println!("examples: soak took 1000 steps; {}", text.lines().last().unwrap_or_default());
+    for seed in ["0", "7"] {
+        let text = example("cnn", &["--seed", seed, "--device", "wgpu"])?;
+        let expected = std::fs::read_to_string(expected.join(format!("cnn_{seed}.txt")))?;
+        same_but_last_digits(&text.replace(", device='wgpu:0'", ""), &expected)?;
+    }
+    println!("examples: cnn prints the same on wgpu:0");
+    example("tensors", &["--device", "wgpu"])?;
+    mnist(&expected, "cpu")?;
+    mnist(&expected, "wgpu")?;
+    for device in ["cpu", "wgpu"] {
+        let text = example("soak", &["--steps", "1000", "--device", device])?;
+        println!("examples: soak took 1000 steps; {}", text.lines().last().unwrap_or_default());
+    }
     Ok(())
 }
 
@@ -71,19 +81,20 @@ fn same_but_last_digits(ours: &str, theirs: &str) -> Result<()> {
     Ok(())
 }
 
-/// Two epochs on the synthetic digits against PyTorch's run on the same images.
-fn mnist(expected: &Path) -> Result<()> {
+/// Two epochs on the synthetic digits against PyTorch's run (on the CPU) on the same images.
+fn mnist(expected: &Path, device: &str) -> Result<()> {
     let out = std::env::temp_dir().join(format!("flambeau-mnist-{}.pth", std::process::id()));
     let plot = out.with_extension("svg");
     let (out_arg, plot_arg) = (out.to_string_lossy(), plot.to_string_lossy());
-    let text = example("mnist", &["--data", "synthetic", "--epochs", "2", "--out", &out_arg, "--plot", &plot_arg])?;
+    let args = ["--data", "synthetic", "--epochs", "2", "--device", device, "--out", &out_arg, "--plot", &plot_arg];
+    let text = example("mnist", &args)?;
     let reference = std::fs::read_to_string(expected.join("mnist_synthetic.txt"))?;
     for line in reference.lines() {
         let theirs = figures(line).ok_or("the expected output has a line without figures")?;
         let prefix = line.split(',').next().unwrap_or_default();
         let ours =
             text.lines().find(|l| l.starts_with(prefix)).and_then(figures).ok_or_else(|| format!("no {prefix}"))?;
-        println!("{prefix}: mean {} (PyTorch {}), accuracy {} (PyTorch {})", ours.0, theirs.0, ours.1, theirs.1);
+        println!("{device}: {prefix}: mean {} (PyTorch {}), accuracy {} (PyTorch {})", ours.0, theirs.0, ours.1, theirs.1);
         if (ours.0 - theirs.0).abs() > 5e-4 || (ours.1 - theirs.1).abs() > 3e-3 {
             return Err("the training run left PyTorch's".into());
         }
@@ -95,7 +106,7 @@ fn mnist(expected: &Path) -> Result<()> {
     if saved < 400_000 || !drawn.contains("<svg") {
         return Err("the weights or the plot were not written".into());
     }
-    println!("examples: mnist learns as PyTorch does");
+    println!("examples: mnist learns on {device} as PyTorch does");
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 mod command;
 mod examples;
 mod floors;
+mod gpu_report;
 mod lint;
 mod peers;
 mod test;
@@ -36,6 +37,15 @@ enum Task {
         #[arg(long, default_value_t = 2)]
         threads: usize,
     },
+    /// One table of the GPU at hand, written to `benches/reports`, beside PyTorch where it has CUDA.
+    GpuReport {
+        /// The Python to run PyTorch with; $PYTHON or python3 if not given.
+        #[arg(long)]
+        python: Option<String>,
+        /// Print JSON in place of the table.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 fn main() -> ExitCode {
@@ -45,6 +55,7 @@ fn main() -> ExitCode {
         Task::Floors => floors::run(),
         Task::Lint => lint::run(),
         Task::Peers { python, threads } => peers::run(&python, threads),
+        Task::GpuReport { python, json } => gpu_report::run(python.as_deref(), json),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

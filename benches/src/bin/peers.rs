@@ -3,6 +3,7 @@
 use flambeau_benches::{CnnStep, MlpStep};
 use std::hint::black_box;
 use std::time::Instant;
+use torch::Device;
 use torch::nn::functional as F;
 
 /// The median time of a call in µs, over at least `seconds` of calls after a warm-up.
@@ -45,14 +46,14 @@ fn main() {
     let x = torch::randn([16, 64, 56, 56]);
     let w = torch::randn([64, 64, 3, 3]);
     time("conv2d [16,64,56,56]×[64,64,3,3]", 1.0, || drop(black_box(F::conv2d(&x, &w, None))));
-    let step = MlpStep::new(64);
+    let step = MlpStep::new(Device::Cpu, 64);
     time("SimpleNN step, batch 64", 2.0, || {
-        black_box(step.run());
+        black_box(step.run().item());
     });
     for batch in [1, 64] {
-        let step = CnnStep::new(batch);
+        let step = CnnStep::new(Device::Cpu, batch);
         time(&format!("CNN step, batch {batch}"), 2.0, || {
-            black_box(step.run());
+            black_box(step.run().item());
         });
     }
 }

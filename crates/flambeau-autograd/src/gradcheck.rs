@@ -67,7 +67,7 @@ pub fn gradgradcheck(
         .iter()
         .map(|t| {
             let values = (0..t.numel()).map(|i| ((i * 7 + 3) % 13) as f64 / 6.5 - 0.9).collect::<Vec<_>>();
-            crate::from_vec(values, t.size()).requires_grad_(true)
+            crate::from_vec(values, t.size()).to(t.device()).requires_grad_(true)
         })
         .collect();
     let count = inputs.len();
@@ -101,7 +101,7 @@ fn analytic_jacobian(output: &Tensor, input: &Tensor) -> Result<Vec<f64>> {
     for r in 0..output.numel() {
         let mut one_hot = vec![0.0; output.numel()];
         one_hot[r] = 1.0;
-        let seed = crate::from_vec(one_hot, output.size());
+        let seed = crate::from_vec(one_hot, output.size()).to(output.device());
         let gradients = grad(&[output], &[input], &[Some(&seed)], true, false, true)?;
         match &gradients[0] {
             Some(g) => rows.extend(g.array().to_vec::<f64>()?),

@@ -1,7 +1,7 @@
 //! Copies between any strides and dtypes.
 
 use crate::cast::{cast_raw, copy_strided};
-use crate::plan::Plan;
+use flambeau_tensor::plan::Plan;
 use crate::pointwise::tile::View;
 use crate::threads::parallel_for;
 use flambeau_tensor::access::Access;

@@ -3,7 +3,7 @@
 use crate::cast::copy_strided;
 use crate::cast::{ForDType, Number, for_dtype};
 use crate::lines::{Lines, length};
-use crate::plan::Plan;
+use flambeau_tensor::plan::Plan;
 use crate::pointwise::tile::View;
 use crate::threads::parallel_for;
 use flambeau_tensor::access::Access;

@@ -12,7 +12,8 @@ mod lines;
 pub mod math;
 mod matmul;
 mod memory;
-mod plan;
+mod nll;
+mod normalize;
 mod pointwise;
 pub mod pool;
 mod random;
@@ -28,4 +29,4 @@ mod tests;
 pub mod threads;
 mod windows;
 
-pub use backend::{CPU, CpuBackend};
+pub use backend::{CPU, CpuBackend, kernels_run};

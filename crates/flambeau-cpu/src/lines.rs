@@ -1,6 +1,6 @@
 //! Operations along one dimension: the lines of an array, each a start and a stride.
 
-use crate::plan::Plan;
+use flambeau_tensor::plan::Plan;
 use flambeau_tensor::Array;
 use flambeau_tensor::dims::Dims;
 use smallvec::SmallVec;

@@ -135,7 +135,7 @@ pub fn max_pool(src: &Array, g: &PoolGeometry, out: &Array, indices: &Array) -> 
     }
 }
 
-/// See [`flambeau_tensor::Backend::max_pool_backward`].
+/// See [`flambeau_tensor::Backend::max_pool_backward`]; the indices alone say where gradients go.
 pub fn max_pool_backward(grad: &Array, indices: &Array, out: &Array) -> Result<()> {
     fn run<T: FloatElement>(s: &PoolShape, grad: &Array, indices: &Array, out: &Array) -> Result<()> {
         let _access = Access::acquire(&[grad, indices], &[out])?;

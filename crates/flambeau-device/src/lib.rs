@@ -5,9 +5,10 @@
 
 use flambeau_cpu::CPU;
 use flambeau_tensor::random::Generator;
-use flambeau_tensor::{Backend, Device, Error, Result};
+use flambeau_tensor::{Backend, Device, Result};
 use std::cell::Cell;
-use std::sync::LazyLock;
+use std::collections::BTreeMap;
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 /// The backend of a device.
 ///
@@ -17,9 +18,15 @@ use std::sync::LazyLock;
 pub fn backend(device: Device) -> Result<&'static dyn Backend> {
     match device {
         Device::Cpu => Ok(&CPU),
+        #[cfg(feature = "wgpu")]
         Device::Wgpu(_) => {
-            Err(Error::Device(format!("{device}: this build of flambeau has no GPU backend; use the device \"cpu\"")))
+            flambeau_wgpu::open(device)?;
+            Ok(&flambeau_wgpu::WGPU)
         }
+        #[cfg(not(feature = "wgpu"))]
+        Device::Wgpu(_) => Err(flambeau_tensor::Error::Device(format!(
+            "{device}: this build of flambeau has no GPU backend; build it with the feature \"wgpu\" or use the device \"cpu\""
+        ))),
     }
 }
 
@@ -56,14 +63,36 @@ pub fn set_default_device(device: Device) -> Result<()> {
 /// # Errors
 /// When this build or machine has no such device.
 pub fn default_generator(device: Device) -> Result<&'static Generator> {
-    static CPU_GENERATOR: LazyLock<Generator> = LazyLock::new(Generator::new);
     backend(device)?;
-    Ok(&CPU_GENERATOR)
+    Ok(generator(device))
 }
 
-/// Seeds the default generator of every device: `torch.manual_seed`.
+/// The seed that GPUs' generators start from when they are first used.
+static SEED: Mutex<Option<u64>> = Mutex::new(None);
+static GPU_GENERATORS: Mutex<BTreeMap<usize, &'static Generator>> = Mutex::new(BTreeMap::new());
+
+fn generator(device: Device) -> &'static Generator {
+    static CPU_GENERATOR: LazyLock<Generator> = LazyLock::new(Generator::new);
+    let Device::Wgpu(index) = device else { return &CPU_GENERATOR };
+    let mut generators = GPU_GENERATORS.lock().unwrap_or_else(PoisonError::into_inner);
+    generators.entry(index).or_insert_with(|| {
+        let generator = Box::leak(Box::new(Generator::new()));
+        if let Some(seed) = *SEED.lock().unwrap_or_else(PoisonError::into_inner) {
+            generator.manual_seed(seed);
+        }
+        generator
+    })
+}
+
+/// Seeds the default generator of every device: `torch.manual_seed`. A GPU that is used for the first time later starts from
+/// the same seed.
 pub fn manual_seed(seed: u64) {
-    default_generator(Device::Cpu).expect("every build has a CPU").manual_seed(seed);
+    generator(Device::Cpu).manual_seed(seed);
+    let generators = GPU_GENERATORS.lock().unwrap_or_else(PoisonError::into_inner);
+    *SEED.lock().unwrap_or_else(PoisonError::into_inner) = Some(seed);
+    generators.values().for_each(|g| {
+        g.manual_seed(seed);
+    });
 }
 
 #[cfg(test)]
@@ -73,9 +102,18 @@ mod tests {
     #[test]
     fn a_missing_device_says_what_to_do() {
         assert!(backend(Device::Cpu).is_ok());
-        let error = backend(Device::Wgpu(1)).unwrap_err().to_string();
-        assert_eq!(error, "wgpu:1: this build of flambeau has no GPU backend; use the device \"cpu\"");
-        assert!(set_default_device(Device::Wgpu(0)).is_err());
+        let error = backend(Device::Wgpu(99)).unwrap_err().to_string();
+        let words = if cfg!(feature = "wgpu") { "no GPU adapter for wgpu:99. Found: " } else { "has no GPU backend" };
+        assert!(error.contains(words), "{error}");
+        assert!(set_default_device(Device::Wgpu(99)).is_err());
         assert_eq!(default_device(), Device::Cpu);
+    }
+
+    #[test]
+    fn one_seed_for_every_device() {
+        manual_seed(7);
+        assert_eq!((generator(Device::Cpu).initial_seed(), generator(Device::Wgpu(0)).initial_seed()), (7, 7));
+        manual_seed(8);
+        assert_eq!((generator(Device::Wgpu(0)).initial_seed(), generator(Device::Wgpu(1)).initial_seed()), (8, 8));
     }
 }

@@ -4,7 +4,7 @@ use crate::error::Result;
 use crate::group::ParamItem;
 use crate::optimizer::{Optimizer, Rule, Target};
 use crate::options::{OptionValue, Options};
-use crate::programs::{Programs, gradient, run, switches};
+use crate::programs::{Programs, Updates, gradient, switches};
 use crate::state::State;
 use flambeau_autograd::Tensor;
 use flambeau_tensor::Scalar;
@@ -129,12 +129,13 @@ impl Rule for AdagradRule {
         let (lr, lr_decay, decay) =
             (options.number("lr")?, options.number("lr_decay")?, options.number("weight_decay")?);
         let program = PROGRAMS.get(switches(&[(MAXIMIZE, options.flag("maximize")?), (DECAY, decay != 0.0)]));
+        let mut updates = Updates::default();
         for Target { param, grad, state } in targets {
             let step = state.count();
             let scalars = [-(lr / (1.0 + (step - 1.0) * lr_decay)), options.number("eps")?, decay];
             let sum = state.buffer(SUM, param, 0.0)?;
-            run(program, &[param, &grad, &sum], &scalars, &[param, &sum], caller)?;
+            updates.push(program, &[param, &grad, &sum], &scalars, &[param, &sum]);
         }
-        Ok(())
+        updates.run(caller)
     }
 }

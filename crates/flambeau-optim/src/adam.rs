@@ -4,7 +4,7 @@ use crate::error::Result;
 use crate::group::ParamItem;
 use crate::optimizer::{Optimizer, Rule, Target};
 use crate::options::{OptionValue, Options};
-use crate::programs::{Programs, gradient, lerp, run, switches};
+use crate::programs::{Programs, Updates, gradient, lerp, switches};
 use flambeau_tensor::Scalar;
 use flambeau_tensor::pointwise::Pointwise;
 use std::panic::Location;
@@ -185,6 +185,7 @@ impl Rule for AdamRule {
             (NEAR_END, 1.0 - beta1 >= 0.5),
         ]);
         let program = PROGRAMS.get(on);
+        let mut updates = Updates::default();
         for Target { param, grad, state } in targets {
             let t = state.count();
             let step = -lr / (1.0 - beta1.powf(t));
@@ -197,11 +198,11 @@ impl Rule for AdamRule {
                 let largest = state.buffer("max_exp_avg_sq", param, 0.0)?;
                 let (inputs, outputs) =
                     ([param, &grad, &average, &square, &largest], [param, &average, &square, &largest]);
-                run(program, &inputs, &scalars, &outputs, caller)?;
+                updates.push(program, &inputs, &scalars, &outputs);
             } else {
-                run(program, &[param, &grad, &average, &square], &scalars, &[param, &average, &square], caller)?;
+                updates.push(program, &[param, &grad, &average, &square], &scalars, &[param, &average, &square]);
             }
         }
-        Ok(())
+        updates.run(caller)
     }
 }

@@ -1,10 +1,12 @@
-//! One fused program per parameter and step.
+//! One fused program for all parameters of a group.
 
 use crate::error::Result;
 use flambeau_autograd::Tensor;
 use flambeau_tensor::Scalar;
-use flambeau_tensor::ops::pointwise_into;
+use flambeau_tensor::backend::PointwiseList;
+use flambeau_tensor::ops::pointwise_lists;
 use flambeau_tensor::pointwise::{Builder, Expr, Pointwise};
+use smallvec::SmallVec;
 use std::panic::Location;
 use std::sync::OnceLock;
 
@@ -30,23 +32,37 @@ pub(crate) fn switches(conditions: &[(usize, bool)]) -> usize {
     conditions.iter().filter(|(_, on)| *on).map(|(bit, _)| bit).sum()
 }
 
-/// Runs a program over tensors, writes its results to `outputs` and counts a write on each of them. Nothing is recorded.
-/// Of `scalars` the program takes as many as it names.
-pub(crate) fn run(
-    program: &Pointwise,
-    inputs: &[&Tensor],
-    scalars: &[f64],
-    outputs: &[&Tensor],
-    caller: &'static Location<'static>,
-) -> Result<()> {
-    let inputs: Vec<_> = inputs.iter().map(|t| t.array()).collect();
-    let outputs: Vec<_> = outputs.iter().map(|t| t.array()).collect();
-    let scalars: Vec<Scalar> = scalars[..program.num_scalars()].iter().map(|&x| x.into()).collect();
-    let input_refs: Vec<_> = inputs.iter().map(|a| &**a).collect();
-    let output_refs: Vec<_> = outputs.iter().map(|a| &**a).collect();
-    pointwise_into(program, &input_refs, &scalars, &output_refs)?;
-    outputs.iter().for_each(|a| a.storage().bump_version(caller));
-    Ok(())
+/// The updates of one step. Those with the same program and numbers run together.
+#[derive(Default)]
+pub(crate) struct Updates<'p>(Vec<Update<'p>>);
+
+struct Update<'p> {
+    program: &'p Pointwise,
+    scalars: SmallVec<[Scalar; 8]>,
+    list: PointwiseList,
+}
+
+impl<'p> Updates<'p> {
+    /// Adds an update: the program's results over `inputs` go to `outputs`. Of `scalars` it takes as many as it names.
+    pub fn push(&mut self, program: &'p Pointwise, inputs: &[&Tensor], scalars: &[f64], outputs: &[&Tensor]) {
+        let arrays = |tensors: &[&Tensor]| tensors.iter().map(|t| t.array().clone()).collect();
+        let scalars = scalars[..program.num_scalars()].iter().map(|&x| x.into()).collect();
+        self.0.push(Update { program, scalars, list: PointwiseList { inputs: arrays(inputs), outs: arrays(outputs) } });
+    }
+
+    /// Runs all updates and counts a write on each result. Nothing is recorded.
+    pub fn run(self, caller: &'static Location<'static>) -> Result<()> {
+        let mut rest = &self.0[..];
+        while let Some(first) = rest.first() {
+            let same = |u: &&Update<'_>| std::ptr::eq(u.program, first.program) && u.scalars == first.scalars;
+            let count = rest.iter().take_while(same).count();
+            let lists: Vec<PointwiseList> = rest[..count].iter().map(|u| u.list.clone()).collect();
+            pointwise_lists(first.program, &lists, &first.scalars)?;
+            lists.iter().flat_map(|l| &l.outs).for_each(|a| a.storage().bump_version(caller));
+            rest = &rest[count..];
+        }
+        Ok(())
+    }
 }
 
 /// The gradient that a step uses, input 1: turned round where the objective is to be maximised, and with

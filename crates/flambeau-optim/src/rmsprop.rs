@@ -4,7 +4,7 @@ use crate::error::Result;
 use crate::group::ParamItem;
 use crate::optimizer::{Optimizer, Rule, Target};
 use crate::options::{OptionValue, Options};
-use crate::programs::{Programs, gradient, lerp, run, switches};
+use crate::programs::{Programs, Updates, gradient, lerp, switches};
 use flambeau_autograd::Tensor;
 use flambeau_tensor::Scalar;
 use flambeau_tensor::pointwise::Pointwise;
@@ -159,6 +159,7 @@ impl Rule for RMSpropRule {
             (NEAR_END, centered && 1.0 - alpha >= 0.5),
         ]));
         let scalars = [-options.number("lr")?, alpha, 1.0 - alpha, options.number("eps")?, decay, momentum];
+        let mut updates = Updates::default();
         for Target { param, grad, state } in targets {
             state.count();
             let mut outputs: Vec<Tensor> = vec![param.clone(), state.buffer("square_avg", param, 0.0)?];
@@ -171,8 +172,8 @@ impl Rule for RMSpropRule {
             let outputs: Vec<&Tensor> = outputs.iter().collect();
             let mut inputs = outputs.clone();
             inputs.insert(1, &grad);
-            run(program, &inputs, &scalars, &outputs, caller)?;
+            updates.push(program, &inputs, &scalars, &outputs);
         }
-        Ok(())
+        updates.run(caller)
     }
 }

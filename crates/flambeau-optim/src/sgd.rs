@@ -4,7 +4,7 @@ use crate::error::{Result, check};
 use crate::group::ParamItem;
 use crate::optimizer::{Optimizer, Rule, Target};
 use crate::options::{OptionValue, Options};
-use crate::programs::{Programs, gradient, run, switches};
+use crate::programs::{Programs, Updates, gradient, switches};
 use flambeau_autograd::{Tensor, ops};
 use flambeau_tensor::Scalar;
 use flambeau_tensor::pointwise::Pointwise;
@@ -135,18 +135,19 @@ impl Rule for SgdRule {
             (MOMENTUM, momentum != 0.0),
             (NESTEROV, momentum != 0.0 && options.flag("nesterov")?),
         ]);
+        let mut updates = Updates::default();
         for Target { param, grad, state } in targets {
             if on & MOMENTUM == 0 {
-                run(PROGRAMS.get(on), &[param, &grad], &scalars, &[param], caller)?;
+                updates.push(PROGRAMS.get(on), &[param, &grad], &scalars, &[param]);
             } else if let Some(buffer) = state.get(BUFFER) {
-                run(PROGRAMS.get(on), &[param, &grad, &buffer], &scalars, &[param, &buffer], caller)?;
+                updates.push(PROGRAMS.get(on), &[param, &grad, &buffer], &scalars, &[param, &buffer]);
             } else {
                 let buffer: Tensor = ops::clone(&grad.detach())?;
-                run(PROGRAMS.get(on | FIRST), &[param, &grad], &scalars, &[param, &buffer], caller)?;
+                updates.push(PROGRAMS.get(on | FIRST), &[param, &grad], &scalars, &[param, &buffer]);
                 state.insert(BUFFER, buffer);
             }
         }
-        Ok(())
+        updates.run(caller)
     }
 }
 

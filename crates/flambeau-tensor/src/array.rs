@@ -79,7 +79,7 @@ impl Array {
             }
         }
         let nbytes = elements.checked_mul(dtype.size()).filter(|&n| n <= isize::MAX as usize).ok_or_else(too_large)?;
-        let storage = backend.alloc(device, nbytes)?;
+        let storage = backend.alloc(device, nbytes, dtype)?;
         // `from_slice` copies the memory; `into` would go element by element.
         Ok(Array { storage, dtype, shape: Dims::from_slice(shape), strides: Dims::from_slice(strides), offset: 0 })
     }

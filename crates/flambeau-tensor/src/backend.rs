@@ -3,9 +3,11 @@
 //! The enums are closed and the trait has no default bodies, so a backend that lacks a primitive or a function does not
 //! compile. Broadcasting, promotion, allocation and overlap checks happen above, in [`crate::ops`]; here all shapes agree.
 
+use crate::dims::Dims;
 use crate::pointwise::Pointwise;
 use crate::random::Generator;
 use crate::{Array, DType, Device, Result, Scalar, Storage};
+use smallvec::SmallVec;
 
 /// How [`Backend::reduce`] combines values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -66,6 +68,72 @@ pub enum ScatterOp {
 impl ScatterOp {
     /// Every way, in the order of the enum.
     pub const ALL: [ScatterOp; 5] = [ScatterOp::Set, ScatterOp::Add, ScatterOp::Mul, ScatterOp::Max, ScatterOp::Min];
+}
+
+/// What becomes of the losses of single lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LossReduction {
+    /// They stay.
+    None,
+    /// Their sum over the sum of their weights.
+    Mean,
+    /// Their sum.
+    Sum,
+}
+
+/// The classes that [`Backend::nll`] measures a prediction by.
+#[derive(Clone, Copy)]
+pub struct ClassTargets<'a> {
+    /// The class of each line, i64, in the prediction's shape but of length 1 along the classes' dimension; any strides.
+    pub classes: &'a Array,
+    /// A weight for each class, `[C]`, in the prediction's dtype.
+    pub weight: Option<&'a Array>,
+    /// The class that counts for nothing.
+    pub ignore_index: i64,
+    /// What becomes of the losses.
+    pub reduction: LossReduction,
+}
+
+/// Which elements of an array [`Backend::normalize`] normalises together.
+#[derive(Clone, Debug)]
+pub struct NormLayout {
+    /// The shape that the array is viewed in.
+    pub shape: Dims,
+    /// The dimensions of it that a mean is taken over; those that stay are neighbours.
+    pub dims: SmallVec<[i64; 6]>,
+    /// The shape of weight and bias in it: lengths 1 where elements share one.
+    pub params: Dims,
+    /// Added to the variance.
+    pub eps: f64,
+}
+
+/// What [`Backend::normalize`] gives. The statistics have length 1 where a mean was taken, and are f32 for f16 and bf16.
+pub struct Normalized {
+    /// The normalised array.
+    pub out: Array,
+    /// The means.
+    pub mean: Array,
+    /// The sums of squared deviations from them.
+    pub deviation: Array,
+    /// 1 / √(variance + ε).
+    pub inverse_std: Array,
+}
+
+/// The arguments of [`Backend::normalize_backward`].
+#[derive(Clone, Copy)]
+pub struct NormBackward<'a> {
+    /// The result's gradient, in the layout's shape.
+    pub grad: &'a Array,
+    /// The array that was normalised.
+    pub x: &'a Array,
+    /// Of [`Normalized`].
+    pub mean: &'a Array,
+    /// Of [`Normalized`].
+    pub inverse_std: &'a Array,
+    /// The weight, in the layout's shape of parameters.
+    pub weight: Option<&'a Array>,
+    /// How it was normalised.
+    pub layout: &'a NormLayout,
 }
 
 /// What follows a matrix product in the same kernel, before the result is stored.
@@ -168,14 +236,23 @@ pub enum Distribution {
     },
 }
 
+/// The arrays of one run of a program in [`Backend::pointwise_lists`].
+#[derive(Clone, Debug)]
+pub struct PointwiseList {
+    /// What the program reads, in the shape of `outs`.
+    pub inputs: SmallVec<[Array; 4]>,
+    /// What it writes; each may be the very view of an input.
+    pub outs: SmallVec<[Array; 4]>,
+}
+
 /// A device's primitives. `out` arrays are allocated by the caller. pointwise, copy, reduce and matmul write through any
 /// view; the others get a dense `out`, and dense inputs where they say so. An `out` never overlaps an input, except that
 /// pointwise may get the very same view as input and output.
 pub trait Backend: Send + Sync + std::fmt::Debug {
     /// Whether arrays of this dtype can lie on the device.
     fn supports(&self, device: Device, dtype: DType) -> Result<()>;
-    /// Memory of `nbytes` bytes; what it holds is unspecified.
-    fn alloc(&'static self, device: Device, nbytes: usize) -> Result<Storage>;
+    /// Memory for `nbytes` bytes of elements of `dtype`, which a device may store wider; what it holds is unspecified.
+    fn alloc(&'static self, device: Device, nbytes: usize, dtype: DType) -> Result<Storage>;
     /// Enlarges a storage and keeps its bytes.
     fn grow(&'static self, storage: &Storage, nbytes: usize) -> Result<()>;
     /// Writes bytes to a dense array.
@@ -195,6 +272,15 @@ pub trait Backend: Send + Sync + std::fmt::Debug {
         inputs: &[&Array],
         scalars: &[Scalar],
         outs: &[&Array],
+    ) -> Result<()>;
+    /// Runs a program once for each list, as [`Backend::pointwise`] does, where possible in one launch: an optimizer's step
+    /// over all parameters. No list's output overlaps another list's array.
+    fn pointwise_lists(
+        &self,
+        program: &Pointwise,
+        compute: DType,
+        lists: &[PointwiseList],
+        scalars: &[Scalar],
     ) -> Result<()>;
     /// Reduces a program of one output over `dims`; inputs have one shape, `out` has it with lengths 1 at `dims`. Values
     /// are computed in `compute` and accumulated in `out`'s dtype (f32 for f16 and bf16).
@@ -244,8 +330,10 @@ pub trait Backend: Send + Sync + std::fmt::Debug {
 
     /// Max pooling of `[planes, d, h, w]`; `indices` (i64) are flat within a plane; dense.
     fn max_pool(&self, src: &Array, g: &PoolGeometry, out: &Array, indices: &Array) -> Result<()>;
-    /// Adds each gradient to the element that its index names; dense.
-    fn max_pool_backward(&self, grad: &Array, indices: &Array, out: &Array) -> Result<()>;
+    /// Adds each gradient to the element that its index names, in place of what `out` holds; dense. Where the indices come
+    /// from windows, `g` says which: each index then lies within its window, or in any case between its ends in every
+    /// dimension.
+    fn max_pool_backward(&self, grad: &Array, indices: &Array, g: Option<&PoolGeometry>, out: &Array) -> Result<()>;
     /// Average pooling of `[planes, d, h, w]`; dense.
     fn avg_pool(&self, src: &Array, g: &PoolGeometry, divisor: AvgPoolDivisor, out: &Array) -> Result<()>;
     /// Gradient of [`Backend::avg_pool`]; dense.
@@ -270,6 +358,35 @@ pub trait Backend: Send + Sync + std::fmt::Debug {
 
     /// softmax (or its logarithm) along `dim`, in f32 for f16 and bf16.
     fn softmax(&self, src: &Array, dim: usize, log: bool, out: &Array) -> Result<()>;
+    /// Gradient of [`Backend::softmax`] for its input, of the result's gradient and the result `y`; any strides.
+    fn softmax_backward(&self, grad: &Array, y: &Array, dim: usize, log: bool) -> Result<Array>;
+    /// Negative log-likelihood of log-probabilities along `dim`, and the sum of the lines' weights where a mean was divided by
+    /// it; any strides. See [`crate::ops::nll`].
+    fn nll(&self, x: &Array, dim: usize, targets: &ClassTargets<'_>) -> Result<(Array, Option<Array>)>;
+    /// Gradient of [`Backend::nll`] for its input, or for the logits behind it where the log-probabilities are given; any
+    /// strides. See [`crate::ops::nll_backward`].
+    fn nll_backward(
+        &self,
+        grad: &Array,
+        shape: &[usize],
+        log_probabilities: Option<&Array>,
+        dim: usize,
+        targets: &ClassTargets<'_>,
+        total: Option<&Array>,
+    ) -> Result<Array>;
+
+    /// Normalises an array of the layout's shape by its own statistics; weight and bias have the layout's shape of parameters;
+    /// any strides. See [`crate::ops::normalize`].
+    fn normalize(
+        &self,
+        x: &Array,
+        weight: Option<&Array>,
+        bias: Option<&Array>,
+        layout: &NormLayout,
+    ) -> Result<Normalized>;
+    /// Gradients of [`Backend::normalize`] for its input (in its dtype), weight (in its dtype) and bias (in the gradient's
+    /// dtype), those that `needs` names; any strides.
+    fn normalize_backward(&self, call: &NormBackward<'_>, needs: [bool; 3]) -> Result<[Option<Array>; 3]>;
 
     /// Fills a dense array with random numbers.
     fn random(&self, distribution: Distribution, generator: &Generator, out: &Array) -> Result<()>;

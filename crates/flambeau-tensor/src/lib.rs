@@ -12,6 +12,7 @@ mod dtype;
 mod error;
 pub mod ops;
 pub mod pointwise;
+pub mod plan;
 pub mod print;
 pub mod promotion;
 pub mod random;

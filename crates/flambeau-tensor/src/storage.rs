@@ -206,6 +206,15 @@ impl Storage {
         self.0.backend.grow(self, nbytes)
     }
 
+    /// Notes that a device has enlarged its memory to `nbytes`: called by [`Backend::grow`] of a device.
+    ///
+    /// # Panics
+    /// When the memory is the host's.
+    pub fn note_growth(&self, nbytes: usize) {
+        assert!(!self.0.device.is_cpu(), "host memory grows by `replace_host`");
+        self.0.nbytes.fetch_max(nbytes, Ordering::Relaxed);
+    }
+
     /// Puts `block`'s memory in place of the old host memory, whose bytes are copied to its front.
     ///
     /// # Panics

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use flambeau_autograd::ops::{self, Operand};
 use flambeau_autograd::{Error, Tensor};
-use flambeau_tensor::{DType, Scalar};
+use flambeau_tensor::{DType, Device, Scalar};
 
 use crate::golden::{Arg, Case, GoldenTensor, Values};
 
@@ -50,14 +50,14 @@ pub struct Args {
 }
 
 impl Args {
-    /// Builds the arguments of a case: strided views as such, `requires_grad` where the case has it.
+    /// Builds the arguments of a case on a device: strided views as such, `requires_grad` where the case has it.
     ///
     /// # Errors
     /// When a tensor cannot be made.
-    pub fn of(case: &Case) -> CallResult<Self> {
+    pub fn of(case: &Case, device: Device) -> CallResult<Self> {
         let mut leaves = Vec::new();
-        let positional = case.args.iter().map(|a| value(a, &mut leaves)).collect::<CallResult<_>>()?;
-        let named = case.kwargs.iter().map(|(k, a)| Ok((k.clone(), value(a, &mut leaves)?)));
+        let positional = case.args.iter().map(|a| value(a, device, &mut leaves)).collect::<CallResult<_>>()?;
+        let named = case.kwargs.iter().map(|(k, a)| Ok((k.clone(), value(a, device, &mut leaves)?)));
         let named = named.collect::<CallResult<_>>()?;
         Ok(Args { positional, named, leaves, read: RefCell::default() })
     }
@@ -73,6 +73,20 @@ impl Args {
     /// The tensors that require a gradient, in the order of [`Case::leaves`].
     pub fn leaves(&self) -> &[Tensor] {
         &self.leaves
+    }
+
+    /// Every tensor among the arguments.
+    pub fn tensors_within(&self) -> Vec<&Tensor> {
+        fn collect<'a>(value: &'a Value, all: &mut Vec<&'a Tensor>) {
+            match value {
+                Value::Tensor(t) => all.push(t),
+                Value::List(l) => l.iter().for_each(|v| collect(v, all)),
+                Value::Plain(_) => {}
+            }
+        }
+        let mut all = Vec::new();
+        self.positional.iter().chain(self.named.values()).for_each(|v| collect(v, &mut all));
+        all
     }
 
     /// Arguments that no accessor was asked for; `None` does not count.
@@ -299,17 +313,17 @@ fn scalar(arg: &Arg) -> Option<Scalar> {
     }
 }
 
-fn value(arg: &Arg, leaves: &mut Vec<Tensor>) -> CallResult<Value> {
+fn value(arg: &Arg, device: Device, leaves: &mut Vec<Tensor>) -> CallResult<Value> {
     Ok(match arg {
         Arg::Tensor(t) => {
-            let tensor = tensor(t)?;
+            let tensor = tensor(t, device)?;
             if t.requires_grad {
                 leaves.push(tensor.clone());
             }
             Value::Tensor(tensor)
         }
         Arg::List(l) if !arg.tensors_within().is_empty() => {
-            Value::List(l.iter().map(|a| value(a, leaves)).collect::<CallResult<_>>()?)
+            Value::List(l.iter().map(|a| value(a, device, leaves)).collect::<CallResult<_>>()?)
         }
         plain => Value::Plain(plain.clone()),
     })
@@ -325,11 +339,11 @@ fn replace<'a>(value: &Value, leaves: &mut impl Iterator<Item = &'a Tensor>) -> 
     }
 }
 
-/// A golden tensor as a leaf, with the golden's strides and offset.
+/// A golden tensor as a leaf on a device, with the golden's strides and offset.
 ///
 /// # Errors
 /// When it cannot be made.
-pub fn tensor(golden: &GoldenTensor) -> CallResult<Tensor> {
+pub fn tensor(golden: &GoldenTensor, device: Device) -> CallResult<Tensor> {
     let base = match &golden.view {
         None => golden.shape.clone(),
         Some(_) => vec![golden.values.len()],
@@ -339,7 +353,7 @@ pub fn tensor(golden: &GoldenTensor) -> CallResult<Tensor> {
         Values::Int(v) => v.iter().map(|&i| Scalar::Int(i)).collect(),
         Values::Bool(v) => v.iter().map(|&b| Scalar::Bool(b)).collect(),
     };
-    let mut tensor = flambeau_autograd::from_scalars(&scalars, &base, golden.dtype)?;
+    let mut tensor = ops::to_device(&flambeau_autograd::from_scalars(&scalars, &base, golden.dtype)?, device)?;
     if let Some(view) = &golden.view {
         tensor = ops::as_strided(&tensor, &golden.shape, &view.strides, view.offset)?.detach();
     }
@@ -354,7 +368,8 @@ pub fn tensor(golden: &GoldenTensor) -> CallResult<Tensor> {
 /// # Errors
 /// When they cannot be read.
 pub fn values(tensor: &Tensor) -> CallResult<Values> {
-    let array = tensor.array();
+    // The CPU converts, whatever the device can do.
+    let array = ops::to_device(&tensor.detach(), Device::Cpu)?.array().clone();
     Ok(match tensor.dtype() {
         DType::Bool => Values::Bool(array.to_vec::<bool>()?),
         dtype if dtype.is_floating_point() => Values::Float(array.to_dtype(DType::F64)?.to_vec::<f64>()?),

@@ -1,10 +1,12 @@
 //! One OpInfo row per op drives every kind of test of flambeau.
 
 pub mod args;
+pub mod catch;
 pub mod golden;
 pub mod opinfo;
 pub mod ops;
 pub mod runner;
+pub mod work;
 
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]

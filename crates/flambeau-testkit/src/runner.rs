@@ -1,12 +1,13 @@
 //! Runs the golden cases of a row.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use flambeau_autograd::Tensor;
+use flambeau_tensor::Device;
 
 use crate::args::{Args, CallError, tensor, values};
+use crate::catch::catch;
 use crate::golden::{Case, GoldenTensor, Kind, Tolerance, Values, cotangent};
 use crate::opinfo::OpInfo;
+use crate::work::{DefaultDevice, Work, watch};
 
 /// What became of one op's cases.
 #[derive(Debug, Default)]
@@ -17,16 +18,84 @@ pub struct Report {
     pub not_expressible: usize,
     /// Cases that differ on purpose.
     pub differ: usize,
+    /// Indices outside their dimension that a GPU reported when the result was read, as PyTorch's do: among those that passed.
+    pub late_errors: usize,
     /// The number of each case that failed, from 0, and what differs.
     pub failures: Vec<(usize, String)>,
+    /// The work of each case that computed a result.
+    pub work: Vec<CaseWork>,
 }
 
-/// Holds an operation against PyTorch's results, gradients, `grad_fn` names and errors.
-pub fn run_goldens(op: &OpInfo, cases: &[Case]) -> Report {
+impl Report {
+    /// Adds another op's report, except its work.
+    fn add(&mut self, other: &Report) {
+        self.passed += other.passed;
+        self.not_expressible += other.not_expressible;
+        self.differ += other.differ;
+        self.late_errors += other.late_errors;
+        self.failures.extend(other.failures.iter().cloned());
+    }
+}
+
+/// Runs every row on a device, prints each failure, and calls `visit` with each row's cases and report. `FLAMBEAU_OPS=add,mul`
+/// runs only these.
+///
+/// # Panics
+/// When a golden file cannot be read.
+pub fn run_rows(
+    device: Device,
+    wanted: impl Fn(usize, &Case) -> bool,
+    mut visit: impl FnMut(&OpInfo, &[Case], &mut Report),
+) -> Report {
+    let only = std::env::var("FLAMBEAU_OPS").ok();
+    let named = |name: &str| only.as_deref().is_none_or(|list| list.split(',').any(|n| n == name));
+    let (mut total, mut failing) = (Report::default(), 0);
+    for op in crate::ops::all().iter().filter(|op| named(op.name)) {
+        let cases = crate::golden::load_op(op.name).unwrap_or_else(|e| panic!("{e}"));
+        let mut report = run_goldens(op, &cases, device, &wanted);
+        visit(op, &cases, &mut report);
+        total.add(&report);
+        failing += usize::from(!report.failures.is_empty());
+        for (i, what) in &report.failures {
+            println!("    {} {i} of {}: {what}", op.name, cases.len());
+        }
+    }
+    println!(
+        "{} cases pass, {} have no form in Rust, {} differ on purpose, {} fail in {failing} operations",
+        total.passed,
+        total.not_expressible,
+        total.differ,
+        total.failures.len()
+    );
+    total
+}
+
+/// The work of one case.
+#[derive(Clone, Copy, Debug)]
+pub struct CaseWork {
+    /// The case's number, from 0.
+    pub case: usize,
+    /// What ran, forward and backward.
+    pub work: Work,
+    /// Whether every output is a view of an input or has no elements, so that there was nothing to compute.
+    pub nothing_to_compute: bool,
+}
+
+/// How a case ended well.
+enum Outcome {
+    Passed(Work, bool),
+    Error,
+    LateError,
+    NotExpressible,
+}
+
+/// Holds an operation on a device against PyTorch's results, gradients, `grad_fn` names and errors. Runs the cases that
+/// `wanted` picks.
+pub fn run_goldens(op: &OpInfo, cases: &[Case], device: Device, wanted: impl Fn(usize, &Case) -> bool) -> Report {
     let mut report = Report::default();
-    for (i, case) in cases.iter().enumerate() {
-        let outcome = catch_unwind(AssertUnwindSafe(|| run_case(op, case)));
-        let outcome = outcome.unwrap_or_else(|panic| Err(format!("panic: {}", panic_message(&*panic))));
+    for (i, case) in cases.iter().enumerate().filter(|(i, case)| wanted(*i, case)) {
+        let outcome = catch(|| run_case(op, case, device));
+        let outcome = outcome.unwrap_or_else(|panic| Err(format!("panic: {panic}")));
         if op.differs.iter().any(|(case, _)| *case == i) {
             match outcome {
                 Err(_) => report.differ += 1,
@@ -35,8 +104,17 @@ pub fn run_goldens(op: &OpInfo, cases: &[Case]) -> Report {
             continue;
         }
         match outcome {
-            Ok(true) => report.passed += 1,
-            Ok(false) => report.not_expressible += 1,
+            Ok(Outcome::NotExpressible) => report.not_expressible += 1,
+            Ok(passed) => {
+                report.passed += 1;
+                match passed {
+                    Outcome::Passed(work, nothing_to_compute) => {
+                        report.work.push(CaseWork { case: i, work, nothing_to_compute });
+                    }
+                    Outcome::LateError => report.late_errors += 1,
+                    Outcome::Error | Outcome::NotExpressible => {}
+                }
+            }
             Err(what) => report.failures.push((i, format!("{}: {what}", kind(case.kind)))),
         }
     }
@@ -54,24 +132,28 @@ fn kind(kind: Kind) -> &'static str {
     }
 }
 
-fn panic_message(panic: &(dyn std::any::Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("not a text")
-}
-
-/// Whether the case passed (`true`) or cannot be written in Rust (`false`).
-fn run_case(op: &OpInfo, case: &Case) -> Result<bool, String> {
-    let args = match Args::of(case) {
+fn run_case(op: &OpInfo, case: &Case, device: Device) -> Result<Outcome, String> {
+    let args = match Args::of(case, device) {
         Ok(args) => args,
         // A tensor that PyTorch itself refuses to make: of more than 64 dimensions.
         Err(error) => return expect_error(op, case, &error),
     };
-    let outputs = match op.run(&args) {
+    let inputs = args.tensors_within();
+    // Only a call without tensors is told where to compute; the others' constants must follow their tensors.
+    let default_device = inputs.is_empty().then(|| DefaultDevice::set(device));
+    let (outputs, mut work) = watch(device, || op.run(&args));
+    drop(default_device);
+    let outputs = match outputs {
         Ok(outputs) => outputs,
         Err(error) => return expect_error(op, case, &error),
     };
     if let Some(expected) = &case.error {
-        return Err(format!("no error, expected {}: {}", expected.exception, expected.message));
+        let late = flambeau_device::backend(device).and_then(|b| b.synchronize(device));
+        let out_of_bounds = ["out of bounds", "out of range"].iter().any(|words| expected.message.contains(words));
+        return match late {
+            Err(flambeau_tensor::Error::Index(_)) if out_of_bounds => Ok(Outcome::LateError),
+            late => Err(format!("{late:?}, expected {}: {}", expected.exception, expected.message)),
+        };
     }
     let unread = args.unread();
     if !unread.is_empty() {
@@ -79,6 +161,9 @@ fn run_case(op: &OpInfo, case: &Case) -> Result<bool, String> {
     }
     if outputs.len() != case.outputs.len() {
         return Err(format!("{} outputs, expected {}", outputs.len(), case.outputs.len()));
+    }
+    if let Some(stray) = outputs.iter().find(|t| t.device() != device) {
+        return Err(format!("an output is on {}", stray.device()));
     }
     for (i, (output, golden)) in outputs.iter().zip(&case.outputs).enumerate() {
         compare(output, golden, case.tolerance).map_err(|e| format!("output {i}: {e}"))?;
@@ -93,15 +178,16 @@ fn run_case(op: &OpInfo, case: &Case) -> Result<bool, String> {
         ));
     }
     if let Some(grads) = &case.grads {
-        check_gradients(&differentiable, &args, grads, case.tolerance)?;
+        work += check_gradients(&differentiable, &args, grads, case.tolerance)?;
     }
-    Ok(true)
+    let is_view = |t: &Tensor| inputs.iter().any(|x| x.array().storage().ptr_eq(t.array().storage()));
+    Ok(Outcome::Passed(work, outputs.iter().all(|t| t.numel() == 0 || is_view(t))))
 }
 
-fn expect_error(op: &OpInfo, case: &Case, error: &CallError) -> Result<bool, String> {
+fn expect_error(op: &OpInfo, case: &Case, error: &CallError) -> Result<Outcome, String> {
     let CallError::Op(error) = error else {
         let ruled_out = case.error.is_some() || op.partial.is_some();
-        return if ruled_out { Ok(false) } else { Err(format!("error: {error}")) };
+        return if ruled_out { Ok(Outcome::NotExpressible) } else { Err(format!("error: {error}")) };
     };
     let Some(expected) = &case.error else { return Err(format!("error: {error}")) };
     let message = error.to_string();
@@ -110,7 +196,7 @@ fn expect_error(op: &OpInfo, case: &Case, error: &CallError) -> Result<bool, Str
     let same_type = error.python_type() == expected.exception
         || expected.exception == "RuntimeError" && error.python_type() == "NotImplementedError";
     if same_type && first_line == expected.message {
-        return Ok(true);
+        return Ok(Outcome::Error);
     }
     Err(format!("{}: {first_line:?}, expected {}: {:?}", error.python_type(), expected.exception, expected.message))
 }
@@ -125,15 +211,16 @@ fn check_gradients(
     args: &Args,
     expected: &[Option<GoldenTensor>],
     tolerance: Tolerance,
-) -> Result<(), String> {
+) -> Result<Work, String> {
     if outputs.is_empty() {
         return Err("no output requires a gradient".into());
     }
     let cotangents: Vec<Tensor> = outputs.iter().map(|t| cotangent_of(t)).collect::<Result<_, _>>()?;
     let cotangents: Vec<Option<&Tensor>> = cotangents.iter().map(Some).collect();
     let leaves: Vec<&Tensor> = args.leaves().iter().collect();
-    let grads =
-        flambeau_autograd::grad(outputs, &leaves, &cotangents, false, false, true).map_err(|e| e.to_string())?;
+    let device = outputs[0].device();
+    let (grads, work) = watch(device, || flambeau_autograd::grad(outputs, &leaves, &cotangents, false, false, true));
+    let grads = grads.map_err(|e| e.to_string())?;
     for (i, (actual, expected)) in grads.iter().zip(expected).enumerate() {
         match (actual, expected) {
             (Some(actual), Some(expected)) => {
@@ -144,7 +231,7 @@ fn check_gradients(
             (None, Some(_)) => return Err(format!("gradient {i}: none")),
         }
     }
-    Ok(())
+    Ok(work)
 }
 
 /// The golden cotangent in an output's shape and dtype.
@@ -156,5 +243,5 @@ fn cotangent_of(output: &Tensor) -> Result<Tensor, String> {
         view: None,
         requires_grad: false,
     };
-    tensor(&golden).map_err(|e| e.to_string())
+    tensor(&golden, output.device()).map_err(|e| e.to_string())
 }

@@ -1,11 +1,13 @@
 //! Gradients against finite differences, to second order, on the golden samples in float64.
 
 use flambeau_autograd::{GradCheckOptions, Tensor, gradcheck, gradgradcheck};
-use flambeau_tensor::DType;
+use flambeau_tensor::{DType, Device};
 use flambeau_testkit::args::{Args, CallError};
+use flambeau_testkit::catch::catch;
 use flambeau_testkit::golden::{Case, Kind, load_op};
 use flambeau_testkit::opinfo::OpInfo;
 use flambeau_testkit::ops::all;
+use flambeau_testkit::work::{GPU, alone, print_pipelines, watch};
 
 /// A check costs two calls per element, and one backward per element of the result.
 const MAX_ELEMENTS: usize = 30;
@@ -32,8 +34,8 @@ type Check = fn(
     GradCheckOptions,
 ) -> flambeau_autograd::Result<()>;
 
-fn check(op: &OpInfo, case: &Case, check: Check) -> Result<(), String> {
-    let args = Args::of(case).map_err(|e| e.to_string())?;
+fn check(op: &OpInfo, case: &Case, device: Device, check: Check) -> Result<(), String> {
+    let args = Args::of(case, device).map_err(|e| e.to_string())?;
     if let Err(CallError::NotExpressible(_)) = op.run(&args) {
         return Ok(());
     }
@@ -44,7 +46,7 @@ fn check(op: &OpInfo, case: &Case, check: Check) -> Result<(), String> {
         })
     };
     let run = || check(&function, args.leaves(), GradCheckOptions::default()).map_err(|e| e.to_string());
-    std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).unwrap_or_else(|_| Err("panic".into()))
+    catch(run).unwrap_or_else(|panic| Err(format!("panic: {panic}")))
 }
 
 fn check_all(what: &str, skip: fn(&OpInfo) -> Option<&'static str>, function: Check) {

@@ -32,7 +32,9 @@ pub use flambeau_autograd::{
     from_slice, from_vec, full, is_grad_enabled, linspace, no_grad, ones, rand, randint, randn, randperm,
     set_grad_enabled, tensor, zeros,
 };
-pub use flambeau_device::{check_device, default_device as get_default_device, default_generator, manual_seed};
+pub use flambeau_device::{
+    check_device, default_device as get_default_device, default_generator, manual_seed, set_default_device,
+};
 pub use flambeau_serialize::{load, save};
 pub use flambeau_tensor::default_dtype as get_default_dtype;
 pub use flambeau_tensor::print::{PrintOptions, Profile, printoptions, set_printoptions};
@@ -41,6 +43,9 @@ pub use flambeau_tensor::{DType, Device, Element, Scalar, set_default_dtype};
 
 mod dtypes;
 pub use dtypes::*;
+
+#[cfg(feature = "wgpu")]
+pub mod wgpu;
 
 #[cfg(feature = "ndarray")]
 pub use flambeau_autograd::{NdarrayGuard, NdarrayGuardMut, from_ndarray};

@@ -1,12 +1,12 @@
 //! Batch norm and instance norm, with their running statistics.
 
-use super::norm::{Layout, NORMALIZE, normalize_by, one_value, variant};
+use super::norm::{normalize_by, one_value};
 use super::{map, map_, reshape, to_i64};
 use crate::error::{Error, Result};
 use crate::{Tensor, no_grad, ops};
-use flambeau_tensor::backend::ReduceOp;
+use flambeau_tensor::backend::{NormLayout, ReduceOp};
 use flambeau_tensor::dims::numel;
-use flambeau_tensor::ops::{ReduceArgs, reduce};
+use flambeau_tensor::ops::{NormFormulas, ReduceArgs, reduce};
 use flambeau_tensor::pointwise::Pointwise;
 use flambeau_tensor::{Array, Dims, Scalar};
 use smallvec::{SmallVec, smallvec};
@@ -83,7 +83,7 @@ pub fn batch_norm(
         return by_running("NativeBatchNormBackward0", x, mean, var, weight, bias, &per_channel, eps);
     }
     let dims = (0..size.len() as i64).filter(|&d| d != 1).collect();
-    let layout = Layout { shape: Dims::from_slice(&size), dims, params: per_channel, eps };
+    let layout = NormLayout { shape: Dims::from_slice(&size), dims, params: per_channel, eps };
     let (out, stats) = normalize_by("NativeBatchNormBackward0", x, weight, bias, layout)?;
     if let Some(running) = running_mean {
         update_running(running, &stats.mean, 1.0, momentum)?;
@@ -128,7 +128,7 @@ fn by_running(
         inputs.push(viewed(param)?);
     }
     let inputs: SmallVec<[&Tensor; 5]> = inputs.iter().collect();
-    let out = map(name, &NORMALIZE[variant(weight.is_some(), bias.is_some())], &inputs, &[])?;
+    let out = map(name, NormFormulas::get().normalize(weight.is_some(), bias.is_some()), &inputs, &[])?;
     ops::to_dtype(&out, x.dtype())
 }
 
@@ -168,7 +168,7 @@ pub fn instance_norm(
     }
     let spatial = size[2..].iter().product();
     let shape = smallvec![n, channels, spatial];
-    let layout = Layout { shape, dims: smallvec![2], params: smallvec![1, channels, 1], eps };
+    let layout = NormLayout { shape, dims: smallvec![2], params: smallvec![1, channels, 1], eps };
     let (out, stats) = normalize_by("ViewBackward0", x, weight, bias, layout)?;
     if let Some(running) = running_mean {
         update_running(running, &stats.mean, 1.0, momentum)?;

@@ -1,9 +1,10 @@
 //! Layer norm, group norm and RMS norm.
 
-use super::norm::{Layout, normalize_by, one_value};
+use super::norm::{normalize_by, one_value};
 use super::{PadOptions, map, mean_map};
 use crate::error::{Error, Result};
 use crate::{Tensor, ops};
+use flambeau_tensor::backend::NormLayout;
 use flambeau_tensor::dims::numel;
 use flambeau_tensor::pointwise::Pointwise;
 use flambeau_tensor::{DType, Scalar};
@@ -54,7 +55,7 @@ pub fn layer_norm(
     }
     let k = numel(normalized);
     let rows = x.numel().checked_div(k).unwrap_or(0);
-    let layout = Layout { shape: smallvec![rows, k], dims: smallvec![1], params: smallvec![1, k], eps };
+    let layout = NormLayout { shape: smallvec![rows, k], dims: smallvec![1], params: smallvec![1, k], eps };
     Ok(normalize_by("NativeLayerNormBackward0", x, weight, bias, layout)?.0)
 }
 
@@ -107,7 +108,7 @@ pub fn group_norm(
         }
     }
     let of_group = channels / num_groups;
-    let layout = Layout {
+    let layout = NormLayout {
         shape: smallvec![n, num_groups, of_group, spatial],
         dims: smallvec![2, 3],
         params: smallvec![1, num_groups, of_group, 1],

@@ -2,16 +2,16 @@
 
 use super::extrema::put_along;
 use super::map::divided_sum_map;
-use super::softmax::log_softmax_backward;
+use super::softmax::softmax_gradient;
 use super::{Reduction, log_softmax, map, reshape, sum_map, to_i64};
 use crate::error::{Error, Result};
-use crate::graph::{Save, record};
+use crate::graph::{Context, Save, record};
 use crate::{Tensor, ops};
-use flambeau_tensor::backend::{ReduceOp, ScatterOp};
-use flambeau_tensor::ops::{ReduceArgs, gather, index_select, pointwise, pointwise_into, reduce, scatter};
+use flambeau_tensor::backend::{ClassTargets, LossReduction};
+use flambeau_tensor::ops::{ClassWeights, nll as nll_of, nll_backward};
 use flambeau_tensor::pointwise::Pointwise;
 use flambeau_tensor::{Array, DType, Dims, Scalar};
-use smallvec::smallvec;
+use smallvec::{SmallVec, smallvec};
 use std::sync::LazyLock;
 
 /// What [`cross_entropy_with`] takes besides its tensors.
@@ -59,30 +59,20 @@ impl CrossEntropyOptions {
     }
 }
 
-/// Which element of each line counts, and how much.
+/// The targets of a loss and what it makes of them.
 struct Targets {
-    /// The class of each line, `[n, 1, …]`; 0 where the target is ignored.
-    index: Array,
-    /// Which lines are ignored, if any may be.
-    ignored: Option<Array>,
-    /// How much each line counts, zero where it is ignored; all the same without.
-    coefficient: Option<Array>,
-    /// Σ coefficient: what a mean divides by; else the number of lines.
-    total: Option<Array>,
-    lines: usize,
-    reduction: Reduction,
+    /// The class of each line, `[n, 1, …]`.
+    classes: Array,
+    /// A weight for each class.
+    weight: Option<Array>,
+    ignore_index: i64,
+    reduction: LossReduction,
     dim: usize,
     /// Of the log-probabilities.
     shape: Dims,
     /// Of the targets.
     target_shape: Dims,
 }
-
-static SAFE_INDEX: LazyLock<Pointwise> =
-    LazyLock::new(|| Pointwise::new(|b| b.input(0).eq(b.scalar(0)).select(0, b.input(0))));
-static IS: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input(0).eq(b.scalar(0))));
-static IS_NOT: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input(0).ne(b.scalar(0))));
-static MASKED: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.mask(1).select(0.0, b.input(0))));
 
 impl Targets {
     fn new(
@@ -114,65 +104,68 @@ impl Targets {
             }
         }
         let target = target.array().to_dtype(DType::I64)?;
-        let target = if dim == 0 { target.reshape(&[1])? } else { target.unsqueeze(1)? };
-        // On the host the targets are read at once; a device would have to be waited for.
-        let may_ignore = if target.device().is_cpu() { scan(&target, ignore_index, classes)? } else { true };
+        let classes = if dim == 0 { target.reshape(&[1])? } else { target.unsqueeze(1)? };
         let weight = weight.map(|w| w.array().clone());
-        let scalars = [Scalar::Int(ignore_index)];
-        let (index, ignored) = match may_ignore {
-            true => (pointwise(&SAFE_INDEX, &[&target], &scalars)?, Some(pointwise(&IS, &[&target], &scalars)?)),
-            false => (target.clone(), None),
+        let reduction = match reduction {
+            Reduction::None => LossReduction::None,
+            Reduction::Mean => LossReduction::Mean,
+            _ => LossReduction::Sum,
         };
-        let of_class = weight.map(|w| index_select(&w, 0, &index.reshape(&[-1])?)?.view(&to_i64(index.shape())));
-        let coefficient = match (of_class.transpose()?, &ignored) {
-            (None, None) => None,
-            (None, Some(_)) => Some(pointwise(&IS_NOT, &[&target], &scalars)?.to_dtype(x.dtype())?),
-            (Some(w), None) => Some(w),
-            (Some(w), Some(ignored)) => Some(pointwise(&MASKED, &[&w, ignored], &[])?),
-        };
-        let total = coefficient.as_ref().filter(|_| reduction == Reduction::Mean).map(total).transpose()?;
-        Ok(Targets { lines: index.numel(), index, ignored, coefficient, total, reduction, dim, shape, target_shape })
+        Ok(Targets { classes, weight, ignore_index, reduction, dim, shape, target_shape })
     }
 
-    /// The loss of log-probabilities: linear in them.
-    fn loss(&self, log_probabilities: &Array) -> Result<Array> {
-        let picked = gather(log_probabilities, self.dim, &self.index)?;
-        let (program, inputs): (&Pointwise, &[&Array]) = match &self.coefficient {
-            None => (&NEGATE, &[&picked]),
-            Some(c) => (&WEIGH, &[&picked, c]),
-        };
-        if self.reduction == Reduction::None {
-            return Ok(pointwise(program, inputs, &[])?.view(&to_i64(&self.target_shape))?);
-        }
-        let args = ReduceArgs { op: ReduceOp::Sum, map: Some(program), dims: &[], keepdim: false, dtype: None };
-        let sum = reduce(args, inputs, &[])?;
-        match (self.reduction, &self.total) {
-            (Reduction::Mean, None) => pointwise_into(&DIVIDE, &[&sum], &[self.lines.into()], &[&sum])?,
-            (Reduction::Mean, Some(total)) => pointwise_into(&DIVIDE_BY, &[&sum, total], &[], &[&sum])?,
-            _ => {}
-        }
-        Ok(sum)
+    fn borrowed(&self) -> ClassTargets<'_> {
+        let Targets { classes, weight, ignore_index, reduction, .. } = self;
+        ClassTargets { classes, weight: weight.as_ref(), ignore_index: *ignore_index, reduction: *reduction }
     }
 
-    /// What each line's class gets of the loss's gradient: in a shape that broadcasts to the index's.
-    fn seeds(&self, grad: &Tensor) -> Result<Tensor> {
-        let name = "NllLossBackwardBackward0";
-        let grad = &match self.reduction {
-            Reduction::None => reshape(grad, &to_i64(self.index.shape()))?,
-            _ => grad.clone(),
-        };
-        let tensor = |a: &Array| Tensor::from(a.clone());
-        match (&self.coefficient, &self.total) {
-            (None, _) if self.reduction == Reduction::Mean => map(name, &NEGATE_DIVIDE, &[grad], &[self.lines.into()]),
-            (None, _) => map(name, &NEGATE, &[grad], &[]),
-            (Some(c), None) => map(name, &WEIGH, &[grad, &tensor(c)], &[]),
-            (Some(c), Some(total)) => map(name, &WEIGH_DIVIDE, &[grad, &tensor(c), &tensor(total)], &[]),
+    fn weights(&self, dtype: DType) -> Result<ClassWeights> {
+        Ok(ClassWeights::new(&self.borrowed(), self.shape[self.dim], dtype)?)
+    }
+
+    /// The loss of log-probabilities, and what a mean was divided by if it is not the number of lines.
+    fn loss(&self, log_probabilities: &Array) -> Result<(Array, Option<Array>)> {
+        let (loss, total) = nll_of(log_probabilities, self.dim, &self.borrowed())?;
+        match self.reduction {
+            LossReduction::None => Ok((loss.view(&to_i64(&self.target_shape))?, total)),
+            _ => Ok((loss, total)),
         }
     }
 
-    /// The gradient of [`Targets::loss`]: seeds at the classes, zeros elsewhere.
-    fn scattered(&self, seeds: &Tensor, index: &Tensor) -> Result<Tensor> {
-        put_along(&ops::expand(seeds, &to_i64(self.index.shape()))?, index, self.dim, &self.shape)
+    /// What backward must find as it was.
+    fn saves<'a>(&self) -> SmallVec<[Save<'a>; 2]> {
+        [Some(&self.classes), self.weight.as_ref()].into_iter().flatten().map(|a| Save::Array(a.clone())).collect()
+    }
+
+    /// Checks that what [`Targets::saves`] named, from `first` on, is as it was.
+    fn check_saved(&self, c: &Context<'_>, first: usize) -> Result<()> {
+        (first..=first + usize::from(self.weight.is_some())).try_for_each(|i| c.saved(i).map(drop))
+    }
+
+    /// The loss's gradient, in a shape that broadcasts to the classes'.
+    fn per_line(&self, grad: &Tensor) -> Result<Tensor> {
+        match self.reduction {
+            LossReduction::None => reshape(grad, &to_i64(self.classes.shape())),
+            _ => Ok(grad.clone()),
+        }
+    }
+
+    /// The gradient of [`Targets::loss`] in one primitive; for the logits where log-probabilities are given.
+    fn gradient(&self, grad: &Tensor, log_probabilities: Option<&Array>, total: Option<&Array>) -> Result<Tensor> {
+        let grad = self.per_line(grad)?;
+        Ok(nll_backward(&grad.array(), &self.shape, log_probabilities, self.dim, &self.borrowed(), total)?.into())
+    }
+
+    /// The gradient of [`Targets::loss`] as a function of `grad` that has a gradient: seeds at the classes, zeros elsewhere.
+    fn differentiable_gradient(&self, grad: &Tensor, total: Option<&Array>) -> Result<Tensor> {
+        let weights = self.weights(grad.dtype())?;
+        let (program, rest, scalars) = weights.seeds(self.reduction, total);
+        let inputs: Vec<Tensor> =
+            std::iter::once(self.per_line(grad)?).chain(rest.into_iter().map(Tensor::from)).collect();
+        let inputs: Vec<&Tensor> = inputs.iter().collect();
+        let seeds = map("NllLossBackwardBackward0", program, &inputs, &scalars)?;
+        let index = Tensor::from(weights.index);
+        put_along(&ops::expand(&seeds, &to_i64(&index.size()))?, &index, self.dim, &self.shape)
     }
 
     /// PyTorch's name of the loss's backward.
@@ -180,37 +173,10 @@ impl Targets {
         match self.shape.len() {
             1 | 2 => "NllLossBackward0",
             4 => "NllLoss2DBackward0",
-            _ if self.reduction == Reduction::None => "ViewBackward0",
+            _ if self.reduction == LossReduction::None => "ViewBackward0",
             _ => "NllLoss2DBackward0",
         }
     }
-}
-
-static NEGATE: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| -b.input(0)));
-static DIVIDE: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input(0) / b.scalar(0)));
-static DIVIDE_BY: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input(0) / b.input(1)));
-static NEGATE_DIVIDE: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| -(b.input(0) / b.scalar(0))));
-/// −x·c, and zero where c is, whatever x: an ignored line may hold an infinity.
-static WEIGH: LazyLock<Pointwise> =
-    LazyLock::new(|| Pointwise::new(|b| b.input(1).eq(0.0).select(0.0, -(b.input(0) * b.input(1)))));
-static WEIGH_DIVIDE: LazyLock<Pointwise> =
-    LazyLock::new(|| Pointwise::new(|b| b.input(1).eq(0.0).select(0.0, -(b.input(0) * b.input(1) / b.input(2)))));
-
-fn total(coefficient: &Array) -> Result<Array> {
-    Ok(reduce(ReduceArgs::new(ReduceOp::Sum, &[], false), &[coefficient], &[])?)
-}
-
-/// Checks the targets' range; whether any is ignored.
-fn scan(target: &Array, ignore_index: i64, classes: usize) -> Result<bool> {
-    let mut ignored = false;
-    for t in target.to_vec::<i64>()? {
-        if t == ignore_index {
-            ignored = true;
-        } else if t < 0 || t as usize >= classes {
-            return Err(Error::index(format!("Target {t} is out of bounds.")));
-        }
-    }
-    Ok(ignored)
 }
 
 fn check_weight(op: &str, weight: &Tensor, classes: usize) -> Result<()> {
@@ -273,10 +239,15 @@ pub fn nll_loss(
 }
 
 fn nll(x: &Tensor, targets: Targets) -> Result<Tensor> {
-    let out = targets.loss(&x.array())?;
-    let saves = [Save::Array(targets.index.clone())];
+    let (out, total) = targets.loss(&x.array())?;
+    let saves = targets.saves();
     Ok(record(targets.name(), &[x], &saves, out, move |c| {
-        Ok(smallvec![Some(targets.scattered(&targets.seeds(&c.grad(0)?)?, &c.saved(0)?)?)])
+        targets.check_saved(c, 0)?;
+        let (grad, total) = (c.grad(0)?, total.as_ref());
+        Ok(smallvec![Some(match crate::is_grad_enabled() {
+            true => targets.differentiable_gradient(&grad, total)?,
+            false => targets.gradient(&grad, None, total)?,
+        })])
     }))
 }
 
@@ -314,29 +285,26 @@ pub fn cross_entropy_options(x: &Tensor, target: &Tensor, o: &CrossEntropyOption
     if o.label_smoothing > 0.0 {
         return smoothed(&log_probabilities, targets, o, dim);
     }
-    let out = targets.loss(&log_probabilities.array())?;
-    let saves = [Save::Tensor(&log_probabilities), Save::Array(targets.index.clone())];
+    let (out, total) = targets.loss(&log_probabilities.array())?;
+    let saves: SmallVec<[Save<'_>; 3]> =
+        std::iter::once(Save::Tensor(&log_probabilities)).chain(targets.saves()).collect();
     Ok(record(targets.name(), &[x], &saves, out, move |c| {
-        let (log_probabilities, index) = (c.saved(0)?, c.saved(1)?);
-        let seeds = targets.seeds(&c.grad(0)?)?;
-        if crate::is_grad_enabled() {
-            let grad = targets.scattered(&seeds, &index)?;
-            return Ok(smallvec![Some(log_softmax_backward(&grad, &log_probabilities, dim)?)]);
-        }
-        Ok(smallvec![Some(logits_gradient(&log_probabilities.array(), &index.array(), &seeds.array(), dim as usize)?)])
+        let log_probabilities = c.saved(0)?;
+        targets.check_saved(c, 1)?;
+        let (grad, total) = (c.grad(0)?, total.as_ref());
+        Ok(smallvec![Some(match crate::is_grad_enabled() {
+            true => {
+                let grad = targets.differentiable_gradient(&grad, total)?;
+                softmax_gradient(&grad, &log_probabilities, dim, true)?
+            }
+            false => targets.gradient(&grad, Some(&log_probabilities.array()), total)?,
+        })])
     }))
 }
 
-/// −e^x · s
-static SHARED: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| -(b.input(0).exp() * b.input(1))));
-
-/// The gradient of cross-entropy for the logits, −p·s with s more at the target: log-softmax's backward and the loss's at
-/// once.
-fn logits_gradient(log_probabilities: &Array, index: &Array, seeds: &Array, dim: usize) -> Result<Tensor> {
-    let grad = pointwise(&SHARED, &[log_probabilities, seeds], &[])?;
-    scatter(ScatterOp::Add, dim, index, &seeds.broadcast_to(index.shape())?, &grad)?;
-    Ok(grad.into())
-}
+static DIVIDE: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input(0) / b.scalar(0)));
+static DIVIDE_BY: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input(0) / b.input(1)));
+static MASKED: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.mask(1).select(0.0, b.input(0))));
 
 static WEIGHTED: LazyLock<[Pointwise; 2]> =
     LazyLock::new(|| [Pointwise::new(|b| -b.input(0)), Pointwise::new(|b| -(b.input(0) * b.input(1)))]);
@@ -353,7 +321,9 @@ fn class_weight(weight: &Tensor, x: &Tensor) -> Result<Tensor> {
 /// (1 − ε) · nll + ε/C · Σ over the classes.
 fn smoothed(log_probabilities: &Tensor, targets: Targets, o: &CrossEntropyOptions, dim: i64) -> Result<Tensor> {
     let classes = log_probabilities.size()[dim as usize] as f64;
-    let (ignored, total, lines) = (targets.ignored.clone(), targets.total.clone(), targets.lines);
+    let weights = targets.weights(log_probabilities.dtype())?;
+    let ClassWeights { ignored, .. } = &weights;
+    let (total, lines) = (weights.total(targets.reduction)?, weights.index.numel());
     let target_shape = to_i64(&targets.target_shape);
     let smooth = match &o.weight {
         None => sum_map("NegBackward0", Some(&WEIGHTED[0]), &[log_probabilities], &[], &[dim], true, None)?,
@@ -364,7 +334,7 @@ fn smoothed(log_probabilities: &Tensor, targets: Targets, o: &CrossEntropyOption
     };
     let smooth = match ignored {
         None => smooth,
-        Some(ignored) => map("MaskedFillBackward0", &MASKED, &[&smooth, &Tensor::from(ignored)], &[])?,
+        Some(ignored) => map("MaskedFillBackward0", &MASKED, &[&smooth, &Tensor::from(ignored.clone())], &[])?,
     };
     let smooth = match (o.reduction, total) {
         (Reduction::None, _) => reshape(&smooth, &target_shape)?,

@@ -5,6 +5,7 @@ use crate::error::Result;
 use crate::graph::{Save, record};
 use crate::{OrPanic, Tensor, ops};
 use flambeau_tensor::dims::wrap_dim;
+use flambeau_tensor::ops::{SoftmaxGradient, softmax_backward};
 use flambeau_tensor::pointwise::Pointwise;
 use flambeau_tensor::{Array, DType, Error};
 use smallvec::smallvec;
@@ -25,9 +26,6 @@ pub fn softmin(x: &Tensor, dim: i64, dtype: Option<DType>) -> Result<Tensor> {
     softmax(&ops::neg(x)?, dim, dtype)
 }
 
-/// The gradient for the input, of the result's gradient, the result and the dimension.
-type Backward = fn(&Tensor, &Tensor, i64) -> Result<Tensor>;
-
 fn along(x: &Tensor, dim: i64, dtype: Option<DType>, log: bool) -> Result<Tensor> {
     let x = &match dtype {
         Some(dtype) => ops::to_dtype(x, dtype)?,
@@ -39,13 +37,10 @@ fn along(x: &Tensor, dim: i64, dtype: Option<DType>, log: bool) -> Result<Tensor
         return Err(Error::NotImplementedFor { op: kernel(log, d + 1 >= array.ndim()), dtype: array.dtype() }.into());
     }
     let out = forward(&array, d, log)?;
-    let (name, backward): (_, Backward) = match log {
-        true => ("LogSoftmaxBackward0", log_softmax_backward),
-        false => ("SoftmaxBackward0", softmax_backward),
-    };
+    let name = if log { "LogSoftmaxBackward0" } else { "SoftmaxBackward0" };
     let d = d as i64;
     Ok(record(name, &[x], &[Save::Output(0)], out, move |c| {
-        Ok(smallvec![Some(backward(&c.grad(0)?, &c.saved(0)?, d)?)])
+        Ok(smallvec![Some(softmax_gradient(&c.grad(0)?, &c.saved(0)?, d, log)?)])
     }))
 }
 
@@ -66,27 +61,16 @@ fn kernel(log: bool, last: bool) -> &'static str {
     }
 }
 
-static PRODUCT: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input(0) * b.input(1)));
-
-/// y · (g − Σ g·y)
-static SOFTMAX_BACKWARD: LazyLock<Pointwise> =
-    LazyLock::new(|| Pointwise::new(|b| b.input(1) * (b.input(0) - b.input(2))));
-
-fn softmax_backward(g: &Tensor, y: &Tensor, dim: i64) -> Result<Tensor> {
-    let name = "SoftmaxBackwardDataBackward0";
-    let sum = sum_map(name, Some(&PRODUCT), &[g, y], &[], &[dim], true, None)?;
-    map(name, &SOFTMAX_BACKWARD, &[g, y, &sum], &[])
-}
-
-/// g − e^y · Σ g
-static LOG_SOFTMAX_BACKWARD: LazyLock<Pointwise> =
-    LazyLock::new(|| Pointwise::new(|b| b.input(0) - b.input(1).exp() * b.input(2)));
-
-/// The gradient of a log-softmax `y` along `dim`.
-pub(super) fn log_softmax_backward(g: &Tensor, y: &Tensor, dim: i64) -> Result<Tensor> {
-    let name = "LogSoftmaxBackwardDataBackward0";
-    let sum = sum_map(name, None, &[g], &[], &[dim], true, None)?;
-    map(name, &LOG_SOFTMAX_BACKWARD, &[g, y, &sum], &[])
+/// The gradient for the input of a softmax, or of its logarithm, whose value along `dim` is `y`.
+pub(super) fn softmax_gradient(g: &Tensor, y: &Tensor, dim: i64, log: bool) -> Result<Tensor> {
+    if !crate::is_grad_enabled() {
+        return Ok(softmax_backward(&g.array(), &y.array(), dim as usize, log)?.into());
+    }
+    let name = if log { "LogSoftmaxBackwardDataBackward0" } else { "SoftmaxBackwardDataBackward0" };
+    let SoftmaxGradient { summand, gradient } = SoftmaxGradient::of(log);
+    let inputs = if summand.is_some() { &[g, y][..] } else { &[g] };
+    let sum = sum_map(name, summand.as_ref(), inputs, &[], &[dim], true, None)?;
+    map(name, gradient, &[g, y, &sum], &[])
 }
 
 static LOG_SIGMOID: LazyLock<Pointwise> = LazyLock::new(|| {

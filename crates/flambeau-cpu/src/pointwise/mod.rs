@@ -12,7 +12,7 @@ pub mod tile;
 
 pub use float::{Float, Function, maximum, minimum};
 
-use crate::plan::Plan;
+use flambeau_tensor::plan::Plan;
 use crate::threads::parallel_for;
 use code::{Code, binary_cost, binary_in, unary_cost, unary_in};
 use flambeau_tensor::access::Access;

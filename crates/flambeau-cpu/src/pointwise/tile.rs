@@ -3,7 +3,7 @@
 use super::code::{Arg, Code, Step};
 use super::lane::{Lane, Src, ZeroDivision, binary, choose, unary};
 use crate::cast::{cast_raw, copy_strided};
-use crate::plan::{Cursor, Plan};
+use flambeau_tensor::plan::{Cursor, Plan};
 use flambeau_tensor::{Array, DType};
 use smallvec::SmallVec;
 use std::mem::MaybeUninit;

@@ -8,7 +8,7 @@
 pub(crate) mod fold;
 
 use crate::cast::cast_raw;
-use crate::plan::{Cursor, Plan};
+use flambeau_tensor::plan::{Cursor, Plan};
 use crate::pointwise::code::{Arg, Code};
 use crate::pointwise::lane::{ForLane, Lane, Src, ZeroDivision, for_lane};
 use crate::pointwise::tile::{Job, Runner, TILE, View, lane_dtype, step, store};

@@ -81,6 +81,6 @@ fn storages_grow_and_keep_their_bytes() {
     a.storage().grow(4000).unwrap();
     assert_eq!(elements(&a), [1.0, 2.0, 3.0]);
     assert!(a.storage().nbytes() >= 4000);
-    assert!(CPU.alloc(Device::Cpu, 1 << 50).unwrap_err().to_string().contains("out of memory"));
-    assert!(CPU.alloc(Device::Wgpu(0), 4).is_err());
+    assert!(CPU.alloc(Device::Cpu, 1 << 50, DType::U8).unwrap_err().to_string().contains("out of memory"));
+    assert!(CPU.alloc(Device::Wgpu(0), 4, DType::F32).is_err());
 }

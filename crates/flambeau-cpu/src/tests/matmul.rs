@@ -94,7 +94,7 @@ fn poolings_and_their_gradients() {
     assert_eq!(elements(&out), [5.0, 7.0, 13.0, 15.0, 21.0, 23.0, 29.0, 31.0]);
     assert_eq!(elements(&indices)[4..], [5.0, 7.0, 13.0, 15.0]);
     let dx = zeros(&[2, 1, 4, 4], DType::F32);
-    CPU.max_pool_backward(&out, &indices, &dx).unwrap();
+    CPU.max_pool_backward(&out, &indices, None, &dx).unwrap();
     assert_eq!(dot(&dx, &x), dot(&out, &out));
     let divisor = AvgPoolDivisor { count_include_pad: true, divisor_override: None };
     CPU.avg_pool(&x, &g, divisor, &out).unwrap();

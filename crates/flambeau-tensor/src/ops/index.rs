@@ -12,7 +12,7 @@ fn expect_index(index: &Array, op: &str) -> Result<()> {
     Err(Error::runtime(format!("{op}(): Expected dtype int64 for index")))
 }
 
-fn fresh(like: &Array, shape: &[usize], dtype: DType) -> Result<Array> {
+pub(super) fn fresh(like: &Array, shape: &[usize], dtype: DType) -> Result<Array> {
     Array::empty(like.backend(), like.device(), shape, dtype)
 }
 
@@ -96,13 +96,4 @@ pub fn sort(first: Extremum, src: &Array, dim: usize, k: usize) -> Result<(Array
         src.backend().sort(first, src, dim, &values, &indices)?;
     }
     Ok((values, indices))
-}
-
-/// softmax along `dim`, or its logarithm.
-pub fn softmax(src: &Array, dim: usize, log: bool) -> Result<Array> {
-    let out = fresh(src, src.shape(), src.dtype())?;
-    if out.numel() > 0 {
-        src.backend().softmax(src, dim, log, &out)?;
-    }
-    Ok(out)
 }

@@ -4,14 +4,20 @@
 mod index;
 mod layout;
 mod matmul;
+mod nll;
+mod normalize;
 mod pointwise;
 mod reduce;
+mod softmax;
 
-pub use index::{arg_reduce, gather, index_select, nonzero, scan, scatter, softmax, sort};
+pub use index::{arg_reduce, gather, index_select, nonzero, scan, scatter, sort};
 pub use layout::preserved_strides;
 pub use matmul::matmul;
-pub use pointwise::{copy_into, fill, pointwise, pointwise_into};
+pub use nll::{ClassWeights, Formula, nll, nll_backward};
+pub use normalize::{NormFormulas, WeightPlace, normalize, normalize_backward};
+pub use pointwise::{copy_into, fill, pointwise, pointwise_into, pointwise_lists};
 pub use reduce::{ReduceArgs, reduce};
+pub use softmax::{SoftmaxGradient, softmax, softmax_backward};
 
 use crate::{Array, Error, Result};
 

@@ -2,6 +2,7 @@
 
 use super::layout::result_strides;
 use super::same_device;
+use crate::backend::PointwiseList;
 use crate::dims::{Dims, broadcast_shapes};
 use crate::pointwise::{IDENTITY, Pointwise};
 use crate::promotion::{ResultType, can_cast};
@@ -126,6 +127,43 @@ pub fn pointwise_into(program: &Pointwise, inputs: &[&Array], scalars: &[Scalar]
     }
     let inputs: SmallVec<[&Array; 4]> = inputs.iter().collect();
     outs[0].backend().pointwise(program, compute, &inputs, scalars, outs)
+}
+
+/// Runs a program once for each list of arrays, all of a list in one shape: in one launch where the device can.
+///
+/// # Errors
+/// When a list's arrays differ in shape or device, or an output cannot hold the result's dtype.
+pub fn pointwise_lists(program: &Pointwise, lists: &[PointwiseList], scalars: &[Scalar]) -> Result<()> {
+    let mut rest = lists;
+    while let Some(first) = rest.first() {
+        let refs = |list: &PointwiseList| list.inputs.iter().chain(&list.outs).cloned().collect::<SmallVec<[Array; 8]>>();
+        let settle = |list: &PointwiseList| {
+            let inputs: SmallVec<[&Array; 4]> = list.inputs.iter().collect();
+            (list.outs[0].device(), program.dtypes(common_dtype(program, &inputs, scalars)))
+        };
+        let (device, (compute, result)) = settle(first);
+        let same = rest.iter().take_while(|list| settle(list) == (device, (compute, result))).count();
+        for list in &rest[..same] {
+            let all = refs(list);
+            same_device(&all.iter().collect::<SmallVec<[&Array; 8]>>())?;
+            let shape = list.outs[0].shape();
+            if let Some(other) = all.iter().find(|a| a.shape() != shape) {
+                return Err(Error::runtime(format!("a list has arrays of shapes {shape:?} and {:?}", other.shape())));
+            }
+            for out in &list.outs {
+                if !can_cast(result, out.dtype()) {
+                    return Err(Error::ResultCast { from: result, to: out.dtype() });
+                }
+                check_writable(out)?;
+            }
+        }
+        let lists: Vec<PointwiseList> = rest[..same].iter().filter(|l| l.outs[0].numel() > 0).cloned().collect();
+        if let Some(list) = lists.first() {
+            list.outs[0].backend().pointwise_lists(program, compute, &lists, scalars)?;
+        }
+        rest = &rest[same..];
+    }
+    Ok(())
 }
 
 fn check_writable(out: &Array) -> Result<()> {

@@ -74,6 +74,7 @@ impl Builder {
             rule,
             explicit: None,
             gradients: OnceLock::new(),
+            structure: OnceLock::new(),
         }
     }
 }

@@ -30,7 +30,8 @@ pub use ops::{BinaryOp, DTypeRule, UnaryOp};
 
 use crate::{DType, Scalar};
 use smallvec::SmallVec;
-use std::sync::OnceLock;
+use std::collections::BTreeMap;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// A node's number; nodes only use nodes before them.
 pub type NodeId = u16;
@@ -66,6 +67,31 @@ pub struct Pointwise {
     rule: DTypeRule,
     explicit: Option<ExplicitGradient>,
     gradients: OnceLock<Vec<Gradient>>,
+    structure: OnceLock<&'static Structure>,
+}
+
+/// What a program computes, apart from dtype rules and derivatives: one for all programs with the same steps, so that a
+/// backend finds its compiled form by a number.
+#[derive(Debug)]
+pub struct Structure {
+    /// The number.
+    pub id: u32,
+    /// [`Pointwise::nodes`].
+    pub nodes: Vec<Node>,
+    /// [`Pointwise::outputs`].
+    pub outputs: SmallVec<[NodeId; 2]>,
+}
+
+impl Structure {
+    /// The structure of these steps. Made once and kept for the program's life: programs are few, their calls many.
+    fn intern(nodes: &[Node], outputs: &[NodeId]) -> &'static Structure {
+        static ALL: Mutex<BTreeMap<String, &'static Structure>> = Mutex::new(BTreeMap::new());
+        let mut all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
+        let id = all.len() as u32;
+        all.entry(format!("{nodes:?}{outputs:?}")).or_insert_with(|| {
+            Box::leak(Box::new(Structure { id, nodes: nodes.to_vec(), outputs: outputs.into() }))
+        })
+    }
 }
 
 impl Pointwise {
@@ -112,6 +138,12 @@ impl Pointwise {
     #[inline]
     pub fn outputs(&self) -> &[NodeId] {
         &self.outputs
+    }
+
+    /// The steps and results, shared by all programs that have the same.
+    #[inline]
+    pub fn structure(&self) -> &'static Structure {
+        self.structure.get_or_init(|| Structure::intern(&self.nodes, &self.outputs))
     }
 
     /// How many arrays a call passes.

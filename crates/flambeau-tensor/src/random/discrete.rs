@@ -15,17 +15,19 @@ const SMALL_PERMUTATION: i64 = u32::MAX as i64 / 20;
 /// (f32: 2²⁴): `Tensor.random_()`.
 pub fn random_<T: RandomElement>(generator: &Generator, out: &mut [T]) {
     let state = &mut *generator.lock();
-    let modulus = match T::DTYPE {
-        DType::F16 | DType::BF16 | DType::F32 | DType::F64 => (1 << Limits::of(T::DTYPE).digits) + 1,
-        DType::Bool | DType::U8 | DType::I8 | DType::I16 | DType::I32 | DType::I64 => {
-            1_u64 << Limits::of(T::DTYPE).digits
-        }
-    };
+    let modulus = full_range(T::DTYPE);
     let wide = matches!(T::DTYPE, DType::I64 | DType::F64);
     for x in out {
         let draw = if wide { state.random64() } else { u64::from(state.random()) };
         *x = T::from_i64((draw % modulus) as i64);
     }
+}
+
+/// How many integers, from 0 on, `Tensor.random_()` draws from: those of an integer type that are not negative, 0 and 1 for
+/// bool, 0..=2^digits for a float type.
+pub fn full_range(dtype: DType) -> u64 {
+    let range = 1 << Limits::of(dtype).digits;
+    if dtype.is_floating_point() { range + 1 } else { range }
 }
 
 /// Fills `out` with integers of [from, to), or from `from` to the dtype's largest value where `to` is `None`:
@@ -40,6 +42,24 @@ pub fn random_from_to_<T: RandomElement>(
     from: i64,
     to: Option<i64>,
 ) -> Result<(), RandomError> {
+    if from == i64::MIN && to.is_none() {
+        return random_64_bits(generator, out);
+    }
+    let (from, last) = integer_bounds::<T>(from, to)?;
+    let state = &mut *generator.lock();
+    let range = (last as u64).wrapping_sub(from as u64).wrapping_add(1);
+    for x in out {
+        let sample = if range >= WIDE_RANGE { state.random64() % range } else { u64::from(state.random()) % range };
+        *x = T::from_i64((sample as i64).wrapping_add(from));
+    }
+    Ok(())
+}
+
+/// The smallest and the largest integer that [`random_from_to_`] draws.
+///
+/// # Errors
+/// As there.
+pub fn integer_bounds<T: RandomElement>(from: i64, to: Option<i64>) -> Result<(i64, i64), RandomError> {
     let floating = T::DTYPE.is_floating_point();
     let (from, last) = match to {
         Some(to) => {
@@ -55,7 +75,6 @@ pub fn random_from_to_<T: RandomElement>(
             })?;
             (from, to - 1)
         }
-        None if from == i64::MIN => return random_64_bits(generator, out),
         None => {
             let digits = Limits::of(T::DTYPE).digits;
             let last = if floating { 1 << digits } else { ((1_u64 << digits) - 1) as i64 };
@@ -75,13 +94,7 @@ pub fn random_from_to_<T: RandomElement>(
             format!("{name} is out of bounds for {}", cpp_name(T::DTYPE))
         })?;
     }
-    let state = &mut *generator.lock();
-    let range = (last as u64).wrapping_sub(from as u64).wrapping_add(1);
-    for x in out {
-        let sample = if range >= WIDE_RANGE { state.random64() % range } else { u64::from(state.random()) % range };
-        *x = T::from_i64((sample as i64).wrapping_add(from));
-    }
-    Ok(())
+    Ok((from, last))
 }
 
 fn random_64_bits<T: RandomElement>(generator: &Generator, out: &mut [T]) -> Result<(), RandomError> {

@@ -30,11 +30,14 @@ pub struct GeneratorState {
     next_normal: Option<f64>,
     /// PyTorch's CPU kernels never set this cache; it is kept so that a state survives the way through set and get.
     next_normal_f32: Option<f32>,
+    /// How many blocks of a counter-based stream GPUs have taken. No part of PyTorch's CPU state, so a restored state starts
+    /// that stream anew.
+    philox_offset: u64,
 }
 
 impl GeneratorState {
     fn new(seed: u64) -> Self {
-        Self { engine: Mt19937::new(seed), next_normal: None, next_normal_f32: None }
+        Self { engine: Mt19937::new(seed), next_normal: None, next_normal_f32: None, philox_offset: 0 }
     }
 
     /// The next 32 bits.
@@ -114,7 +117,8 @@ impl GeneratorState {
         let state = std::array::from_fn(|i| u64_at(WORDS + 8 * i) as u32);
         let next_normal = (u32_at(NORMAL_IS_VALID) != 0).then(|| f64::from_bits(u64_at(NORMAL_Y)));
         let next_normal_f32 = (bytes[FLOAT_SAMPLE_IS_VALID] != 0).then(|| f32::from_bits(u32_at(FLOAT_SAMPLE)));
-        Ok(Self { engine: Mt19937 { seed: u64_at(0), left, next, state }, next_normal, next_normal_f32 })
+        let engine = Mt19937 { seed: u64_at(0), left, next, state };
+        Ok(Self { engine, next_normal, next_normal_f32, philox_offset: 0 })
     }
 }
 
@@ -170,6 +174,15 @@ impl Generator {
         Ok(())
     }
 
+    /// Takes `n` blocks of 128 bits from the counter-based stream of this seed, which GPUs draw from: the seed, which is
+    /// Philox4x32-10's key, and the first block's counter.
+    pub fn philox(&self, n: u64) -> (u64, u64) {
+        let mut state = self.lock();
+        let first = state.philox_offset;
+        state.philox_offset = first.wrapping_add(n);
+        (state.engine.seed(), first)
+    }
+
     /// Exclusive use of the stream, for a fill.
     pub fn lock(&self) -> MutexGuard<'_, GeneratorState> {
         // A panic in a fill leaves a valid state behind.
@@ -217,6 +230,20 @@ mod tests {
         beyond[NEXT..NEXT + 2].copy_from_slice(&620_u16.to_le_bytes());
         assert!(g.set_state(&beyond).is_err());
         assert_eq!(g.initial_seed(), DEFAULT_SEED);
+    }
+
+    #[test]
+    fn a_seed_starts_the_counted_stream_anew() {
+        let g = Generator::new().manual_seed(5);
+        let state = g.get_state();
+        assert_eq!(g.philox(3), (5, 0));
+        assert_eq!(g.clone().philox(1), (5, 3));
+        assert_eq!(g.get_state(), state);
+        g.set_state(&state).unwrap();
+        assert_eq!(g.philox(2), (5, 0));
+        assert_eq!(g.manual_seed(6).philox(1), (6, 0));
+        g.philox(u64::MAX);
+        assert_eq!(g.philox(1), (6, 0));
     }
 
     #[test]

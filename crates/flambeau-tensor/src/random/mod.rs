@@ -33,7 +33,7 @@ mod real;
 #[cfg(test)]
 mod goldens;
 
-pub use discrete::{random_, random_from_to_, randperm};
+pub use discrete::{full_range, integer_bounds, random_, random_from_to_, randperm};
 pub use element::{RandomElement, RandomFloat};
 pub use error::RandomError;
 pub use generator::{DEFAULT_SEED, Generator, GeneratorState, STATE_SIZE};

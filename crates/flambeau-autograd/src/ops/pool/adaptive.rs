@@ -7,7 +7,7 @@ use crate::Tensor;
 use crate::error::{Error, Result};
 use crate::graph::{Save, record};
 use crate::ops::{mean, squeeze, to_i64, unsqueeze};
-use flambeau_tensor::backend::Extremum;
+use flambeau_tensor::backend::{Extremum, PoolGeometry};
 use flambeau_tensor::ops::{arg_reduce, fill, gather, index_select};
 use flambeau_tensor::{Array, Scalar};
 use smallvec::{SmallVec, smallvec};
@@ -114,9 +114,10 @@ fn adaptive_max(x: &Tensor, lengths: &[usize], name: &'static str) -> Result<(Te
     let outer: usize = shape[..shape.len() - ndim].iter().product();
     let (windows, members) = window_positions(spatial, lengths);
     let out_shape = with_spatial(&shape, lengths);
+    let geometry = covering_windows(spatial, lengths);
     if outer * windows.len() == 0 {
         let (values, indices) = (fresh(x, &out_shape, x.dtype())?, fresh(x, &out_shape, flambeau_tensor::DType::I64)?);
-        return Ok(record_max(name, x, values, indices, ndim));
+        return Ok(record_max(name, x, values, indices, geometry));
     }
     let count = windows.len() / members;
     let at = Array::from_slice(array.backend(), array.device(), &windows, &[windows.len()])?;
@@ -127,7 +128,7 @@ fn adaptive_max(x: &Tensor, lengths: &[usize], name: &'static str) -> Result<(Te
     let positions = at.view(&[1, count as i64, members as i64])?.expand(&grouped)?.contiguous()?;
     let indices = gather(&positions, 2, &winners)?;
     let to = to_i64(&out_shape);
-    Ok(record_max(name, x, values.view(&to)?, indices.view(&to)?, ndim))
+    Ok(record_max(name, x, values.view(&to)?, indices.view(&to)?, geometry))
 }
 
 /// The flat positions of each window's elements, window after window, all filled up to the size of the largest; and that
@@ -152,6 +153,21 @@ fn window_positions(spatial: &[usize], lengths: &[usize]) -> (Vec<i64>, usize) {
     }
     let members = windows.first().map_or(0, Vec::len);
     (windows.concat(), members)
+}
+
+/// Evenly spaced windows of one size that cover the adaptive ones.
+fn covering_windows(spatial: &[usize], lengths: &[usize]) -> PoolGeometry {
+    let ndim = spatial.len();
+    let mut g = PoolGeometry { ndim, kernel: [1; 3], stride: [1; 3], padding: [0; 3], dilation: [1; 3] };
+    for (d, (&n, &o)) in (3 - ndim..).zip(spatial.iter().zip(lengths)) {
+        let stride = n.checked_div(o).map_or(1, |s| s.max(1));
+        let before = |i: usize| (i * stride).saturating_sub(i * n / o);
+        let padding = (0..o).map(before).max().unwrap_or(0);
+        let reach = |i: usize| ((i + 1) * n).div_ceil(o) + padding - i * stride;
+        (g.stride[d], g.padding[d]) = (stride, padding);
+        g.kernel[d] = (0..o).map(reach).max().unwrap_or(1);
+    }
+    g
 }
 
 /// The output's lengths, or PyTorch's words.
@@ -195,4 +211,27 @@ fn check(x: &Tensor, output_size: &[Option<i64>], ndim: usize, name: &str) -> Re
         )));
     }
     Ok(lengths.iter().map(|&n| n as usize).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn covering_windows_hold_the_adaptive_ones() {
+        for n in 1..20 {
+            for o in 1..30 {
+                let g = covering_windows(&[7, n], &[3, o]);
+                for i in 0..o {
+                    let start = (i * g.stride[2]) as i64 - g.padding[2] as i64;
+                    let end = start + g.kernel[2] as i64;
+                    let (first, last) = (i * n / o, ((i + 1) * n).div_ceil(o));
+                    assert!(start <= first as i64 && last as i64 <= end, "window {i} of {o} over {n}: {g:?}");
+                }
+            }
+        }
+        // Even windows are themselves.
+        let g = covering_windows(&[12], &[4]);
+        assert_eq!((g.kernel, g.stride, g.padding), ([1, 1, 3], [1, 1, 3], [0; 3]));
+    }
 }

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::graph::{Save, record, record_many};
 use crate::ops::window::Sizes;
 use crate::ops::{IntoDims, squeeze, to_i64, unsqueeze};
-use flambeau_tensor::backend::ScatterOp;
+use flambeau_tensor::backend::{PoolGeometry, ScatterOp};
 use flambeau_tensor::ops::fill;
 use flambeau_tensor::{Array, DType, Dims, Scalar};
 use smallvec::{SmallVec, smallvec};
@@ -141,46 +141,57 @@ fn max_pool(x: &Tensor, windows: Windows<'_>, ndim: usize, name: &'static str) -
         let src = planes(&x.array(), ndim)?;
         src.backend().max_pool(&src, &geometry, &planes(&values, ndim)?, &planes(&indices, ndim)?)?;
     }
-    Ok(record_max(name, x, values, indices, ndim))
+    Ok(record_max(name, x, values, indices, geometry))
 }
 
-/// Records values that were picked from `x` by index.
+/// Records values that were picked from `x` by index, from the windows of `geometry`.
 pub(super) fn record_max(
     name: &'static str,
     x: &Tensor,
     values: Array,
     indices: Array,
-    ndim: usize,
+    geometry: PoolGeometry,
 ) -> (Tensor, Tensor) {
     let saves = [Save::Tensor(x), Save::Array(indices.clone())];
+    let picked = Picked { ndim: geometry.ndim, windows: Some(geometry) };
     let mut outs = record_many(name, &[x], &saves, vec![values, indices], move |c| {
         let (x, indices) = (c.saved(0)?, c.saved(1)?);
-        let grads = c.has_grad(0).then(|| add_at(&c.grad(0)?, &indices, &x.size(), ndim)).transpose()?;
+        let grads = c.has_grad(0).then(|| add_at(&c.grad(0)?, &indices, &x.size(), picked)).transpose()?;
         Ok(smallvec![grads])
     });
     let indices = outs.pop().expect("values and indices");
     (outs.pop().expect("values and indices"), indices)
 }
 
+/// Where indices come from: planes of how many dimensions and, if known, which windows.
+#[derive(Clone, Copy)]
+struct Picked {
+    ndim: usize,
+    windows: Option<PoolGeometry>,
+}
+
 /// Zeros of `shape` with each element of `x` added at the flat index within its plane: the gradient of max pooling.
-fn add_at(x: &Tensor, indices: &Tensor, shape: &[usize], ndim: usize) -> Result<Tensor> {
+fn add_at(x: &Tensor, indices: &Tensor, shape: &[usize], picked: Picked) -> Result<Tensor> {
     let out = fresh(x, shape, x.dtype())?;
-    let target = planes(&out, ndim)?;
+    let lines = |a: &Array| planes(a, picked.ndim);
+    let target = lines(&out)?;
     match x.numel() {
         0 => fill(&out, Scalar::Int(0))?,
         _ => {
-            target.backend().max_pool_backward(&planes(&x.array(), ndim)?, &planes(&indices.array(), ndim)?, &target)?
+            let (grad, found) = (lines(&x.array())?, lines(&indices.array())?);
+            target.backend().max_pool_backward(&grad, &found, picked.windows.as_ref(), &target)?;
         }
     }
     let indices = indices.clone();
     let saves = [Save::Array(indices.array().clone())];
     Ok(record("MaxPoolBackwardBackward0", &[x], &saves, out, move |c| {
-        Ok(smallvec![Some(pick_at(&c.grad(0)?, &c.saved(0)?, ndim)?)])
+        Ok(smallvec![Some(pick_at(&c.grad(0)?, &c.saved(0)?, picked)?)])
     }))
 }
 
 /// The elements of `x` at the flat indices within each plane.
-fn pick_at(x: &Tensor, indices: &Tensor, ndim: usize) -> Result<Tensor> {
+fn pick_at(x: &Tensor, indices: &Tensor, picked: Picked) -> Result<Tensor> {
+    let ndim = picked.ndim;
     let lines = |a: &Array| -> Result<Array> {
         let outer: usize = a.shape()[..a.ndim() - ndim].iter().product();
         let inner: usize = a.shape()[a.ndim() - ndim..].iter().product();
@@ -190,7 +201,7 @@ fn pick_at(x: &Tensor, indices: &Tensor, ndim: usize) -> Result<Tensor> {
     let out = flambeau_tensor::ops::gather(&lines(&x.array())?, 1, &lines(&index)?)?.view(&to_i64(index.shape()))?;
     let shape = x.size();
     Ok(record("GatherBackward0", &[x], &[Save::Array(index.clone())], out, move |c| {
-        Ok(smallvec![Some(add_at(&c.grad(0)?, &c.saved(0)?, &shape, ndim)?)])
+        Ok(smallvec![Some(add_at(&c.grad(0)?, &c.saved(0)?, &shape, picked)?)])
     }))
 }
 
@@ -296,6 +307,6 @@ fn max_unpool(name: &'static str, x: &Tensor, indices: &Tensor, size: &[usize]) 
     let index = lines(&indices.array(), per_plane)?;
     flambeau_tensor::ops::scatter(ScatterOp::Set, 1, &index, &lines(&x.array(), per_plane)?, &lines(&out, plane)?)?;
     Ok(record(name, &[x], &[Save::Array(indices.array().clone())], out, move |c| {
-        Ok(smallvec![Some(pick_at(&c.grad(0)?, &c.saved(0)?, ndim)?)])
+        Ok(smallvec![Some(pick_at(&c.grad(0)?, &c.saved(0)?, Picked { ndim, windows: None })?)])
     }))
 }

@@ -1,6 +1,6 @@
 //! How a kernel walks several strided operands of one shape together.
 
-use flambeau_tensor::dims::{Dims, is_contiguous};
+use crate::dims::{Dims, is_contiguous};
 use smallvec::SmallVec;
 
 /// A shape whose dimensions were dropped, sorted and merged as far as all operands allow, and each operand's strides in it.

@@ -1,0 +1,71 @@
+//! The loss of classes and the gradients of softmax, composed of other primitives.
+
+use flambeau_tensor::backend::{ClassTargets, LossReduction, ReduceOp, ScatterOp};
+use flambeau_tensor::ops::{
+    ClassWeights, ReduceArgs, SoftmaxGradient, gather, pointwise, pointwise_into, reduce, scatter,
+};
+use flambeau_tensor::pointwise::Pointwise;
+use flambeau_tensor::{Array, Result, Scalar};
+use smallvec::SmallVec;
+use std::sync::LazyLock;
+
+/// See [`flambeau_tensor::Backend::softmax_backward`].
+pub fn softmax_backward(grad: &Array, y: &Array, dim: usize, log: bool) -> Result<Array> {
+    let SoftmaxGradient { summand, gradient } = SoftmaxGradient::of(log);
+    let inputs = [grad, y];
+    let inputs = if summand.is_some() { &inputs[..] } else { &inputs[..1] };
+    let dims = [dim as i64];
+    let args = ReduceArgs { op: ReduceOp::Sum, map: summand.as_ref(), dims: &dims, keepdim: true, dtype: None };
+    let sum = reduce(args, inputs, &[])?;
+    pointwise(gradient, &[grad, y, &sum], &[])
+}
+
+static DIVIDE: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input(0) / b.scalar(0)));
+static DIVIDE_BY: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input(0) / b.input(1)));
+
+/// See [`flambeau_tensor::Backend::nll`].
+pub fn nll(x: &Array, dim: usize, targets: &ClassTargets<'_>) -> Result<(Array, Option<Array>)> {
+    let weights = ClassWeights::new(targets, x.shape()[dim], x.dtype())?;
+    let total = weights.total(targets.reduction)?;
+    let picked = gather(x, dim, &weights.index)?;
+    let (program, rest, _) = weights.losses();
+    let inputs: SmallVec<[&Array; 2]> = std::iter::once(&picked).chain(&rest).collect();
+    if targets.reduction == LossReduction::None {
+        return Ok((pointwise(program, &inputs, &[])?, None));
+    }
+    let args = ReduceArgs { op: ReduceOp::Sum, map: Some(program), dims: &[], keepdim: false, dtype: None };
+    let sum = reduce(args, &inputs, &[])?;
+    match (targets.reduction, &total) {
+        (LossReduction::Mean, None) => {
+            pointwise_into(&DIVIDE, &[&sum], &[weights.index.numel().into()], &[&sum])?;
+        }
+        (LossReduction::Mean, Some(total)) => pointwise_into(&DIVIDE_BY, &[&sum, total], &[], &[&sum])?,
+        _ => {}
+    }
+    Ok((sum, total))
+}
+
+/// −e^x · s
+static SHARED: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| -(b.input(0).exp() * b.input(1))));
+
+/// See [`flambeau_tensor::Backend::nll_backward`]. For logits it is −p·s with s more at the target: log-softmax's backward and
+/// the loss's at once.
+pub fn nll_backward(
+    grad: &Array,
+    shape: &[usize],
+    log_probabilities: Option<&Array>,
+    dim: usize,
+    targets: &ClassTargets<'_>,
+    total: Option<&Array>,
+) -> Result<Array> {
+    let weights = ClassWeights::new(targets, shape[dim], grad.dtype())?;
+    let (program, rest, scalars) = weights.seeds(targets.reduction, total);
+    let inputs: SmallVec<[&Array; 3]> = std::iter::once(grad).chain(&rest).collect();
+    let seeds = pointwise(program, &inputs, &scalars)?;
+    let out = match log_probabilities {
+        Some(x) => pointwise(&SHARED, &[x, &seeds], &[])?,
+        None => Array::full(grad.backend(), grad.device(), shape, seeds.dtype(), Scalar::Int(0))?,
+    };
+    scatter(ScatterOp::Add, dim, &weights.index, &seeds.broadcast_to(weights.index.shape())?, &out)?;
+    Ok(out)
+}

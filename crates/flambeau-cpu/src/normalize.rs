@@ -1,0 +1,84 @@
+//! Normalisation by statistics of the input, composed of other primitives.
+//!
+//! Forward: two reductions and one program. Backward: two reductions and one program, and what weight and bias need.
+
+use flambeau_tensor::backend::{NormBackward, NormLayout, Normalized, ReduceOp};
+use flambeau_tensor::ops::{NormFormulas, ReduceArgs, WeightPlace, pointwise, reduce};
+use flambeau_tensor::pointwise::Pointwise;
+use flambeau_tensor::{Array, DType, Result, Scalar};
+use smallvec::SmallVec;
+use std::sync::LazyLock;
+
+static DIVIDE: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input(0) / b.scalar(0)));
+
+/// See [`flambeau_tensor::Backend::normalize`].
+pub fn normalize(x: &Array, weight: Option<&Array>, bias: Option<&Array>, layout: &NormLayout) -> Result<Normalized> {
+    let formulas = NormFormulas::get();
+    // Statistics of halves are f32, as in PyTorch.
+    let wide = if matches!(x.dtype(), DType::F16 | DType::BF16) { DType::F32 } else { x.dtype() };
+    let over = |map| ReduceArgs { op: ReduceOp::Sum, map, dims: &layout.dims, keepdim: true, dtype: Some(wide) };
+    let scalars = [layout.count().into(), Scalar::Float(layout.eps)];
+    let mean = pointwise(&DIVIDE, &[&reduce(over(None), &[x], &[])?], &scalars[..1])?;
+    let deviation = reduce(over(Some(&formulas.deviation)), &[x, &mean], &[])?;
+    let inverse_std = pointwise(&formulas.inverse_std, &[&deviation], &scalars)?;
+    let inputs: SmallVec<[&Array; 5]> =
+        [Some(x), Some(&mean), Some(&inverse_std), weight, bias].into_iter().flatten().collect();
+    let out = pointwise(formulas.normalize(weight.is_some(), bias.is_some()), &inputs, &[])?;
+    drop(inputs);
+    Ok(Normalized { out: out.to_dtype(x.dtype())?, mean, deviation, inverse_std })
+}
+
+/// See [`flambeau_tensor::Backend::normalize_backward`].
+pub fn normalize_backward(call: &NormBackward<'_>, needs: [bool; 3]) -> Result<[Option<Array>; 3]> {
+    let formulas = NormFormulas::get();
+    let NormBackward { grad: g, x, mean, inverse_std, weight, layout } = *call;
+    let inside = weight.filter(|_| !layout.weight_per_mean());
+    let over = |map, inputs: &[&Array], dims: &[i64]| {
+        reduce(ReduceArgs { op: ReduceOp::Sum, map, dims, keepdim: true, dtype: None }, inputs, &[])
+    };
+    // Plain sums over each mean's elements serve the input's gradient, and weight and bias where these are per mean.
+    let [plain, deviating] = &formulas.with_deviation;
+    let sums = match inside {
+        None => [over(None, &[g], &layout.dims)?, over(Some(plain), &[g, x, mean], &layout.dims)?],
+        Some(w) => [
+            over(Some(&formulas.product), &[g, w], &layout.dims)?,
+            over(Some(deviating), &[g, x, mean, w], &layout.dims)?,
+        ],
+    };
+    let input = || {
+        let place = match (weight, inside) {
+            (None, _) => WeightPlace::Absent,
+            (Some(_), None) => WeightPlace::Outside,
+            (Some(_), Some(_)) => WeightPlace::Inside,
+        };
+        let mut inputs: SmallVec<[&Array; 7]> = SmallVec::from_slice(&[g, x, mean, inverse_std, &sums[0], &sums[1]]);
+        inputs.extend(weight);
+        let dx = pointwise(&formulas.input_gradient[place as usize], &inputs, &[layout.count().into()])?;
+        dx.to_dtype(x.dtype())
+    };
+    let of_weight = |weight: &Array| {
+        let sum = match inside {
+            None => pointwise(&formulas.product, &[&sums[1], inverse_std], &[])?,
+            Some(_) => over(Some(&formulas.weight_gradient), &[g, x, mean, inverse_std], &layout.broadcast_dims())?,
+        };
+        sum_to(sum, &layout.params)?.to_dtype(weight.dtype())
+    };
+    let of_bias = || match inside {
+        None if layout.weight_per_mean() => sum_to(sums[0].clone(), &layout.params),
+        _ => sum_to(g.clone(), &layout.params),
+    };
+    Ok([
+        needs[0].then(input).transpose()?,
+        weight.filter(|_| needs[1]).map(of_weight).transpose()?,
+        needs[2].then(of_bias).transpose()?,
+    ])
+}
+
+/// Sums over the dimensions that are longer than those of `shape`.
+fn sum_to(x: Array, shape: &[usize]) -> Result<Array> {
+    let dims: SmallVec<[i64; 6]> = (0..shape.len()).filter(|&d| x.shape()[d] != shape[d]).map(|d| d as i64).collect();
+    if dims.is_empty() {
+        return Ok(x);
+    }
+    reduce(ReduceArgs::new(ReduceOp::Sum, &dims, true), &[&x], &[])
+}

@@ -1,0 +1,95 @@
+//! What ran where while something was computed.
+
+use flambeau_tensor::Device;
+use std::ops::AddAssign;
+
+/// The GPU that tests use. A machine without one fails them.
+pub const GPU: Device = Device::Wgpu(0);
+
+/// What a call made the devices do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Work {
+    /// Kernels that were launched on the GPU.
+    pub launches: u64,
+    /// Times that the host waited for data of the GPU.
+    pub readbacks: u64,
+    /// Kernels that this thread ran on the CPU.
+    pub cpu_kernels: u64,
+}
+
+impl Work {
+    /// Says what is wrong with the work of a call whose tensors are on a GPU: nothing may run on the CPU, nothing may be read
+    /// unless `may_read`, and unless there is nothing to compute a kernel must be launched.
+    pub fn misplaced(&self, may_read: bool, must_launch: bool) -> Option<String> {
+        match *self {
+            Work { cpu_kernels: 1.., .. } => Some(format!("{} kernels ran on the CPU", self.cpu_kernels)),
+            Work { readbacks: 1.., .. } if !may_read => Some(format!("{} reads from the GPU", self.readbacks)),
+            Work { launches: 0, .. } if must_launch => Some("no kernel was launched".into()),
+            _ => None,
+        }
+    }
+}
+
+impl AddAssign for Work {
+    fn add_assign(&mut self, other: Work) {
+        self.launches += other.launches;
+        self.readbacks += other.readbacks;
+        self.cpu_kernels += other.cpu_kernels;
+    }
+}
+
+/// Makes a call and tells what work it was. The GPU's counters are those of all threads: of a test program, only one test may
+/// use the GPU at a time (see [`alone`]).
+pub fn watch<R>(device: Device, call: impl FnOnce() -> R) -> (R, Work) {
+    let gpu = || if device.is_cpu() { Default::default() } else { counters(device) };
+    let (before, cpu_before) = (gpu(), flambeau_cpu::kernels_run());
+    let result = call();
+    let (after, cpu_after) = (gpu(), flambeau_cpu::kernels_run());
+    let work = Work {
+        launches: after.dispatches - before.dispatches,
+        readbacks: after.readbacks - before.readbacks,
+        cpu_kernels: cpu_after - cpu_before,
+    };
+    (result, work)
+}
+
+/// What the GPU has done so far.
+///
+/// # Panics
+/// When there is none.
+pub fn counters(device: Device) -> flambeau_wgpu::Counters {
+    flambeau_wgpu::counters(device).unwrap_or_else(|e| panic!("{e}"))
+}
+
+/// Keeps the GPU to one test of a program while the guard lives.
+pub fn alone() -> std::sync::MutexGuard<'static, ()> {
+    static GPU_IN_USE: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    // A test that failed leaves nothing behind that others depend on.
+    GPU_IN_USE.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// Prints how many pipelines a test program has made; `cargo xtask test` adds these lines up.
+pub fn print_pipelines() {
+    println!("count: {} pipelines made by GPU tests", counters(GPU).pipelines);
+}
+
+/// Makes a device the default one until the guard is dropped.
+pub struct DefaultDevice(Device);
+
+impl DefaultDevice {
+    /// Sets it.
+    ///
+    /// # Panics
+    /// When there is no such device.
+    pub fn set(device: Device) -> Self {
+        let before = flambeau_device::default_device();
+        flambeau_device::set_default_device(device).unwrap_or_else(|e| panic!("{e}"));
+        DefaultDevice(before)
+    }
+}
+
+impl Drop for DefaultDevice {
+    fn drop(&mut self) {
+        flambeau_device::set_default_device(self.0).unwrap_or_else(|e| panic!("{e}"));
+    }
+}

@@ -1,0 +1,112 @@
+//! One golden of a module against this library's.
+
+use flambeau_autograd::{Tensor, grad};
+use flambeau_device::manual_seed;
+use flambeau_nn::Module;
+use flambeau_tensor::Device;
+use flambeau_testkit::args::{tensor, values};
+use flambeau_testkit::golden::{Arg, GoldenTensor, ModuleCase, ModuleRun, Tolerance, cotangent};
+use flambeau_testkit::work::{Work, watch};
+
+use crate::build::build;
+use crate::ctor::Built;
+
+type Reads = fn(&ModuleCase) -> bool;
+
+/// Modules that read from the GPU while they compute, each with its reason.
+const READS: &[(Reads, &str)] = &[];
+
+/// Panics unless `actual` is what PyTorch has.
+pub fn same(what: &str, actual: &Tensor, expected: &GoldenTensor, tolerance: Tolerance) {
+    let values = values(actual).expect("readable");
+    if let Err(e) = expected.compare(actual.dtype(), &actual.size(), &values, tolerance) {
+        panic!("{what}: {e}");
+    }
+}
+
+fn check_state(what: &str, module: &dyn Module, expected: &[(String, GoldenTensor)], tolerance: Tolerance) {
+    let state = module.state_dict();
+    assert!(
+        state.keys().eq(expected.iter().map(|(k, _)| k.as_str())),
+        "{what}: keys {:?}",
+        state.keys().collect::<Vec<_>>()
+    );
+    for ((key, actual), (_, expected)) in state.iter().zip(expected) {
+        same(&format!("{what} {key}"), actual, expected, tolerance);
+    }
+}
+
+/// One forward and backward pass, as `run` in `goldens/modules.py`.
+fn check_run(what: &str, built: &Built, case: &ModuleCase, run: &ModuleRun, device: Device) {
+    let mut inputs: Vec<Tensor> = case.inputs.iter().map(|g| tensor(g, device).expect("a tensor")).collect();
+    let leaf = inputs[0].is_floating_point().then(|| inputs[0].requires_grad_(true));
+    let in_place = case.kwargs.get("inplace") == Some(&Arg::Bool(true));
+    if let (true, Some(leaf)) = (in_place, &leaf) {
+        inputs[0] = leaf.clone_tensor();
+    }
+    let (outputs, mut work) = watch(device, || (built.run)(&inputs));
+    assert_eq!(outputs.len(), run.outputs.len(), "{what}: number of outputs");
+    for (actual, expected) in outputs.iter().zip(&run.outputs) {
+        same(&format!("{what} output"), actual, expected, case.tolerance);
+    }
+    let tracked: Vec<&Tensor> = outputs.iter().filter(|o| o.requires_grad()).collect();
+    let grad_fn = tracked.first().and_then(|o| o.grad_fn()).map(|node| node.name().to_owned());
+    // A module that returns its input gives a leaf, whose `grad_fn` is Python's None.
+    assert_eq!(
+        grad_fn.as_deref().unwrap_or("NoneType"),
+        run.grad_fn.as_deref().unwrap_or("NoneType"),
+        "{what}: grad_fn"
+    );
+    let is_view = |t: &Tensor| inputs.iter().any(|x| x.array().storage().ptr_eq(t.array().storage()));
+    let must_launch = !outputs.iter().all(is_view);
+    if tracked.is_empty() {
+        return check_work(what, work, must_launch, case, device);
+    }
+    let parameters = built.module.named_parameters();
+    let wanted: Vec<&Tensor> = leaf.iter().chain(parameters.iter().map(|(_, p)| p)).collect();
+    let expected: Vec<&Option<GoldenTensor>> = run.grads.iter().chain(run.param_grads.iter().map(|(_, g)| g)).collect();
+    assert_eq!(wanted.len(), expected.len(), "{what}: number of gradients");
+    let weights: Vec<Tensor> = tracked
+        .iter()
+        .map(|o| flambeau_autograd::from_vec(cotangent(o.numel()), o.size()).to((device, o.dtype())))
+        .collect();
+    let weights: Vec<Option<&Tensor>> = weights.iter().map(Some).collect();
+    let (grads, backward) = watch(device, || grad(&tracked, &wanted, &weights, false, false, true));
+    work += backward;
+    let grads = grads.expect("gradients");
+    for (actual, expected) in grads.iter().zip(expected) {
+        match (actual, expected) {
+            (Some(actual), Some(expected)) => same(&format!("{what} gradient"), actual, expected, case.tolerance),
+            (None, None) => {}
+            _ => panic!("{what}: gradient {actual:?}, expected {expected:?}"),
+        }
+    }
+    check_work(what, work, must_launch, case, device);
+}
+
+/// Panics unless a module on a GPU computed there alone.
+fn check_work(what: &str, work: Work, must_launch: bool, case: &ModuleCase, device: Device) {
+    let may_read = READS.iter().any(|(reads, _)| reads(case));
+    if let (false, Some(wrong)) = (device.is_cpu(), work.misplaced(may_read, must_launch)) {
+        panic!("{what}: {wrong}");
+    }
+}
+
+/// Panics unless a module prints, starts, computes and learns on a device as PyTorch's does. It is made on the CPU, whose
+/// random numbers the goldens hold.
+pub fn check(case: &ModuleCase, device: Device) {
+    manual_seed(case.seed);
+    let (built, all_read) = build(case).unwrap_or_else(|| panic!("there is no {}", case.module));
+    assert!(all_read, "an argument was not used: {:?} {:?}", case.args, case.kwargs);
+    assert_eq!(built.module.repr(), case.repr);
+    let bits = if case.module == "Embedding" { Tolerance::Close { rtol: 1e-6, atol: 1e-6 } } else { Tolerance::Exact };
+    check_state("initial", &*built.module, &case.state, bits);
+    built.module.clone().to(case.dtype).to(device);
+    if let Some(run) = &case.train {
+        check_run("train", &built, case, run, device);
+        let after = case.state_after.as_deref().expect("a state after training");
+        check_state("after training", &*built.module, after, case.tolerance);
+    }
+    built.module.eval();
+    check_run("eval", &built, case, &case.eval, device);
+}

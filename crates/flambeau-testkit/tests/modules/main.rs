@@ -1,0 +1,52 @@
+//! PyTorch's goldens of modules, losses and initialisers: prints, initial numbers, outputs, gradients, state after training,
+//! on the CPU and on a GPU.
+
+mod build;
+mod check;
+mod ctor;
+mod init;
+
+use flambeau_tensor::Device;
+use flambeau_testkit::catch::catch;
+use flambeau_testkit::golden::{InitCase, ModuleCase, load_init, load_modules};
+use flambeau_testkit::work::{GPU, alone, print_pipelines};
+
+/// Runs every case and lists the failures, so that one run shows them all. Returns how many cases there are.
+fn run_all<C>(cases: &[C], name: impl Fn(&C) -> String, check: impl Fn(&C)) -> usize {
+    let mut failures = Vec::new();
+    for case in cases {
+        if let Err(what) = catch(|| check(case)) {
+            failures.push(format!("{}: {what}", name(case)));
+        }
+    }
+    assert!(failures.is_empty(), "{} failed:\n{}", failures.len(), failures.join("\n"));
+    cases.len()
+}
+
+fn module_name(case: &ModuleCase) -> String {
+    format!("{} {} {:?} {:?}", case.module, case.dtype, case.args, case.kwargs.keys())
+}
+
+#[test]
+fn modules_are_pytorchs() {
+    let cases = load_modules().expect("goldens");
+    let passed = run_all(&cases, module_name, |case| check::check(case, Device::Cpu));
+    println!("count: {passed} goldens of modules agree with PyTorch");
+}
+
+#[test]
+fn modules_on_a_gpu_are_pytorchs() {
+    let _gpu = alone();
+    let cases = load_modules().expect("goldens");
+    let passed = run_all(&cases, module_name, |case| check::check(case, GPU));
+    println!("count: {passed} GPU cases: modules and losses agree with PyTorch");
+    print_pipelines();
+}
+
+#[test]
+fn initialisers_are_pytorchs() {
+    let cases = load_init().expect("goldens");
+    let name = |c: &InitCase| format!("{} {:?} {} {:?}", c.init, c.shape, c.dtype, c.kwargs);
+    let passed = run_all(&cases, name, init::check);
+    println!("count: {passed} goldens of initialisers agree with PyTorch");
+}

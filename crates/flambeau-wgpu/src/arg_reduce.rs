@@ -1,0 +1,24 @@
+//! The index of the largest or smallest value along a dimension.
+
+use crate::gpu::{Arg, Gpu};
+use crate::lines::{Lines, key_dtype};
+use flambeau_shaders::Kernel;
+use flambeau_tensor::backend::Extremum;
+use flambeau_tensor::{Array, Result};
+
+/// See [`flambeau_tensor::Backend::arg_reduce`].
+pub fn arg_reduce(which: Extremum, src: &Array, dim: usize, values: Option<&Array>, indices: &Array) -> Result<()> {
+    let src = src.contiguous()?;
+    let values = match values {
+        Some(values) => values.clone(),
+        None => Array::empty(src.backend(), src.device(), indices.shape(), src.dtype())?,
+    };
+    let lines = Lines::new(&src, dim);
+    let place = lines.place();
+    let kernel = Kernel::new("arg_reduce", src.dtype()).with_type("K", key_dtype(src.dtype()));
+    let kernel = place.of(kernel.with("MIN", which == Extremum::Min));
+    let params = [lines.count, lines.n, lines.inner, src.offset(), values.offset(), indices.offset()];
+    let args = [Arg::In(&src), Arg::Out(&values), Arg::Out(indices)];
+    Gpu::of(indices)?.dispatch(&kernel, &args, &params.map(|n| n as u32), place.groups(lines.count))?;
+    Ok(())
+}

@@ -1,0 +1,168 @@
+//! Pipelines, layouts and bind groups, each made once.
+
+use crate::error::{Error, Result};
+use crate::gpu::Gpu;
+use crate::memory::Buffer;
+use crate::recorder::{Recorder, UNIFORM_BYTES};
+use flambeau_shaders::{Kernel, Target};
+use smallvec::SmallVec;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// What tells pipelines of one kernel apart.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PipelineKey {
+    /// A bit for each binding that is bound read-write.
+    pub read_write: u64,
+    /// Whether parameters come through a uniform buffer.
+    pub uniform: bool,
+}
+
+/// A compiled kernel.
+pub(crate) struct Pipeline {
+    pub raw: wgpu::ComputePipeline,
+    pub layout: Arc<Layout>,
+    pub uniform: bool,
+}
+
+/// The bindings of kernels.
+pub(crate) struct Layout {
+    pub id: u32,
+    raw: wgpu::BindGroupLayout,
+    uniform: bool,
+}
+
+/// The buffers of one launch.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(crate) struct GroupKey {
+    pub layout: u32,
+    pub ids: SmallVec<[u64; 8]>,
+}
+
+/// Bind groups are kept until there are this many; training needs a few hundred, and each holds its buffers.
+const MAX_GROUPS: usize = 16_384;
+
+#[derive(Default)]
+pub(crate) struct Cache {
+    pipelines: HashMap<Kernel, SmallVec<[(PipelineKey, Arc<Pipeline>); 1]>>,
+    layouts: HashMap<(usize, u64, bool), Arc<Layout>>,
+    groups: HashMap<GroupKey, wgpu::BindGroup>,
+}
+
+impl Cache {
+    /// The pipeline of a kernel with `bindings` buffers and `words` parameters.
+    pub fn pipeline(
+        &mut self,
+        gpu: &Gpu,
+        kernel: &Kernel,
+        key: PipelineKey,
+        bindings: usize,
+        words: usize,
+    ) -> Result<Arc<Pipeline>> {
+        let found = self.pipelines.get(kernel).and_then(|made| made.iter().find(|(k, _)| *k == key));
+        if let Some((_, pipeline)) = found {
+            return Ok(pipeline.clone());
+        }
+        let pipeline = Arc::new(self.compile(gpu, kernel, key, bindings, words)?);
+        self.pipelines.entry(kernel.clone()).or_default().push((key, pipeline.clone()));
+        Ok(pipeline)
+    }
+
+    fn compile(&mut self, gpu: &Gpu, kernel: &Kernel, key: PipelineKey, n: usize, words: usize) -> Result<Pipeline> {
+        let target = Target { immediates: !key.uniform, ..gpu.target };
+        let text = kernel
+            .source(&target, key.read_write)
+            .map_err(|missing| Error::Missing { device: gpu.name, missing })?;
+        let layout = self.layout(gpu, n, key);
+        let label = Some(kernel.name());
+        let scope = gpu.device.push_error_scope(wgpu::ErrorFilter::Validation);
+        let descriptor = wgpu::ShaderModuleDescriptor { label, source: wgpu::ShaderSource::Wgsl(text.as_str().into()) };
+        // SAFETY: the kernels are this library's own; they stay within their bindings by construction (each index is
+        // checked against the lengths that the host passes), have no endless loops and guard integer division.
+        let module =
+            unsafe { gpu.device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked()) };
+        let pipeline_layout = gpu.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+            label,
+            bind_group_layouts: &[Some(&layout.raw)],
+            immediate_size: if key.uniform { 0 } else { 4 * words as u32 },
+        });
+        let raw = gpu.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label,
+            layout: Some(&pipeline_layout),
+            module: &module,
+            entry_point: Some("main"),
+            compilation_options: wgpu::PipelineCompilationOptions {
+                zero_initialize_workgroup_memory: false,
+                ..Default::default()
+            },
+            cache: None,
+        });
+        if let Some(error) = pollster::block_on(scope.pop()) {
+            let reason = format!("{error}\nin the kernel\n{text}");
+            return Err(Error::Validation { device: gpu.name, reason });
+        }
+        gpu.counters.pipelines.fetch_add(1, Ordering::Relaxed);
+        Ok(Pipeline { raw, layout, uniform: key.uniform })
+    }
+
+    fn layout(&mut self, gpu: &Gpu, bindings: usize, key: PipelineKey) -> Arc<Layout> {
+        let next = self.layouts.len() as u32;
+        let make = || {
+            let entry = |binding: u32, ty: wgpu::BufferBindingType, dynamic: bool| wgpu::BindGroupLayoutEntry {
+                binding,
+                visibility: wgpu::ShaderStages::COMPUTE,
+                ty: wgpu::BindingType::Buffer { ty, has_dynamic_offset: dynamic, min_binding_size: None },
+                count: None,
+            };
+            let storage = |i: usize| {
+                let read_only = key.read_write >> i & 1 == 0;
+                entry(i as u32, wgpu::BufferBindingType::Storage { read_only }, false)
+            };
+            let mut entries: SmallVec<[_; 8]> = (0..bindings).map(storage).collect();
+            if key.uniform {
+                entries.push(entry(bindings as u32, wgpu::BufferBindingType::Uniform, true));
+            }
+            let descriptor = wgpu::BindGroupLayoutDescriptor { label: None, entries: &entries };
+            let raw = gpu.device.create_bind_group_layout(&descriptor);
+            Arc::new(Layout { id: next, raw, uniform: key.uniform })
+        };
+        self.layouts.entry((bindings, key.read_write, key.uniform)).or_insert_with(make).clone()
+    }
+
+    /// The bind group of these buffers.
+    pub fn group(
+        &mut self,
+        gpu: &Gpu,
+        key: GroupKey,
+        layout: &Layout,
+        buffers: &[Arc<Buffer>],
+        recorder: &Recorder,
+    ) -> &wgpu::BindGroup {
+        if self.groups.len() >= MAX_GROUPS {
+            self.groups.clear();
+        }
+        self.groups.entry(key).or_insert_with(|| {
+            let mut entries: SmallVec<[wgpu::BindGroupEntry<'_>; 8]> = SmallVec::new();
+            for (i, buffer) in buffers.iter().enumerate() {
+                entries.push(wgpu::BindGroupEntry { binding: i as u32, resource: buffer.raw.as_entire_binding() });
+            }
+            if layout.uniform {
+                let ring = wgpu::BufferBinding {
+                    buffer: recorder.uniforms(),
+                    offset: 0,
+                    size: std::num::NonZeroU64::new(UNIFORM_BYTES),
+                };
+                let (binding, resource) = (buffers.len() as u32, wgpu::BindingResource::Buffer(ring));
+                entries.push(wgpu::BindGroupEntry { binding, resource });
+            }
+            let descriptor = wgpu::BindGroupDescriptor { label: None, layout: &layout.raw, entries: &entries };
+            gpu.device.create_bind_group(&descriptor)
+        })
+    }
+
+    /// Lets go of all bind groups, and so of the buffers that they hold.
+    pub fn forget_groups(&mut self) {
+        self.groups.clear();
+    }
+}

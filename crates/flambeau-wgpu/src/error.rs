@@ -1,0 +1,93 @@
+//! What can go wrong on a GPU.
+
+use flambeau_shaders::Missing;
+use flambeau_tensor::Device;
+
+/// An error of the GPU backend.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// No adapter fits the request.
+    #[error(
+        "no GPU adapter{wanted}. Found: {found}. flambeau needs a Vulkan, Metal or DX12 driver; on Debian and Ubuntu, \
+         `apt install mesa-vulkan-drivers libvulkan1` brings a software one"
+    )]
+    NoAdapter {
+        /// What was asked for, after the words "no GPU adapter".
+        wanted: String,
+        /// The adapters of this machine.
+        found: String,
+    },
+    /// The driver refused to open the device.
+    #[error("{device}: the driver refused to open {name}: {reason}")]
+    Open {
+        /// The device.
+        device: Device,
+        /// The adapter's name.
+        name: String,
+        /// The driver's words.
+        reason: String,
+    },
+    /// The device is gone; nothing works on it any more.
+    #[error("{device} is lost ({reason}); tensors on it cannot be used any more. Restart the program")]
+    Lost {
+        /// The device.
+        device: Device,
+        /// The driver's words.
+        reason: String,
+    },
+    /// wgpu found a call invalid: a bug in flambeau.
+    #[error("{device}: an earlier operation was invalid; please report this: {reason}")]
+    Validation {
+        /// The device.
+        device: Device,
+        /// wgpu's words.
+        reason: String,
+    },
+    /// No memory.
+    #[error("{device}: out of memory: you tried to allocate {bytes} bytes; {reason}. Free some tensors or use a smaller batch")]
+    OutOfMemory {
+        /// The device.
+        device: Device,
+        /// How much was asked for.
+        bytes: usize,
+        /// What is known about it.
+        reason: String,
+    },
+    /// One tensor is larger than the adapter lets a shader see.
+    #[error(
+        "{device}: a tensor of {bytes} bytes does not fit this adapter: its limit for one buffer is {limit} bytes. Split the \
+         tensor or use the device \"cpu\""
+    )]
+    TooLarge {
+        /// The device.
+        device: Device,
+        /// The tensor's bytes on the device.
+        bytes: usize,
+        /// `max_storage_buffer_binding_size` or `max_buffer_size`.
+        limit: u64,
+    },
+    /// The adapter lacks a feature that a dtype needs.
+    #[error("{device}: {missing}")]
+    Missing {
+        /// The device.
+        device: Device,
+        /// What it lacks, for what.
+        missing: Missing,
+    },
+    /// An index outside its dimension, found by a kernel.
+    #[error("{device}: {0}", device = .1)]
+    Index(String, Device),
+}
+
+impl From<Error> for flambeau_tensor::Error {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Index(message, _) => flambeau_tensor::Error::Index(message),
+            other => flambeau_tensor::Error::Device(other.to_string()),
+        }
+    }
+}
+
+/// The result of a GPU function.
+pub type Result<T, E = Error> = std::result::Result<T, E>;

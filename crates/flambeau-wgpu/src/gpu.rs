@@ -1,0 +1,345 @@
+//! An opened GPU: its abilities, memory and queue, and the way every kernel is launched.
+
+use crate::cache::{Cache, GroupKey, PipelineKey};
+use crate::error::{Error, Result};
+use crate::failure::Failure;
+use crate::memory::{Buffer, Pool};
+use crate::recorder::Recorder;
+use flambeau_shaders::{Kernel, Target, stored_size};
+use flambeau_tensor::{Array, Backend, DType, Device, Storage};
+use smallvec::SmallVec;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+
+/// What a kernel's binding gets.
+#[derive(Clone, Copy)]
+pub(crate) enum Arg<'a> {
+    /// An array that it reads.
+    In(&'a Array),
+    /// An array that it writes, or reads and writes.
+    Out(&'a Array),
+    /// The device's error words; see [`Gpu::check_status`].
+    Status,
+}
+
+/// The memory of a storage on a GPU. Given back to the pool when the last view is gone.
+pub(crate) struct Block {
+    gpu: &'static Gpu,
+    /// `resize_` may put a larger one in its place.
+    buffer: Mutex<Arc<Buffer>>,
+    dtype: DType,
+}
+
+impl Drop for Block {
+    fn drop(&mut self) {
+        let buffer = self.buffer.get_mut().unwrap_or_else(PoisonError::into_inner);
+        self.gpu.pool.give_back(buffer.clone());
+    }
+}
+
+/// What a GPU has done so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Kernels launched.
+    pub dispatches: u64,
+    /// Batches handed to the driver.
+    pub submits: u64,
+    /// Pipelines compiled.
+    pub pipelines: u64,
+    /// Times that the host waited for data.
+    pub readbacks: u64,
+}
+
+#[derive(Default)]
+pub(crate) struct AtomicCounters {
+    pub dispatches: AtomicU64,
+    pub submits: AtomicU64,
+    pub pipelines: AtomicU64,
+    pub readbacks: AtomicU64,
+}
+
+/// An opened GPU.
+pub(crate) struct Gpu {
+    pub name: Device,
+    pub device: wgpu::Device,
+    pub queue: wgpu::Queue,
+    pub info: wgpu::AdapterInfo,
+    pub target: Target,
+    pub pool: Pool,
+    pub counters: AtomicCounters,
+    pub failure: Arc<Failure>,
+    max_groups: u32,
+    /// Storage buffers that one kernel may bind.
+    pub max_bindings: usize,
+    immediate_words: usize,
+    status: Arc<Buffer>,
+    /// Whether a kernel that may report ran since the last look.
+    pub status_dirty: AtomicBool,
+    state: Mutex<State>,
+}
+
+/// Whether each launch is printed to standard error: the environment variable `FLAMBEAU_TRACE` is 1.
+static TRACE: LazyLock<bool> = LazyLock::new(|| std::env::var("FLAMBEAU_TRACE").is_ok_and(|v| v == "1"));
+
+/// What changes under the lock.
+pub(crate) struct State {
+    pub recorder: Recorder,
+    pub cache: Cache,
+}
+
+impl Gpu {
+    /// Opens an adapter with its own limits and every optional feature that kernels use.
+    pub async fn open(adapter: &wgpu::Adapter, name: Device) -> Result<Gpu> {
+        let features = adapter.features()
+            & (wgpu::Features::IMMEDIATES
+                | wgpu::Features::SHADER_F16
+                | wgpu::Features::SHADER_I16
+                | wgpu::Features::SHADER_F64
+                | wgpu::Features::SHADER_INT64);
+        let mut limits = adapter.limits();
+        limits.max_immediate_size = match features.contains(wgpu::Features::IMMEDIATES) {
+            true => limits.max_immediate_size.min(256),
+            false => 0,
+        };
+        let info = adapter.get_info();
+        let request = wgpu::DeviceDescriptor {
+            label: Some("flambeau"),
+            required_features: features,
+            required_limits: limits.clone(),
+            ..Default::default()
+        };
+        let opened = adapter.request_device(&request).await;
+        let (device, queue) =
+            opened.map_err(|e| Error::Open { device: name, name: info.name.clone(), reason: e.to_string() })?;
+        let failure = Failure::install(&device, name);
+        let target = Target {
+            f16: features.contains(wgpu::Features::SHADER_F16),
+            i16: features.contains(wgpu::Features::SHADER_I16),
+            i64: features.contains(wgpu::Features::SHADER_INT64),
+            f64: features.contains(wgpu::Features::SHADER_F64),
+            immediates: limits.max_immediate_size >= 64,
+        };
+        let pool = Pool::new(device.clone(), name);
+        let status = pool.take(16)?;
+        Ok(Gpu {
+            name,
+            info,
+            target,
+            counters: AtomicCounters::default(),
+            failure,
+            max_groups: limits.max_compute_workgroups_per_dimension,
+            max_bindings: limits.max_storage_buffers_per_shader_stage.min(limits.max_bindings_per_bind_group - 1) as usize,
+            immediate_words: limits.max_immediate_size as usize / 4,
+            status,
+            status_dirty: AtomicBool::new(false),
+            state: Mutex::new(State { recorder: Recorder::new(&device, &limits), cache: Cache::default() }),
+            pool,
+            device,
+            queue,
+        })
+    }
+
+    /// The GPU that holds an array.
+    pub fn of(array: &Array) -> Result<&'static Gpu> {
+        crate::adapter::gpu(array.device())
+    }
+
+    /// What changes: the recorder and the caches.
+    pub fn lock(&self) -> MutexGuard<'_, State> {
+        // A panic leaves at worst a batch half recorded: its commands are each complete.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Memory for `nbytes` bytes (as the host counts) of elements of `dtype`.
+    pub fn alloc(&'static self, backend: &'static dyn Backend, nbytes: usize, dtype: DType) -> Result<Storage> {
+        self.failure.check()?;
+        let buffer = self.take(nbytes / dtype.size() * stored_size(dtype))?;
+        let block = Block { gpu: self, buffer: Mutex::new(buffer), dtype };
+        Ok(Storage::device(backend, self.name, nbytes, Box::new(block)))
+    }
+
+    /// Enlarges a storage to `nbytes` (as the host counts): a larger buffer takes the old one's place and bytes.
+    pub fn grow(&self, storage: &Storage, nbytes: usize) -> Result<()> {
+        let block = self.block(storage)?;
+        let larger = self.take(nbytes / block.dtype.size() * stored_size(block.dtype))?;
+        let mut slot = block.buffer.lock().unwrap_or_else(PoisonError::into_inner);
+        {
+            let mut state = self.lock();
+            let batch = state.recorder.batch();
+            [&larger, &*slot].iter().for_each(|b| b.last_batch.store(batch, Ordering::Relaxed));
+            let size = slot.raw.size().min(larger.raw.size());
+            state.recorder.encoder(self).copy_buffer_to_buffer(&slot.raw, 0, &larger.raw, 0, size);
+        }
+        self.pool.give_back(std::mem::replace(&mut *slot, larger));
+        storage.note_growth(nbytes);
+        Ok(())
+    }
+
+    /// A buffer from the pool; where the driver has no more, the pool's free ones are given up first.
+    pub fn take(&self, bytes: usize) -> Result<Arc<Buffer>> {
+        match self.pool.take(bytes) {
+            Err(Error::OutOfMemory { .. }) => {
+                self.empty_cache()?;
+                self.pool.take(bytes)
+            }
+            other => other,
+        }
+    }
+
+    /// Gives the memory that nothing uses to the driver.
+    pub fn empty_cache(&self) -> Result<()> {
+        self.synchronize()?;
+        self.lock().cache.forget_groups();
+        self.pool.empty();
+        // The driver frees memory when it is asked for its progress.
+        self.poll()
+    }
+
+    /// Records one launch of a kernel: `groups` workgroups, in two dimensions where one has no room.
+    pub fn dispatch(&self, kernel: &Kernel, args: &[Arg<'_>], params: &[u32], groups: u64) -> Result<()> {
+        self.failure.check()?;
+        if groups == 0 {
+            return Ok(());
+        }
+        let (x, y) = match u32::try_from(groups) {
+            Ok(groups) if groups <= self.max_groups => (groups, 1),
+            _ => {
+                // Near-square, so that few groups are surplus.
+                let y = groups.div_ceil(u64::from(self.max_groups));
+                let x = groups.div_ceil(y);
+                (x as u32, u32::try_from(y).unwrap_or(u32::MAX))
+            }
+        };
+        if y > self.max_groups {
+            let reason = format!("{} has no room for {groups} workgroups", kernel.name());
+            return Err(Error::Validation { device: self.name, reason });
+        }
+        let mut state = self.lock();
+        let State { recorder, cache } = &mut *state;
+        let batch = recorder.batch();
+        let mut buffers: SmallVec<[Arc<Buffer>; 8]> = SmallVec::new();
+        let mut writes = 0u64;
+        for (i, arg) in args.iter().enumerate() {
+            let buffer = match arg {
+                Arg::In(array) => self.buffer(array)?,
+                Arg::Out(array) => {
+                    writes |= 1 << i;
+                    self.buffer(array)?
+                }
+                Arg::Status => {
+                    writes |= 1 << i;
+                    self.status_dirty.store(true, Ordering::Relaxed);
+                    self.status.clone()
+                }
+            };
+            buffer.last_batch.store(batch, Ordering::Relaxed);
+            buffers.push(buffer);
+        }
+        // A dispatch may not bind one buffer both read-only and read-write: what is written anywhere is bound read-write
+        // everywhere.
+        let written = |id: u64| buffers.iter().enumerate().any(|(j, b)| writes >> j & 1 == 1 && b.id == id);
+        let read_write =
+            buffers.iter().enumerate().fold(0u64, |bits, (i, b)| bits | u64::from(written(b.id)) << i);
+        let uniform = !self.target.immediates || params.len() > self.immediate_words;
+        let key = PipelineKey { read_write, uniform };
+        let pipeline = cache.pipeline(self, kernel, key, buffers.len(), params.len())?;
+        let ids = buffers.iter().map(|b| b.id).collect();
+        let group = cache.group(self, GroupKey { layout: pipeline.layout.id, ids }, &pipeline.layout, &buffers, recorder);
+        recorder.dispatch(self, &pipeline, group, params, (x, y));
+        if *TRACE {
+            eprintln!("flambeau: launch {kernel}, {groups} workgroups");
+        }
+        self.counters.dispatches.fetch_add(1, Ordering::Relaxed);
+        if recorder.is_full() {
+            recorder.submit(self);
+        }
+        Ok(())
+    }
+
+    /// The buffer of an array.
+    pub fn buffer(&self, array: &Array) -> Result<Arc<Buffer>> {
+        Ok(self.block(array.storage())?.buffer.lock().unwrap_or_else(PoisonError::into_inner).clone())
+    }
+
+    fn block<'a>(&self, storage: &'a Storage) -> Result<&'a Block> {
+        let block = storage.device_memory().and_then(|m| m.downcast_ref::<Block>());
+        block.filter(|b| std::ptr::eq(b.gpu, self)).ok_or_else(|| Error::Validation {
+            device: self.name,
+            reason: format!("a kernel got an array on {}", storage.device_name()),
+        })
+    }
+
+    /// Hands what is recorded to the driver.
+    pub fn flush(&self) -> wgpu::SubmissionIndex {
+        self.lock().recorder.submit(self)
+    }
+
+    /// Waits until all work is done, and reports what went wrong in it.
+    pub fn synchronize(&self) -> Result<()> {
+        // Reading the status submits and waits, too: one submit in all.
+        if self.status_dirty.swap(false, Ordering::Relaxed) {
+            return self.read_status();
+        }
+        let index = self.flush();
+        self.wait(index)
+    }
+
+    /// Waits for a submission.
+    pub fn wait(&self, index: wgpu::SubmissionIndex) -> Result<()> {
+        let polled = self.device.poll(wgpu::PollType::Wait { submission_index: Some(index), timeout: None });
+        if let Err(error) = polled {
+            // A submission that failed cannot be waited for; what went wrong in it is the news.
+            self.failure.check()?;
+            self.failure.lost(&error.to_string());
+        }
+        self.failure.check()
+    }
+
+    fn poll(&self) -> Result<()> {
+        // An error here shows in the next wait.
+        drop(self.device.poll(wgpu::PollType::Poll));
+        self.failure.check()
+    }
+
+    /// Reads the words in which kernels report indices outside their dimension, if a kernel that may ran since the last
+    /// look.
+    pub fn check_status(&self) -> Result<()> {
+        if self.status_dirty.swap(false, Ordering::Relaxed) { self.read_status() } else { Ok(()) }
+    }
+
+    /// The words are a code, the index (two words) and the dimension's length.
+    fn read_status(&self) -> Result<()> {
+        let mut bytes = [0u8; 16];
+        let words = crate::transfer::read(self, &self.status, 0, 16)?;
+        bytes.copy_from_slice(&words[..16]);
+        let [code, low, n, _]: [u32; 4] = bytemuck::cast(bytes);
+        if code == 0 {
+            return Ok(());
+        }
+        self.queue.write_buffer(&self.status.raw, 0, &[0; 16]);
+        let index = low as i32;
+        Err(Error::Index(
+            match code {
+                2 => format!("Target {index} is out of bounds."),
+                _ => format!(
+                    "index {index} is out of bounds for dimension with size {n} (in an earlier operation on {}; what it wrote \
+                     is unspecified)",
+                    self.name
+                ),
+            },
+            self.name,
+        ))
+    }
+
+    /// What the GPU has done so far.
+    pub fn counters(&self) -> Counters {
+        let c = &self.counters;
+        let read = |n: &AtomicU64| n.load(Ordering::Relaxed);
+        Counters {
+            dispatches: read(&c.dispatches),
+            submits: read(&c.submits),
+            pipelines: read(&c.pipelines),
+            readbacks: read(&c.readbacks),
+        }
+    }
+}

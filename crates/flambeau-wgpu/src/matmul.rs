@@ -1,0 +1,206 @@
+//! Matrix products: which kernel, which tile, how many parts.
+
+use crate::gpu::{Arg, Gpu};
+use crate::pointwise::{Words, count};
+use flambeau_shaders::Kernel;
+use flambeau_shaders::map::number_words;
+use flambeau_tensor::backend::Epilogue;
+use flambeau_tensor::{Array, DType, Error, Result, Scalar};
+use smallvec::SmallVec;
+
+/// A tile shape of `matmul/tile.wgsl`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Tile {
+    m: u32,
+    n: u32,
+    k: u32,
+    /// Blocks of 4 x 4 results that a thread makes, down and across.
+    down: u32,
+    across: u32,
+}
+
+/// Large tiles reuse more, small ones keep more workgroups busy.
+const TILES: [Tile; 3] = [
+    Tile { m: 128, n: 128, k: 8, down: 2, across: 2 },
+    Tile { m: 64, n: 64, k: 16, down: 1, across: 1 },
+    Tile { m: 32, n: 32, k: 16, down: 1, across: 1 },
+];
+
+/// Workgroups that keep a large GPU busy.
+const ENOUGH_GROUPS: u64 = 128;
+/// The least part of k that is worth a workgroup of its own.
+const LEAST_CHUNK: u32 = 64;
+
+/// out\[i\] = alpha · a\[i\] · b\[i\] + beta · out\[i\], then the epilogue; see [`flambeau_tensor::Backend::matmul`].
+pub(crate) fn matmul(
+    a: &Array,
+    b: &Array,
+    alpha: Scalar,
+    beta: Scalar,
+    epilogue: Epilogue<'_>,
+    out: &Array,
+) -> Result<()> {
+    let dtype = out.dtype();
+    if dtype == DType::Bool {
+        let op = if out.shape()[0] == 1 { "addmm_impl_cpu_" } else { "bmm" };
+        return Err(Error::NotImplementedFor { op, dtype });
+    }
+    if let Some(other) = [a, b].into_iter().chain(epilogue.bias).find(|x| x.dtype() != dtype) {
+        return Err(Error::runtime(format!(
+            "expected scalar type {} but found {}",
+            dtype.scalar_type_name(),
+            other.dtype().scalar_type_name()
+        )));
+    }
+    let gpu = Gpu::of(out)?;
+    let [batch, m, n] = [0, 1, 2].map(|d| out.shape()[d] as u32);
+    let k = a.shape()[2] as u32;
+    let results = count(gpu, out.shape())?;
+    let product = Product { gpu, a, b, alpha, beta, epilogue, out, batch, m, n, k, results };
+    if (m == 1 || n == 1) && k >= 32 { product.vector() } else { product.tiles() }
+}
+
+struct Product<'a> {
+    gpu: &'static Gpu,
+    a: &'a Array,
+    b: &'a Array,
+    alpha: Scalar,
+    beta: Scalar,
+    epilogue: Epilogue<'a>,
+    out: &'a Array,
+    batch: u32,
+    m: u32,
+    n: u32,
+    k: u32,
+    results: u32,
+}
+
+fn offset_and_strides(x: &Array) -> impl Iterator<Item = u32> {
+    [x.offset(), x.strides()[0], x.strides()[1], x.strides()[2]].into_iter().map(|n| n as u32)
+}
+
+impl Product<'_> {
+    fn bias_words(&self) -> [u32; 2] {
+        self.epilogue.bias.map_or([0, 0], |b| [b.offset() as u32, b.strides()[0] as u32])
+    }
+
+    fn scalar_words(&self) -> impl Iterator<Item = u32> {
+        [self.alpha, self.beta].into_iter().flat_map(|s| number_words(self.out.dtype(), s))
+    }
+
+    /// The bits that say what the results' last step does; see `matmul/tile.wgsl`.
+    fn flags(&self) -> u32 {
+        let beta = u32::from(self.beta.to_f64() != 0.0);
+        beta | u32::from(self.epilogue.bias.is_some()) << 1 | u32::from(self.epilogue.relu) << 2
+    }
+
+    fn vector(&self) -> Result<()> {
+        let mut words: Words = SmallVec::from_iter([self.flags(), self.m, self.n, self.k, self.results]);
+        for x in [self.a, self.b, self.out] {
+            words.extend(offset_and_strides(x));
+        }
+        words.extend(self.bias_words());
+        words.extend(self.scalar_words());
+        let kernel = Kernel::new("matmul/vector", self.out.dtype());
+        let bias = self.epilogue.bias.unwrap_or(self.a);
+        let args = [Arg::In(self.a), Arg::In(self.b), Arg::In(bias), Arg::Out(self.out)];
+        Ok(self.gpu.dispatch(&kernel, &args, &words, u64::from(self.results))?)
+    }
+
+    fn tiles(&self) -> Result<()> {
+        let dtype = self.out.dtype();
+        let software = self.gpu.info.device_type == wgpu::DeviceType::Cpu;
+        let tile = choose(self.batch, self.m, self.n, dtype, software);
+        let (tiles_m, tiles_n) = (self.m.div_ceil(tile.m), self.n.div_ceil(tile.n));
+        let tiles = u64::from(tiles_m) * u64::from(tiles_n) * u64::from(self.batch);
+        let splits = if software { 1 } else { splits(tiles, self.k) };
+        let chunk = self.k.div_ceil(splits).next_multiple_of(tile.k).max(tile.k);
+        let splits = self.k.div_ceil(chunk).max(1);
+        let acc = match dtype {
+            DType::F16 | DType::BF16 => DType::F32,
+            dtype => dtype,
+        };
+        let (device, backend) = (self.out.device(), self.out.backend());
+        let scratch = match splits {
+            1 => None,
+            _ => {
+                let shape = [self.batch, splits, self.m, self.n].map(|n| n as usize);
+                Some(Array::empty(backend, device, &shape, acc)?)
+            }
+        };
+        let jobs = tiles * u64::from(splits);
+        let flags = self.flags() | u32::from(scratch.is_some()) << 3;
+        let mut words: Words =
+            SmallVec::from_iter([flags, self.m, self.n, self.k, tiles_m, tiles_n, jobs as u32, chunk, splits]);
+        for x in [self.a, self.b] {
+            words.extend(offset_and_strides(x));
+        }
+        match &scratch {
+            None => words.extend(offset_and_strides(self.out)),
+            Some(s) => words.extend([s.offset() as u32, self.m * self.n, self.n, 1]),
+        }
+        words.extend(self.bias_words());
+        words.extend(self.scalar_words());
+        let target = scratch.as_ref().unwrap_or(self.out);
+        let kernel = Kernel::new("matmul/tile", dtype)
+            .with_type("O", target.dtype())
+            .with("BM", tile.m)
+            .with("BN", tile.n)
+            .with("BK", tile.k)
+            .with("RM", tile.down)
+            .with("CN", tile.across)
+            .with("A_ALONG_K", self.a.strides()[2] <= self.a.strides()[1])
+            .with("B_ALONG_K", self.b.strides()[1] < self.b.strides()[2]);
+        let bias = self.epilogue.bias.unwrap_or(self.a);
+        let args = [Arg::In(self.a), Arg::In(self.b), Arg::In(bias), Arg::Out(target)];
+        self.gpu.dispatch(&kernel, &args, &words, jobs)?;
+        scratch.map_or(Ok(()), |scratch| self.finish(&scratch, splits))
+    }
+
+    /// Adds the parts of a split product.
+    fn finish(&self, partial: &Array, splits: u32) -> Result<()> {
+        let mut words: Words = SmallVec::from_iter([self.flags(), self.results, self.m * self.n, self.n, splits]);
+        words.push(partial.offset() as u32);
+        words.extend(offset_and_strides(self.out));
+        words.extend(self.bias_words());
+        words.extend(self.scalar_words());
+        let kernel = Kernel::new("matmul/finish", self.out.dtype()).with_type("S", partial.dtype());
+        let bias = self.epilogue.bias.unwrap_or(self.out);
+        let args = [Arg::In(partial), Arg::In(bias), Arg::Out(self.out)];
+        Ok(self.gpu.dispatch(&kernel, &args, &words, u64::from(self.results).div_ceil(64))?)
+    }
+}
+
+/// The largest tile that is not mostly empty and leaves enough workgroups. A software adapter has few threads: there only
+/// the first counts.
+fn choose(batch: u32, m: u32, n: u32, dtype: DType, software: bool) -> Tile {
+    let wide = flambeau_shaders::stored_size(dtype) == 8;
+    let fits = |t: &Tile| {
+        let groups = u64::from(batch) * u64::from(m.div_ceil(t.m)) * u64::from(n.div_ceil(t.n));
+        let full = m > t.m / 2 && n > t.n / 2;
+        // 64-bit elements would take twice the workgroup memory.
+        full && !(wide && t.m == 128) && (software || groups >= ENOUGH_GROUPS)
+    };
+    TILES.into_iter().find(fits).unwrap_or(TILES[2])
+}
+
+/// How many workgroups share the k range of a tile.
+fn splits(tiles: u64, k: u32) -> u32 {
+    let wanted = (ENOUGH_GROUPS / tiles.max(1)).min(32) as u32;
+    wanted.min(k / LEAST_CHUNK).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shapes_choose_tiles_and_parts() {
+        assert_eq!(choose(1, 4096, 4096, DType::F32, false), TILES[0]);
+        assert_eq!(choose(1, 1024, 1024, DType::F32, false), TILES[1]);
+        assert_eq!(choose(1, 64, 128, DType::F32, false), TILES[2]);
+        assert_eq!(choose(1, 512, 512, DType::F32, true), TILES[0]);
+        assert_eq!(choose(1, 4096, 4096, DType::F64, false), TILES[1]);
+        assert_eq!((splits(8, 784), splits(1, 10), splits(1000, 4096)), (12, 1, 1));
+    }
+}

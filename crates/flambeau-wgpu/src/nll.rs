@@ -1,0 +1,104 @@
+//! The negative log-likelihood of classes, and its gradient.
+
+use crate::gpu::{Arg, Gpu};
+use crate::lines::Lines;
+use flambeau_shaders::Kernel;
+use flambeau_tensor::backend::{ClassTargets, LossReduction};
+use flambeau_tensor::{Array, Result};
+
+/// Threads of a workgroup.
+const THREADS: usize = 256;
+/// Lines that a workgroup sums up.
+const LINES: usize = 2048;
+/// The most workgroups that lines are spread over.
+const GROUPS: usize = 256;
+
+/// See [`flambeau_tensor::Backend::nll`]. A class that is none is reported at the next readback and counts for nothing.
+pub fn nll(x: &Array, dim: usize, targets: &ClassTargets<'_>) -> Result<(Array, Option<Array>)> {
+    let gpu = Gpu::of(x)?;
+    let x = x.contiguous()?;
+    let lines = Lines::new(&x, dim);
+    let classes = targets.classes.contiguous()?;
+    let weight = targets.weight.map(Array::contiguous).transpose()?;
+    let array = |shape: &[usize], dtype| Array::empty(x.backend(), x.device(), shape, dtype);
+    let summed = targets.reduction != LossReduction::None;
+    let groups = match summed {
+        true => lines.count.div_ceil(LINES).clamp(1, GROUPS),
+        false => lines.count.div_ceil(THREADS),
+    };
+    let last = groups == 1 || !summed;
+    let dtype = if last { x.dtype() } else { x.dtype().compute() };
+    let losses = match (summed, last) {
+        (false, _) => array(classes.shape(), dtype)?,
+        (true, true) => array(&[], dtype)?,
+        (true, false) => array(&[groups], dtype)?,
+    };
+    let weights = array(if last { &[] } else { losses.shape() }, dtype)?;
+    let mean = targets.reduction == LossReduction::Mean;
+    let kernel = Kernel::new("nll", x.dtype())
+        .with_type("S", dtype)
+        .with("WEIGHTED", weight.is_some())
+        .with("SUMMED", summed)
+        .with("LAST", last)
+        .with("MEAN", mean);
+    let args = [
+        Arg::In(&x),
+        Arg::In(&classes),
+        // Without weights the kernel reads none; the binding needs some buffer.
+        Arg::In(weight.as_ref().unwrap_or(&x)),
+        Arg::Out(&losses),
+        Arg::Out(&weights),
+        Arg::Status,
+    ];
+    let [low, high] = words(targets.ignore_index);
+    let weight_offset = weight.as_ref().map_or(0, Array::offset);
+    let sizes = [lines.count, lines.n, lines.inner].map(|n| n as u32);
+    let rest = [groups, x.offset(), classes.offset(), weight_offset].map(|n| n as u32);
+    gpu.dispatch(&kernel, &args, &[&sizes[..], &[low, high], &rest].concat(), groups as u64)?;
+    if last {
+        return Ok((losses, mean.then_some(weights)));
+    }
+    let (loss, total) = (array(&[], x.dtype())?, array(&[], x.dtype())?);
+    let kernel = Kernel::new("nll_finish", x.dtype()).with_type("S", dtype).with("MEAN", mean);
+    let args = [Arg::In(&losses), Arg::In(&weights), Arg::Out(&loss), Arg::Out(&total)];
+    gpu.dispatch(&kernel, &args, &[groups as u32], 1)?;
+    Ok((loss, mean.then_some(total)))
+}
+
+/// See [`flambeau_tensor::Backend::nll_backward`].
+pub fn nll_backward(
+    grad: &Array,
+    shape: &[usize],
+    log_probabilities: Option<&Array>,
+    dim: usize,
+    targets: &ClassTargets<'_>,
+    total: Option<&Array>,
+) -> Result<Array> {
+    let out = Array::empty(grad.backend(), grad.device(), shape, grad.dtype())?;
+    let lines = Lines::new(&out, dim);
+    let classes = targets.classes.contiguous()?;
+    let weight = targets.weight.map(Array::contiguous).transpose()?;
+    let x = log_probabilities.map(Array::contiguous).transpose()?;
+    // A sum's gradient is one number.
+    let single = grad.numel() == 1 || grad.strides().iter().all(|&s| s == 0);
+    let grad = if single { grad.clone() } else { grad.contiguous()? };
+    let kernel = Kernel::new("nll_backward", grad.dtype())
+        .with("WEIGHTED", weight.is_some())
+        .with("MEAN", total.is_some())
+        .with("LOGITS", x.is_some());
+    // What the kernel's settings leave out is not read; the binding needs some buffer.
+    let or_grad = |array: Option<&Array>| array.unwrap_or(&grad).clone();
+    let (w, t, lp) = (or_grad(weight.as_ref()), or_grad(total), or_grad(x.as_ref()));
+    let args = [Arg::In(&grad), Arg::In(&classes), Arg::In(&w), Arg::In(&t), Arg::In(&lp), Arg::Out(&out)];
+    let [low, high] = words(targets.ignore_index);
+    let sizes = [out.numel(), lines.n, lines.inner].map(|n| n as u32);
+    let offsets = [grad.offset(), usize::from(!single), classes.offset(), w.offset(), t.offset(), lp.offset()];
+    let params = [&sizes[..], &[low, high], &offsets.map(|n| n as u32)].concat();
+    Gpu::of(&out)?.dispatch(&kernel, &args, &params, out.numel().div_ceil(THREADS) as u64)?;
+    Ok(out)
+}
+
+/// The two words of an int64.
+fn words(x: i64) -> [u32; 2] {
+    [x as u32, (x >> 32) as u32]
+}

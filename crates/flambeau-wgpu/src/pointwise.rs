@@ -1,0 +1,118 @@
+//! Pointwise programs: operands merged to few dimensions, then one launch.
+
+use crate::error::Error;
+use crate::gpu::{Arg, Gpu};
+use flambeau_shaders::Kernel;
+use flambeau_shaders::functions;
+use flambeau_shaders::map::{Frame, Map, Operand, Walk, number_words, scalar_words};
+use flambeau_tensor::dims::is_contiguous;
+use flambeau_tensor::plan::Plan;
+use flambeau_tensor::pointwise::{Node, Pointwise};
+use flambeau_tensor::{Array, DType, Result, Scalar};
+use smallvec::SmallVec;
+
+/// Parameters of a launch.
+pub(crate) type Words = SmallVec<[u32; 32]>;
+
+/// Threads per workgroup of `pointwise.wgsl`.
+const THREADS: u64 = 256;
+/// From so many elements on, a thread computes several.
+const MANY: u64 = 1 << 20;
+
+/// Runs a program; see [`flambeau_tensor::Backend::pointwise`].
+pub(crate) fn pointwise(
+    program: &Pointwise,
+    compute: DType,
+    inputs: &[&Array],
+    scalars: &[Scalar],
+    outs: &[&Array],
+) -> Result<()> {
+    let gpu = Gpu::of(outs[0])?;
+    check(program, compute)?;
+    let operands: SmallVec<[&[usize]; 8]> = outs.iter().chain(inputs).map(|a| a.strides()).collect();
+    let mut plan = Plan::unordered(outs[0].shape(), &operands);
+    plan.strides.rotate_left(outs.len());
+    let n = count(gpu, &plan.shape)?;
+    if n == 0 {
+        return Ok(());
+    }
+    let walk = |strides: &[usize]| {
+        if is_contiguous(&plan.shape, strides) {
+            Walk::Dense
+        } else if strides.iter().all(|&s| s == 0) {
+            Walk::Single
+        } else {
+            Walk::Strided
+        }
+    };
+    let arrays: SmallVec<[&Array; 8]> = inputs.iter().chain(outs).copied().collect();
+    let walks: SmallVec<[Operand; 8]> =
+        arrays.iter().zip(&plan.strides).map(|(a, s)| Operand { dtype: a.dtype(), walk: walk(s) }).collect();
+    let strided = walks.iter().any(|o| o.walk == Walk::Strided);
+    let wide = !strided
+        && n % 4 == 0
+        && arrays.iter().zip(&walks).all(|(a, o)| {
+            o.walk == Walk::Single || a.offset() % 4 == 0 && flambeau_shaders::stored_size(a.dtype()) == 4
+        });
+    let rank = if strided { plan.shape.len() } else { 1 };
+    let lanes = if wide { 4 } else { 1 };
+    let map = Map {
+        structure: program.structure(),
+        scalars: program.num_scalars() as u8,
+        compute,
+        inputs: walks[..inputs.len()].into(),
+        outputs: walks[inputs.len()..].into(),
+        frame: Frame::Store { lanes, rank: rank as u8 },
+    };
+    let steps = u64::from(n) / u64::from(lanes);
+    let mut words: Words = SmallVec::from_iter([steps as u32]);
+    words.extend(plan.shape[1..rank].iter().map(|&n| n as u32));
+    for ((array, operand), strides) in arrays.iter().zip(&walks).zip(&plan.strides) {
+        let lanes = if operand.walk == Walk::Dense { usize::from(lanes) } else { 1 };
+        words.push((array.offset() / lanes) as u32);
+        if operand.walk == Walk::Strided {
+            words.extend(strides.iter().map(|&s| s as u32));
+        }
+    }
+    push_scalars(&mut words, compute, scalars);
+    let per_thread = if steps >= MANY { 4 } else { 1 };
+    let kernel = Kernel::mapped("pointwise", map).with("PER_THREAD", per_thread as u32);
+    let args: SmallVec<[Arg<'_>; 8]> = args(inputs, outs).collect();
+    gpu.dispatch(&kernel, &args, &words, steps.div_ceil(THREADS * per_thread))?;
+    Ok(())
+}
+
+/// Bindings of a program's arrays.
+pub(crate) fn args<'a>(inputs: &'a [&'a Array], outs: &'a [&'a Array]) -> impl Iterator<Item = Arg<'a>> {
+    inputs.iter().map(|a| Arg::In(a)).chain(outs.iter().map(|a| Arg::Out(a)))
+}
+
+/// Runtime scalars as parameters.
+pub(crate) fn push_scalars(words: &mut Words, compute: DType, scalars: &[Scalar]) {
+    for &scalar in scalars {
+        words.extend_from_slice(&number_words(compute, scalar)[..scalar_words(compute)]);
+    }
+}
+
+/// Elements of a shape, as a shader counts them.
+pub(crate) fn count(gpu: &Gpu, shape: &[usize]) -> Result<u32, Error> {
+    let n = shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d));
+    n.and_then(|n| u32::try_from(n).ok()).ok_or_else(|| Error::TooLarge {
+        device: gpu.name,
+        bytes: n.unwrap_or(usize::MAX),
+        limit: u64::from(u32::MAX),
+    })
+}
+
+/// Refuses functions that a dtype does not have. The layer above asks for none, with PyTorch's words.
+pub(crate) fn check(program: &Pointwise, compute: DType) -> Result<()> {
+    for node in program.nodes() {
+        let missing = match node {
+            Node::Unary(op, _) if functions::unary(*op, compute).is_none() => format!("{op:?}"),
+            Node::Binary(op, _, _) if functions::binary(*op, compute).is_none() => format!("{op:?}"),
+            _ => continue,
+        };
+        return Err(flambeau_tensor::Error::NotImplemented(format!("{missing} is not computed in {compute} on a GPU")));
+    }
+    Ok(())
+}

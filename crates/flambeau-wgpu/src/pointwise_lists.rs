@@ -1,0 +1,115 @@
+//! One program over many lists of arrays: an optimizer's step in one launch.
+
+use crate::gpu::{Arg, Gpu};
+use crate::pointwise::{Words, check, count, pointwise, push_scalars};
+use flambeau_shaders::Kernel;
+use flambeau_shaders::map::{Frame, Map, Operand, Walk};
+use flambeau_tensor::backend::PointwiseList;
+use flambeau_tensor::pointwise::Pointwise;
+use flambeau_tensor::{Array, DType, Result, Scalar};
+use smallvec::SmallVec;
+
+/// Threads per workgroup of `pointwise.wgsl`.
+const THREADS: u64 = 256;
+/// Lists of one launch, at most: each is written out in the kernel's text.
+const MAX_LISTS: usize = 16;
+/// Words of parameters that the uniform buffer holds.
+const MAX_WORDS: usize = 256;
+
+/// What launches have in common that can be merged.
+#[derive(PartialEq)]
+struct Kind {
+    inputs: SmallVec<[DType; 4]>,
+    outs: SmallVec<[DType; 4]>,
+    /// For each output the input that is the same view.
+    targets: SmallVec<[Option<u8>; 4]>,
+}
+
+/// Runs a program for each list; see [`flambeau_tensor::Backend::pointwise_lists`].
+pub(crate) fn pointwise_lists(
+    program: &Pointwise,
+    compute: DType,
+    lists: &[PointwiseList],
+    scalars: &[Scalar],
+) -> Result<()> {
+    check(program, compute)?;
+    let mut rest = lists;
+    while let Some(first) = rest.first() {
+        let gpu = Gpu::of(&first.outs[0])?;
+        let kind = kind(first);
+        let same = rest.iter().take_while(|list| kind.is_some() && self::kind(list) == kind).count();
+        let Some(kind) = kind.filter(|_| same > 1) else {
+            let (inputs, outs): (SmallVec<[&Array; 4]>, SmallVec<[&Array; 4]>) =
+                (first.inputs.iter().collect(), first.outs.iter().collect());
+            pointwise(program, compute, &inputs, scalars, &outs)?;
+            rest = &rest[1..];
+            continue;
+        };
+        let bound = kind.inputs.len() + kind.targets.iter().filter(|t| t.is_none()).count();
+        let by_bindings = gpu.max_bindings / bound;
+        let by_words = (MAX_WORDS - 1 - 2 * scalars.len()) / (1 + bound);
+        let taken = same.min(MAX_LISTS).min(by_bindings).min(by_words).max(1);
+        launch(gpu, program, compute, &kind, &rest[..taken], scalars)?;
+        rest = &rest[taken..];
+    }
+    Ok(())
+}
+
+/// The kind of a list whose arrays all lie in the same order without gaps.
+fn kind(list: &PointwiseList) -> Option<Kind> {
+    let first = &list.outs[0];
+    let mut all = list.inputs.iter().chain(&list.outs);
+    if !first.is_non_overlapping() || !all.all(|a| a.strides() == first.strides()) {
+        return None;
+    }
+    // Dense, if not row-major: the strides reach exactly the number of elements.
+    let reach: usize = first.shape().iter().zip(first.strides()).map(|(&n, &s)| n.saturating_sub(1) * s).sum();
+    if reach + 1 != first.numel() {
+        return None;
+    }
+    let target = |out: &Array| list.inputs.iter().position(|input| input.same_view(out)).map(|i| i as u8);
+    Some(Kind {
+        inputs: list.inputs.iter().map(Array::dtype).collect(),
+        outs: list.outs.iter().map(Array::dtype).collect(),
+        targets: list.outs.iter().map(target).collect(),
+    })
+}
+
+fn launch(
+    gpu: &Gpu,
+    program: &Pointwise,
+    compute: DType,
+    kind: &Kind,
+    lists: &[PointwiseList],
+    scalars: &[Scalar],
+) -> Result<()> {
+    let dense = |&dtype: &DType| Operand { dtype, walk: Walk::Dense };
+    let mut words: Words = SmallVec::from_iter([0]);
+    let mut args: SmallVec<[Arg<'_>; 32]> = SmallVec::new();
+    let mut end = 0u64;
+    for list in lists {
+        end += u64::from(count(gpu, list.outs[0].shape())?);
+        words.push(end as u32);
+        for (i, input) in list.inputs.iter().enumerate() {
+            let written = kind.targets.contains(&Some(i as u8));
+            args.push(if written { Arg::Out(input) } else { Arg::In(input) });
+            words.push(input.offset() as u32);
+        }
+        for (out, _) in list.outs.iter().zip(&kind.targets).filter(|(_, target)| target.is_none()) {
+            args.push(Arg::Out(out));
+            words.push(out.offset() as u32);
+        }
+    }
+    words[0] = end as u32;
+    push_scalars(&mut words, compute, scalars);
+    let map = Map {
+        structure: program.structure(),
+        scalars: program.num_scalars() as u8,
+        compute,
+        inputs: kind.inputs.iter().map(dense).collect(),
+        outputs: kind.outs.iter().map(dense).collect(),
+        frame: Frame::Lists { lists: lists.len() as u8, targets: kind.targets.clone() },
+    };
+    let kernel = Kernel::mapped("pointwise", map).with("PER_THREAD", 1u32);
+    Ok(gpu.dispatch(&kernel, &args, &words, end.div_ceil(THREADS))?)
+}

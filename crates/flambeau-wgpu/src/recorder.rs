@@ -1,0 +1,111 @@
+//! The batch under construction: one compute pass that launches are recorded into, until somebody needs a result.
+
+use crate::cache::Pipeline;
+use crate::gpu::Gpu;
+use std::sync::atomic::Ordering;
+
+/// Launches in one batch before it is submitted without being asked: the GPU should not wait for ever, and submitting costs
+/// as much as several launches.
+const MAX_LAUNCHES: u32 = 1024;
+/// Bytes of parameters that a launch may pass through the uniform buffer.
+pub(crate) const UNIFORM_BYTES: u64 = 1024;
+
+pub(crate) struct Recorder {
+    /// The pass lies in the encoder; it ends before copies and at a submit.
+    pass: Option<wgpu::ComputePass<'static>>,
+    encoder: Option<wgpu::CommandEncoder>,
+    launches: u32,
+    batch: u64,
+    /// Parameters of the batch that do not fit immediates, written to `uniform_buffer` at the submit.
+    uniforms: Vec<u8>,
+    uniform_buffer: wgpu::Buffer,
+    uniform_step: usize,
+}
+
+impl Recorder {
+    pub fn new(device: &wgpu::Device, limits: &wgpu::Limits) -> Self {
+        let step = u64::from(limits.min_uniform_buffer_offset_alignment).max(UNIFORM_BYTES);
+        let uniform_buffer = device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some("parameters"),
+            size: step * u64::from(MAX_LAUNCHES),
+            usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
+            mapped_at_creation: false,
+        });
+        Recorder {
+            pass: None,
+            encoder: None,
+            launches: 0,
+            batch: 1,
+            uniforms: Vec::new(),
+            uniform_buffer,
+            uniform_step: step as usize,
+        }
+    }
+
+    /// The number of the batch under construction.
+    pub fn batch(&self) -> u64 {
+        self.batch
+    }
+
+    /// The buffer of parameters.
+    pub fn uniforms(&self) -> &wgpu::Buffer {
+        &self.uniform_buffer
+    }
+
+    /// Whether the batch should go.
+    pub fn is_full(&self) -> bool {
+        self.launches >= MAX_LAUNCHES
+    }
+
+    /// The encoder, with no pass open: for copies.
+    pub fn encoder(&mut self, gpu: &Gpu) -> &mut wgpu::CommandEncoder {
+        self.pass = None;
+        self.encoder.get_or_insert_with(|| gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default()))
+    }
+
+    /// Records a launch.
+    pub fn dispatch(
+        &mut self,
+        gpu: &Gpu,
+        pipeline: &Pipeline,
+        group: &wgpu::BindGroup,
+        params: &[u32],
+        (x, y): (u32, u32),
+    ) {
+        if self.pass.is_none() {
+            let pass = self.encoder(gpu).begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+            self.pass = Some(pass.forget_lifetime());
+        }
+        let pass = self.pass.as_mut().expect("it was opened");
+        pass.set_pipeline(&pipeline.raw);
+        let bytes: &[u8] = bytemuck::cast_slice(params);
+        if pipeline.uniform {
+            let offset = self.uniforms.len();
+            self.uniforms.extend_from_slice(bytes);
+            self.uniforms.resize(offset + self.uniform_step, 0);
+            pass.set_bind_group(0, group, &[offset as u32]);
+        } else {
+            pass.set_bind_group(0, group, &[]);
+            pass.set_immediates(0, bytes);
+        }
+        pass.dispatch_workgroups(x, y, 1);
+        self.launches += 1;
+    }
+
+    /// Hands the batch to the driver and begins a new one.
+    pub fn submit(&mut self, gpu: &Gpu) -> wgpu::SubmissionIndex {
+        self.pass = None;
+        if !self.uniforms.is_empty() {
+            // Written before the batch runs, after the ones before it.
+            gpu.queue.write_buffer(&self.uniform_buffer, 0, &self.uniforms);
+            self.uniforms.clear();
+        }
+        let commands = self.encoder.take().map(wgpu::CommandEncoder::finish);
+        self.launches = 0;
+        self.batch += 1;
+        if commands.is_some() {
+            gpu.counters.submits.fetch_add(1, Ordering::Relaxed);
+        }
+        gpu.queue.submit(commands)
+    }
+}

@@ -1,0 +1,73 @@
+//! Resizing of planes, nearest and linear, and the gradients.
+
+use crate::gpu::{Arg, Gpu};
+use flambeau_shaders::Kernel;
+use flambeau_tensor::backend::ResampleMode;
+use flambeau_tensor::{Array, DType, Error, Result};
+
+/// Threads per workgroup.
+const THREADS: usize = 64;
+
+fn plane(a: &Array) -> [usize; 3] {
+    std::array::from_fn(|d| a.shape()[d + 1])
+}
+
+/// How the kernel finds positions along a dimension: the mode's number and source pixels per output pixel, as two words.
+fn axis(mode: ResampleMode, scale: f64, input: usize, output: usize, dtype: DType) -> (u32, [u32; 2]) {
+    // Dimensions that are not resized are copied, whatever the mode.
+    let mode = if input == output && scale == 1.0 { ResampleMode::Nearest } else { mode };
+    let ratio = if scale > 0.0 { 1.0 / scale } else { input as f64 / output as f64 };
+    let (number, step) = match mode {
+        ResampleMode::Nearest => (0, ratio),
+        ResampleMode::Linear { align_corners: false } => (1, ratio),
+        ResampleMode::Linear { align_corners: true } if output > 1 => (2, (input as f64 - 1.0) / (output as f64 - 1.0)),
+        ResampleMode::Linear { align_corners: true } => (2, 0.0),
+    };
+    // PyTorch computes positions in the type that it interpolates in, and nearest ones in f32 whatever the type.
+    let bits = match (dtype, number) {
+        (DType::F64, 1 | 2) => step.to_bits(),
+        _ => (step as f32).to_bits().into(),
+    };
+    (number, [bits as u32, (bits >> 32) as u32])
+}
+
+fn run(mode: ResampleMode, scales: [f64; 3], backward: bool, src: &Array, out: &Array) -> Result<()> {
+    let dtype = src.dtype();
+    if !dtype.is_floating_point() {
+        let op = match mode {
+            ResampleMode::Nearest => "upsample_nearest2d",
+            ResampleMode::Linear { .. } => "upsample_bilinear2d",
+        };
+        return Err(Error::NotImplementedFor { op, dtype });
+    }
+    let n = out.numel();
+    if n == 0 {
+        return Ok(());
+    }
+    let (input, output) = if backward { (plane(out), plane(src)) } else { (plane(src), plane(out)) };
+    let axes: [_; 3] = std::array::from_fn(|d| axis(mode, scales[d], input[d], output[d], dtype));
+    let mut params = vec![n as u32];
+    params.extend(input.iter().chain(&output).map(|&n| n as u32));
+    params.extend(axes.iter().map(|(number, _)| *number));
+    params.extend(axes.iter().flat_map(|(_, step)| *step));
+    params.extend([src.offset() as u32, out.offset() as u32]);
+    let kernel = Kernel::new("resample", dtype).with("BACKWARD", backward);
+    Gpu::of(out)?.dispatch(&kernel, &[Arg::In(src), Arg::Out(out)], &params, n.div_ceil(THREADS) as u64)?;
+    Ok(())
+}
+
+/// See [`flambeau_tensor::Backend::resample`].
+///
+/// # Errors
+/// Where the dtype is no float.
+pub fn resample(mode: ResampleMode, scales: [f64; 3], src: &Array, out: &Array) -> Result<()> {
+    run(mode, scales, false, src, out)
+}
+
+/// See [`flambeau_tensor::Backend::resample_backward`].
+///
+/// # Errors
+/// Where the dtype is no float.
+pub fn resample_backward(mode: ResampleMode, scales: [f64; 3], grad: &Array, out: &Array) -> Result<()> {
+    run(mode, scales, true, grad, out)
+}

@@ -1,0 +1,37 @@
+//! softmax and its logarithm along a dimension, and their gradients.
+
+use crate::gpu::{Arg, Gpu};
+use crate::lines::Lines;
+use flambeau_shaders::Kernel;
+use flambeau_tensor::{Array, Error, Result};
+
+/// See [`flambeau_tensor::Backend::softmax`]. A line that holds NaN or +∞, or only −∞, gives NaN.
+///
+/// # Errors
+/// Where the dtype is no float.
+pub fn softmax(src: &Array, dim: usize, log: bool, out: &Array) -> Result<()> {
+    if !src.dtype().is_floating_point() {
+        let op = if log { "log_softmax_kernel_impl" } else { "softmax_kernel_impl" };
+        return Err(Error::NotImplementedFor { op, dtype: src.dtype() });
+    }
+    let src = src.contiguous()?;
+    let lines = Lines::new(&src, dim);
+    let place = lines.place();
+    let kernel = place.of(Kernel::new("softmax", src.dtype()).with("LOG", log));
+    let params = [lines.count, lines.n, lines.inner, src.offset(), out.offset()].map(|n| n as u32);
+    Gpu::of(out)?.dispatch(&kernel, &[Arg::In(&src), Arg::Out(out)], &params, place.groups(lines.count))?;
+    Ok(())
+}
+
+/// See [`flambeau_tensor::Backend::softmax_backward`].
+pub fn softmax_backward(grad: &Array, y: &Array, dim: usize, log: bool) -> Result<Array> {
+    let (grad, y) = (grad.contiguous()?, y.contiguous()?);
+    let out = Array::empty(y.backend(), y.device(), y.shape(), y.dtype())?;
+    let lines = Lines::new(&y, dim);
+    let place = lines.place();
+    let kernel = place.of(Kernel::new("softmax_backward", y.dtype()).with("LOG", log));
+    let params = [lines.count, lines.n, lines.inner, grad.offset(), y.offset(), out.offset()].map(|n| n as u32);
+    let args = [Arg::In(&grad), Arg::In(&y), Arg::Out(&out)];
+    Gpu::of(&out)?.dispatch(&kernel, &args, &params, place.groups(lines.count))?;
+    Ok(out)
+}

@@ -1,0 +1,199 @@
+//! Bytes between host and device.
+//!
+//! The host's elements are as wide as their dtype; the device's bools and small integers take a word each.
+
+use crate::error::Result;
+use crate::gpu::Gpu;
+use crate::memory::Buffer;
+use flambeau_shaders::stored_size;
+use flambeau_tensor::{Array, DType};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+/// Writes host elements to a dense array.
+pub(crate) fn upload(bytes: &[u8], out: &Array) -> Result<(), flambeau_tensor::Error> {
+    let gpu = Gpu::of(out)?;
+    gpu.failure.check()?;
+    let size = stored_size(out.dtype());
+    let mut data = widen(out.dtype(), bytes);
+    let offset = out.offset() * size;
+    let whole = out.storage().nbytes() / out.dtype().size() == out.numel() && out.offset() == 0;
+    if !whole && (!offset.is_multiple_of(4) || !data.len().is_multiple_of(4)) {
+        // The queue writes whole words only; a 16-bit neighbour would be hit.
+        let staged = Array::empty(out.backend(), out.device(), out.shape(), out.dtype())?;
+        upload(bytes, &staged)?;
+        return crate::copy::copy(&staged, out);
+    }
+    if !data.len().is_multiple_of(4) {
+        let padded = data.len().next_multiple_of(4);
+        data.to_mut().resize(padded, 0);
+    }
+    let buffer = gpu.buffer(out)?;
+    let mut state = gpu.lock();
+    // A write takes effect before the whole next batch.
+    if buffer.last_batch.load(Ordering::Relaxed) == state.recorder.batch() {
+        state.recorder.submit(gpu);
+    }
+    gpu.queue.write_buffer(&buffer.raw, offset as u64, &data);
+    Ok(())
+}
+
+/// Reads a dense array.
+pub(crate) fn download(src: &Array, bytes: &mut [u8]) -> Result<(), flambeau_tensor::Error> {
+    let (gpu, size) = (Gpu::of(src)?, stored_size(src.dtype()));
+    let data = read(gpu, &*gpu.buffer(src)?, src.offset() * size, src.numel() * size)?;
+    narrow(src.dtype(), &data, bytes);
+    gpu.check_status()?;
+    Ok(())
+}
+
+/// Reads a dense array without blocking: the future that a browser needs.
+///
+/// # Errors
+/// When the array is on no GPU, or the device fails.
+pub async fn download_async(src: &Array) -> Result<Vec<u8>, flambeau_tensor::Error> {
+    let (gpu, size) = (Gpu::of(src)?, stored_size(src.dtype()));
+    let data = Readback::start(gpu, &*gpu.buffer(src)?, src.offset() * size, src.numel() * size)?.await?;
+    let mut bytes = vec![0; src.numel() * src.dtype().size()];
+    narrow(src.dtype(), &data, &mut bytes);
+    Ok(bytes)
+}
+
+/// Waits for `len` bytes of a buffer.
+pub(crate) fn read(gpu: &Gpu, buffer: &Buffer, offset: usize, len: usize) -> Result<Vec<u8>> {
+    let readback = Readback::start(gpu, buffer, offset, len)?;
+    gpu.wait(readback.submission.clone())?;
+    pollster::block_on(readback)
+}
+
+/// Bytes on their way to the host.
+struct Readback<'a> {
+    gpu: &'a Gpu,
+    staging: wgpu::Buffer,
+    submission: wgpu::SubmissionIndex,
+    /// Bytes before the first wanted one, from the alignment of copies.
+    skip: usize,
+    len: usize,
+    mapped: Arc<Mutex<Mapped>>,
+}
+
+#[derive(Default)]
+struct Mapped {
+    result: Option<std::result::Result<(), wgpu::BufferAsyncError>>,
+    waker: Option<Waker>,
+}
+
+impl<'a> Readback<'a> {
+    fn start(gpu: &'a Gpu, buffer: &Buffer, offset: usize, len: usize) -> Result<Self> {
+        gpu.failure.check()?;
+        let first = offset / 4 * 4;
+        let size = (offset + len).next_multiple_of(4) - first;
+        // A copy of nothing is invalid; four bytes of what follows are not.
+        let size = size.max(4).min(buffer.raw.size() as usize - first) as u64;
+        let staging = gpu.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some("readback"),
+            size,
+            usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
+            mapped_at_creation: false,
+        });
+        let submission = {
+            let mut state = gpu.lock();
+            let encoder = state.recorder.encoder(gpu);
+            encoder.copy_buffer_to_buffer(&buffer.raw, first as u64, &staging, 0, size);
+            state.recorder.submit(gpu)
+        };
+        gpu.counters.readbacks.fetch_add(1, Ordering::Relaxed);
+        let mapped = Arc::new(Mutex::new(Mapped::default()));
+        let callback = mapped.clone();
+        staging.map_async(wgpu::MapMode::Read, .., move |result| {
+            let mut mapped = callback.lock().unwrap_or_else(PoisonError::into_inner);
+            mapped.result = Some(result);
+            if let Some(waker) = mapped.waker.take() {
+                waker.wake();
+            }
+        });
+        Ok(Readback { gpu, staging, submission, skip: offset - first, len, mapped })
+    }
+}
+
+impl Future for Readback<'_> {
+    type Output = Result<Vec<u8>>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        drop(self.gpu.device.poll(wgpu::PollType::Poll));
+        let mut mapped = self.mapped.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(result) = mapped.result.take() else {
+            mapped.waker = Some(context.waker().clone());
+            // A browser calls back by itself; elsewhere the device is asked for its progress.
+            #[cfg(not(target_family = "wasm"))]
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        };
+        let range = result.map_err(|e| e.to_string()).and_then(|()| {
+            let view = self.staging.slice(..).get_mapped_range().map_err(|e| e.to_string())?;
+            Ok(view[self.skip..self.skip + self.len].to_vec())
+        });
+        if let Err(reason) = &range {
+            self.gpu.failure.lost(reason);
+        }
+        Poll::Ready(match (self.gpu.failure.check(), range) {
+            (Ok(()), Ok(bytes)) => Ok(bytes),
+            (Err(error), _) => Err(error),
+            (Ok(()), Err(reason)) => Err(crate::error::Error::Lost { device: self.gpu.name, reason }),
+        })
+    }
+}
+
+/// Host elements as the device stores them.
+fn widen(dtype: DType, bytes: &[u8]) -> std::borrow::Cow<'_, [u8]> {
+    let words = |f: fn(u8) -> i32| bytes.iter().flat_map(|&b| f(b).to_ne_bytes()).collect::<Vec<u8>>().into();
+    match dtype {
+        DType::Bool => words(|b| i32::from(b != 0)),
+        DType::U8 => words(i32::from),
+        DType::I8 => words(|b| i32::from(b as i8)),
+        DType::I16 => {
+            let (pairs, _) = bytes.as_chunks::<2>();
+            pairs.iter().flat_map(|&b| i32::from(i16::from_ne_bytes(b)).to_ne_bytes()).collect::<Vec<u8>>().into()
+        }
+        _ => bytes.into(),
+    }
+}
+
+/// The device's elements as the host stores them.
+fn narrow(dtype: DType, data: &[u8], bytes: &mut [u8]) {
+    let size = dtype.size();
+    if size == stored_size(dtype) {
+        return bytes.copy_from_slice(data);
+    }
+    let (words, _) = data.as_chunks::<4>();
+    for (out, word) in bytes.chunks_exact_mut(size).zip(words) {
+        let wide = i32::from_ne_bytes(*word);
+        match dtype {
+            DType::I16 => out.copy_from_slice(&(wide as i16).to_ne_bytes()),
+            _ => out[0] = wide as u8,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_integers_travel_in_words() {
+        for dtype in [DType::Bool, DType::U8, DType::I8, DType::I16] {
+            let bytes: Vec<u8> = match dtype {
+                DType::Bool => vec![0, 1, 1, 0],
+                _ => vec![0, 1, 127, 128, 200, 255, 3, 254],
+            };
+            let wide = widen(dtype, &bytes);
+            assert_eq!(wide.len(), bytes.len() / dtype.size() * 4);
+            let mut back = vec![0; bytes.len()];
+            narrow(dtype, &wide, &mut back);
+            assert_eq!(back, bytes);
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! Indices outside their dimension: reported when the host next waits for the GPU. One test, in a process of its own, since
+//! whoever waits first gets the report.
+
+mod support;
+
+use flambeau_cpu::CPU;
+use flambeau_tensor::backend::{Backend, ScatterOp};
+use flambeau_tensor::{Array, DType, Device};
+use flambeau_wgpu::WGPU;
+use support::*;
+
+fn index(numbers: &[i64]) -> Array {
+    to_gpu(&Array::from_slice(&CPU, Device::Cpu, numbers, &[numbers.len()]).unwrap())
+}
+
+#[test]
+fn indices_outside_are_reported_once_and_write_nothing() {
+    let x = dense(&mut Draw::new(1), &[3], DType::F32).gpu;
+    for bad in [3i64, -1, i64::MAX, 1 << 32] {
+        let out = zeros(&[2], DType::F32).gpu;
+        WGPU.gather(&x, 0, &index(&[0, bad]), &out).unwrap();
+        let message = out.to_vec::<f32>().unwrap_err().to_string();
+        assert!(message.contains("out of bounds") && message.contains("size 3"), "{message}");
+        // What was in bounds is there, and the report is not repeated.
+        assert_eq!(out.to_vec::<f32>().unwrap()[0], x.to_vec::<f32>().unwrap()[0]);
+    }
+    for bad in [-4i64, 3] {
+        let out = zeros(&[1], DType::F32).gpu;
+        WGPU.index_select(&x, 0, &index(&[bad]), &out).unwrap();
+        let message = WGPU.synchronize(GPU).unwrap_err().to_string();
+        assert!(message.contains(&format!("index {bad} is out of bounds")), "{message}");
+        WGPU.synchronize(GPU).unwrap();
+    }
+    for op in ScatterOp::ALL {
+        for m in [1, 100] {
+            let before = x.to_vec::<f32>().unwrap();
+            let src = dense(&mut Draw::new(2), &[m], DType::F32).gpu;
+            WGPU.scatter(op, 0, &index(&vec![5; m]), &src, &x).unwrap();
+            assert!(WGPU.synchronize(GPU).unwrap_err().to_string().contains("index 5 is out of bounds"));
+            assert_eq!(x.to_vec::<f32>().unwrap(), before);
+        }
+    }
+}

@@ -1,0 +1,158 @@
+// Positions.
+
+// The workgroup's number; more than 65,535 groups are laid out in two dimensions.
+fn group_number(group: vec3<u32>, groups: vec3<u32>) -> u32 {
+    return group.x + group.y * groups.x;
+}
+
+// Conversions between stored and computed values.
+
+fn i64_of(w: vec2<u32>) -> i64 {
+    return bitcast<i64>(u64(w.x) | (u64(w.y) << 32u));
+}
+
+fn words_of(x: i64) -> vec2<u32> {
+    let u = bitcast<u64>(x);
+    return vec2<u32>(u32(u), u32(u >> 32u));
+}
+
+// To nearest, halves to even, by the bits: what a driver's own conversion does with halves is its business.
+fn bf16_of(x: f32) -> u16 {
+    let bits = bitcast<u32>(x);
+    if ((bits & 0x7fffffffu) > 0x7f800000u) {
+        return u16((bits >> 16u) | 0x40u);
+    }
+    return u16((bits + 0x7fffu + ((bits >> 16u) & 1u)) >> 16u);
+}
+
+fn f16_of(x: f32) -> f16 {
+    return f16(x);
+}
+
+// An int64 index as a position below n, negative ones counted from the end where `wrap` says so; n if it lies outside.
+fn position_of(w: vec2<u32>, n: u32, wrap: bool) -> u32 {
+    if (w.y == 0u && w.x < n) {
+        return w.x;
+    }
+    if (wrap && w.y == 0xffffffffu && (0u - w.x) <= n && w.x != 0u) {
+        return w.x + n;
+    }
+    return n;
+}
+
+// An element number as an int64.
+fn index_words(i: u32) -> vec2<u32> {
+    return vec2<u32>(i, 0u);
+}
+
+// Numbers. Drivers may assume that no NaN and no infinity occurs, so they are told by their bits.
+
+fn is_nan_f32(x: f32) -> bool {
+    return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u;
+}
+
+fn is_nan_f64(x: f64) -> bool {
+    return (bitcast<u64>(x) & 0x7ffffffffffffffflu) > 0x7ff0000000000000lu;
+}
+
+fn is_nan_i32(x: i32) -> bool {
+    return false;
+}
+
+fn is_nan_i64(x: i64) -> bool {
+    return false;
+}
+
+// The smallest value, -inf for floats.
+
+fn lowest_f32() -> f32 {
+    let bits = 0xff800000u;
+    return bitcast<f32>(bits);
+}
+
+fn lowest_f64() -> f64 {
+    let bits = 0xfff0000000000000lu;
+    return bitcast<f64>(bits);
+}
+
+fn lowest_i32() -> i32 {
+    return i32(-2147483647 - 1);
+}
+
+fn lowest_i64() -> i64 {
+    let bits = 0x8000000000000000lu;
+    return bitcast<i64>(bits);
+}
+
+// The largest value, inf for floats.
+
+fn highest_f32() -> f32 {
+    let bits = 0x7f800000u;
+    return bitcast<f32>(bits);
+}
+
+fn highest_f64() -> f64 {
+    let bits = 0x7ff0000000000000lu;
+    return bitcast<f64>(bits);
+}
+
+fn highest_i32() -> i32 {
+    return 2147483647i;
+}
+
+fn highest_i64() -> i64 {
+    let bits = 0x7ffffffffffffffflu;
+    return bitcast<i64>(bits);
+}
+
+// The larger and the smaller; NaN if either is.
+
+fn maximum_f32(a: f32, b: f32) -> f32 {
+    return select(b, a, a > b || is_nan_f32(a));
+}
+
+fn maximum_f64(a: f64, b: f64) -> f64 {
+    return select(b, a, a > b || is_nan_f64(a));
+}
+
+fn maximum_i32(a: i32, b: i32) -> i32 {
+    return max(a, b);
+}
+
+fn maximum_i64(a: i64, b: i64) -> i64 {
+    return max(a, b);
+}
+
+fn minimum_f32(a: f32, b: f32) -> f32 {
+    return select(b, a, a < b || is_nan_f32(a));
+}
+
+fn minimum_f64(a: f64, b: f64) -> f64 {
+    return select(b, a, a < b || is_nan_f64(a));
+}
+
+fn minimum_i32(a: i32, b: i32) -> i32 {
+    return min(a, b);
+}
+
+fn minimum_i64(a: i64, b: i64) -> i64 {
+    return min(a, b);
+}
+
+// A runtime number from the two words that the host passes.
+
+fn number_f32(low: u32, high: u32) -> f32 {
+    return bitcast<f32>(low);
+}
+
+fn number_i32(low: u32, high: u32) -> i32 {
+    return bitcast<i32>(low);
+}
+
+fn number_i64(low: u32, high: u32) -> i64 {
+    return i64_of(vec2<u32>(low, high));
+}
+
+fn number_f64(low: u32, high: u32) -> f64 {
+    return bitcast<f64>(u64(low) | (u64(high) << 32u));
+}

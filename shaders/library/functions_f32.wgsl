@@ -1,0 +1,197 @@
+// The scalar functions on f32, with PyTorch's special values. Drivers may assume that no NaN and no infinity occurs and may
+// cancel terms of a sum, so that special values are told by their bits, and what rounding lost is found by cutting bits off.
+
+fn truth_f32(x: bool) -> f32 {
+    return select(0.0, 1.0, x);
+}
+
+fn is_zero_f32(x: f32) -> bool {
+    return (bitcast<u32>(x) << 1u) == 0u;
+}
+
+fn ordered_f32(a: f32, b: f32) -> bool {
+    return !is_nan_f32(a) && !is_nan_f32(b);
+}
+
+// The magnitude of x with the sign of s.
+fn with_sign_f32(x: f32, s: f32) -> f32 {
+    return bitcast<f32>((bitcast<u32>(x) & 0x7fffffffu) | (bitcast<u32>(s) & 0x80000000u));
+}
+
+// x, whose 4 last bits are zero. Drivers join terms such as n a and n b of a sum; they cannot look through this.
+fn rigid_f32(x: f32) -> f32 {
+    return bitcast<f32>(bitcast<u32>(x) & 0xfffffff0u);
+}
+
+fn op_neg_f32(x: f32) -> f32 {
+    return bitcast<f32>(bitcast<u32>(x) ^ 0x80000000u);
+}
+
+fn op_abs_f32(x: f32) -> f32 {
+    return bitcast<f32>(bitcast<u32>(x) & 0x7fffffffu);
+}
+
+fn op_sign_f32(x: f32) -> f32 {
+    return select(truth_f32(x > 0.0) - truth_f32(x < 0.0), 0.0, is_nan_f32(x));
+}
+
+fn op_reciprocal_f32(x: f32) -> f32 {
+    return 1.0 / x;
+}
+
+fn op_sqrt_f32(x: f32) -> f32 {
+    return select(sqrt(x), nan_f32(), bitcast<u32>(x) > 0x80000000u);
+}
+
+fn op_rsqrt_f32(x: f32) -> f32 {
+    return 1.0 / op_sqrt_f32(x);
+}
+
+fn op_floor_f32(x: f32) -> f32 {
+    return floor(x);
+}
+
+fn op_ceil_f32(x: f32) -> f32 {
+    return ceil(x);
+}
+
+fn op_round_f32(x: f32) -> f32 {
+    return round(x);
+}
+
+fn op_trunc_f32(x: f32) -> f32 {
+    return trunc(x);
+}
+
+fn op_relu_f32(x: f32) -> f32 {
+    return select(x, 0.0, x < 0.0 && !is_nan_f32(x));
+}
+
+fn op_is_nan_f32(x: f32) -> f32 {
+    return truth_f32(is_nan_f32(x));
+}
+
+fn op_is_inf_f32(x: f32) -> f32 {
+    return truth_f32((bitcast<u32>(x) & 0x7fffffffu) == 0x7f800000u);
+}
+
+fn op_is_finite_f32(x: f32) -> f32 {
+    return truth_f32(is_finite_f32(x));
+}
+
+fn op_logical_not_f32(x: f32) -> f32 {
+    return truth_f32(is_zero_f32(x));
+}
+
+fn op_add_f32(a: f32, b: f32) -> f32 {
+    return a + b;
+}
+
+fn op_sub_f32(a: f32, b: f32) -> f32 {
+    return a - b;
+}
+
+fn op_mul_f32(a: f32, b: f32) -> f32 {
+    return a * b;
+}
+
+fn op_div_f32(a: f32, b: f32) -> f32 {
+    return a / b;
+}
+
+// The exact remainder with a's sign, by long division of the significands, 8 bits at a time.
+fn op_fmod_f32(a: f32, b: f32) -> f32 {
+    let sign = bitcast<u32>(a) & 0x80000000u;
+    let ua = bitcast<u32>(a) & 0x7fffffffu;
+    let ub = bitcast<u32>(b) & 0x7fffffffu;
+    if (ub == 0u || ua >= 0x7f800000u || ub > 0x7f800000u) {
+        return nan_f32();
+    }
+    if (ua < ub) {
+        return a;
+    }
+    let exponent = max(ub >> 23u, 1u);
+    let divisor = (ub & 0x007fffffu) | select(0x00800000u, 0u, ub < 0x00800000u);
+    var left = max(ua >> 23u, 1u) - exponent;
+    var rest = ((ua & 0x007fffffu) | select(0x00800000u, 0u, ua < 0x00800000u)) % divisor;
+    while (left > 0u && rest != 0u) {
+        let step = min(left, 8u);
+        rest = (rest << step) % divisor;
+        left -= step;
+    }
+    if (rest == 0u) {
+        return bitcast<f32>(sign);
+    }
+    let shift = min(countLeadingZeros(rest) - 8u, exponent - 1u);
+    let shifted = rest << shift;
+    let high = select(0u, exponent - shift, shifted >= 0x00800000u);
+    return bitcast<f32>(sign | (high << 23u) | (shifted & 0x007fffffu));
+}
+
+fn op_remainder_f32(a: f32, b: f32) -> f32 {
+    let rest = op_fmod_f32(a, b);
+    let opposite = ((bitcast<u32>(rest) ^ bitcast<u32>(b)) >> 31u) == 1u;
+    return select(rest, rest + b, opposite && !is_zero_f32(rest));
+}
+
+fn op_floor_div_f32(a: f32, b: f32) -> f32 {
+    let plain = a / b;
+    if (is_zero_f32(b)) {
+        return plain;
+    }
+    let rest = op_fmod_f32(a, b);
+    let opposite = ((bitcast<u32>(rest) ^ bitcast<u32>(b)) >> 31u) == 1u;
+    let quotient = (a - rest) / b - truth_f32(opposite && !is_zero_f32(rest));
+    if (is_nan_f32(rest)) {
+        return rest;
+    }
+    if (is_zero_f32(quotient)) {
+        return bitcast<f32>((bitcast<u32>(a) ^ bitcast<u32>(b)) & 0x80000000u);
+    }
+    let below = floor(quotient);
+    return below + truth_f32(quotient - below > 0.5);
+}
+
+fn op_maximum_f32(a: f32, b: f32) -> f32 {
+    return select(select(select(b, a, a >= b), b, is_nan_f32(b)), a, is_nan_f32(a));
+}
+
+fn op_minimum_f32(a: f32, b: f32) -> f32 {
+    return select(select(select(b, a, a <= b), b, is_nan_f32(b)), a, is_nan_f32(a));
+}
+
+fn op_eq_f32(a: f32, b: f32) -> f32 {
+    return truth_f32(a == b && ordered_f32(a, b));
+}
+
+fn op_ne_f32(a: f32, b: f32) -> f32 {
+    return truth_f32(a != b || !ordered_f32(a, b));
+}
+
+fn op_lt_f32(a: f32, b: f32) -> f32 {
+    return truth_f32(a < b && ordered_f32(a, b));
+}
+
+fn op_le_f32(a: f32, b: f32) -> f32 {
+    return truth_f32(a <= b && ordered_f32(a, b));
+}
+
+fn op_gt_f32(a: f32, b: f32) -> f32 {
+    return truth_f32(a > b && ordered_f32(a, b));
+}
+
+fn op_ge_f32(a: f32, b: f32) -> f32 {
+    return truth_f32(a >= b && ordered_f32(a, b));
+}
+
+fn op_logical_and_f32(a: f32, b: f32) -> f32 {
+    return truth_f32(!is_zero_f32(a) && !is_zero_f32(b));
+}
+
+fn op_logical_or_f32(a: f32, b: f32) -> f32 {
+    return truth_f32(!is_zero_f32(a) || !is_zero_f32(b));
+}
+
+fn op_logical_xor_f32(a: f32, b: f32) -> f32 {
+    return truth_f32(is_zero_f32(a) != is_zero_f32(b));
+}

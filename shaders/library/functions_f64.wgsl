@@ -1,0 +1,198 @@
+// The scalar functions on f64, with PyTorch's special values. Drivers may assume that no NaN and no infinity occurs and may
+// cancel terms of a sum, so that special values are told by their bits, and what rounding lost is found by cutting bits off.
+
+fn truth_f64(x: bool) -> f64 {
+    return select(0.0lf, 1.0lf, x);
+}
+
+fn is_zero_f64(x: f64) -> bool {
+    return (bitcast<u64>(x) << 1u) == 0lu;
+}
+
+fn ordered_f64(a: f64, b: f64) -> bool {
+    return !is_nan_f64(a) && !is_nan_f64(b);
+}
+
+// The magnitude of x with the sign of s.
+fn with_sign_f64(x: f64, s: f64) -> f64 {
+    return bitcast<f64>((bitcast<u64>(x) & 0x7ffffffffffffffflu) | (bitcast<u64>(s) & 0x8000000000000000lu));
+}
+
+// x, whose 4 last bits are zero. Drivers join terms such as n a and n b of a sum; they cannot look through this.
+fn rigid_f64(x: f64) -> f64 {
+    return bitcast<f64>(bitcast<u64>(x) & 0xfffffffffffffff0lu);
+}
+
+fn op_neg_f64(x: f64) -> f64 {
+    return bitcast<f64>(bitcast<u64>(x) ^ 0x8000000000000000lu);
+}
+
+fn op_abs_f64(x: f64) -> f64 {
+    return bitcast<f64>(bitcast<u64>(x) & 0x7ffffffffffffffflu);
+}
+
+fn op_sign_f64(x: f64) -> f64 {
+    return select(truth_f64(x > 0.0lf) - truth_f64(x < 0.0lf), 0.0lf, is_nan_f64(x));
+}
+
+fn op_reciprocal_f64(x: f64) -> f64 {
+    return 1.0lf / x;
+}
+
+fn op_sqrt_f64(x: f64) -> f64 {
+    return select(sqrt(x), nan_f64(), bitcast<u64>(x) > 0x8000000000000000lu);
+}
+
+fn op_rsqrt_f64(x: f64) -> f64 {
+    return 1.0lf / op_sqrt_f64(x);
+}
+
+fn op_floor_f64(x: f64) -> f64 {
+    return floor(x);
+}
+
+fn op_ceil_f64(x: f64) -> f64 {
+    return ceil(x);
+}
+
+fn op_round_f64(x: f64) -> f64 {
+    return round(x);
+}
+
+fn op_trunc_f64(x: f64) -> f64 {
+    return trunc(x);
+}
+
+fn op_relu_f64(x: f64) -> f64 {
+    return select(x, 0.0lf, x < 0.0lf && !is_nan_f64(x));
+}
+
+fn op_is_nan_f64(x: f64) -> f64 {
+    return truth_f64(is_nan_f64(x));
+}
+
+fn op_is_inf_f64(x: f64) -> f64 {
+    return truth_f64((bitcast<u64>(x) & 0x7ffffffffffffffflu) == 0x7ff0000000000000lu);
+}
+
+fn op_is_finite_f64(x: f64) -> f64 {
+    return truth_f64(is_finite_f64(x));
+}
+
+fn op_logical_not_f64(x: f64) -> f64 {
+    return truth_f64(is_zero_f64(x));
+}
+
+fn op_add_f64(a: f64, b: f64) -> f64 {
+    return a + b;
+}
+
+fn op_sub_f64(a: f64, b: f64) -> f64 {
+    return a - b;
+}
+
+fn op_mul_f64(a: f64, b: f64) -> f64 {
+    return a * b;
+}
+
+fn op_div_f64(a: f64, b: f64) -> f64 {
+    return a / b;
+}
+
+// The exact remainder with a's sign, by long division of the significands, 11 bits at a time.
+fn op_fmod_f64(a: f64, b: f64) -> f64 {
+    let sign = bitcast<u64>(a) & 0x8000000000000000lu;
+    let ua = bitcast<u64>(a) & 0x7ffffffffffffffflu;
+    let ub = bitcast<u64>(b) & 0x7ffffffffffffffflu;
+    if (ub == 0lu || ua >= 0x7ff0000000000000lu || ub > 0x7ff0000000000000lu) {
+        return nan_f64();
+    }
+    if (ua < ub) {
+        return a;
+    }
+    let unit = 0x0010000000000000lu;
+    let exponent = max(u32(ub >> 52u), 1u);
+    let divisor = (ub & (unit - 1lu)) | select(unit, 0lu, ub < unit);
+    var left = max(u32(ua >> 52u), 1u) - exponent;
+    var rest = ((ua & (unit - 1lu)) | select(unit, 0lu, ua < unit)) % divisor;
+    while (left > 0u && rest != 0lu) {
+        let step = min(left, 11u);
+        rest = (rest << step) % divisor;
+        left -= step;
+    }
+    if (rest == 0lu) {
+        return bitcast<f64>(sign);
+    }
+    let shift = min(leading_zeros_u64(rest) - 11u, exponent - 1u);
+    let shifted = rest << shift;
+    let high = select(0lu, u64(exponent - shift), shifted >= unit);
+    return bitcast<f64>(sign | (high << 52u) | (shifted & (unit - 1lu)));
+}
+
+fn op_remainder_f64(a: f64, b: f64) -> f64 {
+    let rest = op_fmod_f64(a, b);
+    let opposite = ((bitcast<u64>(rest) ^ bitcast<u64>(b)) >> 63u) == 1lu;
+    return select(rest, rest + b, opposite && !is_zero_f64(rest));
+}
+
+fn op_floor_div_f64(a: f64, b: f64) -> f64 {
+    let plain = a / b;
+    if (is_zero_f64(b)) {
+        return plain;
+    }
+    let rest = op_fmod_f64(a, b);
+    let opposite = ((bitcast<u64>(rest) ^ bitcast<u64>(b)) >> 63u) == 1lu;
+    let quotient = (a - rest) / b - truth_f64(opposite && !is_zero_f64(rest));
+    if (is_nan_f64(rest)) {
+        return rest;
+    }
+    if (is_zero_f64(quotient)) {
+        return bitcast<f64>((bitcast<u64>(a) ^ bitcast<u64>(b)) & 0x8000000000000000lu);
+    }
+    let below = floor(quotient);
+    return below + truth_f64(quotient - below > 0.5lf);
+}
+
+fn op_maximum_f64(a: f64, b: f64) -> f64 {
+    return select(select(select(b, a, a >= b), b, is_nan_f64(b)), a, is_nan_f64(a));
+}
+
+fn op_minimum_f64(a: f64, b: f64) -> f64 {
+    return select(select(select(b, a, a <= b), b, is_nan_f64(b)), a, is_nan_f64(a));
+}
+
+fn op_eq_f64(a: f64, b: f64) -> f64 {
+    return truth_f64(a == b && ordered_f64(a, b));
+}
+
+fn op_ne_f64(a: f64, b: f64) -> f64 {
+    return truth_f64(a != b || !ordered_f64(a, b));
+}
+
+fn op_lt_f64(a: f64, b: f64) -> f64 {
+    return truth_f64(a < b && ordered_f64(a, b));
+}
+
+fn op_le_f64(a: f64, b: f64) -> f64 {
+    return truth_f64(a <= b && ordered_f64(a, b));
+}
+
+fn op_gt_f64(a: f64, b: f64) -> f64 {
+    return truth_f64(a > b && ordered_f64(a, b));
+}
+
+fn op_ge_f64(a: f64, b: f64) -> f64 {
+    return truth_f64(a >= b && ordered_f64(a, b));
+}
+
+fn op_logical_and_f64(a: f64, b: f64) -> f64 {
+    return truth_f64(!is_zero_f64(a) && !is_zero_f64(b));
+}
+
+fn op_logical_or_f64(a: f64, b: f64) -> f64 {
+    return truth_f64(!is_zero_f64(a) || !is_zero_f64(b));
+}
+
+fn op_logical_xor_f64(a: f64, b: f64) -> f64 {
+    return truth_f64(is_zero_f64(a) != is_zero_f64(b));
+}

@@ -1,0 +1,90 @@
+//! Functions that kernels share: the text of those that a kernel names is put before it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
+
+/// The files of the library. A function that exists for several compute types has one version per type, `name_f32` and so
+/// on; everything else has one name in all files.
+const FILES: &[&str] = &[
+    include_str!("../library/common.wgsl"),
+    include_str!("../library/casts.wgsl"),
+    include_str!("../library/reduce.wgsl"),
+    include_str!("../library/classes.wgsl"),
+    include_str!("../library/keys.wgsl"),
+    include_str!("../library/lines.wgsl"),
+    include_str!("../library/normalize.wgsl"),
+    include_str!("../library/sorting.wgsl"),
+    include_str!("../library/special.wgsl"),
+    include_str!("../library/integers.wgsl"),
+    include_str!("../library/functions_f32.wgsl"),
+    include_str!("../library/exponentials_f32.wgsl"),
+    include_str!("../library/angles_f32.wgsl"),
+    include_str!("../library/functions_i32.wgsl"),
+    include_str!("../library/functions_i64.wgsl"),
+    include_str!("../library/functions_f64.wgsl"),
+    include_str!("../library/exponentials_f64.wgsl"),
+    include_str!("../library/angles_f64.wgsl"),
+    include_str!("../library/windows.wgsl"),
+    include_str!("../library/philox.wgsl"),
+];
+
+/// Top-level items by name.
+static ITEMS: LazyLock<BTreeMap<&str, &str>> = LazyLock::new(|| FILES.iter().flat_map(|f| items(f)).collect());
+
+/// The top-level `fn`, `const` and `struct` items of a text: each starts at the beginning of a line.
+fn items(text: &'static str) -> Vec<(&'static str, &'static str)> {
+    let mut starts: Vec<usize> = Vec::new();
+    let mut position = 0;
+    for line in text.split_inclusive('\n') {
+        if ["fn ", "const ", "struct "].iter().any(|k| line.starts_with(k)) {
+            starts.push(position);
+        }
+        position += line.len();
+    }
+    let ends = starts.iter().skip(1).copied().chain([text.len()]);
+    starts
+        .iter()
+        .zip(ends)
+        .map(|(&a, b)| {
+            let item = &text[a..b];
+            let name = words(item).nth(1).expect("an item has a name");
+            (name, item)
+        })
+        .collect()
+}
+
+/// The identifiers and numbers of a text, without comments.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.lines()
+        .flat_map(|line| line.split("//").next().unwrap_or_default().split(|c: char| !c.is_alphanumeric() && c != '_'))
+        .filter(|w| !w.is_empty())
+}
+
+/// `text` after the library's items that it uses, directly or through others.
+pub fn with_library(text: &str) -> String {
+    let mut needed = BTreeSet::new();
+    let mut open: Vec<&str> = words(text).collect();
+    while let Some(word) = open.pop() {
+        if let Some((name, item)) = ITEMS.get_key_value(word)
+            && needed.insert(*name)
+        {
+            open.extend(words(item));
+        }
+    }
+    let mut out: String = needed.iter().map(|name| ITEMS[name]).collect();
+    out.push_str(text);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_named_comes_along_with_what_it_needs() {
+        let text = with_library("fn main() { let x = f16_of(1.0); }");
+        assert!(text.contains("fn f16_of"), "{text}");
+        assert!(!text.contains("fn bf16_of"), "{text}");
+        assert_eq!(with_library("fn f() {} // f16_of"), "fn f() {} // f16_of");
+    }
+}

@@ -1,0 +1,324 @@
+//! naga accepts every kernel, for all its types and settings.
+
+use flambeau_shaders::map::{Frame, Map, Operand, Walk};
+use flambeau_shaders::{KERNELS, Kernel, Target, functions};
+use flambeau_tensor::DType;
+use flambeau_tensor::pointwise::{BinaryOp, IDENTITY, Node, Pointwise, UnaryOp};
+use smallvec::SmallVec;
+
+/// A kernel, the types it is made for, and its settings.
+struct Row {
+    name: &'static str,
+    dtypes: &'static [DType],
+    /// The further types of the kernel for its element type.
+    types: fn(DType) -> Vec<(&'static str, DType)>,
+    /// Values of each setting; all combinations are tried.
+    settings: &'static [(&'static str, &'static [u32])],
+}
+
+const ALL: &[DType] = &DType::ALL;
+const FLOATS: &[DType] = &[DType::F16, DType::BF16, DType::F32, DType::F64];
+const NUMBERS: &[DType] = MAX_POOLED;
+const FLAG: &[u32] = &[0, 1];
+const LANES: &[u32] = &[1, 64];
+
+const MODES: &[u32] = &[0, 1, 2];
+const MAX_POOLED: &[DType] =
+    &[DType::U8, DType::I8, DType::I16, DType::I32, DType::I64, DType::F16, DType::BF16, DType::F32, DType::F64];
+
+/// No further types.
+fn alone(_: DType) -> Vec<(&'static str, DType)> {
+    Vec::new()
+}
+
+/// The integer that order keys of a dtype are.
+fn key(dtype: DType) -> Vec<(&'static str, DType)> {
+    vec![("K", if matches!(dtype, DType::I64 | DType::F64) { DType::I64 } else { DType::I32 })]
+}
+
+/// The type that partial results are kept in.
+fn wide(dtype: DType) -> Vec<(&'static str, DType)> {
+    vec![("S", if dtype.is_floating_point() || dtype == DType::I64 { dtype.compute() } else { DType::I32 })]
+}
+
+/// Parameters in f32, and statistics.
+fn statistics(dtype: DType) -> Vec<(&'static str, DType)> {
+    vec![("W", DType::F32), ("S", dtype.compute())]
+}
+
+/// The type of matrix products: split ones leave their parts in f32.
+fn product(dtype: DType) -> Vec<(&'static str, DType)> {
+    vec![("O", if dtype.is_floating_point() { dtype.compute() } else { dtype })]
+}
+
+static ROWS: &[Row] = &[
+    Row { name: "matmul/finish", dtypes: NUMBERS, types: sums, settings: &[] },
+    Row {
+        name: "matmul/tile",
+        dtypes: NUMBERS,
+        types: product,
+        settings: &[("A_ALONG_K", FLAG), ("B_ALONG_K", FLAG), ("BM", &[32, 64]), ("BN", &[32, 64])],
+    },
+    Row { name: "matmul/vector", dtypes: NUMBERS, types: alone, settings: &[] },
+    Row { name: "gather", dtypes: ALL, types: alone, settings: &[("SELECT", FLAG)] },
+    Row { name: "nonzero/count", dtypes: ALL, types: alone, settings: &[("WORDS", &[1, 2])] },
+    Row { name: "nonzero/coordinates", dtypes: &[DType::I32], types: alone, settings: &[] },
+    Row { name: "nonzero/offsets", dtypes: &[DType::I32], types: alone, settings: &[] },
+    Row { name: "nonzero/positions", dtypes: ALL, types: alone, settings: &[("WORDS", &[1, 2])] },
+    Row { name: "random/float", dtypes: FLOATS, types: alone, settings: &[("KIND", MODES), ("PAIRS", &[1, 2])] },
+    Row {
+        name: "random/integer",
+        dtypes: &[
+            DType::Bool,
+            DType::U8,
+            DType::I8,
+            DType::I16,
+            DType::I32,
+            DType::F16,
+            DType::BF16,
+            DType::F32,
+            DType::F64,
+        ],
+        types: alone,
+        settings: &[("BERNOULLI", FLAG), ("WIDE", FLAG), ("WORDS", &[1, 2])],
+    },
+    Row { name: "scatter/combine", dtypes: ALL, types: alone, settings: &[("OP", &[0, 1, 2, 3])] },
+    Row {
+        name: "scatter/combine_atomic",
+        dtypes: &[DType::Bool, DType::U8, DType::I8, DType::I16, DType::I32, DType::F32],
+        types: alone,
+        settings: &[("OP", &[0, 1, 2, 3])],
+    },
+    Row { name: "scatter/set", dtypes: ALL, types: alone, settings: &[] },
+    Row { name: "scatter/set_winners", dtypes: ALL, types: alone, settings: &[] },
+    Row { name: "scatter/winners", dtypes: &[DType::I32], types: alone, settings: &[("VOTE", FLAG)] },
+    Row { name: "conv/direct", dtypes: FLOATS, types: alone, settings: &[("MODE", FLAG), ("BIAS", FLAG)] },
+    Row {
+        name: "conv/gemm",
+        dtypes: FLOATS,
+        types: sums,
+        settings: &[("MODE", MODES), ("BIAS", FLAG), ("TILE_M", &[32, 128]), ("TILE_N", &[128])],
+    },
+    Row { name: "conv/sum", dtypes: FLOATS, types: sums, settings: &[("BIAS", FLAG)] },
+    Row { name: "conv/thin_weight_grad", dtypes: FLOATS, types: sums, settings: &[] },
+    Row {
+        name: "pool/average",
+        dtypes: FLOATS,
+        types: alone,
+        settings: &[("ADAPTIVE", FLAG), ("BACKWARD", FLAG), ("COUNT_PAD", FLAG), ("FIXED", FLAG)],
+    },
+    Row { name: "pool/max", dtypes: MAX_POOLED, types: alone, settings: &[] },
+    Row { name: "pool/max_backward", dtypes: FLOATS, types: alone, settings: &[] },
+    Row { name: "resample", dtypes: FLOATS, types: alone, settings: &[("BACKWARD", FLAG)] },
+    Row {
+        name: "arg_reduce",
+        dtypes: ALL,
+        types: key,
+        settings: &[("MIN", FLAG), ("LANES", LANES), ("COLUMNS", FLAG)],
+    },
+    Row {
+        name: "nll",
+        dtypes: FLOATS,
+        types: wide,
+        settings: &[("WEIGHTED", FLAG), ("SUMMED", FLAG), ("LAST", FLAG), ("MEAN", FLAG)],
+    },
+    Row {
+        name: "nll_backward",
+        dtypes: FLOATS,
+        types: alone,
+        settings: &[("WEIGHTED", FLAG), ("MEAN", FLAG), ("LOGITS", FLAG)],
+    },
+    Row {
+        name: "normalize/backward",
+        dtypes: FLOATS,
+        types: statistics,
+        settings: &[("WEIGHT", FLAG), ("LANES", LANES), ("COLUMNS", FLAG)],
+    },
+    Row {
+        name: "normalize/forward",
+        dtypes: FLOATS,
+        types: statistics,
+        settings: &[("WEIGHT", FLAG), ("BIAS", FLAG), ("LANES", LANES), ("COLUMNS", FLAG)],
+    },
+    Row {
+        name: "normalize/parameters",
+        dtypes: FLOATS,
+        types: wide,
+        settings: &[("LANES", LANES), ("COLUMNS", FLAG)],
+    },
+    Row { name: "nll_finish", dtypes: FLOATS, types: wide, settings: &[("MEAN", FLAG)] },
+    Row {
+        name: "scan",
+        dtypes: ALL,
+        types: wide,
+        settings: &[("PROD", FLAG), ("CARRIED", FLAG), ("LANES", LANES), ("COLUMNS", FLAG)],
+    },
+    Row {
+        name: "scan_totals",
+        dtypes: ALL,
+        types: wide,
+        settings: &[("PROD", FLAG), ("LANES", LANES), ("COLUMNS", FLAG)],
+    },
+    Row {
+        name: "softmax",
+        dtypes: FLOATS,
+        types: alone,
+        settings: &[("LOG", FLAG), ("LANES", LANES), ("COLUMNS", FLAG)],
+    },
+    Row {
+        name: "softmax_backward",
+        dtypes: FLOATS,
+        types: alone,
+        settings: &[("LOG", FLAG), ("LANES", LANES), ("COLUMNS", FLAG)],
+    },
+    Row { name: "sort", dtypes: ALL, types: key, settings: &[("LARGEST", FLAG), ("SIZE", &[2, 256])] },
+    Row { name: "sort_merge", dtypes: &[DType::I32, DType::I64], types: alone, settings: &[] },
+    Row { name: "sort_take", dtypes: ALL, types: alone, settings: &[] },
+    Row { name: "sort_tile", dtypes: ALL, types: key, settings: &[("LARGEST", FLAG)] },
+];
+
+/// The type that sums are kept in.
+fn sums(dtype: DType) -> Vec<(&'static str, DType)> {
+    vec![("S", dtype.compute())]
+}
+
+/// Every combination of the settings' values.
+fn combinations(settings: &[(&'static str, &'static [u32])]) -> Vec<Vec<(&'static str, u32)>> {
+    settings.iter().fold(vec![Vec::new()], |rows, (name, values)| {
+        rows.iter().flat_map(|row| values.iter().map(|v| [row.as_slice(), &[(*name, *v)]].concat())).collect()
+    })
+}
+
+fn validate(text: &str) -> Result<(), String> {
+    let module = naga::front::wgsl::parse_str(text).map_err(|e| e.emit_to_string(text))?;
+    naga::valid::Validator::new(naga::valid::ValidationFlags::all(), naga::valid::Capabilities::all())
+        .validate(&module)
+        .map_err(|e| e.emit_to_string(text))?;
+    Ok(())
+}
+
+#[test]
+fn every_kernel_is_valid() {
+    let mut count = 0;
+    for row in ROWS {
+        for &dtype in row.dtypes {
+            for settings in combinations(row.settings) {
+                let mut kernel = Kernel::new(row.name, dtype);
+                for (name, dtype) in (row.types)(dtype) {
+                    kernel = kernel.with_type(name, dtype);
+                }
+                for &(name, value) in &settings {
+                    kernel = kernel.with(name, value);
+                }
+                for target in [Target::FULL, Target { immediates: false, ..Target::FULL }] {
+                    let text = kernel.source(&target, 0).unwrap();
+                    if let Err(e) = validate(&text) {
+                        panic!("{} {dtype} {settings:?}: {e}", row.name);
+                    }
+                    count += 1;
+                }
+            }
+        }
+    }
+    println!("{count} kernel texts are valid");
+}
+
+/// A kernel around one program.
+fn mapped(program: &Pointwise, compute: DType, dtypes: [DType; 3], frame: Frame) -> Map {
+    let walks = [Walk::Dense, Walk::Strided, Walk::Dense];
+    let operand = |i: usize| Operand { dtype: dtypes[i], walk: if frame_is_wide(&frame) { Walk::Dense } else { walks[i] } };
+    Map {
+        structure: program.structure(),
+        scalars: program.num_scalars() as u8,
+        compute,
+        inputs: (0..program.num_inputs()).map(operand).collect(),
+        outputs: SmallVec::from_iter([operand(2)]),
+        frame,
+    }
+}
+
+fn frame_is_wide(frame: &Frame) -> bool {
+    !matches!(frame, Frame::Store { lanes: 1, .. })
+}
+
+fn valid(kernel: &Kernel, what: &str) {
+    for target in [Target::FULL, Target { immediates: false, ..Target::FULL }] {
+        if let Err(error) = validate(&kernel.source(&target, 0).unwrap()) {
+            panic!("{what}: {error}");
+        }
+    }
+}
+
+/// Every scalar function in every dtype, one element and four at a time, with inputs and outputs of other dtypes.
+#[test]
+fn every_program_is_valid() {
+    let unary = UnaryOp::ALL.into_iter().map(|op| (format!("{op:?}"), Pointwise::new(|b| b.input(0).unary(op))));
+    let two = |op| Pointwise::new(move |b| b.input(0).binary(op, b.input(1) * b.scalar(0)));
+    let binary = BinaryOp::ALL.into_iter().map(|op| (format!("{op:?}"), two(op)));
+    let mut count = 0;
+    for (name, program) in unary.chain(binary) {
+        for compute in DType::ALL {
+            let exists = program.nodes().iter().all(|node| match *node {
+                Node::Unary(op, _) => functions::unary(op, compute).is_some(),
+                Node::Binary(op, _, _) => functions::binary(op, compute).is_some(),
+                _ => true,
+            });
+            if !exists {
+                continue;
+            }
+            for (i, other) in DType::ALL.into_iter().enumerate() {
+                let frame = Frame::Store { lanes: 1, rank: 3 };
+                let dtypes = if i % 2 == 0 { [compute, other, compute] } else { [other, compute, other] };
+                let kernel = Kernel::mapped("pointwise", mapped(&program, compute, dtypes, frame));
+                valid(&kernel, &format!("{name} in {compute} with {other}"));
+                count += 2;
+            }
+            let targets = SmallVec::from_iter([Some(0)]);
+            for frame in [Frame::Store { lanes: 4, rank: 1 }, Frame::Lists { lists: 3, targets }] {
+                if flambeau_shaders::stored_size(compute) == 4 {
+                    let kernel = Kernel::mapped("pointwise", mapped(&program, compute, [compute; 3], frame));
+                    valid(&kernel, &format!("{name} in {compute}"));
+                    count += 2;
+                }
+            }
+        }
+    }
+    println!("{count} pointwise texts are valid");
+}
+
+#[test]
+fn every_reduction_is_valid() {
+    let mut count = 0;
+    for dtype in DType::ALL {
+        for result in [dtype, DType::Bool, DType::I64, DType::F32] {
+            for (op, split) in (0u32..6).flat_map(|op| [(op, 0u32), (op, 1)]) {
+                for name in ["reduce/columns", "reduce/lines"] {
+                    let frame = Frame::Reduce { kept: 2, reduced: 2 };
+                    let map = mapped(&IDENTITY, dtype, [dtype, dtype, result], frame);
+                    let kernel = Kernel::new(name, result).with_map(map).with("OP", op).with("SPLIT", split);
+                    valid(&kernel, &format!("{name} {op} of {dtype} in {result}"));
+                    count += 2;
+                }
+            }
+        }
+    }
+    println!("{count} reduction texts are valid");
+}
+
+#[test]
+fn a_missing_feature_is_named() {
+    let target = Target { i64: false, f16: false, ..Target::FULL };
+    let kernel = |dtype| Kernel::mapped("pointwise", mapped(&IDENTITY, dtype, [dtype; 3], Frame::Store { lanes: 1, rank: 1 }));
+    assert!(kernel(DType::F32).source(&target, 0).is_ok());
+    let words = kernel(DType::F16).source(&target, 0).unwrap_err().to_string();
+    assert!(words.contains("SHADER_F16"), "{words}");
+}
+
+#[test]
+fn every_kernel_has_a_row() {
+    // The frames of programs have tests of their own.
+    let mapped = ["pointwise", "reduce/columns", "reduce/lines"];
+    for (name, _) in KERNELS.iter().filter(|(name, _)| !mapped.contains(name)) {
+        assert!(ROWS.iter().any(|row| row.name == *name), "{name} is not validated");
+    }
+}
