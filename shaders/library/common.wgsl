@@ -11,7 +11,7 @@ fn i64_of(w: vec2<u32>) -> i64 {
     return bitcast<i64>(u64(w.x) | (u64(w.y) << 32u));
 }
 
-fn words_of(x: i64) -> vec2<u32> {
+fn words_of_i64(x: i64) -> vec2<u32> {
     let u = bitcast<u64>(x);
     return vec2<u32>(u32(u), u32(u >> 32u));
 }
@@ -61,6 +61,24 @@ fn is_nan_i32(x: i32) -> bool {
 
 fn is_nan_i64(x: i64) -> bool {
     return false;
+}
+
+// Whether a number is zero; NaN is not.
+
+fn is_zero_f32(x: f32) -> bool {
+    return x == 0.0f;
+}
+
+fn is_zero_f64(x: f64) -> bool {
+    return x == 0.0lf;
+}
+
+fn is_zero_i32(x: i32) -> bool {
+    return x == 0i;
+}
+
+fn is_zero_i64(x: i64) -> bool {
+    return x == 0li;
 }
 
 // The smallest value, -inf for floats.

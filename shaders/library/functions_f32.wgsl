@@ -15,7 +15,9 @@ fn ordered_f32(a: f32, b: f32) -> bool {
 
 // The magnitude of x with the sign of s.
 fn with_sign_f32(x: f32, s: f32) -> f32 {
-    return bitcast<f32>((bitcast<u32>(x) & 0x7fffffffu) | (bitcast<u32>(s) & 0x80000000u));
+    // Joined by a select: LLVM 15 (lavapipe with AVX-512) makes s & ~x of (x & m) | (s & ~m) where s is itself selected.
+    let magnitude = bitcast<u32>(x) & 0x7fffffffu;
+    return bitcast<f32>(select(magnitude, magnitude | 0x80000000u, bitcast<i32>(s) < 0));
 }
 
 // x, whose 4 last bits are zero. Drivers join terms such as n a and n b of a sum; they cannot look through this.

@@ -15,7 +15,9 @@ fn ordered_f64(a: f64, b: f64) -> bool {
 
 // The magnitude of x with the sign of s.
 fn with_sign_f64(x: f64, s: f64) -> f64 {
-    return bitcast<f64>((bitcast<u64>(x) & 0x7ffffffffffffffflu) | (bitcast<u64>(s) & 0x8000000000000000lu));
+    // Joined by a select: LLVM 15 (lavapipe with AVX-512) makes s & ~x of (x & m) | (s & ~m) where s is itself selected.
+    let magnitude = bitcast<u64>(x) & 0x7ffffffffffffffflu;
+    return bitcast<f64>(select(magnitude, magnitude | 0x8000000000000000lu, bitcast<i64>(s) < 0li));
 }
 
 // x, whose 4 last bits are zero. Drivers join terms such as n a and n b of a sum; they cannot look through this.

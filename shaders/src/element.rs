@@ -63,7 +63,7 @@ pub(crate) fn store(dtype: DType, x: &str) -> String {
         DType::U8 => format!("{x} & 255i"),
         DType::I8 => format!("({x} << 24u) >> 24u"),
         DType::I16 => format!("({x} << 16u) >> 16u"),
-        DType::I64 => format!("words_of({x})"),
+        DType::I64 => format!("words_of_i64({x})"),
         DType::F16 => format!("f16_of({x})"),
         DType::BF16 => format!("bf16_of({x})"),
         DType::I32 | DType::F32 | DType::F64 => x.to_owned(),
@@ -72,13 +72,13 @@ pub(crate) fn store(dtype: DType, x: &str) -> String {
 
 /// The declarations for the alias `name` of a kernel: for `T` the types `T` (stored) and `C` (computed) with `load(T) -> C`
 /// and `store(C) -> T`; for another name `N` the types `N` and `CN` with `loadN` and `storeN`. A dtype that the target can
-/// only store gets its stored type alone.
-pub(crate) fn declare(name: &str, dtype: DType, target: &Target) -> Result<String, Missing> {
+/// only store gets its stored type alone, except in a kernel around a program, which can compute with pairs of words.
+pub(crate) fn declare(name: &str, dtype: DType, target: &Target, mapped: bool) -> Result<String, Missing> {
     target.check_storage(dtype)?;
     let suffix = if name == "T" { "" } else { name };
     let stored = stored_type(dtype);
     let alias = format!("alias {name} = {stored};\n");
-    if target.check_compute(dtype).is_err() {
+    if target.check_compute(dtype).is_err() && !mapped {
         return Ok(alias);
     }
     let computed = compute_type(dtype);

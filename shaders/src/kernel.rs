@@ -2,6 +2,7 @@
 
 use crate::map::Map;
 use crate::unroll::unroll;
+use crate::library::{has, words};
 use crate::{Missing, Target, compute_type, element, with_library};
 use flambeau_tensor::DType;
 use flambeau_tensor::pointwise::Node;
@@ -117,7 +118,7 @@ impl Kernel {
             if let Some(position) = types.iter().position(|(n, _)| line.starts_with(&format!("alias {n} = "))) {
                 let (name, dtype) = types.remove(position);
                 enables.extend(element::extension(dtype));
-                body.push_str(&element::declare(name, dtype, target)?);
+                body.push_str(&element::declare(name, dtype, target, self.map.is_some())?);
             } else if let Some(i) = settings.iter().position(|(n, _)| line.starts_with(&format!("const {n}: u32 = "))) {
                 let (name, value) = settings.remove(i);
                 writeln!(body, "const {name}: u32 = {value}u;").expect("a string takes all");
@@ -136,8 +137,25 @@ impl Kernel {
         if let Some((_, dtype)) = self.types.iter().find(|(n, _)| *n == "T") {
             body = body.replace("_C(", &format!("_{}(", compute_type(*dtype)));
         }
-        Ok(finish(&unroll(&body), &enables, target, read_write))
+        let body = unroll(&body);
+        let body = if target.i64 { body } else { in_pairs(&body, self.map.is_some())? };
+        Ok(finish(&body, &enables, target, read_write))
     }
+}
+
+/// The text with pairs of words in place of 64-bit integers (see `library/pairs.wgsl`), for targets without them. Only
+/// programs can do with that: they compute by calling functions, of which the simple ones exist for pairs.
+fn in_pairs(body: &str, mapped: bool) -> Result<String, Missing> {
+    let missing = Missing { dtype: DType::I64, feature: "SHADER_INT64" };
+    let needs = |word: &str| word.contains("i64") && !has(&word.replace("i64", "pair"));
+    if words(body).any(|word| needs(word) || !mapped && word.contains("i64")) {
+        return Err(missing);
+    }
+    // A kernel that computes with a type that the target can only store has no `C`.
+    if words(body).any(|word| word == "C") && !body.contains("alias C = ") {
+        return Err(missing);
+    }
+    Ok(body.replace("i64", "pair"))
 }
 
 /// What a trace shows: name, types, settings, and a program's functions in their order.

@@ -16,6 +16,7 @@ const FILES: &[&str] = &[
     include_str!("../library/sorting.wgsl"),
     include_str!("../library/special.wgsl"),
     include_str!("../library/integers.wgsl"),
+    include_str!("../library/pairs.wgsl"),
     include_str!("../library/functions_f32.wgsl"),
     include_str!("../library/exponentials_f32.wgsl"),
     include_str!("../library/angles_f32.wgsl"),
@@ -31,12 +32,12 @@ const FILES: &[&str] = &[
 /// Top-level items by name.
 static ITEMS: LazyLock<BTreeMap<&str, &str>> = LazyLock::new(|| FILES.iter().flat_map(|f| items(f)).collect());
 
-/// The top-level `fn`, `const` and `struct` items of a text: each starts at the beginning of a line.
+/// The top-level `fn`, `const`, `struct` and `alias` items of a text: each starts at the beginning of a line.
 fn items(text: &'static str) -> Vec<(&'static str, &'static str)> {
     let mut starts: Vec<usize> = Vec::new();
     let mut position = 0;
     for line in text.split_inclusive('\n') {
-        if ["fn ", "const ", "struct "].iter().any(|k| line.starts_with(k)) {
+        if ["fn ", "const ", "struct ", "alias "].iter().any(|k| line.starts_with(k)) {
             starts.push(position);
         }
         position += line.len();
@@ -54,10 +55,15 @@ fn items(text: &'static str) -> Vec<(&'static str, &'static str)> {
 }
 
 /// The identifiers and numbers of a text, without comments.
-fn words(text: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn words(text: &str) -> impl Iterator<Item = &str> {
     text.lines()
         .flat_map(|line| line.split("//").next().unwrap_or_default().split(|c: char| !c.is_alphanumeric() && c != '_'))
         .filter(|w| !w.is_empty())
+}
+
+/// Whether the library has an item of that name.
+pub(crate) fn has(name: &str) -> bool {
+    ITEMS.contains_key(name)
 }
 
 /// `text` after the library's items that it uses, directly or through others.

@@ -127,7 +127,7 @@ fn cast(from: DType, to: DType, x: &str) -> String {
         return match from {
             DType::Bool => x.to_owned(),
             // Not `!= 0`: that is false for NaN.
-            _ => format!("select(1i, 0i, {x} == {a}(0))"),
+            _ => format!("select(1i, 0i, is_zero_{a}({x}))"),
         };
     }
     let value = if a == b { x.to_owned() } else { format!("cast_{a}_{b}({x})") };
@@ -207,9 +207,8 @@ impl Map {
     pub(crate) fn functions(&self, target: &Target) -> Result<String, Missing> {
         for dtype in self.inputs.iter().chain(&self.outputs).map(|o| o.dtype) {
             target.check_storage(dtype)?;
-            target.check_compute(dtype)?;
         }
-        target.check_compute(self.compute)?;
+        target.check_storage(self.compute)?;
         let mut text = self.bindings();
         text.push_str(&self.compute_function());
         text.push_str(&match &self.frame {
@@ -277,7 +276,7 @@ impl Map {
             Node::Binary(op, a, b) => {
                 wrap(self.compute, format!("{}(v{a}, v{b})", name(functions::binary(op, self.compute), &op)))
             }
-            Node::Where(c, a, b) => format!("select(v{a}, v{b}, v{c} == {ty}(0))"),
+            Node::Where(c, a, b) => format!("select(v{a}, v{b}, is_zero_{ty}(v{c}))"),
         }
     }
 

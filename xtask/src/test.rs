@@ -58,6 +58,8 @@ fn summary(output: &str) {
         }
     }
     println!("\ntests: {passed} passed, {ignored} ignored");
+    let gpu_cases: u64 = counts.iter().filter(|(what, _)| what.starts_with("GPU cases: ")).map(|(_, n)| n).sum();
+    println!("GPU cases in all: {gpu_cases}");
     for (what, number) in counts {
         println!("{what}: {number}");
     }

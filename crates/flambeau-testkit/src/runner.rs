@@ -37,23 +37,19 @@ impl Report {
     }
 }
 
-/// Runs every row on a device, prints each failure, and calls `visit` with each row's cases and report. `FLAMBEAU_OPS=add,mul`
+/// Runs every row on a device, prints each failure, and calls `visit` with each row's report. `FLAMBEAU_OPS=add,mul`
 /// runs only these.
 ///
 /// # Panics
 /// When a golden file cannot be read.
-pub fn run_rows(
-    device: Device,
-    wanted: impl Fn(usize, &Case) -> bool,
-    mut visit: impl FnMut(&OpInfo, &[Case], &mut Report),
-) -> Report {
+pub fn run_rows(device: Device, mut visit: impl FnMut(&OpInfo, &mut Report)) -> Report {
     let only = std::env::var("FLAMBEAU_OPS").ok();
     let named = |name: &str| only.as_deref().is_none_or(|list| list.split(',').any(|n| n == name));
     let (mut total, mut failing) = (Report::default(), 0);
     for op in crate::ops::all().iter().filter(|op| named(op.name)) {
         let cases = crate::golden::load_op(op.name).unwrap_or_else(|e| panic!("{e}"));
-        let mut report = run_goldens(op, &cases, device, &wanted);
-        visit(op, &cases, &mut report);
+        let mut report = run_goldens(op, &cases, device);
+        visit(op, &mut report);
         total.add(&report);
         failing += usize::from(!report.failures.is_empty());
         for (i, what) in &report.failures {
@@ -89,11 +85,10 @@ enum Outcome {
     NotExpressible,
 }
 
-/// Holds an operation on a device against PyTorch's results, gradients, `grad_fn` names and errors. Runs the cases that
-/// `wanted` picks.
-pub fn run_goldens(op: &OpInfo, cases: &[Case], device: Device, wanted: impl Fn(usize, &Case) -> bool) -> Report {
+/// Holds an operation on a device against PyTorch's results, gradients, `grad_fn` names and errors.
+pub fn run_goldens(op: &OpInfo, cases: &[Case], device: Device) -> Report {
     let mut report = Report::default();
-    for (i, case) in cases.iter().enumerate().filter(|(i, case)| wanted(*i, case)) {
+    for (i, case) in cases.iter().enumerate() {
         let outcome = catch(|| run_case(op, case, device));
         let outcome = outcome.unwrap_or_else(|panic| Err(format!("panic: {panic}")));
         if op.differs.iter().any(|(case, _)| *case == i) {

@@ -13,8 +13,8 @@ use flambeau_testkit::work::{GPU, alone, print_pipelines, watch};
 const MAX_ELEMENTS: usize = 30;
 const MAX_CASES: usize = 3;
 
-/// Samples of float64 with gradients, small enough.
-fn samples(op: &OpInfo) -> Vec<Case> {
+/// The first `most` samples of float64 with gradients, small enough.
+fn samples(op: &OpInfo, most: usize) -> Vec<Case> {
     let cases = load_op(op.name).unwrap_or_else(|e| panic!("{e}"));
     let fits = |case: &Case| {
         let leaves = case.leaves();
@@ -25,7 +25,7 @@ fn samples(op: &OpInfo) -> Vec<Case> {
             && (1..=MAX_ELEMENTS).contains(&leaves.iter().map(|t| elements(&t.shape)).sum::<usize>())
             && case.outputs.iter().map(|t| elements(&t.shape)).sum::<usize>() <= MAX_ELEMENTS
     };
-    cases.into_iter().filter(fits).take(MAX_CASES).collect()
+    cases.into_iter().filter(fits).take(most).collect()
 }
 
 type Check = fn(
@@ -40,7 +40,10 @@ fn check(op: &OpInfo, case: &Case, device: Device, check: Check) -> Result<(), S
         return Ok(());
     }
     let function = |leaves: &[Tensor]| {
-        op.run(&args.with_leaves(leaves)).map_err(|e| match e {
+        let args = args.with_leaves(leaves);
+        let (outputs, work) = watch(device, || op.run(&args));
+        assert!(device.is_cpu() || work.cpu_kernels == 0, "{} kernels ran on the CPU", work.cpu_kernels);
+        outputs.map_err(|e| match e {
             CallError::Op(error) => error,
             other => flambeau_autograd::Error::runtime(other.to_string()),
         })
@@ -49,35 +52,88 @@ fn check(op: &OpInfo, case: &Case, device: Device, check: Check) -> Result<(), S
     catch(run).unwrap_or_else(|panic| Err(format!("panic: {panic}")))
 }
 
-fn check_all(what: &str, skip: fn(&OpInfo) -> Option<&'static str>, function: Check) {
+/// A way to check gradients, and which rows it does not apply to.
+struct Way {
+    name: &'static str,
+    skip: fn(&OpInfo) -> Option<&'static str>,
+    check: Check,
+}
+
+const FIRST: Way = Way { name: "gradcheck", skip: |op| op.skip_gradcheck, check: gradcheck };
+const SECOND: Way = Way { name: "gradgradcheck", skip: |op| op.skip_gradgradcheck, check: gradgradcheck };
+
+/// Checks up to `most` samples of each row that `wanted` picks, and returns how many that were.
+fn check_all(way: &Way, device: Device, most: usize, wanted: impl Fn(&str) -> bool) -> usize {
     let only = std::env::var("FLAMBEAU_OPS").ok();
-    let wanted = |name: &str| only.as_deref().is_none_or(|list| list.split(',').any(|n| n == name));
+    let named = |name: &str| only.as_deref().is_none_or(|list| list.split(',').any(|n| n == name));
     let (mut checked, mut ops, mut failures) = (0, 0, Vec::new());
-    for op in all().iter().filter(|op| wanted(op.name) && skip(op).is_none()) {
-        let samples = samples(op);
+    for op in all().iter().filter(|op| named(op.name) && wanted(op.name) && (way.skip)(op).is_none()) {
+        let samples = samples(op, most);
         ops += usize::from(!samples.is_empty());
         for case in &samples {
             checked += 1;
-            if let Err(error) = check(op, case, function) {
+            if let Err(error) = check(op, case, device, way.check) {
                 failures.push(format!("{}: {error}", op.name));
             }
         }
     }
-    println!("{what}: {checked} cases of {ops} operations, {} fail", failures.len());
-    println!("count: {checked} {what} cases");
+    println!("{} on {device}: {checked} cases of {ops} operations, {} fail", way.name, failures.len());
     for failure in &failures {
         println!("    {failure}");
     }
     assert!(failures.is_empty(), "{} of {checked} cases fail", failures.len());
-    assert!(only.is_some() || ops > 150, "only {ops} operations have a sample");
+    assert!(only.is_some() || !device.is_cpu() || ops > 150, "only {ops} operations have a sample");
+    checked
 }
 
 #[test]
 fn gradients_are_those_of_finite_differences() {
-    check_all("gradcheck", |op| op.skip_gradcheck, gradcheck);
+    println!("count: {} gradcheck cases", check_all(&FIRST, Device::Cpu, MAX_CASES, |_| true));
 }
 
 #[test]
 fn second_gradients_are_those_of_finite_differences() {
-    check_all("gradgradcheck", |op| op.skip_gradgradcheck, gradgradcheck);
+    println!("count: {} gradgradcheck cases", check_all(&SECOND, Device::Cpu, MAX_CASES, |_| true));
+}
+
+/// An operation of each family of kernels: pointwise, reduction, lines, indices, products, windows, normalisation, losses.
+const FAMILIES: &[&str] = &[
+    "mul",
+    "exp",
+    "sum",
+    "prod",
+    "amax",
+    "std",
+    "cumsum",
+    "sort",
+    "gather",
+    "index_select",
+    "scatter_add",
+    "cat",
+    "tril",
+    "matmul",
+    "addmm",
+    "softmax",
+    "log_softmax",
+    "nn.functional.conv1d",
+    "nn.functional.conv2d",
+    "nn.functional.conv_transpose2d",
+    "nn.functional.max_pool2d",
+    "nn.functional.avg_pool2d",
+    "nn.functional.layer_norm",
+    "nn.functional.batch_norm",
+    "nn.functional.cross_entropy",
+    "nn.functional.gelu",
+    "nn.functional.interpolate.bilinear",
+];
+
+#[test]
+fn gradients_on_a_gpu_are_those_of_finite_differences() {
+    let _gpu = alone();
+    let family = |name: &str| FAMILIES.contains(&name);
+    let missing: Vec<_> = FAMILIES.iter().filter(|name| !all().iter().any(|op| op.name == **name)).collect();
+    assert!(missing.is_empty(), "no rows of these names: {missing:?}");
+    let checked = check_all(&FIRST, GPU, 1, family) + check_all(&SECOND, GPU, 1, family);
+    println!("count: {checked} GPU cases: gradients of first and second order are those of finite differences");
+    print_pipelines();
 }

@@ -5,16 +5,16 @@ use flambeau_optim::lr_scheduler::{
     ConstantLR, CosineAnnealingLR, ExponentialLR, LRScheduler, LinearLR, MultiStepLR, PolynomialLR, StepLR,
 };
 use flambeau_optim::{Adagrad, Adam, AdamW, Optimizer, OptionValue, ParamGroup, RMSprop, SGD, StateValue};
-use flambeau_tensor::{DType, Scalar};
+use flambeau_tensor::{DType, Device, Scalar};
+use flambeau_testkit::args;
 use flambeau_testkit::golden::{
     Arg, GoldenTensor, OptimizerCase, SchedulerCase, Tolerance, Values, load_optimizers, load_schedulers,
 };
+use flambeau_testkit::work::{GPU, alone, print_pipelines, watch};
 use std::collections::BTreeMap;
 
-fn tensor(golden: &GoldenTensor) -> Tensor {
-    let Values::Float(values) = &golden.values else { panic!("{golden:?}") };
-    let scalars: Vec<Scalar> = values.iter().map(|&x| x.into()).collect();
-    from_scalars(&scalars, &golden.shape, golden.dtype).unwrap()
+fn tensor(golden: &GoldenTensor, device: Device) -> Tensor {
+    args::tensor(golden, device).unwrap()
 }
 
 fn compare(what: &str, actual: &Tensor, expected: &GoldenTensor, tolerance: Tolerance) {
@@ -64,8 +64,8 @@ fn optimizer(case: &OptimizerCase, params: &[Tensor]) -> Option<Optimizer> {
     })
 }
 
-fn run(case: &OptimizerCase) -> bool {
-    let params: Vec<Tensor> = case.params.iter().map(|p| tensor(p).requires_grad_(true)).collect();
+fn run(case: &OptimizerCase, device: Device) -> bool {
+    let params: Vec<Tensor> = case.params.iter().map(|p| tensor(p, device).requires_grad_(true)).collect();
     let Some(optimizer) = optimizer(case, &params) else { return false };
     let name = format!("{} {:?} {:?} {}", case.optimizer, case.kwargs, case.groups, case.dtype);
     // The goldens force PyTorch's single-tensor path, which is its default on the CPU.
@@ -73,9 +73,12 @@ fn run(case: &OptimizerCase) -> bool {
     for (i, step) in case.steps.iter().enumerate() {
         let versions: Vec<u64> = params.iter().map(Tensor::version).collect();
         for (param, grad) in params.iter().zip(&step.grads) {
-            param.set_grad(grad.as_ref().map(tensor));
+            param.set_grad(grad.as_ref().map(|g| tensor(g, device)));
         }
-        optimizer.step();
+        let ((), work) = watch(device, || optimizer.step());
+        if let (false, Some(wrong)) = (device.is_cpu(), work.misplaced(false, true)) {
+            panic!("{name}, step {i}: {wrong}");
+        }
         for ((param, expected), version) in params.iter().zip(&step.params).zip(versions) {
             compare(&format!("{name}, step {i}"), param, expected, case.tolerance);
             assert_eq!(param.version(), version + u64::from(param.grad().is_some()), "{name}");
@@ -114,17 +117,29 @@ fn resumes(case: &OptimizerCase, first: &Optimizer, params: &[Tensor]) {
     }
 }
 
-#[test]
-fn optimizers_step_as_pytorchs() {
+/// Runs every golden of an optimizer that flambeau has, and returns how many there are.
+fn run_all(device: Device) -> usize {
     let mut ran: BTreeMap<String, usize> = BTreeMap::new();
     for case in load_optimizers().unwrap() {
-        if run(&case) {
+        if run(&case, device) {
             *ran.entry(case.optimizer).or_default() += 1;
         }
     }
     println!("optimizer goldens: {ran:?}");
-    println!("count: {} golden runs of optimizers agree with PyTorch", ran.values().sum::<usize>());
     assert!(["SGD", "Adam", "AdamW", "Adagrad", "RMSprop"].iter().all(|name| ran[*name] >= 10), "{ran:?}");
+    ran.values().sum()
+}
+
+#[test]
+fn optimizers_step_as_pytorchs() {
+    println!("count: {} golden runs of optimizers agree with PyTorch", run_all(Device::Cpu));
+}
+
+#[test]
+fn optimizers_on_a_gpu_step_as_pytorchs() {
+    let _gpu = alone();
+    println!("count: {} GPU cases: optimizers agree with PyTorch", run_all(GPU));
+    print_pipelines();
 }
 
 fn scheduler(case: &SchedulerCase, optimizer: &Optimizer) -> Option<LRScheduler> {

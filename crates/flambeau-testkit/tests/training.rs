@@ -2,6 +2,8 @@
 //!
 //! `examples/expected/first_losses.txt` comes from `examples/expected/mnist.py`, run on the same digits.
 
+use flambeau_testkit::work::{GPU, alone, print_pipelines, watch};
+use torch::Device;
 use torch::nn::{self, Forward, Module};
 use torch::optim;
 use torch::utils::data::DataLoader;
@@ -14,8 +16,8 @@ fn checksum(model: &impl Module) -> u64 {
     bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
 }
 
-#[test]
-fn the_first_losses_are_pytorchs() {
+/// Trains on a device with each seed and returns how many steps that were.
+fn train(device: Device, tolerance: f64) -> usize {
     let expected = include_str!("../../../examples/expected/first_losses.txt");
     for (seed, line) in expected.lines().enumerate() {
         let mut words = line.split_whitespace();
@@ -33,16 +35,36 @@ fn the_first_losses_are_pytorchs() {
             nn::Linear::new(128, 10),
         ));
         assert_eq!(checksum(&model), weights, "seed {seed}: the initial weights");
+        let model = model.to(device);
         let criterion = nn::CrossEntropyLoss::new();
         let optimizer = optim::Adam::new(model.parameters(), 1e-3);
         for (step, ((images, labels), theirs)) in loader.iter().zip(&losses).enumerate() {
-            let loss = criterion.call(&model.call(&images), &labels);
-            optimizer.zero_grad();
-            loss.backward();
-            optimizer.step();
+            let (images, labels) = (images.to(device), labels.to(device));
+            let (loss, work) = watch(device, || {
+                let loss = criterion.call(&model.call(&images), &labels);
+                optimizer.zero_grad();
+                loss.backward();
+                optimizer.step();
+                loss
+            });
+            if let (false, Some(wrong)) = (device.is_cpu(), work.misplaced(false, true)) {
+                panic!("seed {seed}, step {step}: {wrong}");
+            }
             let ours = loss.item();
-            assert!((ours - theirs).abs() < 1e-5, "seed {seed}, step {step}: {ours}, PyTorch {theirs}");
+            assert!((ours - theirs).abs() < tolerance, "seed {seed}, step {step}: {ours}, PyTorch {theirs}");
         }
     }
-    println!("count: {} first steps of training agree with PyTorch", 10 * expected.lines().count());
+    10 * expected.lines().count()
+}
+
+#[test]
+fn the_first_losses_are_pytorchs() {
+    println!("count: {} first steps of training agree with PyTorch", train(Device::Cpu, 1e-5));
+}
+
+#[test]
+fn the_first_losses_on_a_gpu_are_pytorchs() {
+    let _gpu = alone();
+    println!("count: {} GPU cases: first steps of training agree with PyTorch", train(GPU, 1e-5));
+    print_pipelines();
 }

@@ -94,6 +94,12 @@ pub(crate) fn gpu(device: Device) -> Result<&'static Gpu> {
     slot.gpu.get_or_init(|| pollster::block_on(Gpu::open(&slot.adapter, device))).as_ref().map_err(Clone::clone)
 }
 
+/// Opens the first adapter once more, under a name of the caller's.
+#[cfg(test)]
+pub(crate) fn open_first(name: Device) -> Result<Gpu> {
+    pollster::block_on(Gpu::open(&SLOTS[0].adapter, name))
+}
+
 fn found() -> String {
     let names: Vec<String> = adapters().iter().map(ToString::to_string).collect();
     if names.is_empty() { "none".to_owned() } else { names.join("; ") }

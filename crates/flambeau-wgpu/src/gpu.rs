@@ -87,15 +87,24 @@ pub(crate) struct State {
     pub cache: Cache,
 }
 
+/// The features that the environment variable `FLAMBEAU_WITHOUT` does not name (`SHADER_INT64,IMMEDIATES`): to run as a
+/// lesser adapter would.
+fn without(features: wgpu::Features) -> wgpu::Features {
+    let names = std::env::var("FLAMBEAU_WITHOUT").unwrap_or_default();
+    features.iter_names().filter(|(name, _)| !names.split(',').any(|n| n == *name)).fold(wgpu::Features::empty(), |all, (_, f)| all | f)
+}
+
 impl Gpu {
     /// Opens an adapter with its own limits and every optional feature that kernels use.
     pub async fn open(adapter: &wgpu::Adapter, name: Device) -> Result<Gpu> {
         let features = adapter.features()
-            & (wgpu::Features::IMMEDIATES
+            & without(
+                wgpu::Features::IMMEDIATES
                 | wgpu::Features::SHADER_F16
                 | wgpu::Features::SHADER_I16
                 | wgpu::Features::SHADER_F64
-                | wgpu::Features::SHADER_INT64);
+                | wgpu::Features::SHADER_INT64,
+            );
         let mut limits = adapter.limits();
         limits.max_immediate_size = match features.contains(wgpu::Features::IMMEDIATES) {
             true => limits.max_immediate_size.min(256),
@@ -214,27 +223,24 @@ impl Gpu {
             let reason = format!("{} has no room for {groups} workgroups", kernel.name());
             return Err(Error::Validation { device: self.name, reason });
         }
-        let mut state = self.lock();
-        let State { recorder, cache } = &mut *state;
-        let batch = recorder.batch();
         let mut buffers: SmallVec<[Arc<Buffer>; 8]> = SmallVec::new();
         let mut writes = 0u64;
         for (i, arg) in args.iter().enumerate() {
-            let buffer = match arg {
-                Arg::In(array) => self.buffer(array)?,
-                Arg::Out(array) => {
-                    writes |= 1 << i;
-                    self.buffer(array)?
-                }
+            let (buffer, write) = match arg {
+                Arg::In(array) => (self.buffer(array)?, false),
+                Arg::Out(array) => (self.buffer(array)?, true),
                 Arg::Status => {
-                    writes |= 1 << i;
                     self.status_dirty.store(true, Ordering::Relaxed);
-                    self.status.clone()
+                    (self.status.clone(), true)
                 }
             };
-            buffer.last_batch.store(batch, Ordering::Relaxed);
+            writes |= u64::from(write) << i;
             buffers.push(buffer);
         }
+        // After the blocks' own locks, never before: `grow` takes them in that order.
+        let mut state = self.lock();
+        let State { recorder, cache } = &mut *state;
+        buffers.iter().for_each(|b| b.last_batch.store(recorder.batch(), Ordering::Relaxed));
         // A dispatch may not bind one buffer both read-only and read-write: what is written anywhere is bound read-write
         // everywhere.
         let written = |id: u64| buffers.iter().enumerate().any(|(j, b)| writes >> j & 1 == 1 && b.id == id);
@@ -341,5 +347,75 @@ impl Gpu {
             pipelines: read(&c.pipelines),
             readbacks: read(&c.readbacks),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::WGPU;
+    use flambeau_shaders::map::{Frame, Map, Operand, Walk};
+    use flambeau_tensor::pointwise::IDENTITY;
+
+    /// Two GPUs of the tests' own: what happens to them happens to nobody else.
+    fn own(number: usize) -> &'static Gpu {
+        Box::leak(Box::new(crate::adapter::open_first(Device::Wgpu(number)).expect("an adapter")))
+    }
+
+    fn array(gpu: &'static Gpu) -> Array {
+        let storage = gpu.alloc(&WGPU, 16, DType::F32).unwrap();
+        Array::from_parts(storage, DType::F32, [4].as_slice().into(), [1].as_slice().into(), 0).unwrap()
+    }
+
+    fn launch(gpu: &Gpu, src: &Array, out: &Array) -> Result<()> {
+        let operand = Operand { dtype: DType::F32, walk: Walk::Dense };
+        let map = Map {
+            structure: IDENTITY.structure(),
+            scalars: 0,
+            compute: DType::F32,
+            inputs: SmallVec::from_iter([operand]),
+            outputs: SmallVec::from_iter([operand]),
+            frame: Frame::Store { lanes: 1, rank: 1 },
+        };
+        gpu.dispatch(&Kernel::mapped("pointwise", map), &[Arg::In(src), Arg::Out(out)], &[4, 0, 0], 1)
+    }
+
+    #[test]
+    fn an_invalid_call_is_told_once_and_the_device_goes_on() {
+        let gpu = own(91);
+        let (src, out) = (array(gpu), array(gpu));
+        let invalid = wgpu::BufferDescriptor {
+            label: None,
+            size: 16,
+            usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::STORAGE,
+            mapped_at_creation: false,
+        };
+        drop(gpu.device.create_buffer(&invalid));
+        let error = launch(gpu, &src, &out).unwrap_err();
+        assert!(matches!(error, Error::Validation { device: Device::Wgpu(91), .. }), "{error}");
+        launch(gpu, &src, &out).unwrap();
+        gpu.synchronize().unwrap();
+    }
+
+    #[test]
+    fn a_lost_device_says_so_on_every_call() {
+        let gpu = own(92);
+        let (src, out) = (array(gpu), array(gpu));
+        launch(gpu, &src, &out).unwrap();
+        gpu.synchronize().unwrap();
+        gpu.device.destroy();
+        drop(gpu.device.poll(wgpu::PollType::Poll));
+        for _ in 0..2 {
+            let error = launch(gpu, &src, &out).unwrap_err();
+            assert!(matches!(error, Error::Lost { .. }), "{error}");
+            assert!(gpu.synchronize().is_err() && gpu.alloc(&WGPU, 16, DType::F32).is_err());
+        }
+    }
+
+    #[test]
+    fn arrays_of_another_device_are_refused() {
+        let (gpu, other) = (own(93), own(94));
+        let (src, out) = (array(gpu), array(other));
+        assert!(launch(gpu, &src, &out).is_err());
     }
 }

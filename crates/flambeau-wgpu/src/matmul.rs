@@ -28,7 +28,8 @@ const TILES: [Tile; 3] = [
 
 /// Workgroups that keep a large GPU busy.
 const ENOUGH_GROUPS: u64 = 128;
-/// The least part of k that is worth a workgroup of its own.
+/// The least k that is worth a second launch, and the least part of it that is worth a workgroup of its own.
+const LEAST_SPLIT: u32 = 256;
 const LEAST_CHUNK: u32 = 64;
 
 /// out\[i\] = alpha · a\[i\] · b\[i\] + beta · out\[i\], then the epilogue; see [`flambeau_tensor::Backend::matmul`].
@@ -108,12 +109,21 @@ impl Product<'_> {
     }
 
     fn tiles(&self) -> Result<()> {
-        let dtype = self.out.dtype();
         let software = self.gpu.info.device_type == wgpu::DeviceType::Cpu;
-        let tile = choose(self.batch, self.m, self.n, dtype, software);
+        let tile = choose(self.batch, self.m, self.n, self.out.dtype(), software);
+        let splits = if software { 1 } else { splits(self.tiles_of(tile), self.k) };
+        self.run_tiles(tile, splits)
+    }
+
+    fn tiles_of(&self, tile: Tile) -> u64 {
+        u64::from(self.m.div_ceil(tile.m)) * u64::from(self.n.div_ceil(tile.n)) * u64::from(self.batch)
+    }
+
+    /// One launch of a tile shape, `splits` workgroups to a tile, and a second one where they are several.
+    fn run_tiles(&self, tile: Tile, splits: u32) -> Result<()> {
+        let dtype = self.out.dtype();
         let (tiles_m, tiles_n) = (self.m.div_ceil(tile.m), self.n.div_ceil(tile.n));
-        let tiles = u64::from(tiles_m) * u64::from(tiles_n) * u64::from(self.batch);
-        let splits = if software { 1 } else { splits(tiles, self.k) };
+        let tiles = self.tiles_of(tile);
         let chunk = self.k.div_ceil(splits).next_multiple_of(tile.k).max(tile.k);
         let splits = self.k.div_ceil(chunk).max(1);
         let acc = match dtype {
@@ -186,6 +196,9 @@ fn choose(batch: u32, m: u32, n: u32, dtype: DType, software: bool) -> Tile {
 
 /// How many workgroups share the k range of a tile.
 fn splits(tiles: u64, k: u32) -> u32 {
+    if k < LEAST_SPLIT {
+        return 1;
+    }
     let wanted = (ENOUGH_GROUPS / tiles.max(1)).min(32) as u32;
     wanted.min(k / LEAST_CHUNK).max(1)
 }
@@ -193,6 +206,8 @@ fn splits(tiles: u64, k: u32) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::WGPU;
+    use flambeau_tensor::Device;
 
     #[test]
     fn shapes_choose_tiles_and_parts() {
@@ -201,6 +216,55 @@ mod tests {
         assert_eq!(choose(1, 64, 128, DType::F32, false), TILES[2]);
         assert_eq!(choose(1, 512, 512, DType::F32, true), TILES[0]);
         assert_eq!(choose(1, 4096, 4096, DType::F64, false), TILES[1]);
-        assert_eq!((splits(8, 784), splits(1, 10), splits(1000, 4096)), (12, 1, 1));
+        assert_eq!((splits(8, 784), splits(1, 128), splits(1000, 4096)), (12, 1, 1));
+    }
+
+    /// Small whole numbers, which every order of summation adds exactly.
+    fn numbers(n: usize, step: usize) -> Vec<f32> {
+        (0..n).map(|i| (i * step % 7) as f32 - 3.0).collect()
+    }
+
+    /// Every tile shape, whole and split among several workgroups, with epilogue: a real GPU chooses what software Vulkan
+    /// does not.
+    #[test]
+    fn every_tile_and_split() {
+        let device = Device::Wgpu(0);
+        let (batch, m, k, n) = (2, 70, 300, 45);
+        let (a, b, bias) = (numbers(batch * m * k, 3), numbers(batch * k * n, 5), numbers(n, 2));
+        let array = |data: &[f32], shape: &[usize]| Array::from_slice(&WGPU, device, data, shape).unwrap();
+        for dtype in [DType::F32, DType::F16, DType::I32, DType::F64] {
+            let [ga, gb, gbias] = [array(&a, &[batch, m, k]), array(&b, &[batch, k, n]), array(&bias, &[n])]
+                .map(|x| x.to_dtype(dtype).unwrap());
+            for tile in TILES.into_iter().filter(|t| dtype != DType::F64 || t.m < 128) {
+                for splits in [1, 2, 5] {
+                    let out = Array::full(&WGPU, device, &[batch, m, n], dtype, Scalar::Int(1)).unwrap();
+                    let product = Product {
+                        gpu: Gpu::of(&out).unwrap(),
+                        a: &ga,
+                        b: &gb,
+                        alpha: Scalar::Int(2),
+                        beta: Scalar::Int(3),
+                        epilogue: Epilogue { bias: Some(&gbias), relu: true },
+                        out: &out,
+                        batch: batch as u32,
+                        m: m as u32,
+                        n: n as u32,
+                        k: k as u32,
+                        results: (batch * m * n) as u32,
+                    };
+                    product.run_tiles(tile, splits).unwrap();
+                    let ours = out.to_dtype(DType::F32).unwrap().to_vec::<f32>().unwrap();
+                    for (i, &y) in ours.iter().enumerate() {
+                        let (line, column) = (i / n, i % n);
+                        let start = line / m * k * n + column;
+                        let dot: f32 = (0..k).map(|j| a[line * k + j] * b[start + j * n]).sum();
+                        let expected = (2.0 * dot + 3.0 + bias[column]).max(0.0);
+                        // Above 2,048 an f16 has no odd numbers.
+                        let slack = if dtype == DType::F16 { expected / 1024.0 } else { 0.0 };
+                        assert!((y - expected).abs() <= slack, "{dtype} {tile:?} in {splits}: {i}: {y}, not {expected}");
+                    }
+                }
+            }
+        }
     }
 }

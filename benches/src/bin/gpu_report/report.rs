@@ -72,10 +72,11 @@ impl Report {
         self.rows.iter().find(|r| r.work.name == name && r.timing.is_some())
     }
 
-    /// The rate of an operation over that of the copy.
+    /// The rate of an operation over that of the copy: ours or PyTorch's, whichever is faster.
     pub fn of_copy(&self, row: &Row) -> Option<f64> {
         let copy = self.rows.iter().find(|r| r.work.op == "copy")?;
-        Some(row.rate().filter(|_| row.work.unit == Unit::Bytes)? / copy.rate()?)
+        let theirs = copy.peer_seconds.map_or(0.0, |s| copy.work.amount / s);
+        Some(row.rate().filter(|_| row.work.unit == Unit::Bytes)? / copy.rate()?.max(theirs))
     }
 
     fn rate(&self, row: &Row) -> String {
@@ -103,7 +104,7 @@ impl Report {
         text.push_str(
             "\nTime is the best sample's, per call. CPU time is what all threads of the process computed per call: on a GPU the \
              host's part, on a software adapter everything. Launches are kernels per call and the submits that a call and a \
-             wait take. × is PyTorch's time over ours.\n",
+             wait take. The copy that rates are measured by is the faster one of ours and PyTorch's. × is PyTorch's time over ours.\n",
         );
         let mut section = "";
         for row in &self.rows {

@@ -224,6 +224,8 @@ pub fn one_hot(classes: &Tensor, num_classes: i64) -> Result<Tensor> {
     let n = match (classes.numel(), num_classes) {
         (0, n) if n <= 0 => return Err(Error::runtime("Can not infer total number of classes from empty tensor.")),
         (0, n) => n,
+        // A device would have to be waited for; there the write below finds classes outside.
+        (_, n) if n > 0 && !classes.device().is_cpu() => n,
         (_, n) => {
             let values = classes.array().to_vec::<i64>()?;
             if values.iter().any(|&c| c < 0) {

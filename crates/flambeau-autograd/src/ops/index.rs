@@ -74,7 +74,8 @@ fn apply_basic(x: &Tensor, indices: &Indices) -> Result<(Tensor, Picks)> {
             }
             Index::Bool(b) => {
                 out = unsqueeze(&out, at as i64)?;
-                picks.push((at, from_vec(vec![0i64; usize::from(*b)], [usize::from(*b)])));
+                let n = usize::from(*b);
+                picks.push((at, super::to_device(&from_vec(vec![0i64; n], [n]), x.device())?));
                 at += 1;
             }
             Index::Tensor(t) => {

@@ -2,8 +2,7 @@
 
 use super::gather::take_bounds;
 use super::lines::{at_least_1d, check_bounds, index_i64, is_index, out_of_bounds, spread, wrap_index, write_to};
-use super::masked::true_places;
-use super::{Operand, index_select, reshape, sum, take, to_i64, zeros};
+use super::{Operand, index_select, reshape, sum, take, to_i64, view, zeros};
 use crate::error::{Error, Result};
 use crate::graph::Save;
 use crate::{OrPanic, Tensor};
@@ -203,8 +202,12 @@ fn index_fill_with(in_place: bool, x: &Tensor, dim: i64, index: &Tensor, value: 
         let value = || {
             // A line that is named twice is filled once.
             let none = zeros(&[n], DType::Bool, grad.device())?;
-            let lines = true_places(&index_fill(&none, 0, &index, true)?, &[n])?;
-            sum(&index_select(&grad, dim, &lines)?, &[], false, None)
+            let mut shape = vec![1; grad.dim()];
+            if let Some(length) = shape.get_mut(d) {
+                *length = n as i64;
+            }
+            let named = view(&index_fill(&none, 0, &index, true)?, &shape)?;
+            sum(&super::where_(&named, &grad, 0)?, &[], false, None)
         };
         let value = c.needs(1).then(value).transpose()?;
         Ok(smallvec![own, value])

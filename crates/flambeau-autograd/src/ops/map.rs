@@ -110,6 +110,15 @@ impl Call {
     }
 }
 
+/// Inputs whose 0-dim tensors on the CPU were moved to the GPU of the others, as PyTorch does; `None` where there are none.
+fn beside_gpu(inputs: &[&Tensor]) -> Result<Option<SmallVec<[Tensor; 4]>>> {
+    let device = inputs.iter().map(|t| t.device()).find(|d| !d.is_cpu());
+    let Some(device) = device.filter(|&device| inputs.iter().any(|t| t.device() != device)) else { return Ok(None) };
+    let number = |t: &Tensor| t.dim() == 0 && t.device().is_cpu();
+    let moved = inputs.iter().map(|t| if number(t) { ops::to_device(t, device) } else { Ok((*t).clone()) });
+    moved.collect::<Result<_>>().map(Some)
+}
+
 /// Runs a program of one output on tensors; `name` is the backward's name in PyTorch.
 pub(crate) fn map(
     name: &'static str,
@@ -117,6 +126,9 @@ pub(crate) fn map(
     inputs: &[&Tensor],
     scalars: &[Scalar],
 ) -> Result<Tensor> {
+    let moved = beside_gpu(inputs)?;
+    let moved: Option<SmallVec<[&Tensor; 4]>> = moved.as_ref().map(|all| all.iter().collect());
+    let inputs = moved.as_deref().unwrap_or(inputs);
     let arrays = Arrays::of(inputs);
     let out = pointwise(program, &arrays.refs(), scalars)?;
     if !recording(inputs) || !out.dtype().is_floating_point() {
@@ -136,6 +148,9 @@ pub(crate) fn map_(
     scalars: &[Scalar],
 ) -> Result<Tensor> {
     let target = inputs[0];
+    let moved = if target.device().is_cpu() { None } else { beside_gpu(inputs)? };
+    let moved: Option<SmallVec<[&Tensor; 4]>> = moved.as_ref().map(|all| all.iter().collect());
+    let inputs = moved.as_deref().unwrap_or(inputs);
     let write = || {
         let arrays = Arrays::of(inputs);
         Ok(pointwise_into(program, &arrays.refs(), scalars, &[&target.array()])?)

@@ -71,6 +71,10 @@ pub fn sum_to_size(x: &Tensor, shape: &[usize]) -> Result<Tensor> {
     if dims.is_empty() {
         return Ok(x.clone());
     }
+    if dims.len() == new && !crate::is_grad_enabled() {
+        // No view of the sum: the engine gives a tensor that nobody shares to the leaf as it is.
+        return sum(x, &dims, false, None);
+    }
     let out = sum(x, &dims, true, None)?;
     if new == 0 { Ok(out) } else { ops::view(&out, &to_i64(shape)) }
 }

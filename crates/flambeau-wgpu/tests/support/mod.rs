@@ -5,6 +5,8 @@ use flambeau_cpu::CPU;
 use flambeau_tensor::{Array, Backend, DType, Device, Scalar, scalar_from_bytes};
 use flambeau_wgpu::WGPU;
 use proptest::prelude::*;
+use std::sync::Once;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The GPU under test. A machine without one fails the suite.
 pub const GPU: Device = Device::Wgpu(0);
@@ -52,8 +54,23 @@ impl Pair {
     }
 }
 
+static COMPARISONS: AtomicU64 = AtomicU64::new(0);
+
+/// Has the test program say at its end how much it did, in the form that `cargo xtask test` adds up.
+fn count_at_exit() {
+    extern "C" fn print() {
+        let pipelines = flambeau_wgpu::counters(GPU).map_or(0, |c| c.pipelines);
+        println!("count: {} results of the GPU compared with the CPU's", COMPARISONS.load(Ordering::Relaxed));
+        println!("count: {pipelines} GPU pipelines");
+    }
+    static ONCE: Once = Once::new();
+    // SAFETY: the function may run at exit: it reads counters and prints.
+    ONCE.call_once(|| drop(unsafe { libc::atexit(print) }));
+}
+
 /// A dense CPU array's copy on the GPU.
 pub fn to_gpu(cpu: &Array) -> Array {
+    count_at_exit();
     let mut bytes = vec![0; cpu.numel() * cpu.dtype().size()];
     CPU.download(cpu, &mut bytes).unwrap();
     let gpu = Array::empty(&WGPU, GPU, cpu.shape(), cpu.dtype()).unwrap();
@@ -92,6 +109,7 @@ pub fn elements(a: &Array) -> Vec<f64> {
 /// Checks that two arrays hold the same: integers exactly, floats within a relative tolerance (and NaN is NaN).
 #[track_caller]
 pub fn agree(cpu: &Array, gpu: &Array, tolerance: f64) {
+    COMPARISONS.fetch_add(1, Ordering::Relaxed);
     assert_eq!((cpu.shape(), cpu.dtype()), (gpu.shape(), gpu.dtype()));
     for (i, (a, b)) in scalars(cpu).into_iter().zip(scalars(gpu)).enumerate() {
         let same = match (a, b) {

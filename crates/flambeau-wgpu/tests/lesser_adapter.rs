@@ -1,0 +1,90 @@
+//! The tests of programs, reductions and the runtime once more, as on an adapter without 64-bit integers and immediates.
+
+mod support;
+
+use flambeau_cpu::CPU;
+use flambeau_tensor::backend::ReduceOp;
+use flambeau_tensor::pointwise::{BinaryOp, IDENTITY, Pointwise, UnaryOp};
+use flambeau_tensor::{Array, Backend, DType, Device, Scalar};
+use flambeau_wgpu::WGPU;
+use std::process::Command;
+use support::*;
+
+const WITHOUT: &str = "SHADER_INT64,IMMEDIATES";
+
+/// Runs the tests below in a process of their own, whose GPU is opened without the features.
+#[test]
+fn without_64_bit_integers_and_immediates() {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--ignored", "--nocapture", "as_a_lesser_adapter"]).env("FLAMBEAU_WITHOUT", WITHOUT);
+    let output = command.output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && text.contains("1 passed"), "{text}");
+}
+
+#[test]
+#[ignore = "started by the test above, which sets its environment"]
+fn as_a_lesser_adapter() {
+    assert_eq!(std::env::var("FLAMBEAU_WITHOUT").as_deref(), Ok(WITHOUT));
+    let values = [0, 1, -1, 5, -7, 1 << 20, i64::MAX, i64::MIN, 1 << 40, (1 << 53) + 1, -(1 << 33) - 7, 0xffff_ffff];
+    let x = Pair::new(Array::from_slice(&CPU, Device::Cpu, &values, &[12]).unwrap());
+    let (rows, columns) = (
+        x.view(|a| a.reshape(&[12, 1]).unwrap().broadcast_to(&[12, 12]).unwrap()),
+        x.view(|a| a.broadcast_to(&[12, 12]).unwrap()),
+    );
+    let mut refused = Vec::new();
+    for op in BinaryOp::ALL.into_iter().filter(|&op| flambeau_shaders::functions::binary(op, DType::I64).is_some()) {
+        let program = Pointwise::new(|b| b.input(0).binary(op, b.input(1) + b.scalar(0)));
+        let out = zeros(&[12, 12], DType::I64);
+        // An odd number never makes a divisor zero here; the CPU would refuse that.
+        let scalars = [Scalar::Int(3)];
+        let gpu = WGPU.pointwise(&program, DType::I64, &[&rows.gpu, &columns.gpu], &scalars, &[&out.gpu]);
+        match gpu {
+            Ok(()) => {
+                CPU.pointwise(&program, DType::I64, &[&rows.cpu, &columns.cpu], &scalars, &[&out.cpu]).unwrap();
+                out.agree(0.0);
+            }
+            Err(error) => {
+                assert!(error.to_string().contains("SHADER_INT64"), "{error}");
+                refused.push(format!("{op:?}"));
+            }
+        }
+    }
+    assert_eq!(refused, ["Div", "FloorDiv", "Remainder", "Fmod", "Pow"], "what has no form in pairs");
+    for op in UnaryOp::ALL.into_iter().filter(|&op| flambeau_shaders::functions::unary(op, DType::I64).is_some()) {
+        let program = Pointwise::new(|b| b.input(0).unary(op));
+        let out = zeros(&[12], DType::I64);
+        CPU.pointwise(&program, DType::I64, &[&x.cpu], &[], &[&out.cpu]).unwrap();
+        WGPU.pointwise(&program, DType::I64, &[&x.gpu], &[], &[&out.gpu]).unwrap();
+        out.agree(0.0);
+    }
+    for dtype in DType::ALL.into_iter().filter(|&d| d != DType::F64) {
+        let out = zeros(&[12], dtype);
+        CPU.copy(&x.cpu, &out.cpu).unwrap();
+        WGPU.copy(&x.gpu, &out.gpu).unwrap();
+        out.agree(0.0);
+        let small = dense(&mut Draw::new(5), &[40], dtype);
+        let wide = zeros(&[40], DType::I64);
+        CPU.copy(&small.cpu, &wide.cpu).unwrap();
+        WGPU.copy(&small.gpu, &wide.gpu).unwrap();
+        wide.agree(0.0);
+    }
+    for op in ReduceOp::ALL {
+        let out = zeros(&[1], if matches!(op, ReduceOp::Any | ReduceOp::All) { DType::Bool } else { DType::I64 });
+        CPU.reduce(op, &IDENTITY, DType::I64, &[&x.cpu], &[], &[0], &out.cpu).unwrap();
+        WGPU.reduce(op, &IDENTITY, DType::I64, &[&x.gpu], &[], &[0], &out.gpu).unwrap();
+        out.agree(0.0);
+    }
+    // What moves elements needs no arithmetic.
+    let index = Pair::new(Array::from_slice(&CPU, Device::Cpu, &[3i64, 0, 11], &[3]).unwrap());
+    let picked = zeros(&[3], DType::I64);
+    CPU.index_select(&x.cpu, 0, &index.cpu, &picked.cpu).unwrap();
+    WGPU.index_select(&x.gpu, 0, &index.gpu, &picked.gpu).unwrap();
+    picked.agree(0.0);
+    // And f32 work goes on without immediates.
+    let y = dense(&mut Draw::new(9), &[7, 5], DType::F32);
+    let sums = zeros(&[1, 5], DType::F32);
+    CPU.reduce(ReduceOp::Sum, &IDENTITY, DType::F32, &[&y.cpu], &[], &[0], &sums.cpu).unwrap();
+    WGPU.reduce(ReduceOp::Sum, &IDENTITY, DType::F32, &[&y.gpu], &[], &[0], &sums.gpu).unwrap();
+    sums.agree(1e-6);
+}
