@@ -3,9 +3,9 @@
 //! `cargo run --release --example cnn -- --seed 0` prints what the same program prints in PyTorch.
 
 use clap::Parser;
+use std::process::ExitCode;
 use torch::nn::functional as F;
 use torch::nn::{self, Forward, Module};
-use std::process::ExitCode;
 use torch::{Device, Tensor, optim};
 
 #[derive(Parser)]

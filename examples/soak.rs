@@ -63,7 +63,8 @@ fn main() -> ExitCode {
                 continue;
             };
             let held = reserved(device);
-            let gpu = if device.is_cpu() { String::new() } else { format!(", reserved on {device} {} KiB", held / 1024) };
+            let gpu =
+                if device.is_cpu() { String::new() } else { format!(", reserved on {device} {} KiB", held / 1024) };
             println!("step {step}: loss {:.4}, resident {now} KiB{gpu}", loss.item());
             if let Some(base) = first_reserved.filter(|&base| held > base) {
                 eprintln!("{device}'s reserved memory grew from {base} to {held} bytes");

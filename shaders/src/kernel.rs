@@ -1,8 +1,8 @@
 //! Kernels from files.
 
+use crate::library::{has, words};
 use crate::map::Map;
 use crate::unroll::unroll;
-use crate::library::{has, words};
 use crate::{Missing, Target, compute_type, element, with_library};
 use flambeau_tensor::DType;
 use flambeau_tensor::pointwise::Node;
@@ -109,7 +109,8 @@ impl Kernel {
     /// # Panics
     /// When the file does not exist or has no line for a type or setting: the caller and the file disagree.
     pub fn source(&self, target: &Target, read_write: u64) -> Result<String, Missing> {
-        let (_, text) = KERNELS.iter().find(|(n, _)| *n == self.name).unwrap_or_else(|| panic!("no kernel {}", self.name));
+        let (_, text) =
+            KERNELS.iter().find(|(n, _)| *n == self.name).unwrap_or_else(|| panic!("no kernel {}", self.name));
         let mut body = String::with_capacity(2 * text.len());
         let mut enables: SmallVec<[&str; 2]> = SmallVec::new();
         enables.extend(self.map.iter().flat_map(Map::extensions));

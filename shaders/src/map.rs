@@ -75,8 +75,6 @@ pub struct Map {
 impl PartialEq for Map {
     fn eq(&self, other: &Self) -> bool {
         std::ptr::eq(self.structure, other.structure)
-            // Programs of one structure may take numbers that they do not use, which move the ones behind.
-            && self.scalars == other.scalars
             && self.compute == other.compute
             && self.inputs == other.inputs
             && self.outputs == other.outputs
@@ -89,7 +87,6 @@ impl Eq for Map {}
 impl Hash for Map {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.structure.id.hash(state);
-        self.scalars.hash(state);
         self.compute.hash(state);
         self.inputs.hash(state);
         self.outputs.hash(state);
@@ -150,9 +147,11 @@ impl Map {
         let outputs = self.outputs.iter().enumerate().map(names("out"));
         let bound = |j: usize| !matches!(&self.frame, Frame::Lists { targets, .. } if targets[j].is_some());
         let outputs = outputs.enumerate().filter(move |(j, _)| bound(*j)).map(|(_, output)| output);
-        self.inputs.iter().enumerate().map(names("in")).chain(
-            outputs.map(move |(name, o)| if name == "out0" { (out.to_owned(), o) } else { (name, o) }),
-        )
+        self.inputs
+            .iter()
+            .enumerate()
+            .map(names("in"))
+            .chain(outputs.map(move |(name, o)| if name == "out0" { (out.to_owned(), o) } else { (name, o) }))
     }
 
     /// The `enable` lines of all dtypes.
@@ -163,8 +162,8 @@ impl Map {
     /// The parameters, in the order in which the host passes them.
     pub(crate) fn parameters(&self) -> String {
         let mut names: Vec<String> = Vec::new();
-        match &self.frame {
-            &Frame::Store { rank, .. } => {
+        match self.frame {
+            Frame::Store { rank, .. } => {
                 names.extend((1..rank).map(|d| format!("size{d}")));
                 for (name, operand) in self.arrays() {
                     names.push(format!("{name}_offset"));
@@ -173,13 +172,13 @@ impl Map {
                     }
                 }
             }
-            &Frame::Lists { lists, .. } => {
+            Frame::Lists { lists, .. } => {
                 for list in 0..lists {
                     names.push(format!("end{list}"));
                     names.extend(self.arrays().map(|(name, _)| format!("{name}_{list}_offset")));
                 }
             }
-            &Frame::Reduce { kept, reduced } => {
+            Frame::Reduce { kept, reduced } => {
                 names.extend((1..kept).map(|d| format!("kept{d}")));
                 names.extend((1..reduced).map(|d| format!("reduced{d}")));
                 for (name, _) in self.arrays() {
@@ -226,8 +225,7 @@ impl Map {
         let mut binding = 0;
         for list in 0..lists.unwrap_or(1) {
             for (i, (name, operand)) in self.arrays().enumerate() {
-                let is_target =
-                    matches!(&self.frame, Frame::Lists { targets, .. } if targets.contains(&Some(i as u8)));
+                let is_target = matches!(&self.frame, Frame::Lists { targets, .. } if targets.contains(&Some(i as u8)));
                 let access = if i < self.inputs.len() && !is_target { "read" } else { "read_write" };
                 let stored = stored_type(operand.dtype);
                 let element = match wide && operand.walk == Walk::Dense {
@@ -272,7 +270,9 @@ impl Map {
                 let [low, high] = number_words(self.compute, s);
                 format!("number_{ty}({low}u, {high}u)")
             }
-            Node::Unary(op, a) => wrap(self.compute, format!("{}(v{a})", name(functions::unary(op, self.compute), &op))),
+            Node::Unary(op, a) => {
+                wrap(self.compute, format!("{}(v{a})", name(functions::unary(op, self.compute), &op)))
+            }
             Node::Binary(op, a, b) => {
                 wrap(self.compute, format!("{}(v{a}, v{b})", name(functions::binary(op, self.compute), &op)))
             }
@@ -329,9 +329,12 @@ impl Map {
         for list in 0..lists {
             let first = if list == 0 { "0u".to_owned() } else { format!("p.end{}", list - 1) };
             writeln!(text, "    if (i < p.end{list}) {{\n        let k = i - {first};").expect("a string takes all");
-            let loads: Vec<String> = self.inputs.iter().enumerate().map(|(k, operand)| {
-                self.loaded(*operand, &format!("in{k}_{list}[p.in{k}_{list}_offset + k]"))
-            }).collect();
+            let loads: Vec<String> = self
+                .inputs
+                .iter()
+                .enumerate()
+                .map(|(k, operand)| self.loaded(*operand, &format!("in{k}_{list}[p.in{k}_{list}_offset + k]")))
+                .collect();
             writeln!(text, "        let r = compute({});", loads.join(", ")).expect("a string takes all");
             for (j, operand) in self.outputs.iter().enumerate() {
                 let value = self.stored(*operand, &format!("r.r{j}"));
@@ -361,7 +364,8 @@ impl Map {
             format!("p.{name}_offset{terms}")
         };
         let bases: String = (0..count).map(|k| format!("{}, ", position(&format!("in{k}")))).collect();
-        writeln!(text, "    return Bases({bases}0u);\n}}\nfn out_position(o: u32) -> u32 {{").expect("a string takes all");
+        writeln!(text, "    return Bases({bases}0u);\n}}\nfn out_position(o: u32) -> u32 {{")
+            .expect("a string takes all");
         text.push_str(&coordinates("o", "c", "kept", kept));
         writeln!(text, "    return {};\n}}", position("out")).expect("a string takes all");
         writeln!(text, "fn value(line: Bases, r: u32) -> {acc} {{").expect("a string takes all");

@@ -59,7 +59,10 @@ pub struct Missing {
 impl fmt::Display for Missing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Missing { dtype, feature } = self;
-        write!(f, "this adapter cannot compute with {dtype}: it lacks the feature {feature}; use another dtype or the device \"cpu\"")
+        write!(
+            f,
+            "this adapter cannot compute with {dtype}: it lacks the feature {feature}; use another dtype or the device \"cpu\""
+        )
     }
 }
 

@@ -99,7 +99,8 @@ mod tests {
     fn nested_loops_become_their_bodies() {
         let text = "const A: u32 = 8;\nconst N: u32 = A / 4;\nfn f() {\n    for (var i = 0u; i < N; i += 1u) { // unroll\n        \
                     for (var j = 0u; j < 2u; j += 1u) { // unroll\n            x[i * N + j] = ij;\n        }\n    }\n}\n";
-        let flat: Vec<String> = unroll(text).lines().map(|l| l.trim().to_owned()).filter(|l| l.starts_with('x')).collect();
+        let flat: Vec<String> =
+            unroll(text).lines().map(|l| l.trim().to_owned()).filter(|l| l.starts_with('x')).collect();
         assert_eq!(
             flat,
             ["x[0u * N + 0u] = ij;", "x[0u * N + 1u] = ij;", "x[1u * N + 0u] = ij;", "x[1u * N + 1u] = ij;"]

@@ -59,7 +59,7 @@ static ROWS: &[Row] = &[
         types: product,
         settings: &[("A_ALONG_K", FLAG), ("B_ALONG_K", FLAG), ("BM", &[32, 64]), ("BN", &[32, 64])],
     },
-    Row { name: "matmul/vector", dtypes: NUMBERS, types: alone, settings: &[] },
+    Row { name: "matmul/vector", dtypes: NUMBERS, types: alone, settings: &[("LANES", &[8, 64])] },
     Row { name: "gather", dtypes: ALL, types: alone, settings: &[("SELECT", FLAG)] },
     Row { name: "nonzero/count", dtypes: ALL, types: alone, settings: &[("WORDS", &[1, 2])] },
     Row { name: "nonzero/coordinates", dtypes: &[DType::I32], types: alone, settings: &[] },
@@ -140,12 +140,7 @@ static ROWS: &[Row] = &[
         types: statistics,
         settings: &[("WEIGHT", FLAG), ("BIAS", FLAG), ("LANES", LANES), ("COLUMNS", FLAG)],
     },
-    Row {
-        name: "normalize/parameters",
-        dtypes: FLOATS,
-        types: wide,
-        settings: &[("LANES", LANES), ("COLUMNS", FLAG)],
-    },
+    Row { name: "normalize/parameters", dtypes: FLOATS, types: wide, settings: &[("LANES", LANES), ("COLUMNS", FLAG)] },
     Row { name: "nll_finish", dtypes: FLOATS, types: wide, settings: &[("MEAN", FLAG)] },
     Row {
         name: "scan",
@@ -226,7 +221,8 @@ fn every_kernel_is_valid() {
 /// A kernel around one program.
 fn mapped(program: &Pointwise, compute: DType, dtypes: [DType; 3], frame: Frame) -> Map {
     let walks = [Walk::Dense, Walk::Strided, Walk::Dense];
-    let operand = |i: usize| Operand { dtype: dtypes[i], walk: if frame_is_wide(&frame) { Walk::Dense } else { walks[i] } };
+    let operand =
+        |i: usize| Operand { dtype: dtypes[i], walk: if frame_is_wide(&frame) { Walk::Dense } else { walks[i] } };
     Map {
         structure: program.structure(),
         scalars: program.num_scalars() as u8,
@@ -308,7 +304,8 @@ fn every_reduction_is_valid() {
 #[test]
 fn a_missing_feature_is_named() {
     let target = Target { i64: false, f16: false, ..Target::FULL };
-    let kernel = |dtype| Kernel::mapped("pointwise", mapped(&IDENTITY, dtype, [dtype; 3], Frame::Store { lanes: 1, rank: 1 }));
+    let kernel =
+        |dtype| Kernel::mapped("pointwise", mapped(&IDENTITY, dtype, [dtype; 3], Frame::Store { lanes: 1, rank: 1 }));
     assert!(kernel(DType::F32).source(&target, 0).is_ok());
     let words = kernel(DType::F16).source(&target, 0).unwrap_err().to_string();
     assert!(words.contains("SHADER_F16"), "{words}");

@@ -94,7 +94,10 @@ fn mnist(expected: &Path, device: &str) -> Result<()> {
         let prefix = line.split(',').next().unwrap_or_default();
         let ours =
             text.lines().find(|l| l.starts_with(prefix)).and_then(figures).ok_or_else(|| format!("no {prefix}"))?;
-        println!("{device}: {prefix}: mean {} (PyTorch {}), accuracy {} (PyTorch {})", ours.0, theirs.0, ours.1, theirs.1);
+        println!(
+            "{device}: {prefix}: mean {} (PyTorch {}), accuracy {} (PyTorch {})",
+            ours.0, theirs.0, ours.1, theirs.1
+        );
         if (ours.0 - theirs.0).abs() > 5e-4 || (ours.1 - theirs.1).abs() > 3e-3 {
             return Err("the training run left PyTorch's".into());
         }

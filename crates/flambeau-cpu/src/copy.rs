@@ -1,10 +1,10 @@
 //! Copies between any strides and dtypes.
 
 use crate::cast::{cast_raw, copy_strided};
-use flambeau_tensor::plan::Plan;
 use crate::pointwise::tile::View;
 use crate::threads::parallel_for;
 use flambeau_tensor::access::Access;
+use flambeau_tensor::plan::Plan;
 use flambeau_tensor::{Array, Result};
 
 /// Elements per thread at least.

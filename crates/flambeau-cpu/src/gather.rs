@@ -3,11 +3,11 @@
 use crate::cast::copy_strided;
 use crate::cast::{ForDType, Number, for_dtype};
 use crate::lines::{Lines, length};
-use flambeau_tensor::plan::Plan;
 use crate::pointwise::tile::View;
 use crate::threads::parallel_for;
 use flambeau_tensor::access::Access;
 use flambeau_tensor::dims::Dims;
+use flambeau_tensor::plan::Plan;
 use flambeau_tensor::{Array, DType, Error, Result};
 use smallvec::SmallVec;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};

@@ -1,8 +1,8 @@
 //! Operations along one dimension: the lines of an array, each a start and a stride.
 
-use flambeau_tensor::plan::Plan;
 use flambeau_tensor::Array;
 use flambeau_tensor::dims::Dims;
+use flambeau_tensor::plan::Plan;
 use smallvec::SmallVec;
 
 /// The lines of several arrays along one dimension: every index of the other dimensions names one line in each.

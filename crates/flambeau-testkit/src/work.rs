@@ -2,6 +2,7 @@
 
 use flambeau_tensor::Device;
 use std::ops::AddAssign;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The GPU that tests use. A machine without one fails them.
 pub const GPU: Device = Device::Wgpu(0);
@@ -39,7 +40,7 @@ impl AddAssign for Work {
 }
 
 /// Makes a call and tells what work it was. The GPU's counters are those of all threads: of a test program, only one test may
-/// use the GPU at a time (see [`alone`]).
+/// use the GPU at a time (see [`OnGpu`]).
 pub fn watch<R>(device: Device, call: impl FnOnce() -> R) -> (R, Work) {
     let gpu = || if device.is_cpu() { Default::default() } else { counters(device) };
     let (before, cpu_before) = (gpu(), flambeau_cpu::kernels_run());
@@ -61,16 +62,36 @@ pub fn counters(device: Device) -> flambeau_wgpu::Counters {
     flambeau_wgpu::counters(device).unwrap_or_else(|e| panic!("{e}"))
 }
 
-/// Keeps the GPU to one test of a program while the guard lives.
-pub fn alone() -> std::sync::MutexGuard<'static, ()> {
-    static GPU_IN_USE: std::sync::Mutex<()> = std::sync::Mutex::new(());
+/// Keeps what all tests of a program share, the default generators and the GPU, to one test while the guard lives.
+pub fn alone() -> MutexGuard<'static, ()> {
+    static SHARED: Mutex<()> = Mutex::new(());
     // A test that failed leaves nothing behind that others depend on.
-    GPU_IN_USE.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    SHARED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Prints how many pipelines a test program has made; `cargo xtask test` adds these lines up.
-pub fn print_pipelines() {
-    println!("count: {} pipelines made by GPU tests", counters(GPU).pipelines);
+/// [`alone`] for a test on the GPU. When it is dropped, it prints how many pipelines were made; `cargo xtask test` adds these
+/// lines up.
+pub struct OnGpu {
+    pipelines: u64,
+    _alone: MutexGuard<'static, ()>,
+}
+
+impl OnGpu {
+    /// Waits for the other tests.
+    ///
+    /// # Panics
+    /// When there is no GPU.
+    #[allow(clippy::new_without_default, reason = "a lock is not a value")]
+    pub fn new() -> Self {
+        let _alone = alone();
+        OnGpu { pipelines: counters(GPU).pipelines, _alone }
+    }
+}
+
+impl Drop for OnGpu {
+    fn drop(&mut self) {
+        println!("count: {} pipelines made by GPU tests", counters(GPU).pipelines - self.pipelines);
+    }
 }
 
 /// Makes a device the default one until the guard is dropped.

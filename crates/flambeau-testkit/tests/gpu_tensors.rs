@@ -1,7 +1,7 @@
 //! Tensors on a GPU from a program's side: how they print, how the host reads them, and what happens between devices.
 
 use flambeau_testkit::catch::catch;
-use flambeau_testkit::work::{GPU, alone, watch};
+use flambeau_testkit::work::{GPU, OnGpu, watch};
 use torch::Tensor;
 
 /// Numbers on the GPU.
@@ -11,7 +11,7 @@ fn gpu(x: Tensor) -> Tensor {
 
 #[test]
 fn prints_name_the_device() {
-    let _gpu = alone();
+    let _gpu = OnGpu::new();
     // PyTorch prints `device='cuda:0'` at the same places.
     let x = gpu(torch::tensor([[1.0, -2.5], [0.25, 4.0]]));
     assert_eq!(x.to_string(), "tensor([[ 1.0000, -2.5000],\n        [ 0.2500,  4.0000]], device='wgpu:0')");
@@ -32,7 +32,7 @@ fn prints_name_the_device() {
 
 #[test]
 fn the_host_reads_what_the_gpu_computed() {
-    let _gpu = alone();
+    let _gpu = OnGpu::new();
     let x = gpu(torch::arange_range(0.0, 6.0, 1.0)).view([2, 3]);
     let (sum, work) = watch(GPU, || (&x * &x).sum().item());
     assert_eq!((sum, work.cpu_kernels, work.readbacks), (55.0, 0, 1));
@@ -52,7 +52,7 @@ fn the_host_reads_what_the_gpu_computed() {
 
 #[test]
 fn devices_do_not_mix_but_for_single_numbers() {
-    let _gpu = alone();
+    let _gpu = OnGpu::new();
     let (here, there) = (torch::ones([2, 2]), gpu(torch::ones([2, 2])));
     let two_devices = |a: &str, b: &str| {
         format!("Expected all tensors to be on the same device, but found at least two devices, {a} and {b}!")
@@ -75,7 +75,7 @@ fn devices_do_not_mix_but_for_single_numbers() {
     product.sum().backward();
     let grad = factor.grad().expect("it requires one");
     assert_eq!((grad.device().is_cpu(), grad.item()), (true, 4.0));
-    there.mul_(&torch::tensor(2.0));
+    there.mul_(torch::tensor(2.0));
     assert_eq!(there.to_vec::<f32>(), [2.0; 4]);
     // copy_ and to convert between devices.
     here.copy_(&there);
@@ -86,7 +86,7 @@ fn devices_do_not_mix_but_for_single_numbers() {
 
 #[test]
 fn gradients_cross_from_device_to_device() {
-    let _gpu = alone();
+    let _gpu = OnGpu::new();
     let x = torch::tensor([1.0, 2.0]).requires_grad_(true);
     let y = gpu(x.clone()).square().to("cpu").sum();
     y.backward();
@@ -95,7 +95,7 @@ fn gradients_cross_from_device_to_device() {
 
 #[test]
 fn an_index_outside_is_reported_when_the_host_reads() {
-    let _gpu = alone();
+    let _gpu = OnGpu::new();
     let x = gpu(torch::ones([3]));
     let picked = x.index_select(0, &gpu(torch::tensor([0, 7])));
     let error = catch(|| drop(picked.to_vec::<f32>())).unwrap_err();

@@ -10,7 +10,7 @@ use flambeau_testkit::args;
 use flambeau_testkit::golden::{
     Arg, GoldenTensor, OptimizerCase, SchedulerCase, Tolerance, Values, load_optimizers, load_schedulers,
 };
-use flambeau_testkit::work::{GPU, alone, print_pipelines, watch};
+use flambeau_testkit::work::{GPU, OnGpu, watch};
 use std::collections::BTreeMap;
 
 fn tensor(golden: &GoldenTensor, device: Device) -> Tensor {
@@ -137,9 +137,8 @@ fn optimizers_step_as_pytorchs() {
 
 #[test]
 fn optimizers_on_a_gpu_step_as_pytorchs() {
-    let _gpu = alone();
+    let _gpu = OnGpu::new();
     println!("count: {} GPU cases: optimizers agree with PyTorch", run_all(GPU));
-    print_pipelines();
 }
 
 fn scheduler(case: &SchedulerCase, optimizer: &Optimizer) -> Option<LRScheduler> {

@@ -2,7 +2,7 @@
 //!
 //! `examples/expected/first_losses.txt` comes from `examples/expected/mnist.py`, run on the same digits.
 
-use flambeau_testkit::work::{GPU, alone, print_pipelines, watch};
+use flambeau_testkit::work::{GPU, OnGpu, alone, watch};
 use torch::Device;
 use torch::nn::{self, Forward, Module};
 use torch::optim;
@@ -59,12 +59,13 @@ fn train(device: Device, tolerance: f64) -> usize {
 
 #[test]
 fn the_first_losses_are_pytorchs() {
+    // Both tests draw from the default generator.
+    let _alone = alone();
     println!("count: {} first steps of training agree with PyTorch", train(Device::Cpu, 1e-5));
 }
 
 #[test]
 fn the_first_losses_on_a_gpu_are_pytorchs() {
-    let _gpu = alone();
+    let _gpu = OnGpu::new();
     println!("count: {} GPU cases: first steps of training agree with PyTorch", train(GPU, 1e-5));
-    print_pipelines();
 }

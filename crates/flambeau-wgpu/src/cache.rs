@@ -43,9 +43,12 @@ pub(crate) struct GroupKey {
 /// Bind groups are kept until there are this many; training needs a few hundred, and each holds its buffers.
 const MAX_GROUPS: usize = 16_384;
 
+/// The pipelines of one kernel.
+type Variants = SmallVec<[(PipelineKey, Arc<Pipeline>); 1]>;
+
 #[derive(Default)]
 pub(crate) struct Cache {
-    pipelines: HashMap<Kernel, SmallVec<[(PipelineKey, Arc<Pipeline>); 1]>>,
+    pipelines: HashMap<Kernel, Variants>,
     layouts: HashMap<(usize, u64, bool), Arc<Layout>>,
     groups: HashMap<GroupKey, wgpu::BindGroup>,
 }
@@ -71,9 +74,8 @@ impl Cache {
 
     fn compile(&mut self, gpu: &Gpu, kernel: &Kernel, key: PipelineKey, n: usize, words: usize) -> Result<Pipeline> {
         let target = Target { immediates: !key.uniform, ..gpu.target };
-        let text = kernel
-            .source(&target, key.read_write)
-            .map_err(|missing| Error::Missing { device: gpu.name, missing })?;
+        let text =
+            kernel.source(&target, key.read_write).map_err(|missing| Error::Missing { device: gpu.name, missing })?;
         let layout = self.layout(gpu, n, key);
         let label = Some(kernel.name());
         let scope = gpu.device.push_error_scope(wgpu::ErrorFilter::Validation);

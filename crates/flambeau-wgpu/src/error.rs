@@ -45,7 +45,9 @@ pub enum Error {
         reason: String,
     },
     /// No memory.
-    #[error("{device}: out of memory: you tried to allocate {bytes} bytes; {reason}. Free some tensors or use a smaller batch")]
+    #[error(
+        "{device}: out of memory: you tried to allocate {bytes} bytes; {reason}. Free some tensors or use a smaller batch"
+    )]
     OutOfMemory {
         /// The device.
         device: Device,

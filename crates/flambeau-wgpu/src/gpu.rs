@@ -18,7 +18,7 @@ pub(crate) enum Arg<'a> {
     In(&'a Array),
     /// An array that it writes, or reads and writes.
     Out(&'a Array),
-    /// The device's error words; see [`Gpu::check_status`].
+    /// The device's error words; see [`Gpu::status`].
     Status,
 }
 
@@ -74,7 +74,7 @@ pub(crate) struct Gpu {
     immediate_words: usize,
     status: Arc<Buffer>,
     /// Whether a kernel that may report ran since the last look.
-    pub status_dirty: AtomicBool,
+    status_dirty: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -91,7 +91,10 @@ pub(crate) struct State {
 /// lesser adapter would.
 fn without(features: wgpu::Features) -> wgpu::Features {
     let names = std::env::var("FLAMBEAU_WITHOUT").unwrap_or_default();
-    features.iter_names().filter(|(name, _)| !names.split(',').any(|n| n == *name)).fold(wgpu::Features::empty(), |all, (_, f)| all | f)
+    features
+        .iter_names()
+        .filter(|(name, _)| !names.split(',').any(|n| n == *name))
+        .fold(wgpu::Features::empty(), |all, (_, f)| all | f)
 }
 
 impl Gpu {
@@ -100,10 +103,10 @@ impl Gpu {
         let features = adapter.features()
             & without(
                 wgpu::Features::IMMEDIATES
-                | wgpu::Features::SHADER_F16
-                | wgpu::Features::SHADER_I16
-                | wgpu::Features::SHADER_F64
-                | wgpu::Features::SHADER_INT64,
+                    | wgpu::Features::SHADER_F16
+                    | wgpu::Features::SHADER_I16
+                    | wgpu::Features::SHADER_F64
+                    | wgpu::Features::SHADER_INT64,
             );
         let mut limits = adapter.limits();
         limits.max_immediate_size = match features.contains(wgpu::Features::IMMEDIATES) {
@@ -137,7 +140,8 @@ impl Gpu {
             counters: AtomicCounters::default(),
             failure,
             max_groups: limits.max_compute_workgroups_per_dimension,
-            max_bindings: limits.max_storage_buffers_per_shader_stage.min(limits.max_bindings_per_bind_group - 1) as usize,
+            max_bindings: limits.max_storage_buffers_per_shader_stage.min(limits.max_bindings_per_bind_group - 1)
+                as usize,
             immediate_words: limits.max_immediate_size as usize / 4,
             status,
             status_dirty: AtomicBool::new(false),
@@ -244,13 +248,13 @@ impl Gpu {
         // A dispatch may not bind one buffer both read-only and read-write: what is written anywhere is bound read-write
         // everywhere.
         let written = |id: u64| buffers.iter().enumerate().any(|(j, b)| writes >> j & 1 == 1 && b.id == id);
-        let read_write =
-            buffers.iter().enumerate().fold(0u64, |bits, (i, b)| bits | u64::from(written(b.id)) << i);
+        let read_write = buffers.iter().enumerate().fold(0u64, |bits, (i, b)| bits | u64::from(written(b.id)) << i);
         let uniform = !self.target.immediates || params.len() > self.immediate_words;
         let key = PipelineKey { read_write, uniform };
         let pipeline = cache.pipeline(self, kernel, key, buffers.len(), params.len())?;
         let ids = buffers.iter().map(|b| b.id).collect();
-        let group = cache.group(self, GroupKey { layout: pipeline.layout.id, ids }, &pipeline.layout, &buffers, recorder);
+        let group =
+            cache.group(self, GroupKey { layout: pipeline.layout.id, ids }, &pipeline.layout, &buffers, recorder);
         recorder.dispatch(self, &pipeline, group, params, (x, y));
         if *TRACE {
             eprintln!("flambeau: launch {kernel}, {groups} workgroups");
@@ -282,9 +286,9 @@ impl Gpu {
 
     /// Waits until all work is done, and reports what went wrong in it.
     pub fn synchronize(&self) -> Result<()> {
-        // Reading the status submits and waits, too: one submit in all.
-        if self.status_dirty.swap(false, Ordering::Relaxed) {
-            return self.read_status();
+        if self.status_dirty.load(Ordering::Relaxed) {
+            // Every readback looks at the status words, one of nothing as well.
+            return crate::transfer::read(self, &self.status, 0, 0).map(drop);
         }
         let index = self.flush();
         self.wait(index)
@@ -307,18 +311,15 @@ impl Gpu {
         self.failure.check()
     }
 
-    /// Reads the words in which kernels report indices outside their dimension, if a kernel that may ran since the last
-    /// look.
-    pub fn check_status(&self) -> Result<()> {
-        if self.status_dirty.swap(false, Ordering::Relaxed) { self.read_status() } else { Ok(()) }
+    /// The buffer in which kernels report indices outside their dimension (a code, the index' low word, the dimension's
+    /// length), if a kernel that may ran since the last look.
+    pub fn status(&self) -> Option<&Buffer> {
+        self.status_dirty.swap(false, Ordering::Relaxed).then_some(&*self.status)
     }
 
-    /// The words are a code, the index (two words) and the dimension's length.
-    fn read_status(&self) -> Result<()> {
-        let mut bytes = [0u8; 16];
-        let words = crate::transfer::read(self, &self.status, 0, 16)?;
-        bytes.copy_from_slice(&words[..16]);
-        let [code, low, n, _]: [u32; 4] = bytemuck::cast(bytes);
+    /// Says what the words of [`Gpu::status`] mean, and clears them.
+    pub fn judge(&self, words: [u32; 4]) -> Result<()> {
+        let [code, low, n, _] = words;
         if code == 0 {
             return Ok(());
         }

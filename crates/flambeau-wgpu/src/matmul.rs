@@ -102,10 +102,16 @@ impl Product<'_> {
         }
         words.extend(self.bias_words());
         words.extend(self.scalar_words());
-        let kernel = Kernel::new("matmul/vector", self.out.dtype());
+        // The matrix decides: the strides of the operand that is no vector.
+        let matrix_along_k = match self.m {
+            1 => self.b.strides()[1] <= self.b.strides()[2],
+            _ => self.a.strides()[2] <= self.a.strides()[1],
+        };
+        let (threads, lanes) = if matrix_along_k { (64, 64) } else { (256, 8) };
+        let kernel = Kernel::new("matmul/vector", self.out.dtype()).with("THREADS", threads).with("LANES", lanes);
         let bias = self.epilogue.bias.unwrap_or(self.a);
         let args = [Arg::In(self.a), Arg::In(self.b), Arg::In(bias), Arg::Out(self.out)];
-        Ok(self.gpu.dispatch(&kernel, &args, &words, u64::from(self.results))?)
+        Ok(self.gpu.dispatch(&kernel, &args, &words, u64::from(self.results.div_ceil(threads / lanes)))?)
     }
 
     fn tiles(&self) -> Result<()> {
@@ -261,7 +267,10 @@ mod tests {
                         let expected = (2.0 * dot + 3.0 + bias[column]).max(0.0);
                         // Above 2,048 an f16 has no odd numbers.
                         let slack = if dtype == DType::F16 { expected / 1024.0 } else { 0.0 };
-                        assert!((y - expected).abs() <= slack, "{dtype} {tile:?} in {splits}: {i}: {y}, not {expected}");
+                        assert!(
+                            (y - expected).abs() <= slack,
+                            "{dtype} {tile:?} in {splits}: {i}: {y}, not {expected}"
+                        );
                     }
                 }
             }

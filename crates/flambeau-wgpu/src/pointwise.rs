@@ -74,7 +74,7 @@ pub(crate) fn pointwise(
             words.extend(strides.iter().map(|&s| s as u32));
         }
     }
-    push_scalars(&mut words, compute, scalars);
+    push_scalars(&mut words, program, compute, scalars);
     let per_thread = if steps >= MANY { 4 } else { 1 };
     let kernel = Kernel::mapped("pointwise", map).with("PER_THREAD", per_thread as u32);
     let args: SmallVec<[Arg<'_>; 8]> = args(inputs, outs).collect();
@@ -88,8 +88,9 @@ pub(crate) fn args<'a>(inputs: &'a [&'a Array], outs: &'a [&'a Array]) -> impl I
 }
 
 /// Runtime scalars as parameters.
-pub(crate) fn push_scalars(words: &mut Words, compute: DType, scalars: &[Scalar]) {
-    for &scalar in scalars {
+pub(crate) fn push_scalars(words: &mut Words, program: &Pointwise, compute: DType, scalars: &[Scalar]) {
+    // A gradient's program is called with its operation's scalars, and may use the first few of them only.
+    for &scalar in &scalars[..program.num_scalars()] {
         words.extend_from_slice(&number_words(compute, scalar)[..scalar_words(compute)]);
     }
 }

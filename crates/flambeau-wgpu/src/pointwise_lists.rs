@@ -13,6 +13,8 @@ use smallvec::SmallVec;
 const THREADS: u64 = 256;
 /// Lists of one launch, at most: each is written out in the kernel's text.
 const MAX_LISTS: usize = 16;
+/// From so many elements on a list gets a launch of its own, with wide loads: there the launch costs nothing.
+const LARGE: usize = 1 << 20;
 /// Words of parameters that the uniform buffer holds.
 const MAX_WORDS: usize = 256;
 
@@ -55,9 +57,12 @@ pub(crate) fn pointwise_lists(
     Ok(())
 }
 
-/// The kind of a list whose arrays all lie in the same order without gaps.
+/// The kind of a list whose arrays all lie in the same order without gaps, unless it is large.
 fn kind(list: &PointwiseList) -> Option<Kind> {
     let first = &list.outs[0];
+    if first.numel() >= LARGE {
+        return None;
+    }
     let mut all = list.inputs.iter().chain(&list.outs);
     if !first.is_non_overlapping() || !all.all(|a| a.strides() == first.strides()) {
         return None;
@@ -101,7 +106,7 @@ fn launch(
         }
     }
     words[0] = end as u32;
-    push_scalars(&mut words, compute, scalars);
+    push_scalars(&mut words, program, compute, scalars);
     let map = Map {
         structure: program.structure(),
         scalars: program.num_scalars() as u8,

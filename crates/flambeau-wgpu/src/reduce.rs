@@ -95,7 +95,7 @@ pub(crate) fn reduce(
     }
     words.push(target.offset() as u32);
     words.extend(plan.strides[inputs.len()][..kept_rank].iter().map(|&s| s as u32));
-    push_scalars(&mut words, compute, scalars);
+    push_scalars(&mut words, program, compute, scalars);
     let kernel = Kernel::new(shape.kernel, target.dtype())
         .with_map(map)
         .with("OP", code(op))

@@ -46,7 +46,6 @@ pub(crate) fn download(src: &Array, bytes: &mut [u8]) -> Result<(), flambeau_ten
     let (gpu, size) = (Gpu::of(src)?, stored_size(src.dtype()));
     let data = read(gpu, &*gpu.buffer(src)?, src.offset() * size, src.numel() * size)?;
     narrow(src.dtype(), &data, bytes);
-    gpu.check_status()?;
     Ok(())
 }
 
@@ -69,6 +68,9 @@ pub(crate) fn read(gpu: &Gpu, buffer: &Buffer, offset: usize, len: usize) -> Res
     pollster::block_on(readback)
 }
 
+/// Bytes of the words in which kernels report; see [`Gpu::status`].
+const STATUS_BYTES: u64 = 16;
+
 /// Bytes on their way to the host.
 struct Readback<'a> {
     gpu: &'a Gpu,
@@ -77,6 +79,8 @@ struct Readback<'a> {
     /// Bytes before the first wanted one, from the alignment of copies.
     skip: usize,
     len: usize,
+    /// Where the status words lie, if they came along.
+    status_at: Option<usize>,
     mapped: Arc<Mutex<Mapped>>,
 }
 
@@ -93,9 +97,11 @@ impl<'a> Readback<'a> {
         let size = (offset + len).next_multiple_of(4) - first;
         // A copy of nothing is invalid; four bytes of what follows are not.
         let size = size.max(4).min(buffer.raw.size() as usize - first) as u64;
+        // The status words travel behind the data, in the same submit.
+        let status = gpu.status();
         let staging = gpu.device.create_buffer(&wgpu::BufferDescriptor {
             label: Some("readback"),
-            size,
+            size: size + if status.is_some() { STATUS_BYTES } else { 0 },
             usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
             mapped_at_creation: false,
         });
@@ -103,6 +109,9 @@ impl<'a> Readback<'a> {
             let mut state = gpu.lock();
             let encoder = state.recorder.encoder(gpu);
             encoder.copy_buffer_to_buffer(&buffer.raw, first as u64, &staging, 0, size);
+            if let Some(status) = status {
+                encoder.copy_buffer_to_buffer(&status.raw, 0, &staging, size, STATUS_BYTES);
+            }
             state.recorder.submit(gpu)
         };
         gpu.counters.readbacks.fetch_add(1, Ordering::Relaxed);
@@ -115,7 +124,8 @@ impl<'a> Readback<'a> {
                 waker.wake();
             }
         });
-        Ok(Readback { gpu, staging, submission, skip: offset - first, len, mapped })
+        let status_at = status.map(|_| size as usize);
+        Ok(Readback { gpu, staging, submission, skip: offset - first, len, status_at, mapped })
     }
 }
 
@@ -134,13 +144,14 @@ impl Future for Readback<'_> {
         };
         let range = result.map_err(|e| e.to_string()).and_then(|()| {
             let view = self.staging.slice(..).get_mapped_range().map_err(|e| e.to_string())?;
-            Ok(view[self.skip..self.skip + self.len].to_vec())
+            let status = self.status_at.map(|at| bytemuck::pod_read_unaligned(&view[at..at + STATUS_BYTES as usize]));
+            Ok((view[self.skip..self.skip + self.len].to_vec(), status))
         });
         if let Err(reason) = &range {
             self.gpu.failure.lost(reason);
         }
         Poll::Ready(match (self.gpu.failure.check(), range) {
-            (Ok(()), Ok(bytes)) => Ok(bytes),
+            (Ok(()), Ok((bytes, status))) => status.map_or(Ok(()), |words| self.gpu.judge(words)).map(|()| bytes),
             (Err(error), _) => Err(error),
             (Ok(()), Err(reason)) => Err(crate::error::Error::Lost { device: self.gpu.name, reason }),
         })

@@ -23,6 +23,9 @@ fn indices_outside_are_reported_once_and_write_nothing() {
         assert!(message.contains("out of bounds") && message.contains("size 3"), "{message}");
         // What was in bounds is there, and the report is not repeated.
         assert_eq!(out.to_vec::<f32>().unwrap()[0], x.to_vec::<f32>().unwrap()[0]);
+        // The next kernel that may report finds a clean slate.
+        WGPU.gather(&x, 0, &index(&[0, 2]), &out).unwrap();
+        out.to_vec::<f32>().unwrap();
     }
     for bad in [-4i64, 3] {
         let out = zeros(&[1], DType::F32).gpu;

@@ -79,7 +79,10 @@ fn every_unary_function_is_the_cpus() {
                 cases += 1;
                 let (a, b) = (elements(&out.cpu), elements(&out.gpu));
                 for ((x, a), b) in elements(&x.cpu).iter().zip(a).zip(b) {
-                    assert!(close(a, b, 4.0 * tolerance(dtype)), "{op:?}({x}) in {dtype}: {a} on the CPU, {b} on the GPU");
+                    assert!(
+                        close(a, b, 4.0 * tolerance(dtype)),
+                        "{op:?}({x}) in {dtype}: {a} on the CPU, {b} on the GPU"
+                    );
                 }
             }
         }

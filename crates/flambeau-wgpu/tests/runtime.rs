@@ -116,13 +116,20 @@ fn many_parameters_go_through_a_buffer() {
     let _turn = turn();
     let draw = &mut Draw::new(11);
     let program = Pointwise::new(|b| (1..8).fold(b.input(0), |sum, i| sum + b.input(i)));
-    for _ in 0..20 {
-        let inputs: Vec<Pair> = (0..8).map(|_| strided(draw, &[2, 3, 2, 3, 2], DType::F32, true)).collect();
-        let out = strided(draw, &[2, 3, 2, 3, 2], DType::F32, false);
-        let cpu: Vec<&Array> = inputs.iter().map(|p| &p.cpu).collect();
+    let cases: Vec<(Vec<Pair>, Pair)> = (0..20)
+        .map(|_| {
+            let inputs = (0..8).map(|_| strided(draw, &[2, 3, 2, 3, 2], DType::F32, true)).collect();
+            (inputs, strided(draw, &[2, 3, 2, 3, 2], DType::F32, false))
+        })
+        .collect();
+    // All in one batch, so that each launch must find its own parameters.
+    for (inputs, out) in &cases {
         let gpu: Vec<&Array> = inputs.iter().map(|p| &p.gpu).collect();
-        CPU.pointwise(&program, DType::F32, &cpu, &[], &[&out.cpu]).unwrap();
         WGPU.pointwise(&program, DType::F32, &gpu, &[], &[&out.gpu]).unwrap();
+    }
+    for (inputs, out) in &cases {
+        let cpu: Vec<&Array> = inputs.iter().map(|p| &p.cpu).collect();
+        CPU.pointwise(&program, DType::F32, &cpu, &[], &[&out.cpu]).unwrap();
         out.agree(1e-6);
     }
 }

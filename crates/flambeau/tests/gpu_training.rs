@@ -57,7 +57,9 @@ fn a_hundred_steps_follow_the_cpu() {
     let (gpu, gpu_accuracy) = train(GPU);
     assert_eq!(cpu.len(), 100);
     let apart = cpu.iter().zip(&gpu).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
-    println!("100 steps on {GPU}: losses differ by at most {apart:.2e}, accuracy {gpu_accuracy} against {cpu_accuracy}");
+    println!(
+        "100 steps on {GPU}: losses differ by at most {apart:.2e}, accuracy {gpu_accuracy} against {cpu_accuracy}"
+    );
     assert!(apart < 1e-3, "{apart}");
     assert!((cpu_accuracy - gpu_accuracy).abs() < 5e-3, "{cpu_accuracy} on the CPU, {gpu_accuracy} on the GPU");
 }

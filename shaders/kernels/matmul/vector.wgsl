@@ -1,8 +1,11 @@
 alias T = f32;
-// As `matmul/tile`, one workgroup per result: for products with a vector, where tiles would be mostly empty. The threads
-// share the dot product and add up in a tree.
+// As `matmul/tile`, for products with a vector, where tiles would be mostly empty. LANES threads share a dot product and add up
+// in a tree; neighbouring threads have neighbouring results, of which a workgroup makes THREADS / LANES. Where k is the fast
+// dimension in memory all threads share one result, so that neighbours read neighbours either way.
 
 const THREADS: u32 = 64;
+const LANES: u32 = 64;
+const RESULTS: u32 = THREADS / LANES;
 
 // Bits of `flags`.
 const BETA: u32 = 1;
@@ -48,30 +51,33 @@ fn main(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) thread: u32,
 ) {
-    let i = group_number(group, groups);
-    if (i >= p.results) {
+    let first = group_number(group, groups) * RESULTS;
+    if (first >= p.results) {
         return;
     }
+    let lane = thread / RESULTS;
+    // Threads past the last result work on it again and store nothing.
+    let i = min(first + thread % RESULTS, p.results - 1u);
     let column = i % p.n;
     let row = (i / p.n) % p.m;
     let batch = i / (p.n * p.m);
     let a_start = p.a_offset + batch * p.a_batch + row * p.a_row;
     let b_start = p.b_offset + batch * p.b_batch + column * p.b_column;
     var sum = C(0);
-    for (var k = thread; k < p.k; k += THREADS) {
+    for (var k = lane; k < p.k; k += LANES) {
         sum += load(a[a_start + k * p.a_column]) * load(b[b_start + k * p.b_row]);
     }
     partial[thread] = sum;
     workgroupBarrier();
-    for (var half = THREADS / 2u; half > 0u; half /= 2u) {
-        if (thread < half) {
-            partial[thread] += partial[thread + half];
+    for (var half = LANES / 2u; half > 0u; half /= 2u) {
+        if (lane < half) {
+            partial[thread] += partial[thread + half * RESULTS];
         }
         workgroupBarrier();
     }
-    if (thread == 0u) {
+    if (lane == 0u && first + thread < p.results) {
         let at = p.out_offset + batch * p.out_batch + row * p.out_row + column * p.out_column;
-        var value = partial[0] * number_C(p.alpha_low, p.alpha_high);
+        var value = partial[thread] * number_C(p.alpha_low, p.alpha_high);
         if ((p.flags & BETA) != 0u) {
             value += number_C(p.beta_low, p.beta_high) * load(out[at]);
         }

@@ -36,7 +36,7 @@ fn stored(standard: C, a: C, b: C) -> T {
     return select(value, store(a), load(value) >= load(store(b)));
 }
 
-fn pair_of(block: vec4<u32>, k: u32) -> vec2<C> {
+fn sample_pair(block: vec4<u32>, k: u32) -> vec2<C> {
     if (KIND == 1u) {
         return normal_pair_C(block, k);
     }
@@ -62,7 +62,7 @@ fn main(
     let a = number_C(p.a_low, p.a_high);
     let b = number_C(p.b_low, p.b_high);
     for (var k = 0u; k < PAIRS; k++) {
-        let pair = pair_of(block, k);
+        let pair = sample_pair(block, k);
         let i = start + 2u * k;
         if (i < p.n) {
             y[p.y_offset + i] = stored(pair.x, a, b);

@@ -104,7 +104,8 @@ impl Report {
         text.push_str(
             "\nTime is the best sample's, per call. CPU time is what all threads of the process computed per call: on a GPU the \
              host's part, on a software adapter everything. Launches are kernels per call and the submits that a call and a \
-             wait take. The copy that rates are measured by is the faster one of ours and PyTorch's. × is PyTorch's time over ours.\n",
+             wait take. The copy that rates are measured by is the faster one of ours and PyTorch's. × is PyTorch's time over \
+             ours.\n",
         );
         let mut section = "";
         for row in &self.rows {

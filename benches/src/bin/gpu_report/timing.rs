@@ -37,7 +37,10 @@ pub fn run(work: &Work) -> Result<(Timing, Counters), String> {
     }))
     .map_err(|panic| {
         let message = panic.downcast_ref::<String>().cloned();
-        message.or_else(|| panic.downcast_ref::<&str>().map(|&s| s.to_owned())).unwrap_or_else(|| "failed".to_owned())
+        let message = message.or_else(|| panic.downcast_ref::<&str>().map(|&s| s.to_owned())).unwrap_or_default();
+        // A cell of the table holds a line.
+        let line: String = message.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(300).collect();
+        format!("failed: {}", line.replace('|', "/"))
     })
 }
 

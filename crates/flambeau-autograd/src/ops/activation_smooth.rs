@@ -5,6 +5,7 @@ use super::{map, map_, narrow};
 use crate::Tensor;
 use crate::error::{Error, Result};
 use flambeau_device::default_generator;
+use flambeau_tensor::backend::Distribution;
 use flambeau_tensor::dims::wrap_dim;
 use flambeau_tensor::pointwise::Pointwise;
 use flambeau_tensor::{Array, DType, Scalar};
@@ -139,7 +140,8 @@ static SLOPED: LazyLock<Pointwise> = LazyLock::new(|| {
 });
 
 /// x where x > 0, else slope · x, the slope drawn from [lower, upper) for each such element while training, else their mean:
-/// `F.rrelu`. Training draws on the CPU's generator, one number per element that is not positive.
+/// `F.rrelu`. Training draws from the device's generator: on the CPU one number per element that is not positive, elsewhere one
+/// per element, as PyTorch does.
 pub fn rrelu(x: &Tensor, lower: f64, upper: f64, training: bool) -> Result<Tensor> {
     if lower > upper {
         return Err(Error::runtime(format!(
@@ -154,8 +156,12 @@ pub fn rrelu(x: &Tensor, lower: f64, upper: f64, training: bool) -> Result<Tenso
     map("RreluWithNoiseBackward0", &SLOPED, &[x, &slope], &[])
 }
 
-/// One number of [lower, upper) per element that is not positive, in row-major order.
+/// One number of [lower, upper) per element that is not positive, in row-major order; on a GPU one per element.
 fn random_slopes(x: &Tensor, lower: f64, upper: f64) -> Result<Tensor> {
+    if !x.device().is_cpu() {
+        let drawn = super::copy::empty(&x.size(), x.dtype(), x.device())?.into();
+        return super::random_in_place(&drawn, Distribution::Uniform { from: lower, to: upper }, None);
+    }
     let data = x.detach().to(DType::F64).to_vec::<f64>();
     let generator = default_generator(x.device())?;
     let slopes: Vec<f64> = {

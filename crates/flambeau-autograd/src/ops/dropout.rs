@@ -1,13 +1,13 @@
 //! Dropout in its variants, and samples with given probabilities.
 
-use super::{add_, copy, mul, mul_, random_in_place, squeeze, unsqueeze, zeros};
+use super::{add_, copy, device_samples, mul, mul_, random_in_place, squeeze, unsqueeze, zeros};
 use crate::error::{Error, Result};
 use crate::graph::record;
 use crate::{OrPanic, Tensor};
 use flambeau_device::default_generator;
 use flambeau_tensor::backend::Distribution;
 use flambeau_tensor::random::{Generator, bernoulli_p, multinomial as draw_categories};
-use flambeau_tensor::{Array, DType, Device, Element};
+use flambeau_tensor::{Array, DType, Element};
 use smallvec::{SmallVec, smallvec};
 
 /// −α·scale of SELU, the value that alpha dropout puts in place of a dropped element.
@@ -166,8 +166,10 @@ pub fn bernoulli(p: &Tensor, generator: Option<&Generator>) -> Result<Tensor> {
         bernoulli_p(generator, &mut out, &data).map_err(flambeau_tensor::Error::from)?;
         Ok(Array::from_slice(p.array().backend(), p.device(), &out, &p.size())?)
     }
+    let host = p.device().is_cpu();
     let generator = generator_for(p, generator)?;
     let out = match p.dtype() {
+        dtype if !host && dtype.is_floating_point() => device_samples::bernoulli(p, Some(generator))?.array().clone(),
         DType::F32 => draw::<f32>(p, generator)?,
         DType::F64 => draw::<f64>(p, generator)?,
         DType::F16 => draw::<half::f16>(p, generator)?,
@@ -182,20 +184,15 @@ pub fn bernoulli(p: &Tensor, generator: Option<&Generator>) -> Result<Tensor> {
     }))
 }
 
-/// The generator to draw from; these samples are drawn on the host.
+/// The generator to draw from.
 fn generator_for<'a>(x: &Tensor, generator: Option<&'a Generator>) -> Result<&'a Generator>
 where
     'static: 'a,
 {
-    match generator {
-        Some(g) => Ok(g),
-        None if x.device().is_cpu() => Ok(default_generator(Device::Cpu)?),
-        None => Err(flambeau_tensor::Error::Device(format!(
-            "sampling with given probabilities is not available on {}",
-            x.device()
-        ))
-        .into()),
-    }
+    Ok(match generator {
+        Some(g) => g,
+        None => default_generator(x.device())?,
+    })
 }
 
 /// Indices drawn in proportion to the weights of each row of `[categories]` or `[rows, categories]`: `torch.multinomial`.
@@ -226,17 +223,22 @@ pub fn multinomial(
     let mut to: SmallVec<[usize; 2]> = shape.as_ref().into();
     to[shape.len() - 1] = num_samples;
     let detached = weights.detach();
-    if replacement && num_samples > 1 {
+    let host = weights.device().is_cpu();
+    if replacement && num_samples > 1 && host {
         return with_replacement(&detached, categories, &to, generator);
     }
-    // The largest of weight / Exp(1), or the largest several, are a sample without replacement.
-    let rows = detached.to(DType::F64).to_vec::<f64>();
-    if rows.iter().any(|&w| !w.is_finite() || w < 0.0) {
+    let valid = super::logical_and(&super::isfinite(&detached)?, &super::ge(&detached, 0)?)?;
+    if !super::all(&valid, &[], false)?.array().item()?.to_bool() {
         return Err(Error::runtime("probability tensor contains either `inf`, `nan` or element < 0"));
     }
-    if rows.chunks_exact(categories).any(|row| row.iter().sum::<f64>() == 0.0) {
+    let empty_rows = super::eq(&super::amax(&detached, &[-1], false)?, 0)?;
+    if super::any(&empty_rows, &[], false)?.array().item()?.to_bool() {
         return Err(Error::runtime("invalid multinomial distribution (sum of probabilities <= 0)"));
     }
+    if replacement && num_samples > 1 {
+        return device_samples::with_replacement(&detached, &to, Some(generator));
+    }
+    // The largest of weight / Exp(1), or the largest several, are a sample without replacement.
     let draws = copy::empty(&shape, dtype, weights.device())?.into();
     random_in_place(&draws, Distribution::Exponential { rate: 1.0 }, Some(generator))?;
     let keys = super::div(&detached, &draws)?;

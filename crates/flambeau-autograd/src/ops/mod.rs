@@ -14,6 +14,7 @@ mod clamp;
 mod closeness;
 mod conv;
 mod copy;
+mod device_samples;
 mod distance;
 mod dropout;
 mod einsum;

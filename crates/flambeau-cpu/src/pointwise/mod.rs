@@ -12,10 +12,10 @@ pub mod tile;
 
 pub use float::{Float, Function, maximum, minimum};
 
-use flambeau_tensor::plan::Plan;
 use crate::threads::parallel_for;
 use code::{Code, binary_cost, binary_in, unary_cost, unary_in};
 use flambeau_tensor::access::Access;
+use flambeau_tensor::plan::Plan;
 use flambeau_tensor::pointwise::{Node, Pointwise};
 use flambeau_tensor::{Array, DType, Error, Result, Scalar};
 use lane::{ForLane, Lane, Src, ZeroDivision, binary, for_lane, unary};

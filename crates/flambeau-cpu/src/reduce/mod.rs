@@ -8,7 +8,6 @@
 pub(crate) mod fold;
 
 use crate::cast::cast_raw;
-use flambeau_tensor::plan::{Cursor, Plan};
 use crate::pointwise::code::{Arg, Code};
 use crate::pointwise::lane::{ForLane, Lane, Src, ZeroDivision, for_lane};
 use crate::pointwise::tile::{Job, Runner, TILE, View, lane_dtype, step, store};
@@ -16,6 +15,7 @@ use crate::threads::parallel_for;
 use flambeau_tensor::access::Access;
 use flambeau_tensor::backend::ReduceOp;
 use flambeau_tensor::dims::Dims;
+use flambeau_tensor::plan::{Cursor, Plan};
 use flambeau_tensor::pointwise::Pointwise;
 use flambeau_tensor::{Array, DType, Result, Scalar};
 use fold::{Fold, LANES, finish, fold_across, fold_down, fold_short_rows};

@@ -136,7 +136,8 @@ pub fn pointwise_into(program: &Pointwise, inputs: &[&Array], scalars: &[Scalar]
 pub fn pointwise_lists(program: &Pointwise, lists: &[PointwiseList], scalars: &[Scalar]) -> Result<()> {
     let mut rest = lists;
     while let Some(first) = rest.first() {
-        let refs = |list: &PointwiseList| list.inputs.iter().chain(&list.outs).cloned().collect::<SmallVec<[Array; 8]>>();
+        let refs =
+            |list: &PointwiseList| list.inputs.iter().chain(&list.outs).cloned().collect::<SmallVec<[Array; 8]>>();
         let settle = |list: &PointwiseList| {
             let inputs: SmallVec<[&Array; 4]> = list.inputs.iter().collect();
             (list.outs[0].device(), program.dtypes(common_dtype(program, &inputs, scalars)))

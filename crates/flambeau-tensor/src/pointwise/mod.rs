@@ -88,9 +88,8 @@ impl Structure {
         static ALL: Mutex<BTreeMap<String, &'static Structure>> = Mutex::new(BTreeMap::new());
         let mut all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
         let id = all.len() as u32;
-        all.entry(format!("{nodes:?}{outputs:?}")).or_insert_with(|| {
-            Box::leak(Box::new(Structure { id, nodes: nodes.to_vec(), outputs: outputs.into() }))
-        })
+        all.entry(format!("{nodes:?}{outputs:?}"))
+            .or_insert_with(|| Box::leak(Box::new(Structure { id, nodes: nodes.to_vec(), outputs: outputs.into() })))
     }
 }
 

@@ -1,6 +1,7 @@
 //! PyTorch's goldens of modules, losses and initialisers: prints, initial numbers, outputs, gradients, state after training,
 //! on the CPU and on a GPU.
 
+mod beside;
 mod build;
 mod check;
 mod ctor;
@@ -9,7 +10,7 @@ mod init;
 use flambeau_tensor::Device;
 use flambeau_testkit::catch::catch;
 use flambeau_testkit::golden::{InitCase, ModuleCase, load_init, load_modules};
-use flambeau_testkit::work::{GPU, alone, print_pipelines};
+use flambeau_testkit::work::{GPU, OnGpu, alone};
 
 /// Runs every case and lists the failures, so that one run shows them all. Returns how many cases there are.
 fn run_all<C>(cases: &[C], name: impl Fn(&C) -> String, check: impl Fn(&C)) -> usize {
@@ -29,6 +30,7 @@ fn module_name(case: &ModuleCase) -> String {
 
 #[test]
 fn modules_are_pytorchs() {
+    let _generator = alone();
     let cases = load_modules().expect("goldens");
     let passed = run_all(&cases, module_name, |case| check::check(case, Device::Cpu));
     println!("count: {passed} goldens of modules agree with PyTorch");
@@ -36,15 +38,22 @@ fn modules_are_pytorchs() {
 
 #[test]
 fn modules_on_a_gpu_are_pytorchs() {
-    let _gpu = alone();
+    let _gpu = OnGpu::new();
     let cases = load_modules().expect("goldens");
     let passed = run_all(&cases, module_name, |case| check::check(case, GPU));
     println!("count: {passed} GPU cases: modules and losses agree with PyTorch");
-    print_pipelines();
+}
+
+#[test]
+fn modules_without_goldens_compute_on_a_gpu_as_on_the_cpu() {
+    let _gpu = OnGpu::new();
+    let passed = run_all(beside::ROWS, |row| row.name.to_owned(), beside::check);
+    println!("count: {passed} GPU cases: further modules agree with the CPU");
 }
 
 #[test]
 fn initialisers_are_pytorchs() {
+    let _generator = alone();
     let cases = load_init().expect("goldens");
     let name = |c: &InitCase| format!("{} {:?} {} {:?}", c.init, c.shape, c.dtype, c.kwargs);
     let passed = run_all(&cases, name, init::check);
