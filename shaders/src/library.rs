@@ -12,6 +12,7 @@ const FILES: &[&str] = &[
     include_str!("../library/classes.wgsl"),
     include_str!("../library/keys.wgsl"),
     include_str!("../library/lines.wgsl"),
+    include_str!("../library/matmul.wgsl"),
     include_str!("../library/normalize.wgsl"),
     include_str!("../library/sorting.wgsl"),
     include_str!("../library/special.wgsl"),

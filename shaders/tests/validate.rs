@@ -51,15 +51,25 @@ fn product(dtype: DType) -> Vec<(&'static str, DType)> {
     vec![("O", if dtype.is_floating_point() { dtype.compute() } else { dtype })]
 }
 
+/// A result of the elements' own type.
+fn result(dtype: DType) -> Vec<(&'static str, DType)> {
+    vec![("O", dtype)]
+}
+
+/// A result, and the type of its parts.
+fn finished(dtype: DType) -> Vec<(&'static str, DType)> {
+    [result(dtype), sums(dtype)].concat()
+}
+
 static ROWS: &[Row] = &[
-    Row { name: "matmul/finish", dtypes: NUMBERS, types: sums, settings: &[] },
+    Row { name: "matmul/finish", dtypes: NUMBERS, types: finished, settings: &[] },
     Row {
         name: "matmul/tile",
         dtypes: NUMBERS,
         types: product,
         settings: &[("A_ALONG_K", FLAG), ("B_ALONG_K", FLAG), ("BM", &[32, 64]), ("BN", &[32, 64])],
     },
-    Row { name: "matmul/vector", dtypes: NUMBERS, types: alone, settings: &[("LANES", &[8, 64])] },
+    Row { name: "matmul/vector", dtypes: NUMBERS, types: result, settings: &[("LANES", &[8, 64])] },
     Row { name: "gather", dtypes: ALL, types: alone, settings: &[("SELECT", FLAG)] },
     Row { name: "nonzero/count", dtypes: ALL, types: alone, settings: &[("WORDS", &[1, 2])] },
     Row { name: "nonzero/coordinates", dtypes: &[DType::I32], types: alone, settings: &[] },

@@ -114,3 +114,27 @@ impl Drop for DefaultDevice {
         flambeau_device::set_default_device(self.0).unwrap_or_else(|e| panic!("{e}"));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flambeau_autograd::ones;
+
+    #[test]
+    fn work_is_seen_where_it_is_done() {
+        let _gpu = OnGpu::new();
+        let x = ones([8]).to(GPU);
+        let (_, there) = watch(GPU, || &x * 2.0);
+        assert_eq!(there, Work { launches: 1, readbacks: 0, cpu_kernels: 0 });
+        assert_eq!(there.misplaced(false, true), None);
+        let (_, fallen_back) = watch(GPU, || (x.to(Device::Cpu) * 2.0).to(GPU));
+        assert_eq!((fallen_back.cpu_kernels, fallen_back.readbacks), (1, 1));
+        assert_eq!(fallen_back.misplaced(true, true).as_deref(), Some("1 kernels ran on the CPU"));
+        let (_, read) = watch(GPU, || (&x * 2.0).to_vec::<f32>());
+        assert_eq!(read.misplaced(false, true).as_deref(), Some("1 reads from the GPU"));
+        assert_eq!(read.misplaced(true, true), None);
+        let (_, idle) = watch(GPU, || x.view([2, 4]));
+        assert_eq!(idle.misplaced(false, true).as_deref(), Some("no kernel was launched"));
+        assert_eq!(idle.misplaced(false, false), None);
+    }
+}

@@ -89,7 +89,7 @@ impl Product<'_> {
         [self.alpha, self.beta].into_iter().flat_map(|s| number_words(self.out.dtype(), s))
     }
 
-    /// The bits that say what the results' last step does; see `matmul/tile.wgsl`.
+    /// The bits that say what the results' last step does; see `matmul_result` in the shader library.
     fn flags(&self) -> u32 {
         let beta = u32::from(self.beta.to_f64() != 0.0);
         beta | u32::from(self.epilogue.bias.is_some()) << 1 | u32::from(self.epilogue.relu) << 2
@@ -108,7 +108,10 @@ impl Product<'_> {
             _ => self.a.strides()[2] <= self.a.strides()[1],
         };
         let (threads, lanes) = if matrix_along_k { (64, 64) } else { (256, 8) };
-        let kernel = Kernel::new("matmul/vector", self.out.dtype()).with("THREADS", threads).with("LANES", lanes);
+        let kernel = Kernel::new("matmul/vector", self.out.dtype())
+            .with_type("O", self.out.dtype())
+            .with("THREADS", threads)
+            .with("LANES", lanes);
         let bias = self.epilogue.bias.unwrap_or(self.a);
         let args = [Arg::In(self.a), Arg::In(self.b), Arg::In(bias), Arg::Out(self.out)];
         Ok(self.gpu.dispatch(&kernel, &args, &words, u64::from(self.results.div_ceil(threads / lanes)))?)
@@ -180,7 +183,9 @@ impl Product<'_> {
         words.extend(offset_and_strides(self.out));
         words.extend(self.bias_words());
         words.extend(self.scalar_words());
-        let kernel = Kernel::new("matmul/finish", self.out.dtype()).with_type("S", partial.dtype());
+        let kernel = Kernel::new("matmul/finish", self.out.dtype())
+            .with_type("O", self.out.dtype())
+            .with_type("S", partial.dtype());
         let bias = self.epilogue.bias.unwrap_or(self.out);
         let args = [Arg::In(partial), Arg::In(bias), Arg::Out(self.out)];
         Ok(self.gpu.dispatch(&kernel, &args, &words, u64::from(self.results).div_ceil(64))?)

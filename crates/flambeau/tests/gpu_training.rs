@@ -17,7 +17,7 @@ fn turn() -> MutexGuard<'static, ()> {
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn simple_nn() -> impl Module + Forward {
+fn simple_nn() -> impl Forward {
     nn::Sequential::new((nn::Flatten::new(), nn::Linear::new(784, 128), nn::ReLU::new(), nn::Linear::new(128, 10)))
 }
 
@@ -65,7 +65,7 @@ fn a_hundred_steps_follow_the_cpu() {
 }
 
 /// One step of the example's network with its data on the device.
-fn step(model: &(impl Module + Forward), optimizer: &optim::Optimizer, images: &Tensor, labels: &Tensor) -> Tensor {
+fn step(model: &impl Forward, optimizer: &optim::Optimizer, images: &Tensor, labels: &Tensor) -> Tensor {
     let loss = nn::CrossEntropyLoss::new().call(&model.call(images), labels);
     optimizer.zero_grad();
     loss.backward();

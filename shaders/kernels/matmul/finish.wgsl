@@ -1,14 +1,10 @@
 alias T = f32;
+alias O = f32;
 alias S = f32;
 // out = alpha Σ partial + beta out, then bias and relu: adds what the workgroups that shared a tile's k range left in
 // `partial`, [batch, splits, m, n].
 
 const THREADS: u32 = 64;
-
-// Bits of `flags`.
-const BETA: u32 = 1;
-const BIAS: u32 = 2;
-const RELU: u32 = 4;
 
 struct Params {
     flags: u32,
@@ -31,7 +27,7 @@ struct Params {
 var<immediate> p: Params;
 @group(0) @binding(0) var<storage, read> partial: array<S>;
 @group(0) @binding(1) var<storage, read> bias: array<T>;
-@group(0) @binding(2) var<storage, read_write> out: array<T>;
+@group(0) @binding(2) var<storage, read_write> out: array<O>;
 
 @compute @workgroup_size(THREADS)
 fn main(
@@ -47,22 +43,12 @@ fn main(
     let row = (i % p.mn) / p.n;
     let column = i % p.n;
     let first = p.partial_offset + batch * p.splits * p.mn + i % p.mn;
-    var value = C(0);
+    var sum = C(0);
     for (var s = 0u; s < p.splits; s += 1u) {
-        value += loadS(partial[first + s * p.mn]);
+        sum += loadS(partial[first + s * p.mn]);
     }
     let at = p.out_offset + batch * p.out_batch + row * p.out_row + column * p.out_column;
-    value *= number_C(p.alpha_low, p.alpha_high);
-    if ((p.flags & BETA) != 0u) {
-        value += number_C(p.beta_low, p.beta_high) * load(out[at]);
-    }
-    if ((p.flags & BIAS) != 0u) {
-        value += load(bias[p.bias_offset + column * p.bias_stride]);
-    }
-    if ((p.flags & RELU) != 0u) {
-        // A small integer wraps first.
-        value = load(store(value));
-        value = select(value, C(0), value < C(0));
-    }
-    out[at] = store(value);
+    let alpha = number_C(p.alpha_low, p.alpha_high);
+    let beta = number_C(p.beta_low, p.beta_high);
+    out[at] = matmul_result(sum, alpha, beta, at, column);
 }

@@ -22,10 +22,7 @@ const BLOCKS: u32 = RM * CN * 4;
 const A_ALONG_K: u32 = 1;
 const B_ALONG_K: u32 = 0;
 
-// Bits of `flags`.
-const BETA: u32 = 1;
-const BIAS: u32 = 2;
-const RELU: u32 = 4;
+// A bit of `flags`, beside those of `matmul_result`.
 const SPLIT: u32 = 8;
 
 struct Params {
@@ -179,22 +176,14 @@ fn main(
                     let column = column0 + 4u * (thread_column + c * COLUMNS) + j;
                     if (row < p.m && column < p.n) {
                         let at = out_start + row * p.out_row + column * p.out_column;
-                        var value = sum[(r * CN + c) * 4u + i][j];
-                        if ((p.flags & SPLIT) == 0u) {
-                            value *= number_C(p.alpha_low, p.alpha_high);
-                            if ((p.flags & BETA) != 0u) {
-                                value += number_C(p.beta_low, p.beta_high) * loadO(out[at]);
-                            }
-                            if ((p.flags & BIAS) != 0u) {
-                                value += load(bias[p.bias_offset + column * p.bias_stride]);
-                            }
-                            if ((p.flags & RELU) != 0u) {
-                                // A small integer wraps first.
-                                value = loadO(storeO(value));
-                                value = select(value, C(0), value < C(0));
-                            }
+                        let total = sum[(r * CN + c) * 4u + i][j];
+                        if ((p.flags & SPLIT) != 0u) {
+                            out[at] = storeO(total);
+                        } else {
+                            let alpha = number_C(p.alpha_low, p.alpha_high);
+                            let beta = number_C(p.beta_low, p.beta_high);
+                            out[at] = matmul_result(total, alpha, beta, at, column);
                         }
-                        out[at] = storeO(value);
                     }
                 }
             }

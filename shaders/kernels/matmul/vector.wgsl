@@ -1,4 +1,5 @@
 alias T = f32;
+alias O = f32;
 // As `matmul/tile`, for products with a vector, where tiles would be mostly empty. LANES threads share a dot product and add up
 // in a tree; neighbouring threads have neighbouring results, of which a workgroup makes THREADS / LANES. Where k is the fast
 // dimension in memory all threads share one result, so that neighbours read neighbours either way.
@@ -6,11 +7,6 @@ alias T = f32;
 const THREADS: u32 = 64;
 const LANES: u32 = 64;
 const RESULTS: u32 = THREADS / LANES;
-
-// Bits of `flags`.
-const BETA: u32 = 1;
-const BIAS: u32 = 2;
-const RELU: u32 = 4;
 
 struct Params {
     flags: u32,
@@ -41,7 +37,7 @@ var<immediate> p: Params;
 @group(0) @binding(0) var<storage, read> a: array<T>;
 @group(0) @binding(1) var<storage, read> b: array<T>;
 @group(0) @binding(2) var<storage, read> bias: array<T>;
-@group(0) @binding(3) var<storage, read_write> out: array<T>;
+@group(0) @binding(3) var<storage, read_write> out: array<O>;
 
 var<workgroup> partial: array<C, THREADS>;
 
@@ -77,18 +73,8 @@ fn main(
     }
     if (lane == 0u && first + thread < p.results) {
         let at = p.out_offset + batch * p.out_batch + row * p.out_row + column * p.out_column;
-        var value = partial[thread] * number_C(p.alpha_low, p.alpha_high);
-        if ((p.flags & BETA) != 0u) {
-            value += number_C(p.beta_low, p.beta_high) * load(out[at]);
-        }
-        if ((p.flags & BIAS) != 0u) {
-            value += load(bias[p.bias_offset + column * p.bias_stride]);
-        }
-        if ((p.flags & RELU) != 0u) {
-            // A small integer wraps first.
-            value = load(store(value));
-            value = select(value, C(0), value < C(0));
-        }
-        out[at] = store(value);
+        let alpha = number_C(p.alpha_low, p.alpha_high);
+        let beta = number_C(p.beta_low, p.beta_high);
+        out[at] = matmul_result(partial[thread], alpha, beta, at, column);
     }
 }
