@@ -66,7 +66,7 @@ fn is_nan_i64(x: i64) -> bool {
 // Whether a number is zero; NaN is not.
 
 fn is_zero_f32(x: f32) -> bool {
-    return x == 0.0f;
+    return (bitcast<u32>(x) << 1u) == 0u;
 }
 
 fn is_zero_f64(x: f64) -> bool {

@@ -5,10 +5,6 @@ fn truth_f32(x: bool) -> f32 {
     return select(0.0, 1.0, x);
 }
 
-fn is_zero_f32(x: f32) -> bool {
-    return (bitcast<u32>(x) << 1u) == 0u;
-}
-
 fn ordered_f32(a: f32, b: f32) -> bool {
     return !is_nan_f32(a) && !is_nan_f32(b);
 }

@@ -5,10 +5,6 @@ fn truth_f64(x: bool) -> f64 {
     return select(0.0lf, 1.0lf, x);
 }
 
-fn is_zero_f64(x: f64) -> bool {
-    return (bitcast<u64>(x) << 1u) == 0lu;
-}
-
 fn ordered_f64(a: f64, b: f64) -> bool {
     return !is_nan_f64(a) && !is_nan_f64(b);
 }

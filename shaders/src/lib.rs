@@ -2,7 +2,7 @@
 //!
 //! A kernel is a file under `kernels/`, which reads on its own: its first line `alias T = f32;` names the element type,
 //! `const NAME: u32 = …;` lines are its settings, and [`Kernel::source`] writes the text for other types and settings. The
-//! types' loads and stores come from [`element`], and shared functions (`library/`) are added where a kernel names them.
+//! types' loads and stores come from `element.rs`, and shared functions (`library/`) are added where a kernel names them.
 //! No GPU is needed here: naga validates every kernel in this crate's tests.
 
 mod element;
