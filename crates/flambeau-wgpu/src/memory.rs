@@ -126,7 +126,7 @@ mod tests {
     fn classes_hold_and_waste_little() {
         for bytes in [1, 255, 256, 257, 4096, 5000, 70_000, 1 << 20, (1 << 20) + 1, 200_000_000] {
             let size = class(bytes);
-            assert!(size >= bytes && size % 256 == 0, "{bytes} in {size}");
+            assert!(size >= bytes && size.is_multiple_of(256), "{bytes} in {size}");
             assert!(size <= bytes + bytes / 7 + 512, "{bytes} in {size}");
             assert_eq!(class(size), size);
         }
