@@ -30,7 +30,7 @@ struct Slot {
 }
 
 /// The machine's adapters, discrete GPUs first and software last. One that several APIs reach stands here once.
-static SLOTS: LazyLock<Vec<Slot>> = LazyLock::new(|| {
+static ALL: LazyLock<Vec<wgpu::Adapter>> = LazyLock::new(|| {
     let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
     descriptor.backends = wgpu::Backends::PRIMARY;
     descriptor.flags = wgpu::InstanceFlags::empty();
@@ -46,6 +46,12 @@ static SLOTS: LazyLock<Vec<Slot>> = LazyLock::new(|| {
     adapters.sort_by_key(rank);
     let api = adapters.first().map(|a| a.get_info().backend);
     adapters.retain(|a| Some(a.get_info().backend) == api);
+    adapters
+});
+
+/// Those that `FLAMBEAU_ADAPTER` leaves.
+static SLOTS: LazyLock<Vec<Slot>> = LazyLock::new(|| {
+    let mut adapters = ALL.clone();
     if let Ok(wanted) = std::env::var("FLAMBEAU_ADAPTER") {
         let index = wanted.parse::<usize>().ok();
         let mut position = 0..;
@@ -100,7 +106,13 @@ pub(crate) fn open_first(name: Device) -> Result<Gpu> {
     pollster::block_on(Gpu::open(&SLOTS[0].adapter, name))
 }
 
+/// What the machine has, for errors.
 fn found() -> String {
-    let names: Vec<String> = adapters().iter().map(ToString::to_string).collect();
-    if names.is_empty() { "none".to_owned() } else { names.join("; ") }
+    let names: Vec<String> = ALL.iter().map(|a| describe(a).to_string()).collect();
+    match names.is_empty() {
+        true => "none. flambeau needs a Vulkan, Metal or DX12 driver; on Debian and Ubuntu, `apt install \
+                 mesa-vulkan-drivers libvulkan1` brings a software one"
+            .to_owned(),
+        false => names.join("; "),
+    }
 }

@@ -1,6 +1,7 @@
 //! Pipelines, layouts and bind groups, each made once.
 
 use crate::error::{Error, Result};
+use crate::failure::scoped;
 use crate::gpu::Gpu;
 use crate::memory::Buffer;
 use crate::recorder::{Recorder, UNIFORM_BYTES};
@@ -78,29 +79,31 @@ impl Cache {
             kernel.source(&target, key.read_write).map_err(|missing| Error::Missing { device: gpu.name, missing })?;
         let layout = self.layout(gpu, n, key);
         let label = Some(kernel.name());
-        let scope = gpu.device.push_error_scope(wgpu::ErrorFilter::Validation);
         let descriptor = wgpu::ShaderModuleDescriptor { label, source: wgpu::ShaderSource::Wgsl(text.as_str().into()) };
-        // SAFETY: the kernels are this library's own; they stay within their bindings by construction (each index is
-        // checked against the lengths that the host passes), have no endless loops and guard integer division.
-        let module =
-            unsafe { gpu.device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked()) };
-        let pipeline_layout = gpu.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
-            label,
-            bind_group_layouts: &[Some(&layout.raw)],
-            immediate_size: if key.uniform { 0 } else { 4 * words as u32 },
-        });
-        let raw = gpu.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-            label,
-            layout: Some(&pipeline_layout),
-            module: &module,
-            entry_point: Some("main"),
-            compilation_options: wgpu::PipelineCompilationOptions {
-                zero_initialize_workgroup_memory: false,
-                ..Default::default()
-            },
-            cache: None,
-        });
-        if let Some(error) = pollster::block_on(scope.pop()) {
+        let make = || {
+            // SAFETY: the kernels are this library's own; they stay within their bindings by construction (each index is
+            // checked against the lengths that the host passes), have no endless loops and guard integer division.
+            let module =
+                unsafe { gpu.device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked()) };
+            let pipeline_layout = gpu.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+                label,
+                bind_group_layouts: &[Some(&layout.raw)],
+                immediate_size: if key.uniform { 0 } else { 4 * words as u32 },
+            });
+            gpu.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+                label,
+                layout: Some(&pipeline_layout),
+                module: &module,
+                entry_point: Some("main"),
+                compilation_options: wgpu::PipelineCompilationOptions {
+                    zero_initialize_workgroup_memory: false,
+                    ..Default::default()
+                },
+                cache: None,
+            })
+        };
+        let (raw, error) = scoped(&gpu.device, make);
+        if let Some(error) = error {
             let reason = format!("{error}\nin the kernel\n{text}");
             return Err(Error::Validation { device: gpu.name, reason });
         }

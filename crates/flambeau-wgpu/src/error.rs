@@ -8,14 +8,11 @@ use flambeau_tensor::Device;
 #[non_exhaustive]
 pub enum Error {
     /// No adapter fits the request.
-    #[error(
-        "no GPU adapter{wanted}. Found: {found}. flambeau needs a Vulkan, Metal or DX12 driver; on Debian and Ubuntu, \
-         `apt install mesa-vulkan-drivers libvulkan1` brings a software one"
-    )]
+    #[error("no GPU adapter{wanted}. Found: {found}")]
     NoAdapter {
         /// What was asked for, after the words "no GPU adapter".
         wanted: String,
-        /// The adapters of this machine.
+        /// The adapters of this machine, or how to get one.
         found: String,
     },
     /// The driver refused to open the device.

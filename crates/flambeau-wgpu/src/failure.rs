@@ -5,6 +5,17 @@ use flambeau_tensor::Device;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+/// Runs calls that make something, and returns the first error among theirs, whatever its kind: it does not reach
+/// [`Failure`], and what was made must not be used.
+pub(crate) fn scoped<R>(device: &wgpu::Device, make: impl FnOnce() -> R) -> (R, Option<wgpu::Error>) {
+    use wgpu::ErrorFilter::{Internal, OutOfMemory, Validation};
+    let scopes = [OutOfMemory, Internal, Validation].map(|filter| device.push_error_scope(filter));
+    let made = make();
+    // On native targets the answer is there at once.
+    let error = scopes.into_iter().rev().filter_map(|scope| pollster::block_on(scope.pop())).last();
+    (made, error)
+}
+
 /// The errors that arrived since the last call.
 pub(crate) struct Failure {
     device: Device,

@@ -4,7 +4,7 @@ use crate::cache::{Cache, GroupKey, PipelineKey};
 use crate::error::{Error, Result};
 use crate::failure::Failure;
 use crate::memory::{Buffer, Pool};
-use crate::recorder::Recorder;
+use crate::recorder::{Recorder, UNIFORM_BYTES};
 use flambeau_shaders::{Kernel, Target, stored_size};
 use flambeau_tensor::{Array, Backend, DType, Device, Storage};
 use smallvec::SmallVec;
@@ -72,6 +72,8 @@ pub(crate) struct Gpu {
     /// Storage buffers that one kernel may bind.
     pub max_bindings: usize,
     immediate_words: usize,
+    /// Bytes that a workgroup's threads may share.
+    pub workgroup_bytes: u32,
     status: Arc<Buffer>,
     /// Whether a kernel that may report ran since the last look.
     status_dirty: AtomicBool,
@@ -140,9 +142,13 @@ impl Gpu {
             counters: AtomicCounters::default(),
             failure,
             max_groups: limits.max_compute_workgroups_per_dimension,
-            max_bindings: limits.max_storage_buffers_per_shader_stage.min(limits.max_bindings_per_bind_group - 1)
-                as usize,
+            // Which of them are written is a word of 64 bits.
+            max_bindings: limits
+                .max_storage_buffers_per_shader_stage
+                .min(limits.max_bindings_per_bind_group - 1)
+                .min(64) as usize,
             immediate_words: limits.max_immediate_size as usize / 4,
+            workgroup_bytes: limits.max_compute_workgroup_storage_size,
             status,
             status_dirty: AtomicBool::new(false),
             state: Mutex::new(State { recorder: Recorder::new(&device, &limits), cache: Cache::default() }),
@@ -175,14 +181,13 @@ impl Gpu {
     pub fn grow(&self, storage: &Storage, nbytes: usize) -> Result<()> {
         let block = self.block(storage)?;
         let larger = self.take(nbytes / block.dtype.size() * stored_size(block.dtype))?;
+        // The state's lock before the block's, as everywhere.
+        let mut state = self.lock();
         let mut slot = block.buffer.lock().unwrap_or_else(PoisonError::into_inner);
-        {
-            let mut state = self.lock();
-            let batch = state.recorder.batch();
-            [&larger, &*slot].iter().for_each(|b| b.last_batch.store(batch, Ordering::Relaxed));
-            let size = slot.raw.size().min(larger.raw.size());
-            state.recorder.encoder(self).copy_buffer_to_buffer(&slot.raw, 0, &larger.raw, 0, size);
-        }
+        let batch = state.recorder.batch();
+        [&larger, &*slot].iter().for_each(|b| b.last_batch.store(batch, Ordering::Relaxed));
+        let size = slot.raw.size().min(larger.raw.size());
+        state.recorder.encoder(self).copy_buffer_to_buffer(&slot.raw, 0, &larger.raw, 0, size);
         self.pool.give_back(std::mem::replace(&mut *slot, larger));
         storage.note_growth(nbytes);
         Ok(())
@@ -227,6 +232,15 @@ impl Gpu {
             let reason = format!("{} has no room for {groups} workgroups", kernel.name());
             return Err(Error::Validation { device: self.name, reason });
         }
+        if args.len() > self.max_bindings || 4 * params.len() as u64 > UNIFORM_BYTES {
+            let (arrays, words) = (args.len(), params.len());
+            let reason =
+                format!("{} takes {arrays} arrays and {words} parameters, too many for a launch", kernel.name());
+            return Err(Error::Validation { device: self.name, reason });
+        }
+        // Under one lock from here, so that no buffer is swapped or recycled before it is recorded.
+        let mut state = self.lock();
+        let State { recorder, cache } = &mut *state;
         let mut buffers: SmallVec<[Arc<Buffer>; 8]> = SmallVec::new();
         let mut writes = 0u64;
         for (i, arg) in args.iter().enumerate() {
@@ -238,13 +252,10 @@ impl Gpu {
                     (self.status.clone(), true)
                 }
             };
+            buffer.last_batch.store(recorder.batch(), Ordering::Relaxed);
             writes |= u64::from(write) << i;
             buffers.push(buffer);
         }
-        // After the blocks' own locks, never before: `grow` takes them in that order.
-        let mut state = self.lock();
-        let State { recorder, cache } = &mut *state;
-        buffers.iter().for_each(|b| b.last_batch.store(recorder.batch(), Ordering::Relaxed));
         // A dispatch may not bind one buffer both read-only and read-write: what is written anywhere is bound read-write
         // everywhere.
         let written = |id: u64| buffers.iter().enumerate().any(|(j, b)| writes >> j & 1 == 1 && b.id == id);
@@ -288,7 +299,7 @@ impl Gpu {
     pub fn synchronize(&self) -> Result<()> {
         if self.status_dirty.load(Ordering::Relaxed) {
             // Every readback looks at the status words, one of nothing as well.
-            return crate::transfer::read(self, &self.status, 0, 0).map(drop);
+            return crate::transfer::read(self, None, 0, 0).map(drop);
         }
         let index = self.flush();
         self.wait(index)
@@ -298,9 +309,13 @@ impl Gpu {
     pub fn wait(&self, index: wgpu::SubmissionIndex) -> Result<()> {
         let polled = self.device.poll(wgpu::PollType::Wait { submission_index: Some(index), timeout: None });
         if let Err(error) = polled {
-            // A submission that failed cannot be waited for; what went wrong in it is the news.
+            // A submission that failed cannot be waited for; what went wrong in it is the news, if nobody was told yet.
             self.failure.check()?;
-            self.failure.lost(&error.to_string());
+            let reason = error.to_string();
+            if matches!(error, wgpu::PollError::WrongSubmissionIndex(..)) {
+                return Err(Error::Validation { device: self.name, reason });
+            }
+            self.failure.lost(&reason);
         }
         self.failure.check()
     }
@@ -311,19 +326,24 @@ impl Gpu {
         self.failure.check()
     }
 
-    /// The buffer in which kernels report indices outside their dimension (a code, the index' low word, the dimension's
-    /// length), if a kernel that may ran since the last look.
-    pub fn status(&self) -> Option<&Buffer> {
-        self.status_dirty.swap(false, Ordering::Relaxed).then_some(&*self.status)
+    /// The buffer in which kernels report indices outside their dimension: a code, the index' low word, the dimension's
+    /// length.
+    pub fn status(&self) -> &Arc<Buffer> {
+        &self.status
     }
 
-    /// Says what the words of [`Gpu::status`] mean, and clears them.
+    /// Whether a kernel that may report was recorded since the last look. Asked under the state's lock by whoever then
+    /// records a copy of the words and clears them.
+    pub fn take_status_dirty(&self) -> bool {
+        self.status_dirty.swap(false, Ordering::Relaxed)
+    }
+
+    /// Says what the words of [`Gpu::status`] mean.
     pub fn judge(&self, words: [u32; 4]) -> Result<()> {
         let [code, low, n, _] = words;
         if code == 0 {
             return Ok(());
         }
-        self.queue.write_buffer(&self.status.raw, 0, &[0; 16]);
         let index = low as i32;
         Err(Error::Index(
             match code {

@@ -119,7 +119,7 @@ impl Product<'_> {
 
     fn tiles(&self) -> Result<()> {
         let software = self.gpu.info.device_type == wgpu::DeviceType::Cpu;
-        let tile = choose(self.batch, self.m, self.n, self.out.dtype(), software);
+        let tile = choose(self.batch, self.m, self.n, self.out.dtype(), software, self.gpu.workgroup_bytes);
         let splits = if software { 1 } else { splits(self.tiles_of(tile), self.k) };
         self.run_tiles(tile, splits)
     }
@@ -194,13 +194,15 @@ impl Product<'_> {
 
 /// The largest tile that is not mostly empty and leaves enough workgroups. A software adapter has few threads: there only
 /// the first counts.
-fn choose(batch: u32, m: u32, n: u32, dtype: DType, software: bool) -> Tile {
+fn choose(batch: u32, m: u32, n: u32, dtype: DType, software: bool, workgroup_bytes: u32) -> Tile {
     let wide = flambeau_shaders::stored_size(dtype) == 8;
+    // Two tiles of each operand.
+    let bytes = |t: &Tile| 2 * t.k * (t.m + t.n) * if wide { 8 } else { 4 };
     let fits = |t: &Tile| {
         let groups = u64::from(batch) * u64::from(m.div_ceil(t.m)) * u64::from(n.div_ceil(t.n));
         let full = m > t.m / 2 && n > t.n / 2;
         // 64-bit elements would take twice the workgroup memory.
-        full && !(wide && t.m == 128) && (software || groups >= ENOUGH_GROUPS)
+        full && !(wide && t.m == 128) && bytes(t) <= workgroup_bytes && (software || groups >= ENOUGH_GROUPS)
     };
     TILES.into_iter().find(fits).unwrap_or(TILES[2])
 }
@@ -222,11 +224,12 @@ mod tests {
 
     #[test]
     fn shapes_choose_tiles_and_parts() {
-        assert_eq!(choose(1, 4096, 4096, DType::F32, false), TILES[0]);
-        assert_eq!(choose(1, 1024, 1024, DType::F32, false), TILES[1]);
-        assert_eq!(choose(1, 64, 128, DType::F32, false), TILES[2]);
-        assert_eq!(choose(1, 512, 512, DType::F32, true), TILES[0]);
-        assert_eq!(choose(1, 4096, 4096, DType::F64, false), TILES[1]);
+        assert_eq!(choose(1, 4096, 4096, DType::F32, false, 32768), TILES[0]);
+        assert_eq!(choose(1, 1024, 1024, DType::F32, false, 32768), TILES[1]);
+        assert_eq!(choose(1, 64, 128, DType::F32, false, 32768), TILES[2]);
+        assert_eq!(choose(1, 512, 512, DType::F32, true, 32768), TILES[0]);
+        assert_eq!(choose(1, 4096, 4096, DType::F64, false, 32768), TILES[1]);
+        assert_eq!(choose(1, 4096, 4096, DType::F64, false, 16384), TILES[2]);
         assert_eq!((splits(8, 784), splits(1, 128), splits(1000, 4096)), (12, 1, 1));
     }
 

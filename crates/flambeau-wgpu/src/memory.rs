@@ -1,6 +1,7 @@
 //! Device memory in size classes: a dropped buffer serves the next request of its class, without asking the driver.
 
 use crate::error::{Error, Result};
+use crate::failure::scoped;
 use flambeau_tensor::Device;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -76,16 +77,10 @@ impl Pool {
     }
 
     fn create(&self, size: u64) -> Result<Arc<Buffer>, String> {
-        let scopes = [wgpu::ErrorFilter::OutOfMemory, wgpu::ErrorFilter::Validation]
-            .map(|filter| self.device.push_error_scope(filter));
-        let raw = self.device.create_buffer(&wgpu::BufferDescriptor {
-            label: None,
-            size,
-            usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST,
-            mapped_at_creation: false,
-        });
-        let failed = scopes.into_iter().rev().filter_map(|scope| pollster::block_on(scope.pop())).last();
-        if let Some(error) = failed {
+        let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
+        let descriptor = wgpu::BufferDescriptor { label: None, size, usage, mapped_at_creation: false };
+        let (raw, error) = scoped(&self.device, || self.device.create_buffer(&descriptor));
+        if let Some(error) = error {
             return Err(error.to_string());
         }
         self.reserved.fetch_add(size, Ordering::Relaxed);

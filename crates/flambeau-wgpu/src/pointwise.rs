@@ -95,13 +95,16 @@ pub(crate) fn push_scalars(words: &mut Words, program: &Pointwise, compute: DTyp
     }
 }
 
+/// Elements that a shader counts, with room to step over the end.
+const MAX_ELEMENTS: u32 = u32::MAX - (1 << 16);
+
 /// Elements of a shape, as a shader counts them.
 pub(crate) fn count(gpu: &Gpu, shape: &[usize]) -> Result<u32, Error> {
     let n = shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d));
-    n.and_then(|n| u32::try_from(n).ok()).ok_or_else(|| Error::TooLarge {
+    n.and_then(|n| u32::try_from(n).ok()).filter(|&n| n <= MAX_ELEMENTS).ok_or_else(|| Error::TooLarge {
         device: gpu.name,
         bytes: n.unwrap_or(usize::MAX),
-        limit: u64::from(u32::MAX),
+        limit: u64::from(MAX_ELEMENTS),
     })
 }
 

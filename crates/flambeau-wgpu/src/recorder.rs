@@ -7,6 +7,8 @@ use std::sync::atomic::Ordering;
 /// Launches in one batch before it is submitted without being asked: the GPU should not wait for ever, and submitting costs
 /// as much as several launches.
 const MAX_LAUNCHES: u32 = 1024;
+/// Bytes that uploads may leave with the driver, which keeps a copy of them until the next submit.
+const MAX_UPLOADED: usize = 64 << 20;
 /// Bytes of parameters that a launch may pass through the uniform buffer.
 pub(crate) const UNIFORM_BYTES: u64 = 1024;
 
@@ -15,6 +17,8 @@ pub(crate) struct Recorder {
     pass: Option<wgpu::ComputePass<'static>>,
     encoder: Option<wgpu::CommandEncoder>,
     launches: u32,
+    /// Bytes that uploads left with the driver since the last submit.
+    uploaded: usize,
     batch: u64,
     /// Parameters of the batch that do not fit immediates, written to `uniform_buffer` at the submit.
     uniforms: Vec<u8>,
@@ -35,6 +39,7 @@ impl Recorder {
             pass: None,
             encoder: None,
             launches: 0,
+            uploaded: 0,
             batch: 1,
             uniforms: Vec::new(),
             uniform_buffer,
@@ -93,6 +98,14 @@ impl Recorder {
         self.launches += 1;
     }
 
+    /// Notes an upload; many together make a submit due.
+    pub fn uploaded(&mut self, gpu: &Gpu, bytes: usize) {
+        self.uploaded += bytes;
+        if self.uploaded > MAX_UPLOADED {
+            self.submit(gpu);
+        }
+    }
+
     /// Hands the batch to the driver and begins a new one.
     pub fn submit(&mut self, gpu: &Gpu) -> wgpu::SubmissionIndex {
         self.pass = None;
@@ -103,6 +116,7 @@ impl Recorder {
         }
         let commands = self.encoder.take().map(wgpu::CommandEncoder::finish);
         self.launches = 0;
+        self.uploaded = 0;
         self.batch += 1;
         if commands.is_some() {
             gpu.counters.submits.fetch_add(1, Ordering::Relaxed);

@@ -2,9 +2,9 @@
 //!
 //! The host's elements are as wide as their dtype; the device's bools and small integers take a word each.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::failure::scoped;
 use crate::gpu::Gpu;
-use crate::memory::Buffer;
 use flambeau_shaders::stored_size;
 use flambeau_tensor::{Array, DType};
 use std::future::Future;
@@ -31,20 +31,21 @@ pub(crate) fn upload(bytes: &[u8], out: &Array) -> Result<(), flambeau_tensor::E
         let padded = data.len().next_multiple_of(4);
         data.to_mut().resize(padded, 0);
     }
-    let buffer = gpu.buffer(out)?;
     let mut state = gpu.lock();
+    let buffer = gpu.buffer(out)?;
     // A write takes effect before the whole next batch.
     if buffer.last_batch.load(Ordering::Relaxed) == state.recorder.batch() {
         state.recorder.submit(gpu);
     }
     gpu.queue.write_buffer(&buffer.raw, offset as u64, &data);
+    state.recorder.uploaded(gpu, data.len());
     Ok(())
 }
 
 /// Reads a dense array.
 pub(crate) fn download(src: &Array, bytes: &mut [u8]) -> Result<(), flambeau_tensor::Error> {
     let (gpu, size) = (Gpu::of(src)?, stored_size(src.dtype()));
-    let data = read(gpu, &*gpu.buffer(src)?, src.offset() * size, src.numel() * size)?;
+    let data = read(gpu, Some(src), src.offset() * size, src.numel() * size)?;
     narrow(src.dtype(), &data, bytes);
     Ok(())
 }
@@ -55,15 +56,15 @@ pub(crate) fn download(src: &Array, bytes: &mut [u8]) -> Result<(), flambeau_ten
 /// When the array is on no GPU, or the device fails.
 pub async fn download_async(src: &Array) -> Result<Vec<u8>, flambeau_tensor::Error> {
     let (gpu, size) = (Gpu::of(src)?, stored_size(src.dtype()));
-    let data = Readback::start(gpu, &*gpu.buffer(src)?, src.offset() * size, src.numel() * size)?.await?;
+    let data = Readback::start(gpu, Some(src), src.offset() * size, src.numel() * size)?.await?;
     let mut bytes = vec![0; src.numel() * src.dtype().size()];
     narrow(src.dtype(), &data, &mut bytes);
     Ok(bytes)
 }
 
-/// Waits for `len` bytes of a buffer.
-pub(crate) fn read(gpu: &Gpu, buffer: &Buffer, offset: usize, len: usize) -> Result<Vec<u8>> {
-    let readback = Readback::start(gpu, buffer, offset, len)?;
+/// Waits for `len` bytes of an array's buffer.
+pub(crate) fn read(gpu: &Gpu, src: Option<&Array>, offset: usize, len: usize) -> Result<Vec<u8>> {
+    let readback = Readback::start(gpu, src, offset, len)?;
     gpu.wait(readback.submission.clone())?;
     pollster::block_on(readback)
 }
@@ -91,29 +92,37 @@ struct Mapped {
 }
 
 impl<'a> Readback<'a> {
-    fn start(gpu: &'a Gpu, buffer: &Buffer, offset: usize, len: usize) -> Result<Self> {
+    /// Submits the batch with a copy of `len` bytes of an array's buffer at its end, and of the status words where a kernel
+    /// may have reported.
+    fn start(gpu: &'a Gpu, src: Option<&Array>, offset: usize, len: usize) -> Result<Self> {
         gpu.failure.check()?;
+        // Copies are of whole words.
         let first = offset / 4 * 4;
-        let size = (offset + len).next_multiple_of(4) - first;
-        // A copy of nothing is invalid; four bytes of what follows are not.
-        let size = size.max(4).min(buffer.raw.size() as usize - first) as u64;
-        // The status words travel behind the data, in the same submit.
-        let status = gpu.status();
-        let staging = gpu.device.create_buffer(&wgpu::BufferDescriptor {
+        let size = if len == 0 { 0 } else { ((offset + len).next_multiple_of(4) - first) as u64 };
+        let descriptor = wgpu::BufferDescriptor {
             label: Some("readback"),
-            size: size + if status.is_some() { STATUS_BYTES } else { 0 },
+            size: size + STATUS_BYTES,
             usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
             mapped_at_creation: false,
-        });
-        let submission = {
-            let mut state = gpu.lock();
-            let encoder = state.recorder.encoder(gpu);
-            encoder.copy_buffer_to_buffer(&buffer.raw, first as u64, &staging, 0, size);
-            if let Some(status) = status {
-                encoder.copy_buffer_to_buffer(&status.raw, 0, &staging, size, STATUS_BYTES);
-            }
-            state.recorder.submit(gpu)
         };
+        let (staging, error) = scoped(&gpu.device, || gpu.device.create_buffer(&descriptor));
+        if let Some(error) = error {
+            let bytes = descriptor.size as usize;
+            return Err(Error::OutOfMemory { device: gpu.name, bytes, reason: error.to_string() });
+        }
+        let mut state = gpu.lock();
+        let buffer = src.map(|array| gpu.buffer(array)).transpose()?;
+        let with_status = gpu.take_status_dirty();
+        let encoder = state.recorder.encoder(gpu);
+        if let Some(buffer) = buffer.filter(|_| size > 0) {
+            encoder.copy_buffer_to_buffer(&buffer.raw, first as u64, &staging, 0, size);
+        }
+        if with_status {
+            encoder.copy_buffer_to_buffer(&gpu.status().raw, 0, &staging, size, STATUS_BYTES);
+            encoder.clear_buffer(&gpu.status().raw, 0, None);
+        }
+        let submission = state.recorder.submit(gpu);
+        drop(state);
         gpu.counters.readbacks.fetch_add(1, Ordering::Relaxed);
         let mapped = Arc::new(Mutex::new(Mapped::default()));
         let callback = mapped.clone();
@@ -124,7 +133,7 @@ impl<'a> Readback<'a> {
                 waker.wake();
             }
         });
-        let status_at = status.map(|_| size as usize);
+        let status_at = with_status.then_some(size as usize);
         Ok(Readback { gpu, staging, submission, skip: offset - first, len, status_at, mapped })
     }
 }
@@ -153,7 +162,7 @@ impl Future for Readback<'_> {
         Poll::Ready(match (self.gpu.failure.check(), range) {
             (Ok(()), Ok((bytes, status))) => status.map_or(Ok(()), |words| self.gpu.judge(words)).map(|()| bytes),
             (Err(error), _) => Err(error),
-            (Ok(()), Err(reason)) => Err(crate::error::Error::Lost { device: self.gpu.name, reason }),
+            (Ok(()), Err(reason)) => Err(Error::Lost { device: self.gpu.name, reason }),
         })
     }
 }

@@ -3,9 +3,9 @@
 mod support;
 
 use flambeau_cpu::CPU;
-use flambeau_tensor::backend::{Epilogue, ReduceOp};
+use flambeau_tensor::backend::{Epilogue, PointwiseList, ReduceOp};
 use flambeau_tensor::pointwise::{IDENTITY, Pointwise};
-use flambeau_tensor::{Array, Backend, DType, Device, Scalar};
+use flambeau_tensor::{Array, Backend, DType, Device, Scalar, ops};
 use flambeau_wgpu::WGPU;
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use support::*;
@@ -140,6 +140,49 @@ fn missing_devices_are_told_in_words() {
     assert!(error.starts_with("no GPU adapter for wgpu:99. Found: "), "{error}");
     assert!(flambeau_wgpu::is_available() && flambeau_wgpu::device_count() >= 1);
     assert!(!flambeau_wgpu::device_name(GPU).unwrap().is_empty());
+}
+
+/// Lists that meet in memory run one after the other, and an input that overlaps its output otherwise is copied first.
+#[test]
+fn lists_that_overlap_take_turns() {
+    let _turn = turn();
+    let program = Pointwise::new(|b| b.input(0) + b.input(1));
+    let base = Pair::new(from_f64(&(0..64).map(f64::from).collect::<Vec<_>>(), &[8, 8], DType::F32));
+    let run = |base: &Array| {
+        let (first, second) = (base.narrow(0, 0, 6).unwrap(), base.narrow(0, 2, 6).unwrap());
+        let list = |x: &Array, y: &Array| PointwiseList {
+            inputs: [x.clone(), y.clone()].into_iter().collect(),
+            outs: [x.clone()].into_iter().collect(),
+        };
+        let transposed = base.permute(&[1, 0]).unwrap();
+        let lists = [list(&first, &second), list(&second, &first), list(base, &transposed)];
+        ops::pointwise_lists(&program, &lists, &[]).unwrap();
+    };
+    run(&base.cpu);
+    run(&base.gpu);
+    base.agree(0.0);
+}
+
+/// Parameters of sixteen lists of five arrays are more than one launch binds.
+#[test]
+fn many_lists_of_many_arrays() {
+    let _turn = turn();
+    let draw = &mut Draw::new(21);
+    let program = Pointwise::with_outputs(|b| (0..5).map(|i| b.input(i) + b.input((i + 1) % 5)).collect());
+    let arrays: Vec<Vec<Pair>> = (0..16).map(|_| (0..5).map(|_| dense(draw, &[7], DType::F32)).collect()).collect();
+    let run = |pick: fn(&Pair) -> &Array| {
+        let lists: Vec<PointwiseList> = arrays
+            .iter()
+            .map(|list| PointwiseList {
+                inputs: list.iter().map(|p| pick(p).clone()).collect(),
+                outs: list.iter().map(|p| pick(p).clone()).collect(),
+            })
+            .collect();
+        ops::pointwise_lists(&program, &lists, &[]).unwrap();
+    };
+    run(|p| &p.cpu);
+    run(|p| &p.gpu);
+    arrays.iter().flatten().for_each(|p| p.agree(1e-6));
 }
 
 #[test]

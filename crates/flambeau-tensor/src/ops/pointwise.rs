@@ -129,42 +129,64 @@ pub fn pointwise_into(program: &Pointwise, inputs: &[&Array], scalars: &[Scalar]
     outs[0].backend().pointwise(program, compute, &inputs, scalars, outs)
 }
 
-/// Runs a program once for each list of arrays, all of a list in one shape: in one launch where the device can.
+/// Runs a program once for each list of arrays, all of a list in one shape: in one launch where the device can. An output
+/// may be the very view of an input of its list; inputs that overlap it otherwise are copied first.
 ///
 /// # Errors
 /// When a list's arrays differ in shape or device, or an output cannot hold the result's dtype.
 pub fn pointwise_lists(program: &Pointwise, lists: &[PointwiseList], scalars: &[Scalar]) -> Result<()> {
     let mut rest = lists;
     while let Some(first) = rest.first() {
-        let refs =
-            |list: &PointwiseList| list.inputs.iter().chain(&list.outs).cloned().collect::<SmallVec<[Array; 8]>>();
-        let settle = |list: &PointwiseList| {
-            let inputs: SmallVec<[&Array; 4]> = list.inputs.iter().collect();
-            (list.outs[0].device(), program.dtypes(common_dtype(program, &inputs, scalars)))
+        let (compute, result) = settle(program, first, scalars);
+        let like_first = |list: &&PointwiseList| {
+            list.outs[0].device() == first.outs[0].device() && settle(program, list, scalars) == (compute, result)
         };
-        let (device, (compute, result)) = settle(first);
-        let same = rest.iter().take_while(|list| settle(list) == (device, (compute, result))).count();
-        for list in &rest[..same] {
-            let all = refs(list);
-            same_device(&all.iter().collect::<SmallVec<[&Array; 8]>>())?;
-            let shape = list.outs[0].shape();
-            if let Some(other) = all.iter().find(|a| a.shape() != shape) {
-                return Err(Error::runtime(format!("a list has arrays of shapes {shape:?} and {:?}", other.shape())));
+        let mut batch: Vec<PointwiseList> = Vec::new();
+        for list in rest.iter().take_while(like_first) {
+            // Lists of one call run side by side: none may write what another uses.
+            if batch.iter().any(|other| writes_into(other, list) || writes_into(list, other)) {
+                break;
             }
-            for out in &list.outs {
-                if !can_cast(result, out.dtype()) {
-                    return Err(Error::ResultCast { from: result, to: out.dtype() });
-                }
-                check_writable(out)?;
-            }
+            batch.push(prepared(list, result)?);
         }
-        let lists: Vec<PointwiseList> = rest[..same].iter().filter(|l| l.outs[0].numel() > 0).cloned().collect();
-        if let Some(list) = lists.first() {
-            list.outs[0].backend().pointwise_lists(program, compute, &lists, scalars)?;
+        rest = &rest[batch.len()..];
+        batch.retain(|list| list.outs[0].numel() > 0);
+        if let Some(list) = batch.first() {
+            list.outs[0].backend().pointwise_lists(program, compute, &batch, scalars)?;
         }
-        rest = &rest[same..];
     }
     Ok(())
+}
+
+/// Whether an output of one list shares memory with an array of another.
+fn writes_into(list: &PointwiseList, other: &PointwiseList) -> bool {
+    let meet = |a: &Array, b: &Array| a.storage().ptr_eq(b.storage()) && a.may_overlap(b);
+    list.outs.iter().any(|out| other.inputs.iter().chain(&other.outs).any(|a| meet(out, a)))
+}
+
+/// The dtype to compute a list in, and that of its results.
+fn settle(program: &Pointwise, list: &PointwiseList, scalars: &[Scalar]) -> (DType, DType) {
+    let inputs: SmallVec<[&Array; 4]> = list.inputs.iter().collect();
+    program.dtypes(common_dtype(program, &inputs, scalars))
+}
+
+/// A list after its checks, with copies of the inputs that overlap an output.
+fn prepared(list: &PointwiseList, result: DType) -> Result<PointwiseList> {
+    let all: SmallVec<[&Array; 8]> = list.inputs.iter().chain(&list.outs).collect();
+    same_device(&all)?;
+    let shape = list.outs[0].shape();
+    if let Some(other) = all.iter().find(|a| a.shape() != shape) {
+        return Err(Error::runtime(format!("a list has arrays of shapes {shape:?} and {:?}", other.shape())));
+    }
+    for out in &list.outs {
+        if !can_cast(result, out.dtype()) {
+            return Err(Error::ResultCast { from: result, to: out.dtype() });
+        }
+        check_writable(out)?;
+    }
+    let overlaps = |input: &Array| list.outs.iter().any(|out| out.may_overlap(input) && !out.same_view(input));
+    let input = |a: &Array| if overlaps(a) { a.copy() } else { Ok(a.clone()) };
+    Ok(PointwiseList { inputs: list.inputs.iter().map(input).collect::<Result<_>>()?, outs: list.outs.clone() })
 }
 
 fn check_writable(out: &Array) -> Result<()> {
