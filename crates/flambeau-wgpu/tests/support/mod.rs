@@ -61,7 +61,7 @@ fn count_at_exit() {
     extern "C" fn print() {
         let pipelines = flambeau_wgpu::counters(GPU).map_or(0, |c| c.pipelines);
         println!("count: {} results of the GPU compared with the CPU's", COMPARISONS.load(Ordering::Relaxed));
-        println!("count: {pipelines} GPU pipelines");
+        println!("count: {pipelines} pipelines made by GPU tests");
     }
     static ONCE: Once = Once::new();
     // SAFETY: the function may run at exit: it reads counters and prints.
