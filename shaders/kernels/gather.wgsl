@@ -34,9 +34,7 @@ fn main(
     let named = index[p.index_offset + select(i, row % p.m, SELECT == 1u)];
     let k = position_of(named, p.n, SELECT == 1u);
     if (k == p.n) {
-        atomicMax(&status[0], 1u);
-        atomicStore(&status[1], named.x);
-        atomicStore(&status[2], p.n);
+        report_index(1u, named, p.n);
         return;
     }
     y[p.y_offset + i] = x[p.x_offset + ((row / p.m) * p.n + k) * p.inner + i % p.inner];

@@ -67,9 +67,7 @@ fn main(
                 }
                 weight_sum += w;
             } else {
-                atomicMax(&status[0], 2u);
-                atomicStore(&status[1], target_words.x);
-                atomicStore(&status[2], p.classes);
+                report_index(2u, target_words, p.classes);
             }
         }
         if (SUMMED == 1u) {

@@ -40,6 +40,14 @@ fn position_of(w: vec2<u32>, n: u32, wrap: bool) -> u32 {
     return n;
 }
 
+// Notes in the kernel's binding `status` that an int64 index lies outside a dimension of length n, for the host's next wait.
+// Codes: 1 an index, 2 a target.
+fn report_index(code: u32, named: vec2<u32>, n: u32) {
+    atomicMax(&status[0], code);
+    atomicStore(&status[1], named.x);
+    atomicStore(&status[2], n);
+}
+
 // An element number as an int64.
 fn index_words(i: u32) -> vec2<u32> {
     return vec2<u32>(i, 0u);

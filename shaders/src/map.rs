@@ -60,8 +60,6 @@ pub enum Frame {
 pub struct Map {
     /// The program.
     pub structure: &'static Structure,
-    /// How many runtime scalars it takes.
-    pub scalars: u8,
     /// The dtype that it computes in.
     pub compute: DType,
     /// The arrays that it reads.
@@ -190,7 +188,8 @@ impl Map {
                 }
             }
         }
-        for k in 0..self.scalars {
+        let scalar = |node: &Node| if let Node::Scalar(k) = node { Some(k + 1) } else { None };
+        for k in 0..self.structure.nodes.iter().filter_map(scalar).max().unwrap_or(0) {
             names.push(format!("scalar{k}_low"));
             if scalar_words(self.compute) == 2 {
                 names.push(format!("scalar{k}_high"));

@@ -235,7 +235,6 @@ fn mapped(program: &Pointwise, compute: DType, dtypes: [DType; 3], frame: Frame)
         |i: usize| Operand { dtype: dtypes[i], walk: if frame_is_wide(&frame) { Walk::Dense } else { walks[i] } };
     Map {
         structure: program.structure(),
-        scalars: program.num_scalars() as u8,
         compute,
         inputs: (0..program.num_inputs()).map(operand).collect(),
         outputs: SmallVec::from_iter([operand(2)]),

@@ -5,7 +5,7 @@
 use flambeau_tensor::backend::{NormBackward, NormLayout, Normalized, ReduceOp};
 use flambeau_tensor::ops::{NormFormulas, ReduceArgs, WeightPlace, pointwise, reduce};
 use flambeau_tensor::pointwise::Pointwise;
-use flambeau_tensor::{Array, DType, Result, Scalar};
+use flambeau_tensor::{Array, Result, Scalar};
 use smallvec::SmallVec;
 use std::sync::LazyLock;
 
@@ -15,7 +15,7 @@ static DIVIDE: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input
 pub fn normalize(x: &Array, weight: Option<&Array>, bias: Option<&Array>, layout: &NormLayout) -> Result<Normalized> {
     let formulas = NormFormulas::get();
     // Statistics of halves are f32, as in PyTorch.
-    let wide = if matches!(x.dtype(), DType::F16 | DType::BF16) { DType::F32 } else { x.dtype() };
+    let wide = x.dtype().compute();
     let over = |map| ReduceArgs { op: ReduceOp::Sum, map, dims: &layout.dims, keepdim: true, dtype: Some(wide) };
     let scalars = [layout.count().into(), Scalar::Float(layout.eps)];
     let mean = pointwise(&DIVIDE, &[&reduce(over(None), &[x], &[])?], &scalars[..1])?;

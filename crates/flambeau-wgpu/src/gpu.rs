@@ -392,7 +392,6 @@ mod tests {
         let operand = Operand { dtype: DType::F32, walk: Walk::Dense };
         let map = Map {
             structure: IDENTITY.structure(),
-            scalars: 0,
             compute: DType::F32,
             inputs: SmallVec::from_iter([operand]),
             outputs: SmallVec::from_iter([operand]),

@@ -135,10 +135,7 @@ impl Product<'_> {
         let tiles = self.tiles_of(tile);
         let chunk = self.k.div_ceil(splits).next_multiple_of(tile.k).max(tile.k);
         let splits = self.k.div_ceil(chunk).max(1);
-        let acc = match dtype {
-            DType::F16 | DType::BF16 => DType::F32,
-            dtype => dtype,
-        };
+        let acc = dtype.compute();
         let (device, backend) = (self.out.device(), self.out.backend());
         let scratch = match splits {
             1 => None,

@@ -3,10 +3,11 @@
 use crate::gpu::{Arg, Gpu};
 use crate::lines::Place;
 use flambeau_shaders::Kernel;
+use flambeau_shaders::map::number_words;
 use flambeau_tensor::backend::{NormBackward, NormLayout, Normalized, ReduceOp};
 use flambeau_tensor::dims::Dims;
 use flambeau_tensor::ops::{ReduceArgs, reduce};
-use flambeau_tensor::{Array, DType, Result};
+use flambeau_tensor::{Array, Result};
 
 /// Elements of a parameter's gradient that one workgroup sums at least, where there are too few parameters to fill a GPU.
 const PART: usize = 512;
@@ -95,17 +96,9 @@ pub fn normalize(x: &Array, weight: Option<&Array>, bias: Option<&Array>, layout
         Arg::Out(&inverse_std),
     ];
     let offsets = [x.offset(), w.offset(), b.offset()].map(|n| n as u32);
-    let params = [&groups.words()[..], &number(wide, layout.eps), &offsets].concat();
+    let params = [&groups.words()[..], &number_words(wide, layout.eps.into()), &offsets].concat();
     Gpu::of(&x)?.dispatch(&place.of(kernel), &args, &params, place.groups(groups.means))?;
     Ok(Normalized { out, mean, deviation, inverse_std })
-}
-
-/// The two words of a number for kernels that compute in `dtype`.
-fn number(dtype: DType, x: f64) -> [u32; 2] {
-    match dtype {
-        DType::F64 => [x.to_bits() as u32, (x.to_bits() >> 32) as u32],
-        _ => [(x as f32).to_bits(), 0],
-    }
 }
 
 /// See [`flambeau_tensor::Backend::normalize_backward`].

@@ -15,7 +15,7 @@ use smallvec::SmallVec;
 pub(crate) type Words = SmallVec<[u32; 32]>;
 
 /// Threads per workgroup of `pointwise.wgsl`.
-const THREADS: u64 = 256;
+pub(crate) const THREADS: u64 = 256;
 /// From so many elements on, a thread computes several.
 const MANY: u64 = 1 << 20;
 
@@ -58,7 +58,6 @@ pub(crate) fn pointwise(
     let lanes = if wide { 4 } else { 1 };
     let map = Map {
         structure: program.structure(),
-        scalars: program.num_scalars() as u8,
         compute,
         inputs: walks[..inputs.len()].into(),
         outputs: walks[inputs.len()..].into(),

@@ -1,7 +1,8 @@
 //! One program over many lists of arrays: an optimizer's step in one launch.
 
 use crate::gpu::{Arg, Gpu};
-use crate::pointwise::{Words, check, count, pointwise, push_scalars};
+use crate::pointwise::{THREADS, Words, check, count, pointwise, push_scalars};
+use crate::recorder::UNIFORM_BYTES;
 use flambeau_shaders::Kernel;
 use flambeau_shaders::map::{Frame, Map, Operand, Walk};
 use flambeau_tensor::backend::PointwiseList;
@@ -9,14 +10,12 @@ use flambeau_tensor::pointwise::Pointwise;
 use flambeau_tensor::{Array, DType, Result, Scalar};
 use smallvec::SmallVec;
 
-/// Threads per workgroup of `pointwise.wgsl`.
-const THREADS: u64 = 256;
 /// Lists of one launch, at most: each is written out in the kernel's text.
 const MAX_LISTS: usize = 16;
 /// From so many elements on a list gets a launch of its own, with wide loads: there the launch costs nothing.
 const LARGE: usize = 1 << 20;
-/// Words of parameters that the uniform buffer holds.
-const MAX_WORDS: usize = 256;
+/// Words of parameters that a launch may have.
+const MAX_WORDS: usize = UNIFORM_BYTES as usize / 4;
 
 /// What launches have in common that can be merged.
 #[derive(PartialEq)]
@@ -109,7 +108,6 @@ fn launch(
     push_scalars(&mut words, program, compute, scalars);
     let map = Map {
         structure: program.structure(),
-        scalars: program.num_scalars() as u8,
         compute,
         inputs: kind.inputs.iter().map(dense).collect(),
         outputs: kind.outs.iter().map(dense).collect(),

@@ -2,6 +2,7 @@
 
 use crate::gpu::{Arg, Gpu};
 use flambeau_shaders::Kernel;
+use flambeau_shaders::map::number_words;
 use flambeau_tensor::backend::Distribution;
 use flambeau_tensor::random::{
     Generator, RandomElement, RandomError, RandomFloat, bernoulli_, exponential_, full_range, integer_bounds, normal_,
@@ -100,7 +101,7 @@ impl Draw {
             Draw::Float(kind, numbers) => {
                 let pairs: u32 = if dtype == DType::F64 { 1 } else { 2 };
                 let kernel = Kernel::new("random/float", dtype).with("KIND", kind).with("PAIRS", pairs);
-                (kernel, 2 * u64::from(pairs), numbers.map(|x| number_bits(x, dtype)))
+                (kernel, 2 * u64::from(pairs), numbers.map(|x| number_words(dtype, x.into())))
             }
             Draw::Integer { bernoulli, start, range } => {
                 let wide = !bernoulli && range > WIDE_RANGE;
@@ -109,19 +110,19 @@ impl Draw {
                 y_offset *= words;
                 let kernel = Kernel::new("random/integer", stored).with("BERNOULLI", bernoulli);
                 let kernel = kernel.with("WIDE", wide).with("WORDS", words as u32);
-                (kernel, if wide { 2 } else { 4 }, [start as u64, range])
+                (kernel, if wide { 2 } else { 4 }, [start as u64, range].map(words_of))
             }
         };
         let blocks = n.div_ceil(per_block);
         let (seed, offset) = generator.philox(blocks);
-        let [seed, offset, a, b] = [seed, offset, a, b].map(|x| [x as u32, (x >> 32) as u32]);
+        let [seed, offset] = [seed, offset].map(words_of);
         let params = [n as u32, seed[0], seed[1], offset[0], offset[1], y_offset as u32, a[0], a[1], b[0], b[1]];
         Gpu::of(out)?.dispatch(&kernel, &[Arg::Out(out)], &params, blocks.div_ceil(THREADS))?;
         Ok(())
     }
 }
 
-/// The bits of a number in the type that `dtype` is computed in.
-fn number_bits(x: f64, dtype: DType) -> u64 {
-    if dtype == DType::F64 { x.to_bits() } else { u64::from((x as f32).to_bits()) }
+/// The two words of a 64-bit integer, low first.
+fn words_of(x: u64) -> [u32; 2] {
+    [x as u32, (x >> 32) as u32]
 }

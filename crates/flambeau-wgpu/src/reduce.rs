@@ -65,10 +65,7 @@ pub(crate) fn reduce(
     let along = order.last().is_some_and(|d| dims.contains(d));
     let shape = share(results, length, along);
     // Bools and small integers combine in words; halves in f32.
-    let acc = match out.dtype() {
-        DType::F16 | DType::BF16 => DType::F32,
-        dtype => dtype,
-    };
+    let acc = out.dtype().compute();
     let scratch = match shape.splits {
         1 => None,
         splits => {
@@ -80,7 +77,6 @@ pub(crate) fn reduce(
     let strided = |a: &&Array| Operand { dtype: a.dtype(), walk: Walk::Strided };
     let map = Map {
         structure: program.structure(),
-        scalars: program.num_scalars() as u8,
         compute,
         inputs: inputs.iter().map(strided).collect(),
         outputs: SmallVec::from_iter([strided(&target)]),

@@ -43,9 +43,7 @@ fn main(
     if (i < p.outputs) {
         let named = indices[p.indices_offset + i];
         if (position_of(named, inputs, false) == inputs) {
-            atomicMax(&status[0], 1u);
-            atomicStore(&status[1], named.x);
-            atomicStore(&status[2], inputs);
+            report_index(1u, named, inputs);
         }
     }
     if (i >= p.n) {

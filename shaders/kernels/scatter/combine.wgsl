@@ -50,9 +50,7 @@ fn main(
             let place = p.y_offset + y_start + k * p.inner;
             y[place] = store(combine(load(y[place]), load(x[p.x_offset + entry])));
         } else {
-            atomicMax(&status[0], 1u);
-            atomicStore(&status[1], named.x);
-            atomicStore(&status[2], p.n);
+            report_index(1u, named, p.n);
         }
     }
 }

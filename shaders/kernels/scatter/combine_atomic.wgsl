@@ -43,9 +43,7 @@ fn main(
     let named = index[p.index_offset + entry];
     let k = position_of(named, p.n, false);
     if (k == p.n) {
-        atomicMax(&status[0], 1u);
-        atomicStore(&status[1], named.x);
-        atomicStore(&status[2], p.n);
+        report_index(1u, named, p.n);
         return;
     }
     let place = p.y_offset + (entry / (p.m * p.inner) * p.n + k) * p.inner + entry % p.inner;

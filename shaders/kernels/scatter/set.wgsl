@@ -38,9 +38,7 @@ fn main(
         if (k < p.n) {
             y[p.y_offset + y_start + k * p.inner] = x[p.x_offset + entry];
         } else {
-            atomicMax(&status[0], 1u);
-            atomicStore(&status[1], named.x);
-            atomicStore(&status[2], p.n);
+            report_index(1u, named, p.n);
         }
     }
 }

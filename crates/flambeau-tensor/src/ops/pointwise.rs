@@ -103,12 +103,7 @@ pub fn pointwise_into(program: &Pointwise, inputs: &[&Array], scalars: &[Scalar]
     same_device(&all)?;
     let (compute, result) = program.dtypes(common_dtype(program, inputs, scalars));
     let shape = outs[0].shape();
-    for out in outs {
-        if !can_cast(result, out.dtype()) {
-            return Err(Error::ResultCast { from: result, to: out.dtype() });
-        }
-        check_writable(out)?;
-    }
+    outs.iter().try_for_each(|out| check_target(result, out))?;
     let common = common_shape(&all[..inputs.len()])?;
     if common.as_slice() != shape && broadcast_shapes(&common, shape)?.as_slice() != shape {
         return Err(Error::runtime(format!(
@@ -121,7 +116,7 @@ pub fn pointwise_into(program: &Pointwise, inputs: &[&Array], scalars: &[Scalar]
     }
     let mut inputs = expand_all(inputs, shape)?;
     for input in &mut inputs {
-        if outs.iter().any(|out| out.may_overlap(input) && !out.same_view(input)) {
+        if outs.iter().any(|out| collide(input, out)) {
             *input = input.copy()?;
         }
     }
@@ -178,15 +173,22 @@ fn prepared(list: &PointwiseList, result: DType) -> Result<PointwiseList> {
     if let Some(other) = all.iter().find(|a| a.shape() != shape) {
         return Err(Error::runtime(format!("a list has arrays of shapes {shape:?} and {:?}", other.shape())));
     }
-    for out in &list.outs {
-        if !can_cast(result, out.dtype()) {
-            return Err(Error::ResultCast { from: result, to: out.dtype() });
-        }
-        check_writable(out)?;
-    }
-    let overlaps = |input: &Array| list.outs.iter().any(|out| out.may_overlap(input) && !out.same_view(input));
-    let input = |a: &Array| if overlaps(a) { a.copy() } else { Ok(a.clone()) };
+    list.outs.iter().try_for_each(|out| check_target(result, out))?;
+    let input = |a: &Array| if list.outs.iter().any(|out| collide(a, out)) { a.copy() } else { Ok(a.clone()) };
     Ok(PointwiseList { inputs: list.inputs.iter().map(input).collect::<Result<_>>()?, outs: list.outs.clone() })
+}
+
+/// Whether an input shares memory with an output, but not as the very same view.
+fn collide(input: &Array, out: &Array) -> bool {
+    out.may_overlap(input) && !out.same_view(input)
+}
+
+/// Checks that a result of some dtype can be written to `out`.
+fn check_target(result: DType, out: &Array) -> Result<()> {
+    if !can_cast(result, out.dtype()) {
+        return Err(Error::ResultCast { from: result, to: out.dtype() });
+    }
+    check_writable(out)
 }
 
 fn check_writable(out: &Array) -> Result<()> {
