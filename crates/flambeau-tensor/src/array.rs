@@ -1,5 +1,6 @@
 //! A strided view of a storage.
 
+use crate::calls::{Checked, CopyTo};
 use crate::dims::{Dims, contiguous_strides, is_contiguous, numel};
 use crate::{Backend, DType, Device, Element, Error, Result, Scalar, Storage, dims};
 
@@ -264,7 +265,7 @@ impl Array {
     /// A row-major copy.
     pub fn copy(&self) -> Result<Array> {
         let out = Array::empty(self.backend(), self.device(), &self.shape, self.dtype)?;
-        self.backend().copy(self, &out)?;
+        self.backend().copy(&Checked::established(CopyTo { src: self, out: &out }))?;
         Ok(out)
     }
 
@@ -275,7 +276,7 @@ impl Array {
         }
         let strides = crate::ops::preserved_strides(self);
         let out = Array::empty_strided(self.backend(), self.device(), &self.shape, &strides, dtype)?;
-        self.backend().copy(self, &out)?;
+        self.backend().copy(&Checked::established(CopyTo { src: self, out: &out }))?;
         Ok(out)
     }
 }
