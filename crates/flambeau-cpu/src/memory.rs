@@ -2,7 +2,7 @@
 
 use crate::alloc;
 use flambeau_tensor::access::Access;
-use flambeau_tensor::{Array, Backend, Device, Error, HostBlock, INLINE_BYTES, Result, Storage};
+use flambeau_tensor::{Array, Backend, Device, Error, HostBlock, Result, Storage};
 
 /// A block of `nbytes` initialised bytes from the caching allocator.
 fn block(nbytes: usize) -> Result<HostBlock> {
@@ -13,10 +13,10 @@ fn block(nbytes: usize) -> Result<HostBlock> {
 
 /// Fresh memory: inside the storage itself where it is small.
 pub fn allocate(backend: &'static dyn Backend, nbytes: usize) -> Result<Storage> {
-    if nbytes <= INLINE_BYTES {
-        return Ok(Storage::inline(backend, nbytes));
+    match Storage::inline(backend, nbytes) {
+        Some(storage) => Ok(storage),
+        None => Ok(Storage::host(backend, block(nbytes)?)),
     }
-    Ok(Storage::host(backend, block(nbytes)?))
 }
 
 /// Replaces a storage's memory by a larger one with the same bytes at its front and zeros behind them.
