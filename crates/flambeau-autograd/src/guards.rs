@@ -2,7 +2,7 @@
 
 use crate::{Error, Result, Tensor};
 use flambeau_tensor::access::Guard;
-use flambeau_tensor::{Array, Element};
+use flambeau_tensor::{Array, DType, Element};
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 use std::panic::Location;
@@ -48,11 +48,30 @@ fn check<T: Element>(tensor: &Tensor) -> Result<Array> {
     Ok(array)
 }
 
+/// The bytes of an array of truth values that [`check`] has seen, for as long as its guard is held.
+fn bytes<'a>(array: &'a Array, _guard: &'a Guard) -> &'a [u8] {
+    // SAFETY: the array is dense in host memory, which it keeps alive; the guard keeps writers out.
+    unsafe { std::slice::from_raw_parts(array.host_ptr(), array.numel()) }
+}
+
+/// Makes 0 and 1 of an array's bytes; `_guard` is one for writing.
+fn normalize(array: &Array, _guard: &mut Guard) {
+    // SAFETY: as in `bytes`; the guard keeps everybody else out.
+    let bytes = unsafe { std::slice::from_raw_parts_mut(array.host_ptr(), array.numel()) };
+    bytes.iter_mut().for_each(|b| *b = u8::from(*b != 0));
+}
+
 /// The elements of a contiguous tensor in host memory.
 #[track_caller]
 pub(crate) fn slice<T: Element>(tensor: &Tensor) -> Result<SliceGuard<'_, T>> {
     let array = check::<T>(tensor)?;
-    let guard = Guard::acquire(array.storage(), false)?;
+    let mut guard = Guard::acquire(array.storage(), false)?;
+    while T::DTYPE == DType::Bool && bytes(&array, &guard).iter().any(|&b| b > 1) {
+        // Memory that nobody has written to as truth values may hold other bytes; they count as true.
+        drop(guard);
+        normalize(&array, &mut Guard::acquire(array.storage(), true)?);
+        guard = Guard::acquire(array.storage(), false)?;
+    }
     Ok(SliceGuard { array, _guard: guard, _element: PhantomData })
 }
 
@@ -61,7 +80,10 @@ pub(crate) fn slice<T: Element>(tensor: &Tensor) -> Result<SliceGuard<'_, T>> {
 pub(crate) fn slice_mut<T: Element>(tensor: &Tensor) -> Result<SliceGuardMut<'_, T>> {
     crate::views::check_in_place(tensor)?;
     let array = check::<T>(tensor)?;
-    let guard = Guard::acquire(array.storage(), true)?;
+    let mut guard = Guard::acquire(array.storage(), true)?;
+    if T::DTYPE == DType::Bool {
+        normalize(&array, &mut guard);
+    }
     array.storage().bump_version(Location::caller());
     Ok(SliceGuardMut { array, _guard: guard, _element: PhantomData })
 }

@@ -4,13 +4,14 @@ use crate::{
     arg_reduce, copy, gather, matmul, memory, nll, normalize, pointwise, random, reduce, resample, scan, scatter,
     softmax, sort, windows,
 };
-use flambeau_tensor::backend::{
-    AvgPoolDivisor, ClassTargets, ConvGeometry, Distribution, Epilogue, Extremum, NormBackward, NormLayout, Normalized,
-    PointwiseList, PoolGeometry, ReduceOp, ResampleMode, ScanOp, ScatterOp,
+use flambeau_tensor::backend::Normalized;
+use flambeau_tensor::calls::{
+    AdaptiveAvgPool, AdaptiveAvgPoolBackward, ArgReduce, AvgPool, AvgPoolBackward, Call, Checked, Conv, ConvInputGrad,
+    ConvWeightGrad, CopyTo, Gather, IndexSelect, Map, MapLists, Matmul, MaxPool, MaxPoolBackward, Nll, NllBackward,
+    Nonzero, Normalize, NormalizeBackward, Random, Reduce, Resample, ResampleBackward, Scan, Scatter, Softmax,
+    SoftmaxBackward, Sort, check_transfer,
 };
-use flambeau_tensor::pointwise::Pointwise;
-use flambeau_tensor::random::Generator;
-use flambeau_tensor::{Array, Backend, DType, Device, Error, Result, Scalar, Storage};
+use flambeau_tensor::{Array, Backend, DType, Device, Error, Result, Storage};
 use smallvec::SmallVec;
 use std::cell::Cell;
 
@@ -30,12 +31,27 @@ pub fn kernels_run() -> u64 {
     KERNELS.get()
 }
 
-fn count_kernel() {
-    KERNELS.set(KERNELS.get() + 1);
+#[inline]
+fn expect_cpu(device: Device) -> Result<()> {
+    #[cold]
+    fn refuse(device: Device) -> Result<()> {
+        Err(Error::Device(format!("the CPU backend has no device {device}")))
+    }
+    if device.is_cpu() { Ok(()) } else { refuse(device) }
 }
 
-fn expect_cpu(device: Device) -> Result<()> {
-    if device.is_cpu() { Ok(()) } else { Err(Error::Device(format!("the CPU backend has no device {device}"))) }
+/// Runs a kernel on a call whose arrays lie in host memory.
+#[inline]
+fn run<C: Call>(call: &Checked<C>, kernel: impl FnOnce(&C) -> Result<C::Output>) -> Result<C::Output> {
+    expect_cpu(call.device())?;
+    KERNELS.set(KERNELS.get() + 1);
+    kernel(call)
+}
+
+/// As [`run`], unless there is nothing to compute.
+#[inline]
+fn run_unless_empty<C: Call<Output = ()>>(call: &Checked<C>, kernel: impl FnOnce(&C) -> Result<()>) -> Result<()> {
+    run(call, |c| if c.is_empty() { Ok(()) } else { kernel(c) })
 }
 
 impl Backend for CpuBackend {
@@ -49,14 +65,19 @@ impl Backend for CpuBackend {
     }
 
     fn grow(&'static self, storage: &Storage, nbytes: usize) -> Result<()> {
+        expect_cpu(storage.device_name())?;
         memory::grow(storage, nbytes)
     }
 
     fn upload(&self, bytes: &[u8], out: &Array) -> Result<()> {
+        expect_cpu(out.device())?;
+        check_transfer(out, bytes.len())?;
         memory::upload(bytes, out)
     }
 
     fn download(&self, src: &Array, bytes: &mut [u8]) -> Result<()> {
+        expect_cpu(src.device())?;
+        check_transfer(src, bytes.len())?;
         memory::download(src, bytes)
     }
 
@@ -65,213 +86,133 @@ impl Backend for CpuBackend {
         expect_cpu(device)
     }
 
-    fn copy(&self, src: &Array, out: &Array) -> Result<()> {
-        count_kernel();
-        copy::copy(src, out)
+    fn copy(&self, call: &Checked<CopyTo<'_>>) -> Result<()> {
+        run_unless_empty(call, |c| copy::copy(c.src, c.out))
     }
 
-    fn pointwise(
-        &self,
-        program: &Pointwise,
-        compute: DType,
-        inputs: &[&Array],
-        scalars: &[Scalar],
-        outs: &[&Array],
-    ) -> Result<()> {
-        count_kernel();
-        pointwise::pointwise(program, compute, inputs, scalars, outs)
+    fn pointwise(&self, call: &Checked<Map<'_>>) -> Result<()> {
+        run_unless_empty(call, |c| pointwise::pointwise(c.program, c.compute, c.inputs, c.scalars, c.outs))
     }
 
-    fn pointwise_lists(
-        &self,
-        program: &Pointwise,
-        compute: DType,
-        lists: &[PointwiseList],
-        scalars: &[Scalar],
-    ) -> Result<()> {
+    fn pointwise_lists(&self, call: &Checked<MapLists<'_>>) -> Result<()> {
+        expect_cpu(call.device())?;
+        let MapLists { program, compute, lists, scalars } = **call;
         lists.iter().try_for_each(|list| {
+            KERNELS.set(KERNELS.get() + 1);
             let inputs: SmallVec<[&Array; 4]> = list.inputs.iter().collect();
             let outs: SmallVec<[&Array; 4]> = list.outs.iter().collect();
-            self.pointwise(program, compute, &inputs, scalars, &outs)
+            if outs[0].numel() == 0 {
+                return Ok(());
+            }
+            pointwise::pointwise(program, compute, &inputs, scalars, &outs)
         })
     }
 
-    fn reduce(
-        &self,
-        op: ReduceOp,
-        program: &Pointwise,
-        compute: DType,
-        inputs: &[&Array],
-        scalars: &[Scalar],
-        dims: &[usize],
-        out: &Array,
-    ) -> Result<()> {
-        count_kernel();
-        reduce::reduce(op, program, compute, inputs, scalars, dims, out)
+    fn reduce(&self, call: &Checked<Reduce<'_>>) -> Result<()> {
+        run_unless_empty(call, |c| reduce::reduce(c.op, c.program, c.compute, c.inputs, c.scalars, c.dims, c.out))
     }
 
-    fn arg_reduce(
-        &self,
-        which: Extremum,
-        src: &Array,
-        dim: usize,
-        values: Option<&Array>,
-        indices: &Array,
-    ) -> Result<()> {
-        count_kernel();
-        arg_reduce::arg_reduce(which, src, dim, values, indices)
+    fn arg_reduce(&self, call: &Checked<ArgReduce<'_>>) -> Result<()> {
+        run_unless_empty(call, |c| arg_reduce::arg_reduce(c.which, c.src, c.dim, c.values, c.indices))
     }
 
-    fn scan(&self, op: ScanOp, src: &Array, dim: usize, out: &Array) -> Result<()> {
-        count_kernel();
-        scan::scan(op, src, dim, out)
+    fn scan(&self, call: &Checked<Scan<'_>>) -> Result<()> {
+        run_unless_empty(call, |c| scan::scan(c.op, c.src, c.dim, c.out))
     }
 
-    fn sort(&self, first: Extremum, src: &Array, dim: usize, values: &Array, indices: &Array) -> Result<()> {
-        count_kernel();
-        sort::sort(first, src, dim, values, indices)
+    fn sort(&self, call: &Checked<Sort<'_>>) -> Result<()> {
+        run_unless_empty(call, |c| sort::sort(c.first, c.src, c.dim, c.values, c.indices))
     }
 
-    fn matmul(
-        &self,
-        a: &Array,
-        b: &Array,
-        alpha: Scalar,
-        beta: Scalar,
-        epilogue: Epilogue<'_>,
-        out: &Array,
-    ) -> Result<()> {
-        count_kernel();
-        matmul::matmul(a, b, alpha, beta, epilogue, out)
+    fn matmul(&self, call: &Checked<Matmul<'_>>) -> Result<()> {
+        run_unless_empty(call, |c| matmul::matmul(c.a, c.b, c.alpha, c.beta, c.epilogue, c.out))
     }
 
-    fn conv(&self, x: &Array, weight: &Array, bias: Option<&Array>, g: &ConvGeometry, out: &Array) -> Result<()> {
-        count_kernel();
-        windows::conv(x, weight, bias, g, out)
+    fn conv(&self, call: &Checked<Conv<'_>>) -> Result<()> {
+        run_unless_empty(call, |c| windows::conv(c.x, c.weight, c.bias, c.geometry, c.out))
     }
 
-    fn conv_input_grad(&self, grad: &Array, weight: &Array, g: &ConvGeometry, out: &Array) -> Result<()> {
-        count_kernel();
-        windows::conv_input_grad(grad, weight, g, out)
+    fn conv_input_grad(&self, call: &Checked<ConvInputGrad<'_>>) -> Result<()> {
+        run_unless_empty(call, |c| windows::conv_input_grad(c.grad, c.weight, c.geometry, c.out))
     }
 
-    fn conv_weight_grad(&self, x: &Array, grad: &Array, g: &ConvGeometry, out: &Array) -> Result<()> {
-        count_kernel();
-        windows::conv_weight_grad(x, grad, g, out)
+    fn conv_weight_grad(&self, call: &Checked<ConvWeightGrad<'_>>) -> Result<()> {
+        run_unless_empty(call, |c| windows::conv_weight_grad(c.x, c.grad, c.geometry, c.out))
     }
 
-    fn max_pool(&self, src: &Array, g: &PoolGeometry, out: &Array, indices: &Array) -> Result<()> {
-        count_kernel();
-        windows::max_pool(src, g, out, indices)
+    fn max_pool(&self, call: &Checked<MaxPool<'_>>) -> Result<()> {
+        run_unless_empty(call, |c| windows::max_pool(c.src, c.geometry, c.out, c.indices))
     }
 
-    fn max_pool_backward(
-        &self,
-        grad: &Array,
-        indices: &Array,
-        _windows: Option<&PoolGeometry>,
-        out: &Array,
-    ) -> Result<()> {
-        count_kernel();
-        windows::max_pool_backward(grad, indices, out)
+    fn max_pool_backward(&self, call: &Checked<MaxPoolBackward<'_>>) -> Result<()> {
+        run_unless_empty(call, |c| windows::max_pool_backward(c.grad, c.indices, c.out))
     }
 
-    fn avg_pool(&self, src: &Array, g: &PoolGeometry, divisor: AvgPoolDivisor, out: &Array) -> Result<()> {
-        count_kernel();
-        windows::avg_pool(src, g, divisor, out)
+    fn avg_pool(&self, call: &Checked<AvgPool<'_>>) -> Result<()> {
+        run_unless_empty(call, |c| windows::avg_pool(c.src, c.geometry, c.divisor, c.out))
     }
 
-    fn avg_pool_backward(&self, grad: &Array, g: &PoolGeometry, divisor: AvgPoolDivisor, out: &Array) -> Result<()> {
-        count_kernel();
-        windows::avg_pool_backward(grad, g, divisor, out)
+    fn avg_pool_backward(&self, call: &Checked<AvgPoolBackward<'_>>) -> Result<()> {
+        run_unless_empty(call, |c| windows::avg_pool_backward(c.grad, c.geometry, c.divisor, c.out))
     }
 
-    fn adaptive_avg_pool(&self, src: &Array, out: &Array) -> Result<()> {
-        count_kernel();
-        windows::adaptive_avg_pool(src, out)
+    fn adaptive_avg_pool(&self, call: &Checked<AdaptiveAvgPool<'_>>) -> Result<()> {
+        run_unless_empty(call, |c| windows::adaptive_avg_pool(c.src, c.out))
     }
 
-    fn adaptive_avg_pool_backward(&self, grad: &Array, out: &Array) -> Result<()> {
-        count_kernel();
-        windows::adaptive_avg_pool_backward(grad, out)
+    fn adaptive_avg_pool_backward(&self, call: &Checked<AdaptiveAvgPoolBackward<'_>>) -> Result<()> {
+        run_unless_empty(call, |c| windows::adaptive_avg_pool_backward(c.grad, c.out))
     }
 
-    fn resample(&self, mode: ResampleMode, scales: [f64; 3], src: &Array, out: &Array) -> Result<()> {
-        count_kernel();
-        resample::resample(mode, scales, src, out)
+    fn resample(&self, call: &Checked<Resample<'_>>) -> Result<()> {
+        run_unless_empty(call, |c| resample::resample(c.mode, c.scales, c.src, c.out))
     }
 
-    fn resample_backward(&self, mode: ResampleMode, scales: [f64; 3], grad: &Array, out: &Array) -> Result<()> {
-        count_kernel();
-        resample::resample_backward(mode, scales, grad, out)
+    fn resample_backward(&self, call: &Checked<ResampleBackward<'_>>) -> Result<()> {
+        run_unless_empty(call, |c| resample::resample_backward(c.mode, c.scales, c.grad, c.out))
     }
 
-    fn gather(&self, src: &Array, dim: usize, index: &Array, out: &Array) -> Result<()> {
-        count_kernel();
-        gather::gather(src, dim, index, out)
+    fn gather(&self, call: &Checked<Gather<'_>>) -> Result<()> {
+        run_unless_empty(call, |c| gather::gather(c.src, c.dim, c.index, c.out))
     }
 
-    fn scatter(&self, op: ScatterOp, dim: usize, index: &Array, src: &Array, out: &Array) -> Result<()> {
-        count_kernel();
-        scatter::scatter(op, dim, index, src, out)
+    fn scatter(&self, call: &Checked<Scatter<'_>>) -> Result<()> {
+        run_unless_empty(call, |c| scatter::scatter(c.op, c.dim, c.index, c.src, c.out))
     }
 
-    fn index_select(&self, src: &Array, dim: usize, index: &Array, out: &Array) -> Result<()> {
-        count_kernel();
-        gather::index_select(src, dim, index, out)
+    fn index_select(&self, call: &Checked<IndexSelect<'_>>) -> Result<()> {
+        run_unless_empty(call, |c| gather::index_select(c.src, c.dim, c.index, c.out))
     }
 
-    fn nonzero(&self, src: &Array) -> Result<Array> {
-        count_kernel();
-        gather::nonzero(src)
+    fn nonzero(&self, call: &Checked<Nonzero<'_>>) -> Result<Array> {
+        run(call, |c| gather::nonzero(c.src))
     }
 
-    fn softmax(&self, src: &Array, dim: usize, log: bool, out: &Array) -> Result<()> {
-        count_kernel();
-        softmax::softmax(src, dim, log, out)
+    fn softmax(&self, call: &Checked<Softmax<'_>>) -> Result<()> {
+        run_unless_empty(call, |c| softmax::softmax(c.src, c.dim, c.log, c.out))
     }
 
-    fn softmax_backward(&self, grad: &Array, y: &Array, dim: usize, log: bool) -> Result<Array> {
-        count_kernel();
-        nll::softmax_backward(grad, y, dim, log)
+    fn softmax_backward(&self, call: &Checked<SoftmaxBackward<'_>>) -> Result<Array> {
+        run(call, |c| nll::softmax_backward(c.grad, c.y, c.dim, c.log))
     }
 
-    fn nll(&self, x: &Array, dim: usize, targets: &ClassTargets<'_>) -> Result<(Array, Option<Array>)> {
-        count_kernel();
-        nll::nll(x, dim, targets)
+    fn nll(&self, call: &Checked<Nll<'_>>) -> Result<(Array, Option<Array>)> {
+        run(call, |c| nll::nll(c.x, c.dim, c.targets))
     }
 
-    fn nll_backward(
-        &self,
-        grad: &Array,
-        shape: &[usize],
-        log_probabilities: Option<&Array>,
-        dim: usize,
-        targets: &ClassTargets<'_>,
-        total: Option<&Array>,
-    ) -> Result<Array> {
-        count_kernel();
-        nll::nll_backward(grad, shape, log_probabilities, dim, targets, total)
+    fn nll_backward(&self, call: &Checked<NllBackward<'_>>) -> Result<Array> {
+        run(call, |c| nll::nll_backward(c.grad, c.shape, c.log_probabilities, c.dim, c.targets, c.total))
     }
 
-    fn normalize(
-        &self,
-        x: &Array,
-        weight: Option<&Array>,
-        bias: Option<&Array>,
-        layout: &NormLayout,
-    ) -> Result<Normalized> {
-        count_kernel();
-        normalize::normalize(x, weight, bias, layout)
+    fn normalize(&self, call: &Checked<Normalize<'_>>) -> Result<Normalized> {
+        run(call, |c| normalize::normalize(c.x, c.weight, c.bias, c.layout))
     }
 
-    fn normalize_backward(&self, call: &NormBackward<'_>, needs: [bool; 3]) -> Result<[Option<Array>; 3]> {
-        count_kernel();
-        normalize::normalize_backward(call, needs)
+    fn normalize_backward(&self, call: &Checked<NormalizeBackward<'_>>) -> Result<[Option<Array>; 3]> {
+        run(call, |c| normalize::normalize_backward(&c.args, c.needs))
     }
 
-    fn random(&self, distribution: Distribution, generator: &Generator, out: &Array) -> Result<()> {
-        count_kernel();
-        random::random(distribution, generator, out)
+    fn random(&self, call: &Checked<Random<'_>>) -> Result<()> {
+        run(call, |c| random::random(c.distribution, c.generator, c.out))
     }
 }

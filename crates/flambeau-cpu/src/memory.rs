@@ -2,7 +2,7 @@
 
 use crate::alloc;
 use flambeau_tensor::access::Access;
-use flambeau_tensor::{Array, Backend, Device, Error, HostBlock, INLINE_BYTES, Result, Storage};
+use flambeau_tensor::{Array, Backend, Device, Error, HostBlock, Result, Storage};
 
 /// A block of `nbytes` initialised bytes from the caching allocator.
 fn block(nbytes: usize) -> Result<HostBlock> {
@@ -13,10 +13,10 @@ fn block(nbytes: usize) -> Result<HostBlock> {
 
 /// Fresh memory: inside the storage itself where it is small.
 pub fn allocate(backend: &'static dyn Backend, nbytes: usize) -> Result<Storage> {
-    if nbytes <= INLINE_BYTES {
-        return Ok(Storage::inline(backend, nbytes));
+    match Storage::inline(backend, nbytes) {
+        Some(storage) => Ok(storage),
+        None => Ok(Storage::host(backend, block(nbytes)?)),
     }
-    Ok(Storage::host(backend, block(nbytes)?))
 }
 
 /// Replaces a storage's memory by a larger one with the same bytes at its front and zeros behind them.
@@ -25,27 +25,18 @@ pub fn grow(storage: &Storage, nbytes: usize) -> Result<()> {
     storage.replace_host(block)
 }
 
-/// Writes bytes to a dense array.
+/// Writes bytes to a dense array that has as many.
 pub fn upload(bytes: &[u8], out: &Array) -> Result<()> {
-    check_dense(bytes.len(), out)?;
     let _access = Access::acquire(&[], &[out])?;
-    // SAFETY: `check_dense` made sure that the array's bytes are one block of this length, which is ours under the lock.
+    // SAFETY: the array's bytes are one block of this length in host memory, which is ours under the lock.
     unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), out.host_ptr(), bytes.len()) };
     Ok(())
 }
 
-/// Reads a dense array.
+/// Reads a dense array into as many bytes as it has.
 pub fn download(src: &Array, bytes: &mut [u8]) -> Result<()> {
-    check_dense(bytes.len(), src)?;
     let _access = Access::acquire(&[src], &[])?;
     // SAFETY: as in `upload`.
     unsafe { std::ptr::copy_nonoverlapping(src.host_ptr(), bytes.as_mut_ptr(), bytes.len()) };
     Ok(())
-}
-
-fn check_dense(nbytes: usize, array: &Array) -> Result<()> {
-    if array.is_contiguous() && array.numel() * array.dtype().size() == nbytes {
-        return Ok(());
-    }
-    Err(Error::runtime(format!("{nbytes} bytes for an array of {} elements of {}", array.numel(), array.dtype())))
 }

@@ -73,8 +73,14 @@ impl Call<'_> {
 
     fn fill<T: RandomElement>(&self, fill: impl FnOnce(&mut [T]) -> Result<(), RandomError>) -> Result<()> {
         let _access = Access::acquire(&[], &[self.out])?;
-        // SAFETY: the output is dense, of type `T`, and its access is held.
-        let out = unsafe { std::slice::from_raw_parts_mut(self.out.host_ptr().cast::<T>(), self.out.numel()) };
+        let (ptr, n) = (self.out.host_ptr().cast::<T>(), self.out.numel());
+        // SAFETY: the output is dense, of type `T`, and its access is held. A reused block may hold bytes that are no `bool`.
+        let out = unsafe {
+            if T::DTYPE == DType::Bool {
+                ptr.write_bytes(0, n);
+            }
+            std::slice::from_raw_parts_mut(ptr, n)
+        };
         fill(out).map_err(|e| Error::runtime(e.to_string()))
     }
 }

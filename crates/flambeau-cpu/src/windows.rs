@@ -95,13 +95,14 @@ pub fn conv_weight_grad(x: &Array, grad: &Array, g: &ConvGeometry, out: &Array) 
     with_float!(x.dtype(), "slow_conv2d_cpu", T => run::<T>(&shape, x, grad, out))
 }
 
-/// The pooling from `[planes, d, h, w]` input to output.
+/// The pooling from `[planes, d, h, w]` input to output. Of a window it has what can reach the padded input at all.
 fn pool_shape(input: &Array, output: &Array, g: &PoolGeometry) -> PoolShape {
+    let taps = |d: usize| (plane(input)[d] + 2 * g.padding[d]).div_ceil(g.dilation[d].max(1));
     PoolShape {
         planes: input.shape()[0],
         input: plane(input),
         output: plane(output),
-        kernel: g.kernel,
+        kernel: std::array::from_fn(|d| g.kernel[d].min(taps(d))),
         stride: g.stride,
         padding: g.padding,
         dilation: g.dilation,

@@ -1,10 +1,13 @@
 //! A strided view of a storage.
 
-use crate::dims::{Dims, contiguous_strides, is_contiguous, numel};
+use crate::calls::{Checked, CopyTo};
+use crate::dims::{Dims, is_contiguous, numel};
 use crate::{Backend, DType, Device, Element, Error, Result, Scalar, Storage, dims};
 
 /// A strided view of a [`Storage`]: dtype, shape, strides and offset, the last two in elements. Clones share the memory.
 /// Immutable itself; the memory behind it is not.
+///
+/// Every element lies within the storage, aligned, and their number fits an `isize`.
 #[derive(Clone, Debug)]
 pub struct Array {
     storage: Storage,
@@ -20,48 +23,71 @@ impl Array {
     /// # Errors
     /// When an element would lie outside the storage.
     pub fn from_parts(storage: Storage, dtype: DType, shape: Dims, strides: Dims, offset: usize) -> Result<Self> {
-        let array = Array { storage, dtype, shape, strides, offset };
-        let end = array.end().and_then(|n| n.checked_mul(dtype.size()));
-        match end {
-            Some(bytes) if bytes <= array.storage.nbytes() => Ok(array),
-            _ => Err(Error::runtime(format!(
-                "setStorage: sizes {:?}, strides {:?}, storage offset {}, and itemsize {} requiring a storage size of {} are \
-                 out of bounds for storage of size {}",
-                array.shape,
-                array.strides,
-                offset,
-                dtype.size(),
-                end.unwrap_or(usize::MAX),
-                array.storage.nbytes()
-            ))),
+        if shape.len() != strides.len() {
+            return Err(Error::runtime("mismatch in length of strides and shape"));
         }
+        let array = Array { storage, dtype, shape, strides, offset };
+        let fits = |n: usize| n <= isize::MAX as usize;
+        let end = array.end().and_then(|n| n.checked_mul(dtype.size())).filter(|&n| fits(n));
+        let Some(bytes) = end.filter(|_| array.shape.iter().chain(&array.strides).all(|&n| fits(n)) && fits(offset))
+        else {
+            return Err(too_large(&array.shape, Some(&array.strides)));
+        };
+        dims::numel_of(&array.shape)?;
+        if bytes > array.storage.nbytes() {
+            return Err(Error::runtime(format!(
+                "setStorage: sizes {:?}, strides {:?}, storage offset {offset}, and itemsize {} requiring a storage size of \
+                 {bytes} are out of bounds for storage of size {}",
+                array.shape.as_slice(),
+                array.strides.as_slice(),
+                dtype.size(),
+                array.storage.nbytes()
+            )));
+        }
+        if !array.storage.host_ptr().addr().is_multiple_of(dtype.size()) {
+            return Err(Error::runtime(format!("the storage's memory is not aligned for elements of {dtype}")));
+        }
+        Ok(array)
     }
 
     /// One past the last element's position; zero-size arrays use no memory.
     fn end(&self) -> Option<usize> {
-        if self.shape.contains(&0) {
-            return Some(0);
-        }
-        let mut end = self.offset.checked_add(1)?;
-        for (&n, &s) in self.shape.iter().zip(&self.strides) {
-            end = end.checked_add((n - 1).checked_mul(s)?)?;
-        }
-        Some(end)
+        reach(&self.shape, &self.strides, self.offset)
     }
 
     /// The same memory in another shape, within bounds that the caller has checked.
     pub(crate) fn with_view(&self, shape: Dims, strides: Dims, offset: usize) -> Self {
         let view = Array { storage: self.storage.clone(), dtype: self.dtype, shape, strides, offset };
-        debug_assert!(view.end().is_some_and(|n| n * view.dtype.size() <= view.storage.nbytes()));
+        debug_assert!(
+            view.end().and_then(|n| n.checked_mul(view.dtype.size())).is_some_and(|n| n <= view.storage.nbytes())
+        );
         view
     }
 
     /// Fresh row-major memory; what it holds is unspecified.
+    ///
+    /// # Errors
+    /// When there is no such memory, or its size does not fit a number.
     pub fn empty(backend: &'static dyn Backend, device: Device, shape: &[usize], dtype: DType) -> Result<Self> {
-        Self::empty_strided(backend, device, shape, &contiguous_strides(shape), dtype)
+        let strides = dims::row_major(shape).ok_or_else(|| match dims::numel_of(shape) {
+            Ok(_) => Error::runtime("Stride calculation overflowed"),
+            Err(_) => too_large(shape, None),
+        })?;
+        // The first stride times its length is the number of elements, if no length is zero.
+        let elements = match shape.first() {
+            None => Some(1),
+            Some(_) if shape.contains(&0) => dims::numel_of(shape).ok(),
+            Some(&n) => strides[0].checked_mul(n),
+        };
+        let nbytes = elements.and_then(|n| n.checked_mul(dtype.size()));
+        let nbytes = nbytes.filter(|&n| n <= isize::MAX as usize).ok_or_else(|| too_large(shape, None))?;
+        Self::fresh(backend, device, Dims::from_slice(shape), strides, dtype, nbytes)
     }
 
     /// Fresh memory with given strides; what it holds is unspecified.
+    ///
+    /// # Errors
+    /// As [`Array::empty`], and when shape and strides differ in length.
     pub fn empty_strided(
         backend: &'static dyn Backend,
         device: Device,
@@ -69,19 +95,35 @@ impl Array {
         strides: &[usize],
         dtype: DType,
     ) -> Result<Self> {
+        if shape.len() != strides.len() {
+            return Err(Error::runtime(format!(
+                "mismatch in length of strides and shape: sizes={shape:?} and strides={strides:?}"
+            )));
+        }
+        let overflow = || too_large(shape, Some(strides));
+        let elements = reach(shape, strides, 0).ok_or_else(overflow)?;
+        let nbytes = elements.checked_mul(dtype.size()).filter(|&n| n <= isize::MAX as usize).ok_or_else(overflow)?;
+        if dims::numel_of(shape).is_err() || strides.iter().any(|&s| s > isize::MAX as usize) {
+            return Err(overflow());
+        }
+        // `from_slice` copies the memory; `into` would go element by element.
+        Self::fresh(backend, device, Dims::from_slice(shape), Dims::from_slice(strides), dtype, nbytes)
+    }
+
+    #[inline]
+    fn fresh(
+        backend: &'static dyn Backend,
+        device: Device,
+        shape: Dims,
+        strides: Dims,
+        dtype: DType,
+        nbytes: usize,
+    ) -> Result<Self> {
         if !device.is_cpu() {
             backend.supports(device, dtype)?;
         }
-        let mut elements = usize::from(!shape.contains(&0));
-        if elements > 0 {
-            for (&n, &s) in shape.iter().zip(strides) {
-                elements = (n - 1).checked_mul(s).and_then(|e| e.checked_add(elements)).ok_or_else(too_large)?;
-            }
-        }
-        let nbytes = elements.checked_mul(dtype.size()).filter(|&n| n <= isize::MAX as usize).ok_or_else(too_large)?;
         let storage = backend.alloc(device, nbytes, dtype)?;
-        // `from_slice` copies the memory; `into` would go element by element.
-        Ok(Array { storage, dtype, shape: Dims::from_slice(shape), strides: Dims::from_slice(strides), offset: 0 })
+        Ok(Array { storage, dtype, shape, strides, offset: 0 })
     }
 
     /// Copies a slice in row-major order.
@@ -91,7 +133,7 @@ impl Array {
         data: &[T],
         shape: &[usize],
     ) -> Result<Self> {
-        if dims::checked_numel(shape) != Some(data.len()) {
+        if dims::numel_of(shape).ok() != Some(data.len()) {
             return Err(Error::InvalidShape { shape: format!("{shape:?}"), numel: data.len() });
         }
         let out = Self::empty(backend, device, shape, T::DTYPE)?;
@@ -201,7 +243,7 @@ impl Array {
     pub fn may_overlap(&self, other: &Array) -> bool {
         let span = |a: &Array| {
             let size = a.dtype.size();
-            (a.offset * size, a.end().unwrap_or(0) * size)
+            (a.offset.saturating_mul(size), a.end().unwrap_or(0) * size)
         };
         let ((a, a_end), (b, b_end)) = (span(self), span(other));
         self.storage.ptr_eq(&other.storage) && a < b_end && b < a_end
@@ -210,7 +252,8 @@ impl Array {
     /// The address of the first element in host memory. See [`Storage::host_ptr`].
     #[inline]
     pub fn host_ptr(&self) -> *mut u8 {
-        self.storage.host_ptr().wrapping_add(self.offset * self.dtype.size())
+        // An array without elements may have any offset.
+        self.storage.host_ptr().wrapping_add(self.offset.wrapping_mul(self.dtype.size()))
     }
 
     /// The elements in row-major order.
@@ -226,10 +269,20 @@ impl Array {
             )));
         }
         let dense = self.contiguous()?;
-        let mut data = vec![T::default(); self.numel()];
-        // SAFETY: every byte pattern that an array holds is an `Element` (bools are stored as 0 and 1 only).
-        let bytes = unsafe { std::slice::from_raw_parts_mut(data.as_mut_ptr().cast::<u8>(), size_of_val(&data[..])) };
-        self.backend().download(&dense, bytes)?;
+        let mut data = Vec::<T>::with_capacity(self.numel());
+        let nbytes = self.numel() * size_of::<T>();
+        let ptr = data.as_mut_ptr().cast::<u8>();
+        // SAFETY: the vector has room for these bytes, which are initialised before they are a slice. Every byte pattern is an
+        // `Element` but for bool, whose bytes become 0 and 1: memory that nobody has written to may hold others.
+        unsafe {
+            ptr.write_bytes(0, nbytes);
+            let bytes = std::slice::from_raw_parts_mut(ptr, nbytes);
+            self.backend().download(&dense, bytes)?;
+            if T::DTYPE == DType::Bool {
+                bytes.iter_mut().for_each(|b| *b = u8::from(*b != 0));
+            }
+            data.set_len(self.numel());
+        }
         Ok(data)
     }
 
@@ -264,7 +317,7 @@ impl Array {
     /// A row-major copy.
     pub fn copy(&self) -> Result<Array> {
         let out = Array::empty(self.backend(), self.device(), &self.shape, self.dtype)?;
-        self.backend().copy(self, &out)?;
+        self.backend().copy(&Checked::established(CopyTo { src: self, out: &out }))?;
         Ok(out)
     }
 
@@ -275,21 +328,38 @@ impl Array {
         }
         let strides = crate::ops::preserved_strides(self);
         let out = Array::empty_strided(self.backend(), self.device(), &self.shape, &strides, dtype)?;
-        self.backend().copy(self, &out)?;
+        self.backend().copy(&Checked::established(CopyTo { src: self, out: &out }))?;
         Ok(out)
     }
 }
 
-#[cold]
-fn too_large() -> Error {
-    Error::runtime("Storage size calculation overflowed: the tensor is larger than the address space")
+/// One past the position of the last element of a view; zero where it has none.
+#[inline]
+fn reach(shape: &[usize], strides: &[usize], offset: usize) -> Option<usize> {
+    if shape.contains(&0) {
+        return Some(0);
+    }
+    let mut end = offset.checked_add(1)?;
+    for (&n, &s) in shape.iter().zip(strides) {
+        end = end.checked_add((n - 1).checked_mul(s)?)?;
+    }
+    Some(end)
 }
 
-/// Reads one element.
+#[cold]
+fn too_large(shape: &[usize], strides: Option<&[usize]>) -> Error {
+    let strides = strides.map_or_else(String::new, |strides| format!(" and strides={strides:?}"));
+    Error::runtime(format!("Storage size calculation overflowed with sizes={shape:?}{strides}"))
+}
+
+/// Reads one element; bytes that are missing are zero.
 pub fn scalar_from_bytes(dtype: DType, bytes: &[u8]) -> Scalar {
-    fn read<T: Element + bytemuck::AnyBitPattern>(bytes: &[u8]) -> Scalar {
-        bytemuck::pod_read_unaligned::<T>(bytes).to_scalar()
+    fn read<T: Element + bytemuck::AnyBitPattern>(bytes: &[u8; 8]) -> Scalar {
+        bytemuck::pod_read_unaligned::<T>(&bytes[..size_of::<T>()]).to_scalar()
     }
+    let mut element = [0; 8];
+    element.iter_mut().zip(bytes).take(dtype.size()).for_each(|(to, &from)| *to = from);
+    let bytes = &element;
     match dtype {
         DType::Bool => Scalar::Bool(bytes[0] != 0),
         DType::U8 => read::<u8>(bytes),

@@ -1,12 +1,17 @@
 //! What a device must be able to do: the primitives that every operation is made of.
 //!
 //! The enums are closed and the trait has no default bodies, so a backend that lacks a primitive or a function does not
-//! compile. Broadcasting, promotion, allocation and overlap checks happen above, in [`crate::ops`]; here all shapes agree.
+//! compile. Broadcasting, promotion and allocation happen above, in [`crate::ops`]; that all shapes agree here and nothing overlaps
+//! that may not is what a [`Checked`] call says.
 
+use crate::calls::{
+    AdaptiveAvgPool, AdaptiveAvgPoolBackward, ArgReduce, AvgPool, AvgPoolBackward, Checked, Conv, ConvInputGrad,
+    ConvWeightGrad, CopyTo, Gather, IndexSelect, Map, MapLists, Matmul, MaxPool, MaxPoolBackward, Nll, NllBackward,
+    Nonzero, Normalize, NormalizeBackward, Random, Reduce, Resample, ResampleBackward, Scan, Scatter, Softmax,
+    SoftmaxBackward, Sort,
+};
 use crate::dims::Dims;
-use crate::pointwise::Pointwise;
-use crate::random::Generator;
-use crate::{Array, DType, Device, Result, Scalar, Storage};
+use crate::{Array, DType, Device, Result, Storage};
 use smallvec::SmallVec;
 
 /// How [`Backend::reduce`] combines values.
@@ -119,7 +124,7 @@ pub struct Normalized {
     pub inverse_std: Array,
 }
 
-/// The arguments of [`Backend::normalize_backward`].
+/// What [`Backend::normalize_backward`] is of.
 #[derive(Clone, Copy)]
 pub struct NormBackward<'a> {
     /// The result's gradient, in the layout's shape.
@@ -245,9 +250,10 @@ pub struct PointwiseList {
     pub outs: SmallVec<[Array; 4]>,
 }
 
-/// A device's primitives. `out` arrays are allocated by the caller. pointwise, copy, reduce and matmul write through any
-/// view; the others get a dense `out`, and dense inputs where they say so. An `out` never overlaps an input, except that
-/// pointwise may get the very same view as input and output.
+/// A device's primitives. Their arguments come checked, see [`crate::calls`]. `out` arrays are allocated by the caller. pointwise,
+/// copy, reduce and matmul write through any view; the others get a dense `out`, and dense inputs where the calls say so. An `out`
+/// never overlaps an input, except that pointwise may get the very same view as input and output. A call whose arrays lie on no
+/// device of the backend is an error.
 pub trait Backend: Send + Sync + std::fmt::Debug {
     /// Whether arrays of this dtype can lie on the device.
     fn supports(&self, device: Device, dtype: DType) -> Result<()>;
@@ -255,139 +261,82 @@ pub trait Backend: Send + Sync + std::fmt::Debug {
     fn alloc(&'static self, device: Device, nbytes: usize, dtype: DType) -> Result<Storage>;
     /// Enlarges a storage and keeps its bytes.
     fn grow(&'static self, storage: &Storage, nbytes: usize) -> Result<()>;
-    /// Writes bytes to a dense array.
+    /// Writes bytes to a dense array, as many as it has.
     fn upload(&self, bytes: &[u8], out: &Array) -> Result<()>;
-    /// Reads a dense array.
+    /// Reads a dense array, all of its bytes.
     fn download(&self, src: &Array, bytes: &mut [u8]) -> Result<()>;
     /// Waits until all work on the device is done.
     fn synchronize(&self, device: Device) -> Result<()>;
 
     /// out = src, between any strides, converting the dtype as `Tensor.to` does.
-    fn copy(&self, src: &Array, out: &Array) -> Result<()>;
-    /// Runs a program; inputs have the outputs' shape (strides 0 where broadcast) and are converted to `compute`.
-    fn pointwise(
-        &self,
-        program: &Pointwise,
-        compute: DType,
-        inputs: &[&Array],
-        scalars: &[Scalar],
-        outs: &[&Array],
-    ) -> Result<()>;
+    fn copy(&self, call: &Checked<CopyTo<'_>>) -> Result<()>;
+    /// Runs a program; inputs are converted to the dtype that it computes in.
+    fn pointwise(&self, call: &Checked<Map<'_>>) -> Result<()>;
     /// Runs a program once for each list, as [`Backend::pointwise`] does, where possible in one launch: an optimizer's step
-    /// over all parameters. No list's output overlaps another list's array.
-    fn pointwise_lists(
-        &self,
-        program: &Pointwise,
-        compute: DType,
-        lists: &[PointwiseList],
-        scalars: &[Scalar],
-    ) -> Result<()>;
-    /// Reduces a program of one output over `dims`; inputs have one shape, `out` has it with lengths 1 at `dims`. Values
-    /// are computed in `compute` and accumulated in `out`'s dtype (f32 for f16 and bf16).
-    #[allow(clippy::too_many_arguments, reason = "the map stage is a whole pointwise call")]
-    fn reduce(
-        &self,
-        op: ReduceOp,
-        program: &Pointwise,
-        compute: DType,
-        inputs: &[&Array],
-        scalars: &[Scalar],
-        dims: &[usize],
-        out: &Array,
-    ) -> Result<()>;
-    /// Index (and value) of the extremum along `dim`, the first where several are equal. `indices` (i64) and `values` have
-    /// length 1 there.
-    fn arg_reduce(
-        &self,
-        which: Extremum,
-        src: &Array,
-        dim: usize,
-        values: Option<&Array>,
-        indices: &Array,
-    ) -> Result<()>;
-    /// Running reduction along `dim`, in `out`'s dtype.
-    fn scan(&self, op: ScanOp, src: &Array, dim: usize, out: &Array) -> Result<()>;
-    /// Sorts along `dim`, stably; `values` and `indices` (i64) keep the first k. [`Extremum::Max`] sorts descending.
-    fn sort(&self, first: Extremum, src: &Array, dim: usize, values: &Array, indices: &Array) -> Result<()>;
+    /// over all parameters.
+    fn pointwise_lists(&self, call: &Checked<MapLists<'_>>) -> Result<()>;
+    /// Reduces a program of one output over dimensions.
+    fn reduce(&self, call: &Checked<Reduce<'_>>) -> Result<()>;
+    /// Index (and value) of the extremum along a dimension, the first where several are equal.
+    fn arg_reduce(&self, call: &Checked<ArgReduce<'_>>) -> Result<()>;
+    /// Running reduction along a dimension, in `out`'s dtype.
+    fn scan(&self, call: &Checked<Scan<'_>>) -> Result<()>;
+    /// Sorts along a dimension, stably; `values` and `indices` keep the first k.
+    fn sort(&self, call: &Checked<Sort<'_>>) -> Result<()>;
 
     /// out\[i\] = alpha · a\[i\] · b\[i\] + beta · out\[i\], then the epilogue; `[batch, m, k] · [batch, k, n]`, any strides.
-    fn matmul(
-        &self,
-        a: &Array,
-        b: &Array,
-        alpha: Scalar,
-        beta: Scalar,
-        epilogue: Epilogue<'_>,
-        out: &Array,
-    ) -> Result<()>;
+    fn matmul(&self, call: &Checked<Matmul<'_>>) -> Result<()>;
 
-    /// Convolution (cross-correlation) of `[n, c, …]` with `[o, c/groups, …]`; dense.
-    fn conv(&self, x: &Array, weight: &Array, bias: Option<&Array>, g: &ConvGeometry, out: &Array) -> Result<()>;
-    /// Gradient of [`Backend::conv`] for its input (also the transposed convolution); dense.
-    fn conv_input_grad(&self, grad: &Array, weight: &Array, g: &ConvGeometry, out: &Array) -> Result<()>;
-    /// Gradient of [`Backend::conv`] for its weight; dense.
-    fn conv_weight_grad(&self, x: &Array, grad: &Array, g: &ConvGeometry, out: &Array) -> Result<()>;
+    /// Convolution (cross-correlation) of `[n, c, …]` with `[o, c/groups, …]`.
+    fn conv(&self, call: &Checked<Conv<'_>>) -> Result<()>;
+    /// Gradient of [`Backend::conv`] for its input (also the transposed convolution).
+    fn conv_input_grad(&self, call: &Checked<ConvInputGrad<'_>>) -> Result<()>;
+    /// Gradient of [`Backend::conv`] for its weight.
+    fn conv_weight_grad(&self, call: &Checked<ConvWeightGrad<'_>>) -> Result<()>;
 
-    /// Max pooling of `[planes, d, h, w]`; `indices` (i64) are flat within a plane; dense.
-    fn max_pool(&self, src: &Array, g: &PoolGeometry, out: &Array, indices: &Array) -> Result<()>;
-    /// Adds each gradient to the element that its index names, in place of what `out` holds; dense. Where the indices come
-    /// from windows, `g` says which: each index then lies within its window, or in any case between its ends in every
-    /// dimension.
-    fn max_pool_backward(&self, grad: &Array, indices: &Array, g: Option<&PoolGeometry>, out: &Array) -> Result<()>;
-    /// Average pooling of `[planes, d, h, w]`; dense.
-    fn avg_pool(&self, src: &Array, g: &PoolGeometry, divisor: AvgPoolDivisor, out: &Array) -> Result<()>;
-    /// Gradient of [`Backend::avg_pool`]; dense.
-    fn avg_pool_backward(&self, grad: &Array, g: &PoolGeometry, divisor: AvgPoolDivisor, out: &Array) -> Result<()>;
-    /// Average over windows that tile the input to `out`'s lengths; dense `[planes, d, h, w]`.
-    fn adaptive_avg_pool(&self, src: &Array, out: &Array) -> Result<()>;
-    /// Gradient of [`Backend::adaptive_avg_pool`]; dense.
-    fn adaptive_avg_pool_backward(&self, grad: &Array, out: &Array) -> Result<()>;
-    /// Resizes `[planes, d, h, w]` to `out`'s lengths; `scales` are output over input lengths; dense.
-    fn resample(&self, mode: ResampleMode, scales: [f64; 3], src: &Array, out: &Array) -> Result<()>;
-    /// Gradient of [`Backend::resample`]; dense.
-    fn resample_backward(&self, mode: ResampleMode, scales: [f64; 3], grad: &Array, out: &Array) -> Result<()>;
+    /// Max pooling of `[planes, d, h, w]`; `indices` are flat within a plane.
+    fn max_pool(&self, call: &Checked<MaxPool<'_>>) -> Result<()>;
+    /// Adds each gradient to the element that its index names, in place of what `out` holds. An index outside is an error.
+    fn max_pool_backward(&self, call: &Checked<MaxPoolBackward<'_>>) -> Result<()>;
+    /// Average pooling of `[planes, d, h, w]`.
+    fn avg_pool(&self, call: &Checked<AvgPool<'_>>) -> Result<()>;
+    /// Gradient of [`Backend::avg_pool`].
+    fn avg_pool_backward(&self, call: &Checked<AvgPoolBackward<'_>>) -> Result<()>;
+    /// Average over windows that tile the input to `out`'s lengths.
+    fn adaptive_avg_pool(&self, call: &Checked<AdaptiveAvgPool<'_>>) -> Result<()>;
+    /// Gradient of [`Backend::adaptive_avg_pool`].
+    fn adaptive_avg_pool_backward(&self, call: &Checked<AdaptiveAvgPoolBackward<'_>>) -> Result<()>;
+    /// Resizes `[planes, d, h, w]` to `out`'s lengths.
+    fn resample(&self, call: &Checked<Resample<'_>>) -> Result<()>;
+    /// Gradient of [`Backend::resample`].
+    fn resample_backward(&self, call: &Checked<ResampleBackward<'_>>) -> Result<()>;
 
-    /// out\[…i…\] = src\[…index\[…i…\]…\] along `dim`. An index outside is an error.
-    fn gather(&self, src: &Array, dim: usize, index: &Array, out: &Array) -> Result<()>;
-    /// out\[…index\[…i…\]…\] ⊕= src\[…i…\] along `dim`; `src` has `index`'s shape. An index outside is an error.
-    fn scatter(&self, op: ScatterOp, dim: usize, index: &Array, src: &Array, out: &Array) -> Result<()>;
-    /// out = src with only the lines that the 1-d `index` names along `dim`; negative indices count from the end.
-    fn index_select(&self, src: &Array, dim: usize, index: &Array, out: &Array) -> Result<()>;
+    /// out\[…i…\] = src\[…index\[…i…\]…\] along a dimension. An index outside is an error.
+    fn gather(&self, call: &Checked<Gather<'_>>) -> Result<()>;
+    /// out\[…index\[…i…\]…\] ⊕= src\[…i…\] along a dimension. An index outside is an error.
+    fn scatter(&self, call: &Checked<Scatter<'_>>) -> Result<()>;
+    /// out = src with only the lines that the index names along a dimension; negative indices count from the end.
+    fn index_select(&self, call: &Checked<IndexSelect<'_>>) -> Result<()>;
     /// The indices of elements that are not zero, in row-major order: i64 `[n, ndim]`.
-    fn nonzero(&self, src: &Array) -> Result<Array>;
+    fn nonzero(&self, call: &Checked<Nonzero<'_>>) -> Result<Array>;
 
-    /// softmax (or its logarithm) along `dim`, in f32 for f16 and bf16.
-    fn softmax(&self, src: &Array, dim: usize, log: bool, out: &Array) -> Result<()>;
-    /// Gradient of [`Backend::softmax`] for its input, of the result's gradient and the result `y`; any strides.
-    fn softmax_backward(&self, grad: &Array, y: &Array, dim: usize, log: bool) -> Result<Array>;
-    /// Negative log-likelihood of log-probabilities along `dim`, and the sum of the lines' weights where a mean was divided by
-    /// it; any strides. See [`crate::ops::nll`].
-    fn nll(&self, x: &Array, dim: usize, targets: &ClassTargets<'_>) -> Result<(Array, Option<Array>)>;
-    /// Gradient of [`Backend::nll`] for its input, or for the logits behind it where the log-probabilities are given; any
-    /// strides. See [`crate::ops::nll_backward`].
-    fn nll_backward(
-        &self,
-        grad: &Array,
-        shape: &[usize],
-        log_probabilities: Option<&Array>,
-        dim: usize,
-        targets: &ClassTargets<'_>,
-        total: Option<&Array>,
-    ) -> Result<Array>;
+    /// softmax (or its logarithm) along a dimension, in f32 for f16 and bf16.
+    fn softmax(&self, call: &Checked<Softmax<'_>>) -> Result<()>;
+    /// Gradient of [`Backend::softmax`] for its input, of the result's gradient and the result.
+    fn softmax_backward(&self, call: &Checked<SoftmaxBackward<'_>>) -> Result<Array>;
+    /// Negative log-likelihood of log-probabilities, and the sum of the lines' weights where a mean was divided by it. See
+    /// [`crate::ops::nll`].
+    fn nll(&self, call: &Checked<Nll<'_>>) -> Result<(Array, Option<Array>)>;
+    /// Gradient of [`Backend::nll`] for its input, or for the logits behind it where the log-probabilities are given. See
+    /// [`crate::ops::nll_backward`].
+    fn nll_backward(&self, call: &Checked<NllBackward<'_>>) -> Result<Array>;
 
-    /// Normalises an array of the layout's shape by its own statistics; weight and bias have the layout's shape of parameters;
-    /// any strides. See [`crate::ops::normalize`].
-    fn normalize(
-        &self,
-        x: &Array,
-        weight: Option<&Array>,
-        bias: Option<&Array>,
-        layout: &NormLayout,
-    ) -> Result<Normalized>;
+    /// Normalises an array of the layout's shape by its own statistics. See [`crate::ops::normalize`].
+    fn normalize(&self, call: &Checked<Normalize<'_>>) -> Result<Normalized>;
     /// Gradients of [`Backend::normalize`] for its input (in its dtype), weight (in its dtype) and bias (in the gradient's
-    /// dtype), those that `needs` names; any strides.
-    fn normalize_backward(&self, call: &NormBackward<'_>, needs: [bool; 3]) -> Result<[Option<Array>; 3]>;
+    /// dtype), those that are wanted.
+    fn normalize_backward(&self, call: &Checked<NormalizeBackward<'_>>) -> Result<[Option<Array>; 3]>;
 
     /// Fills a dense array with random numbers.
-    fn random(&self, distribution: Distribution, generator: &Generator, out: &Array) -> Result<()>;
+    fn random(&self, call: &Checked<Random<'_>>) -> Result<()>;
 }

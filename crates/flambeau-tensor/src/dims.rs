@@ -6,35 +6,64 @@ use smallvec::SmallVec;
 /// Lengths or strides, in elements; up to six dimensions need no allocation.
 pub type Dims = SmallVec<[usize; 6]>;
 
-/// The number of elements of a shape; `None` where it overflows.
+/// The number of elements of a shape; `None` where it overflows. A zero anywhere makes it zero, however large the other
+/// lengths are.
 pub fn checked_numel(shape: &[usize]) -> Option<usize> {
-    // A zero anywhere makes the product zero, however large the other lengths are.
     if shape.contains(&0) {
         return Some(0);
     }
     shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d))
 }
 
-/// The number of elements of a shape.
+/// The number of elements of a shape that an array may have.
+///
+/// # Errors
+/// When the product of the lengths, taken from the front, does not fit an `isize`.
 #[inline]
-pub fn numel(shape: &[usize]) -> usize {
-    shape.iter().product()
+pub fn numel_of(shape: &[usize]) -> Result<usize> {
+    let numel = shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d));
+    numel
+        .filter(|&n| n <= isize::MAX as usize)
+        .ok_or_else(|| Error::Runtime("numel: integer multiplication overflow".to_owned()))
 }
 
-/// Row-major strides. A length of zero counts as one, as in PyTorch.
+/// The number of elements of a shape; `usize::MAX` where that is too small.
+#[inline]
+pub fn numel(shape: &[usize]) -> usize {
+    shape.iter().fold(1, |n, &d| n.saturating_mul(d))
+}
+
+/// Row-major strides. A length of zero counts as one, as in PyTorch; those that do not fit are `usize::MAX`.
 #[inline]
 pub fn contiguous_strides(shape: &[usize]) -> Dims {
     let mut strides = Dims::from_elem(1, shape.len());
     for d in (1..shape.len()).rev() {
-        strides[d - 1] = strides[d] * shape[d].max(1);
+        strides[d - 1] = strides[d].saturating_mul(shape[d].max(1));
     }
     strides
+}
+
+/// [`contiguous_strides`]; `None` where one does not fit an `isize`.
+#[inline]
+pub(crate) fn row_major(shape: &[usize]) -> Option<Dims> {
+    let strides = contiguous_strides(shape);
+    // Each is at least as large as the next.
+    match strides.first() {
+        Some(&largest) if largest > isize::MAX as usize => None,
+        _ => Some(strides),
+    }
+}
+
+/// The position `index` steps on; no further than an `isize` goes, where only an array without elements can be.
+#[inline]
+pub(crate) fn moved(offset: usize, index: usize, stride: usize) -> usize {
+    index.saturating_mul(stride).saturating_add(offset).min(isize::MAX as usize)
 }
 
 /// Maps a dimension that may be negative to `0..ndim`. Zero-dimensional arrays accept 0 and -1.
 #[inline]
 pub fn wrap_dim(dim: i64, ndim: usize) -> Result<usize> {
-    let n = ndim.max(1) as i64;
+    let n = i64::try_from(ndim.max(1)).unwrap_or(i64::MAX);
     if dim < -n || dim >= n {
         return Err(Error::DimOutOfRange { min: -n, max: n - 1, dim });
     }
@@ -82,7 +111,7 @@ pub fn broadcast_shapes(a: &[usize], b: &[usize]) -> Result<Dims> {
 pub fn infer_shape(shape: &[i64], numel: usize) -> Result<Dims> {
     let invalid = || Error::InvalidShape { shape: format!("{shape:?}"), numel };
     let mut inferred = None;
-    let mut known = 1usize;
+    let (mut known, mut overflows) = (1usize, false);
     for (i, &d) in shape.iter().enumerate() {
         match d {
             -1 if inferred.is_some() => return Err(Error::runtime("only one dimension can be inferred")),
@@ -90,8 +119,18 @@ pub fn infer_shape(shape: &[i64], numel: usize) -> Result<Dims> {
             d if d < 0 => {
                 return Err(Error::runtime(format!("invalid shape dimension {d} at index {i} of shape {shape:?}")));
             }
-            d => known = known.checked_mul(d as usize).ok_or_else(invalid)?,
+            d => {
+                let (product, wraps) = known.overflowing_mul(d as usize);
+                (known, overflows) = (product, overflows || wraps);
+            }
         }
+    }
+    if overflows {
+        // PyTorch compares the product that wraps, and then counts the elements.
+        return Err(match inferred {
+            None if known == numel => Error::runtime("numel: integer multiplication overflow"),
+            _ => invalid(),
+        });
     }
     let mut dims: Dims = shape.iter().map(|&d| d.max(0) as usize).collect();
     match inferred {
@@ -111,7 +150,10 @@ pub fn infer_shape(shape: &[i64], numel: usize) -> Result<Dims> {
 /// Whether memory with these strides is one row-major block; lengths of one do not count.
 #[inline]
 pub fn is_contiguous(shape: &[usize], strides: &[usize]) -> bool {
-    let mut expected = 1;
+    if strides.len() < shape.len() {
+        return false;
+    }
+    let mut expected = 1usize;
     for d in (0..shape.len()).rev() {
         if shape[d] == 0 {
             return true;
@@ -120,7 +162,7 @@ pub fn is_contiguous(shape: &[usize], strides: &[usize]) -> bool {
             if strides[d] != expected {
                 return false;
             }
-            expected *= shape[d];
+            expected = expected.wrapping_mul(shape[d]);
         }
     }
     true
@@ -128,6 +170,9 @@ pub fn is_contiguous(shape: &[usize], strides: &[usize]) -> bool {
 
 /// Strides that show the same memory in another shape, where no copy is needed for it (`view`).
 pub fn view_strides(shape: &[usize], strides: &[usize], new: &[usize]) -> Option<Dims> {
+    if strides.len() != shape.len() || numel(new) != numel(shape) {
+        return None;
+    }
     if numel(shape) == 0 {
         return Some(if shape == new { strides.into() } else { contiguous_strides(new) });
     }
@@ -137,16 +182,16 @@ pub fn view_strides(shape: &[usize], strides: &[usize], new: &[usize]) -> Option
     let mut chunk = 1usize;
     let mut base = strides.last().copied().unwrap_or(1);
     for d in (0..shape.len()).rev() {
-        chunk *= shape[d];
-        let ends = d == 0 || (shape[d - 1] != 1 && strides[d - 1] != chunk * base);
+        chunk = chunk.saturating_mul(shape[d]);
+        let ends = d == 0 || (shape[d - 1] != 1 && strides[d - 1] != chunk.saturating_mul(base));
         if !ends {
             continue;
         }
-        let mut covered = 1;
+        let mut covered = 1usize;
         while next > 0 && (covered < chunk || new[next - 1] == 1) {
             next -= 1;
-            out[next] = covered * base;
-            covered *= new[next];
+            out[next] = moved(0, covered, base);
+            covered = covered.saturating_mul(new[next]);
         }
         if covered != chunk {
             return None;
@@ -160,7 +205,7 @@ pub fn view_strides(shape: &[usize], strides: &[usize], new: &[usize]) -> Option
     for s in &mut out[..next] {
         *s = 1;
     }
-    (numel(new) == numel(shape)).then_some(out)
+    Some(out)
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 pub mod access;
 mod array;
 pub mod backend;
+pub mod calls;
 mod device;
 pub mod dims;
 mod dtype;

@@ -1,7 +1,10 @@
 //! How a kernel walks several strided operands of one shape together.
 
-use crate::dims::{Dims, is_contiguous};
+use crate::dims::{Dims, is_contiguous, numel};
 use smallvec::SmallVec;
+
+/// Operands that [`Plan::is_dense`] knows by a bit.
+const MASKED: usize = u64::BITS as usize;
 
 /// A shape whose dimensions were dropped, sorted and merged as far as all operands allow, and each operand's strides in it.
 #[derive(Debug)]
@@ -19,32 +22,38 @@ impl Plan {
     /// by the others'), so that what lies side by side in memory is visited side by side.
     pub fn unordered(shape: &[usize], operands: &[&[usize]]) -> Plan {
         let mut order: Dims = (0..shape.len()).filter(|&d| shape[d] != 1).collect();
-        let key = |d: usize| operands.iter().map(move |strides| strides[d]);
+        let key = |d: usize| operands.iter().map(move |strides| stride(strides, d));
         // Stable, so that equal strides keep the row-major order.
         order.sort_by(|&a, &b| key(b).cmp(key(a)));
         Plan::grouped(shape, operands, &[&order]).0
     }
 
     /// Visits the dimensions in the order of `groups`, the last innermost, and merges neighbours within a group. Also
-    /// returns how many dimensions each group is left with.
+    /// returns how many dimensions each group is left with. Strides that an operand lacks count as zero, and dimensions that
+    /// the shape lacks are left out.
     pub fn grouped(shape: &[usize], operands: &[&[usize]], groups: &[&[usize]]) -> (Plan, SmallVec<[usize; 3]>) {
         let mut merged =
             Plan { shape: Dims::new(), strides: SmallVec::from_elem(Dims::new(), operands.len()), flat: 0 };
         let mut counts = SmallVec::new();
         for group in groups {
             let start = merged.shape.len();
-            for &d in group.iter().filter(|&&d| shape[d] != 1) {
+            for &d in group.iter() {
+                let Some(&n) = shape.get(d) else { continue };
+                if n == 1 {
+                    continue;
+                }
                 let last = merged.shape.len();
-                let fits = |k: usize| merged.strides[k][last - 1] == operands[k][d] * shape[d];
+                // Products wrap only where a length is zero, and nothing is walked.
+                let fits = |k: usize| merged.strides[k][last - 1] == stride(operands[k], d).wrapping_mul(n);
                 if last > start && (0..operands.len()).all(fits) {
-                    merged.shape[last - 1] *= shape[d];
+                    merged.shape[last - 1] = merged.shape[last - 1].wrapping_mul(n);
                     for (k, strides) in merged.strides.iter_mut().enumerate() {
-                        strides[last - 1] = operands[k][d];
+                        strides[last - 1] = stride(operands[k], d);
                     }
                 } else {
-                    merged.shape.push(shape[d]);
+                    merged.shape.push(n);
                     for (k, strides) in merged.strides.iter_mut().enumerate() {
-                        strides.push(operands[k][d]);
+                        strides.push(stride(operands[k], d));
                     }
                 }
             }
@@ -54,18 +63,31 @@ impl Plan {
             merged.shape.push(1);
             merged.strides.iter_mut().for_each(|s| s.push(0));
         }
-        for (k, strides) in merged.strides.iter().enumerate().take(64) {
-            merged.flat |= u64::from(is_contiguous(&merged.shape, strides)) << k;
-        }
+        merged.note_flat();
         (merged, counts)
     }
 
-    /// Moves the first `n` operands behind the others.
+    /// Moves the first `n` operands, or all, behind the others.
     pub fn rotate_left(&mut self, n: usize) {
         let count = self.strides.len();
+        if n == 0 || n >= count {
+            return;
+        }
         self.strides.rotate_left(n);
-        let (low, high) = (self.flat & ((1 << n) - 1), self.flat >> n);
-        self.flat = high | low << (count - n);
+        if count <= MASKED {
+            let (low, high) = (self.flat & ((1 << n) - 1), self.flat >> n);
+            self.flat = high | low << (count - n);
+        } else {
+            self.note_flat();
+        }
+    }
+
+    /// Notes which operands are dense; those past the mask are taken for strided ones.
+    fn note_flat(&mut self) {
+        self.flat = 0;
+        for (k, strides) in self.strides.iter().enumerate().take(MASKED) {
+            self.flat |= u64::from(is_contiguous(&self.shape, strides)) << k;
+        }
     }
 
     /// Whether operand `k` repeats one dense row, as a broadcast bias does.
@@ -76,12 +98,12 @@ impl Plan {
 
     /// Whether operand `k`'s next `n` elements at the cursor lie side by side.
     pub fn is_dense(&self, k: usize, cursor: &Cursor, n: usize) -> bool {
-        self.flat >> k & 1 == 1 || self.inner_stride(k) == 1 && n <= cursor.left_in_row(self)
+        k < MASKED && self.flat >> k & 1 == 1 || self.inner_stride(k) == 1 && n <= cursor.left_in_row(self)
     }
 
     /// How many elements there are.
     pub fn numel(&self) -> usize {
-        self.shape.iter().product()
+        numel(&self.shape)
     }
 
     /// The length of the innermost dimension.
@@ -110,6 +132,12 @@ impl Plan {
         }
         Cursor { coords, offsets }
     }
+}
+
+/// An operand's stride along a dimension.
+#[inline]
+fn stride(strides: &[usize], d: usize) -> usize {
+    strides.get(d).copied().unwrap_or(0)
 }
 
 /// A position in a [`Plan`].

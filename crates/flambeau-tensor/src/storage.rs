@@ -1,6 +1,6 @@
 //! Reference-counted memory that views share.
 
-use crate::{Backend, Device, Result};
+use crate::{Backend, Device, Error, Result};
 use std::any::Any;
 use std::cell::UnsafeCell;
 use std::panic::Location;
@@ -24,14 +24,15 @@ pub(crate) struct Shared {
     pub(crate) access: AtomicU32,
     pub(crate) guard: AtomicPtr<Location<'static>>,
     nbytes: AtomicUsize,
-    memory: UnsafeCell<Memory>,
-}
-
-/// Where the bytes are.
-enum Memory {
-    Inline([u64; INLINE_BYTES / 8]),
-    Host(HostBlock),
-    Device(Box<dyn Any + Send + Sync>),
+    /// The first byte of host memory; null for device memory. Written when the storage is made and in `replace_host`.
+    ptr: AtomicPtr<u8>,
+    /// What `ptr` points to, if that is not `inline`. Nothing refers to it but `replace_host`, which swaps it.
+    block: UnsafeCell<Option<HostBlock>>,
+    /// A device's own memory, which is never replaced.
+    device_memory: Option<Box<dyn Any + Send + Sync>>,
+    /// Small host memory. Only raw pointers lead here: no reference to it is ever made, so that one kernel's pointer never
+    /// disturbs another's.
+    inline: UnsafeCell<[u64; INLINE_BYTES / 8]>,
 }
 
 /// A block of host memory and how it is given back.
@@ -40,6 +41,9 @@ pub struct HostBlock {
     len: usize,
     owner: Owner,
 }
+
+/// What memory other than a storage's own is kept by.
+type Parts = (Option<HostBlock>, Option<Box<dyn Any + Send + Sync>>);
 
 enum Owner {
     Allocator { capacity: usize, free: unsafe fn(NonNull<u8>, usize) },
@@ -90,7 +94,9 @@ unsafe impl Sync for Shared {}
 impl std::panic::RefUnwindSafe for Shared {}
 
 impl Storage {
-    fn new(backend: &'static dyn Backend, device: Device, nbytes: usize, memory: Memory) -> Self {
+    #[inline]
+    fn new(backend: &'static dyn Backend, device: Device, nbytes: usize, ptr: *mut u8, parts: Parts) -> Self {
+        let (block, device_memory) = parts;
         Storage(Arc::new(Shared {
             backend,
             device,
@@ -99,32 +105,44 @@ impl Storage {
             access: AtomicU32::new(0),
             guard: AtomicPtr::new(std::ptr::null_mut()),
             nbytes: AtomicUsize::new(nbytes),
-            memory: UnsafeCell::new(memory),
+            ptr: AtomicPtr::new(ptr),
+            block: UnsafeCell::new(block),
+            device_memory,
+            inline: UnsafeCell::new([0; INLINE_BYTES / 8]),
         }))
     }
 
-    /// Zeroed host memory of at most [`INLINE_BYTES`], inside the storage itself.
-    ///
-    /// # Panics
-    /// When `nbytes` is larger.
-    pub fn inline(backend: &'static dyn Backend, nbytes: usize) -> Self {
-        assert!(nbytes <= INLINE_BYTES, "{nbytes} bytes do not fit the {INLINE_BYTES} of an inline storage");
-        Self::new(backend, Device::Cpu, nbytes, Memory::Inline([0; INLINE_BYTES / 8]))
+    /// Zeroed host memory inside the storage itself; `None` where `nbytes` is more than [`INLINE_BYTES`], or where each storage
+    /// is to have an allocation of its own.
+    #[inline]
+    pub fn inline(backend: &'static dyn Backend, nbytes: usize) -> Option<Self> {
+        if nbytes > INLINE_BYTES || cfg!(flambeau_exact_alloc) {
+            return None;
+        }
+        let storage = Self::new(backend, Device::Cpu, nbytes, std::ptr::null_mut(), (None, None));
+        storage.0.ptr.store(storage.0.inline.get().cast(), Ordering::Relaxed);
+        Some(storage)
     }
 
     /// Host memory.
     pub fn host(backend: &'static dyn Backend, block: HostBlock) -> Self {
-        Self::new(backend, Device::Cpu, block.len, Memory::Host(block))
+        Self::new(backend, Device::Cpu, block.len, block.ptr.as_ptr(), (Some(block), None))
     }
 
     /// Memory that only `backend` understands; it gets its handle back through [`Storage::device_memory`].
+    ///
+    /// # Errors
+    /// When the device is the CPU, whose memory is the host's.
     pub fn device(
         backend: &'static dyn Backend,
         device: Device,
         nbytes: usize,
         handle: Box<dyn Any + Send + Sync>,
-    ) -> Self {
-        Self::new(backend, device, nbytes, Memory::Device(handle))
+    ) -> Result<Self> {
+        if device.is_cpu() {
+            return Err(Error::Device("the CPU's memory is the host's".to_owned()));
+        }
+        Ok(Self::new(backend, device, nbytes, std::ptr::null_mut(), (None, Some(handle))))
     }
 
     /// The backend that made this storage and computes on it.
@@ -147,11 +165,7 @@ impl Storage {
 
     /// The handle that [`Storage::device`] got; `None` for host memory.
     pub fn device_memory(&self) -> Option<&(dyn Any + Send + Sync)> {
-        // SAFETY: a storage never changes its kind of memory, and device memory is never replaced (`replace_host` refuses).
-        match unsafe { &*self.0.memory.get() } {
-            Memory::Device(handle) => Some(handle.as_ref()),
-            _ => None,
-        }
+        self.0.device_memory.as_deref()
     }
 
     /// How many writes the memory has seen. Backward compares it with what it was when a tensor was saved.
@@ -189,13 +203,7 @@ impl Storage {
     /// [`crate::access`]'s rules; `resize_` and the storage's end move it.
     #[inline]
     pub fn host_ptr(&self) -> *mut u8 {
-        // SAFETY: only the discriminant and the pointer are read; they change only in `replace_host`, whose caller holds
-        // the exclusive access word.
-        match unsafe { &mut *self.0.memory.get() } {
-            Memory::Inline(words) => words.as_mut_ptr().cast(),
-            Memory::Host(block) => block.ptr.as_ptr(),
-            Memory::Device(_) => std::ptr::null_mut(),
-        }
+        self.0.ptr.load(Ordering::Relaxed)
     }
 
     /// Grows host memory to `nbytes`, keeping the old bytes (`resize_`). Does nothing when it is large enough.
@@ -208,27 +216,30 @@ impl Storage {
 
     /// Notes that a device has enlarged its memory to `nbytes`: called by [`Backend::grow`] of a device.
     ///
-    /// # Panics
-    /// When the memory is the host's.
-    pub fn note_growth(&self, nbytes: usize) {
-        assert!(!self.0.device.is_cpu(), "host memory grows by `replace_host`");
+    /// # Safety
+    /// The memory is a device's, and has `nbytes` bytes from now on.
+    pub unsafe fn note_growth(&self, nbytes: usize) {
         self.0.nbytes.fetch_max(nbytes, Ordering::Relaxed);
     }
 
     /// Puts `block`'s memory in place of the old host memory, whose bytes are copied to its front.
     ///
-    /// # Panics
-    /// When `block` is smaller than the old memory, or the memory is a device's.
+    /// # Errors
+    /// When `block` is smaller than the old memory or less aligned than any element needs, when the memory is a device's, or
+    /// when a user's guard holds it.
     pub fn replace_host(&self, block: HostBlock) -> Result<()> {
         let _exclusive = crate::access::Access::exclusive(self)?;
         let old = self.nbytes();
-        assert!(block.len >= old && self.0.device.is_cpu(), "a storage only grows, and only in host memory");
+        if block.len < old || !self.0.device.is_cpu() || !block.ptr.cast::<u64>().is_aligned() {
+            return Err(Error::runtime("a storage only grows, and only in aligned host memory"));
+        }
         // SAFETY: both pointers are valid for `old` bytes, they are different allocations, and the access word keeps
-        // every other user out.
+        // every other user of the bytes and of `block` out.
         unsafe {
             std::ptr::copy_nonoverlapping(self.host_ptr(), block.ptr.as_ptr(), old);
+            self.0.ptr.store(block.ptr.as_ptr(), Ordering::Relaxed);
             self.0.nbytes.store(block.len, Ordering::Relaxed);
-            *self.0.memory.get() = Memory::Host(block);
+            *self.0.block.get() = Some(block);
         }
         Ok(())
     }

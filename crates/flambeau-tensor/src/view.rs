@@ -1,12 +1,13 @@
 //! Views: other shapes of the same memory, without a copy.
 
-use crate::dims::{Dims, contiguous_strides, infer_shape, view_strides, wrap_dim};
+use crate::dims::{Dims, contiguous_strides, infer_shape, moved, numel_of, view_strides, wrap_dim};
 use crate::{Array, Error, Result};
 
 impl Array {
     /// Repeats lengths of one without a copy: strides 0. The shape must end in this array's.
     pub fn broadcast_to(&self, shape: &[usize]) -> Result<Array> {
-        let sizes: Vec<i64> = shape.iter().map(|&n| n as i64).collect();
+        // A length past i64's range overflows the number of elements, too.
+        let sizes: Vec<i64> = shape.iter().map(|&n| i64::try_from(n).unwrap_or(i64::MAX)).collect();
         self.expand(&sizes)
     }
 
@@ -52,6 +53,7 @@ impl Array {
             shape.push(n);
             strides.push(s);
         }
+        numel_of(&shape)?;
         Ok(self.with_view(shape, strides, self.offset()))
     }
 
@@ -105,7 +107,7 @@ impl Array {
             )));
         }
         let start = if start < 0 { start + n } else { start };
-        if start + length > n {
+        if length > n - start {
             return Err(Error::runtime(format!("start ({start}) + length ({length}) exceeds dimension size ({n}).")));
         }
         self.slice(dim, Some(start), Some(start + length), 1)
@@ -126,8 +128,8 @@ impl Array {
         let end = clamp(end.unwrap_or(n)).max(start);
         let (mut shape, mut strides): (Dims, Dims) = (self.shape().into(), self.strides().into());
         shape[d] = (end - start).unsigned_abs().div_ceil(step as u64) as usize;
-        let offset = self.offset() + start as usize * strides[d];
-        strides[d] = strides[d].saturating_mul(step as usize);
+        let offset = moved(self.offset(), start as usize, strides[d]);
+        strides[d] = moved(0, step as usize, strides[d]);
         Ok(self.with_view(shape, strides, offset))
     }
 
@@ -148,14 +150,14 @@ impl Array {
         let (mut shape, mut strides): (Dims, Dims) = (self.shape().into(), self.strides().into());
         shape.remove(d);
         let step = strides.remove(d);
-        Ok(self.with_view(shape, strides, self.offset() + index * step))
+        Ok(self.with_view(shape, strides, moved(self.offset(), index, step)))
     }
 
     /// Inserts a dimension of length one.
     pub fn unsqueeze(&self, dim: i64) -> Result<Array> {
         let d = wrap_dim(dim, self.ndim() + 1)?;
         let (mut shape, mut strides): (Dims, Dims) = (self.shape().into(), self.strides().into());
-        let step = if d < shape.len() { shape[d] * strides[d] } else { 1 };
+        let step = if d < shape.len() { moved(0, shape[d], strides[d]) } else { 1 };
         shape.insert(d, 1);
         strides.insert(d, step);
         Ok(self.with_view(shape, strides, self.offset()))
@@ -199,9 +201,6 @@ impl Array {
 
     /// Any shape, strides and offset over the same storage: `torch.as_strided`.
     pub fn as_strided(&self, shape: &[usize], strides: &[usize], offset: usize) -> Result<Array> {
-        if shape.len() != strides.len() {
-            return Err(Error::runtime("mismatch in length of strides and shape"));
-        }
         Array::from_parts(self.storage().clone(), self.dtype(), shape.into(), strides.into(), offset)
     }
 
@@ -222,10 +221,11 @@ impl Array {
         let base = strides.get(d).copied().unwrap_or(1);
         if self.ndim() > 0 {
             shape[d] = ((n - size) / step + 1) as usize;
-            strides[d] = base * step as usize;
+            strides[d] = moved(0, step as usize, base);
         }
         shape.push(size as usize);
         strides.push(base);
+        numel_of(&shape)?;
         Ok(self.with_view(shape, strides, self.offset()))
     }
 
@@ -240,16 +240,16 @@ impl Array {
         let skip = if length == 0 {
             0
         } else if offset >= 0 {
-            offset as usize * self.strides()[b]
+            moved(0, offset as usize, self.strides()[b])
         } else {
-            offset.unsigned_abs() as usize * self.strides()[a]
+            moved(0, offset.unsigned_abs() as usize, self.strides()[a])
         };
-        let step = self.strides()[a] + self.strides()[b];
+        let step = moved(self.strides()[a], 1, self.strides()[b]);
         let pick = |from: &[usize]| (0..self.ndim()).filter(|&d| d != a && d != b).map(|d| from[d]).collect::<Dims>();
         let (mut shape, mut strides) = (pick(self.shape()), pick(self.strides()));
         shape.push(length);
         strides.push(step);
-        Ok(self.with_view(shape, strides, self.offset() + skip))
+        Ok(self.with_view(shape, strides, moved(skip, 1, self.offset())))
     }
 }
 

@@ -5,13 +5,14 @@ use crate::{
     adapter, arg_reduce, conv, copy, gather, matmul, nll, nonzero, normalize, pointwise, pointwise_lists, pool, random,
     reduce, resample, scan, scatter, softmax, sort, transfer,
 };
-use flambeau_tensor::backend::{
-    AvgPoolDivisor, ClassTargets, ConvGeometry, Distribution, Epilogue, Extremum, NormBackward, NormLayout, Normalized,
-    PointwiseList, PoolGeometry, ReduceOp, ResampleMode, ScanOp, ScatterOp,
+use flambeau_tensor::backend::Normalized;
+use flambeau_tensor::calls::{
+    AdaptiveAvgPool, AdaptiveAvgPoolBackward, ArgReduce, AvgPool, AvgPoolBackward, Call, Checked, Conv, ConvInputGrad,
+    ConvWeightGrad, CopyTo, Gather, IndexSelect, Map, MapLists, Matmul, MaxPool, MaxPoolBackward, Nll, NllBackward,
+    Nonzero, Normalize, NormalizeBackward, Random, Reduce, Resample, ResampleBackward, Scan, Scatter, Softmax,
+    SoftmaxBackward, Sort, check_transfer,
 };
-use flambeau_tensor::pointwise::Pointwise;
-use flambeau_tensor::random::Generator;
-use flambeau_tensor::{Array, Backend, DType, Device, Result, Scalar, Storage};
+use flambeau_tensor::{Array, Backend, DType, Device, Result, Storage};
 
 /// The backend that computes on the machine's GPUs.
 #[derive(Clone, Copy, Debug, Default)]
@@ -19,6 +20,20 @@ pub struct WgpuBackend;
 
 /// The backend of all storages on GPUs.
 pub static WGPU: WgpuBackend = WgpuBackend;
+
+/// Runs a launcher on a call whose arrays are as long as a shader counts.
+fn run<C: Call>(call: &Checked<C>, launch: impl FnOnce(&C) -> Result<C::Output>) -> Result<C::Output> {
+    let gpu = adapter::gpu(call.device())?;
+    for array in call.arrays() {
+        pointwise::count(gpu, array.shape())?;
+    }
+    launch(call)
+}
+
+/// As [`run`], unless there is nothing to compute.
+fn run_unless_empty<C: Call<Output = ()>>(call: &Checked<C>, launch: impl FnOnce(&C) -> Result<()>) -> Result<()> {
+    run(call, |c| if c.is_empty() { Ok(()) } else { launch(c) })
+}
 
 impl Backend for WgpuBackend {
     fn supports(&self, device: Device, dtype: DType) -> Result<()> {
@@ -35,10 +50,12 @@ impl Backend for WgpuBackend {
     }
 
     fn upload(&self, bytes: &[u8], out: &Array) -> Result<()> {
+        check_transfer(out, bytes.len())?;
         transfer::upload(bytes, out)
     }
 
     fn download(&self, src: &Array, bytes: &mut [u8]) -> Result<()> {
+        check_transfer(src, bytes.len())?;
         transfer::download(src, bytes)
     }
 
@@ -46,174 +63,123 @@ impl Backend for WgpuBackend {
         Ok(adapter::gpu(device)?.synchronize()?)
     }
 
-    fn copy(&self, src: &Array, out: &Array) -> Result<()> {
-        copy::copy(src, out)
+    fn copy(&self, call: &Checked<CopyTo<'_>>) -> Result<()> {
+        run_unless_empty(call, |c| copy::copy(c.src, c.out))
     }
 
-    fn pointwise(
-        &self,
-        program: &Pointwise,
-        compute: DType,
-        inputs: &[&Array],
-        scalars: &[Scalar],
-        outs: &[&Array],
-    ) -> Result<()> {
-        pointwise::pointwise(program, compute, inputs, scalars, outs)
+    fn pointwise(&self, call: &Checked<Map<'_>>) -> Result<()> {
+        run_unless_empty(call, |c| pointwise::pointwise(c.program, c.compute, c.inputs, c.scalars, c.outs))
     }
 
-    fn pointwise_lists(
-        &self,
-        program: &Pointwise,
-        compute: DType,
-        lists: &[PointwiseList],
-        scalars: &[Scalar],
-    ) -> Result<()> {
-        pointwise_lists::pointwise_lists(program, compute, lists, scalars)
+    fn pointwise_lists(&self, call: &Checked<MapLists<'_>>) -> Result<()> {
+        run_unless_empty(call, |c| pointwise_lists::pointwise_lists(c.program, c.compute, c.lists, c.scalars))
     }
 
-    fn reduce(
-        &self,
-        op: ReduceOp,
-        program: &Pointwise,
-        compute: DType,
-        inputs: &[&Array],
-        scalars: &[Scalar],
-        dims: &[usize],
-        out: &Array,
-    ) -> Result<()> {
-        reduce::reduce(op, program, compute, inputs, scalars, dims, out)
+    fn reduce(&self, call: &Checked<Reduce<'_>>) -> Result<()> {
+        run_unless_empty(call, |c| reduce::reduce(c.op, c.program, c.compute, c.inputs, c.scalars, c.dims, c.out))
     }
 
-    fn arg_reduce(
-        &self,
-        which: Extremum,
-        src: &Array,
-        dim: usize,
-        values: Option<&Array>,
-        indices: &Array,
-    ) -> Result<()> {
-        arg_reduce::arg_reduce(which, src, dim, values, indices)
+    fn arg_reduce(&self, call: &Checked<ArgReduce<'_>>) -> Result<()> {
+        run_unless_empty(call, |c| arg_reduce::arg_reduce(c.which, c.src, c.dim, c.values, c.indices))
     }
 
-    fn scan(&self, op: ScanOp, src: &Array, dim: usize, out: &Array) -> Result<()> {
-        scan::scan(op, src, dim, out)
+    fn scan(&self, call: &Checked<Scan<'_>>) -> Result<()> {
+        run_unless_empty(call, |c| scan::scan(c.op, c.src, c.dim, c.out))
     }
 
-    fn sort(&self, first: Extremum, src: &Array, dim: usize, values: &Array, indices: &Array) -> Result<()> {
-        sort::sort(first, src, dim, values, indices)
+    fn sort(&self, call: &Checked<Sort<'_>>) -> Result<()> {
+        run_unless_empty(call, |c| sort::sort(c.first, c.src, c.dim, c.values, c.indices))
     }
 
-    fn matmul(
-        &self,
-        a: &Array,
-        b: &Array,
-        alpha: Scalar,
-        beta: Scalar,
-        epilogue: Epilogue<'_>,
-        out: &Array,
-    ) -> Result<()> {
-        matmul::matmul(a, b, alpha, beta, epilogue, out)
+    fn matmul(&self, call: &Checked<Matmul<'_>>) -> Result<()> {
+        run_unless_empty(call, |c| matmul::matmul(c.a, c.b, c.alpha, c.beta, c.epilogue, c.out))
     }
 
-    fn conv(&self, x: &Array, weight: &Array, bias: Option<&Array>, g: &ConvGeometry, out: &Array) -> Result<()> {
-        conv::conv(x, weight, bias, g, out)
+    fn conv(&self, call: &Checked<Conv<'_>>) -> Result<()> {
+        run_unless_empty(call, |c| conv::conv(c.x, c.weight, c.bias, c.geometry, c.out))
     }
 
-    fn conv_input_grad(&self, grad: &Array, weight: &Array, g: &ConvGeometry, out: &Array) -> Result<()> {
-        conv::conv_input_grad(grad, weight, g, out)
+    fn conv_input_grad(&self, call: &Checked<ConvInputGrad<'_>>) -> Result<()> {
+        run_unless_empty(call, |c| conv::conv_input_grad(c.grad, c.weight, c.geometry, c.out))
     }
 
-    fn conv_weight_grad(&self, x: &Array, grad: &Array, g: &ConvGeometry, out: &Array) -> Result<()> {
-        conv::conv_weight_grad(x, grad, g, out)
+    fn conv_weight_grad(&self, call: &Checked<ConvWeightGrad<'_>>) -> Result<()> {
+        run_unless_empty(call, |c| conv::conv_weight_grad(c.x, c.grad, c.geometry, c.out))
     }
 
-    fn max_pool(&self, src: &Array, g: &PoolGeometry, out: &Array, indices: &Array) -> Result<()> {
-        pool::max_pool(src, g, out, indices)
+    fn max_pool(&self, call: &Checked<MaxPool<'_>>) -> Result<()> {
+        run_unless_empty(call, |c| pool::max_pool(c.src, c.geometry, c.out, c.indices))
     }
 
-    fn max_pool_backward(&self, grad: &Array, indices: &Array, g: Option<&PoolGeometry>, out: &Array) -> Result<()> {
-        pool::max_pool_backward(grad, indices, g, out)
+    fn max_pool_backward(&self, call: &Checked<MaxPoolBackward<'_>>) -> Result<()> {
+        run_unless_empty(call, |c| pool::max_pool_backward(c.grad, c.indices, c.windows, c.out))
     }
 
-    fn avg_pool(&self, src: &Array, g: &PoolGeometry, divisor: AvgPoolDivisor, out: &Array) -> Result<()> {
-        pool::avg_pool(src, g, divisor, out)
+    fn avg_pool(&self, call: &Checked<AvgPool<'_>>) -> Result<()> {
+        run_unless_empty(call, |c| pool::avg_pool(c.src, c.geometry, c.divisor, c.out))
     }
 
-    fn avg_pool_backward(&self, grad: &Array, g: &PoolGeometry, divisor: AvgPoolDivisor, out: &Array) -> Result<()> {
-        pool::avg_pool_backward(grad, g, divisor, out)
+    fn avg_pool_backward(&self, call: &Checked<AvgPoolBackward<'_>>) -> Result<()> {
+        run_unless_empty(call, |c| pool::avg_pool_backward(c.grad, c.geometry, c.divisor, c.out))
     }
 
-    fn adaptive_avg_pool(&self, src: &Array, out: &Array) -> Result<()> {
-        pool::adaptive_avg_pool(src, out)
+    fn adaptive_avg_pool(&self, call: &Checked<AdaptiveAvgPool<'_>>) -> Result<()> {
+        run_unless_empty(call, |c| pool::adaptive_avg_pool(c.src, c.out))
     }
 
-    fn adaptive_avg_pool_backward(&self, grad: &Array, out: &Array) -> Result<()> {
-        pool::adaptive_avg_pool_backward(grad, out)
+    fn adaptive_avg_pool_backward(&self, call: &Checked<AdaptiveAvgPoolBackward<'_>>) -> Result<()> {
+        run_unless_empty(call, |c| pool::adaptive_avg_pool_backward(c.grad, c.out))
     }
 
-    fn resample(&self, mode: ResampleMode, scales: [f64; 3], src: &Array, out: &Array) -> Result<()> {
-        resample::resample(mode, scales, src, out)
+    fn resample(&self, call: &Checked<Resample<'_>>) -> Result<()> {
+        run_unless_empty(call, |c| resample::resample(c.mode, c.scales, c.src, c.out))
     }
 
-    fn resample_backward(&self, mode: ResampleMode, scales: [f64; 3], grad: &Array, out: &Array) -> Result<()> {
-        resample::resample_backward(mode, scales, grad, out)
+    fn resample_backward(&self, call: &Checked<ResampleBackward<'_>>) -> Result<()> {
+        run_unless_empty(call, |c| resample::resample_backward(c.mode, c.scales, c.grad, c.out))
     }
 
-    fn gather(&self, src: &Array, dim: usize, index: &Array, out: &Array) -> Result<()> {
-        gather::gather(src, dim, index, out)
+    fn gather(&self, call: &Checked<Gather<'_>>) -> Result<()> {
+        run_unless_empty(call, |c| gather::gather(c.src, c.dim, c.index, c.out))
     }
 
-    fn scatter(&self, op: ScatterOp, dim: usize, index: &Array, src: &Array, out: &Array) -> Result<()> {
-        scatter::scatter(op, dim, index, src, out)
+    fn scatter(&self, call: &Checked<Scatter<'_>>) -> Result<()> {
+        run_unless_empty(call, |c| scatter::scatter(c.op, c.dim, c.index, c.src, c.out))
     }
 
-    fn index_select(&self, src: &Array, dim: usize, index: &Array, out: &Array) -> Result<()> {
-        gather::index_select(src, dim, index, out)
+    fn index_select(&self, call: &Checked<IndexSelect<'_>>) -> Result<()> {
+        run_unless_empty(call, |c| gather::index_select(c.src, c.dim, c.index, c.out))
     }
 
-    fn nonzero(&self, src: &Array) -> Result<Array> {
-        nonzero::nonzero(src)
+    fn nonzero(&self, call: &Checked<Nonzero<'_>>) -> Result<Array> {
+        run(call, |c| nonzero::nonzero(c.src))
     }
 
-    fn softmax(&self, src: &Array, dim: usize, log: bool, out: &Array) -> Result<()> {
-        softmax::softmax(src, dim, log, out)
+    fn softmax(&self, call: &Checked<Softmax<'_>>) -> Result<()> {
+        run_unless_empty(call, |c| softmax::softmax(c.src, c.dim, c.log, c.out))
     }
 
-    fn softmax_backward(&self, grad: &Array, y: &Array, dim: usize, log: bool) -> Result<Array> {
-        softmax::softmax_backward(grad, y, dim, log)
+    fn softmax_backward(&self, call: &Checked<SoftmaxBackward<'_>>) -> Result<Array> {
+        run(call, |c| softmax::softmax_backward(c.grad, c.y, c.dim, c.log))
     }
 
-    fn nll(&self, x: &Array, dim: usize, targets: &ClassTargets<'_>) -> Result<(Array, Option<Array>)> {
-        nll::nll(x, dim, targets)
+    fn nll(&self, call: &Checked<Nll<'_>>) -> Result<(Array, Option<Array>)> {
+        run(call, |c| nll::nll(c.x, c.dim, c.targets))
     }
 
-    fn nll_backward(
-        &self,
-        grad: &Array,
-        shape: &[usize],
-        log_probabilities: Option<&Array>,
-        dim: usize,
-        targets: &ClassTargets<'_>,
-        total: Option<&Array>,
-    ) -> Result<Array> {
-        nll::nll_backward(grad, shape, log_probabilities, dim, targets, total)
+    fn nll_backward(&self, call: &Checked<NllBackward<'_>>) -> Result<Array> {
+        run(call, |c| nll::nll_backward(c.grad, c.shape, c.log_probabilities, c.dim, c.targets, c.total))
     }
 
-    fn normalize(
-        &self,
-        x: &Array,
-        weight: Option<&Array>,
-        bias: Option<&Array>,
-        layout: &NormLayout,
-    ) -> Result<Normalized> {
-        normalize::normalize(x, weight, bias, layout)
+    fn normalize(&self, call: &Checked<Normalize<'_>>) -> Result<Normalized> {
+        run(call, |c| normalize::normalize(c.x, c.weight, c.bias, c.layout))
     }
 
-    fn normalize_backward(&self, call: &NormBackward<'_>, needs: [bool; 3]) -> Result<[Option<Array>; 3]> {
-        normalize::normalize_backward(call, needs)
+    fn normalize_backward(&self, call: &Checked<NormalizeBackward<'_>>) -> Result<[Option<Array>; 3]> {
+        run(call, |c| normalize::normalize_backward(&c.args, c.needs))
     }
 
-    fn random(&self, distribution: Distribution, generator: &Generator, out: &Array) -> Result<()> {
-        random::random(distribution, generator, out)
+    fn random(&self, call: &Checked<Random<'_>>) -> Result<()> {
+        run(call, |c| random::random(c.distribution, c.generator, c.out))
     }
 }

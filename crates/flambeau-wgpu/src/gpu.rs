@@ -172,15 +172,16 @@ impl Gpu {
     /// Memory for `nbytes` bytes (as the host counts) of elements of `dtype`.
     pub fn alloc(&'static self, backend: &'static dyn Backend, nbytes: usize, dtype: DType) -> Result<Storage> {
         self.failure.check()?;
-        let buffer = self.take(nbytes / dtype.size() * stored_size(dtype))?;
+        let buffer = self.take((nbytes / dtype.size()).saturating_mul(stored_size(dtype)))?;
         let block = Block { gpu: self, buffer: Mutex::new(buffer), dtype };
-        Ok(Storage::device(backend, self.name, nbytes, Box::new(block)))
+        Ok(Storage::device(backend, self.name, nbytes, Box::new(block))
+            .map_err(|e| Error::Validation { device: self.name, reason: e.to_string() })?)
     }
 
     /// Enlarges a storage to `nbytes` (as the host counts): a larger buffer takes the old one's place and bytes.
     pub fn grow(&self, storage: &Storage, nbytes: usize) -> Result<()> {
         let block = self.block(storage)?;
-        let larger = self.take(nbytes / block.dtype.size() * stored_size(block.dtype))?;
+        let larger = self.take((nbytes / block.dtype.size()).saturating_mul(stored_size(block.dtype)))?;
         // The state's lock before the block's, as everywhere.
         let mut state = self.lock();
         let mut slot = block.buffer.lock().unwrap_or_else(PoisonError::into_inner);
@@ -189,7 +190,8 @@ impl Gpu {
         let size = slot.raw.size().min(larger.raw.size());
         state.recorder.encoder(self).copy_buffer_to_buffer(&slot.raw, 0, &larger.raw, 0, size);
         self.pool.give_back(std::mem::replace(&mut *slot, larger));
-        storage.note_growth(nbytes);
+        // SAFETY: the block is this storage's memory on the device, and has room for so many bytes now.
+        unsafe { storage.note_growth(nbytes) };
         Ok(())
     }
 

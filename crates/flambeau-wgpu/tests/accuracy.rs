@@ -5,9 +5,9 @@ mod support;
 
 use flambeau_cpu::CPU;
 use flambeau_shaders::functions;
+use flambeau_tensor::calls::{Call, Map};
 use flambeau_tensor::pointwise::{BinaryOp, Pointwise, UnaryOp};
-use flambeau_tensor::{Array, Backend, DType, Device, Element};
-use flambeau_wgpu::WGPU;
+use flambeau_tensor::{Array, DType, Device, Element};
 use support::*;
 
 /// The result of a program for arrays of one dtype, on the CPU in `truth` and on the GPU in the dtype.
@@ -18,9 +18,11 @@ fn results<T: Element>(program: &Pointwise, inputs: &[&[T]], truth: DType) -> (A
     let wide: Vec<Array> = pairs.iter().map(|p| p.cpu.to_dtype(truth).unwrap()).collect();
     let cpu = zeros(&[n], truth).cpu;
     let gpu = zeros(&[n], T::DTYPE).gpu;
-    CPU.pointwise(program, truth, &wide.iter().collect::<Vec<_>>(), &[], &[&cpu]).unwrap();
+    Map { program, compute: truth, inputs: &wide.iter().collect::<Vec<_>>(), scalars: &[], outs: &[&cpu] }
+        .run()
+        .unwrap();
     let inputs: Vec<&Array> = pairs.iter().map(|p| &p.gpu).collect();
-    launches(|| WGPU.pointwise(program, T::DTYPE, &inputs, &[], &[&gpu]).unwrap());
+    launches(|| Map { program, compute: T::DTYPE, inputs: &inputs, scalars: &[], outs: &[&gpu] }.run().unwrap());
     (cpu, gpu)
 }
 

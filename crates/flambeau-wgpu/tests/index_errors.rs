@@ -5,6 +5,7 @@ mod support;
 
 use flambeau_cpu::CPU;
 use flambeau_tensor::backend::{Backend, ScatterOp};
+use flambeau_tensor::calls::{Call, Gather, IndexSelect, Scatter};
 use flambeau_tensor::{Array, DType, Device};
 use flambeau_wgpu::WGPU;
 use support::*;
@@ -18,18 +19,18 @@ fn indices_outside_are_reported_once_and_write_nothing() {
     let x = dense(&mut Draw::new(1), &[3], DType::F32).gpu;
     for bad in [3i64, -1, i64::MAX, 1 << 32] {
         let out = zeros(&[2], DType::F32).gpu;
-        WGPU.gather(&x, 0, &index(&[0, bad]), &out).unwrap();
+        Gather { src: &x, dim: 0, index: &index(&[0, bad]), out: &out }.run().unwrap();
         let message = out.to_vec::<f32>().unwrap_err().to_string();
         assert!(message.contains("out of bounds") && message.contains("size 3"), "{message}");
         // What was in bounds is there, and the report is not repeated.
         assert_eq!(out.to_vec::<f32>().unwrap()[0], x.to_vec::<f32>().unwrap()[0]);
         // The next kernel that may report finds a clean slate.
-        WGPU.gather(&x, 0, &index(&[0, 2]), &out).unwrap();
+        Gather { src: &x, dim: 0, index: &index(&[0, 2]), out: &out }.run().unwrap();
         out.to_vec::<f32>().unwrap();
     }
     for bad in [-4i64, 3] {
         let out = zeros(&[1], DType::F32).gpu;
-        WGPU.index_select(&x, 0, &index(&[bad]), &out).unwrap();
+        IndexSelect { src: &x, dim: 0, index: &index(&[bad]), out: &out }.run().unwrap();
         let message = WGPU.synchronize(GPU).unwrap_err().to_string();
         assert!(message.contains(&format!("index {bad} is out of bounds")), "{message}");
         WGPU.synchronize(GPU).unwrap();
@@ -38,7 +39,7 @@ fn indices_outside_are_reported_once_and_write_nothing() {
         for m in [1, 100] {
             let before = x.to_vec::<f32>().unwrap();
             let src = dense(&mut Draw::new(2), &[m], DType::F32).gpu;
-            WGPU.scatter(op, 0, &index(&vec![5; m]), &src, &x).unwrap();
+            Scatter { op, dim: 0, index: &index(&vec![5; m]), src: &src, out: &x }.run().unwrap();
             assert!(WGPU.synchronize(GPU).unwrap_err().to_string().contains("index 5 is out of bounds"));
             assert_eq!(x.to_vec::<f32>().unwrap(), before);
         }

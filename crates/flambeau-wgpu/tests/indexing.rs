@@ -3,9 +3,9 @@
 mod support;
 
 use flambeau_cpu::CPU;
-use flambeau_tensor::backend::{Backend, ScatterOp};
+use flambeau_tensor::backend::ScatterOp;
+use flambeau_tensor::calls::{Call, Gather, IndexSelect, Nonzero, Scatter};
 use flambeau_tensor::{Array, DType, Device};
-use flambeau_wgpu::WGPU;
 use proptest::prelude::*;
 use support::*;
 
@@ -50,8 +50,8 @@ proptest! {
         let src = strided_of(draw, &shape, dtype, true, wild);
         let index = positions(draw, &lengths, n, false);
         let out = zeros(&lengths, dtype);
-        CPU.gather(&src.cpu, dim, &index.cpu, &out.cpu).unwrap();
-        WGPU.gather(&src.gpu, dim, &index.gpu, &out.gpu).unwrap();
+        Gather { src: &src.cpu, dim, index: &index.cpu, out: &out.cpu }.run().unwrap();
+        Gather { src: &src.gpu, dim, index: &index.gpu, out: &out.gpu }.run().unwrap();
         out.agree(0.0);
     }
 
@@ -68,8 +68,8 @@ proptest! {
             *length = m;
         }
         let out = zeros(&lengths, dtype);
-        CPU.index_select(&src.cpu, dim, &index.cpu, &out.cpu).unwrap();
-        WGPU.index_select(&src.gpu, dim, &index.gpu, &out.gpu).unwrap();
+        IndexSelect { src: &src.cpu, dim, index: &index.cpu, out: &out.cpu }.run().unwrap();
+        IndexSelect { src: &src.gpu, dim, index: &index.gpu, out: &out.gpu }.run().unwrap();
         out.agree(0.0);
     }
 
@@ -80,8 +80,8 @@ proptest! {
         let out = wild(draw, &shape, dtype);
         let src = strided_of(draw, &lengths, dtype, true, wild);
         let index = positions(draw, &lengths, n, false);
-        CPU.scatter(op, dim, &index.cpu, &src.cpu, &out.cpu).unwrap();
-        WGPU.scatter(op, dim, &index.gpu, &src.gpu, &out.gpu).unwrap();
+        Scatter { op, dim, index: &index.cpu, src: &src.cpu, out: &out.cpu }.run().unwrap();
+        Scatter { op, dim, index: &index.gpu, src: &src.gpu, out: &out.gpu }.run().unwrap();
         out.agree(scatter_tolerance(op, dtype));
     }
 
@@ -89,7 +89,7 @@ proptest! {
     fn nonzero_agrees(shape in shapes(), dtype in dtypes(), seed: u64) {
         let draw = &mut Draw::new(seed);
         let src = strided_of(draw, &shape, dtype, true, wild);
-        agree(&CPU.nonzero(&src.cpu).unwrap(), &WGPU.nonzero(&src.gpu).unwrap(), 0.0);
+        agree(&Nonzero { src: &src.cpu }.run().unwrap(), &Nonzero { src: &src.gpu }.run().unwrap(), 0.0);
     }
 }
 
@@ -107,8 +107,8 @@ fn long_columns_agree() {
                 let src = src.view(|a| a.to_dtype(dtype).unwrap());
                 let index = positions(draw, &lengths, shape[dim], false);
                 let out = dense(draw, &shape, dtype);
-                CPU.scatter(op, dim, &index.cpu, &src.cpu, &out.cpu).unwrap();
-                launches(|| WGPU.scatter(op, dim, &index.gpu, &src.gpu, &out.gpu).unwrap());
+                Scatter { op, dim, index: &index.cpu, src: &src.cpu, out: &out.cpu }.run().unwrap();
+                launches(|| Scatter { op, dim, index: &index.gpu, src: &src.gpu, out: &out.gpu }.run().unwrap());
                 out.agree(scatter_tolerance(op, dtype));
             }
         }
@@ -121,7 +121,8 @@ fn nonzero_of_many_blocks_agrees() {
     let draw = &mut Draw::new(3);
     for dtype in [DType::Bool, DType::I64, DType::F16] {
         let src = dense(draw, &[300, 1031], dtype);
-        let (cpu, gpu) = (CPU.nonzero(&src.cpu).unwrap(), launches(|| WGPU.nonzero(&src.gpu).unwrap()));
+        let (cpu, gpu) =
+            (Nonzero { src: &src.cpu }.run().unwrap(), launches(|| Nonzero { src: &src.gpu }.run().unwrap()));
         assert_eq!(cpu.shape(), gpu.shape());
         assert_eq!(cpu.to_vec::<i64>().unwrap(), gpu.to_vec::<i64>().unwrap());
     }
@@ -134,7 +135,7 @@ fn selections_of_many_elements_agree() {
     let src = dense(draw, &[4, 70_000], DType::U8);
     let index = positions(draw, &[64], 4, true);
     let out = zeros(&[64, 70_000], DType::U8);
-    CPU.index_select(&src.cpu, 0, &index.cpu, &out.cpu).unwrap();
-    WGPU.index_select(&src.gpu, 0, &index.gpu, &out.gpu).unwrap();
+    IndexSelect { src: &src.cpu, dim: 0, index: &index.cpu, out: &out.cpu }.run().unwrap();
+    IndexSelect { src: &src.gpu, dim: 0, index: &index.gpu, out: &out.gpu }.run().unwrap();
     assert_eq!(out.cpu.to_vec::<u8>().unwrap(), out.gpu.to_vec::<u8>().unwrap());
 }

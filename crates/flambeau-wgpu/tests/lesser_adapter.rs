@@ -4,9 +4,9 @@ mod support;
 
 use flambeau_cpu::CPU;
 use flambeau_tensor::backend::ReduceOp;
+use flambeau_tensor::calls::{Call, CopyTo, IndexSelect, Map, Reduce};
 use flambeau_tensor::pointwise::{BinaryOp, IDENTITY, Pointwise, UnaryOp};
-use flambeau_tensor::{Array, Backend, DType, Device, Scalar};
-use flambeau_wgpu::WGPU;
+use flambeau_tensor::{Array, DType, Device, Scalar};
 use std::process::Command;
 use support::*;
 
@@ -38,10 +38,25 @@ fn as_a_lesser_adapter() {
         let out = zeros(&[12, 12], DType::I64);
         // An odd number never makes a divisor zero here; the CPU would refuse that.
         let scalars = [Scalar::Int(3)];
-        let gpu = WGPU.pointwise(&program, DType::I64, &[&rows.gpu, &columns.gpu], &scalars, &[&out.gpu]);
+        let gpu = Map {
+            program: &program,
+            compute: DType::I64,
+            inputs: &[&rows.gpu, &columns.gpu],
+            scalars: &scalars,
+            outs: &[&out.gpu],
+        }
+        .run();
         match gpu {
             Ok(()) => {
-                CPU.pointwise(&program, DType::I64, &[&rows.cpu, &columns.cpu], &scalars, &[&out.cpu]).unwrap();
+                Map {
+                    program: &program,
+                    compute: DType::I64,
+                    inputs: &[&rows.cpu, &columns.cpu],
+                    scalars: &scalars,
+                    outs: &[&out.cpu],
+                }
+                .run()
+                .unwrap();
                 out.agree(0.0);
             }
             Err(error) => {
@@ -54,37 +69,81 @@ fn as_a_lesser_adapter() {
     for op in UnaryOp::ALL.into_iter().filter(|&op| flambeau_shaders::functions::unary(op, DType::I64).is_some()) {
         let program = Pointwise::new(|b| b.input(0).unary(op));
         let out = zeros(&[12], DType::I64);
-        CPU.pointwise(&program, DType::I64, &[&x.cpu], &[], &[&out.cpu]).unwrap();
-        WGPU.pointwise(&program, DType::I64, &[&x.gpu], &[], &[&out.gpu]).unwrap();
+        Map { program: &program, compute: DType::I64, inputs: &[&x.cpu], scalars: &[], outs: &[&out.cpu] }
+            .run()
+            .unwrap();
+        Map { program: &program, compute: DType::I64, inputs: &[&x.gpu], scalars: &[], outs: &[&out.gpu] }
+            .run()
+            .unwrap();
         out.agree(0.0);
     }
     for dtype in DType::ALL.into_iter().filter(|&d| d != DType::F64) {
         let out = zeros(&[12], dtype);
-        CPU.copy(&x.cpu, &out.cpu).unwrap();
-        WGPU.copy(&x.gpu, &out.gpu).unwrap();
+        CopyTo { src: &x.cpu, out: &out.cpu }.run().unwrap();
+        CopyTo { src: &x.gpu, out: &out.gpu }.run().unwrap();
         out.agree(0.0);
         let small = dense(&mut Draw::new(5), &[40], dtype);
         let wide = zeros(&[40], DType::I64);
-        CPU.copy(&small.cpu, &wide.cpu).unwrap();
-        WGPU.copy(&small.gpu, &wide.gpu).unwrap();
+        CopyTo { src: &small.cpu, out: &wide.cpu }.run().unwrap();
+        CopyTo { src: &small.gpu, out: &wide.gpu }.run().unwrap();
         wide.agree(0.0);
     }
     for op in ReduceOp::ALL {
         let out = zeros(&[1], if matches!(op, ReduceOp::Any | ReduceOp::All) { DType::Bool } else { DType::I64 });
-        CPU.reduce(op, &IDENTITY, DType::I64, &[&x.cpu], &[], &[0], &out.cpu).unwrap();
-        WGPU.reduce(op, &IDENTITY, DType::I64, &[&x.gpu], &[], &[0], &out.gpu).unwrap();
+        Reduce {
+            op,
+            program: &IDENTITY,
+            compute: DType::I64,
+            inputs: &[&x.cpu],
+            scalars: &[],
+            dims: &[0],
+            out: &out.cpu,
+        }
+        .run()
+        .unwrap();
+        Reduce {
+            op,
+            program: &IDENTITY,
+            compute: DType::I64,
+            inputs: &[&x.gpu],
+            scalars: &[],
+            dims: &[0],
+            out: &out.gpu,
+        }
+        .run()
+        .unwrap();
         out.agree(0.0);
     }
     // What moves elements needs no arithmetic.
     let index = Pair::new(Array::from_slice(&CPU, Device::Cpu, &[3i64, 0, 11], &[3]).unwrap());
     let picked = zeros(&[3], DType::I64);
-    CPU.index_select(&x.cpu, 0, &index.cpu, &picked.cpu).unwrap();
-    WGPU.index_select(&x.gpu, 0, &index.gpu, &picked.gpu).unwrap();
+    IndexSelect { src: &x.cpu, dim: 0, index: &index.cpu, out: &picked.cpu }.run().unwrap();
+    IndexSelect { src: &x.gpu, dim: 0, index: &index.gpu, out: &picked.gpu }.run().unwrap();
     picked.agree(0.0);
     // And f32 work goes on without immediates.
     let y = dense(&mut Draw::new(9), &[7, 5], DType::F32);
     let sums = zeros(&[1, 5], DType::F32);
-    CPU.reduce(ReduceOp::Sum, &IDENTITY, DType::F32, &[&y.cpu], &[], &[0], &sums.cpu).unwrap();
-    WGPU.reduce(ReduceOp::Sum, &IDENTITY, DType::F32, &[&y.gpu], &[], &[0], &sums.gpu).unwrap();
+    Reduce {
+        op: ReduceOp::Sum,
+        program: &IDENTITY,
+        compute: DType::F32,
+        inputs: &[&y.cpu],
+        scalars: &[],
+        dims: &[0],
+        out: &sums.cpu,
+    }
+    .run()
+    .unwrap();
+    Reduce {
+        op: ReduceOp::Sum,
+        program: &IDENTITY,
+        compute: DType::F32,
+        inputs: &[&y.gpu],
+        scalars: &[],
+        dims: &[0],
+        out: &sums.gpu,
+    }
+    .run()
+    .unwrap();
     sums.agree(1e-6);
 }

@@ -4,8 +4,8 @@ mod support;
 
 use flambeau_cpu::CPU;
 use flambeau_tensor::backend::{ClassTargets, Extremum, LossReduction, ScanOp};
-use flambeau_tensor::{Array, Backend, DType, Device};
-use flambeau_wgpu::WGPU;
+use flambeau_tensor::calls::{ArgReduce, Call, Nll, NllBackward, Scan, Softmax, SoftmaxBackward, Sort};
+use flambeau_tensor::{Array, DType, Device};
 use proptest::prelude::*;
 use support::*;
 
@@ -41,8 +41,26 @@ fn mild(draw: &mut Draw, shape: &[usize], dtype: DType) -> Pair {
 fn check_arg_reduce(a: &Pair, dim: usize, max: bool, with_values: bool) {
     let kept = with_length(a.cpu.shape(), dim, 1);
     let (values, indices) = (zeros(&kept, a.cpu.dtype()), zeros(&kept, DType::I64));
-    CPU.arg_reduce(which(max), &a.cpu, dim, with_values.then_some(&values.cpu), &indices.cpu).unwrap();
-    launches(|| WGPU.arg_reduce(which(max), &a.gpu, dim, with_values.then_some(&values.gpu), &indices.gpu)).unwrap();
+    ArgReduce {
+        which: which(max),
+        src: &a.cpu,
+        dim,
+        values: with_values.then_some(&values.cpu),
+        indices: &indices.cpu,
+    }
+    .run()
+    .unwrap();
+    launches(|| {
+        ArgReduce {
+            which: which(max),
+            src: &a.gpu,
+            dim,
+            values: with_values.then_some(&values.gpu),
+            indices: &indices.gpu,
+        }
+        .run()
+    })
+    .unwrap();
     values.agree(0.0);
     indices.agree(0.0);
 }
@@ -50,16 +68,17 @@ fn check_arg_reduce(a: &Pair, dim: usize, max: bool, with_values: bool) {
 fn check_sort(a: &Pair, dim: usize, max: bool, k: usize) {
     let kept = with_length(a.cpu.shape(), dim, k);
     let (values, indices) = (zeros(&kept, a.cpu.dtype()), zeros(&kept, DType::I64));
-    CPU.sort(which(max), &a.cpu, dim, &values.cpu, &indices.cpu).unwrap();
-    launches(|| WGPU.sort(which(max), &a.gpu, dim, &values.gpu, &indices.gpu)).unwrap();
+    Sort { first: which(max), src: &a.cpu, dim, values: &values.cpu, indices: &indices.cpu }.run().unwrap();
+    launches(|| Sort { first: which(max), src: &a.gpu, dim, values: &values.gpu, indices: &indices.gpu }.run())
+        .unwrap();
     values.agree(0.0);
     indices.agree(0.0);
 }
 
 fn check_scan(a: &Pair, dim: usize, op: ScanOp, to: DType) {
     let out = zeros(a.cpu.shape(), to);
-    CPU.scan(op, &a.cpu, dim, &out.cpu).unwrap();
-    launches(|| WGPU.scan(op, &a.gpu, dim, &out.gpu)).unwrap();
+    Scan { op, src: &a.cpu, dim, out: &out.cpu }.run().unwrap();
+    launches(|| Scan { op, src: &a.gpu, dim, out: &out.gpu }.run()).unwrap();
     let n = a.cpu.shape().get(dim).copied().unwrap_or(1) as f64;
     // Each step of the CPU and each level of the GPU's tree rounds.
     out.agree(tolerance(to) * if op == ScanOp::Prod { n.sqrt() } else { 1.0 });
@@ -67,8 +86,8 @@ fn check_scan(a: &Pair, dim: usize, op: ScanOp, to: DType) {
 
 fn check_softmax(a: &Pair, dim: usize, log: bool) {
     let out = zeros(a.cpu.shape(), a.cpu.dtype());
-    let cpu = CPU.softmax(&a.cpu, dim, log, &out.cpu);
-    if both(cpu, WGPU.softmax(&a.gpu, dim, log, &out.gpu)).is_some() {
+    let cpu = Softmax { src: &a.cpu, dim, log, out: &out.cpu }.run();
+    if both(cpu, Softmax { src: &a.gpu, dim, log, out: &out.gpu }.run()).is_some() {
         out.agree(tolerance(a.cpu.dtype()));
     }
 }
@@ -111,8 +130,8 @@ proptest! {
         prop_assume!(!shape.is_empty());
         let draw = &mut Draw::new(seed);
         let (grad, y) = (strided(draw, &shape, dtype, true), strided(draw, &shape, dtype, true));
-        let expected = CPU.softmax_backward(&grad.cpu, &y.cpu, dim, log).unwrap();
-        let found = launches(|| WGPU.softmax_backward(&grad.gpu, &y.gpu, dim, log)).unwrap();
+        let expected = SoftmaxBackward { grad: &grad.cpu, y: &y.cpu, dim, log }.run().unwrap();
+        let found = launches(|| SoftmaxBackward { grad: &grad.gpu, y: &y.gpu, dim, log }.run()).unwrap();
         let n = shape[dim] as f64;
         agree(&expected, &found, tolerance(dtype) * n);
     }
@@ -159,16 +178,35 @@ fn check_nll(case: Case) {
     let of = |classes, weight| ClassTargets { classes, weight, ignore_index: ignore, reduction };
     let cpu = of(&targets.cpu, weight.as_ref().map(|w| &w.cpu));
     let gpu = of(&targets.gpu, weight.as_ref().map(|w| &w.gpu));
-    let (expected, total) = CPU.nll(&x.cpu, 1, &cpu).unwrap();
-    let (found, gpu_total) = launches(|| WGPU.nll(&x.gpu, 1, &gpu)).unwrap();
+    let (expected, total) = Nll { x: &x.cpu, dim: 1, targets: &cpu }.run().unwrap();
+    let (found, gpu_total) = launches(|| Nll { x: &x.gpu, dim: 1, targets: &gpu }.run()).unwrap();
     // A sum of few quarters is exact but for its last rounding.
     agree(&expected, &found, 2.0 * tolerance(dtype));
 
     let line_shape = if reduction == LossReduction::None { vec![n, 1, inner] } else { vec![] };
     let grad = strided(draw, &line_shape, dtype, true);
     let lp = logits.then_some(&x);
-    let cpu = CPU.nll_backward(&grad.cpu, &shape, lp.map(|x| &x.cpu), 1, &cpu, total.as_ref()).unwrap();
-    let call = || WGPU.nll_backward(&grad.gpu, &shape, lp.map(|x| &x.gpu), 1, &gpu, gpu_total.as_ref());
+    let cpu = NllBackward {
+        grad: &grad.cpu,
+        shape: &shape,
+        log_probabilities: lp.map(|x| &x.cpu),
+        dim: 1,
+        targets: &cpu,
+        total: total.as_ref(),
+    }
+    .run()
+    .unwrap();
+    let call = || {
+        NllBackward {
+            grad: &grad.gpu,
+            shape: &shape,
+            log_probabilities: lp.map(|x| &x.gpu),
+            dim: 1,
+            targets: &gpu,
+            total: gpu_total.as_ref(),
+        }
+        .run()
+    };
     let gpu = launches(call).unwrap();
     // e⁴ is the largest exponential.
     agree(&cpu, &gpu, 4.0 * tolerance(dtype));

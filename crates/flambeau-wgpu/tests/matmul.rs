@@ -2,10 +2,9 @@
 
 mod support;
 
-use flambeau_cpu::CPU;
 use flambeau_tensor::backend::Epilogue;
-use flambeau_tensor::{Backend, DType, Scalar};
-use flambeau_wgpu::WGPU;
+use flambeau_tensor::calls::{Call, Matmul};
+use flambeau_tensor::{DType, Scalar};
 use proptest::prelude::*;
 use support::*;
 
@@ -18,8 +17,8 @@ fn check(draw: &mut Draw, b: usize, m: usize, k: usize, n: usize, dtype: DType, 
     let (alpha, beta) = (Scalar::Float(alpha), Scalar::Float(beta));
     let cpu_epilogue = Epilogue { bias: (extra & 1 == 1).then_some(&bias.cpu), relu: extra & 2 == 2 };
     let gpu_epilogue = Epilogue { bias: (extra & 1 == 1).then_some(&bias.gpu), relu: extra & 2 == 2 };
-    let cpu = CPU.matmul(&x.cpu, &y.cpu, alpha, beta, cpu_epilogue, &out.cpu);
-    let gpu = WGPU.matmul(&x.gpu, &y.gpu, alpha, beta, gpu_epilogue, &out.gpu);
+    let cpu = Matmul { a: &x.cpu, b: &y.cpu, alpha, beta, epilogue: cpu_epilogue, out: &out.cpu }.run();
+    let gpu = Matmul { a: &x.gpu, b: &y.gpu, alpha, beta, epilogue: gpu_epilogue, out: &out.gpu }.run();
     if both(cpu, gpu).is_some() {
         // Terms of up to 16 cancel: the error is absolute, relative to Σ|xy|.
         let scale = 16.0 * (k as f64).max(1.0);

@@ -2,10 +2,9 @@
 
 mod support;
 
-use flambeau_cpu::CPU;
+use flambeau_tensor::DType;
 use flambeau_tensor::backend::{NormBackward, NormLayout};
-use flambeau_tensor::{Backend, DType};
-use flambeau_wgpu::WGPU;
+use flambeau_tensor::calls::{Call, Normalize, NormalizeBackward};
 use proptest::prelude::*;
 use support::*;
 
@@ -28,8 +27,9 @@ fn check(layout: &NormLayout, dtype: DType, seed: u64, weighted: bool, biased: b
     let weight = weighted.then(|| strided(draw, &layout.params, dtype, true));
     let bias = biased.then(|| strided(draw, &layout.params, dtype, true));
     let (w, b) = (weight.as_ref(), bias.as_ref());
-    let expected = CPU.normalize(&x.cpu, w.map(|w| &w.cpu), b.map(|b| &b.cpu), layout).unwrap();
-    let found = launches(|| WGPU.normalize(&x.gpu, w.map(|w| &w.gpu), b.map(|b| &b.gpu), layout)).unwrap();
+    let expected = Normalize { x: &x.cpu, weight: w.map(|w| &w.cpu), bias: b.map(|b| &b.cpu), layout }.run().unwrap();
+    let found =
+        launches(|| Normalize { x: &x.gpu, weight: w.map(|w| &w.gpu), bias: b.map(|b| &b.gpu), layout }.run()).unwrap();
     let count = layout.count() as f64;
     let wide = tolerance(dtype.compute());
     agree(&expected.mean, &found.mean, 4.0 * wide);
@@ -58,8 +58,8 @@ fn check(layout: &NormLayout, dtype: DType, seed: u64, weighted: bool, biased: b
         layout,
     };
     for needs in [[true, true, true], [true, false, false], [false, true, false], [false, false, true]] {
-        let expected = CPU.normalize_backward(&cpu, needs).unwrap();
-        let found = WGPU.normalize_backward(&gpu, needs).unwrap();
+        let expected = NormalizeBackward { args: cpu, needs }.run().unwrap();
+        let found = NormalizeBackward { args: gpu, needs }.run().unwrap();
         for (i, (expected, found)) in expected.iter().zip(&found).enumerate() {
             assert_eq!(
                 (expected.is_some(), found.is_some()),

@@ -5,6 +5,7 @@ mod support;
 use flambeau_cpu::CPU;
 use flambeau_shaders::functions;
 use flambeau_tensor::backend::PointwiseList;
+use flambeau_tensor::calls::{Call, CopyTo, Map, MapLists};
 use flambeau_tensor::pointwise::{BinaryOp, DTypeRule, Pointwise, UnaryOp};
 use flambeau_tensor::{Array, Backend, DType, Scalar};
 use flambeau_wgpu::WGPU;
@@ -73,8 +74,10 @@ fn every_unary_function_is_the_cpus() {
             let values = numbers(dtype);
             let x = Pair::new(from_f64(&values, &[values.len()], dtype));
             let out = zeros(x.cpu.shape(), dtype);
-            let cpu = CPU.pointwise(&program, dtype, &[&x.cpu], &[], &[&out.cpu]);
-            let gpu = WGPU.pointwise(&program, dtype, &[&x.gpu], &[], &[&out.gpu]);
+            let cpu =
+                Map { program: &program, compute: dtype, inputs: &[&x.cpu], scalars: &[], outs: &[&out.cpu] }.run();
+            let gpu =
+                Map { program: &program, compute: dtype, inputs: &[&x.gpu], scalars: &[], outs: &[&out.gpu] }.run();
             if both(cpu, gpu).is_some() {
                 cases += 1;
                 let (a, b) = (elements(&out.cpu), elements(&out.gpu));
@@ -110,8 +113,12 @@ fn every_binary_function_is_the_cpus() {
             let x = Pair::new(from_f64(&values, &[n, 1], dtype)).view(|a| a.broadcast_to(&[n, m]).unwrap());
             let y = Pair::new(from_f64(&right, &[1, m], dtype)).view(|a| a.broadcast_to(&[n, m]).unwrap());
             let out = zeros(&[n, m], dtype);
-            let cpu = CPU.pointwise(&program, dtype, &[&x.cpu, &y.cpu], &[], &[&out.cpu]);
-            let gpu = WGPU.pointwise(&program, dtype, &[&x.gpu, &y.gpu], &[], &[&out.gpu]);
+            let cpu =
+                Map { program: &program, compute: dtype, inputs: &[&x.cpu, &y.cpu], scalars: &[], outs: &[&out.cpu] }
+                    .run();
+            let gpu =
+                Map { program: &program, compute: dtype, inputs: &[&x.gpu, &y.gpu], scalars: &[], outs: &[&out.gpu] }
+                    .run();
             if both(cpu, gpu).is_some() {
                 cases += 1;
                 let (xs, ys) = (elements(&x.cpu), elements(&y.cpu));
@@ -139,7 +146,7 @@ fn an_optimizer_step_is_few_launches() {
     };
     let gpu: Vec<_> = pairs.iter().map(|(x, y)| list(&x.gpu, &y.gpu)).collect();
     let before = elements(&pairs[15].0.cpu);
-    WGPU.pointwise_lists(&program, DType::F32, &gpu, &[Scalar::Float(0.5)]).unwrap();
+    MapLists { program: &program, compute: DType::F32, lists: &gpu, scalars: &[Scalar::Float(0.5)] }.run().unwrap();
     let expected: Vec<f64> = before.iter().zip(elements(&pairs[15].1.cpu)).map(|(x, y)| x - 0.5 * y).collect();
     assert_eq!(elements(&pairs[15].0.gpu), expected);
 }
@@ -154,8 +161,8 @@ fn conversions_are_the_cpus() {
             }
             let x = Pair::new(from_f64(&values, &[values.len()], from));
             let out = zeros(&[values.len()], to);
-            CPU.copy(&x.cpu, &out.cpu).unwrap();
-            launches(|| WGPU.copy(&x.gpu, &out.gpu)).unwrap();
+            CopyTo { src: &x.cpu, out: &out.cpu }.run().unwrap();
+            launches(|| CopyTo { src: &x.gpu, out: &out.gpu }.run()).unwrap();
             let (a, b) = (elements(&out.cpu), elements(&out.gpu));
             for ((x, a), b) in elements(&x.cpu).iter().zip(a).zip(b) {
                 assert!(close(a, b, 0.0), "{x} from {from} to {to}: {a} on the CPU, {b} on the GPU");
@@ -171,13 +178,17 @@ fn large_integers_keep_all_their_bits() {
     let program = Pointwise::new(|b| b.input(0) + b.scalar(0) * b.input(0) - b.constant(9_007_199_254_740_993_i64));
     let out = zeros(&[6], DType::I64);
     let scalars = [Scalar::Int(3_000_000_000_001)];
-    CPU.pointwise(&program, DType::I64, &[&x.cpu], &scalars, &[&out.cpu]).unwrap();
-    WGPU.pointwise(&program, DType::I64, &[&x.gpu], &scalars, &[&out.gpu]).unwrap();
+    Map { program: &program, compute: DType::I64, inputs: &[&x.cpu], scalars: &scalars, outs: &[&out.cpu] }
+        .run()
+        .unwrap();
+    Map { program: &program, compute: DType::I64, inputs: &[&x.gpu], scalars: &scalars, outs: &[&out.gpu] }
+        .run()
+        .unwrap();
     out.agree(0.0);
     for dtype in [DType::I32, DType::U8, DType::Bool] {
         let out = zeros(&[6], dtype);
-        CPU.copy(&x.cpu, &out.cpu).unwrap();
-        WGPU.copy(&x.gpu, &out.gpu).unwrap();
+        CopyTo { src: &x.cpu, out: &out.cpu }.run().unwrap();
+        CopyTo { src: &x.gpu, out: &out.gpu }.run().unwrap();
         out.agree(0.0);
     }
 }
@@ -202,8 +213,8 @@ proptest! {
         let y = strided(draw, &shape, types.1, true);
         let (out, second) = (strided(draw, &shape, types.2, false), strided(draw, &shape, compute, false));
         let scalars = [Scalar::Int(2)];
-        let cpu = CPU.pointwise(&FORMULA, compute, &[&x.cpu, &y.cpu], &scalars, &[&out.cpu, &second.cpu]);
-        let gpu = WGPU.pointwise(&FORMULA, compute, &[&x.gpu, &y.gpu], &scalars, &[&out.gpu, &second.gpu]);
+        let cpu = Map { program: &FORMULA, compute, inputs: &[&x.cpu, &y.cpu], scalars: &scalars, outs: &[&out.cpu, &second.cpu] }.run();
+        let gpu = Map { program: &FORMULA, compute, inputs: &[&x.gpu, &y.gpu], scalars: &scalars, outs: &[&out.gpu, &second.gpu] }.run();
         if both(cpu, gpu).is_some() {
             out.agree(tolerance(compute).max(tolerance(types.2)));
             second.agree(tolerance(compute));
@@ -215,8 +226,8 @@ proptest! {
         let draw = &mut Draw::new(seed);
         let src = strided_of(draw, &shape, types.0, true, wild);
         let out = strided(draw, &shape, types.1, false);
-        CPU.copy(&src.cpu, &out.cpu).unwrap();
-        WGPU.copy(&src.gpu, &out.gpu).unwrap();
+        CopyTo { src: &src.cpu, out: &out.cpu }.run().unwrap();
+        CopyTo { src: &src.gpu, out: &out.gpu }.run().unwrap();
         out.agree(0.0);
     }
 
@@ -230,11 +241,11 @@ proptest! {
             base.view(|a| a.slice(0, Some(1 + n as i64), Some(1 + 2 * n as i64), 1).unwrap()),
         );
         let program = Pointwise::new(|b| b.input(0).maximum(b.input(1)));
-        CPU.pointwise(&program, dtype, &[&first.cpu, &second.cpu], &[], &[&first.cpu]).unwrap();
-        WGPU.pointwise(&program, dtype, &[&first.gpu, &second.gpu], &[], &[&first.gpu]).unwrap();
+        Map { program: &program, compute: dtype, inputs: &[&first.cpu, &second.cpu], scalars: &[], outs: &[&first.cpu] }.run().unwrap();
+        Map { program: &program, compute: dtype, inputs: &[&first.gpu, &second.gpu], scalars: &[], outs: &[&first.gpu] }.run().unwrap();
         base.agree(0.0);
-        CPU.copy(&first.cpu, &second.cpu).unwrap();
-        WGPU.copy(&first.gpu, &second.gpu).unwrap();
+        CopyTo { src: &first.cpu, out: &second.cpu }.run().unwrap();
+        CopyTo { src: &first.gpu, out: &second.gpu }.run().unwrap();
         base.agree(0.0);
     }
 
@@ -266,8 +277,8 @@ proptest! {
         };
         let cpu: Vec<_> = pairs.iter().map(|(x, y, a, b)| list(&x.cpu, &y.cpu, &a.cpu, &b.cpu)).collect();
         let gpu: Vec<_> = pairs.iter().map(|(x, y, a, b)| list(&x.gpu, &y.gpu, &a.gpu, &b.gpu)).collect();
-        CPU.pointwise_lists(&program, dtype, &cpu, &scalars).unwrap();
-        WGPU.pointwise_lists(&program, dtype, &gpu, &scalars).unwrap();
+        MapLists { program: &program, compute: dtype, lists: &cpu, scalars: &scalars }.run().unwrap();
+        MapLists { program: &program, compute: dtype, lists: &gpu, scalars: &scalars }.run().unwrap();
         for (_, _, a, b) in &pairs {
             a.agree(tolerance(dtype));
             b.agree(tolerance(dtype));

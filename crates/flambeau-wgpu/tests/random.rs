@@ -3,7 +3,8 @@
 mod support;
 
 use flambeau_cpu::CPU;
-use flambeau_tensor::backend::{Backend, Distribution};
+use flambeau_tensor::backend::Distribution;
+use flambeau_tensor::calls::{Call, Random};
 use flambeau_tensor::random::Generator;
 use flambeau_tensor::{Array, DType, Device};
 use flambeau_wgpu::WGPU;
@@ -38,7 +39,7 @@ fn stream(seed: u64, offset: u64, n: usize) -> Vec<u64> {
 /// `n` samples as f64, and a generator that has gone on.
 fn sample(g: &Generator, distribution: Distribution, dtype: DType, n: usize) -> Vec<f64> {
     let out = Array::empty(&WGPU, GPU, &[n], dtype).unwrap();
-    WGPU.random(distribution, g, &out).unwrap();
+    Random { distribution, generator: g, out: &out }.run().unwrap();
     elements(&out)
 }
 
@@ -68,7 +69,7 @@ proptest! {
         let g = seeded(seed);
         g.philox(offset);
         let out = Array::empty(&WGPU, GPU, &[n], DType::I64).unwrap();
-        WGPU.random(Distribution::Integers { from: i64::MIN, to: i64::MAX }, &g, &out).unwrap();
+        Random { distribution: Distribution::Integers { from: i64::MIN, to: i64::MAX }, generator: &g, out: &out }.run().unwrap();
         // The last value is left out, so the range is one less than i64 has.
         let scaled = |draw: u64| ((u128::from(draw) * u128::from(u64::MAX)) >> 64) as u64;
         let expected: Vec<i64> =
@@ -207,7 +208,13 @@ fn refusals_are_those_of_the_cpu() {
         for d in requests {
             let cpu = Array::empty(&CPU, Device::Cpu, &[20], dtype).unwrap();
             let gpu = Array::empty(&WGPU, GPU, &[20], dtype).unwrap();
-            refused += usize::from(both(CPU.random(d, &seeded(0), &cpu), WGPU.random(d, &seeded(0), &gpu)).is_none());
+            refused += usize::from(
+                both(
+                    Random { distribution: d, generator: &seeded(0), out: &cpu }.run(),
+                    Random { distribution: d, generator: &seeded(0), out: &gpu }.run(),
+                )
+                .is_none(),
+            );
         }
     }
     assert!(refused > 30, "{refused}");
@@ -223,7 +230,7 @@ fn long_fills_and_offsets() {
     for dtype in DType::ALL {
         let pair = zeros(&[50], dtype);
         let part = pair.gpu.narrow(0, 7, 11).unwrap();
-        WGPU.random(Distribution::Bernoulli { p: 1.0 }, &seeded(4), &part).unwrap();
+        Random { distribution: Distribution::Bernoulli { p: 1.0 }, generator: &seeded(4), out: &part }.run().unwrap();
         let expected: Vec<f64> = (0..50).map(|i| f64::from(u8::from((7..18).contains(&i)))).collect();
         assert_eq!(elements(&pair.gpu), expected);
     }

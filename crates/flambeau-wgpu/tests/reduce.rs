@@ -2,11 +2,10 @@
 
 mod support;
 
-use flambeau_cpu::CPU;
 use flambeau_tensor::backend::ReduceOp;
+use flambeau_tensor::calls::{Call, Reduce};
 use flambeau_tensor::pointwise::{IDENTITY, Pointwise};
-use flambeau_tensor::{Array, Backend, DType, Scalar};
-use flambeau_wgpu::WGPU;
+use flambeau_tensor::{Array, DType, Scalar};
 use proptest::prelude::*;
 use std::sync::LazyLock;
 use support::*;
@@ -40,8 +39,11 @@ fn check(op: ReduceOp, x: &Pair, dims: &[usize]) {
     if out.cpu.numel() == 0 {
         return;
     }
-    let cpu = CPU.reduce(op, &IDENTITY, dtype, &[&x.cpu], &[], dims, &out.cpu);
-    let gpu = launches(|| WGPU.reduce(op, &IDENTITY, dtype, &[&x.gpu], &[], dims, &out.gpu));
+    let cpu =
+        Reduce { op, program: &IDENTITY, compute: dtype, inputs: &[&x.cpu], scalars: &[], dims, out: &out.cpu }.run();
+    let gpu = launches(|| {
+        Reduce { op, program: &IDENTITY, compute: dtype, inputs: &[&x.gpu], scalars: &[], dims, out: &out.gpu }.run()
+    });
     if both(cpu, gpu).is_some() {
         out.agree(8.0 * tolerance(dtype));
     }
@@ -87,11 +89,11 @@ proptest! {
         let out = strided(draw, &kept(&shape, &dims), DType::F32, false);
         prop_assume!(out.cpu.numel() > 0);
         let scalars = [Scalar::Float(0.5)];
-        let run = |backend: &dyn Backend, x: &Array, y: &Array, out: &Array| {
-            backend.reduce(ReduceOp::Sum, &SQUARED_DIFFERENCE, DType::F32, &[x, y], &scalars, &dims, out).unwrap();
+        let run = |x: &Array, y: &Array, out: &Array| {
+            Reduce { op: ReduceOp::Sum, program: &SQUARED_DIFFERENCE, compute: DType::F32, inputs: &[x, y], scalars: &scalars, dims: &dims, out }.run().unwrap();
         };
-        run(&CPU, &x.cpu, &y.cpu, &out.cpu);
-        run(&WGPU, &x.gpu, &y.gpu, &out.gpu);
+        run(&x.cpu, &y.cpu, &out.cpu);
+        run(&x.gpu, &y.gpu, &out.gpu);
         out.agree(1e-5);
     }
 

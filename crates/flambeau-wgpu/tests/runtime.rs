@@ -2,8 +2,8 @@
 
 mod support;
 
-use flambeau_cpu::CPU;
 use flambeau_tensor::backend::{Epilogue, PointwiseList, ReduceOp};
+use flambeau_tensor::calls::{Call, CopyTo, Map, Matmul, Reduce};
 use flambeau_tensor::pointwise::{IDENTITY, Pointwise};
 use flambeau_tensor::{Array, Backend, DType, Device, Scalar, ops};
 use flambeau_wgpu::WGPU;
@@ -29,7 +29,7 @@ fn a_thousand_dependent_launches_are_one_submit() {
     WGPU.synchronize(GPU).unwrap();
     let before = flambeau_wgpu::counters(GPU).unwrap();
     for _ in 0..1000 {
-        WGPU.pointwise(&ADD_ONE, DType::F32, &[&x], &[], &[&x]).unwrap();
+        Map { program: &ADD_ONE, compute: DType::F32, inputs: &[&x], scalars: &[], outs: &[&x] }.run().unwrap();
     }
     let recorded = flambeau_wgpu::counters(GPU).unwrap();
     assert_eq!(recorded.dispatches - before.dispatches, 1000);
@@ -47,11 +47,21 @@ fn more_workgroups_than_one_dimension_holds() {
     let (lines, n) = (65_536 + 3, 33);
     let x = Pair::new(from_f64(&vec![1.5; lines * n], &[lines, n], DType::F32));
     let out = zeros(&[lines, 1], DType::F32);
-    WGPU.reduce(ReduceOp::Sum, &IDENTITY, DType::F32, &[&x.gpu], &[], &[1], &out.gpu).unwrap();
+    Reduce {
+        op: ReduceOp::Sum,
+        program: &IDENTITY,
+        compute: DType::F32,
+        inputs: &[&x.gpu],
+        scalars: &[],
+        dims: &[1],
+        out: &out.gpu,
+    }
+    .run()
+    .unwrap();
     assert!(elements(&out.gpu).iter().all(|&s| s == 1.5 * n as f64));
     // 16-bit elements go one by one, 1,024 to a group: 128 MiB of them are 65,536 groups.
     let many = gpu_full(&[65_536 * 1024], DType::F16, 2.0);
-    WGPU.pointwise(&ADD_ONE, DType::F16, &[&many], &[], &[&many]).unwrap();
+    Map { program: &ADD_ONE, compute: DType::F16, inputs: &[&many], scalars: &[], outs: &[&many] }.run().unwrap();
     for i in [0, 65_534 * 1024, 65_535 * 1024, 65_536 * 1024 - 1] {
         assert_eq!(many.get(&[i]).unwrap(), Scalar::Float(3.0), "element {i}");
     }
@@ -78,7 +88,7 @@ fn memory_is_reused_and_given_back() {
     let step = || {
         let a = gpu_full(&[1000, 10], DType::F32, 1.0);
         let b = a.copy().unwrap();
-        WGPU.pointwise(&ADD_ONE, DType::F32, &[&b], &[], &[&b]).unwrap();
+        Map { program: &ADD_ONE, compute: DType::F32, inputs: &[&b], scalars: &[], outs: &[&b] }.run().unwrap();
         drop(a);
         let c = gpu_full(&[1000, 10], DType::F32, 5.0);
         (b.get(&[0, 0]).unwrap(), c.get(&[9, 9]).unwrap())
@@ -125,11 +135,11 @@ fn many_parameters_go_through_a_buffer() {
     // All in one batch, so that each launch must find its own parameters.
     for (inputs, out) in &cases {
         let gpu: Vec<&Array> = inputs.iter().map(|p| &p.gpu).collect();
-        WGPU.pointwise(&program, DType::F32, &gpu, &[], &[&out.gpu]).unwrap();
+        Map { program: &program, compute: DType::F32, inputs: &gpu, scalars: &[], outs: &[&out.gpu] }.run().unwrap();
     }
     for (inputs, out) in &cases {
         let cpu: Vec<&Array> = inputs.iter().map(|p| &p.cpu).collect();
-        CPU.pointwise(&program, DType::F32, &cpu, &[], &[&out.cpu]).unwrap();
+        Map { program: &program, compute: DType::F32, inputs: &cpu, scalars: &[], outs: &[&out.cpu] }.run().unwrap();
         out.agree(1e-6);
     }
 }
@@ -194,7 +204,7 @@ fn a_storage_grows_and_keeps_its_bytes() {
         let all = whole(&x);
         assert_eq!(all.numel(), 1000);
         assert_eq!(elements(&all)[..5], [1.0; 5]);
-        WGPU.copy(&Array::full(&WGPU, GPU, &[1000], dtype, Scalar::Int(0)).unwrap(), &all).unwrap();
+        CopyTo { src: &Array::full(&WGPU, GPU, &[1000], dtype, Scalar::Int(0)).unwrap(), out: &all }.run().unwrap();
         assert_eq!(elements(&x), [0.0; 5], "an older view sees the new memory");
     }
 }
@@ -217,13 +227,17 @@ fn threads_share_the_queue() {
                 let x = gpu_full(&[1000], DType::F32, f64::from(t));
                 let eye = gpu_full(&[1, 10, 10], DType::F32, 0.1);
                 for round in 1..=50 {
-                    WGPU.pointwise(&ADD_ONE, DType::F32, &[&x], &[], &[&x]).unwrap();
+                    Map { program: &ADD_ONE, compute: DType::F32, inputs: &[&x], scalars: &[], outs: &[&x] }
+                        .run()
+                        .unwrap();
                     if round % 10 == 0 {
                         assert_eq!(x.get(&[999]).unwrap(), Scalar::Float(f64::from(t + round)));
                     }
                     let out = Array::empty(&WGPU, GPU, &[1, 10, 10], DType::F32).unwrap();
                     let (one, zero) = (Scalar::Float(1.0), Scalar::Float(0.0));
-                    WGPU.matmul(&eye, &eye, one, zero, Epilogue::default(), &out).unwrap();
+                    Matmul { a: &eye, b: &eye, alpha: one, beta: zero, epilogue: Epilogue::default(), out: &out }
+                        .run()
+                        .unwrap();
                     assert!((elements(&out)[37] - 0.1).abs() < 1e-6);
                 }
             });

@@ -4,6 +4,7 @@ mod support;
 
 use flambeau_cpu::CPU;
 use flambeau_tensor::backend::{ClassTargets, LossReduction};
+use flambeau_tensor::calls::{Call, Nll};
 use flambeau_tensor::{Array, Backend, DType, Device};
 use flambeau_wgpu::WGPU;
 use support::*;
@@ -17,10 +18,10 @@ fn nothing_counts_is_nan_and_a_class_that_is_none_is_reported() {
     let x = dense(&mut Draw::new(1), &[2, 3], DType::F32).gpu;
     let classes = |t: [i64; 2]| to_gpu(&Array::from_slice(&CPU, Device::Cpu, &t, &[2, 1]).unwrap());
     let ignored = classes([1, 1]);
-    assert!(elements(&WGPU.nll(&x, 1, &mean_of(&ignored)).unwrap().0)[0].is_nan());
+    assert!(elements(&Nll { x: &x, dim: 1, targets: &mean_of(&ignored) }.run().unwrap().0)[0].is_nan());
     for bad in [3, -1] {
         let wrong = classes([0, bad]);
-        WGPU.nll(&x, 1, &mean_of(&wrong)).unwrap();
+        Nll { x: &x, dim: 1, targets: &mean_of(&wrong) }.run().unwrap();
         let error = WGPU.synchronize(GPU).unwrap_err();
         assert_eq!(error.to_string(), format!("Target {bad} is out of bounds."));
         WGPU.synchronize(GPU).unwrap();

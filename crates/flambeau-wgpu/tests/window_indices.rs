@@ -2,7 +2,7 @@
 
 mod support;
 
-use flambeau_cpu::CPU;
+use flambeau_tensor::calls::{Call, MaxPoolBackward};
 use flambeau_tensor::{Backend, DType};
 use flambeau_wgpu::WGPU;
 use support::{from_f64, to_gpu};
@@ -13,9 +13,9 @@ fn foreign_indices_of_a_max_pooling_are_reported() {
     let grad = from_f64(&[1.0, 2.0], &[1, 1, 1, 2], DType::F32);
     let indices = from_f64(&[1.0, 9.0], &[1, 1, 1, 2], DType::I64);
     let gx = from_f64(&[7.0; 4], &[1, 1, 1, 4], DType::F32);
-    assert!(CPU.max_pool_backward(&grad, &indices, None, &gx).is_err());
+    assert!(MaxPoolBackward { grad: &grad, indices: &indices, windows: None, out: &gx }.run().is_err());
     let gx = to_gpu(&gx);
-    WGPU.max_pool_backward(&to_gpu(&grad), &to_gpu(&indices), None, &gx).unwrap();
+    MaxPoolBackward { grad: &to_gpu(&grad), indices: &to_gpu(&indices), windows: None, out: &gx }.run().unwrap();
     let mut bytes = [0; 16];
     let message = WGPU.download(&gx, &mut bytes).unwrap_err().to_string();
     assert!(message.contains("index 9") && message.contains("size 4"), "{message}");

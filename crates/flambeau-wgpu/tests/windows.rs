@@ -2,12 +2,17 @@
 
 mod support;
 
-use flambeau_cpu::CPU;
 use flambeau_tensor::backend::{AvgPoolDivisor, ConvGeometry, PoolGeometry, ResampleMode};
-use flambeau_tensor::{Array, Backend, DType, Result};
-use flambeau_wgpu::WGPU;
+use flambeau_tensor::calls::{
+    self, AdaptiveAvgPool, AdaptiveAvgPoolBackward, AvgPool, AvgPoolBackward, Call, ConvInputGrad, ConvWeightGrad,
+    MaxPool, MaxPoolBackward, Resample, ResampleBackward,
+};
+use flambeau_tensor::{Array, DType, Result};
 use proptest::prelude::*;
 use support::{agree, elements, from_f64, to_gpu, tolerance};
+
+/// The places of the CPU's and of the GPU's arrays in pairs of them.
+const BOTH: [usize; 2] = [0, 1];
 
 const FLOATS: [DType; 4] = [DType::F32, DType::F16, DType::BF16, DType::F64];
 
@@ -93,10 +98,18 @@ impl Conv {
         let (weight, finite) = (both(&random(&ws, 3), &ws, dtype), both(&random(&ys, 5), &ys, dtype));
         let bias = both(&random(&ws[..1], 4), &ws[..1], dtype);
         let (y, gx, gw) = (outputs(&ys, dtype), outputs(&xs, dtype), outputs(&ws, dtype));
-        for (i, backend) in [&CPU as &dyn Backend, &WGPU].into_iter().enumerate() {
-            backend.conv(&x[i], &weight[i], biased.then_some(&bias[i]), &self.g, &y[i]).unwrap();
-            backend.conv_input_grad(&grad[i], &weight[i], &self.g, &gx[i]).unwrap();
-            backend.conv_weight_grad(&x[i], &finite[i], &self.g, &gw[i]).unwrap();
+        for i in BOTH {
+            calls::Conv {
+                x: &x[i],
+                weight: &weight[i],
+                bias: biased.then_some(&bias[i]),
+                geometry: &self.g,
+                out: &y[i],
+            }
+            .run()
+            .unwrap();
+            ConvInputGrad { grad: &grad[i], weight: &weight[i], geometry: &self.g, out: &gx[i] }.run().unwrap();
+            ConvWeightGrad { x: &x[i], grad: &finite[i], geometry: &self.g, out: &gw[i] }.run().unwrap();
         }
         assert_same(&y);
         assert_same(&gx);
@@ -174,9 +187,11 @@ fn huge_steps_agree() {
 fn integer_convolutions_are_refused_as_on_the_cpu() {
     let g = ConvGeometry { ndim: 1, stride: [1; 3], padding: [0; 3], dilation: [1; 3], groups: 1 };
     let [x, w, y] = [[1, 1, 3], [1, 1, 2], [1, 1, 2]].map(|shape| both(&vec![1.0; shape[2]], &shape, DType::I32));
-    let run = |backend: &dyn Backend, i: usize| backend.conv(&x[i], &w[i], None, &g, &y[i]).map_err(|e| e.to_string());
-    assert_eq!(run(&CPU, 0), run(&WGPU, 1));
-    assert!(run(&WGPU, 1).is_err());
+    let run = |i: usize| {
+        calls::Conv { x: &x[i], weight: &w[i], bias: None, geometry: &g, out: &y[i] }.run().map_err(|e| e.to_string())
+    };
+    assert_eq!(run(0), run(1));
+    assert!(run(1).is_err());
 }
 
 /// A pooling: planes, geometry, input and output lengths.
@@ -204,8 +219,8 @@ impl Pool {
         }
         let x = both(&x, &xs, dtype);
         let (y, indices) = (outputs(&ys, dtype), outputs(&ys, DType::I64));
-        for (i, backend) in [&CPU as &dyn Backend, &WGPU].into_iter().enumerate() {
-            backend.max_pool(&x[i], &self.g, &y[i], &indices[i]).unwrap();
+        for i in BOTH {
+            MaxPool { src: &x[i], geometry: &self.g, out: &y[i], indices: &indices[i] }.run().unwrap();
         }
         assert_same(&y);
         assert_same(&indices);
@@ -215,8 +230,8 @@ impl Pool {
         let grad = both(&quarters(ys.iter().product(), 2), &ys, dtype);
         for windows in [Some(&self.g), None] {
             let gx = outputs(&xs, dtype);
-            for (i, backend) in [&CPU as &dyn Backend, &WGPU].into_iter().enumerate() {
-                backend.max_pool_backward(&grad[i], &indices[i], windows, &gx[i]).unwrap();
+            for i in BOTH {
+                MaxPoolBackward { grad: &grad[i], indices: &indices[i], windows, out: &gx[i] }.run().unwrap();
             }
             assert_same(&gx);
         }
@@ -266,9 +281,9 @@ proptest! {
         let x = both(&with_specials(quarters(xs.iter().product(), 1), every), &xs, dtype);
         let grad = both(&quarters(ys.iter().product(), 2), &ys, dtype);
         let (y, gx) = (outputs(&ys, dtype), outputs(&xs, dtype));
-        for (i, backend) in [&CPU as &dyn Backend, &WGPU].into_iter().enumerate() {
-            backend.avg_pool(&x[i], &pool.g, divisor, &y[i]).unwrap();
-            backend.avg_pool_backward(&grad[i], &pool.g, divisor, &gx[i]).unwrap();
+        for i in BOTH {
+            AvgPool { src: &x[i], geometry: &pool.g, divisor, out: &y[i] }.run().unwrap();
+            AvgPoolBackward { grad: &grad[i], geometry: &pool.g, divisor, out: &gx[i] }.run().unwrap();
         }
         assert_same(&y);
         assert_same(&gx);
@@ -285,9 +300,9 @@ proptest! {
         let x = both(&quarters(xs.iter().product(), 1), &xs, dtype);
         let grad = both(&quarters(ys.iter().product(), 2), &ys, dtype);
         let (y, gx) = (outputs(&ys, dtype), outputs(&xs, dtype));
-        for (i, backend) in [&CPU as &dyn Backend, &WGPU].into_iter().enumerate() {
-            backend.adaptive_avg_pool(&x[i], &y[i]).unwrap();
-            backend.adaptive_avg_pool_backward(&grad[i], &gx[i]).unwrap();
+        for i in BOTH {
+            AdaptiveAvgPool { src: &x[i], out: &y[i] }.run().unwrap();
+            AdaptiveAvgPoolBackward { grad: &grad[i], out: &gx[i] }.run().unwrap();
         }
         assert_same(&y);
         assert_same(&gx);
@@ -316,9 +331,9 @@ proptest! {
         let x = both(&quarters(xs.iter().product(), 1), &xs, dtype);
         let grad = both(&quarters(ys.iter().product(), 2), &ys, dtype);
         let (y, gx) = (outputs(&ys, dtype), outputs(&xs, dtype));
-        for (i, backend) in [&CPU as &dyn Backend, &WGPU].into_iter().enumerate() {
-            backend.resample(mode, scales, &x[i], &y[i]).unwrap();
-            backend.resample_backward(mode, scales, &grad[i], &gx[i]).unwrap();
+        for i in BOTH {
+            Resample { mode, scales, src: &x[i], out: &y[i] }.run().unwrap();
+            ResampleBackward { mode, scales, grad: &grad[i], out: &gx[i] }.run().unwrap();
         }
         assert_same(&y);
         assert_same(&gx);
@@ -332,9 +347,9 @@ fn long_adaptive_windows_agree() {
     for (xs, ys) in [(input, output), (output, input)] {
         let (x, grad) = (both(&quarters(xs[3], 1), &xs, DType::F32), both(&quarters(ys[3], 2), &ys, DType::F32));
         let (y, gx) = (outputs(&ys, DType::F32), outputs(&xs, DType::F32));
-        for (i, backend) in [&CPU as &dyn Backend, &WGPU].into_iter().enumerate() {
-            backend.adaptive_avg_pool(&x[i], &y[i]).unwrap();
-            backend.adaptive_avg_pool_backward(&grad[i], &gx[i]).unwrap();
+        for i in BOTH {
+            AdaptiveAvgPool { src: &x[i], out: &y[i] }.run().unwrap();
+            AdaptiveAvgPoolBackward { grad: &grad[i], out: &gx[i] }.run().unwrap();
         }
         assert_same(&y);
         assert_same(&gx);
@@ -347,8 +362,8 @@ fn resizing_skips_infinite_pixels_without_weight() {
     let x = both(&[1.0, f64::INFINITY, 3.0, f64::NAN], &[1, 1, 1, 4], DType::F32);
     let y = outputs(&[1, 1, 1, 7], DType::F32);
     let mode = ResampleMode::Linear { align_corners: true };
-    for (i, backend) in [&CPU as &dyn Backend, &WGPU].into_iter().enumerate() {
-        backend.resample(mode, [1.0, 1.0, 1.75], &x[i], &y[i]).unwrap();
+    for i in BOTH {
+        Resample { mode, scales: [1.0, 1.0, 1.75], src: &x[i], out: &y[i] }.run().unwrap();
     }
     assert_same(&y);
     assert_eq!(elements(&y[1])[0], 1.0);
@@ -362,18 +377,18 @@ fn dtypes_are_refused_as_on_the_cpu() {
     let g = PoolGeometry { ndim: 2, kernel: [1, 2, 2], stride: [1, 2, 2], padding: [0; 3], dilation: [1; 3] };
     let divisor = AvgPoolDivisor { count_include_pad: true, divisor_override: None };
     let text = |result: Result<()>| result.unwrap_err().to_string();
-    let errors = |backend: &dyn Backend, i: usize| {
+    let errors = |i: usize| {
         let (x, y, indices) = (&x[i], &y[i], &indices[i]);
         [
-            text(backend.max_pool(x, &g, y, indices)),
-            text(backend.max_pool_backward(y, indices, Some(&g), x)),
-            text(backend.avg_pool(x, &g, divisor, y)),
-            text(backend.avg_pool_backward(y, &g, divisor, x)),
-            text(backend.adaptive_avg_pool(x, y)),
-            text(backend.adaptive_avg_pool_backward(y, x)),
-            text(backend.resample(ResampleMode::Nearest, [1.0, 0.5, 0.5], x, y)),
-            text(backend.resample_backward(ResampleMode::Nearest, [1.0, 0.5, 0.5], y, x)),
+            text(MaxPool { src: x, geometry: &g, out: y, indices }.run()),
+            text(MaxPoolBackward { grad: y, indices, windows: Some(&g), out: x }.run()),
+            text(AvgPool { src: x, geometry: &g, divisor, out: y }.run()),
+            text(AvgPoolBackward { grad: y, geometry: &g, divisor, out: x }.run()),
+            text(AdaptiveAvgPool { src: x, out: y }.run()),
+            text(AdaptiveAvgPoolBackward { grad: y, out: x }.run()),
+            text(Resample { mode: ResampleMode::Nearest, scales: [1.0, 0.5, 0.5], src: x, out: y }.run()),
+            text(ResampleBackward { mode: ResampleMode::Nearest, scales: [1.0, 0.5, 0.5], grad: y, out: x }.run()),
         ]
     };
-    assert_eq!(errors(&CPU, 0), errors(&WGPU, 1));
+    assert_eq!(errors(0), errors(1));
 }

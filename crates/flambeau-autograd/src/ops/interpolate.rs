@@ -5,6 +5,7 @@ use crate::error::{Error, Result};
 use crate::graph::record;
 use crate::{OrPanic, Tensor};
 use flambeau_tensor::backend::ResampleMode;
+use flambeau_tensor::calls::{self, Call, ResampleBackward};
 use flambeau_tensor::ops::fill;
 use flambeau_tensor::print::py_float;
 use flambeau_tensor::{Array, DType, Dims, Scalar};
@@ -288,14 +289,16 @@ struct Resample {
 
 impl Resample {
     fn forward(self, x: &Tensor, shape: &[usize]) -> Result<Tensor> {
-        let out = self.run(x, shape, |src, out| Ok(src.backend().resample(self.mode, self.scales, src, out)?))?;
+        let out = self
+            .run(x, shape, |src, out| Ok(calls::Resample { mode: self.mode, scales: self.scales, src, out }.run()?))?;
         let from = x.size();
         Ok(record(self.name, &[x], &[], out, move |c| Ok(smallvec![Some(self.transpose(&c.grad(0)?, &from)?)])))
     }
 
     fn transpose(self, grad: &Tensor, shape: &[usize]) -> Result<Tensor> {
-        let out = self
-            .run(grad, shape, |grad, out| Ok(grad.backend().resample_backward(self.mode, self.scales, grad, out)?))?;
+        let out = self.run(grad, shape, |grad, out| {
+            Ok(ResampleBackward { mode: self.mode, scales: self.scales, grad, out }.run()?)
+        })?;
         let from = grad.size();
         Ok(record("UpsampleBackwardBackward0", &[grad], &[], out, move |c| {
             Ok(smallvec![Some(self.forward(&c.grad(0)?, &from)?)])

@@ -5,6 +5,7 @@ use crate::graph::Grads;
 use crate::{OrPanic, Tensor, views};
 use flambeau_device::default_generator;
 use flambeau_tensor::backend::Distribution;
+use flambeau_tensor::calls::{Call, Random};
 use flambeau_tensor::random::Generator;
 use flambeau_tensor::{Array, DType};
 use smallvec::smallvec;
@@ -32,7 +33,7 @@ pub(crate) fn random_in_place(x: &Tensor, distribution: Distribution, generator:
         )?;
         let target = if array.is_contiguous() { &*array } else { &dense };
         let flat = target.as_strided(&[target.numel()], &[1], target.offset())?;
-        target.backend().random(distribution, generator, &flat)?;
+        Random { distribution, generator, out: &flat }.run()?;
         if !array.is_contiguous() {
             flambeau_tensor::ops::copy_into(&dense, &array)?;
         }

@@ -60,3 +60,22 @@ fn map_huge(capacity: usize) -> Option<NonNull<u8>> {
     }
     NonNull::new(block)
 }
+
+/// More than this no machine has, and a sanitizer's allocator ends the program where it is asked for more.
+const LARGEST_EXACT: usize = 1 << 36;
+
+/// A block of exactly `nbytes > 0` zero bytes, or `None` where there is no memory.
+pub fn alloc_exact(nbytes: usize) -> Option<NonNull<u8>> {
+    let layout = Layout::from_size_align(nbytes, super::ALIGN).ok().filter(|_| nbytes <= LARGEST_EXACT)?;
+    // SAFETY: the size is not 0.
+    NonNull::new(unsafe { std::alloc::alloc_zeroed(layout) })
+}
+
+/// # Safety
+/// `block` came from [`alloc_exact`] with the same `nbytes`.
+pub unsafe fn free_exact(block: NonNull<u8>, nbytes: usize) {
+    if let Ok(layout) = Layout::from_size_align(nbytes, super::ALIGN) {
+        // SAFETY: `alloc_exact` used the same layout.
+        unsafe { std::alloc::dealloc(block.as_ptr(), layout) };
+    }
+}

@@ -6,7 +6,6 @@ use crate::cast::{cast_raw, copy_strided};
 use flambeau_tensor::plan::{Cursor, Plan};
 use flambeau_tensor::{Array, DType};
 use smallvec::SmallVec;
-use std::mem::MaybeUninit;
 
 /// Elements per tile.
 pub const TILE: usize = 512;
@@ -63,7 +62,7 @@ pub struct Runner<'a, T> {
     job: &'a Job<'a, T>,
     tile: usize,
     /// Converted inputs, then registers; `tile` elements each.
-    memory: Vec<MaybeUninit<T>>,
+    memory: Vec<T>,
     /// Raw elements of an input that is not dense or not of the lane's type.
     raw: Vec<u64>,
     sources: SmallVec<[Source<T>; 8]>,
@@ -80,8 +79,8 @@ impl<'a, T: Lane> Runner<'a, T> {
     /// Registers for tiles of at most `tile` elements.
     pub fn new(job: &'a Job<'a, T>, tile: usize) -> Self {
         let buffers = job.inputs.len() + job.code.registers;
-        let mut memory = Vec::with_capacity(buffers * tile);
-        memory.resize_with(buffers * tile, MaybeUninit::uninit);
+        // Zeros from the allocator: registers become slices before they are written.
+        let memory = vec![T::default(); buffers * tile];
         Runner { job, tile, memory, raw: Vec::new(), sources: SmallVec::new() }
     }
 
@@ -110,12 +109,11 @@ impl<'a, T: Lane> Runner<'a, T> {
             self.sources.push(source);
         }
         let first_register = self.job.inputs.len();
-        let memory = self.memory.as_mut_ptr().cast::<T>();
+        let memory = self.memory.as_mut_ptr();
         let last = self.job.code.steps.len().wrapping_sub(1);
         for (i, &(ref step, register)) in self.job.code.steps.iter().enumerate() {
             // SAFETY: registers are inside `memory`; a step's own register is none of its operands'.
             unsafe {
-                // Registers hold numbers, for which stale or unwritten bytes are no danger: each is written before it is read.
                 let own = memory.add((first_register + register as usize) * self.tile);
                 let out = direct.filter(|_| i == last).unwrap_or(own);
                 let out = std::slice::from_raw_parts_mut(out, n);
@@ -150,7 +148,7 @@ impl<'a, T: Lane> Runner<'a, T> {
     /// The `k`th output of the last tile.
     pub fn output(&self, k: usize, n: usize) -> Src<'_, T> {
         // SAFETY: `run` has computed the tile; the slice borrows the runner, so no other tile replaces it meanwhile.
-        unsafe { self.src(self.job.code.outputs[k], self.memory.as_ptr().cast(), n) }
+        unsafe { self.src(self.job.code.outputs[k], self.memory.as_ptr(), n) }
     }
 
     /// Brings input `k`'s elements into the lane's type; dense ones of that type stay where they are.

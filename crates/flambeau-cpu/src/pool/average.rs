@@ -75,7 +75,7 @@ impl Windows {
     fn divide<S: Sum>(&self, x: S, window: [Window; 3]) -> S {
         let [z, y, w] = window.map(|window| window.divisor);
         match self.divisor {
-            Divisor::Product => x / S::of((z * y * w) as f64),
+            Divisor::Product => x / S::of(z as f64 * y as f64 * w as f64),
             Divisor::OneByOne => x / S::of(z as f64) / S::of(y as f64) / S::of(w as f64),
             Divisor::Fixed(n) => x / S::of(n as f64),
         }

@@ -1,9 +1,9 @@
 //! Kernels that share storages from many threads neither deadlock nor lose an update.
 
 use super::support::*;
-use crate::CPU;
+use flambeau_tensor::DType;
+use flambeau_tensor::calls::{Call, Map};
 use flambeau_tensor::pointwise::Pointwise;
-use flambeau_tensor::{Backend, DType};
 
 #[test]
 fn threads_that_add_crosswise_finish_and_lose_nothing() {
@@ -21,8 +21,18 @@ fn threads_that_add_crosswise_finish_and_lose_nothing() {
                     for _ in 0..rounds {
                         // a.add_(b) and b.add_(a) take the same two locks, in whatever order they are named.
                         let (x, y) = if t % 2 == 0 { (a, b) } else { (b, a) };
-                        CPU.pointwise(copy_bits, DType::I64, &[x, y], &[], &[x]).unwrap();
-                        CPU.pointwise(add, DType::I64, &[counts, one], &[], &[counts]).unwrap();
+                        Map { program: copy_bits, compute: DType::I64, inputs: &[x, y], scalars: &[], outs: &[x] }
+                            .run()
+                            .unwrap();
+                        Map {
+                            program: add,
+                            compute: DType::I64,
+                            inputs: &[counts, one],
+                            scalars: &[],
+                            outs: &[counts],
+                        }
+                        .run()
+                        .unwrap();
                     }
                 });
             }

@@ -3,15 +3,16 @@
 use super::support::*;
 use crate::CPU;
 use flambeau_tensor::backend::{Distribution, ScatterOp};
+use flambeau_tensor::calls::{Call, CopyTo, Gather, IndexSelect, Nonzero, Random, Scatter};
 use flambeau_tensor::random::{Generator, normal_, uniform_};
-use flambeau_tensor::{Array, Backend, DType, Device};
+use flambeau_tensor::{Array, DType, Device};
 use proptest::prelude::*;
 
 /// An i64 array of `shape` with strides of its own and values below `n`.
 fn indices(draw: &mut Draw, shape: &[usize], n: usize) -> Array {
     let view = strided(draw, shape, DType::I64, false);
     let numbers: Vec<f64> = (0..view.numel()).map(|_| draw.below(n) as f64).collect();
-    CPU.copy(&from_f64(&numbers, shape, DType::I64), &view).unwrap();
+    CopyTo { src: &from_f64(&numbers, shape, DType::I64), out: &view }.run().unwrap();
     view
 }
 
@@ -40,7 +41,7 @@ proptest! {
         let index = indices(&mut draw, &picked, shape[dim]);
         let src = strided(&mut draw, &shape, dtype, true);
         let out = zeros(&picked, dtype);
-        CPU.gather(&src, dim, &index, &out).unwrap();
+        Gather { src: &src, dim, index: &index, out: &out }.run().unwrap();
         let (from, positions) = (elements(&src), elements(&index));
         for (at, y) in elements(&out).into_iter().enumerate() {
             let mut place = unflatten(&picked, at);
@@ -51,7 +52,7 @@ proptest! {
         let values = strided(&mut draw, &picked, dtype, true);
         let target = dense(&mut draw, &shape, dtype);
         let mut expected = elements(&target);
-        CPU.scatter(op, dim, &index, &values, &target).unwrap();
+        Scatter { op, dim, index: &index, src: &values, out: &target }.run().unwrap();
         let round = |x: f64| elements(&from_f64(&[x], &[1], DType::F64).to_dtype(dtype).unwrap())[0];
         for (at, x) in elements(&values).into_iter().enumerate() {
             let mut place = unflatten(&picked, at);
@@ -79,7 +80,7 @@ proptest! {
         let mut picked = shape.clone();
         picked[dim] = count;
         let out = zeros(&picked, dtype);
-        CPU.index_select(&src, dim, &index, &out).unwrap();
+        IndexSelect { src: &src, dim, index: &index, out: &out }.run().unwrap();
         let from = elements(&src);
         for (at, y) in elements(&out).into_iter().enumerate() {
             let mut place = unflatten(&picked, at);
@@ -91,7 +92,7 @@ proptest! {
     #[test]
     fn nonzero_lists_indices_in_order(shape in shapes(), dtype in dtypes(), seed: u64) {
         let a = strided(&mut Draw::new(seed), &shape, dtype, true);
-        let found = CPU.nonzero(&a).unwrap();
+        let found = Nonzero { src: &a }.run().unwrap();
         let expected: Vec<Vec<usize>> = elements(&a).iter().enumerate().filter(|(_, x)| **x != 0.0).map(|(i, _)| unflatten(&shape, i)).collect();
         prop_assert_eq!(found.shape(), [expected.len(), shape.len()]);
         let flat: Vec<f64> = expected.concat().into_iter().map(|i| i as f64).collect();
@@ -107,12 +108,15 @@ fn bad_indices_are_refused_before_anything_is_written() {
         let ones = from_f64(&[1.0, 1.0], &[2], DType::F32);
         // torch.gather(torch.zeros(3), 0, torch.tensor([0, 5])), and scatter_ alike.
         let message = format!("index {bad} is out of bounds for dimension 0 with size 3");
-        assert_eq!(CPU.gather(&a, 0, &index, &ones).unwrap_err().to_string(), message);
-        assert_eq!(CPU.scatter(ScatterOp::Set, 0, &index, &ones, &a).unwrap_err().to_string(), message);
+        assert_eq!(Gather { src: &a, dim: 0, index: &index, out: &ones }.run().unwrap_err().to_string(), message);
+        assert_eq!(
+            Scatter { op: ScatterOp::Set, dim: 0, index: &index, src: &ones, out: &a }.run().unwrap_err().to_string(),
+            message
+        );
         assert_eq!((elements(&a), elements(&ones)), (vec![0.0; 3], vec![1.0; 2]));
     }
     let index = Array::from_slice(&CPU, Device::Cpu, &[0i64, 3], &[2]).unwrap();
-    let error = CPU.index_select(&a, 0, &index, &zeros(&[2], DType::F32)).unwrap_err();
+    let error = IndexSelect { src: &a, dim: 0, index: &index, out: &zeros(&[2], DType::F32) }.run().unwrap_err();
     assert_eq!((error.to_string().as_str(), error.python_type()), ("index out of range in self", "IndexError"));
 }
 
@@ -120,7 +124,7 @@ fn bad_indices_are_refused_before_anything_is_written() {
 fn random_fills_are_the_generators() {
     let draw = |distribution, dtype, n| {
         let out = zeros(&[n], dtype);
-        CPU.random(distribution, &Generator::new().manual_seed(7), &out).map(|()| elements(&out))
+        Random { distribution, generator: &Generator::new().manual_seed(7), out: &out }.run().map(|()| elements(&out))
     };
     let generator = || Generator::new().manual_seed(7);
     let mut expected = [0f32; 40];

@@ -2,6 +2,7 @@
 
 use super::support::*;
 use crate::CPU;
+use flambeau_tensor::calls::{Call, CopyTo};
 use flambeau_tensor::{Array, Backend, DType, Device, Scalar, ops};
 use proptest::prelude::*;
 
@@ -11,7 +12,7 @@ proptest! {
         let mut draw = Draw::new(seed);
         let src = strided(&mut draw, &shape, from, true);
         let out = strided(&mut draw, &shape, to, false);
-        CPU.copy(&src, &out).unwrap();
+        CopyTo { src: &src, out: &out }.run().unwrap();
         let expected: Vec<f64> = elements(&from_f64(&elements(&src), &shape, to));
         let wrapped = |x: f64| if to == DType::U8 && x < 0.0 { (x as i64 as u8) as f64 } else { x };
         let expected: Vec<f64> = if to == DType::U8 { elements(&src).iter().map(|&x| wrapped(x.trunc())).collect() } else { expected };
@@ -25,7 +26,7 @@ proptest! {
         let all = Array::from_parts(out.storage().clone(), dtype, [out.storage().nbytes() / dtype.size()].as_slice().into(), [1].as_slice().into(), 0).unwrap();
         let before = elements(&all);
         let src = strided(&mut draw, &shape, dtype, true);
-        CPU.copy(&src, &out).unwrap();
+        CopyTo { src: &src, out: &out }.run().unwrap();
         let mut written = vec![false; before.len()];
         let marks = zeros(&[before.len()], DType::Bool);
         let view = Array::from_parts(marks.storage().clone(), DType::Bool, shape.as_slice().into(), out.strides().into(), out.offset());

@@ -1,9 +1,9 @@
 //! Operations along a dimension: arg_reduce, scan, sort, softmax.
 
 use super::support::*;
-use crate::CPU;
 use flambeau_tensor::backend::{Extremum, ScanOp};
-use flambeau_tensor::{Array, Backend, DType};
+use flambeau_tensor::calls::{ArgReduce, Call, Scan, Softmax, Sort};
+use flambeau_tensor::{Array, DType};
 use proptest::prelude::*;
 
 /// The lines of a dense array along `dim`, in row-major order of the other dimensions.
@@ -36,7 +36,7 @@ proptest! {
         let kept = with_length(&shape, dim, 1);
         let (values, indices) = (zeros(&kept, dtype), zeros(&kept, DType::I64));
         let which = if max { Extremum::Max } else { Extremum::Min };
-        CPU.arg_reduce(which, &a, dim, Some(&values), &indices).unwrap();
+        ArgReduce { which, src: &a, dim, values: Some(&values), indices: &indices }.run().unwrap();
         for ((line, v), i) in lines(&elements(&a), &shape, dim).iter().zip(elements(&values)).zip(elements(&indices)) {
             let best = line.iter().copied().fold(line[0], |b, x| if max { b.max(x) } else { b.min(x) });
             prop_assert_eq!(v, best);
@@ -50,7 +50,7 @@ proptest! {
         let k = 1 + k % shape[dim];
         let kept = with_length(&shape, dim, k);
         let (values, indices) = (zeros(&kept, dtype), zeros(&kept, DType::I64));
-        CPU.sort(if max { Extremum::Max } else { Extremum::Min }, &a, dim, &values, &indices).unwrap();
+        Sort { first: if max { Extremum::Max } else { Extremum::Min }, src: &a, dim, values: &values, indices: &indices }.run().unwrap();
         let found = lines(&elements(&values), &kept, dim).into_iter().zip(lines(&elements(&indices), &kept, dim));
         for (line, (v, i)) in lines(&elements(&a), &shape, dim).into_iter().zip(found) {
             let mut expected: Vec<(usize, f64)> = line.into_iter().enumerate().collect();
@@ -65,7 +65,7 @@ proptest! {
         let a = strided(&mut Draw::new(seed), &shape, dtype, true);
         let to = if dtype.is_floating_point() { dtype } else { DType::I64 };
         let out = zeros(&shape, to);
-        CPU.scan(if sum { ScanOp::Sum } else { ScanOp::Prod }, &a, dim, &out).unwrap();
+        Scan { op: if sum { ScanOp::Sum } else { ScanOp::Prod }, src: &a, dim, out: &out }.run().unwrap();
         let tolerance = match to { DType::F16 => 2e-3, DType::BF16 => 1e-2, DType::F32 => 1e-6, _ => 1e-12 };
         let found = lines(&elements(&out), &shape, dim);
         for (line, found) in lines(&elements(&a), &shape, dim).iter().zip(found) {
@@ -83,7 +83,7 @@ proptest! {
         let dtype = [DType::F32, DType::F64, DType::F16, DType::BF16][which];
         let a = strided(&mut Draw::new(seed), &shape, dtype, true);
         let out = zeros(&shape, dtype);
-        CPU.softmax(&a, dim, log, &out).unwrap();
+        Softmax { src: &a, dim, log, out: &out }.run().unwrap();
         let tolerance = match dtype { DType::F16 => 1e-3, DType::BF16 => 8e-3, DType::F32 => 2e-6, _ => 1e-12 };
         let found = lines(&elements(&out), &shape, dim);
         for (line, found) in lines(&elements(&a), &shape, dim).iter().zip(found) {
@@ -99,7 +99,7 @@ proptest! {
 fn softmax(values: &[f64], log: bool) -> Vec<f64> {
     let a = from_f64(values, &[values.len()], DType::F32);
     let out = zeros(a.shape(), DType::F32);
-    CPU.softmax(&a, 0, log, &out).unwrap();
+    Softmax { src: &a, dim: 0, log, out: &out }.run().unwrap();
     elements(&out)
 }
 
@@ -121,7 +121,7 @@ fn softmax_at_the_edges() {
         assert_eq!(softmax(&some, true)[..2], [-infinity, 0.0]);
     }
     let a = zeros(&[2], DType::I32);
-    let error = CPU.softmax(&a, 0, false, &a.copy().unwrap()).unwrap_err();
+    let error = Softmax { src: &a, dim: 0, log: false, out: &a.copy().unwrap() }.run().unwrap_err();
     assert_eq!(error.to_string(), "\"softmax_kernel_impl\" not implemented for 'Int'");
 }
 
@@ -130,7 +130,7 @@ fn nan_is_largest_in_sorts_and_wins_extrema() {
     let a = from_f64(&[3.0, f64::NAN, 1.0, f64::NAN], &[4], DType::F32);
     let run = |first, k: usize| {
         let (values, indices) = (zeros(&[k], DType::F32), zeros(&[k], DType::I64));
-        CPU.sort(first, &a, 0, &values, &indices).unwrap();
+        Sort { first, src: &a, dim: 0, values: &values, indices: &indices }.run().unwrap();
         elements(&indices)
     };
     assert_eq!(run(Extremum::Max, 4), [1.0, 3.0, 0.0, 2.0]);
@@ -138,11 +138,11 @@ fn nan_is_largest_in_sorts_and_wins_extrema() {
     assert_eq!(run(Extremum::Max, 1), [1.0]);
     for which in [Extremum::Max, Extremum::Min] {
         let index = zeros(&[1], DType::I64);
-        CPU.arg_reduce(which, &a, 0, None, &index).unwrap();
+        ArgReduce { which, src: &a, dim: 0, values: None, indices: &index }.run().unwrap();
         assert_eq!(elements(&index), [1.0]);
     }
     let scalar: Array = zeros(&[], DType::F32);
     let index = zeros(&[], DType::I64);
-    CPU.arg_reduce(Extremum::Max, &scalar, 0, None, &index).unwrap();
+    ArgReduce { which: Extremum::Max, src: &scalar, dim: 0, values: None, indices: &index }.run().unwrap();
     assert_eq!(elements(&index), [0.0]);
 }

@@ -1,9 +1,12 @@
 //! Products, convolutions, poolings and resizing through the trait: the glue between arrays and kernels.
 
 use super::support::*;
-use crate::CPU;
 use flambeau_tensor::backend::{AvgPoolDivisor, ConvGeometry, Epilogue, PoolGeometry, ResampleMode};
-use flambeau_tensor::{Array, Backend, DType, Scalar};
+use flambeau_tensor::calls::{
+    AdaptiveAvgPool, AdaptiveAvgPoolBackward, AvgPool, AvgPoolBackward, Call, Conv, ConvInputGrad, ConvWeightGrad,
+    Matmul, MaxPool, MaxPoolBackward, Resample, ResampleBackward,
+};
+use flambeau_tensor::{Array, DType, Scalar};
 use proptest::prelude::*;
 
 proptest! {
@@ -22,7 +25,7 @@ proptest! {
         let row = strided(&mut draw, &[n], dtype, true);
         let shift = elements(&row);
         let epilogue = Epilogue { bias: bias.then_some(&row), relu };
-        CPU.matmul(&a, &b, Scalar::Int(2), Scalar::Int(beta), epilogue, &out).unwrap();
+        Matmul { a: &a, b: &b, alpha: Scalar::Int(2), beta: Scalar::Int(beta), epilogue, out: &out }.run().unwrap();
         let wrap = |v: f64| if dtype.is_floating_point() { v } else { elements(&from_f64(&[v], &[1], DType::I64).to_dtype(dtype).unwrap())[0] };
         for (at, z) in elements(&out).into_iter().enumerate() {
             let (i, r, c) = (at / (m * n), at / n % m, at % n);
@@ -39,8 +42,15 @@ proptest! {
 #[test]
 fn products_of_truth_values_are_refused() {
     let a = zeros(&[1, 2, 2], DType::Bool);
-    let error =
-        CPU.matmul(&a, &a, Scalar::Int(1), Scalar::Int(0), Epilogue::default(), &zeros(&[1, 2, 2], DType::Bool));
+    let error = Matmul {
+        a: &a,
+        b: &a,
+        alpha: Scalar::Int(1),
+        beta: Scalar::Int(0),
+        epilogue: Epilogue::default(),
+        out: &zeros(&[1, 2, 2], DType::Bool),
+    }
+    .run();
     assert_eq!(error.unwrap_err().to_string(), "\"addmm_impl_cpu_\" not implemented for 'Bool'");
 }
 
@@ -69,19 +79,20 @@ fn convolution_and_its_gradients_are_adjoint() {
         let bias = from_f64(&[0.5; 6], &[6], DType::F64);
         let (y, dx, dw) =
             (zeros(grad.shape(), DType::F64), zeros(x.shape(), DType::F64), zeros(weight.shape(), DType::F64));
-        CPU.conv(&x, &weight, None, &g, &y).unwrap();
-        CPU.conv_input_grad(&grad, &weight, &g, &dx).unwrap();
-        CPU.conv_weight_grad(&x, &grad, &g, &dw).unwrap();
+        Conv { x: &x, weight: &weight, bias: None, geometry: &g, out: &y }.run().unwrap();
+        ConvInputGrad { grad: &grad, weight: &weight, geometry: &g, out: &dx }.run().unwrap();
+        ConvWeightGrad { x: &x, grad: &grad, geometry: &g, out: &dw }.run().unwrap();
         assert_eq!(dot(&y, &grad), dot(&x, &dx));
         assert_eq!(dot(&y, &grad), dot(&weight, &dw));
         assert!(dot(&y, &y) > 0.0);
         let biased = zeros(grad.shape(), DType::F64);
-        CPU.conv(&x, &weight, Some(&bias), &g, &biased).unwrap();
+        Conv { x: &x, weight: &weight, bias: Some(&bias), geometry: &g, out: &biased }.run().unwrap();
         assert!(elements(&biased).iter().zip(elements(&y)).all(|(b, y)| *b == y + 0.5));
     }
     let x = zeros(&[1, 1, 3], DType::Bool);
     let g = ConvGeometry { ndim: 1, stride: [1; 3], padding: [0; 3], dilation: [1; 3], groups: 1 };
-    let error = CPU.conv(&x, &x, None, &g, &zeros(&[1, 1, 1], DType::Bool)).unwrap_err();
+    let error =
+        Conv { x: &x, weight: &x, bias: None, geometry: &g, out: &zeros(&[1, 1, 1], DType::Bool) }.run().unwrap_err();
     assert_eq!(error.to_string(), "\"slow_conv2d_cpu\" not implemented for 'Bool'");
 }
 
@@ -90,20 +101,20 @@ fn poolings_and_their_gradients() {
     let x = from_f64(&(0..32).map(f64::from).collect::<Vec<_>>(), &[2, 1, 4, 4], DType::F32);
     let g = PoolGeometry { ndim: 2, kernel: [1, 2, 2], stride: [1, 2, 2], padding: [0; 3], dilation: [1; 3] };
     let (out, indices) = (zeros(&[2, 1, 2, 2], DType::F32), zeros(&[2, 1, 2, 2], DType::I64));
-    CPU.max_pool(&x, &g, &out, &indices).unwrap();
+    MaxPool { src: &x, geometry: &g, out: &out, indices: &indices }.run().unwrap();
     assert_eq!(elements(&out), [5.0, 7.0, 13.0, 15.0, 21.0, 23.0, 29.0, 31.0]);
     assert_eq!(elements(&indices)[4..], [5.0, 7.0, 13.0, 15.0]);
     let dx = zeros(&[2, 1, 4, 4], DType::F32);
-    CPU.max_pool_backward(&out, &indices, None, &dx).unwrap();
+    MaxPoolBackward { grad: &out, indices: &indices, windows: None, out: &dx }.run().unwrap();
     assert_eq!(dot(&dx, &x), dot(&out, &out));
     let divisor = AvgPoolDivisor { count_include_pad: true, divisor_override: None };
-    CPU.avg_pool(&x, &g, divisor, &out).unwrap();
+    AvgPool { src: &x, geometry: &g, divisor, out: &out }.run().unwrap();
     assert_eq!(elements(&out)[..4], [2.5, 4.5, 10.5, 12.5]);
-    CPU.avg_pool_backward(&out, &g, divisor, &dx).unwrap();
+    AvgPoolBackward { grad: &out, geometry: &g, divisor, out: &dx }.run().unwrap();
     assert_eq!(dot(&dx, &x), dot(&out, &out));
-    CPU.adaptive_avg_pool(&x, &out).unwrap();
+    AdaptiveAvgPool { src: &x, out: &out }.run().unwrap();
     assert_eq!(elements(&out)[..4], [2.5, 4.5, 10.5, 12.5]);
-    CPU.adaptive_avg_pool_backward(&out, &dx).unwrap();
+    AdaptiveAvgPoolBackward { grad: &out, out: &dx }.run().unwrap();
     assert_eq!(dot(&dx, &x), dot(&out, &out));
 }
 
@@ -115,9 +126,9 @@ fn resizing_follows_pytorch() {
     let resize = |mode, n: usize| {
         let out = zeros(&[1, 1, 1, n], DType::F32);
         let scales = [1.0, 1.0, n as f64 / 4.0];
-        CPU.resample(mode, scales, &x, &out).unwrap();
+        Resample { mode, scales, src: &x, out: &out }.run().unwrap();
         let back = zeros(&[1, 1, 1, 4], DType::F32);
-        CPU.resample_backward(mode, scales, &out, &back).unwrap();
+        ResampleBackward { mode, scales, grad: &out, out: &back }.run().unwrap();
         assert!(close(dot(&back, &x), dot(&out, &out), 1e-6));
         elements(&out)
     };

@@ -4,8 +4,9 @@ use super::support::*;
 use crate::CPU;
 use crate::math;
 use crate::simd::Portable;
+use flambeau_tensor::calls::{Call, CopyTo, Map};
 use flambeau_tensor::pointwise::{BinaryOp, Node, Pointwise, UnaryOp};
-use flambeau_tensor::{Array, Backend, DType, Device, Scalar};
+use flambeau_tensor::{Array, DType, Device, Scalar};
 use proptest::prelude::*;
 
 const SPECIAL: [f64; 28] = [
@@ -145,7 +146,9 @@ fn run(program: &Pointwise, dtype: DType, inputs: &[&[f64]], to: DType) -> Vec<f
     let n = inputs[0].len();
     let arrays: Vec<Array> = inputs.iter().map(|x| from_f64(x, &[n], dtype)).collect();
     let out = zeros(&[n], to);
-    CPU.pointwise(program, dtype, &arrays.iter().collect::<Vec<_>>(), &[], &[&out]).unwrap();
+    Map { program, compute: dtype, inputs: &arrays.iter().collect::<Vec<_>>(), scalars: &[], outs: &[&out] }
+        .run()
+        .unwrap();
     elements(&out)
 }
 
@@ -300,7 +303,8 @@ fn every_binary_function_on_integers() {
                     continue;
                 }
                 let (a, b, out) = (make(&values), make(&vec![y; values.len()]), zeros(&[values.len()], dtype));
-                let result = CPU.pointwise(&program, dtype, &[&a, &b], &[], &[&out]);
+                let result =
+                    Map { program: &program, compute: dtype, inputs: &[&a, &b], scalars: &[], outs: &[&out] }.run();
                 if int_binary(op, 1, y.into(), wrap).is_none() {
                     assert_eq!(result.unwrap_err().to_string(), "ZeroDivisionError");
                     continue;
@@ -317,7 +321,15 @@ fn every_binary_function_on_integers() {
             [Neg, Abs, Sign, Floor, Ceil, Round, Trunc, Relu, IsNan, IsInf, IsFinite, LogicalNot, BitwiseNot, Sqrt]
         {
             let (a, out) = (make(&values), zeros(&[values.len()], dtype));
-            CPU.pointwise(&Pointwise::new(|p| p.input(0).unary(op)), dtype, &[&a], &[], &[&out]).unwrap();
+            Map {
+                program: &Pointwise::new(|p| p.input(0).unary(op)),
+                compute: dtype,
+                inputs: &[&a],
+                scalars: &[],
+                outs: &[&out],
+            }
+            .run()
+            .unwrap();
             for (&x, y) in values.iter().zip(scalars(&out)) {
                 let x = i128::from(x);
                 let expected = match op {
@@ -354,9 +366,9 @@ fn truth_values_stay_zero_and_one() {
     let halves = from_f64(&[0.5, 0.0, f64::NAN, 2.0], &[4], DType::F32);
     let out = zeros(&[4], DType::Bool);
     let program = Pointwise::new(|p| p.input(0).and(p.input(0)));
-    CPU.pointwise(&program, DType::F32, &[&halves], &[], &[&out]).unwrap();
+    Map { program: &program, compute: DType::F32, inputs: &[&halves], scalars: &[], outs: &[&out] }.run().unwrap();
     assert_eq!(elements(&out), [1.0, 0.0, 1.0, 1.0]);
-    CPU.copy(&halves, &out).unwrap();
+    CopyTo { src: &halves, out: &out }.run().unwrap();
     assert_eq!(elements(&out), [1.0, 0.0, 1.0, 1.0]);
 }
 
@@ -389,7 +401,7 @@ proptest! {
         let a = strided(&mut draw, &shape, da, true);
         let b = strided(&mut draw, &shape, db, true);
         let outs: Vec<Array> = [DType::F64, DType::F32, dout].iter().map(|&d| strided(&mut draw, &shape, d, false)).collect();
-        CPU.pointwise(&long_program(), DType::F64, &[&a, &b], &[Scalar::Float(0.25)], &outs.iter().collect::<Vec<_>>()).unwrap();
+        Map { program: &long_program(), compute: DType::F64, inputs: &[&a, &b], scalars: &[Scalar::Float(0.25)], outs: &outs.iter().collect::<Vec<_>>() }.run().unwrap();
         let expected: Vec<[f64; 3]> = elements(&a).into_iter().zip(elements(&b)).map(|(x, y)| long_reference(x, y, 0.25)).collect();
         let column = |k: usize| expected.iter().map(|e| e[k]).collect::<Vec<f64>>();
         prop_assert_eq!(elements(&outs[0]), column(0));
@@ -410,7 +422,7 @@ proptest! {
             2 => strided(&mut draw, &shape, DType::F32, false),
             _ => zeros(&shape, DType::Bool),
         };
-        CPU.pointwise(&program, dtype, &[&a, &b], &[], &[&out]).unwrap();
+        Map { program: &program, compute: dtype, inputs: &[&a, &b], scalars: &[], outs: &[&out] }.run().unwrap();
         let b = densified(&b).to_dtype(dtype).unwrap();
         let expected: Vec<f64> = elements(&a).iter().zip(elements(&b)).map(|(x, y)| x.max(y)).collect();
         let expected = from_f64(&expected, &shape, dtype).to_dtype(out.dtype()).unwrap();
@@ -429,8 +441,8 @@ proptest! {
         ] {
             let inputs = &[&x, &y][..program.num_inputs()];
             let out = zeros(&shape, dtype);
-            CPU.pointwise(&program, dtype, inputs, &[], &[&out]).unwrap();
-            CPU.pointwise(&program, dtype, inputs, &[], &[&x]).unwrap();
+            Map { program: &program, compute: dtype, inputs, scalars: &[], outs: &[&out] }.run().unwrap();
+            Map { program: &program, compute: dtype, inputs, scalars: &[], outs: &[&x] }.run().unwrap();
             prop_assert_eq!(elements(&x), elements(&out));
         }
     }
@@ -442,15 +454,38 @@ fn long_arrays_are_shared_out_and_agree() {
     let numbers: Vec<f32> = (0..n).map(|i| (i % 1000) as f32 / 8.0 - 50.0).collect();
     let a = Array::from_slice(&CPU, Device::Cpu, &numbers, &[n]).unwrap();
     let out = zeros(&[n], DType::F32);
-    CPU.pointwise(&Pointwise::new(|p| p.input(0) + p.input(0)), DType::F32, &[&a], &[], &[&out]).unwrap();
+    Map {
+        program: &Pointwise::new(|p| p.input(0) + p.input(0)),
+        compute: DType::F32,
+        inputs: &[&a],
+        scalars: &[],
+        outs: &[&out],
+    }
+    .run()
+    .unwrap();
     assert!(out.to_vec::<f32>().unwrap().iter().zip(&numbers).all(|(y, x)| *y == x + x));
-    CPU.pointwise(&Pointwise::new(|p| p.input(0) * p.input(0) + 1.0), DType::F32, &[&a], &[], &[&a]).unwrap();
+    Map {
+        program: &Pointwise::new(|p| p.input(0) * p.input(0) + 1.0),
+        compute: DType::F32,
+        inputs: &[&a],
+        scalars: &[],
+        outs: &[&a],
+    }
+    .run()
+    .unwrap();
     assert!(a.to_vec::<f32>().unwrap().iter().zip(&numbers).all(|(y, x)| *y == x * x + 1.0));
     // A zero divisor anywhere is found.
     let b = Array::full(&CPU, Device::Cpu, &[n], DType::I32, Scalar::Int(1)).unwrap();
     crate::copy::copy(&zeros(&[1], DType::I32), &b.narrow(0, n as i64 - 2, 1).unwrap()).unwrap();
     let out = zeros(&[n], DType::I32);
-    let error = CPU.pointwise(&Pointwise::new(|p| p.input(0) / p.input(0)), DType::I32, &[&b], &[], &[&out]);
+    let error = Map {
+        program: &Pointwise::new(|p| p.input(0) / p.input(0)),
+        compute: DType::I32,
+        inputs: &[&b],
+        scalars: &[],
+        outs: &[&out],
+    }
+    .run();
     assert_eq!(error.unwrap_err().to_string(), "ZeroDivisionError");
 }
 
@@ -459,7 +494,15 @@ fn halves_are_computed_in_f32_and_rounded_once() {
     // 2048 + 1 is no f16; minus 2048 the sum would be 0 after a rounding in between.
     let a = from_f64(&[2048.0; 5], &[5], DType::F16);
     let out = zeros(&[5], DType::F16);
-    CPU.pointwise(&Pointwise::new(|p| p.input(0) + 1.0 - p.input(0)), DType::F16, &[&a], &[], &[&out]).unwrap();
+    Map {
+        program: &Pointwise::new(|p| p.input(0) + 1.0 - p.input(0)),
+        compute: DType::F16,
+        inputs: &[&a],
+        scalars: &[],
+        outs: &[&out],
+    }
+    .run()
+    .unwrap();
     assert_eq!(elements(&out), [1.0; 5]);
 }
 

@@ -3,8 +3,9 @@
 use super::support::*;
 use crate::CPU;
 use flambeau_tensor::backend::ReduceOp;
+use flambeau_tensor::calls::{Call, Reduce};
 use flambeau_tensor::pointwise::{IDENTITY, Pointwise};
-use flambeau_tensor::{Array, Backend, DType, Device};
+use flambeau_tensor::{Array, DType, Device};
 use proptest::prelude::*;
 
 /// The reduction, element by element in f64.
@@ -82,9 +83,13 @@ fn check(
     let out = strided(&mut draw, &kept, result_dtype(op, dtype), false);
     let map = Pointwise::new(|p| p.input(0).maximum(p.input(1)).minimum(p.input(0)));
     if mapped {
-        CPU.reduce(op, &map, dtype, &[&a, &b], &[], &dims, &out).unwrap();
+        Reduce { op, program: &map, compute: dtype, inputs: &[&a, &b], scalars: &[], dims: &dims, out: &out }
+            .run()
+            .unwrap();
     } else {
-        CPU.reduce(op, &IDENTITY, dtype, &[&a], &[], &dims, &out).unwrap();
+        Reduce { op, program: &IDENTITY, compute: dtype, inputs: &[&a], scalars: &[], dims: &dims, out: &out }
+            .run()
+            .unwrap();
     }
     // min(max(a, b), a) is a.
     let expected = reference(op, &elements(&a), shape, &dims);
@@ -134,14 +139,34 @@ fn f32_sums_keep_their_digits() {
     let exact: f64 = numbers.iter().map(|&x| f64::from(x)).sum();
     let a = Array::from_slice(&CPU, Device::Cpu, &numbers, &[1_000_000, 1]).unwrap();
     let out = zeros(&[1, 1], DType::F32);
-    CPU.reduce(ReduceOp::Sum, &IDENTITY, DType::F32, &[&a], &[], &[0, 1], &out).unwrap();
+    Reduce {
+        op: ReduceOp::Sum,
+        program: &IDENTITY,
+        compute: DType::F32,
+        inputs: &[&a],
+        scalars: &[],
+        dims: &[0, 1],
+        out: &out,
+    }
+    .run()
+    .unwrap();
     assert!(close(elements(&out)[0], exact, 1e-7), "{} {exact}", elements(&out)[0]);
     // Down the columns, and through a map.
     let pairs = Array::from_slice(&CPU, Device::Cpu, &numbers, &[500_000, 2]).unwrap();
     let out = zeros(&[1, 2], DType::F32);
     let map = Pointwise::new(|p| p.input(0) * 2.0);
     for (program, factor) in [(&*IDENTITY, 1.0), (&map, 2.0)] {
-        CPU.reduce(ReduceOp::Sum, program, DType::F32, &[&pairs], &[], &[0], &out).unwrap();
+        Reduce {
+            op: ReduceOp::Sum,
+            program,
+            compute: DType::F32,
+            inputs: &[&pairs],
+            scalars: &[],
+            dims: &[0],
+            out: &out,
+        }
+        .run()
+        .unwrap();
         let total: f64 = elements(&out).iter().sum();
         assert!(close(total, exact * factor, 1e-6), "{total} {exact}");
     }
@@ -154,13 +179,25 @@ fn extremes_propagate_nan_and_empty_sums_are_neutral() {
     for op in [ReduceOp::Max, ReduceOp::Min] {
         let out = zeros(&[1], DType::F32);
         let a = from_f64(&numbers, &[200], DType::F32);
-        CPU.reduce(op, &IDENTITY, DType::F32, &[&a], &[], &[0], &out).unwrap();
+        Reduce { op, program: &IDENTITY, compute: DType::F32, inputs: &[&a], scalars: &[], dims: &[0], out: &out }
+            .run()
+            .unwrap();
         assert!(elements(&out)[0].is_nan());
     }
     let nothing = zeros(&[0, 3], DType::F32);
     for (op, expected) in [(ReduceOp::Sum, 0.0), (ReduceOp::Prod, 1.0), (ReduceOp::Any, 0.0), (ReduceOp::All, 1.0)] {
         let out = zeros(&[1, 3], result_dtype(op, DType::F32));
-        CPU.reduce(op, &IDENTITY, DType::F32, &[&nothing], &[], &[0], &out).unwrap();
+        Reduce {
+            op,
+            program: &IDENTITY,
+            compute: DType::F32,
+            inputs: &[&nothing],
+            scalars: &[],
+            dims: &[0],
+            out: &out,
+        }
+        .run()
+        .unwrap();
         assert_eq!(elements(&out), [expected; 3]);
     }
 }
@@ -170,6 +207,16 @@ fn integer_maps_report_zero_divisors() {
     let a = zeros(&[1000], DType::I64);
     let map = Pointwise::new(|p| p.input(0) / p.input(0));
     let out = zeros(&[1], DType::I64);
-    let error = CPU.reduce(ReduceOp::Sum, &map, DType::I64, &[&a], &[], &[0], &out).unwrap_err();
+    let error = Reduce {
+        op: ReduceOp::Sum,
+        program: &map,
+        compute: DType::I64,
+        inputs: &[&a],
+        scalars: &[],
+        dims: &[0],
+        out: &out,
+    }
+    .run()
+    .unwrap_err();
     assert_eq!(error.to_string(), "ZeroDivisionError");
 }

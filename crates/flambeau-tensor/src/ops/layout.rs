@@ -55,10 +55,10 @@ fn strides_in_order_of(shape: &[usize], inputs: &[&Array]) -> Dims {
         }
     }
     let mut strides = Dims::from_elem(1, ndim);
-    let mut step = 1;
+    let mut step = 1usize;
     for &d in &perm {
         strides[d] = step;
-        step *= shape[d].max(1);
+        step = step.saturating_mul(shape[d].max(1));
     }
     strides
 }

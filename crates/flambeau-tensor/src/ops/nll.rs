@@ -1,7 +1,8 @@
 //! The negative log-likelihood of classes: the calls, and the formulas that backends and gradients' gradients share.
 
-use super::{ReduceArgs, index_select, pointwise, reduce, same_device};
+use super::{ReduceArgs, index_select, pointwise, reduce};
 use crate::backend::{ClassTargets, LossReduction, ReduceOp};
+use crate::calls::{Call, Nll, NllBackward};
 use crate::pointwise::Pointwise;
 use crate::{Array, DType, Error, Result, Scalar};
 use smallvec::{SmallVec, smallvec};
@@ -14,8 +15,7 @@ use std::sync::LazyLock;
 /// # Errors
 /// When a class is not below x's length along `dim`; a device may report that later.
 pub fn nll(x: &Array, dim: usize, targets: &ClassTargets<'_>) -> Result<(Array, Option<Array>)> {
-    same_device(&[x, targets.classes])?;
-    x.backend().nll(x, dim, targets)
+    Nll { x, dim, targets }.run()
 }
 
 /// The gradient of [`nll`] for log-probabilities of `shape`: −w/Σw times the loss's gradient `grad` at each line's class, zeros
@@ -28,7 +28,7 @@ pub fn nll_backward(
     targets: &ClassTargets<'_>,
     total: Option<&Array>,
 ) -> Result<Array> {
-    grad.backend().nll_backward(grad, shape, log_probabilities, dim, targets, total)
+    NllBackward { grad, shape, log_probabilities, dim, targets, total }.run()
 }
 
 static SAFE_INDEX: LazyLock<Pointwise> =

@@ -1,7 +1,7 @@
 //! Normalisation by statistics of the input: the calls, and the formulas that backends and gradients' gradients share.
 
-use super::same_device;
 use crate::backend::{NormBackward, NormLayout, Normalized};
+use crate::calls::{Call, Normalize, NormalizeBackward};
 use crate::pointwise::{Expr, Pointwise};
 use crate::{Array, Result};
 use smallvec::SmallVec;
@@ -10,15 +10,12 @@ use std::sync::LazyLock;
 /// (x − m) · i with the mean m and i = 1/√(variance + ε) of each group of elements, times the weight and plus the bias where
 /// there are any. `x` has the layout's shape, weight and bias its shape of parameters.
 pub fn normalize(x: &Array, weight: Option<&Array>, bias: Option<&Array>, layout: &NormLayout) -> Result<Normalized> {
-    let arrays: SmallVec<[&Array; 3]> = [Some(x), weight, bias].into_iter().flatten().collect();
-    same_device(&arrays)?;
-    x.backend().normalize(x, weight, bias, layout)
+    Normalize { x, weight, bias, layout }.run()
 }
 
 /// The gradients of [`normalize`] for x, weight and bias, those that `needs` names.
 pub fn normalize_backward(call: &NormBackward<'_>, needs: [bool; 3]) -> Result<[Option<Array>; 3]> {
-    same_device(&[call.grad, call.x])?;
-    call.x.backend().normalize_backward(call, needs)
+    NormalizeBackward { args: *call, needs }.run()
 }
 
 impl NormLayout {

@@ -3,6 +3,7 @@
 use super::layout::result_strides;
 use super::same_device;
 use crate::backend::PointwiseList;
+use crate::calls::{Checked, CopyTo, Map, MapLists, check_program, check_writable};
 use crate::dims::{Dims, broadcast_shapes};
 use crate::pointwise::{IDENTITY, Pointwise};
 use crate::promotion::{ResultType, can_cast};
@@ -48,8 +49,11 @@ struct Prepared {
 
 impl Prepared {
     fn new(program: &Pointwise, inputs: &[&Array], scalars: &[Scalar]) -> Result<Self> {
+        check_program(program, inputs.len(), scalars.len())?;
         same_device(inputs)?;
-        let first = inputs.first().expect("a fresh result takes its device from an input");
+        let Some(first) = inputs.first() else {
+            return Err(Error::runtime("a fresh result takes its device from an input, of which there is none"));
+        };
         let (compute, result) = program.dtypes(common_dtype(program, inputs, scalars));
         let uniform = inputs.iter().all(|a| a.shape() == first.shape());
         if uniform {
@@ -71,12 +75,13 @@ impl Prepared {
             return Ok(());
         }
         let backend = outs[0].backend();
+        // The inputs lie on one device and were brought to one shape; the outputs are fresh arrays of it.
+        let run = |inputs: &[&Array]| {
+            backend.pointwise(&Checked::established(Map { program, compute: self.compute, inputs, scalars, outs }))
+        };
         match &self.expanded {
-            None => backend.pointwise(program, self.compute, inputs, scalars, outs),
-            Some(expanded) => {
-                let inputs: SmallVec<[&Array; 4]> = expanded.iter().collect();
-                backend.pointwise(program, self.compute, &inputs, scalars, outs)
-            }
+            None => run(inputs),
+            Some(expanded) => run(&expanded.iter().collect::<SmallVec<[&Array; 4]>>()),
         }
     }
 }
@@ -87,6 +92,7 @@ impl Prepared {
 /// When the inputs do not broadcast or lie on several devices.
 pub fn pointwise(program: &Pointwise, inputs: &[&Array], scalars: &[Scalar]) -> Result<Array> {
     let call = Prepared::new(program, inputs, scalars)?;
+    check_outputs(program, 1)?;
     let out = call.alloc(inputs[0])?;
     call.run(program, inputs, scalars, &[&out])?;
     Ok(out)
@@ -99,11 +105,13 @@ pub fn pointwise(program: &Pointwise, inputs: &[&Array], scalars: &[Scalar]) -> 
 /// When the inputs do not broadcast to the outputs' shape, an output cannot hold the result's dtype, or an output's
 /// elements share memory.
 pub fn pointwise_into(program: &Pointwise, inputs: &[&Array], scalars: &[Scalar], outs: &[&Array]) -> Result<()> {
+    check_program(program, inputs.len(), scalars.len())?;
+    check_outputs(program, outs.len())?;
     let all: SmallVec<[&Array; 6]> = inputs.iter().chain(outs).copied().collect();
     same_device(&all)?;
     let (compute, result) = program.dtypes(common_dtype(program, inputs, scalars));
     let shape = outs[0].shape();
-    outs.iter().try_for_each(|out| check_target(result, out))?;
+    check_outs(result, outs.iter().copied())?;
     let common = common_shape(&all[..inputs.len()])?;
     if common.as_slice() != shape && broadcast_shapes(&common, shape)?.as_slice() != shape {
         return Err(Error::runtime(format!(
@@ -121,7 +129,15 @@ pub fn pointwise_into(program: &Pointwise, inputs: &[&Array], scalars: &[Scalar]
         }
     }
     let inputs: SmallVec<[&Array; 4]> = inputs.iter().collect();
-    outs[0].backend().pointwise(program, compute, &inputs, scalars, outs)
+    outs[0].backend().pointwise(&Checked::established(Map { program, compute, inputs: &inputs, scalars, outs }))
+}
+
+/// Checks that there is one array for each result of a program.
+fn check_outputs(program: &Pointwise, count: usize) -> Result<()> {
+    match program.outputs().len() {
+        n if n == count && n > 0 => Ok(()),
+        n => Err(Error::runtime(format!("a pointwise program of {n} results got {count} arrays for them"))),
+    }
 }
 
 /// Runs a program once for each list of arrays, all of a list in one shape: in one launch where the device can. An output
@@ -130,6 +146,10 @@ pub fn pointwise_into(program: &Pointwise, inputs: &[&Array], scalars: &[Scalar]
 /// # Errors
 /// When a list's arrays differ in shape or device, or an output cannot hold the result's dtype.
 pub fn pointwise_lists(program: &Pointwise, lists: &[PointwiseList], scalars: &[Scalar]) -> Result<()> {
+    for list in lists {
+        check_program(program, list.inputs.len(), scalars.len())?;
+        check_outputs(program, list.outs.len())?;
+    }
     let mut rest = lists;
     while let Some(first) = rest.first() {
         let (compute, result) = settle(program, first, scalars);
@@ -147,7 +167,8 @@ pub fn pointwise_lists(program: &Pointwise, lists: &[PointwiseList], scalars: &[
         rest = &rest[batch.len()..];
         batch.retain(|list| list.outs[0].numel() > 0);
         if let Some(list) = batch.first() {
-            list.outs[0].backend().pointwise_lists(program, compute, &batch, scalars)?;
+            let call = MapLists { program, compute, lists: &batch, scalars };
+            list.outs[0].backend().pointwise_lists(&Checked::established(call))?;
         }
     }
     Ok(())
@@ -173,7 +194,7 @@ fn prepared(list: &PointwiseList, result: DType) -> Result<PointwiseList> {
     if let Some(other) = all.iter().find(|a| a.shape() != shape) {
         return Err(Error::runtime(format!("a list has arrays of shapes {shape:?} and {:?}", other.shape())));
     }
-    list.outs.iter().try_for_each(|out| check_target(result, out))?;
+    check_outs(result, list.outs.iter())?;
     let input = |a: &Array| if list.outs.iter().any(|out| collide(a, out)) { a.copy() } else { Ok(a.clone()) };
     Ok(PointwiseList { inputs: list.inputs.iter().map(input).collect::<Result<_>>()?, outs: list.outs.clone() })
 }
@@ -183,22 +204,24 @@ fn collide(input: &Array, out: &Array) -> bool {
     out.may_overlap(input) && !out.same_view(input)
 }
 
-/// Checks that a result of some dtype can be written to `out`.
-fn check_target(result: DType, out: &Array) -> Result<()> {
-    if !can_cast(result, out.dtype()) {
-        return Err(Error::ResultCast { from: result, to: out.dtype() });
+/// Checks that results of some dtype can be written to arrays, all of one shape, that share no memory.
+fn check_outs<'a>(result: DType, outs: impl Iterator<Item = &'a Array> + Clone) -> Result<()> {
+    let mut rest = outs.clone();
+    while let Some(out) = rest.next() {
+        if !can_cast(result, out.dtype()) {
+            return Err(Error::ResultCast { from: result, to: out.dtype() });
+        }
+        check_writable(out)?;
+        for other in rest.clone() {
+            if other.shape() != out.shape() {
+                return Err(Error::runtime(format!("results of shapes {:?} and {:?}", out.shape(), other.shape())));
+            }
+            if out.may_overlap(other) {
+                return Err(Error::runtime("two results of one program share memory"));
+            }
+        }
     }
-    check_writable(out)
-}
-
-fn check_writable(out: &Array) -> Result<()> {
-    if out.is_contiguous() || out.is_non_overlapping() {
-        return Ok(());
-    }
-    Err(Error::runtime(
-        "unsupported operation: more than one element of the written-to tensor refers to a single memory location. Please \
-         clone() the tensor before performing the operation.",
-    ))
+    Ok(())
 }
 
 static FILL: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.scalar(0)));
@@ -209,7 +232,8 @@ pub fn fill(out: &Array, value: Scalar) -> Result<()> {
     if out.numel() == 0 {
         return Ok(());
     }
-    out.backend().pointwise(&FILL, out.dtype(), &[], &[value], &[out])
+    let call = Map { program: &FILL, compute: out.dtype(), inputs: &[], scalars: &[value], outs: &[out] };
+    out.backend().pointwise(&Checked::established(call))
 }
 
 /// out = src with broadcasting and conversion: `Tensor.copy_`. Copies between devices.
@@ -228,12 +252,12 @@ pub fn copy_into(src: &Array, out: &Array) -> Result<()> {
         }
         let staged = Array::empty(out.backend(), out.device(), out.shape(), out.dtype())?;
         out.backend().upload(&bytes, &staged)?;
-        return out.backend().copy(&staged, out);
+        return out.backend().copy(&Checked::established(CopyTo { src: &staged, out }));
     }
     if src.may_overlap(out) {
         src = src.copy()?;
     }
-    out.backend().copy(&src, out)
+    out.backend().copy(&Checked::established(CopyTo { src: &src, out }))
 }
 
 /// The program of a plain copy, for callers that need a map stage without a map.

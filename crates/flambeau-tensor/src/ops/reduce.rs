@@ -3,9 +3,10 @@
 use super::pointwise::{common_dtype, common_shape, expand_all, identity};
 use super::same_device;
 use crate::backend::ReduceOp;
+use crate::calls::{Checked, Reduce, check_program};
 use crate::dims::{Dims, wrap_dims};
 use crate::pointwise::Pointwise;
-use crate::{Array, DType, Result, Scalar};
+use crate::{Array, DType, Error, Result, Scalar};
 use smallvec::SmallVec;
 
 /// What to reduce.
@@ -36,6 +37,10 @@ impl<'a> ReduceArgs<'a> {
 pub fn reduce(args: ReduceArgs<'_>, inputs: &[&Array], scalars: &[Scalar]) -> Result<Array> {
     same_device(inputs)?;
     let program = args.map.unwrap_or_else(|| identity());
+    check_program(program, inputs.len(), scalars.len())?;
+    if inputs.is_empty() || program.outputs().len() != 1 {
+        return Err(Error::runtime("a reduction is of a program of one result, with an input"));
+    }
     let (compute, mapped) = program.dtypes(common_dtype(program, inputs, scalars));
     let (compute, result) = match (args.op, args.dtype) {
         (ReduceOp::Any | ReduceOp::All, _) => (compute, DType::Bool),
@@ -51,7 +56,13 @@ pub fn reduce(args: ReduceArgs<'_>, inputs: &[&Array], scalars: &[Scalar]) -> Re
     let first = inputs[0];
     let out = Array::empty(first.backend(), first.device(), &kept, result)?;
     if out.numel() > 0 {
-        first.backend().reduce(args.op, program, compute, &inputs, scalars, &dims, &out)?;
+        let call = Reduce { op: args.op, program, compute, inputs: &inputs, scalars, dims: &dims, out: &out };
+        // The inputs were expanded to one shape, and `out` is fresh; only an extremum of nothing is left to refuse.
+        let call = match args.op {
+            ReduceOp::Max | ReduceOp::Min => Checked::new(call)?,
+            _ => Checked::established(call),
+        };
+        first.backend().reduce(&call)?;
     }
     if args.keepdim {
         return Ok(out);

@@ -1,7 +1,7 @@
 //! softmax, its logarithm, and the formulas of their gradients.
 
-use super::index::fresh;
-use super::same_device;
+use super::index::{fresh, run_unless_empty};
+use crate::calls::{Call, Softmax, SoftmaxBackward};
 use crate::pointwise::Pointwise;
 use crate::{Array, Result};
 use std::sync::LazyLock;
@@ -9,16 +9,13 @@ use std::sync::LazyLock;
 /// softmax along `dim`, or its logarithm.
 pub fn softmax(src: &Array, dim: usize, log: bool) -> Result<Array> {
     let out = fresh(src, src.shape(), src.dtype())?;
-    if out.numel() > 0 {
-        src.backend().softmax(src, dim, log, &out)?;
-    }
+    run_unless_empty(Softmax { src, dim, log, out: &out })?;
     Ok(out)
 }
 
 /// The gradient of [`softmax`] for its input, of the gradient and the value of its result.
 pub fn softmax_backward(grad: &Array, y: &Array, dim: usize, log: bool) -> Result<Array> {
-    same_device(&[grad, y])?;
-    y.backend().softmax_backward(grad, y, dim, log)
+    SoftmaxBackward { grad, y, dim, log }.run()
 }
 
 /// The gradient of softmax or its logarithm as two steps: a sum along the dimension, and a program of the result's gradient g,

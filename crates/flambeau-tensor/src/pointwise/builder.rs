@@ -7,11 +7,15 @@ use std::cell::{Cell, RefCell};
 use std::ops::{Add, Div, Mul, Neg, Sub};
 use std::sync::OnceLock;
 
-/// Collects the nodes of a program; equal nodes are made once.
+const TOO_MANY_INPUTS: &str = "a pointwise program has at most 32 inputs";
+
+/// Collects the nodes of a program; equal nodes are made once. What a program cannot hold is noted, and refused when the
+/// program is called.
 #[derive(Default)]
 pub struct Builder {
     nodes: RefCell<Vec<Node>>,
-    masks: Cell<u32>,
+    masks: Cell<u64>,
+    fault: Cell<Option<&'static str>>,
 }
 
 /// A value of a program under construction: `Copy`, so that formulas need no clones.
@@ -25,26 +29,50 @@ impl Builder {
     fn push(&self, node: Node) -> Expr<'_> {
         let mut nodes = self.nodes.borrow_mut();
         let id = nodes.iter().position(|&n| n == node).unwrap_or_else(|| {
+            if nodes.len() > NodeId::MAX as usize {
+                self.refuse("a pointwise program has at most 65536 steps");
+                return 0;
+            }
             nodes.push(node);
             nodes.len() - 1
         });
         Expr { builder: self, id: id as NodeId }
     }
 
-    /// The i-th input array's element.
+    /// Notes why the program can never be called.
+    pub(super) fn refuse(&self, fault: &'static str) {
+        self.fault.set(Some(fault));
+    }
+
+    /// What [`Builder::refuse`] noted.
+    pub(super) fn refused(&self) -> Option<&'static str> {
+        self.fault.get()
+    }
+
+    /// The i-th input array's element. A call is refused where `i` is not below [`Pointwise::MAX_INPUTS`].
     pub fn input(&self, i: usize) -> Expr<'_> {
-        self.push(Node::Input(i as u8))
+        let i = u8::try_from(i).unwrap_or_else(|_| {
+            self.refuse(TOO_MANY_INPUTS);
+            u8::MAX
+        });
+        self.push(Node::Input(i))
     }
 
     /// The i-th input array's element as a truth value: it takes no part in type promotion.
     pub fn mask(&self, i: usize) -> Expr<'_> {
-        self.masks.set(self.masks.get() | 1 << i);
+        if i < u64::BITS as usize {
+            self.masks.set(self.masks.get() | 1 << i);
+        }
         self.input(i)
     }
 
-    /// The i-th runtime scalar.
+    /// The i-th runtime scalar. A call is refused where `i` is not below 256.
     pub fn scalar(&self, i: usize) -> Expr<'_> {
-        self.push(Node::Scalar(i as u8))
+        let i = u8::try_from(i).unwrap_or_else(|_| {
+            self.refuse("a pointwise program has at most 256 runtime scalars");
+            u8::MAX
+        });
+        self.push(Node::Scalar(i))
     }
 
     /// A constant of the formula.
@@ -56,12 +84,25 @@ impl Builder {
         self.push(node)
     }
 
+    /// The program with these results.
+    pub(super) fn finish_with(self, outputs: impl for<'b> FnOnce(&'b Builder) -> Vec<Expr<'b>>) -> Pointwise {
+        let outputs = outputs(&self).into_iter().map(|out| out.into_expr(&self).id).collect();
+        self.finish(outputs)
+    }
+
     pub(super) fn finish(self, outputs: SmallVec<[NodeId; 2]>) -> Pointwise {
         let nodes = self.nodes.into_inner();
         let count =
             |pick: fn(&Node) -> Option<u8>| nodes.iter().filter_map(pick).map(|i| i as usize + 1).max().unwrap_or(0);
         let num_inputs = count(|n| if let Node::Input(i) = n { Some(*i) } else { None });
         let num_scalars = count(|n| if let Node::Scalar(i) = n { Some(*i) } else { None });
+        let fault = match self.fault.get() {
+            None if num_inputs > Pointwise::MAX_INPUTS => Some(TOO_MANY_INPUTS),
+            None if outputs.is_empty() || outputs.len() > Pointwise::MAX_INPUTS => {
+                Some("a pointwise program has at least one and at most 32 results")
+            }
+            fault => fault,
+        };
         let rules = dtype_rules(&nodes);
         let of_outputs = outputs.iter().map(|&o| rules[o as usize]);
         let rule = of_outputs.fold(DTypeRule::Promote, |a, b| if a == DTypeRule::Promote { b } else { a });
@@ -71,6 +112,7 @@ impl Builder {
             num_inputs,
             num_scalars,
             masks: self.masks.get(),
+            fault,
             rule,
             explicit: None,
             gradients: OnceLock::new(),
@@ -140,8 +182,12 @@ pub trait IntoExpr<'b> {
 }
 
 impl<'b> IntoExpr<'b> for Expr<'b> {
-    fn into_expr(self, _: &'b Builder) -> Expr<'b> {
-        self
+    fn into_expr(self, builder: &'b Builder) -> Expr<'b> {
+        if std::ptr::eq(self.builder, builder) {
+            return self;
+        }
+        builder.refuse("a pointwise program mixes values of two builders");
+        builder.constant(0.0)
     }
 }
 

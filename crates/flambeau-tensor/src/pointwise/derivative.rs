@@ -4,6 +4,7 @@
 //! multiplied last, inside the branches of a select. The adjoint form would send a gradient of zero through the branch
 //! that was not taken, and 0 · inf is NaN: ELU(100) must have gradient 1.
 
+use super::builder::IntoExpr;
 use super::{BinaryOp, Builder, Expr, Node, NodeId, Pointwise, UnaryOp};
 
 /// What a gradient program takes as its inputs, in order.
@@ -179,6 +180,11 @@ fn binary<'b>(op: BinaryOp, a: Expr<'b>, b: Expr<'b>, y: Expr<'b>) -> [Tangent<'
 
 pub(super) fn derive(program: &Pointwise, input: usize) -> Gradient {
     let builder = Builder::default();
+    if let Some(fault) = program.fault {
+        builder.refuse(fault);
+        let program = builder.finish_with(|b| vec![b.input(0)]);
+        return Gradient { program, leaves: vec![Leaf::Grad(0)], is_zero: false };
+    }
     // While it is built, the gradient program sees every possible leaf: gradients, inputs, saved outputs.
     let (num_grads, num_inputs) = (program.outputs.len(), program.num_inputs);
     let grad = |j: usize| builder.input(j);
@@ -192,7 +198,10 @@ pub(super) fn derive(program: &Pointwise, input: usize) -> Gradient {
     let total = match &program.explicit {
         Some(explicit) => {
             let inputs: Vec<_> = (0..num_inputs).map(arg).collect();
-            explicit(&builder, grad(0), &inputs, &[saved(0)])[input]
+            explicit(&builder, grad(0), &inputs, &[saved(0)]).get(input).copied().unwrap_or_else(|| {
+                builder.refuse("an explicit gradient lacks an input");
+                builder.constant(0.0)
+            })
         }
         None => {
             let tangents = tangents(program, input, &builder, &arg, &saved);
@@ -206,8 +215,11 @@ pub(super) fn derive(program: &Pointwise, input: usize) -> Gradient {
             value(total, &builder)
         }
     };
-    let id = total.id();
-    prune(builder.finish(std::iter::once(id).collect()), num_grads, num_inputs, is_zero)
+    let id = total.into_expr(&builder).id();
+    let refused = builder.refused();
+    let mut gradient = prune(builder.finish(std::iter::once(id).collect()), num_grads, num_inputs, is_zero);
+    gradient.program.fault = gradient.program.fault.or(refused);
+    gradient
 }
 
 /// ∂node/∂input for every node.

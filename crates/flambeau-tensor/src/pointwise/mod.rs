@@ -28,7 +28,7 @@ pub use builder::{Builder, Expr};
 pub use derivative::{Gradient, Leaf};
 pub use ops::{BinaryOp, DTypeRule, UnaryOp};
 
-use crate::{DType, Scalar};
+use crate::{DType, Error, Result, Scalar};
 use smallvec::SmallVec;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -62,8 +62,11 @@ pub struct Pointwise {
     outputs: SmallVec<[NodeId; 2]>,
     num_inputs: usize,
     num_scalars: usize,
-    /// Bit i: input i is a truth value and takes no part in type promotion.
-    masks: u32,
+    /// Bit i: input i is a truth value and takes no part in type promotion. More bits than inputs, since a derivative sees
+    /// gradients before the inputs while it is made.
+    masks: u64,
+    /// Why no call can be made.
+    fault: Option<&'static str>,
     rule: DTypeRule,
     explicit: Option<ExplicitGradient>,
     gradients: OnceLock<Vec<Gradient>>,
@@ -102,20 +105,35 @@ impl Pointwise {
 
     /// Builds a program of several outputs, such as an optimizer's step.
     pub fn with_outputs(formula: impl for<'b> FnOnce(&'b Builder) -> Vec<Expr<'b>>) -> Self {
-        let builder = Builder::default();
-        let outputs = formula(&builder).iter().map(Expr::id).collect();
-        builder.finish(outputs)
+        Builder::default().finish_with(formula)
+    }
+
+    /// How many input arrays a program may have, and how many results.
+    pub const MAX_INPUTS: usize = 32;
+
+    /// Whether the program can be called.
+    ///
+    /// # Errors
+    /// When its formula named more inputs, scalars, steps or results than a program may have, or mixed values of two builders.
+    #[inline]
+    pub fn check(&self) -> Result<()> {
+        match self.fault {
+            None => Ok(()),
+            Some(fault) => Err(Error::runtime(fault)),
+        }
     }
 
     /// Gives the gradient instead of deriving it, where PyTorch's derivative has a convention of its own. The closure
-    /// gets the incoming gradient, the inputs and the outputs (saved results) and returns the gradient of each input; the
-    /// program must have one output.
+    /// gets the incoming gradient, the inputs and the outputs (saved results) and returns the gradient of each input. A program
+    /// of several outputs is refused when it is called.
     #[must_use]
     pub fn with_gradient(
         mut self,
         gradient: impl for<'b> Fn(&'b Builder, Expr<'b>, &[Expr<'b>], &[Expr<'b>]) -> Vec<Expr<'b>> + Send + Sync + 'static,
     ) -> Self {
-        assert_eq!(self.outputs.len(), 1, "an explicit gradient is for programs of one output");
+        if self.outputs.len() != 1 {
+            self.fault = Some("an explicit gradient is for programs of one output");
+        }
         self.explicit = Some(Box::new(gradient));
         self
     }
@@ -160,7 +178,7 @@ impl Pointwise {
     /// Whether input `i` is a truth value.
     #[inline]
     pub fn is_mask(&self, i: usize) -> bool {
-        self.masks >> i & 1 == 1
+        i < u64::BITS as usize && self.masks >> i & 1 == 1
     }
 
     /// How the result's dtype follows from the operands'.
@@ -181,6 +199,9 @@ impl Pointwise {
     }
 
     /// The program for Σⱼ gradⱼ · ∂outⱼ/∂inᵢ and what it needs; derived once.
+    ///
+    /// # Panics
+    /// When `input` is not below [`Pointwise::num_inputs`].
     pub fn gradient(&self, input: usize) -> &Gradient {
         &self.gradients.get_or_init(|| (0..self.num_inputs).map(|i| derivative::derive(self, i)).collect())[input]
     }

@@ -3,6 +3,7 @@
 use super::plan::{TILES, even, tiles};
 use super::*;
 use flambeau_cpu::CPU;
+use flambeau_tensor::calls::{Call, Conv, ConvInputGrad, ConvWeightGrad};
 use flambeau_tensor::{Backend, Device};
 
 /// Odd quarters on both devices: sums of their products are exact in f32.
@@ -37,9 +38,9 @@ fn every_tile_computes_the_same() {
         for &tile in tiles(dtype) {
             for wanted in [1, 3] {
                 let (y, gx, gw) = (both(&ys, dtype, 5), both(&xs, dtype, 6), both(&ws, dtype, 7));
-                CPU.conv(&cpu_x, &cpu_w, Some(&cpu_bias), &g, &y[0]).unwrap();
-                CPU.conv_input_grad(&cpu_grad, &cpu_w, &g, &gx[0]).unwrap();
-                CPU.conv_weight_grad(&cpu_x, &cpu_grad, &g, &gw[0]).unwrap();
+                Conv { x: &cpu_x, weight: &cpu_w, bias: Some(&cpu_bias), geometry: &g, out: &y[0] }.run().unwrap();
+                ConvInputGrad { grad: &cpu_grad, weight: &cpu_w, geometry: &g, out: &gx[0] }.run().unwrap();
+                ConvWeightGrad { x: &cpu_x, grad: &cpu_grad, geometry: &g, out: &gw[0] }.run().unwrap();
                 let multiply = |shape: &Shape, a: &Array, source: &Array, bias: Option<&Array>, out: &Array| {
                     let (parts, part) = even(shape.product().1, wanted);
                     assert_eq!(parts, wanted);

@@ -16,6 +16,7 @@ use crate::error::{Error, Result};
 use crate::graph::{Context, Grads, Save, record};
 use check::{Call, list_message, text, too_small, wrong_dims};
 use flambeau_tensor::backend::ConvGeometry;
+use flambeau_tensor::calls::{Call as _, Conv, ConvInputGrad, ConvWeightGrad};
 use flambeau_tensor::ops::{fill, pointwise_into, same_device};
 use flambeau_tensor::pointwise::Pointwise;
 use flambeau_tensor::{Array, Dims, Scalar};
@@ -222,9 +223,9 @@ fn convolution(
         Direction::Forward => {
             fused = true;
             let bias = bias.map(|b| b.array().contiguous()).transpose()?;
-            Ok(a.backend().conv(a, w, bias.as_ref(), &g, out)?)
+            Ok(Conv { x: a, weight: w, bias: bias.as_ref(), geometry: &g, out }.run()?)
         }
-        Direction::Transposed => Ok(a.backend().conv_input_grad(a, w, &g, out)?),
+        Direction::Transposed => Ok(ConvInputGrad { grad: a, weight: w, geometry: &g, out }.run()?),
     })?;
     if let (false, Some(bias)) = (fused, bias) {
         let mut per_channel: Sizes = smallvec![-1];
@@ -254,7 +255,7 @@ fn convolution(
 
 /// The gradient of a forward convolution for its weight, of the given shape.
 fn weight_grad(x: &Tensor, grad: &Tensor, g: ConvGeometry, shape: &[usize]) -> Result<Tensor> {
-    let out = bilinear(x, grad, shape, |x, grad, out| Ok(x.backend().conv_weight_grad(x, grad, &g, out)?))?;
+    let out = bilinear(x, grad, shape, |x, grad, out| Ok(ConvWeightGrad { x, grad, geometry: &g, out }.run()?))?;
     let saves = [Save::Tensor(x), Save::Tensor(grad)];
     Ok(record("ConvolutionBackwardBackward0", &[x, grad], &saves, out, move |c| {
         let (dw, x, grad) = (c.grad(0)?, c.saved(0)?, c.saved(1)?);

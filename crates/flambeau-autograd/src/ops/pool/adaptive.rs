@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::graph::{Save, record};
 use crate::ops::{mean, squeeze, to_i64, unsqueeze};
 use flambeau_tensor::backend::{Extremum, PoolGeometry};
+use flambeau_tensor::calls::{AdaptiveAvgPool, AdaptiveAvgPoolBackward, Call};
 use flambeau_tensor::ops::{arg_reduce, fill, gather, index_select};
 use flambeau_tensor::{Array, Scalar};
 use smallvec::{SmallVec, smallvec};
@@ -61,7 +62,7 @@ fn tiled_means(x: &Tensor, lengths: &[usize], name: &'static str) -> Result<Tens
     let out = fresh(x, &with_spatial(&x.size(), lengths), x.dtype())?;
     if out.numel() > 0 {
         let src = planes(&x.array(), ndim)?;
-        src.backend().adaptive_avg_pool(&src, &planes(&out, ndim)?)?;
+        AdaptiveAvgPool { src: &src, out: &planes(&out, ndim)? }.run()?;
     }
     Ok(record(name, &[x], &[Save::Tensor(x)], out, move |c| {
         let spatial: Lengths = c.saved(0)?.size()[c.saved(0)?.dim() - ndim..].into();
@@ -74,7 +75,7 @@ fn tiled_means_transpose(grad: &Tensor, spatial: &[usize], name: &'static str) -
     let out = fresh(grad, &with_spatial(&grad.size(), spatial), grad.dtype())?;
     if grad.numel() > 0 {
         let src = planes(&grad.array(), ndim)?;
-        src.backend().adaptive_avg_pool_backward(&src, &planes(&out, ndim)?)?;
+        AdaptiveAvgPoolBackward { grad: &src, out: &planes(&out, ndim)? }.run()?;
     } else {
         fill(&out, Scalar::Int(0))?;
     }

@@ -8,6 +8,7 @@ use crate::graph::{Save, record};
 use crate::ops::window::Sizes;
 use crate::ops::{IntoDims, squeeze, to_dtype, trunc, unsqueeze};
 use flambeau_tensor::backend::{AvgPoolDivisor, PoolGeometry};
+use flambeau_tensor::calls::{AvgPool, AvgPoolBackward, Call};
 use flambeau_tensor::ops::fill;
 use flambeau_tensor::{DType, Scalar};
 use smallvec::smallvec;
@@ -152,7 +153,13 @@ impl Means {
         let out = fresh(x, shape, x.dtype())?;
         if out.numel() > 0 {
             let src = planes(&x.array(), self.geometry.ndim)?;
-            src.backend().avg_pool(&src, &self.geometry, self.divisor, &planes(&out, self.geometry.ndim)?)?;
+            AvgPool {
+                src: &src,
+                geometry: &self.geometry,
+                divisor: self.divisor,
+                out: &planes(&out, self.geometry.ndim)?,
+            }
+            .run()?;
         }
         Ok(record(self.name, &[x], &[Save::Tensor(x)], out, move |c| {
             Ok(smallvec![Some(self.transpose(&c.grad(0)?, &c.saved(0)?.size())?)])
@@ -163,7 +170,13 @@ impl Means {
         let out = fresh(grad, shape, grad.dtype())?;
         if grad.numel() > 0 {
             let src = planes(&grad.array(), self.geometry.ndim)?;
-            src.backend().avg_pool_backward(&src, &self.geometry, self.divisor, &planes(&out, self.geometry.ndim)?)?;
+            AvgPoolBackward {
+                grad: &src,
+                geometry: &self.geometry,
+                divisor: self.divisor,
+                out: &planes(&out, self.geometry.ndim)?,
+            }
+            .run()?;
         } else {
             fill(&out, Scalar::Int(0))?;
         }

@@ -8,6 +8,7 @@ use crate::graph::{Save, record, record_many};
 use crate::ops::window::Sizes;
 use crate::ops::{IntoDims, squeeze, to_i64, unsqueeze};
 use flambeau_tensor::backend::{PoolGeometry, ScatterOp};
+use flambeau_tensor::calls::{Call, MaxPool, MaxPoolBackward};
 use flambeau_tensor::ops::fill;
 use flambeau_tensor::{Array, DType, Dims, Scalar};
 use smallvec::{SmallVec, smallvec};
@@ -139,7 +140,8 @@ fn max_pool(x: &Tensor, windows: Windows<'_>, ndim: usize, name: &'static str) -
     let (values, indices) = (fresh(x, &shape, x.dtype())?, fresh(x, &shape, DType::I64)?);
     if values.numel() > 0 {
         let src = planes(&x.array(), ndim)?;
-        src.backend().max_pool(&src, &geometry, &planes(&values, ndim)?, &planes(&indices, ndim)?)?;
+        MaxPool { src: &src, geometry: &geometry, out: &planes(&values, ndim)?, indices: &planes(&indices, ndim)? }
+            .run()?;
     }
     Ok(record_max(name, x, values, indices, geometry))
 }
@@ -179,7 +181,7 @@ fn add_at(x: &Tensor, indices: &Tensor, shape: &[usize], picked: Picked) -> Resu
         0 => fill(&out, Scalar::Int(0))?,
         _ => {
             let (grad, found) = (lines(&x.array())?, lines(&indices.array())?);
-            target.backend().max_pool_backward(&grad, &found, picked.windows.as_ref(), &target)?;
+            MaxPoolBackward { grad: &grad, indices: &found, windows: picked.windows.as_ref(), out: &target }.run()?;
         }
     }
     let indices = indices.clone();

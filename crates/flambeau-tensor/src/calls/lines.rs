@@ -1,0 +1,235 @@
+//! Calls along one dimension.
+
+use super::check::{dense, dim, disjoint, dtype, expect, float, result, shape};
+use super::{Arrays, Call, Checked};
+use crate::backend::{Extremum, ScanOp};
+use crate::dims::Dims;
+use crate::{Array, DType, Result};
+
+/// The length along a dimension; arrays without dimensions are lines of one element.
+pub(super) fn length(array: &Array, dim: usize) -> usize {
+    array.shape().get(dim).copied().unwrap_or(1)
+}
+
+/// A shape with another length at `dim`; that without dimensions stays.
+pub(super) fn with_length(shape: &[usize], dim: usize, length: usize) -> Dims {
+    let mut shape = Dims::from_slice(shape);
+    if let Some(n) = shape.get_mut(dim) {
+        *n = length;
+    }
+    shape
+}
+
+/// Index (and value) of the extremum along `dim`, the first where several are equal.
+#[derive(Clone, Copy, Debug)]
+pub struct ArgReduce<'a> {
+    /// Which extremum.
+    pub which: Extremum,
+    /// What is searched.
+    pub src: &'a Array,
+    /// Along this dimension.
+    pub dim: usize,
+    /// The extrema in `src`'s dtype, if they are wanted; of length 1 along `dim`, dense.
+    pub values: Option<&'a Array>,
+    /// Their indices, i64; of length 1 along `dim`, dense.
+    pub indices: &'a Array,
+}
+
+impl Call for ArgReduce<'_> {
+    type Output = ();
+
+    fn first(&self) -> &Array {
+        self.indices
+    }
+
+    fn arrays(&self) -> Arrays<'_> {
+        [self.src, self.indices].into_iter().chain(self.values).collect()
+    }
+
+    fn check(&self) -> Result<()> {
+        dim(self.dim, self.src.ndim())?;
+        let wanted = with_length(self.src.shape(), self.dim, 1);
+        result("arg_reduce", "the indices", self.indices, &wanted, DType::I64)?;
+        if let Some(values) = self.values {
+            result("arg_reduce", "the values", values, &wanted, self.src.dtype())?;
+            disjoint("arg_reduce", values, [self.src, self.indices])?;
+        }
+        disjoint("arg_reduce", self.indices, [self.src])?;
+        expect(length(self.src, self.dim) > 0 || self.indices.numel() == 0, || {
+            format!("arg_reduce(): Expected reduction dim {} to have non-zero size.", self.dim)
+        })
+    }
+
+    fn is_empty(&self) -> bool {
+        self.indices.numel() == 0
+    }
+
+    fn launch(call: &Checked<Self>) -> Result<()> {
+        call.src.backend().arg_reduce(call)
+    }
+}
+
+/// Running reduction along `dim`, in `out`'s dtype.
+#[derive(Clone, Copy, Debug)]
+pub struct Scan<'a> {
+    /// How values combine.
+    pub op: ScanOp,
+    /// What is read.
+    pub src: &'a Array,
+    /// Along this dimension.
+    pub dim: usize,
+    /// The running results, in `src`'s shape, dense.
+    pub out: &'a Array,
+}
+
+impl Call for Scan<'_> {
+    type Output = ();
+
+    fn first(&self) -> &Array {
+        self.out
+    }
+
+    fn arrays(&self) -> Arrays<'_> {
+        Arrays::from_slice(&[self.src, self.out])
+    }
+
+    fn check(&self) -> Result<()> {
+        dim(self.dim, self.src.ndim())?;
+        shape("scan", "the result", self.out, self.src.shape())?;
+        dense("scan", "the result", self.out)?;
+        disjoint("scan", self.out, [self.src])
+    }
+
+    fn is_empty(&self) -> bool {
+        self.out.numel() == 0
+    }
+
+    fn launch(call: &Checked<Self>) -> Result<()> {
+        call.src.backend().scan(call)
+    }
+}
+
+/// A stable sort along `dim`, of which the first k values are kept.
+#[derive(Clone, Copy, Debug)]
+pub struct Sort<'a> {
+    /// What comes first: [`Extremum::Max`] sorts descending.
+    pub first: Extremum,
+    /// What is sorted.
+    pub src: &'a Array,
+    /// Along this dimension.
+    pub dim: usize,
+    /// The sorted values, of length k along `dim`, dense.
+    pub values: &'a Array,
+    /// Where they were, i64, in the same shape, dense.
+    pub indices: &'a Array,
+}
+
+impl Call for Sort<'_> {
+    type Output = ();
+
+    fn first(&self) -> &Array {
+        self.values
+    }
+
+    fn arrays(&self) -> Arrays<'_> {
+        Arrays::from_slice(&[self.src, self.values, self.indices])
+    }
+
+    fn check(&self) -> Result<()> {
+        dim(self.dim, self.src.ndim())?;
+        let k = length(self.values, self.dim);
+        expect(k <= length(self.src, self.dim), || "selected index k out of range".to_owned())?;
+        let wanted = with_length(self.src.shape(), self.dim, k);
+        result("sort", "the values", self.values, &wanted, self.src.dtype())?;
+        result("sort", "the indices", self.indices, &wanted, DType::I64)?;
+        disjoint("sort", self.values, [self.src, self.indices])?;
+        disjoint("sort", self.indices, [self.src])
+    }
+
+    fn is_empty(&self) -> bool {
+        self.values.numel() == 0
+    }
+
+    fn launch(call: &Checked<Self>) -> Result<()> {
+        call.src.backend().sort(call)
+    }
+}
+
+/// softmax (or its logarithm) along `dim`, computed in f32 for f16 and bf16.
+#[derive(Clone, Copy, Debug)]
+pub struct Softmax<'a> {
+    /// What is read.
+    pub src: &'a Array,
+    /// Along this dimension.
+    pub dim: usize,
+    /// Whether the logarithm is wanted.
+    pub log: bool,
+    /// The result, in `src`'s shape and dtype, dense.
+    pub out: &'a Array,
+}
+
+impl Call for Softmax<'_> {
+    type Output = ();
+
+    fn first(&self) -> &Array {
+        self.out
+    }
+
+    fn arrays(&self) -> Arrays<'_> {
+        Arrays::from_slice(&[self.src, self.out])
+    }
+
+    fn check(&self) -> Result<()> {
+        dim(self.dim, self.src.ndim())?;
+        result("softmax", "the result", self.out, self.src.shape(), self.src.dtype())?;
+        disjoint("softmax", self.out, [self.src])
+    }
+
+    fn is_empty(&self) -> bool {
+        self.out.numel() == 0
+    }
+
+    fn launch(call: &Checked<Self>) -> Result<()> {
+        call.src.backend().softmax(call)
+    }
+}
+
+/// The gradient of [`Softmax`] for its input; any strides.
+#[derive(Clone, Copy, Debug)]
+pub struct SoftmaxBackward<'a> {
+    /// The result's gradient.
+    pub grad: &'a Array,
+    /// The result, in the gradient's shape and dtype.
+    pub y: &'a Array,
+    /// Along this dimension.
+    pub dim: usize,
+    /// Whether the result is the logarithm.
+    pub log: bool,
+}
+
+impl Call for SoftmaxBackward<'_> {
+    type Output = Array;
+
+    fn first(&self) -> &Array {
+        self.y
+    }
+
+    fn arrays(&self) -> Arrays<'_> {
+        Arrays::from_slice(&[self.grad, self.y])
+    }
+
+    fn check(&self) -> Result<()> {
+        dim(self.dim, self.y.ndim())?;
+        shape("softmax_backward", "the gradient", self.grad, self.y.shape())?;
+        dtype("softmax_backward", "the gradient", self.grad, self.y.dtype())?;
+        float(if self.log { "log_softmax_backward_cpu_out" } else { "softmax_backward_cpu_out" }, self.y)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.y.numel() == 0
+    }
+
+    fn launch(call: &Checked<Self>) -> Result<Array> {
+        call.y.backend().softmax_backward(call)
+    }
+}

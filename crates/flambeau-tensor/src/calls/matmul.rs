@@ -1,0 +1,70 @@
+//! The batched matrix product.
+
+use super::check::{dtype, expect, shape, written};
+use super::{Arrays, Call, Checked};
+use crate::backend::Epilogue;
+use crate::{Array, Error, Result, Scalar};
+
+/// out\[i\] = alpha · a\[i\] · b\[i\] + beta · out\[i\], then the epilogue; any strides.
+#[derive(Clone, Copy)]
+pub struct Matmul<'a> {
+    /// `[batch, m, k]`.
+    pub a: &'a Array,
+    /// `[batch, k, n]`, in the same dtype.
+    pub b: &'a Array,
+    /// Multiplies the product.
+    pub alpha: Scalar,
+    /// Multiplies what `out` held; where it is zero, that is not read.
+    pub beta: Scalar,
+    /// What follows the product.
+    pub epilogue: Epilogue<'a>,
+    /// `[batch, m, n]`, in the same dtype; shares no memory with the others.
+    pub out: &'a Array,
+}
+
+impl Call for Matmul<'_> {
+    type Output = ();
+
+    fn first(&self) -> &Array {
+        self.out
+    }
+
+    fn arrays(&self) -> Arrays<'_> {
+        [self.a, self.b, self.out].into_iter().chain(self.epilogue.bias).collect()
+    }
+
+    fn check(&self) -> Result<()> {
+        let Matmul { a, b, out, .. } = *self;
+        let ([ab, am, ak], [bb, bk, bn]) = (dims3(a)?, dims3(b)?);
+        expect(ab == bb && ak == bk && out.shape() == [ab, am, bn], || {
+            format!(
+                "Expected size for first two dimensions of batch2 tensor to be: [{ab}, {ak}] but got: [{bb}, {bk}]."
+            )
+        })?;
+        expect(a.dtype() == b.dtype(), || {
+            format!(
+                "expected m1 and m2 to have the same dtype, but got: {} != {}",
+                a.dtype().c_name(),
+                b.dtype().c_name()
+            )
+        })?;
+        dtype("matmul", "the result", out, a.dtype())?;
+        if let Some(bias) = self.epilogue.bias {
+            shape("matmul", "the bias", bias, &[bn])?;
+            dtype("matmul", "the bias", bias, out.dtype())?;
+        }
+        written("matmul", out, [a, b].into_iter().chain(self.epilogue.bias))
+    }
+
+    fn is_empty(&self) -> bool {
+        self.out.numel() == 0
+    }
+
+    fn launch(call: &Checked<Self>) -> Result<()> {
+        call.out.backend().matmul(call)
+    }
+}
+
+fn dims3(a: &Array) -> Result<[usize; 3]> {
+    a.shape().try_into().map_err(|_| Error::runtime("batch1 must be a 3D tensor"))
+}

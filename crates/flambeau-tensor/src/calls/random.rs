@@ -1,0 +1,43 @@
+//! Random fills.
+
+use super::check::dense;
+use super::{Arrays, Call, Checked};
+use crate::backend::Distribution;
+use crate::random::Generator;
+use crate::{Array, Result};
+
+/// Fills a dense array with random numbers.
+#[derive(Clone, Copy)]
+pub struct Random<'a> {
+    /// What is drawn.
+    pub distribution: Distribution,
+    /// Where the numbers come from.
+    pub generator: &'a Generator,
+    /// What is filled; dense.
+    pub out: &'a Array,
+}
+
+impl Call for Random<'_> {
+    type Output = ();
+
+    fn first(&self) -> &Array {
+        self.out
+    }
+
+    fn arrays(&self) -> Arrays<'_> {
+        Arrays::from_slice(&[self.out])
+    }
+
+    fn check(&self) -> Result<()> {
+        dense("random", "the result", self.out)
+    }
+
+    fn is_empty(&self) -> bool {
+        // The parameters of the distribution are to be checked nevertheless.
+        false
+    }
+
+    fn launch(call: &Checked<Self>) -> Result<()> {
+        call.out.backend().random(call)
+    }
+}
