@@ -54,7 +54,7 @@ pub fn format_tensor(
         text.push_str("[]");
     } else {
         let mut printer = Printer { shape, get, options, summarize: false, index: Vec::with_capacity(shape.len()) };
-        printer.summarize = shape.iter().product::<usize>() > options.threshold;
+        printer.summarize = crate::dims::numel(shape) > options.threshold;
         let mut values = Vec::new();
         printer.collect(&mut values);
         let formatter = Formatter::new(&values, options);

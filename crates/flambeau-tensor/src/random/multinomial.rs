@@ -9,23 +9,21 @@ use super::generator::Generator;
 /// sampling without replacement, is the largest of `weights / exponential_(1)` in PyTorch.)
 ///
 /// # Errors
-/// A weight that is negative, infinite or NaN; a row that sums to zero.
-///
-/// # Panics
-/// Where `categories` is 0 or the lengths do not fit.
-#[track_caller]
+/// A weight that is negative, infinite or NaN; a row that sums to zero; lengths that do not fit.
 pub fn multinomial<T: RandomFloat>(
     generator: &Generator,
     weights: &[T],
     categories: usize,
     out: &mut [i64],
 ) -> Result<(), RandomError> {
+    check(categories > 0 && weights.len().is_multiple_of(categories), || {
+        format!("{} weights are no rows of {categories} categories", weights.len())
+    })?;
     let rows = weights.len() / categories;
-    assert_eq!(rows * categories, weights.len(), "whole rows of weights");
     if rows == 0 {
         return Ok(());
     }
-    assert_eq!(out.len() % rows, 0, "the same number of samples for each row");
+    check(out.len().is_multiple_of(rows), || format!("{} samples for {rows} rows of weights", out.len()))?;
     let samples = out.len() / rows;
     let state = &mut *generator.lock();
     let mut cumulative = vec![T::from_i64(0); categories];

@@ -60,17 +60,13 @@ pub fn bernoulli_<T: RandomElement>(generator: &Generator, out: &mut [T], p: f64
 /// f64 probabilities compare with an f64 draw, others with an f32 draw.
 ///
 /// # Errors
-/// A probability outside [0, 1]; the elements before it are written and their draws taken, as in PyTorch.
-///
-/// # Panics
-/// Where the lengths differ.
-#[track_caller]
+/// A probability outside [0, 1]; the elements before it are written and their draws taken, as in PyTorch. Lengths that differ.
 pub fn bernoulli_p<T: RandomElement, P: RandomFloat>(
     generator: &Generator,
     out: &mut [T],
     p: &[P],
 ) -> Result<(), RandomError> {
-    assert_eq!(out.len(), p.len(), "one probability per element");
+    check(out.len() == p.len(), || format!("{} probabilities for {} elements", p.len(), out.len()))?;
     let state = &mut *generator.lock();
     let (zero, one) = (T::from_i64(0), T::from_i64(1));
     let (never, always) = (P::Real::from_f64(0.0), P::Real::from_f64(1.0));
