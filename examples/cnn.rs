@@ -10,7 +10,7 @@ use torch::nn::{self, Forward, Module};
 use torch::{Device, Tensor, optim};
 
 #[derive(Parser)]
-#[command(name = "cnn")]
+#[command(name = "cnn", allow_negative_numbers = true)]
 struct Options {
     /// Seed of the initial weights and of the input.
     #[arg(long, default_value_t = 0)]

@@ -17,7 +17,7 @@ use flambeau_examples::plot::{self, Epoch};
 use flambeau_examples::{options, progress};
 
 #[derive(Parser)]
-#[command(name = "mnist")]
+#[command(name = "mnist", allow_negative_numbers = true)]
 struct Options {
     /// Folder with the IDX files of MNIST or FashionMNIST, gzip or not; `synthetic` for digits that the library draws.
     #[arg(long)]
@@ -29,7 +29,7 @@ struct Options {
     #[arg(long, default_value_t = 64, value_parser = options::at_least_one)]
     batch_size: usize,
     /// Adam's learning rate.
-    #[arg(long, default_value_t = 1e-3, value_parser = options::learning_rate, allow_negative_numbers = true)]
+    #[arg(long, default_value_t = 1e-3, value_parser = options::learning_rate)]
     lr: f64,
     /// Seed of the initial weights and of the shuffles.
     #[arg(long, default_value_t = 0)]

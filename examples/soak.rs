@@ -11,7 +11,7 @@ use torch::nn::{self, Forward, Module, Sequential};
 use torch::{Device, optim};
 
 #[derive(Parser)]
-#[command(name = "soak")]
+#[command(name = "soak", allow_negative_numbers = true)]
 struct Options {
     /// How many steps to take.
     #[arg(long, default_value_t = 10_000, value_parser = options::at_least_one)]

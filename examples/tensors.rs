@@ -8,7 +8,7 @@ use ndarray::Array;
 use std::process::ExitCode;
 
 #[derive(Parser)]
-#[command(name = "tensors")]
+#[command(name = "tensors", allow_negative_numbers = true)]
 struct Options {
     /// Seed of the random numbers.
     #[arg(long, default_value_t = 0)]

@@ -49,7 +49,11 @@ fn refusals() -> Result<()> {
         ),
         ("mnist", &["--batch-size", "18446744073709551615"], "mnist: invalid value '18446744073709551615' for"),
         ("mnist", &["--epochs", "0"], "mnist: invalid value '0' for '--epochs <EPOCHS>': must be at least 1"),
-        ("mnist", &["--epochs", "-3"], "mnist: "),
+        (
+            "mnist",
+            &["--epochs", "-3"],
+            "mnist: invalid value '-3' for '--epochs <EPOCHS>': must be a whole number of at",
+        ),
         ("mnist", &["--lr", "nan"], "mnist: invalid value 'nan' for '--lr <LR>': must be a finite number that is not"),
         (
             "mnist",

@@ -77,7 +77,9 @@ fn two_workers_share_a_call() {
         let seen = Watched::new(3);
         pool.run(3, 3, 3, &|range| seen.count(range)).unwrap().unwrap();
         assert_eq!(seen.all(), [1; 3]);
-        workers.map(|worker| worker.join().unwrap());
+        for worker in workers {
+            worker.join().unwrap();
+        }
     });
 }
 
