@@ -3,12 +3,14 @@
 //! `cargo run --release --example cnn -- --seed 0` prints what the same program prints in PyTorch.
 
 use clap::Parser;
+use flambeau_examples::options;
 use std::process::ExitCode;
 use torch::nn::functional as F;
 use torch::nn::{self, Forward, Module};
 use torch::{Device, Tensor, optim};
 
 #[derive(Parser)]
+#[command(name = "cnn", allow_negative_numbers = true)]
 struct Options {
     /// Seed of the initial weights and of the input.
     #[arg(long, default_value_t = 0)]
@@ -51,7 +53,7 @@ impl Forward for Net {
 }
 
 fn main() -> ExitCode {
-    let Options { seed, device } = Options::parse();
+    let Options { seed, device } = options::parse();
     if let Err(error) = torch::check_device(device) {
         eprintln!("cnn: {error}");
         return ExitCode::FAILURE;

@@ -14,21 +14,22 @@ use torch::{Device, Tensor, optim};
 
 use flambeau_examples::digits::{self, DigitSet, Source};
 use flambeau_examples::plot::{self, Epoch};
-use flambeau_examples::progress;
+use flambeau_examples::{options, progress};
 
 #[derive(Parser)]
+#[command(name = "mnist", allow_negative_numbers = true)]
 struct Options {
     /// Folder with the IDX files of MNIST or FashionMNIST, gzip or not; `synthetic` for digits that the library draws.
     #[arg(long)]
     data: Option<PathBuf>,
     /// Passes over the training images.
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = 5, value_parser = options::at_least_one)]
     epochs: usize,
     /// Images per step.
-    #[arg(long, default_value_t = 64)]
+    #[arg(long, default_value_t = 64, value_parser = options::at_least_one)]
     batch_size: usize,
     /// Adam's learning rate.
-    #[arg(long, default_value_t = 1e-3)]
+    #[arg(long, default_value_t = 1e-3, value_parser = options::learning_rate)]
     lr: f64,
     /// Seed of the initial weights and of the shuffles.
     #[arg(long, default_value_t = 0)]
@@ -65,7 +66,7 @@ impl Forward for SimpleNN {
 }
 
 fn main() -> ExitCode {
-    match run(&Options::parse()) {
+    match run(&options::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("mnist: {error}");
@@ -76,6 +77,14 @@ fn main() -> ExitCode {
 
 fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     torch::check_device(options.device)?;
+    // Found out now, not after the training.
+    options::writable("--out", &options.out)?;
+    if let Some(plot) = &options.plot {
+        options::writable("--plot", plot)?;
+        if plot == &options.out {
+            return Err("--out and --plot name the same file".into());
+        }
+    }
     torch::manual_seed(options.seed);
     match digits::find(options.data.as_deref())? {
         Source::Files(parts) => train(options, *parts),
@@ -116,8 +125,10 @@ fn train<D: DigitSet>(options: &Options, [train, test]: [D; 2]) -> Result<(), Bo
         );
         if options.plot.is_some() {
             let train = loader.dataset();
-            let train_accuracy = digits::accuracy(&model, &train.images(), &train.labels(), device);
-            history.push(Epoch { loss: mean, train_accuracy, test_accuracy: accuracy });
+            history.push(Epoch {
+                train: digits::score(&model, &train.images(), &train.labels(), device),
+                test: digits::score(&model, &test_images, &test_labels, device),
+            });
         }
     }
 

@@ -5,14 +5,16 @@
 //! `cargo run --release --example soak -- --steps 10000 --device wgpu`
 
 use clap::Parser;
+use flambeau_examples::options;
 use std::process::ExitCode;
 use torch::nn::{self, Forward, Module, Sequential};
 use torch::{Device, optim};
 
 #[derive(Parser)]
+#[command(name = "soak", allow_negative_numbers = true)]
 struct Options {
     /// How many steps to take.
-    #[arg(long, default_value_t = 10_000)]
+    #[arg(long, default_value_t = 10_000, value_parser = options::at_least_one)]
     steps: usize,
     /// Where to compute.
     #[arg(long, default_value = "cpu")]
@@ -35,7 +37,7 @@ fn resident_kib() -> Option<u64> {
 }
 
 fn main() -> ExitCode {
-    let options = Options::parse();
+    let options: Options = options::parse();
     let device = options.device;
     if let Err(error) = torch::check_device(device) {
         eprintln!("soak: {error}");

@@ -3,10 +3,12 @@
 //! `cargo run --release --example tensors -- --seed 0` prints what the same program prints in PyTorch, byte for byte.
 
 use clap::Parser;
+use flambeau_examples::options;
 use ndarray::Array;
 use std::process::ExitCode;
 
 #[derive(Parser)]
+#[command(name = "tensors", allow_negative_numbers = true)]
 struct Options {
     /// Seed of the random numbers.
     #[arg(long, default_value_t = 0)]
@@ -17,7 +19,7 @@ struct Options {
 }
 
 fn main() -> ExitCode {
-    let options = Options::parse();
+    let options: Options = options::parse();
     if let Err(error) = torch::set_default_device(options.device) {
         eprintln!("tensors: {error}");
         return ExitCode::FAILURE;

@@ -1,7 +1,8 @@
 //! Where the digits example gets its images, and how good a model is on them.
 
+use crate::plot::Score;
 use std::path::{Path, PathBuf};
-use torch::nn::Forward;
+use torch::nn::{Forward, functional as F};
 use torch::utils::data::Dataset;
 use torch::vision::{MNIST, SyntheticDigits};
 use torch::{Device, Tensor};
@@ -81,9 +82,26 @@ fn cache() -> PathBuf {
     base.join("flambeau")
 }
 
+/// Images that go through the model at once when it is scored.
+const SCORED_AT_ONCE: i64 = 1000;
+
 /// The share of images that a model names right.
 pub fn accuracy(model: &impl Forward, images: &Tensor, labels: &Tensor, device: Device) -> f64 {
+    score(model, images, labels, device).accuracy
+}
+
+/// A model's mean cross entropy, and the share of images that it names right.
+pub fn score(model: &impl Forward, images: &Tensor, labels: &Tensor, device: Device) -> Score {
     let _guard = torch::no_grad();
-    let predicted = model.call(&images.to(device).float().div(255)).argmax_dim(1, false);
-    predicted.eq(labels.to(device)).float().mean().item()
+    let (images, labels) = (images.split(SCORED_AT_ONCE, 0), labels.split(SCORED_AT_ONCE, 0));
+    let (mut loss, mut right, mut count) = (0.0, 0.0, 0.0);
+    for (images, labels) in images.iter().zip(&labels) {
+        let labels = labels.to(device);
+        let out = model.call(&images.to(device).float().div(255));
+        let n = labels.numel() as f64;
+        loss += n * F::cross_entropy(&out, &labels).item();
+        right += out.argmax_dim(1, false).eq(&labels).sum().item();
+        count += n;
+    }
+    Score { loss: loss / count, accuracy: right / count }
 }

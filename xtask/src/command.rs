@@ -18,7 +18,8 @@ pub fn cargo(args: &[&str]) -> Command {
     command
 }
 
-fn describe(command: &Command) -> String {
+/// A command as one would type it.
+pub fn describe(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
     words.map(|w| w.to_string_lossy()).collect::<Vec<_>>().join(" ")
 }

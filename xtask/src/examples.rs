@@ -13,6 +13,7 @@ pub fn run() -> Result<()> {
         let text = example("cnn", &["--seed", &seed])?;
         same_but_last_digits(&text, &std::fs::read_to_string(expected.join(format!("cnn_{seed}.txt")))?)?;
     }
+    refusals()?;
     println!("examples: tensors and cnn print what PyTorch prints");
     for seed in ["0", "7"] {
         let text = example("cnn", &["--seed", seed, "--device", "wgpu"])?;
@@ -36,6 +37,61 @@ fn example(name: &str, args: &[&str]) -> Result<String> {
     let mut all = vec!["run", "--release", "--quiet", "--example", name, "--"];
     all.extend(args);
     capture(cargo(&all))
+}
+
+/// Options out of range, and files that cannot be written: each is refused in one line, before anything is computed.
+fn refusals() -> Result<()> {
+    let cases: &[(&str, &[&str], &str)] = &[
+        (
+            "mnist",
+            &["--batch-size", "0"],
+            "mnist: invalid value '0' for '--batch-size <BATCH_SIZE>': must be at least 1",
+        ),
+        ("mnist", &["--batch-size", "18446744073709551615"], "mnist: invalid value '18446744073709551615' for"),
+        ("mnist", &["--epochs", "0"], "mnist: invalid value '0' for '--epochs <EPOCHS>': must be at least 1"),
+        (
+            "mnist",
+            &["--epochs", "-3"],
+            "mnist: invalid value '-3' for '--epochs <EPOCHS>': must be a whole number of at",
+        ),
+        ("mnist", &["--lr", "nan"], "mnist: invalid value 'nan' for '--lr <LR>': must be a finite number that is not"),
+        (
+            "mnist",
+            &["--lr", "-0.1"],
+            "mnist: invalid value '-0.1' for '--lr <LR>': must be a finite number that is not",
+        ),
+        ("mnist", &["--lr", "inf"], "mnist: invalid value 'inf' for '--lr <LR>'"),
+        ("mnist", &["--seed", "x"], "mnist: invalid value 'x' for '--seed <SEED>'"),
+        ("mnist", &["--device", "abacus"], "mnist: invalid value 'abacus' for '--device <DEVICE>'"),
+        ("mnist", &["--device", "wgpu:99"], "mnist: "),
+        ("mnist", &["--data", "/no/such/folder"], "mnist: "),
+        ("mnist", &["--data", "synthetic", "--out", "/no/such/folder/x.pth"], "mnist: cannot write --out /no/such/"),
+        ("mnist", &["--data", "synthetic", "--out", "/"], "mnist: cannot write --out /: "),
+        ("mnist", &["--data", "synthetic", "--plot", "/no/such/folder/x.svg"], "mnist: cannot write --plot /no/such/"),
+        ("mnist", &["--data", "synthetic", "--out", "same", "--plot", "same"], "mnist: --out and --plot name the same"),
+        ("mnist", &["--speed", "11"], "mnist: unexpected argument '--speed' found"),
+        ("soak", &["--steps", "0"], "soak: invalid value '0' for '--steps <STEPS>': must be at least 1"),
+        ("soak", &["--device", "wgpu:99"], "soak: "),
+        ("cnn", &["--seed", "1.5"], "cnn: invalid value '1.5' for '--seed <SEED>'"),
+        ("cnn", &["--device", "wgpu:99"], "cnn: "),
+        ("tensors", &["--seed", "x"], "tensors: invalid value 'x' for '--seed <SEED>'"),
+        ("tensors", &["--device", "wgpu:99"], "tensors: "),
+    ];
+    for (name, args, expected) in cases {
+        let mut all = vec!["run", "--release", "--quiet", "--example", name, "--"];
+        all.extend(*args);
+        let output = cargo(&all).output()?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        let one_line = said.trim_end().lines().count() == 1 && output.stdout.is_empty();
+        if output.status.success() || !one_line || !said.starts_with(expected) {
+            let printed = String::from_utf8_lossy(&output.stdout);
+            return Err(
+                format!("{name} {args:?} ended with {}, printed {printed:?} and said {said:?}", output.status).into()
+            );
+        }
+    }
+    println!("examples: {} options out of range are refused in one line", cases.len());
+    Ok(())
 }
 
 fn same_text(ours: &str, theirs: &str) -> Result<()> {

@@ -1,5 +1,6 @@
 //! Tasks of the workspace: `cargo xtask test` runs every test that the README promises; see `cargo xtask help`.
 
+mod check_all;
 mod command;
 mod examples;
 mod floors;
@@ -7,6 +8,7 @@ mod gpu_report;
 mod lint;
 mod peers;
 mod test;
+mod vulkan;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -28,6 +30,14 @@ enum Task {
     Floors,
     /// Words of unfinished work and tests that are switched off.
     Lint,
+    /// Whether the Vulkan loader and a driver are installed, and how to install them.
+    Vulkan,
+    /// The long checks: AddressSanitizer, loom models, overflow checks, no default features, the oldest Rust.
+    CheckAll {
+        /// Only the steps whose names contain this; may be repeated.
+        #[arg(long)]
+        only: Vec<String>,
+    },
     /// The same work here and in PyTorch, in turn, with the ratio (needs a Python with torch).
     Peers {
         /// The Python to run PyTorch with.
@@ -54,6 +64,8 @@ fn main() -> ExitCode {
         Task::Examples => examples::run(),
         Task::Floors => floors::run(),
         Task::Lint => lint::run(),
+        Task::Vulkan => vulkan::run(),
+        Task::CheckAll { only } => check_all::run(&only),
         Task::Peers { python, threads } => peers::run(&python, threads),
         Task::GpuReport { python, json } => gpu_report::run(python.as_deref(), json),
     };

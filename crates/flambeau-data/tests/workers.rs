@@ -118,3 +118,20 @@ fn samples_of_many_kinds_are_collated() {
         "stack expects each tensor to be equal size, but got [3] at entry 0 and [2] at entry 1"
     );
 }
+
+#[test]
+fn workers_compute_on_their_own_thread() {
+    let before = flambeau_device::get_num_threads();
+    // PyTorch's workers too begin with one thread, and may set another number, for themselves only.
+    let threads = |i: usize| {
+        let first = flambeau_device::get_num_threads();
+        if i == 2 {
+            flambeau_device::set_num_threads(3);
+        }
+        Ok(vec![first as i64, flambeau_device::get_num_threads() as i64])
+    };
+    let loader =
+        DataLoader::with(Made(4, threads), |o| o.batch_size(1).num_workers(2).collate_fn(|v: Vec<_>| v[0].clone()));
+    assert_eq!(loader.iter().collect::<Vec<Vec<i64>>>(), [vec![1, 1], vec![1, 1], vec![1, 3], vec![1, 1]]);
+    assert_eq!(flambeau_device::get_num_threads(), before, "the loader's owner keeps its number");
+}

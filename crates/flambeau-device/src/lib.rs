@@ -4,6 +4,7 @@
 //! backend of a [`Device`], the default device, and each device's default random generator.
 
 use flambeau_cpu::CPU;
+pub use flambeau_cpu::threads::{num_threads as get_num_threads, set_num_threads, set_own_num_threads};
 use flambeau_tensor::random::Generator;
 use flambeau_tensor::{Backend, Device, Result};
 use std::cell::Cell;

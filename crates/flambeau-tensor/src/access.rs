@@ -12,6 +12,12 @@ use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+#[cfg(not(loom))]
+pub(crate) use std::sync::atomic::{AtomicPtr, AtomicU32};
+// Under `cfg(loom)` the word can be modelled; see flambeau-cpu's `tests/loom_access.rs`.
+#[cfg(loom)]
+pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU32};
+
 const READER: u32 = 1;
 const READERS: u32 = 0xffff;
 const GUARD_READER: u32 = 1 << 16;
@@ -94,6 +100,9 @@ fn acquire_kernel(shared: &Shared, write: bool) -> Result<()> {
 /// Kernels are short: spin for a moment, then let other threads run.
 fn wait(tries: &mut u32) {
     *tries += 1;
+    #[cfg(loom)]
+    return loom::thread::yield_now();
+    #[cfg(not(loom))]
     match *tries {
         0..100 => std::hint::spin_loop(),
         100..1000 => std::thread::yield_now(),

@@ -1,12 +1,13 @@
 //! Reference-counted memory that views share.
 
+use crate::access::{AtomicPtr, AtomicU32};
 use crate::{Backend, Device, Error, Result};
 use std::any::Any;
 use std::cell::UnsafeCell;
 use std::panic::Location;
 use std::ptr::NonNull;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 /// Data up to this many bytes lies inside the storage's own allocation.
 pub const INLINE_BYTES: usize = 64;

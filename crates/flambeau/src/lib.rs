@@ -33,7 +33,8 @@ pub use flambeau_autograd::{
     set_grad_enabled, tensor, zeros,
 };
 pub use flambeau_device::{
-    check_device, default_device as get_default_device, default_generator, manual_seed, set_default_device,
+    check_device, default_device as get_default_device, default_generator, get_num_threads, manual_seed,
+    set_default_device, set_num_threads,
 };
 pub use flambeau_serialize::{load, save};
 pub use flambeau_tensor::default_dtype as get_default_dtype;

@@ -3,10 +3,23 @@
 
 use flambeau_examples::digits::{DigitSet, Source, drawn};
 use std::path::Path;
+use std::process::ExitCode;
 
-fn main() -> std::io::Result<()> {
-    let folder = std::env::args().nth(1).ok_or_else(|| std::io::Error::other("usage: dump_digits FOLDER"))?;
-    let folder = Path::new(&folder);
+fn main() -> ExitCode {
+    let Some(folder) = std::env::args().nth(1) else {
+        eprintln!("usage: dump_digits FOLDER");
+        return ExitCode::from(2);
+    };
+    match dump(Path::new(&folder)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("dump_digits: cannot write to {folder}: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dump(folder: &Path) -> std::io::Result<()> {
     std::fs::create_dir_all(folder)?;
     let Source::Drawn(parts) = drawn() else { unreachable!("drawn digits are drawn") };
     for (part, name) in parts.iter().zip(["train", "t10k"]) {

@@ -100,6 +100,8 @@ const TILE_BYTES: usize = 1 << 19;
 const COLUMNS: usize = 32;
 /// Multiply-adds below which a thread is not worth waking.
 const MIN_WORK: usize = 1 << 17;
+/// The most parts of a weight gradient.
+const MAX_SHARES: usize = 16;
 
 /// Positions per tile for columns of `rows` elements, such that `parts` times as many tiles keep `threads` busy.
 fn tile_len<T>(rows: usize, positions: usize, parts: usize, threads: usize) -> usize {
@@ -275,12 +277,13 @@ unsafe fn weight_grad_columns<T: Float>(shape: &ConvShape, x: *const T, gy: *con
         return;
     }
     // Threads share the input channels where these are many enough for wide products, and the samples' tiles else; each
-    // share of the tiles has its own sums, added up in order below.
+    // share of the tiles has its own sums, added up in order below. The shares follow from the shape alone, so that the
+    // sums do not depend on the number of threads.
     let work = weights * positions * shape.batch;
-    let threads = num_threads().min(work / MIN_WORK).max(1);
-    let channel_shares = (inputs * kernel / 128).clamp(1, threads.min(inputs));
+    let shares = (work / MIN_WORK).clamp(1, MAX_SHARES);
+    let channel_shares = (inputs * kernel / 128).clamp(1, shares.min(inputs));
     let most = inputs.div_ceil(channel_shares);
-    let wanted = threads / channel_shares;
+    let wanted = shares / channel_shares;
     let len = tile_len::<T>(most * kernel, positions.max(1), shape.batch, wanted);
     let tiles = shape.batch * positions.div_ceil(len);
     let tile_shares = wanted.clamp(1, tiles.max(1));

@@ -4,7 +4,7 @@
 //! (`parallel`), a single row or column streams through the matrix (`vector`), half-precision types widen to f32
 //! (`half_types`), integers take plain loops that wrap (`integer`).
 //!
-//! Every element of C is summed in the same order whatever the number of threads, except where `vector` splits k.
+//! Every element of C is summed in the same order whatever the number of threads.
 
 mod blocked;
 pub(crate) mod half_types;

@@ -6,6 +6,8 @@ use crate::threads::{num_threads, parallel_for};
 
 /// Multiply-adds below which a product stays on one thread: what waking a thread costs (measured).
 pub(super) const MIN_WORK: usize = 1 << 18;
+/// Multiply-adds of a part, where a thread gets several: one takes some 40 µs.
+const FINE_WORK: usize = 1 << 22;
 
 impl GemmElement for f32 {
     unsafe fn multiply(args: Gemm<f32>) {
@@ -37,7 +39,7 @@ unsafe fn multiply<T: Float>(args: Gemm<T>) {
         return unsafe { blocked::multiply(args) };
     }
     let args = args.oriented();
-    let (row_parts, column_parts) = grid(&args, num_threads().min(work / (MIN_WORK / 2)));
+    let (row_parts, column_parts) = parts(&args, num_threads().min(work / (MIN_WORK / 2)), work);
     let strips = args.n.div_ceil(COLUMNS);
     let shared = Shared(args);
     parallel_for(row_parts * column_parts, 1, &|range| {
@@ -52,10 +54,26 @@ unsafe fn multiply<T: Float>(args: Gemm<T>) {
     });
 }
 
+/// What copying an element of A or B costs, in multiply-adds.
+const COPY: usize = 8;
+
+/// The rows and columns of parts for at most `threads` threads: several for each thread, where that costs at most a
+/// fiftieth more copying in all, so that a thread that falls behind leaves some to the others.
+fn parts<T>(args: &Gemm<T>, threads: usize, work: usize) -> (usize, usize) {
+    let area = args.m.saturating_mul(args.n);
+    let copied = |(rows, columns): (usize, usize)| (args.m * columns + args.n * rows) * COPY;
+    let one_each = grid(args, threads);
+    let finer = [4, 3, 2]
+        .into_iter()
+        .filter(|&each| work / (threads * each) >= FINE_WORK)
+        .map(|each| grid(args, threads * each));
+    let affordable = |&parts: &(usize, usize)| copied(parts) <= copied(one_each) + area / 50;
+    finer.into_iter().find(|parts| parts.0 * parts.1 > threads && affordable(parts)).unwrap_or(one_each)
+}
+
 /// The rows and columns of parts for at most `threads` threads that make the slowest part fastest: its multiply-adds, and
-/// the copying of its rows of A and columns of B, which costs as much as eight multiply-adds each per element.
+/// the copying of its rows of A and columns of B.
 fn grid<T>(args: &Gemm<T>, threads: usize) -> (usize, usize) {
-    const COPY: usize = 8;
     let strips = args.n.div_ceil(COLUMNS);
     let mut best = (usize::MAX, (1, 1));
     for row_parts in 1..=threads.clamp(1, args.m) {

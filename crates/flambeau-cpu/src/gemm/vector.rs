@@ -5,12 +5,16 @@ use super::register::{Float, Lanes4, Register};
 use super::scratch::Scratch;
 use super::{Gemm, Shared};
 use crate::simd::{Kernel, Level, Simd, dispatch};
-use crate::threads::{num_threads, parallel_for};
+use crate::threads::parallel_for;
+use std::ops::Range;
 
 /// Numbers of B below which one thread does all (measured): about 64 KiB.
 const MIN_ELEMENTS: usize = 1 << 14;
-/// Columns per thread below which threads split k instead of n, so that each still reads B in long runs.
-const MIN_COLUMNS: usize = 512;
+/// Rows of B that are summed together, before the sums of such blocks are added up in order: whatever the number of
+/// threads, which share blocks and columns.
+const BLOCK: usize = 128;
+/// Columns that stay together, so that each thread reads B in long runs.
+const COLUMNS: usize = 512;
 
 /// Computes a product of one row.
 ///
@@ -18,18 +22,16 @@ const MIN_COLUMNS: usize = 512;
 /// As [`super::gemm`]; `m` is 1, and one stride of B is 1.
 pub(super) unsafe fn multiply<T: Float>(args: Gemm<T>) {
     let Gemm { n, k, .. } = args;
-    let threads = num_threads().min(n * k / MIN_ELEMENTS).max(1);
-    let split_k = args.b_strides.1 == 1 && n < MIN_COLUMNS * threads && k >= n;
-    let row_parts = if split_k { threads } else { 1 };
-    // One row of sums per part of k, added up in order below.
-    let scratch = Scratch::<T>::new(row_parts * n + k);
-    let (sums, x) = (Shared(scratch.ptr()), Shared(scratch.ptr().wrapping_add(row_parts * n)));
+    // Columns that lie contiguous are dot products, each of which stays whole.
+    let (blocks, columns) = if args.b_strides.1 == 1 { (k.div_ceil(BLOCK).max(1), COLUMNS) } else { (1, 16) };
+    let scratch = Scratch::<T>::new(blocks * n + k);
+    let (sums, x) = (Shared(scratch.ptr()), Shared(scratch.ptr().wrapping_add(blocks * n)));
     for p in 0..k {
         // SAFETY: `x` has room for `k` numbers; A has them.
         unsafe { *x.get().add(p) = *args.a.wrapping_offset(p as isize * args.a_strides.1) }
     }
     let shared = Shared(args);
-    let part = |rows: std::ops::Range<usize>, columns: std::ops::Range<usize>, part: usize| {
+    let part = |block: usize, rows: Range<usize>, columns: Range<usize>| {
         let args = shared.get();
         let b = View { ptr: args.b, row: args.b_strides.0, col: args.b_strides.1 };
         dispatch(Part {
@@ -37,27 +39,31 @@ pub(super) unsafe fn multiply<T: Float>(args: Gemm<T>) {
             b: View { ptr: b.at(rows.start, columns.start), ..b },
             rows: rows.len(),
             columns: columns.len(),
-            y: sums.get().wrapping_add(part * n + columns.start),
+            y: sums.get().wrapping_add(block * n + columns.start),
         });
     };
-    if split_k {
-        parallel_for(threads, 1, &|range| {
-            range.for_each(|t| part(t * k / threads..(t + 1) * k / threads, 0..n, t));
-        });
-    } else {
-        // The columns of a cache line stay together.
-        let lines = n.div_ceil(16);
-        parallel_for(lines, lines.div_ceil(threads), &|range| {
-            part(0..k, range.start * 16..(range.end * 16).min(n), 0);
-        });
+    let strips = n.div_ceil(columns);
+    let work = k.div_ceil(blocks) * columns.min(n);
+    // Neighbouring items of one block are neighbouring columns, and go through the matrix together.
+    parallel_for(blocks * strips, MIN_ELEMENTS.div_ceil(work.max(1)), &|items| {
+        let mut item = items.start;
+        while item < items.end {
+            let (block, strip) = (item / strips, item % strips);
+            let end = (strip + items.end - item).min(strips);
+            part(block, block * k / blocks..(block + 1) * k / blocks, strip * columns..(end * columns).min(n));
+            item += end - strip;
+        }
+    });
+    // SAFETY: the parts wrote `blocks` rows of `n` sums.
+    let (total, others) = unsafe { std::slice::from_raw_parts_mut(sums.get(), blocks * n) }.split_at_mut(n);
+    for sums in others.chunks_exact(n) {
+        for (total, &sum) in total.iter_mut().zip(sums) {
+            *total = *total + sum;
+        }
     }
-    for j in 0..n {
-        // SAFETY: the parts wrote `row_parts` rows of `n` sums; C and the bias have the elements that are touched.
+    for (j, &sum) in total.iter().enumerate() {
+        // SAFETY: C and the bias have the elements that are touched.
         unsafe {
-            let mut sum = *sums.get().add(j);
-            for part in 1..row_parts {
-                sum = sum + *sums.get().add(part * n + j);
-            }
             let c = args.c.wrapping_offset(j as isize * args.c_strides.1);
             let mut value = args.alpha * sum;
             if args.beta != T::ZERO {

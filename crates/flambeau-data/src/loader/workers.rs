@@ -48,6 +48,8 @@ impl<B: Send + 'static> Workers<B> {
             let (send, receive) = channel::<Task>();
             let (dataset, fetch, stop, done) = (dataset.clone(), fetch.clone(), stop.clone(), done.clone());
             let work = move || {
+                // As in PyTorch's workers: the threads are the trainer's.
+                flambeau_device::set_own_num_threads(1);
                 let begin = |index| {
                     if stop.load(Ordering::Relaxed) {
                         return Err(Error::Value("the pass was dropped".into()));
