@@ -1,14 +1,14 @@
 //! Differentiable pointwise programs and sums of them: what most operations are made of.
 
 use crate::error::Result;
-use crate::graph::{Context, Grads, Meta, Save, record, recording};
+use crate::graph::{Context, Grads, Meta, Save, record, recording, recording_checked};
 use crate::ops::Arrays;
 use crate::{Tensor, ops, views};
 use flambeau_tensor::backend::ReduceOp;
 use flambeau_tensor::dims::{broadcast_shapes, wrap_dims};
-use flambeau_tensor::ops::{ReduceArgs, pointwise, pointwise_into, reduce};
+use flambeau_tensor::ops::{ReduceArgs, pointwise, pointwise_into, pointwise_into_repeats, reduce};
 use flambeau_tensor::pointwise::{Gradient, IDENTITY, Leaf, Pointwise};
-use flambeau_tensor::{DType, Dims, Scalar};
+use flambeau_tensor::{Array, DType, Dims, Scalar};
 use smallvec::SmallVec;
 use std::sync::LazyLock;
 
@@ -131,7 +131,7 @@ pub(crate) fn map(
     let inputs = moved.as_deref().unwrap_or(inputs);
     let arrays = Arrays::of(inputs);
     let out = pointwise(program, &arrays.refs(), scalars)?;
-    if !recording(inputs) || !out.dtype().is_floating_point() {
+    if !recording_checked(inputs)? || !out.dtype().is_floating_point() {
         return Ok(Tensor::from(out));
     }
     let call = Call::new(program, inputs, scalars)?;
@@ -147,13 +147,35 @@ pub(crate) fn map_(
     inputs: &[&Tensor],
     scalars: &[Scalar],
 ) -> Result<Tensor> {
+    map_into(name, program, inputs, scalars, pointwise_into)
+}
+
+/// [`map_`] whose first input may show an element several times: for programs that write one value where they write.
+#[track_caller]
+pub(crate) fn map_repeats_(
+    name: &'static str,
+    program: &'static Pointwise,
+    inputs: &[&Tensor],
+    scalars: &[Scalar],
+) -> Result<Tensor> {
+    map_into(name, program, inputs, scalars, pointwise_into_repeats)
+}
+
+#[track_caller]
+fn map_into(
+    name: &'static str,
+    program: &'static Pointwise,
+    inputs: &[&Tensor],
+    scalars: &[Scalar],
+    into: fn(&Pointwise, &[&Array], &[Scalar], &[&Array]) -> flambeau_tensor::Result<()>,
+) -> Result<Tensor> {
     let target = inputs[0];
     let moved = if target.device().is_cpu() { None } else { beside_gpu(inputs)? };
     let moved: Option<SmallVec<[&Tensor; 4]>> = moved.as_ref().map(|all| all.iter().collect());
     let inputs = moved.as_deref().unwrap_or(inputs);
     let write = || {
         let arrays = Arrays::of(inputs);
-        Ok(pointwise_into(program, &arrays.refs(), scalars, &[&target.array()])?)
+        Ok(into(program, &arrays.refs(), scalars, &[&target.array()])?)
     };
     if !recording(inputs) {
         views::in_place(name, target, &inputs[1..], &[], write, |_| Ok(Grads::new()))?;
@@ -215,7 +237,7 @@ pub(crate) fn divided_sum_map(
         pointwise_into(&DIVIDE, &[&out], &[n], &[&out])?;
         out = if wide { out.to_dtype(result)? } else { out };
     }
-    if !recording(inputs) || !out.dtype().is_floating_point() {
+    if !recording_checked(inputs)? || !out.dtype().is_floating_point() {
         return Ok(Tensor::from(out));
     }
     let call = Call::new(program.unwrap_or(&IDENTITY), inputs, scalars)?;

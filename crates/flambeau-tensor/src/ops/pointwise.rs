@@ -1,6 +1,7 @@
 //! Pointwise calls: dtypes, broadcasting, fresh and given outputs.
 
 use super::layout::result_strides;
+use super::overlap::{check_no_internal_overlap, check_no_partial_overlap, in_order, without_repeats};
 use super::same_device;
 use crate::backend::PointwiseList;
 use crate::dims::{Dims, broadcast_shapes};
@@ -92,13 +93,30 @@ pub fn pointwise(program: &Pointwise, inputs: &[&Array], scalars: &[Scalar]) -> 
     Ok(out)
 }
 
-/// Runs a program into given views (in-place operations, `out=`). An output may be the very view of an input; inputs that
-/// overlap an output otherwise are copied first.
+/// Runs a program into given views (in-place operations, `out=`). An output may be the very view of an input. Inputs with
+/// gaps that overlap an output are copied first; an output whose elements overlap, as those of `unfold`, is written in order.
 ///
 /// # Errors
-/// When the inputs do not broadcast to the outputs' shape, an output cannot hold the result's dtype, or an output's
-/// elements share memory.
+/// When the inputs do not broadcast to the outputs' shape, an output cannot hold the result's dtype or repeats an element,
+/// or an input's block of memory overlaps an output's.
 pub fn pointwise_into(program: &Pointwise, inputs: &[&Array], scalars: &[Scalar], outs: &[&Array]) -> Result<()> {
+    outs.iter().try_for_each(|out| check_no_internal_overlap(out))?;
+    for out in outs {
+        inputs.iter().try_for_each(|input| check_no_partial_overlap(out, input))?;
+    }
+    pointwise_into_repeats(program, inputs, scalars, outs)
+}
+
+/// [`pointwise_into`] without the checks of shared memory: for programs that write one value wherever they write.
+///
+/// # Errors
+/// When the inputs do not broadcast to the outputs' shape, or an output cannot hold the result's dtype.
+pub fn pointwise_into_repeats(
+    program: &Pointwise,
+    inputs: &[&Array],
+    scalars: &[Scalar],
+    outs: &[&Array],
+) -> Result<()> {
     let all: SmallVec<[&Array; 6]> = inputs.iter().chain(outs).copied().collect();
     same_device(&all)?;
     let (compute, result) = program.dtypes(common_dtype(program, inputs, scalars));
@@ -120,8 +138,9 @@ pub fn pointwise_into(program: &Pointwise, inputs: &[&Array], scalars: &[Scalar]
             *input = input.copy()?;
         }
     }
-    let inputs: SmallVec<[&Array; 4]> = inputs.iter().collect();
-    outs[0].backend().pointwise(program, compute, &inputs, scalars, outs)
+    let all: SmallVec<[&Array; 6]> = inputs.iter().chain(outs.iter().copied()).collect();
+    let backend = outs[0].backend();
+    in_order(&all, outs.len(), |inputs, outs| backend.pointwise(program, compute, inputs, scalars, outs))
 }
 
 /// Runs a program once for each list of arrays, all of a list in one shape: in one launch where the device can. An output
@@ -173,7 +192,10 @@ fn prepared(list: &PointwiseList, result: DType) -> Result<PointwiseList> {
     if let Some(other) = all.iter().find(|a| a.shape() != shape) {
         return Err(Error::runtime(format!("a list has arrays of shapes {shape:?} and {:?}", other.shape())));
     }
-    list.outs.iter().try_for_each(|out| check_target(result, out))?;
+    for out in &list.outs {
+        check_target(result, out)?;
+        check_separate(out)?;
+    }
     let input = |a: &Array| if list.outs.iter().any(|out| collide(a, out)) { a.copy() } else { Ok(a.clone()) };
     Ok(PointwiseList { inputs: list.inputs.iter().map(input).collect::<Result<_>>()?, outs: list.outs.clone() })
 }
@@ -185,38 +207,45 @@ fn collide(input: &Array, out: &Array) -> bool {
 
 /// Checks that a result of some dtype can be written to `out`.
 fn check_target(result: DType, out: &Array) -> Result<()> {
-    if !can_cast(result, out.dtype()) {
-        return Err(Error::ResultCast { from: result, to: out.dtype() });
+    match can_cast(result, out.dtype()) {
+        true => Ok(()),
+        false => Err(Error::ResultCast { from: result, to: out.dtype() }),
     }
-    check_writable(out)
 }
 
-fn check_writable(out: &Array) -> Result<()> {
-    if out.is_contiguous() || out.is_non_overlapping() {
-        return Ok(());
+/// Refuses outputs whose elements share memory in any way: lists of arrays are not written in order.
+fn check_separate(out: &Array) -> Result<()> {
+    check_no_internal_overlap(out)?;
+    match out.is_contiguous() || out.is_non_overlapping() {
+        true => Ok(()),
+        false => Err(Error::runtime("a fused update needs tensors whose elements do not share memory")),
     }
-    Err(Error::runtime(
-        "unsupported operation: more than one element of the written-to tensor refers to a single memory location. Please \
-         clone() the tensor before performing the operation.",
-    ))
 }
 
 static FILL: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.scalar(0)));
 
-/// Writes one value to every element of a view.
+/// Writes one value to every element of a view, which may show an element several times.
 pub fn fill(out: &Array, value: Scalar) -> Result<()> {
-    check_writable(out)?;
     if out.numel() == 0 {
         return Ok(());
     }
-    out.backend().pointwise(&FILL, out.dtype(), &[], &[value], &[out])
+    let run = |_: &[&Array], outs: &[&Array]| out.backend().pointwise(&FILL, out.dtype(), &[], &[value], outs);
+    in_order(&[&without_repeats(out)], 1, run)
 }
 
 /// out = src with broadcasting and conversion: `Tensor.copy_`. Copies between devices.
+///
+/// # Errors
+/// When the source does not broadcast to the output's shape, the output repeats an element, or the source's block of memory
+/// overlaps the output's.
 pub fn copy_into(src: &Array, out: &Array) -> Result<()> {
-    check_writable(out)?;
+    if src.same_view(out) {
+        return Ok(());
+    }
+    check_no_internal_overlap(out)?;
+    check_no_partial_overlap(out, src)?;
     let mut src = if src.shape() == out.shape() { src.clone() } else { src.broadcast_to(out.shape())? };
-    if out.numel() == 0 || (src.same_view(out)) {
+    if out.numel() == 0 {
         return Ok(());
     }
     if src.device() != out.device() {
@@ -228,12 +257,12 @@ pub fn copy_into(src: &Array, out: &Array) -> Result<()> {
         }
         let staged = Array::empty(out.backend(), out.device(), out.shape(), out.dtype())?;
         out.backend().upload(&bytes, &staged)?;
-        return out.backend().copy(&staged, out);
+        src = staged;
     }
     if src.may_overlap(out) {
         src = src.copy()?;
     }
-    out.backend().copy(&src, out)
+    in_order(&[&src, out], 1, |src, out| out[0].backend().copy(src[0], out[0]))
 }
 
 /// The program of a plain copy, for callers that need a map stage without a map.
