@@ -66,6 +66,8 @@ struct SavedTensor {
 enum Source {
     Constant,
     Input(Edge),
+    /// An input that is a view of another tensor.
+    View(Edge),
     /// An output of the node that saves it: its edge would make a cycle.
     Output(u32),
 }
@@ -147,7 +149,7 @@ impl Context<'_> {
     fn rebuilt(&self, array: Array, source: &Source) -> Tensor {
         match source {
             Source::Constant => Tensor::from(array),
-            Source::Input(edge) => Tensor::with_meta(array, Meta::from_edge(edge.clone())),
+            Source::Input(edge) | Source::View(edge) => Tensor::with_meta(array, Meta::from_edge(edge.clone())),
             Source::Output(output) => {
                 let edge = Edge { node: self.node.clone(), output: *output };
                 Tensor::with_meta(array, Meta::from_edge(edge))
@@ -169,6 +171,8 @@ impl Context<'_> {
                 Err(error) => return error,
             },
             (Source::Input(edge), None) => describe(&edge.node, edge.output),
+            // PyTorch keeps the view and gives it a new history.
+            (Source::View(_), None) => ", which is output 0 of AsStrided,".into(),
             (Source::Constant, None) => String::new(),
         };
         Error::ModifiedInPlace {
@@ -286,7 +290,7 @@ impl Drop for Node {
             stack.extend(node.edges.drain(..).flatten().map(|e| e.node));
             if let Some(saved) = node.saved.get_mut().unwrap_or_else(PoisonError::into_inner) {
                 stack.extend(saved.drain(..).filter_map(|s| match s.source {
-                    Source::Input(edge) => Some(edge.node),
+                    Source::Input(edge) | Source::View(edge) => Some(edge.node),
                     _ => None,
                 }));
             }
@@ -469,7 +473,11 @@ pub(crate) fn record_node(
     let mut outputs_saved = SmallVec::new();
     let saved = saves.iter().enumerate().map(|(slot, save)| match save {
         Save::Tensor(t) => {
-            let source = t.edge().map_or(Source::Constant, Source::Input);
+            let source = match t.edge() {
+                None => Source::Constant,
+                Some(edge) if t.meta().is_view() => Source::View(edge),
+                Some(edge) => Source::Input(edge),
+            };
             SavedTensor { version: t.version(), array: t.array().clone(), source, tensor: downgrade(t) }
         }
         Save::Array(a) => SavedTensor {

@@ -5,6 +5,7 @@
 writes data/inplace.jsonl.gz, which ../tests/inplace.rs reads. Names of bases, views and operations are those of the tables there.
 """
 import contextlib
+import math
 import pathlib
 import sys
 import warnings
@@ -181,7 +182,7 @@ def message(error):
 
 
 def values(t):
-    return [float(v) for v in t.detach().contiguous().flatten().tolist()]
+    return [v if math.isfinite(v) else repr(v) for v in map(float, t.detach().contiguous().flatten().tolist())]
 
 
 def name_of(t):

@@ -20,11 +20,6 @@ pub fn text<'a>(case: &'a Value, key: &str) -> Option<&'a str> {
     case[key].as_str()
 }
 
-/// The numbers under a key; `None` for null or no such key.
-pub fn numbers(case: &Value, key: &str) -> Option<Vec<f64>> {
-    Some(case[key].as_array()?.iter().map(|v| v.as_f64().unwrap()).collect())
-}
-
 /// A tensor as the goldens write it.
 #[allow(dead_code, reason = "one of the tests has tensors in its file")]
 pub fn tensor(golden: &Value) -> Tensor {
