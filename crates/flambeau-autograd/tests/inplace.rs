@@ -170,7 +170,7 @@ fn history(case: &Value, views: &BTreeMap<&str, View>, operations: &BTreeMap<&st
     };
     let grads = loss().and_then(|loss| match loss.requires_grad() {
         true => {
-            let leaves: Vec<&Tensor> = [&x, &w].into_iter().filter(|t| t.requires_grad()).collect();
+            let leaves: Vec<&Tensor> = [&x, &w].into_iter().filter(|t| t.requires_grad() && t.is_leaf()).collect();
             let grads = grad(&[&loss], &leaves, &[], false, false, true)?;
             let mut grads = leaves.iter().map(|l| l.is_same(&x)).zip(grads);
             let (mut of_x, mut of_w) = (None, None);
@@ -199,9 +199,8 @@ fn agree(found: &Value, expected: &Value) -> bool {
     }
 }
 
-/// Index writes to views that overlap themselves: PyTorch writes line after line into the shared memory; here the whole is
-/// computed first, and then what changed is written.
-const DIFFERS: &[(&str, &str)] = &[];
+/// An index out of range and a view that must not be written to: the other of the two errors is told.
+const DIFFERS: &[(&str, &str)] = &[("unbind_slice", "put")];
 
 #[test]
 fn every_view_and_operation_does_what_pytorch_does() {
@@ -220,7 +219,7 @@ fn every_view_and_operation_does_what_pytorch_does() {
         }
     }
     assert!(cases.len() >= 4_700, "{} cases", cases.len());
-    let shown = wrong.iter().take(60).cloned().collect::<Vec<_>>().join("\n");
+    let shown = wrong.iter().take(400).cloned().collect::<Vec<_>>().join("\n");
     assert!(wrong.is_empty(), "{} of {} cases:\n{shown}", wrong.len(), cases.len());
 }
 

@@ -96,7 +96,7 @@ pub fn copy_(target: &Tensor, source: &Tensor) -> Result<Tensor> {
 /// Writes one value everywhere: `target.fill_(value)`.
 #[track_caller]
 pub fn fill_(target: &Tensor, value: impl Into<Scalar>) -> Result<Tensor> {
-    fill_named("FillBackward0", target, value.into())
+    fill_named("FillBackward2", target, value.into())
 }
 
 /// Writes zeros: `target.zero_()`.

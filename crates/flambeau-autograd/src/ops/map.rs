@@ -49,11 +49,11 @@ fn apply_gradient(c: &Context<'_>, call: &Call, input: usize, grad: &Tensor) -> 
         (true, false) => {
             // Constants of the formula have no shape: the gradient is there to give one.
             let out = map(name, &gradient.program, &leaves, &call.scalars)?;
-            ops::expand(&out, &to_i64(shape))
+            ops::expand_if_needed(&out, shape)
         }
         (false, _) => {
             let leaves: SmallVec<[Tensor; 4]> =
-                leaves.iter().map(|t| ops::expand(t, &to_i64(&call.full))).collect::<Result<_>>()?;
+                leaves.iter().map(|t| ops::expand_if_needed(t, &call.full)).collect::<Result<_>>()?;
             let leaves: SmallVec<[&Tensor; 4]> = leaves.iter().collect();
             let dims = broadcast_dims(&call.full, shape);
             let sum = sum_map(name, Some(&gradient.program), &leaves, &call.scalars, &dims, true, None)?;
@@ -104,7 +104,7 @@ impl Call {
 
     /// The gradients of all inputs that want one, for an incoming gradient that broadcasts to the inputs' shape.
     fn gradients(&self, c: &Context<'_>, grad: &Tensor) -> Result<Grads> {
-        let grad = ops::expand(grad, &to_i64(&self.full))?;
+        let grad = ops::expand_if_needed(grad, &self.full)?;
         let inputs = 0..self.shapes.len();
         inputs.map(|i| c.needs(i).then(|| apply_gradient(c, self, i, &grad)).transpose()).collect()
     }

@@ -1,7 +1,7 @@
 //! Masks: where, masked_fill, masked_select, masked_scatter, and where elements are not zero.
 
 use super::index_write::{cast_number, fill_value};
-use super::lines::{add_lines, as_one, take_lines, write_to};
+use super::lines::{add_lines, as_one, take_lines, write_anywhere};
 use super::{Operand, expand, map, map_repeats_, reshape, sum, to_i64, unbind, view};
 use crate::error::{Error, Result};
 use crate::graph::Save;
@@ -130,6 +130,9 @@ fn masked_scatter_with(in_place: bool, x: &Tensor, mask: &Tensor, source: &Tenso
     if !in_place && *shape != *x.size() {
         return masked_scatter_with(false, &expand(x, &to_i64(&shape))?, mask, source);
     }
+    if in_place {
+        flambeau_tensor::ops::check_no_internal_overlap(&x.array())?;
+    }
     let places = true_places(mask, &x.size())?;
     let (n, given) = (places.numel(), source.numel());
     if n > given {
@@ -142,7 +145,8 @@ fn masked_scatter_with(in_place: bool, x: &Tensor, mask: &Tensor, source: &Tenso
         Ok(flambeau_tensor::ops::copy_into(&dense, out)?)
     };
     let size = to_i64(&source.size());
-    write_to("MaskedScatterBackward0", in_place, x, &[source], &[Save::Tensor(mask)], write, move |c| {
+    // The source may share memory with the target: it is read first.
+    write_anywhere("MaskedScatterBackward0", in_place, x, &[source], &[Save::Tensor(mask)], write, move |c| {
         let (grad, mask) = (c.grad(0)?, c.saved(0)?);
         let own = c.needs(0).then(|| masked_fill(&grad, &mask, 0)).transpose()?;
         let source = || {

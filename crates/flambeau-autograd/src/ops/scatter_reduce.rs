@@ -2,7 +2,7 @@
 
 use super::lines::index_i64;
 use super::scatter::{check_scatter, scatter_into};
-use super::{clone, copy_, div, eq, floor_divide, gather, masked_fill, mul, ones, scatter, to_dtype, where_, zeros};
+use super::{clone, div, eq, floor_divide, gather, masked_fill, mul, ones, scatter, to_dtype, where_, zeros};
 use crate::error::{Error, Result};
 use crate::graph::{Context, Grads, Save, record};
 use crate::{OrPanic, Tensor, no_grad, views};
@@ -191,8 +191,7 @@ pub fn scatter_reduce_(
     let write = || {
         let _guard = no_grad();
         let result = call.compute(x, &index, src)?;
-        copy_(&x.detach(), &result)?;
-        Ok(())
+        Ok(flambeau_tensor::ops::copy_into(&result.array(), &x.array())?)
     };
     views::in_place("ScatterReduceBackward0", x, &[src], &saves(&old, &index, src), write, move |c| call.backward(c))?;
     Ok(x.clone())

@@ -165,14 +165,14 @@ pub(crate) fn to_strided_named(name: &'static str, x: &Tensor, base: &Strided) -
     Ok(record(name, &[x], &[], out, |c| Ok(smallvec![Some(c.grad(0)?)])))
 }
 
+/// The tensor in a shape that it mostly has already, as gradients do: no view is made where nothing grows.
+pub(crate) fn expand_if_needed(x: &Tensor, shape: &[usize]) -> Result<Tensor> {
+    if x.array().shape() == shape && !recording(&[x]) { Ok(x.clone()) } else { expand(x, &to_i64(shape)) }
+}
+
 /// Lengths of one grow without a copy; −1 keeps a length: `x.expand(sizes)`.
 pub fn expand(x: &Tensor, sizes: &[i64]) -> Result<Tensor> {
     let array = x.array();
-    // Gradients are expanded to shapes that they mostly have already.
-    let same = array.ndim() == sizes.len() && array.shape().iter().zip(sizes).all(|(&n, &s)| s == n as i64 || s == -1);
-    if same && !recording(&[x]) {
-        return Ok(x.clone());
-    }
     let shape: Dims = array.shape().into();
     let view = array.expand(sizes)?;
     check_count(view.shape())?;
