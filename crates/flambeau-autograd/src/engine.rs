@@ -2,13 +2,14 @@
 
 use crate::error::{Error, Result};
 use crate::graph::{Edge, Function, Node};
+use crate::hooks::{is_unshared, own};
 use crate::leaf::fit;
-use crate::{Tensor, grad_mode, ops};
+use crate::{Tensor, grad_mode, ops, views};
 use smallvec::SmallVec;
 use std::collections::hash_map::Entry;
 use std::collections::{BinaryHeap, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 /// Hashes a node's address; addresses are spread well enough that mixing them once does.
 #[derive(Default)]
@@ -69,7 +70,8 @@ pub fn backward(
 }
 
 /// The gradients of `outputs` for `inputs`, without touching any `grad`: `torch.autograd.grad`. Where `allow_unused`, an
-/// input that the outputs do not depend on gives `None`.
+/// input that the outputs do not depend on gives `None`. Without `create_graph` each result has memory of its own, so that it
+/// may be written to; in PyTorch two results, or a result and a `grad_output`, can be one tensor.
 ///
 /// # Errors
 /// See [`Error`].
@@ -86,7 +88,13 @@ pub fn grad(
         .iter()
         .map(|t| t.edge().ok_or_else(|| Error::runtime("One of the differentiated Tensors does not require grad")))
         .collect::<Result<_>>()?;
-    let grads = run(roots, Some(&edges), retain_graph || create_graph, create_graph)?;
+    let mut grads = run(roots, Some(&edges), retain_graph || create_graph, create_graph)?;
+    if !create_graph {
+        let _guard = grad_mode::no_grad();
+        for slot in &mut grads {
+            *slot = slot.take().map(own).transpose()?;
+        }
+    }
     if !allow_unused && grads.iter().any(Option::is_none) {
         return Err(Error::UnusedInput);
     }
@@ -112,6 +120,7 @@ fn roots(tensors: &[&Tensor], gradients: &[Option<&Tensor>], create_graph: bool)
             None if tensor.numel() != 1 && tensor.requires_grad() => return Err(Error::NonScalarBackward),
             None => ops::ones(&tensor.size(), tensor.dtype(), tensor.device())?,
         };
+        views::check_fresh(tensor)?;
         let edge = tensor.edge().ok_or(Error::NoGraph)?;
         roots.push((edge, gradient));
     }
@@ -149,7 +158,10 @@ fn run(
     while let Some(Ready(node)) = ready.pop() {
         let Pending { mut grads, needed, .. } = pending.remove(&key(&node)).expect("a ready node is pending");
         grads.resize(node.outputs.len(), None);
-        run_hooks(&node, &mut grads);
+        match &node.function {
+            Function::Accumulate(leaf) => leaf.meta().hooks.run(&mut grads)?,
+            Function::Backward(_) => node.hooks.run(&mut grads)?,
+        }
         for (slot, target) in captured.iter_mut().zip(targets.unwrap_or_default()) {
             if key(&target.node) == key(&node) {
                 slot.clone_from(&grads[target.output as usize]);
@@ -238,43 +250,42 @@ fn add_to(grads: &mut Buffer, edge: &Edge, gradient: Tensor) -> Result<()> {
     Ok(())
 }
 
-fn run_hooks(node: &Node, grads: &mut Buffer) {
-    // Hooks are user code: none runs under the lock.
-    let hooks = node.hooks.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    for (output, hook) in hooks {
-        let slot = &mut grads[output as usize];
-        if let Some(new) = slot.as_ref().and_then(|g| hook(g)) {
-            *slot = Some(new);
-        }
-    }
-}
-
 /// Adds a gradient to a leaf's `grad`.
-fn accumulate(leaf: &Tensor, mut gradient: Tensor, create_graph: bool) -> Result<()> {
-    let hooks = leaf.meta().state().hooks.clone();
-    for hook in hooks {
-        if let Some(new) = hook(&gradient) {
-            gradient = new;
-        }
-    }
+fn accumulate(leaf: &Tensor, gradient: Tensor, create_graph: bool) -> Result<()> {
+    // Declared before the lock, so that it is dropped after it.
+    let former;
     let _one_at_a_time = leaf.meta().accumulating();
-    let former = leaf.grad();
-    let sum = match former {
-        None if create_graph => gradient,
+    former = leaf.grad();
+    let sum = match &former {
         // The engine's own tensor, seen by nobody else, becomes the gradient; anything shared is copied.
-        None if Arc::strong_count(&gradient.0) == 1
-            && gradient.array().storage().is_unique()
-            && gradient.is_contiguous() =>
-        {
-            gradient.detach()
-        }
-        None => ops::clone(&gradient.detach())?,
-        Some(sum) if create_graph => ops::add(&sum, &gradient)?,
+        None if !create_graph && is_unshared(&gradient) && has_layout_of(&gradient, leaf) => gradient,
+        None => copy_in_layout_of(&gradient, leaf)?,
+        Some(sum) if create_graph => ops::add(sum, &gradient)?,
         Some(sum) => {
-            ops::add_(&sum, &gradient, 1)?;
+            ops::add_(sum, &gradient, 1)?;
             return Ok(());
         }
     };
-    leaf.meta().state().grad = Some(sum);
+    leaf.meta().set_grad(Some(sum));
     Ok(())
+}
+
+/// Whether a gradient lies in memory as its leaf does: PyTorch's gradient layout contract.
+fn has_layout_of(gradient: &Tensor, leaf: &Tensor) -> bool {
+    let (gradient, leaf) = (gradient.array(), leaf.array());
+    if !leaf.is_contiguous() && leaf.is_dense() && gradient.shape() == leaf.shape() {
+        let mut dims = gradient.shape().iter().zip(gradient.strides().iter().zip(leaf.strides()));
+        return dims.all(|(&n, (own, wanted))| n == 1 || own == wanted);
+    }
+    gradient.is_contiguous()
+}
+
+/// A copy of a gradient that lies in memory as its leaf does, or row by row where the leaf has gaps or repeats.
+fn copy_in_layout_of(gradient: &Tensor, leaf: &Tensor) -> Result<Tensor> {
+    let array = leaf.array();
+    if !array.is_dense() || gradient.array().shape() != array.shape() {
+        return ops::contiguous_copy(gradient);
+    }
+    let geometry = ops::Strided::of(&array);
+    ops::to_strided_named("CopyBackwards", gradient, &geometry)
 }

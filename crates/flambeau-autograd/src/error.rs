@@ -25,16 +25,16 @@ pub enum Error {
     GraphFreed,
     /// A saved tensor was written to.
     #[error(
-        "one of the variables needed for gradient computation has been modified by an inplace operation: [torch.{kind} \
+        "one of the variables needed for gradient computation has been modified by an inplace operation: [{kind} \
          {shape}]{what} is at version {version}; expected version {expected} instead. Hint: enable anomaly detection to find \
-         the operation that failed to compute its gradient, with torch.autograd.set_detect_anomaly(True).{writer}"
+         the operation that failed to compute its gradient, with torch.autograd.set_detect_anomaly(True, check_nan=False).{writer}"
     )]
     ModifiedInPlace {
-        /// `FloatTensor`.
+        /// `torch.FloatTensor`.
         kind: &'static str,
         /// `[3, 2]`.
         shape: String,
-        /// `, which is output 0 of ExpBackward0,`, or nothing for a leaf.
+        /// `, which is output 0 of Exp,`, or nothing for a leaf.
         what: String,
         /// Its version now.
         version: u64,
@@ -43,12 +43,21 @@ pub enum Error {
         /// ` The last in-place write was made at src/main.rs:7:5.`
         writer: String,
     },
+    /// A saved tensor was taken out of the graph.
+    #[error(
+        "Trying to use a saved tensor that has been detached in-place, i.e. with .detach_().This is not supported, please use \
+         out-of-place `.detach()` instead"
+    )]
+    Detached,
     /// An in-place operation on a leaf.
     #[error("a leaf Variable that requires grad is being used in an in-place operation.")]
     LeafInPlace,
     /// An in-place operation on a view of a leaf.
     #[error("a view of a leaf Variable that requires grad is being used in an in-place operation.")]
     LeafViewInPlace,
+    /// An in-place operation on an output of `split` or its kin, on a view made under `no_grad`, or on what such a view shows.
+    #[error("{0}")]
+    ViewInPlace(String),
     /// An input of `grad` that the outputs do not depend on.
     #[error(
         "One of the differentiated Tensors appears to not have been used in the graph. Set allow_unused=True if this is the \
@@ -110,7 +119,7 @@ impl<T, E: std::fmt::Display> OrPanic<T> for Result<T, E> {
     fn or_panic(self) -> T {
         match self {
             Ok(value) => value,
-            Err(error) => panic!("{error}"),
+            Err(error) => crate::caller::raise(error.to_string()),
         }
     }
 }

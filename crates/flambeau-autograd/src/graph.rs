@@ -1,9 +1,10 @@
 //! The recorded graph: nodes, edges, saved tensors, and each tensor's place in it.
 
 use crate::error::{Error, Result};
+use crate::hooks::Hooks;
 use crate::ops;
 use crate::tensor::{Cell, Tensor};
-use flambeau_tensor::view::tensor_type;
+use crate::views::{self, View};
 use flambeau_tensor::{Array, DType, Device, Dims};
 use smallvec::SmallVec;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,8 +12,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 /// Gradients of a node's inputs; `None` where there is none.
 pub type Grads = SmallVec<[Option<Tensor>; 3]>;
-/// A tensor hook: it may replace the gradient that it is shown.
-pub(crate) type Hook = Arc<dyn Fn(&Tensor) -> Option<Tensor> + Send + Sync>;
 type BackwardFn = Box<dyn Fn(&Context<'_>) -> Result<Grads> + Send + Sync>;
 
 /// An output of a node: where the gradient of a tensor goes.
@@ -32,7 +31,7 @@ pub struct Node {
     pub(crate) outputs: SmallVec<[OutputInfo; 1]>,
     saved: Mutex<Saved>,
     pub(crate) function: Function,
-    pub(crate) hooks: Mutex<Vec<(u32, Hook)>>,
+    pub(crate) hooks: Hooks,
 }
 
 /// What a missing gradient is replaced by zeros of.
@@ -59,12 +58,16 @@ struct SavedTensor {
     array: Array,
     version: u64,
     source: Source,
+    /// The tensor, for as long as somebody holds it: it knows what became of its history, and what `set_data` gave it.
+    tensor: Weak<Cell>,
 }
 
 #[derive(Clone)]
 enum Source {
     Constant,
     Input(Edge),
+    /// An input that is a view of another tensor.
+    View(Edge),
     /// An output of the node that saves it: its edge would make a cycle.
     Output(u32),
 }
@@ -118,40 +121,89 @@ impl Context<'_> {
             return Err(Error::GraphFreed);
         }
         let saved = &self.saved[i];
-        let version = saved.array.storage().version();
+        let tensor = saved.tensor.upgrade().map(Tensor).filter(|t| same_kind(&t.array(), &saved.array));
+        let version = tensor.as_ref().map_or_else(|| saved.array.storage().version(), Tensor::version);
         if version != saved.version {
-            return Err(self.modified(saved, version));
+            return Err(self.modified(saved, version, tensor.as_ref()));
         }
-        let array = saved.array.clone();
-        Ok(match &saved.source {
+        let computed = |edge: &Edge| matches!(edge.node.function, Function::Backward(_));
+        match (tensor, &saved.source) {
+            (Some(tensor), Source::Input(edge)) if computed(edge) && !tensor.requires_grad() => Err(Error::Detached),
+            (Some(tensor), _) => Ok(tensor),
+            (None, source) => Ok(self.rebuilt(saved.array.clone(), source)),
+        }
+    }
+
+    /// Checks that the saved tensors from the i-th on are as they were: tensors from which only a copy is used.
+    ///
+    /// # Errors
+    /// As [`Context::saved`].
+    pub(crate) fn unchanged(&self, from: usize) -> Result<()> {
+        if self.freed {
+            return Err(Error::GraphFreed);
+        }
+        (from..self.saved.len()).try_for_each(|i| self.saved(i).map(drop))
+    }
+
+    /// A tensor with the place in the graph that a saved one had.
+    fn rebuilt(&self, array: Array, source: &Source) -> Tensor {
+        match source {
             Source::Constant => Tensor::from(array),
-            Source::Input(edge) => Tensor::with_meta(array, Meta::from_edge(edge.clone())),
+            Source::Input(edge) | Source::View(edge) => Tensor::with_meta(array, Meta::from_edge(edge.clone())),
             Source::Output(output) => {
                 let edge = Edge { node: self.node.clone(), output: *output };
                 Tensor::with_meta(array, Meta::from_edge(edge))
             }
-        })
+        }
     }
 
     #[cold]
-    fn modified(&self, saved: &SavedTensor, version: u64) -> Error {
+    fn modified(&self, saved: &SavedTensor, version: u64, tensor: Option<&Tensor>) -> Error {
         let describe = |node: &Node, output: u32| match node.function {
             Function::Accumulate(_) => String::new(),
-            Function::Backward(_) => format!(", which is output {output} of {},", node.name),
+            Function::Backward(_) => format!(", which is output {output} of {},", node.short_name()),
         };
-        let what = match &saved.source {
-            Source::Constant => String::new(),
-            Source::Input(edge) => describe(&edge.node, edge.output),
-            Source::Output(output) => describe(self.node, *output),
+        let what = match (&saved.source, tensor) {
+            (Source::Output(output), _) => describe(self.node, *output),
+            // What the tensor is now: the output of the operation that wrote to it.
+            (_, Some(tensor)) => match views::check_fresh(tensor) {
+                Ok(()) => tensor.edge().map_or_else(String::new, |e| describe(&e.node, e.output)),
+                Err(error) => return error,
+            },
+            (Source::Input(edge), None) => describe(&edge.node, edge.output),
+            // PyTorch keeps the view and gives it a new history.
+            (Source::View(_), None) => ", which is output 0 of AsStrided,".into(),
+            (Source::Constant, None) => String::new(),
         };
         Error::ModifiedInPlace {
-            kind: tensor_type(&saved.array),
+            kind: type_string(saved.array.dtype()),
             shape: format!("{:?}", saved.array.shape()),
             what,
             version,
             expected: saved.version,
             writer: Error::writer(saved.array.storage().last_writer()),
         }
+    }
+}
+
+/// Whether a tensor still is what its graph was recorded with: `set_data` may have given it another shape.
+fn same_kind(now: &Array, then: &Array) -> bool {
+    now.shape() == then.shape() && now.dtype() == then.dtype() && now.device() == then.device()
+}
+
+/// C++'s name of a tensor of a dtype: `torch.FloatTensor`, or `CPUBoolType` for the dtypes that came late.
+fn type_string(dtype: DType) -> &'static str {
+    match dtype {
+        DType::Bool => "CPUBoolType",
+        DType::BF16 => "CPUBFloat16Type",
+        DType::U8 => "torch.ByteTensor",
+        DType::I8 => "torch.CharTensor",
+        DType::I16 => "torch.ShortTensor",
+        DType::I32 => "torch.IntTensor",
+        DType::I64 => "torch.LongTensor",
+        DType::F16 => "torch.HalfTensor",
+        DType::F32 => "torch.FloatTensor",
+        DType::F64 => "torch.DoubleTensor",
     }
 }
 
@@ -173,13 +225,33 @@ impl Node {
             outputs: SmallVec::new(),
             saved: Mutex::new(Some(SmallVec::new())),
             function,
-            hooks: Mutex::default(),
+            hooks: Hooks::default(),
         }
+    }
+
+    /// A node whose backward fails: the place of a view whose history was forbidden to change and did. It prints as
+    /// `<Invalid>`, as in PyTorch.
+    pub(crate) fn invalid(error: Error, output: OutputInfo) -> Self {
+        let mut node = Node::new("Invalid", SmallVec::new(), Function::Backward(Box::new(move |_| Err(error.clone()))));
+        node.outputs.push(output);
+        node
     }
 
     /// PyTorch's name of the operation's backward: `AddmmBackward0`.
     pub fn name(&self) -> &'static str {
         self.name
+    }
+
+    /// The name as messages have it: `Mul` for `MulBackward0`, `Pow1` for `PowBackward1`.
+    pub(crate) fn short_name(&self) -> String {
+        match self.name {
+            "CopySlices" => "torch::autograd::CopySlices".into(),
+            name => match name.split_once("Backward") {
+                Some((name, "0")) => name.into(),
+                Some((name, number)) if number.bytes().all(|b| b.is_ascii_digit()) => format!("{name}{number}"),
+                _ => name.into(),
+            },
+        }
     }
 
     pub(crate) fn sequence(&self) -> u64 {
@@ -203,9 +275,10 @@ impl Node {
     /// Frees the saved tensors; a node that saved none can run again, as in PyTorch.
     pub(crate) fn free(&self) {
         let mut saved = lock(&self.saved);
-        if saved.as_ref().is_some_and(|s| !s.is_empty()) {
-            *saved = None;
-        }
+        let old = saved.take_if(|s| !s.is_empty());
+        // What is dropped may be anybody's; it is not dropped under the lock.
+        drop(saved);
+        drop(old);
     }
 }
 
@@ -217,7 +290,7 @@ impl Drop for Node {
             stack.extend(node.edges.drain(..).flatten().map(|e| e.node));
             if let Some(saved) = node.saved.get_mut().unwrap_or_else(PoisonError::into_inner) {
                 stack.extend(saved.drain(..).filter_map(|s| match s.source {
-                    Source::Input(edge) => Some(edge.node),
+                    Source::Input(edge) | Source::View(edge) => Some(edge.node),
                     _ => None,
                 }));
             }
@@ -231,7 +304,7 @@ impl Drop for Node {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -246,6 +319,9 @@ pub(crate) struct Meta {
     accumulating: Mutex<()>,
     /// What `resize_` or `set_data` put in place of the tensor's array; apart from the state, whose holders read arrays.
     replaced: Mutex<Option<Arc<Array>>>,
+    /// Hooks of a leaf; those of other tensors sit on their node.
+    pub hooks: Hooks,
+    /// Nothing is dropped while this is locked: what a user's hook captured may touch the tensor when it goes.
     state: Mutex<State>,
 }
 
@@ -255,16 +331,8 @@ pub(crate) struct State {
     pub grad_fn: Option<Edge>,
     accumulator: Weak<Node>,
     pub view: Option<View>,
-    /// Hooks of a leaf; those of other tensors sit on their node.
-    pub hooks: Vec<Hook>,
     pub retains_grad: bool,
     pub is_parameter: bool,
-}
-
-/// The tensor that a view shows a part of, and the version at which the view's `grad_fn` was right.
-pub(crate) struct View {
-    pub base: Tensor,
-    pub seen: u64,
 }
 
 impl Meta {
@@ -286,8 +354,27 @@ impl Meta {
 
     /// Puts another array in the slot. What the graph knew of the former one's shape and dtype is forgotten.
     pub(crate) fn replace(&self, array: Array) {
-        *lock(&self.replaced) = Some(Arc::new(array));
-        self.state().accumulator = Weak::new();
+        let old = lock(&self.replaced).replace(Arc::new(array));
+        let old_accumulator = std::mem::take(&mut self.state().accumulator);
+        drop((old, old_accumulator));
+    }
+
+    /// Replaces the collected gradient.
+    pub(crate) fn set_grad(&self, grad: Option<Tensor>) {
+        let old = std::mem::replace(&mut self.state().grad, grad);
+        drop(old);
+    }
+
+    /// Replaces the operation that made the tensor. A retained gradient moves with it, as in PyTorch.
+    pub(crate) fn set_history(&self, edge: Option<Edge>) {
+        self.set_tracked(edge.is_some());
+        let mut state = self.state();
+        let retains = state.retains_grad;
+        let old = std::mem::replace(&mut state.grad_fn, edge.clone());
+        drop(state);
+        if let (true, Some(old), Some(new)) = (retains, &old, &edge) {
+            new.node.hooks.take_retained(&old.node.hooks, old.output, new.output);
+        }
     }
 
     pub(crate) fn accumulating(&self) -> MutexGuard<'_, ()> {
@@ -298,9 +385,15 @@ impl Meta {
         self.tracked.store(tracked, Ordering::Release);
     }
 
-    pub(crate) fn set_view(&self, view: View) {
-        self.state().view = Some(view);
-        self.is_view.store(true, Ordering::Release);
+    pub(crate) fn set_view(&self, view: Option<View>) {
+        self.is_view.store(view.is_some(), Ordering::Release);
+        let old = std::mem::replace(&mut self.state().view, view);
+        drop(old);
+    }
+
+    #[inline]
+    pub(crate) fn is_view(&self) -> bool {
+        self.is_view.load(Ordering::Acquire)
     }
 
     /// Whether a gradient flows to the tensor.
@@ -319,16 +412,12 @@ impl Meta {
         if !self.requires_grad() {
             return None;
         }
-        let mut state = self.state();
-        if let Some(view) = &mut state.view {
-            let version = tensor.version();
-            if view.seen != version && view.base.requires_grad() {
-                view.seen = version;
-                let edge = crate::views::regenerate(tensor, &view.base);
-                state.grad_fn = Some(edge);
-                self.set_tracked(true);
-            }
+        if self.is_view()
+            && let Some(invalid) = views::refresh(tensor, self)
+        {
+            return Some(invalid);
         }
+        let mut state = self.state();
         if let Some(edge) = &state.grad_fn {
             return Some(edge.clone());
         }
@@ -356,6 +445,16 @@ pub(crate) fn recording(inputs: &[&Tensor]) -> bool {
     crate::is_grad_enabled() && inputs.iter().any(|t| t.requires_grad())
 }
 
+/// [`recording`], with PyTorch's error for a view whose history was forbidden to change and did.
+#[inline]
+pub(crate) fn recording_checked(inputs: &[&Tensor]) -> Result<bool> {
+    if !recording(inputs) {
+        return Ok(false);
+    }
+    inputs.iter().try_for_each(|t| views::check_fresh(t))?;
+    Ok(true)
+}
+
 /// A node under construction.
 pub(crate) struct Recorded {
     node: Node,
@@ -374,15 +473,24 @@ pub(crate) fn record_node(
     let mut outputs_saved = SmallVec::new();
     let saved = saves.iter().enumerate().map(|(slot, save)| match save {
         Save::Tensor(t) => {
-            let source = t.edge().map_or(Source::Constant, Source::Input);
-            SavedTensor { version: t.version(), array: t.array().clone(), source }
+            let source = match t.edge() {
+                None => Source::Constant,
+                Some(edge) if t.meta().is_view() => Source::View(edge),
+                Some(edge) => Source::Input(edge),
+            };
+            SavedTensor { version: t.version(), array: t.array().clone(), source, tensor: downgrade(t) }
         }
-        Save::Array(a) => SavedTensor { version: a.storage().version(), array: a.clone(), source: Source::Constant },
+        Save::Array(a) => SavedTensor {
+            version: a.storage().version(),
+            array: a.clone(),
+            source: Source::Constant,
+            tensor: Weak::new(),
+        },
         Save::Output(i) => {
             outputs_saved.push((slot, *i as u32));
             // Filled in by `finish`, when the output exists; any array serves until then.
             let array = inputs[0].array().clone();
-            SavedTensor { array, version: 0, source: Source::Output(*i as u32) }
+            SavedTensor { array, version: 0, source: Source::Output(*i as u32), tensor: Weak::new() }
         }
     });
     node.saved = Mutex::new(Some(saved.collect()));

@@ -1,6 +1,6 @@
 //! What users see of a tensor's place in the graph: `requires_grad`, `grad`, `grad_fn`, `detach`, hooks.
 
-use crate::graph::{self, Function, Node};
+use crate::graph::{self, Edge, Function, Meta, Node};
 use crate::{OrPanic, Result, Tensor, ops};
 use std::sync::Arc;
 
@@ -40,7 +40,8 @@ impl Tensor {
         self.grad_fn().is_none()
     }
 
-    /// The recorded operation that made this tensor.
+    /// The recorded operation that made this tensor. Its name is `Invalid` for a view that PyTorch would refuse one: an output
+    /// of `split` or `unbind`, or a view made under `no_grad`, whose base was written to since.
     pub fn grad_fn(&self) -> Option<Arc<Node>> {
         let edge = self.edge()?;
         matches!(edge.node.function, Function::Backward(_)).then_some(edge.node)
@@ -75,10 +76,11 @@ impl Tensor {
         } else if self.meta_if_any().is_none() {
             return;
         }
-        self.meta().state().grad = grad;
+        self.meta().set_grad(grad);
     }
 
-    /// The same memory without the graph: `x.detach()`.
+    /// The same memory without the graph: `x.detach()`. Writes through it count as writes to this tensor, so a backward that
+    /// needs the old values fails.
     pub fn detach(&self) -> Tensor {
         Tensor::from(self.array().clone())
     }
@@ -90,26 +92,42 @@ impl Tensor {
     #[track_caller]
     pub fn detach_(&self) -> Tensor {
         if let Some(meta) = self.meta_if_any() {
-            let mut state = meta.state();
-            assert!(state.view.is_none(), "Can't detach views in-place. Use detach() instead.");
-            state.grad_fn = None;
-            drop(state);
-            meta.set_tracked(false);
+            assert!(
+                !meta.is_view(),
+                "Can't detach views in-place. Use detach() instead. If you are using DistributedDataParallel (DDP) for \
+                 training, and gradient_as_bucket_view is set as True, gradients are views of DDP buckets, and hence detach_() \
+                 cannot be called on these gradients. To fix this error, please refer to the Optimizer.zero_grad() function in \
+                 torch/optim/optimizer.py as the solution."
+            );
+            meta.set_history(None);
         }
         self.clone()
     }
 
-    /// The same memory without the graph: `x.data`.
+    /// The same memory without the graph and with a version of its own: `x.data`. Writes through it are hidden from this
+    /// tensor's version, so a backward computes with what they wrote. `detach` is the safe form.
     pub fn data(&self) -> Tensor {
-        self.detach()
+        Tensor::from(self.array().with_own_version(0))
     }
 
-    /// Takes over another tensor's memory, shape and dtype: `x.data = y`.
+    /// Takes over another tensor's memory, shape and dtype, and keeps its own version: `x.data = y`. A graph that was
+    /// recorded before computes with the new values where their shape and dtype are the old ones'. A view is no view of its
+    /// base any more.
+    ///
+    /// # Panics
+    /// When the tensor requires grad and `data`'s dtype has no gradients.
+    #[track_caller]
     pub fn set_data(&self, data: &Tensor) {
-        self.replace_array(data.array().clone());
+        assert!(
+            !self.requires_grad() || data.is_floating_point(),
+            "data set to a tensor that requires gradients must be floating point or complex dtype"
+        );
+        self.replace_array(data.array().with_own_version(self.version()));
+        self.meta().set_view(None);
     }
 
-    /// Collects this tensor's gradient although it is no leaf: `x.retain_grad()`.
+    /// Collects this tensor's gradient although it is no leaf: `x.retain_grad()`. The gradient is a copy of what the hooks made
+    /// of it, and gradients of several backwards add up.
     ///
     /// # Panics
     /// When the tensor does not require grad.
@@ -122,14 +140,7 @@ impl Tensor {
             return;
         }
         drop(state);
-        let cell = graph::downgrade(self);
-        let keep = move |g: &Tensor| {
-            if let Some(cell) = cell.upgrade() {
-                Tensor(cell).meta().state().grad = Some(g.clone());
-            }
-            None
-        };
-        edge.node.hooks.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((edge.output, Arc::new(keep)));
+        edge.node.hooks.retain(edge.output, graph::downgrade(self));
     }
 
     /// Whether [`Tensor::retain_grad`] was called on this tensor.
@@ -138,21 +149,44 @@ impl Tensor {
     }
 
     /// Calls `hook` with the gradient of this tensor at each backward; a tensor that it returns replaces the gradient:
-    /// `x.register_hook(f)`.
+    /// `x.register_hook(f)`. The gradient that it sees is its own to write to.
+    ///
+    /// A hook lives as long as the tensor (or the operation that made it). Rust counts references and finds no cycles: a hook
+    /// that captures its own tensor keeps it, and all that it was made from, for ever. Take the tensor as an argument instead,
+    /// with [`Tensor::register_hook_with`].
     ///
     /// # Panics
-    /// When the tensor does not require grad.
+    /// When the tensor does not require grad. Backward fails when the result has another shape or dtype than the gradient.
     #[track_caller]
     pub fn register_hook(&self, hook: impl Fn(&Tensor) -> Option<Tensor> + Send + Sync + 'static) {
         assert!(self.requires_grad(), "cannot register a hook on a tensor that doesn't require gradient");
         let edge = self.edge().expect("a tensor that requires grad has an edge");
         match edge.node.function {
-            Function::Accumulate(_) => self.meta().state().hooks.push(Arc::new(hook)),
-            Function::Backward(_) => {
-                let mut hooks = edge.node.hooks.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-                hooks.push((edge.output, Arc::new(hook)));
-            }
+            Function::Accumulate(_) => self.meta().hooks.call(0, Arc::new(hook)),
+            Function::Backward(_) => edge.node.hooks.call(edge.output, Arc::new(hook)),
         }
+    }
+
+    /// [`Tensor::register_hook`] with a hook that gets this tensor and the gradient: `|x, grad| …`. It captures nothing, so the
+    /// tensor is freed as if it had no hook. Where the tensor is dropped before backward runs, the hook gets another one of
+    /// the same values and the same place in the graph.
+    ///
+    /// # Panics
+    /// As [`Tensor::register_hook`].
+    #[track_caller]
+    pub fn register_hook_with(&self, hook: impl Fn(&Tensor, &Tensor) -> Option<Tensor> + Send + Sync + 'static) {
+        assert!(self.requires_grad(), "cannot register a hook on a tensor that doesn't require gradient");
+        let edge = self.edge().expect("a tensor that requires grad has an edge");
+        let place = (Arc::downgrade(&edge.node), edge.output);
+        let (cell, array) = (graph::downgrade(self), self.array().clone());
+        self.register_hook(move |gradient| match (cell.upgrade(), place.0.upgrade()) {
+            (Some(cell), _) => hook(&Tensor(cell), gradient),
+            (None, Some(node)) => {
+                let meta = Meta::from_edge(Edge { node, output: place.1 });
+                hook(&Tensor::with_meta(array.clone(), meta), gradient)
+            }
+            (None, None) => hook(&Tensor::from(array.clone()), gradient),
+        });
     }
 
     /// Marks the tensor as a module's parameter, which prints as one and requires grad.

@@ -3,6 +3,7 @@
 //! [`Tensor`] is an [`flambeau_tensor::Array`] with a place in a recorded graph. Each operation is one function in [`ops`],
 //! forward and backward together, and a method of [`Tensor`].
 
+mod caller;
 mod display;
 mod engine;
 mod error;
@@ -11,6 +12,7 @@ mod grad_mode;
 mod gradcheck;
 mod graph;
 mod guards;
+mod hooks;
 mod leaf;
 mod make;
 #[cfg(feature = "ndarray")]
@@ -19,6 +21,7 @@ pub mod ops;
 mod tensor;
 mod views;
 
+pub use caller::at_caller;
 pub use engine::{backward, grad};
 pub use error::{Error, OrPanic, Result};
 pub use grad_mode::{GradModeGuard, enable_grad, is_grad_enabled, no_grad, set_grad_enabled};

@@ -5,11 +5,48 @@
 //! stale and makes a new one, `AsStridedBackward0`, from the base. The source is PyTorch's `autograd/variable.cpp`.
 
 use crate::error::{Error, Result};
-use crate::graph::{Context, Edge, Function, Grads, Meta, Save, View, record, record_node, recording};
+use crate::graph::{
+    Context, Edge, Function, Grads, Meta, Node, OutputInfo, Save, State, record, record_node, recording,
+    recording_checked,
+};
 use crate::{Tensor, ops};
 use flambeau_tensor::Array;
 use smallvec::{SmallVec, smallvec};
 use std::panic::Location;
+use std::sync::Arc;
+
+/// The tensor that a view shows a part of, the version at which the view's `grad_fn` was right, and how the view was made.
+pub(crate) struct View {
+    pub base: Tensor,
+    pub seen: u64,
+    creation: Creation,
+}
+
+/// How a view was made, where that forbids in-place operations on it: PyTorch's `CreationMeta`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Creation {
+    /// By an operation of one result that was recorded where it had to be.
+    Recorded,
+    /// Under `no_grad`.
+    NoGrad,
+    /// By an operation that returns several views.
+    Several,
+}
+
+impl View {
+    /// What `view` is as a view of `input` (or of what `input` is a view of).
+    pub(crate) fn of(input: &Tensor, view: &Tensor, creation: Creation) -> Self {
+        let seen = view.version();
+        let creation = if crate::is_grad_enabled() { creation } else { Creation::NoGrad };
+        let base = input.meta_if_any().and_then(|m| m.state().view.as_ref().map(|v| (v.base.clone(), v.creation)));
+        match base {
+            // A view of a view inherits what is forbidden.
+            Some((base, of_input)) if creation == Creation::Recorded => View { base, seen, creation: of_input },
+            Some((base, _)) => View { base, seen, creation },
+            None => View { base: input.clone(), seen, creation },
+        }
+    }
+}
 
 /// Records an operation whose result is a view of its input.
 pub(crate) fn record_view(
@@ -19,13 +56,87 @@ pub(crate) fn record_view(
     backward: impl Fn(&Context<'_>) -> Result<Grads> + Send + Sync + 'static,
 ) -> Tensor {
     let out = record(name, &[input], &[], view, backward);
-    let seen = out.version();
-    out.meta().set_view(View { base: base_of(input), seen });
+    out.meta().set_view(Some(View::of(input, &out, Creation::Recorded)));
     out
 }
 
-fn base_of(tensor: &Tensor) -> Tensor {
-    tensor.base().unwrap_or_else(|| tensor.clone())
+/// The error for a view whose history changes and must not, or `None` where it may. `indirect`: not the view itself, but
+/// its base or another view of it was written to.
+fn forbidden(state: &State, indirect: bool) -> Option<Error> {
+    let creation = state.view.as_ref()?.creation;
+    let edge = state.grad_fn.as_ref().filter(|e| matches!(e.node.function, Function::Backward(_)));
+    let modified = if indirect { "its base or another view of its base has been" } else { "is being" };
+    let what = match (edge, creation) {
+        (_, Creation::Recorded) => return None,
+        (Some(e), Creation::Several) => {
+            format!("Output {} of {} is a view and {modified} modified inplace.", e.output, e.node.short_name())
+        }
+        (Some(e), Creation::NoGrad) => format!(
+            "Output {} of {} is a view of a view which was created in no_grad mode and {modified} modified inplace with grad \
+             mode enabled.",
+            e.output,
+            e.node.short_name()
+        ),
+        (None, _) => {
+            format!("A view was created in no_grad mode and {modified} modified inplace with grad mode enabled.")
+        }
+    };
+    let why = match creation {
+        Creation::Several => {
+            "This view is the output of a function that returns multiple views. Such functions do not allow the output views \
+             to be modified inplace. You should replace the inplace operation by an out-of-place one."
+        }
+        _ => {
+            "Given that this use case is ambiguous and error-prone, it is forbidden. You can clarify your code by moving both \
+             the view and the inplace either both inside the no_grad block (if you don't want the inplace to be tracked) or \
+             both outside (if you want the inplace to be tracked)."
+        }
+    };
+    Some(Error::ViewInPlace(format!("{what} {why}")))
+}
+
+/// Whether the view's `grad_fn` belongs to values that were written over since.
+fn is_stale(state: &State, version: u64) -> bool {
+    state.view.as_ref().is_some_and(|v| v.seen != version && v.base.requires_grad())
+}
+
+/// PyTorch's error for using a view whose history was forbidden to change and did.
+#[inline]
+pub(crate) fn check_fresh(tensor: &Tensor) -> Result<()> {
+    match tensor.meta_if_any() {
+        Some(meta) if meta.is_view() => check_view(tensor, meta),
+        _ => Ok(()),
+    }
+}
+
+fn check_view(tensor: &Tensor, meta: &Meta) -> Result<()> {
+    let state = meta.state();
+    match is_stale(&state, tensor.version()).then(|| forbidden(&state, true)).flatten() {
+        Some(error) => Err(error),
+        None => Ok(()),
+    }
+}
+
+/// Gives a view whose base was written to a new `grad_fn`. Where that is forbidden the view stays stale, and the result is a
+/// place in the graph that fails.
+pub(crate) fn refresh(tensor: &Tensor, meta: &Meta) -> Option<Edge> {
+    let version = tensor.version();
+    let (base, error) = {
+        let state = meta.state();
+        match &state.view {
+            Some(view) if is_stale(&state, version) => (view.base.clone(), forbidden(&state, true)),
+            _ => return None,
+        }
+    };
+    if let Some(error) = error {
+        let node = Node::invalid(error, OutputInfo::of(&tensor.array()));
+        return Some(Edge { node: Arc::new(node), output: 0 });
+    }
+    meta.set_history(Some(regenerate(tensor, &base)));
+    if let Some(view) = &mut meta.state().view {
+        view.seen = version;
+    }
+    None
 }
 
 /// A fresh `grad_fn` for a view whose base was written to.
@@ -38,14 +149,20 @@ pub(crate) fn regenerate(view: &Tensor, base: &Tensor) -> Edge {
     Edge { node, output: 0 }
 }
 
-/// Refuses in-place operations on leaves that require grad, and on their views.
+/// Refuses recorded in-place operations on leaves that require grad, on their views, and on views whose history must not
+/// change.
 pub(crate) fn check_in_place(target: &Tensor) -> Result<()> {
-    if !target.requires_grad() || !crate::is_grad_enabled() {
-        return Ok(());
-    }
-    match target.base() {
+    let Some(meta) = target.meta_if_any() else { return Ok(()) };
+    let base = {
+        let state = meta.state();
+        match forbidden(&state, false) {
+            Some(error) => return Err(error),
+            None => state.view.as_ref().map(|v| v.base.clone()),
+        }
+    };
+    match base {
         Some(base) if base.requires_grad() && base.is_leaf() => Err(Error::LeafViewInPlace),
-        None if target.is_leaf() => Err(Error::LeafInPlace),
+        None if target.requires_grad() && target.is_leaf() => Err(Error::LeafInPlace),
         _ => Ok(()),
     }
 }
@@ -63,7 +180,7 @@ pub(crate) fn in_place(
 ) -> Result<()> {
     let location = Location::caller();
     let inputs: SmallVec<[&Tensor; 4]> = std::iter::once(target).chain(others.iter().copied()).collect();
-    if !recording(&inputs) {
+    if !recording_checked(&inputs[1..])? && !recording(&inputs[..1]) {
         write()?;
         target.array().storage().bump_version(location);
         return Ok(());
@@ -74,7 +191,7 @@ pub(crate) fn in_place(
     target.array().storage().bump_version(location);
     let Some(base) = target.base() else {
         let node = recorded.finish(&[target.array().clone()]);
-        set_history(target.meta(), Edge { node, output: 0 });
+        target.meta().set_history(Some(Edge { node, output: 0 }));
         return Ok(());
     };
     // The function's own first edge is replaced: what flows to the view's old value flows on to the base's.
@@ -86,8 +203,7 @@ pub(crate) fn in_place(
         let inputs: SmallVec<[&Tensor; 4]> = std::iter::once(&base).chain(others.iter().copied()).collect();
         let backward = move |c: &Context<'_>| {
             let all = ops::to_strided(&c.grad(0)?, &base_geometry)?;
-            let part =
-                ops::as_strided(&all, &geometry.shape, &geometry.strides, all_offset(&geometry, &base_geometry))?;
+            let part = geometry.within(&all, &base_geometry)?;
             let Function::Backward(backward) = &function.function else { unreachable!("an operation was recorded") };
             let mut grads = function.run(&[Some(ops::clone(&part)?)], backward)?;
             match grads[0].take() {
@@ -99,23 +215,13 @@ pub(crate) fn in_place(
         };
         record_node("CopySlices", &inputs, &[], backward).finish(&[base.array().clone()])
     };
-    set_history(base.meta(), Edge { node: copy_slices, output: 0 });
+    base.meta().set_history(Some(Edge { node: copy_slices, output: 0 }));
     let edge = regenerate(target, &base);
-    set_history(target.meta(), edge);
+    target.meta().set_history(Some(edge));
     if let Some(view) = &mut target.meta().state().view {
         view.seen = target.version();
     }
     Ok(())
-}
-
-/// Where a view begins in a copy of its base that begins at zero.
-fn all_offset(view: &ops::Strided, base: &ops::Strided) -> usize {
-    view.offset - base.offset
-}
-
-fn set_history(meta: &Meta, edge: Edge) {
-    meta.state().grad_fn = Some(edge);
-    meta.set_tracked(true);
 }
 
 impl Tensor {

@@ -216,6 +216,24 @@ impl Array {
         is_contiguous(&self.shape, &self.strides)
     }
 
+    /// The same elements through a handle that counts its own writes: see [`Storage::with_own_version`].
+    pub fn with_own_version(&self, version: u64) -> Self {
+        Array { storage: self.storage.with_own_version(version), ..self.clone() }
+    }
+
+    /// Whether the elements fill one block without gaps, in some order of the dimensions.
+    pub fn is_dense(&self) -> bool {
+        let mut dims: Dims = (0..self.ndim()).filter(|&d| self.shape[d] != 1).collect();
+        dims.sort_unstable_by_key(|&d| self.strides[d]);
+        let mut expected = 1;
+        self.is_contiguous()
+            || dims.iter().all(|&d| {
+                let fits = self.strides[d] == expected;
+                expected *= self.shape[d];
+                fits
+            })
+    }
+
     /// Whether no two elements share memory: some order of the dimensions nests without overlap.
     pub fn is_non_overlapping(&self) -> bool {
         let mut dims: Vec<(usize, usize)> =

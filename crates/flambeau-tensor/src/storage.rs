@@ -12,15 +12,27 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 /// Data up to this many bytes lies inside the storage's own allocation.
 pub const INLINE_BYTES: usize = 64;
 
-/// Untyped memory of one device, shared by every view of it, with a counter of the writes that it has seen.
+/// Untyped memory of one device, shared by every view of it, with a counter of the writes that it has seen. A handle may
+/// count its own writes instead ([`Storage::with_own_version`]).
 #[derive(Clone)]
-pub struct Storage(pub(crate) Arc<Shared>);
+pub struct Storage(pub(crate) Arc<Shared>, Option<Arc<Writes>>);
+
+/// A count of writes, and where the last one was made.
+struct Writes {
+    version: AtomicU64,
+    last: AtomicPtr<Location<'static>>,
+}
+
+impl Writes {
+    fn new(version: u64) -> Self {
+        Writes { version: AtomicU64::new(version), last: AtomicPtr::new(std::ptr::null_mut()) }
+    }
+}
 
 pub(crate) struct Shared {
     backend: &'static dyn Backend,
     device: Device,
-    version: AtomicU64,
-    last_writer: AtomicPtr<Location<'static>>,
+    writes: Writes,
     /// Who uses the memory now; see `access.rs`.
     pub(crate) access: AtomicU32,
     pub(crate) guard: AtomicPtr<Location<'static>>,
@@ -98,11 +110,10 @@ impl Storage {
     #[inline]
     fn new(backend: &'static dyn Backend, device: Device, nbytes: usize, ptr: *mut u8, parts: Parts) -> Self {
         let (block, device_memory) = parts;
-        Storage(Arc::new(Shared {
+        let shared = Shared {
             backend,
             device,
-            version: AtomicU64::new(0),
-            last_writer: AtomicPtr::new(std::ptr::null_mut()),
+            writes: Writes::new(0),
             access: AtomicU32::new(0),
             guard: AtomicPtr::new(std::ptr::null_mut()),
             nbytes: AtomicUsize::new(nbytes),
@@ -110,7 +121,19 @@ impl Storage {
             block: UnsafeCell::new(block),
             device_memory,
             inline: UnsafeCell::new([0; INLINE_BYTES / 8]),
-        }))
+        };
+        Storage(Arc::new(shared), None)
+    }
+
+    /// The same memory through a handle whose writes, and those of its clones, count apart, from `version` on: what
+    /// `Tensor.data` is in PyTorch.
+    pub fn with_own_version(&self, version: u64) -> Self {
+        Storage(self.0.clone(), Some(Arc::new(Writes::new(version))))
+    }
+
+    #[inline]
+    fn writes(&self) -> &Writes {
+        self.1.as_deref().unwrap_or(&self.0.writes)
     }
 
     /// Zeroed host memory inside the storage itself; `None` where `nbytes` is more than [`INLINE_BYTES`], or where each storage
@@ -169,23 +192,24 @@ impl Storage {
         self.0.device_memory.as_deref()
     }
 
-    /// How many writes the memory has seen. Backward compares it with what it was when a tensor was saved.
+    /// How many writes were counted. Backward compares it with what it was when a tensor was saved.
     #[inline]
     pub fn version(&self) -> u64 {
-        self.0.version.load(Ordering::Acquire)
+        self.writes().version.load(Ordering::Acquire)
     }
 
     /// Counts a write made by the operation at `location`.
     #[inline]
     pub fn bump_version(&self, location: &'static Location<'static>) {
-        self.0.last_writer.store(std::ptr::from_ref(location).cast_mut(), Ordering::Relaxed);
-        self.0.version.fetch_add(1, Ordering::AcqRel);
+        let writes = self.writes();
+        writes.last.store(std::ptr::from_ref(location).cast_mut(), Ordering::Relaxed);
+        writes.version.fetch_add(1, Ordering::AcqRel);
     }
 
     /// The source line of the last write, if there was one.
     pub fn last_writer(&self) -> Option<&'static Location<'static>> {
         // SAFETY: only `bump_version` stores here, and only `'static` references.
-        unsafe { self.0.last_writer.load(Ordering::Relaxed).as_ref() }
+        unsafe { self.writes().last.load(Ordering::Relaxed).as_ref() }
     }
 
     /// Whether both are the same memory.

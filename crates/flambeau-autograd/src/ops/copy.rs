@@ -68,6 +68,11 @@ pub fn contiguous(x: &Tensor) -> Result<Tensor> {
     if x.is_contiguous() {
         return Ok(x.clone());
     }
+    contiguous_copy(x)
+}
+
+/// A row-major copy: `x.clone(memory_format=torch.contiguous_format)`.
+pub(crate) fn contiguous_copy(x: &Tensor) -> Result<Tensor> {
     let out = x.array().copy()?;
     Ok(record("CloneBackward0", &[x], &[], out, |c| Ok(smallvec![Some(c.grad(0)?)])))
 }
@@ -91,7 +96,7 @@ pub fn copy_(target: &Tensor, source: &Tensor) -> Result<Tensor> {
 /// Writes one value everywhere: `target.fill_(value)`.
 #[track_caller]
 pub fn fill_(target: &Tensor, value: impl Into<Scalar>) -> Result<Tensor> {
-    fill_named("FillBackward0", target, value.into())
+    fill_named("FillBackward2", target, value.into())
 }
 
 /// Writes zeros: `target.zero_()`.

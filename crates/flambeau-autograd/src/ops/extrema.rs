@@ -151,13 +151,15 @@ fn with_index(x: &Tensor, which: Extremum, dim: i64, keepdim: bool, names: Names
     }
     let (values, indices) = arg_reduce(which, &x.array(), d)?;
     let finish = |a: Array| -> Result<Array> { if keepdim { Ok(a) } else { Ok(a.squeeze(Some(&[d as i64]))?) } };
-    let positions = Tensor::from(indices.clone());
     let kept = kept_shape(&shape, &[dim])?;
-    let values = record(names.backward, &[x], &[Save::Array(indices.clone())], finish(values)?, move |c| {
-        let g = view(&c.grad(0)?, &kept)?;
+    let (values, indices) = (finish(values)?, finish(indices)?);
+    let saves = [Save::Array(indices.clone())];
+    let mut both = record_many(names.backward, &[x], &saves, vec![values, indices], move |c| {
+        let (g, positions) = (view(&c.grad(0)?, &kept)?, view(&c.saved(0)?, &kept)?);
         Ok(smallvec![Some(put_along(&g, &positions, d, &shape)?)])
     });
-    Ok((values, finish(indices)?.into()))
+    let indices = both.pop().expect("two outputs");
+    Ok((both.pop().expect("two outputs"), indices))
 }
 
 /// Zeros of `shape` with `x` at the places that `index` names along `dim`: the gradient of a choice.
@@ -165,18 +167,17 @@ pub(crate) fn put_along(x: &Tensor, index: &Tensor, dim: usize, shape: &[usize])
     let out = super::zeros(shape, x.dtype(), x.device())?;
     flambeau_tensor::ops::scatter(ScatterOp::Add, dim, &index.array(), &x.array(), &out.array())?;
     let out = out.array().clone();
-    let index = index.clone();
-    Ok(record("ScatterAddBackward0", &[x], &[], out, move |c| {
-        Ok(smallvec![Some(take_along(&c.grad(0)?, &index, dim)?)])
+    Ok(record("ScatterAddBackward0", &[x], &[Save::Tensor(index)], out, move |c| {
+        Ok(smallvec![Some(take_along(&c.grad(0)?, &c.saved(0)?, dim)?)])
     }))
 }
 
 /// The elements of `x` that `index` names along `dim`.
 fn take_along(x: &Tensor, index: &Tensor, dim: usize) -> Result<Tensor> {
     let out = flambeau_tensor::ops::gather(&x.array(), dim, &index.array())?;
-    let (index, shape) = (index.clone(), x.size());
-    Ok(record("GatherBackward0", &[x], &[], out, move |c| {
-        Ok(smallvec![Some(put_along(&c.grad(0)?, &index, dim, &shape)?)])
+    let shape = x.size();
+    Ok(record("GatherBackward0", &[x], &[Save::Tensor(index)], out, move |c| {
+        Ok(smallvec![Some(put_along(&c.grad(0)?, &c.saved(0)?, dim, &shape)?)])
     }))
 }
 

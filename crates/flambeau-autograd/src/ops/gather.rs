@@ -29,14 +29,16 @@ pub fn gather(x: &Tensor, dim: i64, index: &Tensor) -> Result<Tensor> {
             )));
         }
     }
-    let index = index_i64(index)?;
+    let (given, index) = (index, index_i64(index)?);
     let out = if index.numel() == 0 {
         zeros(&wanted, x.dtype(), x.device())?.array().clone()
     } else {
         let out = flambeau_tensor::ops::gather(&at_least_1d(&x.array())?, d, &at_least_1d(&index.array())?)?;
         out.view(&to_i64(&wanted))?
     };
-    Ok(record("GatherBackward0", &[x], &[Save::Tensor(&index)], out, move |c| {
+    let saves = [&index, given, x].map(Save::Tensor);
+    Ok(record("GatherBackward0", &[x], &saves, out, move |c| {
+        c.unchanged(1)?;
         let grad = c.grad(0)?;
         let zeros = zeros(&size, grad.dtype(), grad.device())?;
         Ok(smallvec![Some(super::scatter_add(&zeros, dim, &c.saved(0)?, &grad)?)])
@@ -99,14 +101,15 @@ pub fn index_select(x: &Tensor, dim: i64, index: &Tensor) -> Result<Tensor> {
     }
     let n = x.size().get(d).copied().unwrap_or(1);
     check_bounds(index, n, false, |_| Error::index("index out of range in self"))?;
-    let index = index_i64(index)?;
+    let (given, index) = (index, index_i64(index)?);
     let compute = || {
         let raised = if x.dim() == 0 { view(x, &[1])? } else { x.clone() };
         let out = take_lines(&raised, d, &view(&index, &[-1])?)?;
         if x.dim() == 0 { view(&out, &[]) } else { Ok(out) }
     };
     let size = x.size();
-    as_one("IndexSelectBackward0", &[x], &[Save::Tensor(&index)], compute, move |c| {
+    as_one("IndexSelectBackward0", &[x], &[&index, given].map(Save::Tensor), compute, move |c| {
+        c.unchanged(1)?;
         let grad = c.grad(0)?;
         let zeros = zeros(&size, grad.dtype(), grad.device())?;
         Ok(smallvec![Some(super::index_add(&zeros, dim, &c.saved(0)?, &grad, 1)?)])
@@ -130,7 +133,8 @@ pub fn take(x: &Tensor, index: &Tensor) -> Result<Tensor> {
     let size = to_i64(&x.size());
     let compute = || view(&take_lines(&reshape(x, &[-1])?, 0, &flat)?, &shape);
     let n = x.numel();
-    as_one("TakeBackward0", &[x], &[Save::Tensor(&flat)], compute, move |c| {
+    as_one("TakeBackward0", &[x], &[&flat, x, index].map(Save::Tensor), compute, move |c| {
+        c.unchanged(1)?;
         let grad = reshape(&c.grad(0)?, &[-1])?;
         Ok(smallvec![Some(view(&add_lines(&grad, 0, &c.saved(0)?, n)?, &size)?)])
     })
@@ -180,8 +184,9 @@ pub fn embedding(weight: &Tensor, indices: &Tensor, options: EmbeddingOptions) -
     let mut shape = to_i64(&indices.size());
     shape.push(width);
     let compute = || view(&take_lines(weight, 0, &flat)?, &shape);
-    as_one("EmbeddingBackward0", &[weight], &[Save::Tensor(&flat)], compute, move |c| {
-        let flat = c.saved(0)?;
+    as_one("EmbeddingBackward0", &[weight], &[indices, &flat].map(Save::Tensor), compute, move |c| {
+        c.unchanged(0)?;
+        let flat = c.saved(1)?;
         let mut grad = reshape(&c.grad(0)?, &[-1, width])?;
         if let Some(p) = padding {
             let at = view(&super::eq(&flat, p)?, &[-1, 1])?;

@@ -261,9 +261,15 @@ fn read(x: &Tensor, picks: &Picks) -> Result<Tensor> {
     let (geometry, flat) = plan(x, picks)?;
     let compute = || geometry.read(x, &flat);
     let backward = geometry.clone();
-    as_one("IndexBackward0", &[x], &[Save::Tensor(&flat)], compute, move |c| {
+    as_one("IndexBackward0", &[x], &saves(&flat, picks), compute, move |c| {
+        c.unchanged(1)?;
         Ok(smallvec![Some(backward.add(&c.grad(0)?, &c.saved(0)?)?)])
     })
+}
+
+/// The flat index, and the indices that it was made of: backward needs the one, and finds the others as they were.
+fn saves<'a>(flat: &'a Tensor, picks: &'a Picks) -> Vec<Save<'a>> {
+    std::iter::once(flat).chain(picks.iter().map(|(_, index)| index)).map(Save::Tensor).collect()
 }
 
 #[track_caller]
@@ -271,21 +277,22 @@ fn put_at(
     in_place: bool,
     x: &Tensor,
     geometry: &Geometry,
-    flat: &Tensor,
+    (flat, picks): (&Tensor, &Picks),
     values: &Tensor,
     accumulate: bool,
 ) -> Result<Tensor> {
     let op = if accumulate { ScatterOp::Add } else { ScatterOp::Set };
     let write = |out: &Array| geometry.write(op, flat, &values.array(), out);
     let (backward, size) = (geometry.clone(), values.size());
-    write_to("IndexPutBackward0", in_place, x, &[values], &[Save::Tensor(flat)], write, move |c| {
+    write_to("IndexPutBackward0", in_place, x, &[values], &saves(flat, picks), write, move |c| {
+        c.unchanged(1)?;
         let (grad, flat) = (c.grad(0)?, c.saved(0)?);
         let own = match (c.needs(0), accumulate) {
             (false, _) => None,
             (true, true) => Some(grad.clone()),
             (true, false) => {
                 let zero = super::zeros(&[], grad.dtype(), grad.device())?;
-                Some(put_at(false, &grad, &backward, &flat, &zero, false)?)
+                Some(put_at(false, &grad, &backward, (&flat, &Picks::new()), &zero, false)?)
             }
         };
         let values = || {
@@ -314,7 +321,7 @@ fn index_put_with(
         )));
     }
     let (geometry, flat) = plan(x, &picks)?;
-    put_at(in_place, x, &geometry, &flat, values, accumulate)
+    put_at(in_place, x, &geometry, (&flat, &picks), values, accumulate)
 }
 
 /// x with `values`, broadcast, where index tensors (one per dimension, `None` for all of one) point: `torch.index_put`.
@@ -367,7 +374,7 @@ pub fn index_set<'a>(x: &Tensor, index: impl IntoIndex, value: impl Into<Operand
     }
     let value = super::to_device(&super::to_dtype(&value, x.dtype())?, x.device())?;
     let (geometry, flat) = plan(&part, &picks)?;
-    put_at(true, &part, &geometry, &flat, &value, false)?;
+    put_at(true, &part, &geometry, (&flat, &picks), &value, false)?;
     Ok(())
 }
 
@@ -384,7 +391,7 @@ fn set_number(part: &Tensor, picks: &Picks, value: Scalar) -> Result<()> {
             let (geometry, flat) = plan(part, picks)?;
             let value =
                 super::full(&[], super::index_write::cast_number(value, part.dtype()), part.dtype(), part.device())?;
-            put_at(true, part, &geometry, &flat, &value, false)?
+            put_at(true, part, &geometry, (&flat, picks), &value, false)?
         }
     };
     Ok(())

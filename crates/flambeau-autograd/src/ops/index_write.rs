@@ -50,7 +50,7 @@ fn index_add_with(
     alpha: Scalar,
 ) -> Result<Tensor> {
     let d = wrap_dim(dim, x.dim())?;
-    let index = line_index("index_add_", index)?;
+    let (given, index) = (index, line_index("index_add_", index)?);
     if source.dtype() != x.dtype() {
         return Err(Error::runtime(format!(
             "index_add_(): self ({}) and source ({}) must have the same scalar type",
@@ -80,7 +80,9 @@ fn index_add_with(
         let scaled = if one { source.detach() } else { super::mul(&source.detach(), alpha)? };
         write_lines(ScatterOp::Add, d, &index, &scaled.array(), out)
     };
-    write_to("IndexAddBackward0", in_place, x, &[source], &[Save::Tensor(&index)], write, move |c| {
+    let saves = [&index, given, source].map(Save::Tensor);
+    write_to("IndexAddBackward0", in_place, x, &[source], &saves, write, move |c| {
+        c.unchanged(1)?;
         let grad = c.grad(0)?;
         let source = |grad: &Tensor| -> Result<Tensor> {
             let lines = reshape(&index_select(grad, dim, &c.saved(0)?)?, &to_i64(&theirs))?;
@@ -105,7 +107,7 @@ pub fn index_add_(x: &Tensor, dim: i64, index: &Tensor, source: &Tensor, alpha: 
 #[track_caller]
 fn index_copy_with(in_place: bool, x: &Tensor, dim: i64, index: &Tensor, source: &Tensor) -> Result<Tensor> {
     let d = wrap_dim(dim, x.dim())?;
-    let index = line_index("index_copy_", index)?;
+    let (given, index) = (index, line_index("index_copy_", index)?);
     if source.dtype() != x.dtype() {
         return Err(Error::runtime(format!(
             "index_copy_(): self and source expected to have the same dtype, but got (self) {} and (source) {}",
@@ -134,7 +136,9 @@ fn index_copy_with(in_place: bool, x: &Tensor, dim: i64, index: &Tensor, source:
     let n = own.get(d).copied().unwrap_or(1);
     check_bounds(&index, n, false, |i| Error::index(format!("index_copy_(): {}", out_of_bounds(i, d, n))))?;
     let write = |out: &Array| write_lines(ScatterOp::Set, d, &index, &source.array(), out);
-    write_to("IndexCopyBackward0", in_place, x, &[source], &[Save::Tensor(&index)], write, move |c| {
+    let saves = [&index, given, source].map(Save::Tensor);
+    write_to("IndexCopyBackward0", in_place, x, &[source], &saves, write, move |c| {
+        c.unchanged(1)?;
         let (grad, index) = (c.grad(0)?, c.saved(0)?);
         let own = c.needs(0).then(|| index_fill(&grad, dim, &index, 0)).transpose()?;
         let source = c.needs(1).then(|| reshape(&index_select(&grad, dim, &index)?, &to_i64(&theirs))).transpose()?;
@@ -191,12 +195,13 @@ fn index_fill_with(in_place: bool, x: &Tensor, dim: i64, index: &Tensor, value: 
     }
     let n = x.size().get(d).copied().unwrap_or(1);
     check_bounds(index, n, true, |i| Error::index(out_of_bounds(i, d, n)))?;
-    let index = reshape(&wrap_index(index, n)?, &[-1])?;
+    let (given, index) = (index, reshape(&wrap_index(index, n)?, &[-1])?);
     let mut shape = at_least_1d(&x.array())?.shape().to_vec();
     shape[d] = index.numel();
     let write = |out: &Array| write_lines(ScatterOp::Set, d, &index, &value.array().broadcast_to(&shape)?, out);
     let name = if is_tensor { "IndexFillBackward1" } else { "IndexFillBackward0" };
-    write_to(name, in_place, x, &[&value], &[Save::Tensor(&index)], write, move |c| {
+    write_to(name, in_place, x, &[&value], &[&index, given].map(Save::Tensor), write, move |c| {
+        c.unchanged(1)?;
         let (grad, index) = (c.grad(0)?, c.saved(0)?);
         let own = c.needs(0).then(|| index_fill(&grad, dim, &index, 0)).transpose()?;
         let value = || {
@@ -258,7 +263,9 @@ fn put_with(in_place: bool, x: &Tensor, index: &Tensor, source: &Tensor, accumul
         Ok(flambeau_tensor::ops::copy_into(&dense, out)?)
     };
     let size = source.size();
-    write_to("PutBackward0", in_place, x, &[source], &[Save::Tensor(&flat)], write, move |c| {
+    let saves = [&flat, index, source].map(Save::Tensor);
+    write_to("PutBackward0", in_place, x, &[source], &saves, write, move |c| {
+        c.unchanged(1)?;
         let (grad, flat) = (c.grad(0)?, c.saved(0)?);
         let own = match (c.needs(0), accumulate) {
             (false, _) => None,

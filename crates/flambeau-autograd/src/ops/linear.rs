@@ -104,11 +104,19 @@ pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tens
     if wn == 1 {
         return Err(Error::runtime("addmm: mat2 must be a matrix, got 1-D tensor"));
     }
-    check_columns("addmm", x, weight.size()[1], weight.size()[0])?;
+    let out_features = weight.size()[0];
+    // PyTorch takes rows of an input with gaps apart, by a product and a sum.
+    let composed = n != 2 && !x.is_contiguous();
+    check_columns(if composed { "mm" } else { "addmm" }, x, weight.size()[1], out_features)?;
+    if composed {
+        let mut shape = x.size().to_vec();
+        shape[n - 1] = out_features;
+        broadcast_shapes(&shape, &bias.size())?;
+    }
     let name = match n {
         2 => "AddmmBackward0",
-        _ if x.is_contiguous() => "UnsafeViewBackward0",
-        _ => "AddBackward0",
+        _ if composed => "AddBackward0",
+        _ => "UnsafeViewBackward0",
     };
     linear_map(name, x, weight, true, Some(bias))
 }

@@ -2,10 +2,12 @@
 
 use super::{Arrays, zeros};
 use crate::error::{Error, Result};
-use crate::graph::{Context, Grads, Save, record, record_many};
+use crate::graph::{Context, Grads, Save, record, record_many, recording};
 use crate::{Tensor, no_grad, views};
 use flambeau_tensor::backend::ScatterOp;
-use flambeau_tensor::ops::{index_select, pointwise, scatter};
+use flambeau_tensor::ops::{
+    check_no_internal_overlap, check_no_overlap, index_select, pointwise, pointwise_into_repeats, scatter,
+};
 use flambeau_tensor::pointwise::Pointwise;
 use flambeau_tensor::{Array, DType, Scalar};
 use smallvec::{SmallVec, smallvec};
@@ -34,17 +36,69 @@ pub(crate) fn write_to(
     target: &Tensor,
     others: &[&Tensor],
     saves: &[Save<'_>],
-    write: impl FnOnce(&Array) -> Result<()>,
+    write: impl Fn(&Array) -> Result<()>,
     backward: impl Fn(&Context<'_>) -> Result<Grads> + Send + Sync + 'static,
 ) -> Result<Tensor> {
     if in_place {
-        views::in_place(name, target, others, saves, || write(&target.array()), backward)?;
+        let inputs: SmallVec<[&Tensor; 4]> = std::iter::once(target).chain(others.iter().copied()).collect();
+        if recording(&inputs) {
+            views::check_in_place(target)?;
+        }
+        let kept = saves.iter().filter_map(|save| if let Save::Tensor(t) = save { Some(*t) } else { None });
+        kept.chain(others.iter().copied()).try_for_each(|t| check_no_overlap(&target.array(), &t.array()))?;
+        // PyTorch lets fills and `index_put_` write to a view that repeats an element.
+        if !name.starts_with("IndexFill") && !name.starts_with("IndexPut") {
+            check_no_internal_overlap(&target.array())?;
+        }
+    }
+    write_anywhere(name, in_place, target, others, saves, write, backward)
+}
+
+/// [`write_to`] without a look at the memory that operands share.
+#[track_caller]
+pub(crate) fn write_anywhere(
+    name: &'static str,
+    in_place: bool,
+    target: &Tensor,
+    others: &[&Tensor],
+    saves: &[Save<'_>],
+    write: impl Fn(&Array) -> Result<()>,
+    backward: impl Fn(&Context<'_>) -> Result<Grads> + Send + Sync + 'static,
+) -> Result<Tensor> {
+    if in_place {
+        let array = target.array().clone();
+        let write = || match array.is_contiguous() || array.is_non_overlapping() {
+            true => write(&array),
+            false => write_changes(&array, &write),
+        };
+        views::in_place(name, target, others, saves, write, backward)?;
         return Ok(target.clone());
     }
     let out = target.array().copy()?;
     write(&out)?;
     let inputs: SmallVec<[&Tensor; 4]> = std::iter::once(target).chain(others.iter().copied()).collect();
     Ok(record(name, &inputs, saves, out, backward))
+}
+
+/// s, z: what became of zeros that were written to, and of other marks. Where they agree a value was set, else z was added.
+static CHANGED: LazyLock<Pointwise> = LazyLock::new(|| {
+    Pointwise::new(|b| {
+        let (x, z, marked) = (b.input(0), b.input(1), b.input(2));
+        z.eq(marked).select(z, x + z)
+    })
+});
+
+/// Writes to an array whose elements share memory, in order: first to zeros and to marks, which tell what is written where.
+fn write_changes(target: &Array, write: impl Fn(&Array) -> Result<()>) -> Result<()> {
+    let written = |mark: Scalar| -> Result<Array> {
+        let array = target.copy()?;
+        flambeau_tensor::ops::fill(&array, mark)?;
+        write(&array)?;
+        Ok(array)
+    };
+    let mark = if target.dtype().is_floating_point() { Scalar::Float(f64::NAN) } else { Scalar::Int(1) };
+    let (zeros, marked) = (written(Scalar::Int(0))?, written(mark)?);
+    Ok(pointwise_into_repeats(&CHANGED, &[target, &zeros, &marked], &[], &[target])?)
 }
 
 /// The array with at least one dimension: kernels along a dimension need one.

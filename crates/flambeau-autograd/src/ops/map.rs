@@ -1,14 +1,14 @@
 //! Differentiable pointwise programs and sums of them: what most operations are made of.
 
 use crate::error::Result;
-use crate::graph::{Context, Grads, Meta, Save, record, recording};
+use crate::graph::{Context, Grads, Meta, Save, record, recording, recording_checked};
 use crate::ops::Arrays;
 use crate::{Tensor, ops, views};
 use flambeau_tensor::backend::ReduceOp;
 use flambeau_tensor::dims::{broadcast_shapes, wrap_dims};
-use flambeau_tensor::ops::{ReduceArgs, pointwise, pointwise_into, reduce};
+use flambeau_tensor::ops::{ReduceArgs, pointwise, pointwise_into, pointwise_into_repeats, reduce};
 use flambeau_tensor::pointwise::{Gradient, IDENTITY, Leaf, Pointwise};
-use flambeau_tensor::{DType, Dims, Scalar};
+use flambeau_tensor::{Array, DType, Dims, Scalar};
 use smallvec::SmallVec;
 use std::sync::LazyLock;
 
@@ -49,11 +49,11 @@ fn apply_gradient(c: &Context<'_>, call: &Call, input: usize, grad: &Tensor) -> 
         (true, false) => {
             // Constants of the formula have no shape: the gradient is there to give one.
             let out = map(name, &gradient.program, &leaves, &call.scalars)?;
-            ops::expand(&out, &to_i64(shape))
+            ops::expand_if_needed(&out, shape)
         }
         (false, _) => {
             let leaves: SmallVec<[Tensor; 4]> =
-                leaves.iter().map(|t| ops::expand(t, &to_i64(&call.full))).collect::<Result<_>>()?;
+                leaves.iter().map(|t| ops::expand_if_needed(t, &call.full)).collect::<Result<_>>()?;
             let leaves: SmallVec<[&Tensor; 4]> = leaves.iter().collect();
             let dims = broadcast_dims(&call.full, shape);
             let sum = sum_map(name, Some(&gradient.program), &leaves, &call.scalars, &dims, true, None)?;
@@ -104,7 +104,7 @@ impl Call {
 
     /// The gradients of all inputs that want one, for an incoming gradient that broadcasts to the inputs' shape.
     fn gradients(&self, c: &Context<'_>, grad: &Tensor) -> Result<Grads> {
-        let grad = ops::expand(grad, &to_i64(&self.full))?;
+        let grad = ops::expand_if_needed(grad, &self.full)?;
         let inputs = 0..self.shapes.len();
         inputs.map(|i| c.needs(i).then(|| apply_gradient(c, self, i, &grad)).transpose()).collect()
     }
@@ -131,7 +131,7 @@ pub(crate) fn map(
     let inputs = moved.as_deref().unwrap_or(inputs);
     let arrays = Arrays::of(inputs);
     let out = pointwise(program, &arrays.refs(), scalars)?;
-    if !recording(inputs) || !out.dtype().is_floating_point() {
+    if !recording_checked(inputs)? || !out.dtype().is_floating_point() {
         return Ok(Tensor::from(out));
     }
     let call = Call::new(program, inputs, scalars)?;
@@ -147,13 +147,35 @@ pub(crate) fn map_(
     inputs: &[&Tensor],
     scalars: &[Scalar],
 ) -> Result<Tensor> {
+    map_into(name, program, inputs, scalars, pointwise_into)
+}
+
+/// [`map_`] whose first input may show an element several times: for programs that write one value where they write.
+#[track_caller]
+pub(crate) fn map_repeats_(
+    name: &'static str,
+    program: &'static Pointwise,
+    inputs: &[&Tensor],
+    scalars: &[Scalar],
+) -> Result<Tensor> {
+    map_into(name, program, inputs, scalars, pointwise_into_repeats)
+}
+
+#[track_caller]
+fn map_into(
+    name: &'static str,
+    program: &'static Pointwise,
+    inputs: &[&Tensor],
+    scalars: &[Scalar],
+    into: fn(&Pointwise, &[&Array], &[Scalar], &[&Array]) -> flambeau_tensor::Result<()>,
+) -> Result<Tensor> {
     let target = inputs[0];
     let moved = if target.device().is_cpu() { None } else { beside_gpu(inputs)? };
     let moved: Option<SmallVec<[&Tensor; 4]>> = moved.as_ref().map(|all| all.iter().collect());
     let inputs = moved.as_deref().unwrap_or(inputs);
     let write = || {
         let arrays = Arrays::of(inputs);
-        Ok(pointwise_into(program, &arrays.refs(), scalars, &[&target.array()])?)
+        Ok(into(program, &arrays.refs(), scalars, &[&target.array()])?)
     };
     if !recording(inputs) {
         views::in_place(name, target, &inputs[1..], &[], write, |_| Ok(Grads::new()))?;
@@ -215,7 +237,7 @@ pub(crate) fn divided_sum_map(
         pointwise_into(&DIVIDE, &[&out], &[n], &[&out])?;
         out = if wide { out.to_dtype(result)? } else { out };
     }
-    if !recording(inputs) || !out.dtype().is_floating_point() {
+    if !recording_checked(inputs)? || !out.dtype().is_floating_point() {
         return Ok(Tensor::from(out));
     }
     let call = Call::new(program.unwrap_or(&IDENTITY), inputs, scalars)?;

@@ -1,8 +1,8 @@
 //! Masks: where, masked_fill, masked_select, masked_scatter, and where elements are not zero.
 
 use super::index_write::{cast_number, fill_value};
-use super::lines::{add_lines, as_one, take_lines, write_to};
-use super::{Operand, expand, map, map_, reshape, sum, to_i64, unbind, view};
+use super::lines::{add_lines, as_one, take_lines, write_anywhere};
+use super::{Operand, expand, map, map_repeats_, reshape, sum, to_i64, unbind, view};
 use crate::error::{Error, Result};
 use crate::graph::Save;
 use crate::{OrPanic, Tensor};
@@ -79,10 +79,10 @@ pub fn masked_fill<'a>(x: &Tensor, mask: &Tensor, value: impl Into<Operand<'a>>)
 pub fn masked_fill_<'a>(x: &Tensor, mask: &Tensor, value: impl Into<Operand<'a>>) -> Result<Tensor> {
     check_mask(x, mask)?;
     match value.into() {
-        Operand::Number(s) => map_("MaskedFillBackward0", &FILL, &[x, mask], &[cast_number(s, x.dtype())]),
+        Operand::Number(s) => map_repeats_("MaskedFillBackward0", &FILL, &[x, mask], &[cast_number(s, x.dtype())]),
         value => {
             let (value, _) = fill_value("masked_fill_", value, x)?;
-            map_("MaskedFillBackward1", &FILL_FROM, &[x, mask, &value], &[])
+            map_repeats_("MaskedFillBackward1", &FILL_FROM, &[x, mask, &value], &[])
         }
     }
 }
@@ -104,7 +104,8 @@ pub fn masked_select(x: &Tensor, mask: &Tensor) -> Result<Tensor> {
     let (own, n) = (x.size(), shape.iter().product::<usize>());
     let compute = || take_lines(&reshape(&expand(x, &full)?, &[-1])?, 0, &places);
     let saved = full.clone();
-    as_one("MaskedSelectBackward0", &[x], &[Save::Tensor(&places)], compute, move |c| {
+    as_one("MaskedSelectBackward0", &[x], &[&places, x, mask].map(Save::Tensor), compute, move |c| {
+        c.unchanged(1)?;
         let all = view(&add_lines(&c.grad(0)?, 0, &c.saved(0)?, n)?, &saved)?;
         Ok(smallvec![Some(super::sum_to_size(&all, &own)?)])
     })
@@ -129,6 +130,9 @@ fn masked_scatter_with(in_place: bool, x: &Tensor, mask: &Tensor, source: &Tenso
     if !in_place && *shape != *x.size() {
         return masked_scatter_with(false, &expand(x, &to_i64(&shape))?, mask, source);
     }
+    if in_place {
+        flambeau_tensor::ops::check_no_internal_overlap(&x.array())?;
+    }
     let places = true_places(mask, &x.size())?;
     let (n, given) = (places.numel(), source.numel());
     if n > given {
@@ -141,7 +145,8 @@ fn masked_scatter_with(in_place: bool, x: &Tensor, mask: &Tensor, source: &Tenso
         Ok(flambeau_tensor::ops::copy_into(&dense, out)?)
     };
     let size = to_i64(&source.size());
-    write_to("MaskedScatterBackward0", in_place, x, &[source], &[Save::Tensor(mask)], write, move |c| {
+    // The source may share memory with the target: it is read first.
+    write_anywhere("MaskedScatterBackward0", in_place, x, &[source], &[Save::Tensor(mask)], write, move |c| {
         let (grad, mask) = (c.grad(0)?, c.saved(0)?);
         let own = c.needs(0).then(|| masked_fill(&grad, &mask, 0)).transpose()?;
         let source = || {

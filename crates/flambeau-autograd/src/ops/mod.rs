@@ -116,7 +116,7 @@ pub use vector_norm::*;
 pub use view::*;
 pub use window::{IntoOutputSize, IntoPadding, Padding, Sizes};
 
-pub(crate) use map::{map, map_, sum_map, to_i64};
+pub(crate) use map::{map, map_, map_repeats_, sum_map, to_i64};
 
 use crate::Tensor;
 use crate::tensor::ArrayRef;

@@ -5,7 +5,7 @@ use super::map::divided_sum_map;
 use super::softmax::softmax_gradient;
 use super::{Reduction, log_softmax, map, reshape, sum_map, to_i64};
 use crate::error::{Error, Result};
-use crate::graph::{Context, Save, record};
+use crate::graph::{Save, record};
 use crate::{Tensor, ops};
 use flambeau_tensor::backend::{ClassTargets, LossReduction};
 use flambeau_tensor::ops::{ClassWeights, nll as nll_of, nll_backward};
@@ -132,16 +132,6 @@ impl Targets {
         }
     }
 
-    /// What backward must find as it was.
-    fn saves<'a>(&self) -> SmallVec<[Save<'a>; 2]> {
-        [Some(&self.classes), self.weight.as_ref()].into_iter().flatten().map(|a| Save::Array(a.clone())).collect()
-    }
-
-    /// Checks that what [`Targets::saves`] named, from `first` on, is as it was.
-    fn check_saved(&self, c: &Context<'_>, first: usize) -> Result<()> {
-        (first..=first + usize::from(self.weight.is_some())).try_for_each(|i| c.saved(i).map(drop))
-    }
-
     /// The loss's gradient, in a shape that broadcasts to the classes'.
     fn per_line(&self, grad: &Tensor) -> Result<Tensor> {
         match self.reduction {
@@ -235,14 +225,18 @@ pub fn nll_loss(
     reduction: Reduction,
 ) -> Result<Tensor> {
     let targets = Targets::new(x, target, weight, ignore_index, reduction)?;
-    nll(x, targets)
+    nll(x, target, weight, targets)
 }
 
-fn nll(x: &Tensor, targets: Targets) -> Result<Tensor> {
+/// What backward must find as it was.
+fn saves<'a>(x: &'a Tensor, target: &'a Tensor, weight: Option<&'a Tensor>) -> SmallVec<[Save<'a>; 3]> {
+    [Some(x), Some(target), weight].into_iter().flatten().map(Save::Tensor).collect()
+}
+
+fn nll(x: &Tensor, target: &Tensor, weight: Option<&Tensor>, targets: Targets) -> Result<Tensor> {
     let (out, total) = targets.loss(&x.array())?;
-    let saves = targets.saves();
-    Ok(record(targets.name(), &[x], &saves, out, move |c| {
-        targets.check_saved(c, 0)?;
+    Ok(record(targets.name(), &[x], &saves(x, target, weight), out, move |c| {
+        c.unchanged(0)?;
         let (grad, total) = (c.grad(0)?, total.as_ref());
         Ok(smallvec![Some(match crate::is_grad_enabled() {
             true => targets.differentiable_gradient(&grad, total)?,
@@ -283,14 +277,13 @@ pub fn cross_entropy_options(x: &Tensor, target: &Tensor, o: &CrossEntropyOption
     let log_probabilities = log_softmax(x, dim, None)?;
     let targets = Targets::new(&log_probabilities, target, o.weight.as_ref(), o.ignore_index, o.reduction)?;
     if o.label_smoothing > 0.0 {
-        return smoothed(&log_probabilities, targets, o, dim);
+        return smoothed(&log_probabilities, target, targets, o, dim);
     }
     let (out, total) = targets.loss(&log_probabilities.array())?;
-    let saves: SmallVec<[Save<'_>; 3]> =
-        std::iter::once(Save::Tensor(&log_probabilities)).chain(targets.saves()).collect();
+    let saves = saves(&log_probabilities, target, o.weight.as_ref());
     Ok(record(targets.name(), &[x], &saves, out, move |c| {
         let log_probabilities = c.saved(0)?;
-        targets.check_saved(c, 1)?;
+        c.unchanged(1)?;
         let (grad, total) = (c.grad(0)?, total.as_ref());
         Ok(smallvec![Some(match crate::is_grad_enabled() {
             true => {
@@ -319,7 +312,13 @@ fn class_weight(weight: &Tensor, x: &Tensor) -> Result<Tensor> {
 }
 
 /// (1 − ε) · nll + ε/C · Σ over the classes.
-fn smoothed(log_probabilities: &Tensor, targets: Targets, o: &CrossEntropyOptions, dim: i64) -> Result<Tensor> {
+fn smoothed(
+    log_probabilities: &Tensor,
+    target: &Tensor,
+    targets: Targets,
+    o: &CrossEntropyOptions,
+    dim: i64,
+) -> Result<Tensor> {
     let classes = log_probabilities.size()[dim as usize] as f64;
     let weights = targets.weights(log_probabilities.dtype())?;
     let ClassWeights { ignored, .. } = &weights;
@@ -346,7 +345,7 @@ fn smoothed(log_probabilities: &Tensor, targets: Targets, o: &CrossEntropyOption
         }
         _ => ops::sum(&smooth, &[], false, None)?,
     };
-    let nll = nll(log_probabilities, targets)?;
+    let nll = nll(log_probabilities, target, o.weight.as_ref(), targets)?;
     let scalars = [Scalar::Float(1.0 - o.label_smoothing), Scalar::Float(o.label_smoothing / classes)];
     map("AddBackward0", &BLEND, &[&nll, &smooth], &scalars)
 }

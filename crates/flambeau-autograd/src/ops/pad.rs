@@ -2,7 +2,7 @@
 
 use super::copy;
 use crate::error::{Error, Result};
-use crate::graph::record;
+use crate::graph::{Save, record};
 use crate::{OrPanic, Tensor};
 use flambeau_tensor::backend::ScatterOp;
 use flambeau_tensor::ops::{copy_into, fill, index_select, scatter};
@@ -243,7 +243,10 @@ fn pick_lines(name: &'static str, x: &Tensor, tables: &Tables) -> Result<Tensor>
         out = index_select(&out, *dim, &index)?;
     }
     let (shape, tables) = (x.size(), tables.clone());
-    Ok(record(name, &[x], &[], out, move |c| Ok(smallvec![Some(add_lines(name, &c.grad(0)?, &tables, &shape)?)])))
+    Ok(record(name, &[x], &[Save::Tensor(x)], out, move |c| {
+        c.unchanged(0)?;
+        Ok(smallvec![Some(add_lines(name, &c.grad(0)?, &tables, &shape)?)])
+    }))
 }
 
 /// The transpose of [`pick_lines`]: adds each line to the one that it showed.

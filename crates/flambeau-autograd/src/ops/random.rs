@@ -51,7 +51,7 @@ fn name(distribution: Distribution) -> &'static str {
     match distribution {
         Distribution::Uniform { .. } => "UniformBackward0",
         Distribution::Normal { .. } => "NormalBackward0",
-        Distribution::Bernoulli { .. } => "BernoulliBackward1",
+        Distribution::Bernoulli { .. } => "BernoulliBackward2",
         Distribution::Integers { .. } => "RandomBackward0",
         Distribution::FullRange => "RandomBackward2",
         Distribution::Exponential { .. } => "ExponentialBackward0",

@@ -95,7 +95,7 @@ fn scatter_with(
         Operand::Owned(t) => Some(t),
     };
     let d = check_scatter(x, dim, index, tensor)?;
-    let index = index_i64(index)?;
+    let (given, index) = (index, index_i64(index)?);
     if let (Operand::Number(value), true) = (src, op != ScatterOp::Add) {
         let value = super::full(&[], *value, x.dtype(), x.device())?;
         let write = |out: &Array| {
@@ -103,7 +103,8 @@ fn scatter_with(
             scatter_into(op, d, &index.array(), &value, out)
         };
         let name = if op == ScatterOp::Set { "ScatterBackward1" } else { "NotImplementedBackward0" };
-        return write_to(name, in_place, x, &[], &[Save::Tensor(&index)], write, move |c| {
+        return write_to(name, in_place, x, &[], &[&index, given].map(Save::Tensor), write, move |c| {
+            c.unchanged(1)?;
             if op != ScatterOp::Set {
                 return Err(not_differentiable());
             }
@@ -129,7 +130,8 @@ fn scatter_with(
         0 => Ok(()),
         _ => scatter_into(op, d, &index.array(), &src.array(), out),
     };
-    write_to(name, in_place, x, &[src], &[Save::Tensor(&index)], write, move |c| {
+    write_to(name, in_place, x, &[src], &[&index, given].map(Save::Tensor), write, move |c| {
+        c.unchanged(1)?;
         let (grad, index) = (c.grad(0)?, c.saved(0)?);
         let own = match (c.needs(0), op) {
             (false, _) => None,

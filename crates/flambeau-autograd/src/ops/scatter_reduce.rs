@@ -2,14 +2,14 @@
 
 use super::lines::index_i64;
 use super::scatter::{check_scatter, scatter_into};
-use super::{clone, copy_, div, eq, floor_divide, gather, masked_fill, mul, ones, scatter, to_dtype, where_, zeros};
+use super::{clone, div, eq, floor_divide, gather, masked_fill, mul, ones, scatter, to_dtype, where_, zeros};
 use crate::error::{Error, Result};
 use crate::graph::{Context, Grads, Save, record};
 use crate::{OrPanic, Tensor, no_grad, views};
 use flambeau_tensor::backend::ScatterOp;
 use flambeau_tensor::dims::wrap_dim;
 use flambeau_tensor::{DType, Scalar};
-use smallvec::{SmallVec, smallvec};
+use smallvec::smallvec;
 
 /// How values that land on one place combine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,8 +96,9 @@ impl Call {
         masked_fill(&counts, &eq(&counts, 0)?, 1)
     }
 
-    /// PyTorch's `scatter_reduce_backward`. Saved: the index; for products and extrema also x, src and the result.
+    /// PyTorch's `scatter_reduce_backward`. Saved: the index, x, src and the result.
     fn backward(self, c: &Context<'_>) -> Result<Grads> {
+        c.unchanged(1)?;
         let (grad, index) = (c.grad(0)?, c.saved(0)?);
         let at_index = |t: &Tensor| gather(t, self.dim, &index);
         let (own, src) = match self.reduce {
@@ -145,14 +146,11 @@ fn with_call(call: Call, x: &Tensor, index: &Tensor, src: &Tensor) -> Result<Ten
         call.compute(x, index, src)?
     };
     let out = out.array().clone();
-    Ok(record("ScatterReduceBackward0", &[x, src], &saves(call, x, index, src), out, move |c| call.backward(c)))
+    Ok(record("ScatterReduceBackward0", &[x, src], &saves(x, index, src), out, move |c| call.backward(c)))
 }
 
-fn saves<'a>(call: Call, x: &'a Tensor, index: &'a Tensor, src: &'a Tensor) -> SmallVec<[Save<'a>; 4]> {
-    match call.reduce {
-        Reduce::Sum | Reduce::Mean => smallvec![Save::Tensor(index)],
-        _ => smallvec![Save::Tensor(index), Save::Tensor(x), Save::Tensor(src), Save::Output(0)],
-    }
+fn saves<'a>(x: &'a Tensor, index: &'a Tensor, src: &'a Tensor) -> [Save<'a>; 4] {
+    [Save::Tensor(index), Save::Tensor(x), Save::Tensor(src), Save::Output(0)]
 }
 
 fn checked(x: &Tensor, dim: i64, index: &Tensor, src: &Tensor, reduce: &str, include_self: bool) -> Result<Call> {
@@ -193,12 +191,9 @@ pub fn scatter_reduce_(
     let write = || {
         let _guard = no_grad();
         let result = call.compute(x, &index, src)?;
-        copy_(&x.detach(), &result)?;
-        Ok(())
+        Ok(flambeau_tensor::ops::copy_into(&result.array(), &x.array())?)
     };
-    views::in_place("ScatterReduceBackward0", x, &[src], &saves(call, &old, &index, src), write, move |c| {
-        call.backward(c)
-    })?;
+    views::in_place("ScatterReduceBackward0", x, &[src], &saves(&old, &index, src), write, move |c| call.backward(c))?;
     Ok(x.clone())
 }
 

@@ -131,9 +131,10 @@ pub fn median(x: &Tensor) -> Result<Tensor> {
         let _guard = no_grad();
         median_dim(&reshape(x, &[-1])?, 0, false)?
     };
-    let saves = [Save::Array(index.array().clone())];
+    let saves = [Save::Array(index.array().clone()), Save::Tensor(x), Save::Output(0)];
     let n = x.numel();
     Ok(record("MedianBackward0", &[x], &saves, value.array().clone(), move |c| {
+        c.unchanged(1)?;
         let grad = reshape(&c.grad(0)?, &[1])?;
         let none = zeros(&[n], grad.dtype(), grad.device())?;
         let all = scatter_add(&none, 0, &reshape(&c.saved(0)?, &[1])?, &grad)?;

@@ -2,7 +2,8 @@
 
 use super::{IntoDims, cat, slice, stack};
 use crate::error::{Error, Result};
-use crate::graph::{Context, View, record_many};
+use crate::graph::{Context, record_many};
+use crate::views::{Creation, View};
 use crate::{OrPanic, Tensor};
 use flambeau_tensor::Array;
 use flambeau_tensor::dims::wrap_dim;
@@ -20,9 +21,8 @@ fn record_views(
         let grads: Vec<Tensor> = (0..n).map(|i| c.grad(i)).collect::<Result<_>>()?;
         Ok(smallvec![Some(join(&grads)?)])
     });
-    let base = x.base().unwrap_or_else(|| x.clone());
     for out in &outs {
-        out.meta().set_view(View { base: base.clone(), seen: out.version() });
+        out.meta().set_view(Some(View::of(x, out, Creation::Several)));
     }
     outs
 }
@@ -43,7 +43,7 @@ fn split_named(name: &'static str, x: &Tensor, sizes: &[i64], dim: i64) -> Resul
             "split_with_sizes expects split_sizes have only non-negative entries, but got split_sizes={sizes:?}"
         )));
     }
-    if sizes.iter().sum::<i64>() != n {
+    if sizes.iter().try_fold(0i64, |sum, &s| sum.checked_add(s)) != Some(n) {
         return Err(Error::runtime(format!(
             "split_with_sizes expects split_sizes to sum exactly to {n} (input tensor's size at dimension {d}), but got \
              split_sizes={sizes:?}"

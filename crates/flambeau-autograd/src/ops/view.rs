@@ -73,10 +73,37 @@ impl Strided {
     pub(crate) fn of(a: &Array) -> Self {
         Strided { shape: a.shape().into(), strides: a.strides().into(), offset: a.offset() }
     }
+
+    /// This view in a copy of its base that lies in memory as the base does, from offset zero.
+    pub(crate) fn within(&self, copy: &Tensor, base: &Strided) -> Result<Tensor> {
+        let offset = self.offset.checked_sub(base.offset).ok_or_else(|| {
+            let offset = self.offset as i128 - base.offset as i128;
+            Error::runtime(format!("Tensor: invalid storage offset {offset}"))
+        })?;
+        as_strided(copy, &self.shape, &self.strides, offset)
+    }
+}
+
+/// Refuses a shape of more elements than PyTorch can count, even where another length is zero.
+fn check_count(shape: &[usize]) -> Result<()> {
+    let count = shape.iter().try_fold(1i64, |n, &d| n.checked_mul(i64::try_from(d).ok()?));
+    count.map(drop).ok_or_else(|| Error::runtime("numel: integer multiplication overflow"))
 }
 
 /// Any shape, strides and offset over the tensor's memory: `torch.as_strided`.
+///
+/// # Errors
+/// When an element would lie outside the memory.
 pub fn as_strided(x: &Tensor, shape: &[usize], strides: &[usize], offset: usize) -> Result<Tensor> {
+    check_count(shape)?;
+    let last = shape.iter().zip(strides).try_fold(offset, |end, (&n, &s)| {
+        n.saturating_sub(1).checked_mul(s)?.checked_add(end).filter(|&end| end < i64::MAX as usize)
+    });
+    if last.and_then(|last| (last + 1).checked_mul(x.dtype().size())).is_none() {
+        return Err(Error::runtime(format!(
+            "Storage size calculation overflowed with sizes={shape:?} and strides={strides:?}"
+        )));
+    }
     let view = x.array().as_strided(shape, strides, offset)?;
     let (base, own) = (Strided::of(&x.array()), Strided::of(&view));
     Ok(record_view("AsStridedBackward0", x, view, move |c| {
@@ -112,7 +139,7 @@ pub(crate) fn strided_scatter(grad: &Tensor, view: &Strided, base: &Strided) -> 
     let (view, base) = (view.clone(), base.clone());
     Ok(record("AsStridedScatterBackward0", &[grad], &[], out, move |c| {
         let all = to_strided(&c.grad(0)?, &base)?;
-        Ok(smallvec![Some(as_strided(&all, &view.shape, &view.strides, view.offset - base.offset)?)])
+        Ok(smallvec![Some(view.within(&all, &base)?)])
     }))
 }
 
@@ -128,22 +155,27 @@ fn positions(like: &Tensor, view: &Strided, start: usize) -> Result<Array> {
 
 /// A copy of `x` that lies in memory as a base does, from offset zero.
 pub(crate) fn to_strided(x: &Tensor, base: &Strided) -> Result<Tensor> {
+    to_strided_named("CloneBackward0", x, base)
+}
+
+pub(crate) fn to_strided_named(name: &'static str, x: &Tensor, base: &Strided) -> Result<Tensor> {
     let backend = flambeau_device::backend(x.device())?;
     let out = Array::empty_strided(backend, x.device(), &base.shape, &base.strides, x.dtype())?;
     flambeau_tensor::ops::copy_into(&x.array(), &out)?;
-    Ok(record("CloneBackward0", &[x], &[], out, |c| Ok(smallvec![Some(c.grad(0)?)])))
+    Ok(record(name, &[x], &[], out, |c| Ok(smallvec![Some(c.grad(0)?)])))
+}
+
+/// The tensor in a shape that it mostly has already, as gradients do: no view is made where nothing grows.
+pub(crate) fn expand_if_needed(x: &Tensor, shape: &[usize]) -> Result<Tensor> {
+    if x.array().shape() == shape && !recording(&[x]) { Ok(x.clone()) } else { expand(x, &to_i64(shape)) }
 }
 
 /// Lengths of one grow without a copy; −1 keeps a length: `x.expand(sizes)`.
 pub fn expand(x: &Tensor, sizes: &[i64]) -> Result<Tensor> {
     let array = x.array();
-    // Gradients are expanded to shapes that they mostly have already.
-    let same = array.ndim() == sizes.len() && array.shape().iter().zip(sizes).all(|(&n, &s)| s == n as i64 || s == -1);
-    if same && !recording(&[x]) {
-        return Ok(x.clone());
-    }
     let shape: Dims = array.shape().into();
     let view = array.expand(sizes)?;
+    check_count(view.shape())?;
     Ok(record_view("ExpandBackward0", x, view, move |c| Ok(smallvec![Some(sum_to_size(&c.grad(0)?, &shape)?)])))
 }
 
@@ -151,6 +183,7 @@ pub fn expand(x: &Tensor, sizes: &[i64]) -> Result<Tensor> {
 pub fn view(x: &Tensor, shape: &[i64]) -> Result<Tensor> {
     let from = to_i64(x.array().shape());
     let view = x.array().view(shape)?;
+    check_count(view.shape())?;
     Ok(record_view("ViewBackward0", x, view, move |c| Ok(smallvec![Some(reshape(&c.grad(0)?, &from)?)])))
 }
 
@@ -158,6 +191,7 @@ pub fn view(x: &Tensor, shape: &[i64]) -> Result<Tensor> {
 pub fn reshape(x: &Tensor, shape: &[i64]) -> Result<Tensor> {
     let from = to_i64(x.array().shape());
     let out = x.array().reshape(shape)?;
+    check_count(out.shape())?;
     if out.storage().ptr_eq(x.array().storage()) {
         let name = if x.is_contiguous() { "ViewBackward0" } else { "ReshapeAliasBackward0" };
         return Ok(record_view(name, x, out, move |c| Ok(smallvec![Some(reshape(&c.grad(0)?, &from)?)])));
@@ -233,10 +267,13 @@ pub fn slice(x: &Tensor, dim: i64, start: Option<i64>, end: Option<i64>, step: i
 
 /// The part `start..start + length` of a dimension: `torch.narrow`.
 pub fn narrow(x: &Tensor, dim: i64, start: i64, length: i64) -> Result<Tensor> {
-    // Only for its checks: the words differ from a slice's.
-    x.array().narrow(dim, start, length)?;
+    // Only for its checks: the words differ from a slice's. A length that cannot fit is told of below, where it cannot wrap.
+    x.array().narrow(dim, start, if length > 0 { 0 } else { length })?;
     let n = x.size_dim(dim) as i64;
     let start = if start < 0 { start + n } else { start };
+    if length > n - start {
+        return Err(Error::runtime(format!("start ({start}) + length ({length}) exceeds dimension size ({n}).")));
+    }
     slice(x, dim, Some(start), Some(start + length), 1)
 }
 
@@ -333,6 +370,7 @@ pub fn resize_(x: &Tensor, shape: &[i64]) -> Result<Tensor> {
     }
     let array = x.array().clone();
     let shape: Dims = shape.iter().map(|&d| d as usize).collect();
+    check_count(&shape)?;
     let elements = flambeau_tensor::dims::checked_numel(&shape).and_then(|n| n.checked_add(array.offset()));
     let bytes = elements.and_then(|n| n.checked_mul(array.dtype().size()));
     let bytes = bytes.ok_or_else(|| Error::runtime("Storage size calculation overflowed"))?;

@@ -1,7 +1,7 @@
 //! Modules made of modules.
 
 use crate::{Field, Forward, Members, Module, ModuleState};
-use flambeau_autograd::Tensor;
+use flambeau_autograd::{Tensor, at_caller};
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Index;
@@ -138,7 +138,7 @@ impl Module for Sequential {
 impl Forward for Sequential {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
-        self.layers.iter().fold(x.clone(), |x, (_, layer)| layer.call(&x))
+        at_caller(|| self.layers.iter().fold(x.clone(), |x, (_, layer)| layer.as_ref().call(&x)))
     }
 }
 

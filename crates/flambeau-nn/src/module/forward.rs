@@ -1,7 +1,7 @@
 //! Modules that map one tensor to one tensor.
 
 use super::{HookHandle, Module, ModuleState};
-use flambeau_autograd::Tensor;
+use flambeau_autograd::{Tensor, at_caller};
 use std::sync::Arc;
 
 /// A module that maps a tensor to a tensor. Implement [`Forward::forward`], use [`Forward::call`].
@@ -13,7 +13,7 @@ pub trait Forward: Module {
     #[track_caller]
     fn call(&self, x: &Tensor) -> Tensor {
         match self.state() {
-            Some(state) if state.has_hooks() => state.run_hooks(self.as_module(), x, |x| self.forward(x)),
+            Some(state) if state.has_hooks() => at_caller(|| state.run_hooks(self.as_module(), x, |x| self.forward(x))),
             _ => self.forward(x),
         }
     }
@@ -63,13 +63,13 @@ fn state_for_hooks(module: &dyn Module) -> &ModuleState {
 impl<F: Forward + ?Sized> Forward for Box<F> {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
-        (**self).forward(x)
+        at_caller(|| (**self).forward(x))
     }
 }
 
 impl<F: Forward + ?Sized> Forward for Arc<F> {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
-        (**self).forward(x)
+        at_caller(|| (**self).forward(x))
     }
 }

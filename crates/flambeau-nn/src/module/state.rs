@@ -68,7 +68,6 @@ impl ModuleState {
     }
 
     /// Runs `forward` between the hooks. No lock is held while they run, so that a hook may add or remove hooks.
-    #[track_caller]
     pub(super) fn run_hooks(&self, module: &dyn Module, x: &Tensor, forward: impl FnOnce(&Tensor) -> Tensor) -> Tensor {
         let hooks = self.hooks.get().map_or_else(Vec::new, |hooks| {
             hooks.list.read().unwrap_or_else(PoisonError::into_inner).iter().map(|(_, h)| h.clone()).collect()
@@ -99,7 +98,11 @@ impl HookHandle {
     /// Removes the hook: `handle.remove()`.
     pub fn remove(self) {
         if let Some(hooks) = self.hooks.upgrade() {
-            hooks.list.write().unwrap_or_else(PoisonError::into_inner).retain(|(id, _)| *id != self.id);
+            let mut list = hooks.list.write().unwrap_or_else(PoisonError::into_inner);
+            let removed = list.iter().position(|(id, _)| *id == self.id).map(|at| list.remove(at));
+            // What the hook captured may touch the module when it is dropped: not under the lock.
+            drop(list);
+            drop(removed);
         }
     }
 }

@@ -2,12 +2,34 @@
 
 use super::{Module, join};
 use crate::error::{Error, Result};
-use flambeau_autograd::{Tensor, no_grad, ops};
+use flambeau_autograd::{OrPanic, Tensor, no_grad, ops};
 use std::ops::Index;
 
-/// Tensors by name, in a fixed order: what `module.state_dict()` returns.
-#[derive(Clone, Default)]
+/// Tensors by name, in a fixed order: what `module.state_dict()` returns, whose tensors share the module's memory.
+///
+/// `clone` copies the tensors, as Python's `copy.deepcopy(state_dict)` does, so that it keeps what they hold now: the way to
+/// remember the best weights and train on.
+#[derive(Default)]
 pub struct StateDict(Vec<(String, Tensor)>);
+
+impl Clone for StateDict {
+    /// A copy with memory of its own. What is one tensor under two names stays one.
+    ///
+    /// # Panics
+    /// When a device has no memory left.
+    fn clone(&self) -> Self {
+        let mut out: Vec<(String, Tensor)> = Vec::with_capacity(self.0.len());
+        for (i, (key, tensor)) in self.0.iter().enumerate() {
+            let before = self.0[..i].iter().position(|(_, other)| other.array().same_view(&tensor.array()));
+            let copy = match before {
+                Some(at) => out[at].1.clone(),
+                None => ops::clone(&tensor.detach()).or_panic().requires_grad_(tensor.requires_grad()),
+            };
+            out.push((key.clone(), copy));
+        }
+        StateDict(out)
+    }
+}
 
 impl StateDict {
     /// Without entries.

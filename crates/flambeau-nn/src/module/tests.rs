@@ -154,3 +154,31 @@ fn a_struct_with_a_state_field_has_its_own_flag_and_hooks() {
     assert_eq!(net.call(&ones([1])).item(), 1.0);
     assert!(net[0].as_module().is::<Doubler>());
 }
+
+#[test]
+fn a_cloned_state_dict_keeps_what_it_holds() {
+    let tied = nn::Linear::new(2, 2);
+    let net = Sequential::new((nn::Linear::new(2, 2), nn::BatchNorm1d::new(2), tied));
+    let before: Vec<Vec<f64>> = net.state_dict().values().map(|t| t.double().to_vec::<f64>()).collect();
+    let (saved, shared) = (net.state_dict().clone(), net.state_dict());
+    let _guard = flambeau_autograd::no_grad();
+    net.parameters().iter().chain(&net.buffers()).for_each(|p| drop(p.add_(1)));
+    for ((name, kept), (before, handle)) in saved.iter().zip(before.iter().zip(shared.values())) {
+        assert_eq!(kept.double().to_vec::<f64>(), *before, "{name}");
+        assert_ne!(
+            handle.double().to_vec::<f64>(),
+            *before,
+            "{name} of a state dict that is not cloned is the module's"
+        );
+        assert!(kept.dtype() == handle.dtype() && kept.stride() == handle.stride(), "{name}");
+    }
+    net.load_state_dict(&saved).unwrap();
+    let loaded: Vec<Vec<f64>> = net.state_dict().values().map(|t| t.double().to_vec::<f64>()).collect();
+    assert_eq!(loaded, before);
+    // One tensor under two names stays one.
+    let weight = ones([2]);
+    let both: StateDict = [("a".to_owned(), weight.clone()), ("b".to_owned(), weight.detach())].into_iter().collect();
+    let both = both.clone();
+    both["a"].add_(1);
+    assert_eq!((both["b"].to_vec::<f32>(), weight.to_vec::<f32>()), (vec![2.0; 2], vec![1.0; 2]));
+}

@@ -19,11 +19,10 @@ pub(super) fn result_strides(shape: &[usize], inputs: &[&Array]) -> Dims {
     if inputs.iter().all(plain) { row_major } else { strides_in_order_of(shape, inputs) }
 }
 
-/// Sorts the dimensions as PyTorch's `TensorIterator` does: an insertion sort from the last dimension, where each
-/// comparison is decided by the first input whose strides tell, and ties keep the row-major order.
-fn strides_in_order_of(shape: &[usize], inputs: &[&Array]) -> Dims {
+/// Sorts the dimensions, the fastest first, as PyTorch's `TensorIterator` does: an insertion sort from the last dimension,
+/// where each comparison is decided by the first input whose strides tell, and ties keep the row-major order.
+pub(super) fn order_of(shape: &[usize], inputs: &[&Array]) -> Dims {
     let ndim = shape.len();
-    // perm[0] is the fastest dimension.
     let mut perm: Dims = (0..ndim).rev().collect();
     // Positive: dimension a is slower than b; negative: faster; zero: cannot tell.
     let compare = |a: usize, b: usize| -> i32 {
@@ -54,9 +53,13 @@ fn strides_in_order_of(shape: &[usize], inputs: &[&Array]) -> Dims {
             }
         }
     }
-    let mut strides = Dims::from_elem(1, ndim);
+    perm
+}
+
+fn strides_in_order_of(shape: &[usize], inputs: &[&Array]) -> Dims {
+    let mut strides = Dims::from_elem(1, shape.len());
     let mut step = 1usize;
-    for &d in &perm {
+    for d in order_of(shape, inputs) {
         strides[d] = step;
         step = step.saturating_mul(shape[d].max(1));
     }

@@ -6,6 +6,7 @@ mod layout;
 mod matmul;
 mod nll;
 mod normalize;
+mod overlap;
 mod pointwise;
 mod reduce;
 mod softmax;
@@ -15,7 +16,8 @@ pub use layout::preserved_strides;
 pub use matmul::matmul;
 pub use nll::{ClassWeights, Formula, nll, nll_backward};
 pub use normalize::{NormFormulas, WeightPlace, normalize, normalize_backward};
-pub use pointwise::{copy_into, fill, pointwise, pointwise_into, pointwise_lists};
+pub use overlap::{check_no_internal_overlap, check_no_overlap, check_no_partial_overlap};
+pub use pointwise::{copy_into, fill, pointwise, pointwise_into, pointwise_into_repeats, pointwise_lists};
 pub use reduce::{ReduceArgs, reduce};
 pub use softmax::{SoftmaxGradient, softmax, softmax_backward};
 

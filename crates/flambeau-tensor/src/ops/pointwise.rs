@@ -1,9 +1,10 @@
 //! Pointwise calls: dtypes, broadcasting, fresh and given outputs.
 
 use super::layout::result_strides;
+use super::overlap::{check_no_internal_overlap, check_no_partial_overlap, in_order, without_repeats};
 use super::same_device;
 use crate::backend::PointwiseList;
-use crate::calls::{Checked, CopyTo, Map, MapLists, check_program, check_writable};
+use crate::calls::{Checked, CopyTo, Map, MapLists, check_program};
 use crate::dims::{Dims, broadcast_shapes};
 use crate::pointwise::{IDENTITY, Pointwise};
 use crate::promotion::{ResultType, can_cast};
@@ -98,13 +99,32 @@ pub fn pointwise(program: &Pointwise, inputs: &[&Array], scalars: &[Scalar]) -> 
     Ok(out)
 }
 
-/// Runs a program into given views (in-place operations, `out=`). An output may be the very view of an input; inputs that
-/// overlap an output otherwise are copied first.
+/// Runs a program into given views (in-place operations, `out=`). An output may be the very view of an input. Inputs with
+/// gaps that overlap an output are copied first; an output whose elements overlap, as those of `unfold`, is written in order.
 ///
 /// # Errors
-/// When the inputs do not broadcast to the outputs' shape, an output cannot hold the result's dtype, or an output's
-/// elements share memory.
+/// When the inputs do not broadcast to the outputs' shape, an output cannot hold the result's dtype or repeats an element,
+/// or an input's block of memory overlaps an output's.
 pub fn pointwise_into(program: &Pointwise, inputs: &[&Array], scalars: &[Scalar], outs: &[&Array]) -> Result<()> {
+    check_program(program, inputs.len(), scalars.len())?;
+    check_outputs(program, outs.len())?;
+    outs.iter().try_for_each(|out| check_no_internal_overlap(out))?;
+    for out in outs {
+        inputs.iter().try_for_each(|input| check_no_partial_overlap(out, input))?;
+    }
+    pointwise_into_repeats(program, inputs, scalars, outs)
+}
+
+/// [`pointwise_into`] without the checks of shared memory: for programs that write one value wherever they write.
+///
+/// # Errors
+/// When the inputs do not broadcast to the outputs' shape, or an output cannot hold the result's dtype.
+pub fn pointwise_into_repeats(
+    program: &Pointwise,
+    inputs: &[&Array],
+    scalars: &[Scalar],
+    outs: &[&Array],
+) -> Result<()> {
     check_program(program, inputs.len(), scalars.len())?;
     check_outputs(program, outs.len())?;
     let all: SmallVec<[&Array; 6]> = inputs.iter().chain(outs).copied().collect();
@@ -128,8 +148,11 @@ pub fn pointwise_into(program: &Pointwise, inputs: &[&Array], scalars: &[Scalar]
             *input = input.copy()?;
         }
     }
-    let inputs: SmallVec<[&Array; 4]> = inputs.iter().collect();
-    outs[0].backend().pointwise(&Checked::established(Map { program, compute, inputs: &inputs, scalars, outs }))
+    let all: SmallVec<[&Array; 6]> = inputs.iter().chain(outs.iter().copied()).collect();
+    let backend = outs[0].backend();
+    in_order(&all, outs.len(), |inputs, outs| {
+        backend.pointwise(&Checked::established(Map { program, compute, inputs, scalars, outs }))
+    })
 }
 
 /// Checks that there is one array for each result of a program.
@@ -195,6 +218,7 @@ fn prepared(list: &PointwiseList, result: DType) -> Result<PointwiseList> {
         return Err(Error::runtime(format!("a list has arrays of shapes {shape:?} and {:?}", other.shape())));
     }
     check_outs(result, list.outs.iter())?;
+    list.outs.iter().try_for_each(check_separate)?;
     let input = |a: &Array| if list.outs.iter().any(|out| collide(a, out)) { a.copy() } else { Ok(a.clone()) };
     Ok(PointwiseList { inputs: list.inputs.iter().map(input).collect::<Result<_>>()?, outs: list.outs.clone() })
 }
@@ -204,14 +228,13 @@ fn collide(input: &Array, out: &Array) -> bool {
     out.may_overlap(input) && !out.same_view(input)
 }
 
-/// Checks that results of some dtype can be written to arrays, all of one shape, that share no memory.
+/// Checks that results of some dtype can be written to arrays, all of one shape, that share no memory with each other.
 fn check_outs<'a>(result: DType, outs: impl Iterator<Item = &'a Array> + Clone) -> Result<()> {
     let mut rest = outs.clone();
     while let Some(out) = rest.next() {
         if !can_cast(result, out.dtype()) {
             return Err(Error::ResultCast { from: result, to: out.dtype() });
         }
-        check_writable(out)?;
         for other in rest.clone() {
             if other.shape() != out.shape() {
                 return Err(Error::runtime(format!("results of shapes {:?} and {:?}", out.shape(), other.shape())));
@@ -224,23 +247,42 @@ fn check_outs<'a>(result: DType, outs: impl Iterator<Item = &'a Array> + Clone) 
     Ok(())
 }
 
+/// Refuses outputs whose elements share memory in any way: lists of arrays are not written in order.
+fn check_separate(out: &Array) -> Result<()> {
+    check_no_internal_overlap(out)?;
+    match out.is_contiguous() || out.is_non_overlapping() {
+        true => Ok(()),
+        false => Err(Error::runtime("a fused update needs tensors whose elements do not share memory")),
+    }
+}
+
 static FILL: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.scalar(0)));
 
-/// Writes one value to every element of a view.
+/// Writes one value to every element of a view, which may show an element several times.
 pub fn fill(out: &Array, value: Scalar) -> Result<()> {
-    check_writable(out)?;
     if out.numel() == 0 {
         return Ok(());
     }
-    let call = Map { program: &FILL, compute: out.dtype(), inputs: &[], scalars: &[value], outs: &[out] };
-    out.backend().pointwise(&Checked::established(call))
+    let run = |_: &[&Array], outs: &[&Array]| {
+        let call = Map { program: &FILL, compute: out.dtype(), inputs: &[], scalars: &[value], outs };
+        out.backend().pointwise(&Checked::established(call))
+    };
+    in_order(&[&without_repeats(out)], 1, run)
 }
 
 /// out = src with broadcasting and conversion: `Tensor.copy_`. Copies between devices.
+///
+/// # Errors
+/// When the source does not broadcast to the output's shape, the output repeats an element, or the source's block of memory
+/// overlaps the output's.
 pub fn copy_into(src: &Array, out: &Array) -> Result<()> {
-    check_writable(out)?;
+    if src.same_view(out) {
+        return Ok(());
+    }
+    check_no_internal_overlap(out)?;
+    check_no_partial_overlap(out, src)?;
     let mut src = if src.shape() == out.shape() { src.clone() } else { src.broadcast_to(out.shape())? };
-    if out.numel() == 0 || (src.same_view(out)) {
+    if out.numel() == 0 {
         return Ok(());
     }
     if src.device() != out.device() {
@@ -252,12 +294,14 @@ pub fn copy_into(src: &Array, out: &Array) -> Result<()> {
         }
         let staged = Array::empty(out.backend(), out.device(), out.shape(), out.dtype())?;
         out.backend().upload(&bytes, &staged)?;
-        return out.backend().copy(&Checked::established(CopyTo { src: &staged, out }));
+        src = staged;
     }
     if src.may_overlap(out) {
         src = src.copy()?;
     }
-    out.backend().copy(&Checked::established(CopyTo { src: &src, out }))
+    in_order(&[&src, out], 1, |src, out| {
+        out[0].backend().copy(&Checked::established(CopyTo { src: src[0], out: out[0] }))
+    })
 }
 
 /// The program of a plain copy, for callers that need a map stage without a map.

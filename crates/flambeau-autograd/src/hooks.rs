@@ -1,0 +1,107 @@
+//! Hooks of tensors: what a user runs on a gradient, and the gradient that a tensor retains.
+
+use crate::error::{Error, Result};
+use crate::graph::lock;
+use crate::tensor::{Cell, Tensor};
+use crate::{is_grad_enabled, ops};
+use flambeau_tensor::view::tensor_type;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, Weak};
+
+/// A tensor hook: it may replace the gradient that it is shown.
+pub(crate) type Hook = Arc<dyn Fn(&Tensor) -> Option<Tensor> + Send + Sync>;
+
+/// The hooks of a node's outputs, or of a leaf.
+#[derive(Default)]
+pub(crate) struct Hooks {
+    /// Whether there is any; read without the lock.
+    any: AtomicBool,
+    list: Mutex<List>,
+}
+
+#[derive(Clone, Default)]
+struct List {
+    called: Vec<(u32, Hook)>,
+    /// Tensors that keep the gradient of an output. They see what the hooks made of it, whenever they were added.
+    retained: Vec<(u32, Weak<Cell>)>,
+}
+
+impl Hooks {
+    pub(crate) fn call(&self, output: u32, hook: Hook) {
+        lock(&self.list).called.push((output, hook));
+        self.any.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn retain(&self, output: u32, tensor: Weak<Cell>) {
+        lock(&self.list).retained.push((output, tensor));
+        self.any.store(true, Ordering::Release);
+    }
+
+    /// Moves what retains one output's gradient here from the hooks of the operation that made the tensor before.
+    pub(crate) fn take_retained(&self, former: &Hooks, output: u32, new_output: u32) {
+        let moved: Vec<_> = lock(&former.list).retained.extract_if(.., |(o, _)| *o == output).collect();
+        for (_, tensor) in moved {
+            self.retain(new_output, tensor);
+        }
+    }
+
+    /// Runs the hooks on the gradients of a node's outputs.
+    #[inline]
+    pub(crate) fn run(&self, grads: &mut [Option<Tensor>]) -> Result<()> {
+        if self.any.load(Ordering::Acquire) { self.run_all(grads) } else { Ok(()) }
+    }
+
+    #[cold]
+    fn run_all(&self, grads: &mut [Option<Tensor>]) -> Result<()> {
+        // Hooks are user code: none runs under the lock.
+        let List { called, retained } = lock(&self.list).clone();
+        for (output, hook) in called {
+            let slot = &mut grads[output as usize];
+            let Some(gradient) = slot.take() else { continue };
+            let gradient = own(gradient)?;
+            let new = hook(&gradient).map(|new| check_result(&gradient, new)).transpose()?;
+            *slot = Some(new.unwrap_or(gradient));
+        }
+        for (output, cell) in retained {
+            if let (Some(gradient), Some(cell)) = (&grads[output as usize], cell.upgrade()) {
+                let tensor = Tensor(cell);
+                let sum = match tensor.grad() {
+                    Some(former) => ops::add(&former, gradient)?,
+                    None => ops::contiguous_copy(gradient)?,
+                };
+                tensor.meta().set_grad(Some(sum));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A gradient that shares its memory with nothing: itself if nobody else holds it, else a copy. In a graph that is recorded
+/// it stays what it is.
+pub(crate) fn own(gradient: Tensor) -> Result<Tensor> {
+    if is_grad_enabled() || is_unshared(&gradient) && gradient.array().is_non_overlapping() {
+        return Ok(gradient);
+    }
+    ops::contiguous_copy(&gradient)
+}
+
+/// Whether this handle is the only way to the memory.
+pub(crate) fn is_unshared(tensor: &Tensor) -> bool {
+    Arc::strong_count(&tensor.0) == 1 && tensor.array().storage().is_unique()
+}
+
+/// Refuses a hook's result that could not stand for the gradient.
+fn check_result(gradient: &Tensor, new: Tensor) -> Result<Tensor> {
+    if new.size() != gradient.size() {
+        return Err(Error::runtime("hook '<lambda>' has changed the size of value"));
+    }
+    if new.dtype() != gradient.dtype() {
+        let kind = |t: &Tensor| tensor_type(&t.array());
+        return Err(Error::runtime(format!(
+            "hook '<lambda>' has changed the type of value (was torch.{} got torch.{})",
+            kind(gradient),
+            kind(&new)
+        )));
+    }
+    Ok(new)
+}
