@@ -225,11 +225,11 @@ impl Array {
     pub fn is_dense(&self) -> bool {
         let mut dims: Dims = (0..self.ndim()).filter(|&d| self.shape[d] != 1).collect();
         dims.sort_unstable_by_key(|&d| self.strides[d]);
-        let mut expected = 1;
+        let mut expected = 1usize;
         self.is_contiguous()
             || dims.iter().all(|&d| {
                 let fits = self.strides[d] == expected;
-                expected *= self.shape[d];
+                expected = expected.wrapping_mul(self.shape[d]);
                 fits
             })
     }
