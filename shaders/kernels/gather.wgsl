@@ -1,6 +1,6 @@
 alias T = f32;
 // y[o, j, i] = x[o, index[o, j, i], i] for x of shape [outer, n, inner] and y of shape [outer, m, inner]. With SELECT, the
-// index has m elements for all lines, and negative ones count from the end.
+// index has m elements for all lines.
 
 const SELECT: u32 = 0;
 const THREADS: u32 = 64;
@@ -13,6 +13,9 @@ struct Params {
     x_offset: u32,
     index_offset: u32,
     y_offset: u32,
+    // What is reported of an index outside.
+    code: u32,
+    detail: u32,
 }
 var<immediate> p: Params;
 @group(0) @binding(0) var<storage, read> x: array<T>;
@@ -32,9 +35,9 @@ fn main(
     }
     let row = i / p.inner;
     let named = index[p.index_offset + select(i, row % p.m, SELECT == 1u)];
-    let k = position_of(named, p.n, SELECT == 1u);
+    let k = position_of(named, p.n);
     if (k == p.n) {
-        report_index(1u, named, p.n);
+        report(p.code, named, p.n, p.detail);
         return;
     }
     y[p.y_offset + i] = x[p.x_offset + ((row / p.m) * p.n + k) * p.inner + i % p.inner];

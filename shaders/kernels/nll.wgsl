@@ -23,6 +23,8 @@ struct Params {
     x_offset: u32,
     targets_offset: u32,
     weight_offset: u32,
+    // What is reported of a target that is no class.
+    code: u32,
 }
 var<immediate> p: Params;
 @group(0) @binding(0) var<storage, read> x: array<T>;
@@ -56,18 +58,17 @@ fn main(
         let target_words = targets[p.targets_offset + line];
         var loss = C(0);
         if (!is_ignored(target_words)) {
-            let class_index = position_of(target_words, p.classes, false);
+            let class_index = position_of(target_words, p.classes);
             if (class_index < p.classes) {
                 loss = -load(x[p.x_offset + line_start(line, p.classes, p.inner) + class_index * p.inner]);
                 var w = C(1);
                 if (WEIGHTED == 1u) {
                     w = load(weight[p.weight_offset + class_index]);
-                    // A class without weight counts for nothing, even where x is infinite.
-                    loss = select(loss * w, C(0), w == C(0));
+                    loss *= w;
                 }
                 weight_sum += w;
             } else {
-                report_index(2u, target_words, p.classes);
+                report(p.code, target_words, p.classes, 0u);
             }
         }
         if (SUMMED == 1u) {

@@ -43,24 +43,27 @@ fn main(
     let outer = i / (p.classes * p.inner);
     let line = outer * p.inner + i % p.inner;
     let target_words = targets[p.targets_offset + line];
-    let class_index = position_of(target_words, p.classes, false);
+    let class_index = position_of(target_words, p.classes);
     var seed = C(0);
     if (!is_ignored(target_words) && class_index < p.classes) {
         seed = -load(grad[p.grad_offset + line * p.grad_step]);
-        var w = C(1);
-        if (WEIGHTED == 1u) {
-            w = load(weight[p.weight_offset + class_index]);
-            seed *= w;
-        }
         if (MEAN == 1u) {
             seed /= load(total[p.total_offset]);
         }
-        seed = select(seed, C(0), w == C(0));
+        if (WEIGHTED == 1u) {
+            let w = load(weight[p.weight_offset + class_index]);
+            seed *= w;
+            // The mean of nothing is NaN, and so is its gradient; drivers need not see that in ∞ · 0.
+            if (MEAN == 1u && is_zero_C(w) && is_zero_C(load(total[p.total_offset]))) {
+                seed = nan_C();
+            }
+        }
     }
     let here = class_index == (i / p.inner) % p.classes;
     var result = select(C(0), seed, here);
     if (LOGITS == 1u) {
-        result -= op_exp_C(load(x[p.x_offset + i])) * seed;
+        // The sum of the line's seeds is no negative zero.
+        result -= op_exp_C(load(x[p.x_offset + i])) * select(seed, C(0), is_zero_C(seed));
     }
     y[i] = store(result);
 }

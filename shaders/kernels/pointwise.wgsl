@@ -3,6 +3,8 @@
 
 const THREADS: u32 = 256;
 const PER_THREAD: u32 = 4;
+// What is reported of elements for which a program without outputs gives anything but zero.
+const FINDING: u32 = 0;
 
 struct Params {
     n: u32,

@@ -47,7 +47,8 @@ struct Tap {
 fn tap_of(axis: Axis, i: u32) -> Tap {
     let last = axis.input - 1u;
     if (axis.mode == 0u) {
-        let place = floor(f32(i) * bitcast<f32>(axis.step.x));
+        // A conversion to integers drops the fraction, as its rounding down does.
+        let place = f32(i) * bitcast<f32>(axis.step.x);
         return Tap(min(u32(min(place, f32(last))), last), C(0));
     }
     let step = number_C(axis.step.x, axis.step.y);
@@ -103,7 +104,7 @@ fn takers(axis: Axis, at: u32) -> vec2<u32> {
 
 // What element `at` adds by its weight: nothing if that is zero, so that the element may be infinite.
 fn weighted(at: u32, weight: C) -> C {
-    if (weight == C(0)) {
+    if (is_zero_C(weight)) {
         return C(0);
     }
     return load(x[at]) * weight;

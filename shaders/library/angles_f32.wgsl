@@ -64,10 +64,11 @@ fn angle_f32(x: f32) -> Angle_f32 {
         return large;
     }
     // π/2 in parts of 13 bits: their products with n have 20 bits.
-    let n = round(x * 0.63661975);
+    let quarter = nearest_f32(x * 0.63661975);
+    let n = f32(quarter);
     let high = (x - rigid_f32(n * 1.570556640625)) - rigid_f32(n * 0.0002396702766418457);
     let r = high - rigid_f32(n * 1.5890691429376602e-8);
-    return Angle_f32(bitcast<u32>(i32(n)), fma(n, -2.5633440682570896e-12, r));
+    return Angle_f32(bitcast<u32>(quarter), fma(n, -2.5633440682570896e-12, r));
 }
 
 // (sin(r)/r − 1) / u with u = r², |r| ≤ π/4.

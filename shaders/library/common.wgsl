@@ -25,27 +25,39 @@ fn bf16_of(x: f32) -> u16 {
     return u16((bits + 0x7fffu + ((bits >> 16u) & 1u)) >> 16u);
 }
 
+// As `bf16_of`: a number that has at most f16's bits is converted exactly by any driver.
 fn f16_of(x: f32) -> f16 {
-    return f16(x);
+    let bits = bitcast<u32>(x);
+    let size = bits & 0x7fffffffu;
+    if (size > 0x7f800000u) {
+        return f16(x);
+    }
+    // Below 2⁻¹⁴ the last place of f16 stays at 2⁻²⁴; numbers up to half of that vanish.
+    let shift = u32(clamp(126i - i32(size >> 23u), 13i, 23i));
+    let unit = 1u << shift;
+    let near = (size + (unit >> 1u) - 1u + ((size >> shift) & 1u)) & ~(unit - 1u);
+    let tiny = select(0u, 0x33800000u, size > 0x33000000u);
+    let kept = select(near, tiny, size < 0x33800000u);
+    // From 65520 on everything is infinite.
+    let bounded = select(kept, 0x7f800000u, kept >= 0x47800000u);
+    return f16(bitcast<f32>(bounded | (bits & 0x80000000u)));
 }
 
-// An int64 index as a position below n, negative ones counted from the end where `wrap` says so; n if it lies outside.
-fn position_of(w: vec2<u32>, n: u32, wrap: bool) -> u32 {
-    if (w.y == 0u && w.x < n) {
-        return w.x;
-    }
-    if (wrap && w.y == 0xffffffffu && (0u - w.x) <= n && w.x != 0u) {
-        return w.x + n;
-    }
-    return n;
+// An int64 index as a position below n; n if it lies outside.
+fn position_of(w: vec2<u32>, n: u32) -> u32 {
+    return select(n, w.x, w.y == 0u && w.x < n);
 }
 
-// Notes in the kernel's binding `status` that an int64 index lies outside a dimension of length n, for the host's next wait.
-// Codes: 1 an index, 2 a target.
-fn report_index(code: u32, named: vec2<u32>, n: u32) {
-    atomicMax(&status[0], code);
-    atomicStore(&status[1], named.x);
-    atomicStore(&status[2], n);
+// Notes in the kernel's binding `status` what is wrong with an int64 number, for the host's next wait; the host knows the code
+// and what `n` and `detail` say. The first report stands: what follows from it is no news.
+fn report(code: u32, named: vec2<u32>, n: u32, detail: u32) {
+    if (atomicMax(&status[0], 1u) == 0u) {
+        atomicStore(&status[1], code);
+        atomicStore(&status[2], named.x);
+        atomicStore(&status[3], named.y);
+        atomicStore(&status[4], n);
+        atomicStore(&status[5], detail);
+    }
 }
 
 // An element number as an int64.
@@ -78,7 +90,7 @@ fn is_zero_f32(x: f32) -> bool {
 }
 
 fn is_zero_f64(x: f64) -> bool {
-    return x == 0.0lf;
+    return (bitcast<u64>(x) << 1u) == 0lu;
 }
 
 fn is_zero_i32(x: i32) -> bool {

@@ -23,16 +23,21 @@ fn exp_poly_f32(r: f32) -> f32 {
 }
 
 // n and r with x = n ln 2 + r and |r| ≤ ½ ln 2.
-fn split_exp_f32(x: f32) -> vec2<f32> {
-    let n = round(x * 1.442695);
-    return vec2<f32>(n, fma(n, 0.00021219444, x - rigid_f32(n * 0.6933594)));
+struct Power_f32 {
+    n: i32,
+    r: f32,
+}
+
+fn split_exp_f32(x: f32) -> Power_f32 {
+    let n = nearest_f32(x * 1.442695);
+    return Power_f32(n, fma(f32(n), 0.00021219444, x - rigid_f32(f32(n) * 0.6933594)));
 }
 
 // 2ⁿ e^(x + low) for -104 ≤ x ≤ 89 and a small `low`.
 fn scaled_exp_f32(x: f32, low: f32, n: i32) -> f32 {
     let parts = split_exp_f32(x);
-    let r = parts.y + low;
-    return scale_f32(1.0 + fma(r * r, exp_poly_f32(r), r), i32(parts.x) + n);
+    let r = parts.r + low;
+    return scale_f32(1.0 + fma(r * r, exp_poly_f32(r), r), parts.n + n);
 }
 
 fn op_exp_f32(x: f32) -> f32 {
@@ -42,9 +47,9 @@ fn op_exp_f32(x: f32) -> f32 {
 // For -20 ≤ x ≤ 89.
 fn expm1_finite_f32(x: f32) -> f32 {
     let parts = split_exp_f32(x);
-    let r = parts.y;
+    let r = parts.r;
     // Half of 2ⁿ, since 2¹²⁸ is no f32.
-    let half = bitcast<f32>(u32(i32(parts.x) + 126) << 23u);
+    let half = bitcast<f32>(u32(parts.n + 126) << 23u);
     return 2.0 * fma(half, fma(r * r, exp_poly_f32(r), r), half - 0.5);
 }
 
@@ -268,10 +273,7 @@ fn op_pow_f32(x: f32, y: f32) -> f32 {
         return x * x;
     }
     let a = op_abs_f32(x);
-    let b = op_abs_f32(y);
-    let integer = b >= 8388608.0 || trunc(b) == b;
-    let odd = b < 16777216.0 && integer && (u32(min(b, 16777216.0)) & 1u) == 1u;
-    let sign = select(0u, bitcast<u32>(x) & 0x80000000u, odd);
+    let sign = select(0u, bitcast<u32>(x) & 0x80000000u, is_odd_f32(y));
     if (is_zero_f32(y)) {
         return 1.0;
     }
@@ -279,7 +281,7 @@ fn op_pow_f32(x: f32, y: f32) -> f32 {
         let grows = is_zero_f32(x) == (y < 0.0);
         return bitcast<f32>(select(0u, 0x7f800000u, grows) | sign);
     }
-    if (x < 0.0 && !integer) {
+    if (x < 0.0 && !is_whole_f32(y)) {
         return nan_f32();
     }
     // Larger exponents of anything but 1 overflow or vanish just the same.
@@ -290,8 +292,8 @@ fn op_pow_f32(x: f32, y: f32) -> f32 {
     // Beyond, the result is infinite or zero.
     let power = clamp(head * log.x, -200.0, 200.0);
     let rest = select(low, 0.0, abs(power) == 200.0);
-    let n = round(clamp(power + rest, -160.0, 130.0));
-    let r = 0.6931472 * clamp((power - n) + rest, -1.0, 1.0);
-    let magnitude = scale_f32(1.0 + fma(r * r, exp_poly_f32(r), r), i32(n));
+    let n = nearest_f32(clamp(power + rest, -160.0, 130.0));
+    let r = 0.6931472 * clamp((power - f32(n)) + rest, -1.0, 1.0);
+    let magnitude = scale_f32(1.0 + fma(r * r, exp_poly_f32(r), r), n);
     return bitcast<f32>(bitcast<u32>(magnitude) | sign);
 }

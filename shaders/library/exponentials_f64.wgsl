@@ -28,16 +28,22 @@ fn exp_poly_f64(r: f64) -> f64 {
 
 
 // n and r with x = n ln 2 + r and |r| ≤ ½ ln 2.
-fn split_exp_f64(x: f64) -> vec2<f64> {
-    let n = round(x * 1.4426950408889634lf);
-    return vec2<f64>(n, fma(n, -1.9082149292705877e-10lf, x - rigid_f64(n * 0.6931471803691238lf)));
+struct Power_f64 {
+    n: i32,
+    r: f64,
+}
+
+fn split_exp_f64(x: f64) -> Power_f64 {
+    let whole = nearest_f64(x * 1.4426950408889634lf);
+    let n = f64(whole);
+    return Power_f64(whole, fma(n, -1.9082149292705877e-10lf, x - rigid_f64(n * 0.6931471803691238lf)));
 }
 
 // 2ⁿ e^(x + low) for -746 ≤ x ≤ 711 and a small `low`.
 fn scaled_exp_f64(x: f64, low: f64, n: i32) -> f64 {
     let parts = split_exp_f64(x);
-    let r = parts.y + low;
-    return scale_f64(1.0lf + fma(r * r, exp_poly_f64(r), r), i32(parts.x) + n);
+    let r = parts.r + low;
+    return scale_f64(1.0lf + fma(r * r, exp_poly_f64(r), r), parts.n + n);
 }
 
 fn op_exp_f64(x: f64) -> f64 {
@@ -47,9 +53,9 @@ fn op_exp_f64(x: f64) -> f64 {
 // For -40 ≤ x ≤ 710.
 fn expm1_finite_f64(x: f64) -> f64 {
     let parts = split_exp_f64(x);
-    let r = parts.y;
+    let r = parts.r;
     // Half of 2ⁿ, since 2¹⁰²⁴ is no f64.
-    let half = bitcast<f64>(u64(u32(i32(parts.x) + 1022)) << 52u);
+    let half = bitcast<f64>(u64(u32(parts.n + 1022)) << 52u);
     return 2.0lf * fma(half, fma(r * r, exp_poly_f64(r), r), half - 0.5lf);
 }
 
@@ -271,15 +277,12 @@ fn op_pow_f64(x: f64, y: f64) -> f64 {
         return x * x;
     }
     let a = op_abs_f64(x);
-    let b = op_abs_f64(y);
-    let integer = b >= 4503599627370496.0lf || trunc(b) == b;
-    let odd = integer && b < 9007199254740992.0lf && trunc(0.5lf * b) != 0.5lf * b;
-    let sign = select(0lu, bitcast<u64>(x) & 0x8000000000000000lu, odd);
+    let sign = select(0lu, bitcast<u64>(x) & 0x8000000000000000lu, is_odd_f64(y));
     if (is_zero_f64(x) || !is_finite_f64(x)) {
         let grows = is_zero_f64(x) == (y < 0.0lf);
         return bitcast<f64>(select(0lu, 0x7ff0000000000000lu, grows) | sign);
     }
-    if (x < 0.0lf && !integer) {
+    if (x < 0.0lf && !is_whole_f64(y)) {
         return nan_f64();
     }
     // Larger exponents of anything but 1 overflow or vanish just the same.
@@ -290,8 +293,8 @@ fn op_pow_f64(x: f64, y: f64) -> f64 {
     // Beyond, the result is infinite or zero.
     let power = clamp(head * log.x, -1200.0lf, 1200.0lf);
     let rest = select(low, 0.0lf, abs(power) == 1200.0lf);
-    let n = round(clamp(power + rest, -1100.0lf, 1030.0lf));
-    let r = 0.6931471805599453lf * clamp((power - n) + rest, -1.0lf, 1.0lf);
-    let magnitude = scale_f64(1.0lf + fma(r * r, exp_poly_f64(r), r), i32(n));
+    let n = nearest_f64(clamp(power + rest, -1100.0lf, 1030.0lf));
+    let r = 0.6931471805599453lf * clamp((power - f64(n)) + rest, -1.0lf, 1.0lf);
+    let magnitude = scale_f64(1.0lf + fma(r * r, exp_poly_f64(r), r), n);
     return bitcast<f64>(bitcast<u64>(magnitude) | sign);
 }

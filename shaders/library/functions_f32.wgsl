@@ -45,24 +45,10 @@ fn op_rsqrt_f32(x: f32) -> f32 {
     return 1.0 / op_sqrt_f32(x);
 }
 
-fn op_floor_f32(x: f32) -> f32 {
-    return floor(x);
-}
-
-fn op_ceil_f32(x: f32) -> f32 {
-    return ceil(x);
-}
-
-fn op_round_f32(x: f32) -> f32 {
-    return round(x);
-}
-
-fn op_trunc_f32(x: f32) -> f32 {
-    return trunc(x);
-}
-
 fn op_relu_f32(x: f32) -> f32 {
-    return select(x, 0.0, x < 0.0 && !is_nan_f32(x));
+    // By the bits alone: as a comparison it is a maximum to drivers, which loses NaN and the sign of zero.
+    let bits = bitcast<u32>(x);
+    return bitcast<f32>(select(bits, 0u, bits > 0x80000000u && bits <= 0xff800000u));
 }
 
 fn op_is_nan_f32(x: f32) -> f32 {
@@ -146,7 +132,7 @@ fn op_floor_div_f32(a: f32, b: f32) -> f32 {
     if (is_zero_f32(quotient)) {
         return bitcast<f32>((bitcast<u32>(a) ^ bitcast<u32>(b)) & 0x80000000u);
     }
-    let below = floor(quotient);
+    let below = op_floor_f32(quotient);
     return below + truth_f32(quotient - below > 0.5);
 }
 

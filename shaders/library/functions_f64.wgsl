@@ -45,24 +45,10 @@ fn op_rsqrt_f64(x: f64) -> f64 {
     return 1.0lf / op_sqrt_f64(x);
 }
 
-fn op_floor_f64(x: f64) -> f64 {
-    return floor(x);
-}
-
-fn op_ceil_f64(x: f64) -> f64 {
-    return ceil(x);
-}
-
-fn op_round_f64(x: f64) -> f64 {
-    return round(x);
-}
-
-fn op_trunc_f64(x: f64) -> f64 {
-    return trunc(x);
-}
-
 fn op_relu_f64(x: f64) -> f64 {
-    return select(x, 0.0lf, x < 0.0lf && !is_nan_f64(x));
+    // By the bits alone: as a comparison it is a maximum to drivers, which loses NaN and the sign of zero.
+    let bits = bitcast<u64>(x);
+    return bitcast<f64>(select(bits, 0lu, bits > 0x8000000000000000lu && bits <= 0xfff0000000000000lu));
 }
 
 fn op_is_nan_f64(x: f64) -> f64 {
@@ -147,7 +133,7 @@ fn op_floor_div_f64(a: f64, b: f64) -> f64 {
     if (is_zero_f64(quotient)) {
         return bitcast<f64>((bitcast<u64>(a) ^ bitcast<u64>(b)) & 0x8000000000000000lu);
     }
-    let below = floor(quotient);
+    let below = op_floor_f64(quotient);
     return below + truth_f64(quotient - below > 0.5lf);
 }
 

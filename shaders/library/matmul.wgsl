@@ -1,4 +1,5 @@
-// The last step of a matrix product, for all of its kernels: they have the bindings `out` and `bias`, and these parameters.
+// The last step of a matrix product, for all of its kernels: they have the bindings `out` and `bias`, these parameters, and a
+// function `matmul_relu` on C.
 
 const MATMUL_BETA: u32 = 1;
 const MATMUL_BIAS: u32 = 2;
@@ -16,7 +17,7 @@ fn matmul_result(sum: C, alpha: C, beta: C, at: u32, column: u32) -> O {
     if ((p.flags & MATMUL_RELU) != 0u) {
         // A small integer wraps first.
         value = loadO(storeO(value));
-        value = select(value, C(0), value < C(0));
+        value = matmul_relu(value);
     }
     return storeO(value);
 }

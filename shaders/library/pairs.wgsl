@@ -81,10 +81,22 @@ fn cast_f32_pair(x: f32) -> pair {
     if (!fits) {
         return lowest_pair();
     }
-    let size = trunc(abs(x));
-    let high = floor(size * 2.3283064365386963e-10f);
-    let m = vec2<u32>(u32(size - high * 4294967296.0f), u32(high));
-    return select(m, op_neg_pair(m), x < 0.0f);
+    // The significand where its exponent says: 24 bits, from 2⁻²³ up to 2³⁹ times as much.
+    let bits = bitcast<u32>(x);
+    let exponent = (bits >> 23u) & 0xffu;
+    if (exponent < 127u) {
+        return vec2<u32>(0u, 0u);
+    }
+    let significand = (bits & 0x007fffffu) | 0x00800000u;
+    var m = vec2<u32>(significand >> ((150u - exponent) & 31u), 0u);
+    if (exponent > 150u) {
+        let up = exponent - 150u;
+        let low = select(significand << (up & 31u), 0u, up > 31u);
+        // (s >> 1) >> (31 - up) is s >> (32 - up), for every shift below 32.
+        let high = select((significand >> 1u) >> ((31u - up) & 31u), significand << ((up - 32u) & 31u), up > 31u);
+        m = vec2<u32>(low, high);
+    }
+    return select(m, op_neg_pair(m), (bits >> 31u) == 1u);
 }
 
 fn reduce_neutral_pair(op: u32) -> pair {

@@ -18,12 +18,23 @@ fn nan_f64() -> f64 {
     return bitcast<f64>(bits);
 }
 
+// x, for a `zero` that is zero when the kernel runs. Drivers that assume that there is no NaN and no infinity see that x - x is
+// 0 and x / x is 1; they cannot look through this.
+
+fn hidden_f32(x: f32, zero: u32) -> f32 {
+    return bitcast<f32>(bitcast<u32>(x) | zero);
+}
+
+fn hidden_f64(x: f64, zero: u32) -> f64 {
+    return bitcast<f64>(bitcast<u64>(x) | u64(zero));
+}
+
 // A sum over the sum of its weights; NaN of nothing.
 
 fn mean_f32(sum: f32, weights: f32) -> f32 {
-    return select(sum / weights, nan_f32(), sum == 0.0 && weights == 0.0);
+    return select(sum / weights, nan_f32(), is_zero_f32(sum) && is_zero_f32(weights));
 }
 
 fn mean_f64(sum: f64, weights: f64) -> f64 {
-    return select(sum / weights, nan_f64(), sum == 0.0lf && weights == 0.0lf);
+    return select(sum / weights, nan_f64(), is_zero_f64(sum) && is_zero_f64(weights));
 }

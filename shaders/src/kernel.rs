@@ -12,6 +12,7 @@ use std::fmt::{self, Write as _};
 /// Every kernel file: its name and its text.
 pub static KERNELS: &[(&str, &str)] = &[
     ("arg_reduce", include_str!("../kernels/arg_reduce.wgsl")),
+    ("check_index", include_str!("../kernels/check_index.wgsl")),
     ("conv/direct", include_str!("../kernels/conv/direct.wgsl")),
     ("conv/gemm", include_str!("../kernels/conv/gemm.wgsl")),
     ("conv/sum", include_str!("../kernels/conv/sum.wgsl")),
@@ -46,6 +47,7 @@ pub static KERNELS: &[(&str, &str)] = &[
     ("scatter/set", include_str!("../kernels/scatter/set.wgsl")),
     ("scatter/set_winners", include_str!("../kernels/scatter/set_winners.wgsl")),
     ("scatter/winners", include_str!("../kernels/scatter/winners.wgsl")),
+    ("self_test", include_str!("../kernels/self_test.wgsl")),
     ("softmax", include_str!("../kernels/softmax.wgsl")),
     ("softmax_backward", include_str!("../kernels/softmax_backward.wgsl")),
     ("sort", include_str!("../kernels/sort.wgsl")),

@@ -2,8 +2,8 @@
 
 use crate::element::{compute_type, extension, load, store, stored_type};
 use crate::{Missing, Target, functions};
-use flambeau_tensor::pointwise::{Node, Structure};
-use flambeau_tensor::{DType, Scalar};
+use flambeau_tensor::pointwise::{BinaryOp, Node, NodeId, Structure};
+use flambeau_tensor::{DType, Finding, Scalar};
 use smallvec::SmallVec;
 use std::fmt::Write as _;
 use std::hash::{Hash, Hasher};
@@ -115,6 +115,29 @@ pub fn number_words(compute: DType, scalar: Scalar) -> [u32; 2] {
     }
 }
 
+/// The divisors of a program's divisions and remainders of integers, of which none may be zero.
+pub fn divisors(structure: &Structure, compute: DType) -> impl Iterator<Item = NodeId> {
+    let divides = |op| matches!(op, BinaryOp::Div | BinaryOp::FloorDiv | BinaryOp::Remainder | BinaryOp::Fmod);
+    let float = compute.is_floating_point();
+    structure.nodes.iter().filter_map(move |node| match *node {
+        Node::Binary(op, _, b) if !float && divides(op) => Some(b),
+        _ => None,
+    })
+}
+
+/// Whether a program of floats computes with a constant zero or with one value twice so that a driver which assumes that there
+/// is no NaN, no infinity and no negative zero may see the result: x · 0, 0 / x, x + 0, x − x, x / x. Its text gets a
+/// parameter `zero` that the driver cannot look into.
+pub fn hides_zero(structure: &Structure, compute: DType) -> bool {
+    let zero = |i: NodeId| matches!(structure.nodes[i as usize], Node::Const(s) if s.to_f64() == 0.0);
+    let seen = |node: &Node| match *node {
+        Node::Binary(BinaryOp::Sub | BinaryOp::Div, a, b) => a == b || zero(a) || zero(b),
+        Node::Binary(BinaryOp::Mul | BinaryOp::Add, a, b) => zero(a) || zero(b),
+        _ => false,
+    };
+    compute.is_floating_point() && structure.nodes.iter().any(seen)
+}
+
 /// The expression that turns a computed value of one dtype into one of another.
 fn cast(from: DType, to: DType, x: &str) -> String {
     let (a, b) = (compute_type(from), compute_type(to));
@@ -152,6 +175,12 @@ impl Map {
             .chain(outputs.map(move |(name, o)| if name == "out0" { (out.to_owned(), o) } else { (name, o) }))
     }
 
+    /// Whether the kernel notes what it finds in the device's status words: of integers divided by zero, and of elements that a
+    /// program without outputs is asked about.
+    pub fn reports(&self) -> bool {
+        self.outputs.is_empty() || divisors(self.structure, self.compute).next().is_some()
+    }
+
     /// The `enable` lines of all dtypes.
     pub(crate) fn extensions(&self) -> impl Iterator<Item = &'static str> {
         self.inputs.iter().chain(&self.outputs).filter_map(|o| extension(o.dtype))
@@ -187,6 +216,9 @@ impl Map {
                     }
                 }
             }
+        }
+        if hides_zero(self.structure, self.compute) {
+            names.push("zero".to_owned());
         }
         let scalar = |node: &Node| if let Node::Scalar(k) = node { Some(k + 1) } else { None };
         for k in 0..self.structure.nodes.iter().filter_map(scalar).max().unwrap_or(0) {
@@ -237,6 +269,10 @@ impl Map {
                 binding += 1;
             }
         }
+        if self.reports() {
+            writeln!(text, "@group(0) @binding({binding}) var<storage, read_write> status: array<atomic<u32>>;")
+                .expect("a string takes all");
+        }
         text
     }
 
@@ -246,7 +282,12 @@ impl Map {
         let args: Vec<String> = (0..self.inputs.len()).map(|i| format!("x{i}: {ty}")).collect();
         let fields: String = (0..self.structure.outputs.len()).map(|i| format!("    r{i}: {ty},\n")).collect();
         let mut text = format!("struct Results {{\n{fields}}}\nfn compute({}) -> Results {{\n", args.join(", "));
+        let divisors: SmallVec<[NodeId; 4]> = divisors(self.structure, self.compute).collect();
         for (i, node) in self.structure.nodes.iter().enumerate() {
+            if divisors.contains(&(i as NodeId)) {
+                write_zero_check(&mut text, i, ty, &self.node(*node));
+                continue;
+            }
             writeln!(text, "    let v{i} = {};", self.node(*node)).expect("a string takes all");
         }
         let results: Vec<String> = self.structure.outputs.iter().map(|o| format!("v{o}")).collect();
@@ -267,7 +308,12 @@ impl Map {
             },
             Node::Const(s) => {
                 let [low, high] = number_words(self.compute, s);
-                format!("number_{ty}({low}u, {high}u)")
+                let hidden =
+                    if s.to_f64() == 0.0 && hides_zero(self.structure, self.compute) { " | p.zero" } else { "" };
+                format!("number_{ty}({low}u{hidden}, {high}u)")
+            }
+            Node::Binary(op @ (BinaryOp::Sub | BinaryOp::Div), a, b) if a == b && self.compute.is_floating_point() => {
+                format!("{}(v{a}, hidden_{ty}(v{b}, p.zero))", name(functions::binary(op, self.compute), &op))
             }
             Node::Unary(op, a) => {
                 wrap(self.compute, format!("{}(v{a})", name(functions::unary(op, self.compute), &op)))
@@ -317,6 +363,11 @@ impl Map {
                 _ => values.concat(),
             };
             writeln!(text, "    out{j}[at_out{j}] = {value};").expect("a string takes all");
+        }
+        if self.outputs.is_empty() {
+            let ty = compute_type(self.compute);
+            writeln!(text, "    if (!is_zero_{ty}(r_0.r0)) {{ report(FINDING, vec2<u32>(0u, 0u), 0u, 0u); }}")
+                .expect("a string takes all");
         }
         text.push_str("}\n");
         text
@@ -392,6 +443,16 @@ impl Map {
             _ => store(operand.dtype, &value),
         }
     }
+}
+
+/// Statements that give the value `i` of a program and report it where it is zero: it divides integers.
+fn write_zero_check(text: &mut String, i: usize, ty: &str, value: &str) {
+    let code = Finding::ZeroDivision.code();
+    writeln!(
+        text,
+        "    let v{i} = {value};\n    if (is_zero_{ty}(v{i})) {{ report({code}u, vec2<u32>(0u, 0u), 0u, 0u); }}"
+    )
+    .expect("a string takes all");
 }
 
 /// Statements that split the number `i` in coordinates `c0`, `c1`, … of a shape whose lengths, but the first, are the

@@ -71,6 +71,7 @@ static ROWS: &[Row] = &[
     },
     Row { name: "matmul/vector", dtypes: NUMBERS, types: result, settings: &[("LANES", &[8, 64])] },
     Row { name: "gather", dtypes: ALL, types: alone, settings: &[("SELECT", FLAG)] },
+    Row { name: "check_index", dtypes: &[DType::I32], types: alone, settings: &[("WRAP", FLAG)] },
     Row { name: "nonzero/count", dtypes: ALL, types: alone, settings: &[("WORDS", &[1, 2])] },
     Row { name: "nonzero/coordinates", dtypes: &[DType::I32], types: alone, settings: &[] },
     Row { name: "nonzero/offsets", dtypes: &[DType::I32], types: alone, settings: &[] },
@@ -164,6 +165,7 @@ static ROWS: &[Row] = &[
         types: wide,
         settings: &[("PROD", FLAG), ("LANES", LANES), ("COLUMNS", FLAG)],
     },
+    Row { name: "self_test", dtypes: &[DType::F32, DType::F64], types: alone, settings: &[] },
     Row {
         name: "softmax",
         dtypes: FLOATS,

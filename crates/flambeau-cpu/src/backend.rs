@@ -6,10 +6,10 @@ use crate::{
 };
 use flambeau_tensor::backend::Normalized;
 use flambeau_tensor::calls::{
-    AdaptiveAvgPool, AdaptiveAvgPoolBackward, ArgReduce, AvgPool, AvgPoolBackward, Call, Checked, Conv, ConvInputGrad,
-    ConvWeightGrad, CopyTo, Gather, IndexSelect, Map, MapLists, Matmul, MaxPool, MaxPoolBackward, Nll, NllBackward,
-    Nonzero, Normalize, NormalizeBackward, Random, Reduce, Resample, ResampleBackward, Scan, Scatter, Softmax,
-    SoftmaxBackward, Sort, check_transfer,
+    AdaptiveAvgPool, AdaptiveAvgPoolBackward, ArgReduce, AvgPool, AvgPoolBackward, Call, CheckIndex, Checked, Conv,
+    ConvInputGrad, ConvWeightGrad, CopyTo, Gather, IndexSelect, Map, MapLists, Matmul, MaxPool, MaxPoolBackward, Nll,
+    NllBackward, Nonzero, Normalize, NormalizeBackward, Random, Reduce, RefuseWhere, Resample, ResampleBackward, Scan,
+    Scatter, Softmax, SoftmaxBackward, Sort, check_transfer,
 };
 use flambeau_tensor::{Array, Backend, DType, Device, Error, Result, Storage};
 use smallvec::SmallVec;
@@ -182,6 +182,14 @@ impl Backend for CpuBackend {
 
     fn index_select(&self, call: &Checked<IndexSelect<'_>>) -> Result<()> {
         run_unless_empty(call, |c| gather::index_select(c.src, c.dim, c.index, c.out))
+    }
+
+    fn check_index(&self, call: &Checked<CheckIndex<'_>>) -> Result<Array> {
+        run(call, |c| gather::check_index(c.index, &c.rule))
+    }
+
+    fn refuse_where(&self, call: &Checked<RefuseWhere<'_>>) -> Result<()> {
+        run_unless_empty(call, |c| gather::refuse_where(c.program, c.x, c.scalars, c.finding))
     }
 
     fn nonzero(&self, call: &Checked<Nonzero<'_>>) -> Result<Array> {

@@ -6,9 +6,12 @@ use crate::lines::{Lines, length};
 use crate::pointwise::tile::View;
 use crate::threads::parallel_for;
 use flambeau_tensor::access::Access;
+use flambeau_tensor::backend::ReduceOp;
 use flambeau_tensor::dims::Dims;
+use flambeau_tensor::ops::{ReduceArgs, reduce};
 use flambeau_tensor::plan::Plan;
-use flambeau_tensor::{Array, DType, Error, Result};
+use flambeau_tensor::pointwise::Pointwise;
+use flambeau_tensor::{Array, DType, Finding, IndexRule, Result, Scalar};
 use smallvec::SmallVec;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
@@ -45,9 +48,22 @@ pub unsafe fn find_bad_index(index: &Array, n: usize) -> Option<i64> {
     found.into_inner().then(|| bad.into_inner())
 }
 
-/// PyTorch's words for a bad index of gather and scatter.
-pub fn out_of_bounds(index: i64, dim: usize, n: usize) -> Error {
-    Error::runtime(format!("index {index} is out of bounds for dimension {dim} with size {n}"))
+/// See [`flambeau_tensor::Backend::check_index`].
+pub fn check_index(index: &Array, rule: &IndexRule) -> Result<Array> {
+    let mut places = index.to_dtype(DType::I64)?.to_vec::<i64>()?;
+    for place in &mut places {
+        *place = rule.place(*place)? as i64;
+    }
+    Array::from_slice(index.backend(), index.device(), &places, index.shape())
+}
+
+/// See [`flambeau_tensor::Backend::refuse_where`].
+pub fn refuse_where(program: &Pointwise, x: &Array, scalars: &[Scalar], finding: Finding) -> Result<()> {
+    let args = ReduceArgs { op: ReduceOp::Any, map: Some(program), dims: &[], keepdim: false, dtype: None };
+    match reduce(args, &[x], scalars)?.item()?.to_bool() {
+        true => Err(finding.error(0, 0, 0)),
+        false => Ok(()),
+    }
 }
 
 /// See [`flambeau_tensor::Backend::gather`].
@@ -59,7 +75,7 @@ pub fn gather(src: &Array, dim: usize, index: &Array, out: &Array) -> Result<()>
     let _access = Access::acquire(&[src, index], &[out])?;
     // SAFETY: the access is held.
     if let Some(bad) = unsafe { find_bad_index(index, n) } {
-        return Err(out_of_bounds(bad, dim, n));
+        return Err(Finding::Place.error(bad, n, dim));
     }
     let (from, positions, to) = (View::of(src), View::of(index), View::of(out));
     let steps = &lines.strides;
@@ -109,7 +125,7 @@ pub fn index_select(src: &Array, dim: usize, index: &Array, out: &Array) -> Resu
     Ok(())
 }
 
-/// The rows that a 1-d index (of any integer dtype) names, negative ones counted from the end. Its access is held.
+/// The rows that a 1-d index (of any integer dtype) names. Its access is held.
 fn selected_rows(index: &Array, n: usize) -> Result<Vec<usize>> {
     struct Read<'a>(&'a Array);
     impl ForDType for Read<'_> {
@@ -121,10 +137,8 @@ fn selected_rows(index: &Array, n: usize) -> Result<Vec<usize>> {
             (0..self.0.numel()).map(|i| unsafe { *data.add(i * stride) }.to_i64()).collect()
         }
     }
-    let wrap = |i: i64| if i < 0 { i + n as i64 } else { i };
-    let rows = for_dtype(index.dtype(), Read(index)).into_iter().map(wrap);
-    let valid = |i: i64| usize::try_from(i).ok().filter(|&i| i < n);
-    rows.map(|i| valid(i).ok_or_else(|| Error::Index("index out of range in self".into()))).collect()
+    let rule = IndexRule::strict(n, Finding::Line, 0);
+    for_dtype(index.dtype(), Read(index)).into_iter().map(|i| rule.place(i)).collect()
 }
 
 /// See [`flambeau_tensor::Backend::nonzero`].

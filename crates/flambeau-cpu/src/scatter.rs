@@ -1,7 +1,7 @@
 //! Writing at indices.
 
 use crate::cast::{ForDType, Number, for_dtype};
-use crate::gather::{find_bad_index, out_of_bounds};
+use crate::gather::find_bad_index;
 use crate::lines::{Lines, length};
 use crate::pointwise::lane::Lane;
 use crate::pointwise::tile::View;
@@ -9,7 +9,7 @@ use crate::reduce::fold::Fold;
 use crate::threads::parallel_for;
 use flambeau_tensor::access::Access;
 use flambeau_tensor::backend::ScatterOp;
-use flambeau_tensor::{Array, DType, Error, Result};
+use flambeau_tensor::{Array, DType, Error, Finding, Result};
 
 /// Elements per thread at least.
 const GRAIN: usize = 16 << 10;
@@ -28,7 +28,7 @@ pub fn scatter(op: ScatterOp, dim: usize, index: &Array, src: &Array, out: &Arra
     let _access = Access::acquire(&[index, src], &[out])?;
     // SAFETY: the access is held.
     if let Some(bad) = unsafe { find_bad_index(index, n) } {
-        return Err(out_of_bounds(bad, dim, n));
+        return Err(Finding::Place.error(bad, n, dim));
     }
     let scatter = Scatter { op, dim, index, src, out };
     match op {

@@ -5,10 +5,10 @@
 //! that may not is what a [`Checked`] call says.
 
 use crate::calls::{
-    AdaptiveAvgPool, AdaptiveAvgPoolBackward, ArgReduce, AvgPool, AvgPoolBackward, Checked, Conv, ConvInputGrad,
-    ConvWeightGrad, CopyTo, Gather, IndexSelect, Map, MapLists, Matmul, MaxPool, MaxPoolBackward, Nll, NllBackward,
-    Nonzero, Normalize, NormalizeBackward, Random, Reduce, Resample, ResampleBackward, Scan, Scatter, Softmax,
-    SoftmaxBackward, Sort,
+    AdaptiveAvgPool, AdaptiveAvgPoolBackward, ArgReduce, AvgPool, AvgPoolBackward, CheckIndex, Checked, Conv,
+    ConvInputGrad, ConvWeightGrad, CopyTo, Gather, IndexSelect, Map, MapLists, Matmul, MaxPool, MaxPoolBackward, Nll,
+    NllBackward, Nonzero, Normalize, NormalizeBackward, Random, Reduce, RefuseWhere, Resample, ResampleBackward, Scan,
+    Scatter, Softmax, SoftmaxBackward, Sort,
 };
 use crate::dims::Dims;
 use crate::{Array, DType, Device, Result, Storage};
@@ -315,8 +315,12 @@ pub trait Backend: Send + Sync + std::fmt::Debug {
     fn gather(&self, call: &Checked<Gather<'_>>) -> Result<()>;
     /// out\[…index\[…i…\]…\] ⊕= src\[…i…\] along a dimension. An index outside is an error.
     fn scatter(&self, call: &Checked<Scatter<'_>>) -> Result<()>;
-    /// out = src with only the lines that the index names along a dimension; negative indices count from the end.
+    /// out = src with only the lines that the index names along a dimension. An index outside is an error.
     fn index_select(&self, call: &Checked<IndexSelect<'_>>) -> Result<()>;
+    /// See [`CheckIndex`].
+    fn check_index(&self, call: &Checked<CheckIndex<'_>>) -> Result<Array>;
+    /// See [`RefuseWhere`].
+    fn refuse_where(&self, call: &Checked<RefuseWhere<'_>>) -> Result<()>;
     /// The indices of elements that are not zero, in row-major order: i64 `[n, ndim]`.
     fn nonzero(&self, call: &Checked<Nonzero<'_>>) -> Result<Array>;
 

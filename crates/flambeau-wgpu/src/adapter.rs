@@ -2,7 +2,8 @@
 
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
-use flambeau_tensor::Device;
+use crate::self_test::self_test;
+use flambeau_tensor::{DType, Device};
 use std::sync::{LazyLock, OnceLock};
 
 /// What is known about an adapter before it is opened.
@@ -27,6 +28,8 @@ impl std::fmt::Display for Adapter {
 struct Slot {
     adapter: wgpu::Adapter,
     gpu: OnceLock<Result<Gpu>>,
+    /// What the test of its arithmetic says of f32, without which nothing works.
+    tested: OnceLock<Result<()>>,
 }
 
 /// The machine's adapters, discrete GPUs first and software last. One that several APIs reach stands here once.
@@ -60,7 +63,7 @@ static SLOTS: LazyLock<Vec<Slot>> = LazyLock::new(|| {
             a.get_info().name.to_lowercase().contains(&wanted.to_lowercase()) || (index.is_some() && i == index)
         });
     }
-    adapters.into_iter().map(|adapter| Slot { adapter, gpu: OnceLock::new() }).collect()
+    adapters.into_iter().map(|adapter| Slot { adapter, gpu: OnceLock::new(), tested: OnceLock::new() }).collect()
 });
 
 fn describe(adapter: &wgpu::Adapter) -> Adapter {
@@ -85,7 +88,7 @@ pub fn adapters() -> Vec<Adapter> {
 /// The opened GPU of a device.
 ///
 /// # Errors
-/// When there is no such adapter, or its driver refuses to open it.
+/// When there is no such adapter, its driver refuses to open it, or computes wrong numbers.
 pub(crate) fn gpu(device: Device) -> Result<&'static Gpu> {
     let Device::Wgpu(index) = device else {
         return Err(Error::NoAdapter { wanted: format!(" is called {device}"), found: found() });
@@ -97,7 +100,10 @@ pub(crate) fn gpu(device: Device) -> Result<&'static Gpu> {
         };
         return Err(Error::NoAdapter { wanted, found: found() });
     };
-    slot.gpu.get_or_init(|| pollster::block_on(Gpu::open(&slot.adapter, device))).as_ref().map_err(Clone::clone)
+    let opened = slot.gpu.get_or_init(|| pollster::block_on(Gpu::open(&slot.adapter, device)));
+    let gpu = opened.as_ref().map_err(Clone::clone)?;
+    slot.tested.get_or_init(|| self_test(gpu, DType::F32)).clone()?;
+    Ok(gpu)
 }
 
 /// Opens the first adapter once more, under a name of the caller's.

@@ -1,16 +1,15 @@
 //! The GPU as a [`Backend`]: one line per primitive, which leads to the file that launches it.
 
-use crate::error::Error;
 use crate::{
     adapter, arg_reduce, conv, copy, gather, matmul, nll, nonzero, normalize, pointwise, pointwise_lists, pool, random,
     reduce, resample, scan, scatter, softmax, sort, transfer,
 };
 use flambeau_tensor::backend::Normalized;
 use flambeau_tensor::calls::{
-    AdaptiveAvgPool, AdaptiveAvgPoolBackward, ArgReduce, AvgPool, AvgPoolBackward, Call, Checked, Conv, ConvInputGrad,
-    ConvWeightGrad, CopyTo, Gather, IndexSelect, Map, MapLists, Matmul, MaxPool, MaxPoolBackward, Nll, NllBackward,
-    Nonzero, Normalize, NormalizeBackward, Random, Reduce, Resample, ResampleBackward, Scan, Scatter, Softmax,
-    SoftmaxBackward, Sort, check_transfer,
+    AdaptiveAvgPool, AdaptiveAvgPoolBackward, ArgReduce, AvgPool, AvgPoolBackward, Call, CheckIndex, Checked, Conv,
+    ConvInputGrad, ConvWeightGrad, CopyTo, Gather, IndexSelect, Map, MapLists, Matmul, MaxPool, MaxPoolBackward, Nll,
+    NllBackward, Nonzero, Normalize, NormalizeBackward, Random, Reduce, RefuseWhere, Resample, ResampleBackward, Scan,
+    Scatter, Softmax, SoftmaxBackward, Sort, check_transfer,
 };
 use flambeau_tensor::{Array, Backend, DType, Device, Result, Storage};
 
@@ -37,12 +36,15 @@ fn run_unless_empty<C: Call<Output = ()>>(call: &Checked<C>, launch: impl FnOnce
 
 impl Backend for WgpuBackend {
     fn supports(&self, device: Device, dtype: DType) -> Result<()> {
-        let gpu = adapter::gpu(device)?;
-        Ok(gpu.target.check_storage(dtype).map_err(|missing| Error::Missing { device, missing })?)
+        Ok(adapter::gpu(device)?.supports(dtype)?)
     }
 
     fn alloc(&'static self, device: Device, nbytes: usize, dtype: DType) -> Result<Storage> {
-        Ok(adapter::gpu(device)?.alloc(self, nbytes, dtype)?)
+        let gpu = adapter::gpu(device)?;
+        if dtype == DType::F64 {
+            gpu.supports(dtype)?;
+        }
+        Ok(gpu.alloc(self, nbytes, dtype)?)
     }
 
     fn grow(&'static self, storage: &Storage, nbytes: usize) -> Result<()> {
@@ -149,6 +151,14 @@ impl Backend for WgpuBackend {
 
     fn index_select(&self, call: &Checked<IndexSelect<'_>>) -> Result<()> {
         run_unless_empty(call, |c| gather::index_select(c.src, c.dim, c.index, c.out))
+    }
+
+    fn check_index(&self, call: &Checked<CheckIndex<'_>>) -> Result<Array> {
+        run(call, |c| gather::check_index(c.index, &c.rule))
+    }
+
+    fn refuse_where(&self, call: &Checked<RefuseWhere<'_>>) -> Result<()> {
+        run_unless_empty(call, |c| pointwise::refuse_where(c.program, c.x, c.scalars, c.finding))
     }
 
     fn nonzero(&self, call: &Checked<Nonzero<'_>>) -> Result<Array> {

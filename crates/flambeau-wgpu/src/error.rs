@@ -1,7 +1,7 @@
 //! What can go wrong on a GPU.
 
 use flambeau_shaders::Missing;
-use flambeau_tensor::Device;
+use flambeau_tensor::{DType, Device};
 
 /// An error of the GPU backend.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -74,15 +74,35 @@ pub enum Error {
         /// What it lacks, for what.
         missing: Missing,
     },
-    /// An index outside its dimension, found by a kernel.
-    #[error("{device}: {0}", device = .1)]
-    Index(String, Device),
+    /// The driver's arithmetic is wrong, so that nothing computed with it would be right.
+    #[error(
+        "{device}: {name} cannot be used for {dtype}: its driver computes wrong numbers: {wrong}. Update the driver, or use the \
+         device \"cpu\""
+    )]
+    Arithmetic {
+        /// The device.
+        device: Device,
+        /// The adapter's name.
+        name: String,
+        /// The dtype.
+        dtype: DType,
+        /// What it got wrong.
+        wrong: String,
+    },
+    /// What a kernel found wrong with the elements that it got, such as an index outside its dimension.
+    #[error("{found}")]
+    Found {
+        /// The device.
+        device: Device,
+        /// The operation's error.
+        found: flambeau_tensor::Error,
+    },
 }
 
 impl From<Error> for flambeau_tensor::Error {
     fn from(error: Error) -> Self {
         match error {
-            Error::Index(message, _) => flambeau_tensor::Error::Index(message),
+            Error::Found { found, .. } => found,
             other => flambeau_tensor::Error::Device(other.to_string()),
         }
     }

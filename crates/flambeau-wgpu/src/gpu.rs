@@ -5,11 +5,12 @@ use crate::error::{Error, Result};
 use crate::failure::Failure;
 use crate::memory::{Buffer, Pool};
 use crate::recorder::{Recorder, UNIFORM_BYTES};
+use crate::self_test::self_test;
 use flambeau_shaders::{Kernel, Target, stored_size};
-use flambeau_tensor::{Array, Backend, DType, Device, Storage};
+use flambeau_tensor::{Array, Backend, DType, Device, Finding, Storage};
 use smallvec::SmallVec;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// What a kernel's binding gets.
 #[derive(Clone, Copy)]
@@ -68,6 +69,8 @@ pub(crate) struct Gpu {
     pub pool: Pool,
     pub counters: AtomicCounters,
     pub failure: Arc<Failure>,
+    /// What the test of its arithmetic says of f64, once somebody asks for it.
+    f64_tested: OnceLock<Result<()>>,
     max_groups: u32,
     /// Storage buffers that one kernel may bind.
     pub max_bindings: usize,
@@ -79,6 +82,9 @@ pub(crate) struct Gpu {
     status_dirty: AtomicBool,
     state: Mutex<State>,
 }
+
+/// Words of [`Gpu::status`]; see `report` in the shaders' library.
+pub(crate) const STATUS_WORDS: usize = 8;
 
 /// Whether each launch is printed to standard error: the environment variable `FLAMBEAU_TRACE` is 1.
 static TRACE: LazyLock<bool> = LazyLock::new(|| std::env::var("FLAMBEAU_TRACE").is_ok_and(|v| v == "1"));
@@ -134,13 +140,14 @@ impl Gpu {
             immediates: limits.max_immediate_size >= 64,
         };
         let pool = Pool::new(device.clone(), name);
-        let status = pool.take(16)?;
+        let status = pool.take(4 * STATUS_WORDS)?;
         Ok(Gpu {
             name,
             info,
             target,
             counters: AtomicCounters::default(),
             failure,
+            f64_tested: OnceLock::new(),
             max_groups: limits.max_compute_workgroups_per_dimension,
             // Which of them are written is a word of 64 bits.
             max_bindings: limits
@@ -156,6 +163,18 @@ impl Gpu {
             device,
             queue,
         })
+    }
+
+    /// Whether arrays of a dtype can be held and computed with.
+    ///
+    /// # Errors
+    /// When the adapter lacks a feature, or its driver computes wrong numbers.
+    pub fn supports(&'static self, dtype: DType) -> Result<()> {
+        self.target.check_storage(dtype).map_err(|missing| Error::Missing { device: self.name, missing })?;
+        match dtype {
+            DType::F64 => self.f64_tested.get_or_init(|| self_test(self, DType::F64)).clone(),
+            _ => Ok(()),
+        }
     }
 
     /// The GPU that holds an array.
@@ -328,8 +347,8 @@ impl Gpu {
         self.failure.check()
     }
 
-    /// The buffer in which kernels report indices outside their dimension: a code, the index' low word, the dimension's
-    /// length.
+    /// The buffer in which kernels report what they find, [`STATUS_WORDS`] of them: whether they did, the finding's code, an
+    /// index (low word first), the length of its dimension, and the finding's detail.
     pub fn status(&self) -> &Arc<Buffer> {
         &self.status
     }
@@ -341,23 +360,19 @@ impl Gpu {
     }
 
     /// Says what the words of [`Gpu::status`] mean.
-    pub fn judge(&self, words: [u32; 4]) -> Result<()> {
-        let [code, low, n, _] = words;
-        if code == 0 {
+    pub fn judge(&self, words: [u32; STATUS_WORDS]) -> Result<()> {
+        let [reported, code, low, high, n, detail, ..] = words;
+        if reported == 0 {
             return Ok(());
         }
-        let index = low as i32;
-        Err(Error::Index(
-            match code {
-                2 => format!("Target {index} is out of bounds."),
-                _ => format!(
-                    "index {index} is out of bounds for dimension with size {n} (in an earlier operation on {}; what it wrote \
-                     is unspecified)",
-                    self.name
-                ),
-            },
-            self.name,
-        ))
+        let index = (u64::from(high) << 32 | u64::from(low)) as i64;
+        let known = Finding::ALL.into_iter().find(|finding| finding.code() == code);
+        Err(match known {
+            Some(finding) => {
+                Error::Found { device: self.name, found: finding.error(index, n as usize, detail as usize) }
+            }
+            None => Error::Validation { device: self.name, reason: format!("a kernel reported {words:?}") },
+        })
     }
 
     /// What the GPU has done so far.

@@ -23,13 +23,13 @@ mod normalize;
 mod pointwise;
 mod pointwise_lists;
 mod pool;
-
 mod random;
 mod recorder;
 mod reduce;
 mod resample;
 mod scan;
 mod scatter;
+mod self_test;
 mod softmax;
 mod sort;
 mod transfer;

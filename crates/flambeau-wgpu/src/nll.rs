@@ -4,7 +4,7 @@ use crate::gpu::{Arg, Gpu};
 use crate::lines::Lines;
 use flambeau_shaders::Kernel;
 use flambeau_tensor::backend::{ClassTargets, LossReduction};
-use flambeau_tensor::{Array, Result};
+use flambeau_tensor::{Array, Finding, Result};
 
 /// Threads of a workgroup.
 const THREADS: usize = 256;
@@ -53,7 +53,7 @@ pub fn nll(x: &Array, dim: usize, targets: &ClassTargets<'_>) -> Result<(Array, 
     let [low, high] = words(targets.ignore_index);
     let weight_offset = weight.as_ref().map_or(0, Array::offset);
     let sizes = [lines.count, lines.n, lines.inner].map(|n| n as u32);
-    let rest = [groups, x.offset(), classes.offset(), weight_offset].map(|n| n as u32);
+    let rest = [groups, x.offset(), classes.offset(), weight_offset, Finding::Target.code() as usize].map(|n| n as u32);
     gpu.dispatch(&kernel, &args, &[&sizes[..], &[low, high], &rest].concat(), groups as u64)?;
     if last {
         return Ok((losses, mean.then_some(weights)));

@@ -4,11 +4,11 @@ use crate::error::Error;
 use crate::gpu::{Arg, Gpu};
 use flambeau_shaders::Kernel;
 use flambeau_shaders::functions;
-use flambeau_shaders::map::{Frame, Map, Operand, Walk, number_words, scalar_words};
+use flambeau_shaders::map::{Frame, Map, Operand, Walk, divisors, hides_zero, number_words, scalar_words};
 use flambeau_tensor::dims::is_contiguous;
 use flambeau_tensor::plan::Plan;
 use flambeau_tensor::pointwise::{Node, Pointwise};
-use flambeau_tensor::{Array, DType, Result, Scalar};
+use flambeau_tensor::{Array, DType, Finding, Result, Scalar};
 use smallvec::SmallVec;
 
 /// Parameters of a launch.
@@ -27,15 +27,34 @@ pub(crate) fn pointwise(
     scalars: &[Scalar],
     outs: &[&Array],
 ) -> Result<()> {
-    let gpu = Gpu::of(outs[0])?;
+    launch(program, compute, inputs, scalars, outs, None)
+}
+
+/// See [`flambeau_tensor::Backend::refuse_where`].
+pub(crate) fn refuse_where(program: &Pointwise, x: &Array, scalars: &[Scalar], finding: Finding) -> Result<()> {
+    launch(program, x.dtype(), &[x], scalars, &[], Some(finding))
+}
+
+/// Runs a program on arrays of one shape. Without outputs, `finding` is reported where its value is not zero.
+fn launch(
+    program: &Pointwise,
+    compute: DType,
+    inputs: &[&Array],
+    scalars: &[Scalar],
+    outs: &[&Array],
+    finding: Option<Finding>,
+) -> Result<()> {
+    let first = outs.first().unwrap_or(&inputs[0]);
+    let gpu = Gpu::of(first)?;
     check(program, compute)?;
     let operands: SmallVec<[&[usize]; 8]> = outs.iter().chain(inputs).map(|a| a.strides()).collect();
-    let mut plan = Plan::unordered(outs[0].shape(), &operands);
+    let mut plan = Plan::unordered(first.shape(), &operands);
     plan.strides.rotate_left(outs.len());
     let n = count(gpu, &plan.shape)?;
     if n == 0 {
         return Ok(());
     }
+    refuse_zero_divisor(program, compute, scalars)?;
     let walk = |strides: &[usize]| {
         if is_contiguous(&plan.shape, strides) {
             Walk::Dense
@@ -75,8 +94,12 @@ pub(crate) fn pointwise(
     }
     push_scalars(&mut words, program, compute, scalars);
     let per_thread = if steps >= MANY { 4 } else { 1 };
-    let kernel = Kernel::mapped("pointwise", map).with("PER_THREAD", per_thread as u32);
-    let args: SmallVec<[Arg<'_>; 8]> = args(inputs, outs).collect();
+    let mut args: SmallVec<[Arg<'_>; 8]> = args(inputs, outs).collect();
+    args.extend(map.reports().then_some(Arg::Status));
+    let mut kernel = Kernel::mapped("pointwise", map).with("PER_THREAD", per_thread as u32);
+    if let Some(finding) = finding {
+        kernel = kernel.with("FINDING", finding.code());
+    }
     gpu.dispatch(&kernel, &args, &words, steps.div_ceil(THREADS * per_thread))?;
     Ok(())
 }
@@ -88,9 +111,22 @@ pub(crate) fn args<'a>(inputs: &'a [&'a Array], outs: &'a [&'a Array]) -> impl I
 
 /// Runtime scalars as parameters.
 pub(crate) fn push_scalars(words: &mut Words, program: &Pointwise, compute: DType, scalars: &[Scalar]) {
+    if hides_zero(program.structure(), compute) {
+        words.push(0);
+    }
     // A gradient's program is called with its operation's scalars, and may use the first few of them only.
     for &scalar in &scalars[..program.num_scalars()] {
         words.extend_from_slice(&number_words(compute, scalar)[..scalar_words(compute)]);
+    }
+}
+
+/// Refuses an integer's division by a scalar that is zero at once; other divisors only the kernel sees.
+pub(crate) fn refuse_zero_divisor(program: &Pointwise, compute: DType, scalars: &[Scalar]) -> Result<()> {
+    let zero =
+        |divisor| matches!(program.nodes()[divisor as usize], Node::Scalar(k) if scalars[k as usize].to_i64() == 0);
+    match divisors(program.structure(), compute).any(zero) {
+        true => Err(Finding::ZeroDivision.error(0, 0, 0)),
+        false => Ok(()),
     }
 }
 

@@ -1,7 +1,7 @@
 //! One program over many lists of arrays: an optimizer's step in one launch.
 
 use crate::gpu::{Arg, Gpu};
-use crate::pointwise::{THREADS, Words, check, count, pointwise, push_scalars};
+use crate::pointwise::{THREADS, Words, check, count, pointwise, push_scalars, refuse_zero_divisor};
 use crate::recorder::UNIFORM_BYTES;
 use flambeau_shaders::Kernel;
 use flambeau_shaders::map::{Frame, Map, Operand, Walk};
@@ -47,8 +47,9 @@ pub(crate) fn pointwise_lists(
             continue;
         };
         let bound = kind.inputs.len() + kind.targets.iter().filter(|t| t.is_none()).count();
-        let by_bindings = gpu.max_bindings / bound;
-        let by_words = (MAX_WORDS - 1 - 2 * scalars.len()) / (1 + bound);
+        // One binding and one parameter are kept for what a program may need besides.
+        let by_bindings = (gpu.max_bindings - 1) / bound;
+        let by_words = (MAX_WORDS - 2 - 2 * scalars.len()) / (1 + bound);
         let taken = same.min(MAX_LISTS).min(by_bindings).min(by_words).max(1);
         launch(gpu, program, compute, &kind, &rest[..taken], scalars)?;
         rest = &rest[taken..];
@@ -113,6 +114,8 @@ fn launch(
         outputs: kind.outs.iter().map(dense).collect(),
         frame: Frame::Lists { lists: lists.len() as u8, targets: kind.targets.clone() },
     };
+    refuse_zero_divisor(program, compute, scalars)?;
+    args.extend(map.reports().then_some(Arg::Status));
     let kernel = Kernel::mapped("pointwise", map).with("PER_THREAD", 1u32);
     Ok(gpu.dispatch(&kernel, &args, &words, end.div_ceil(THREADS))?)
 }

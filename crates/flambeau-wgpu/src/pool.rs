@@ -3,7 +3,7 @@
 use crate::gpu::{Arg, Gpu};
 use flambeau_shaders::Kernel;
 use flambeau_tensor::backend::{AvgPoolDivisor, PoolGeometry};
-use flambeau_tensor::{Array, DType, Error, Result};
+use flambeau_tensor::{Array, DType, Error, Finding, Result};
 
 /// Threads per workgroup.
 const THREADS: usize = 64;
@@ -104,6 +104,7 @@ pub fn max_pool_backward(grad: &Array, indices: &Array, g: Option<&PoolGeometry>
         &stride,
         &padding,
         &[grad.offset(), indices.offset(), out.offset()],
+        &[Finding::Place.code() as usize],
     ]);
     let args = [Arg::In(grad), Arg::In(indices), Arg::Out(out), Arg::Status];
     Gpu::of(out)?.dispatch(&Kernel::new("pool/max_backward", grad.dtype()), &args, &params, groups(n))?;

@@ -92,13 +92,15 @@ pub(crate) fn reduce(
     words.push(target.offset() as u32);
     words.extend(plan.strides[inputs.len()][..kept_rank].iter().map(|&s| s as u32));
     push_scalars(&mut words, program, compute, scalars);
+    let reports = map.reports();
     let kernel = Kernel::new(shape.kernel, target.dtype())
         .with_map(map)
         .with("OP", code(op))
         .with("SPLIT", scratch.is_some())
         .with("THREADS", shape.threads);
     let outs = [target];
-    let args: SmallVec<[Arg<'_>; 8]> = args(inputs, &outs).collect();
+    let mut args: SmallVec<[Arg<'_>; 8]> = args(inputs, &outs).collect();
+    args.extend(reports.then_some(Arg::Status));
     let jobs = u64::from(results) * u64::from(shape.splits);
     let groups = if shape.kernel == "reduce/lines" { jobs } else { jobs.div_ceil(u64::from(shape.threads)) };
     gpu.dispatch(&kernel, &args, &words, groups)?;

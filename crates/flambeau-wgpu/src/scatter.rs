@@ -5,7 +5,7 @@ use crate::gpu::{Arg, Gpu};
 use crate::lines::Lines;
 use flambeau_shaders::{Kernel, stored_size};
 use flambeau_tensor::backend::ScatterOp;
-use flambeau_tensor::{Array, DType, Error, Result};
+use flambeau_tensor::{Array, DType, Error, Finding, Result};
 
 /// From so many columns on, one thread for each fills the GPU.
 const MANY_COLUMNS: usize = 4096;
@@ -71,7 +71,9 @@ impl Scatter<'_> {
         let Scatter { index, src, out, .. } = self;
         let args = [Arg::In(src), Arg::In(index), Arg::Out(out), Arg::Status];
         let [n, m, inner] = self.lengths();
-        let params = [threads, n, m, inner, src.offset(), index.offset(), out.offset()].map(|n| n as u32);
+        let code = Finding::Place.code() as usize;
+        let params =
+            [threads, n, m, inner, src.offset(), index.offset(), out.offset(), code, self.dim].map(|n| n as u32);
         Gpu::of(out)?.dispatch(kernel, &args, &params, (threads as u64).div_ceil(THREADS))?;
         Ok(())
     }
@@ -91,8 +93,9 @@ impl Scatter<'_> {
         }
         let kernel = Kernel::new("scatter/set_winners", out.dtype());
         let args = [Arg::In(src), Arg::In(index), Arg::In(&winners), Arg::Out(out), Arg::Status];
-        let offsets = [src.offset(), index.offset(), winners.offset(), out.offset()];
-        let params = [count, n, m, inner, offsets[0], offsets[1], offsets[2], offsets[3]].map(|n| n as u32);
+        let [a, b, c, d] = [src.offset(), index.offset(), winners.offset(), out.offset()];
+        let code = Finding::Place.code() as usize;
+        let params = [count, n, m, inner, a, b, c, d, code, self.dim].map(|n| n as u32);
         gpu.dispatch(&kernel, &args, &params, groups)?;
         Ok(())
     }

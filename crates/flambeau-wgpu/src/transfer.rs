@@ -4,7 +4,7 @@
 
 use crate::error::{Error, Result};
 use crate::failure::scoped;
-use crate::gpu::Gpu;
+use crate::gpu::{Gpu, STATUS_WORDS};
 use flambeau_shaders::stored_size;
 use flambeau_tensor::{Array, DType};
 use std::future::Future;
@@ -70,7 +70,7 @@ pub(crate) fn read(gpu: &Gpu, src: Option<&Array>, offset: usize, len: usize) ->
 }
 
 /// Bytes of the words in which kernels report; see [`Gpu::status`].
-const STATUS_BYTES: u64 = 16;
+const STATUS_BYTES: u64 = 4 * STATUS_WORDS as u64;
 
 /// Bytes on their way to the host.
 struct Readback<'a> {

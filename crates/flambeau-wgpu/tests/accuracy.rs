@@ -148,3 +148,15 @@ fn integers_wrap_at_the_ends() {
     check(&[i8::MIN, -7, -1, 1, 2, 12, i8::MAX]);
     check(&[1u8, 2, 3, 16, 200, u8::MAX]);
 }
+
+/// What a driver makes of the same shaders on another processor.
+#[test]
+fn functions_are_accurate_under_other_code_generation() {
+    let ways = [
+        ("LP_NATIVE_VECTOR_WIDTH", "128"),
+        ("LP_NATIVE_VECTOR_WIDTH", "512"),
+        ("GALLIUM_OVERRIDE_CPU_CAPS", "avx"),
+        ("GALLIUM_OVERRIDE_CPU_CAPS", "sse2"),
+    ];
+    under_other_code_generation(&ways, &["float_functions_are_accurate", "functions_of_two_floats_are_accurate"]);
+}

@@ -9,16 +9,15 @@ use flambeau_tensor::{Array, DType, Device};
 use proptest::prelude::*;
 use support::*;
 
-/// Positions below `n` (with `wrap`, also counted from the end) in `shape`, dense or with permuted dimensions.
-fn positions(draw: &mut Draw, shape: &[usize], n: usize, wrap: bool) -> Pair {
+/// Positions below `n` in `shape`, dense or with permuted dimensions.
+fn positions(draw: &mut Draw, shape: &[usize], n: usize) -> Pair {
     let mut order: Vec<usize> = (0..shape.len()).collect();
     if draw.below(2) == 0 {
         order.reverse();
     }
     let base: Vec<usize> = order.iter().map(|&d| shape[d]).collect();
     let count: usize = shape.iter().product();
-    let numbers: Vec<i64> =
-        (0..count).map(|_| draw.below(n) as i64 - if wrap && draw.below(2) == 0 { n as i64 } else { 0 }).collect();
+    let numbers: Vec<i64> = (0..count).map(|_| draw.below(n) as i64).collect();
     let pair = Pair::new(Array::from_slice(&CPU, Device::Cpu, &numbers, &base).unwrap());
     let back: Vec<i64> = order.iter().map(|&d| d as i64).collect();
     pair.view(|a| a.permute(&back).unwrap())
@@ -48,7 +47,7 @@ proptest! {
         let draw = &mut Draw::new(seed);
         let (dim, n, lengths) = index_shape(draw, &shape);
         let src = strided_of(draw, &shape, dtype, true, wild);
-        let index = positions(draw, &lengths, n, false);
+        let index = positions(draw, &lengths, n);
         let out = zeros(&lengths, dtype);
         Gather { src: &src.cpu, dim, index: &index.cpu, out: &out.cpu }.run().unwrap();
         Gather { src: &src.gpu, dim, index: &index.gpu, out: &out.gpu }.run().unwrap();
@@ -62,7 +61,7 @@ proptest! {
         let n = shape.get(dim).copied().unwrap_or(1);
         let m = if n == 0 || shape.is_empty() { n } else { draw.below(2 * n + 2) };
         let src = strided_of(draw, &shape, dtype, true, wild);
-        let index = positions(draw, &[m], n, true);
+        let index = positions(draw, &[m], n);
         let mut lengths = shape.clone();
         if let Some(length) = lengths.get_mut(dim) {
             *length = m;
@@ -79,7 +78,7 @@ proptest! {
         let (dim, n, lengths) = index_shape(draw, &shape);
         let out = wild(draw, &shape, dtype);
         let src = strided_of(draw, &lengths, dtype, true, wild);
-        let index = positions(draw, &lengths, n, false);
+        let index = positions(draw, &lengths, n);
         Scatter { op, dim, index: &index.cpu, src: &src.cpu, out: &out.cpu }.run().unwrap();
         Scatter { op, dim, index: &index.gpu, src: &src.gpu, out: &out.gpu }.run().unwrap();
         out.agree(scatter_tolerance(op, dtype));
@@ -105,7 +104,7 @@ fn long_columns_agree() {
                 // Products of small numbers stay finite and exact.
                 let src = dense(draw, &lengths, if op == ScatterOp::Mul { DType::Bool } else { dtype });
                 let src = src.view(|a| a.to_dtype(dtype).unwrap());
-                let index = positions(draw, &lengths, shape[dim], false);
+                let index = positions(draw, &lengths, shape[dim]);
                 let out = dense(draw, &shape, dtype);
                 Scatter { op, dim, index: &index.cpu, src: &src.cpu, out: &out.cpu }.run().unwrap();
                 launches(|| Scatter { op, dim, index: &index.gpu, src: &src.gpu, out: &out.gpu }.run().unwrap());
@@ -133,7 +132,7 @@ fn nonzero_of_many_blocks_agrees() {
 fn selections_of_many_elements_agree() {
     let draw = &mut Draw::new(5);
     let src = dense(draw, &[4, 70_000], DType::U8);
-    let index = positions(draw, &[64], 4, true);
+    let index = positions(draw, &[64], 4);
     let out = zeros(&[64, 70_000], DType::U8);
     IndexSelect { src: &src.cpu, dim: 0, index: &index.cpu, out: &out.cpu }.run().unwrap();
     IndexSelect { src: &src.gpu, dim: 0, index: &index.gpu, out: &out.gpu }.run().unwrap();

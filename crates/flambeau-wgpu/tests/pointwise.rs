@@ -193,6 +193,13 @@ fn large_integers_keep_all_their_bits() {
     }
 }
 
+/// What a driver makes of the same shaders on another processor.
+#[test]
+fn functions_are_the_cpus_under_other_code_generation() {
+    let ways = [("LP_NATIVE_VECTOR_WIDTH", "512"), ("GALLIUM_OVERRIDE_CPU_CAPS", "avx")];
+    under_other_code_generation(&ways, &["every_unary_function_is_the_cpus", "conversions_are_the_cpus"]);
+}
+
 static FORMULA: LazyLock<Pointwise> = LazyLock::new(|| {
     Pointwise::with_outputs(|b| {
         let (x, y, s) = (b.input(0), b.input(1), b.scalar(0));

@@ -29,6 +29,10 @@ var<immediate> p: Params;
 @group(0) @binding(1) var<storage, read> bias: array<T>;
 @group(0) @binding(2) var<storage, read_write> out: array<O>;
 
+fn matmul_relu(x: C) -> C {
+    return op_relu_C(x);
+}
+
 @compute @workgroup_size(THREADS)
 fn main(
     @builtin(workgroup_id) group: vec3<u32>,

@@ -77,6 +77,10 @@ fn b_at(start: u32, k: u32, column: u32, end: u32) -> C {
     return C(0);
 }
 
+fn matmul_relu(x: C) -> C {
+    return op_relu_C(x);
+}
+
 @compute @workgroup_size(THREADS)
 fn main(
     @builtin(workgroup_id) group: vec3<u32>,

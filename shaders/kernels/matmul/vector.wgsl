@@ -41,6 +41,10 @@ var<immediate> p: Params;
 
 var<workgroup> partial: array<C, THREADS>;
 
+fn matmul_relu(x: C) -> C {
+    return op_relu_C(x);
+}
+
 @compute @workgroup_size(THREADS)
 fn main(
     @builtin(workgroup_id) group: vec3<u32>,

@@ -25,6 +25,8 @@ struct Params {
     gradient_offset: u32,
     indices_offset: u32,
     out_offset: u32,
+    // What is reported of an index outside.
+    code: u32,
 }
 var<immediate> p: Params;
 @group(0) @binding(0) var<storage, read> gradient: array<T>;
@@ -42,8 +44,8 @@ fn main(
     let inputs = p.in_z * p.in_y * p.in_x;
     if (i < p.outputs) {
         let named = indices[p.indices_offset + i];
-        if (position_of(named, inputs, false) == inputs) {
-            report_index(1u, named, inputs);
+        if (position_of(named, inputs) == inputs) {
+            report(p.code, named, inputs, 0u);
         }
     }
     if (i >= p.n) {

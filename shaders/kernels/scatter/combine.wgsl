@@ -14,6 +14,9 @@ struct Params {
     x_offset: u32,
     index_offset: u32,
     y_offset: u32,
+    // What is reported of an index outside.
+    code: u32,
+    detail: u32,
 }
 var<immediate> p: Params;
 @group(0) @binding(0) var<storage, read> x: array<T>;
@@ -45,12 +48,12 @@ fn main(
     for (var j = 0u; j < p.m; j++) {
         let entry = x_start + j * p.inner;
         let named = index[p.index_offset + entry];
-        let k = position_of(named, p.n, false);
+        let k = position_of(named, p.n);
         if (k < p.n) {
             let place = p.y_offset + y_start + k * p.inner;
             y[place] = store(combine(load(y[place]), load(x[p.x_offset + entry])));
         } else {
-            report_index(1u, named, p.n);
+            report(p.code, named, p.n, p.detail);
         }
     }
 }

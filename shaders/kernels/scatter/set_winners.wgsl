@@ -12,6 +12,9 @@ struct Params {
     index_offset: u32,
     winners_offset: u32,
     y_offset: u32,
+    // What is reported of an index outside.
+    code: u32,
+    detail: u32,
 }
 var<immediate> p: Params;
 @group(0) @binding(0) var<storage, read> x: array<T>;
@@ -31,9 +34,9 @@ fn main(
         return;
     }
     let named = index[p.index_offset + entry];
-    let k = position_of(named, p.n, false);
+    let k = position_of(named, p.n);
     if (k == p.n) {
-        report_index(1u, named, p.n);
+        report(p.code, named, p.n, p.detail);
         return;
     }
     let place = (entry / (p.m * p.inner) * p.n + k) * p.inner + entry % p.inner;

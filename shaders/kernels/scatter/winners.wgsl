@@ -27,7 +27,7 @@ fn main(
     if (entry >= p.count) {
         return;
     }
-    let k = position_of(index[p.index_offset + entry], p.n, false);
+    let k = position_of(index[p.index_offset + entry], p.n);
     if (k == p.n) {
         return;
     }

@@ -1,12 +1,13 @@
 //! Binary cross-entropy.
 
 use super::Reduction;
-use super::loss::{any_element, reduced};
+use super::loss::reduced;
 use crate::Tensor;
 use crate::error::{Error, Result};
-use flambeau_tensor::DType;
 use flambeau_tensor::dims::broadcast_shapes;
+use flambeau_tensor::ops::refuse_where;
 use flambeau_tensor::pointwise::{Expr, Pointwise};
+use flambeau_tensor::{DType, Finding};
 use std::sync::LazyLock;
 
 /// Logarithms are kept above this, so that the loss stays finite.
@@ -41,13 +42,13 @@ static BCE: LazyLock<[Pointwise; 2]> = LazyLock::new(|| {
 });
 
 /// Whether x lies outside [0, 1], or is NaN.
-static NO_PROBABILITY: LazyLock<Pointwise> =
+pub(super) static NO_PROBABILITY: LazyLock<Pointwise> =
     LazyLock::new(|| Pointwise::new(|b| b.input(0).ge(0.0).and(b.input(0).le(1.0)).logical_not()));
 
 /// −w · (t · ln x + (1 − t) · ln(1 − x)) of probabilities, logarithms kept above −100: `F.binary_cross_entropy`.
 ///
 /// # Errors
-/// When sizes or dtypes differ, or an element of `x` is no probability (this is checked on the CPU only, as in PyTorch).
+/// When sizes or dtypes differ, or an element of `x` is no probability; a device may tell that at its next readback.
 pub fn binary_cross_entropy(
     x: &Tensor,
     target: &Tensor,
@@ -68,9 +69,7 @@ pub fn binary_cross_entropy(
     for other in [Some(target), weight].into_iter().flatten() {
         check_dtype(x.dtype(), other.dtype())?;
     }
-    if x.device().is_cpu() && any_element(&NO_PROBABILITY, x)? {
-        return Err(Error::runtime("all elements of input should be between 0 and 1"));
-    }
+    refuse_where(&NO_PROBABILITY, &x.array(), &[], Finding::NoProbability)?;
     let names = ["BinaryCrossEntropyBackward0"; 3];
     match weight {
         None => reduced(names, &BCE[0], &[x, target], &[], reduction),

@@ -1,9 +1,12 @@
 //! Samples with given probabilities, drawn where the probabilities are: on a GPU, without a wait.
 
+use super::bce::NO_PROBABILITY;
 use super::{copy, cumsum, div, expand, map, narrow, random_in_place, sum_map, to_dtype, to_i64, unsqueeze};
 use crate::Tensor;
 use crate::error::Result;
+use flambeau_tensor::Finding;
 use flambeau_tensor::backend::Distribution;
+use flambeau_tensor::ops::refuse_where;
 use flambeau_tensor::pointwise::Pointwise;
 use flambeau_tensor::random::Generator;
 use std::sync::LazyLock;
@@ -19,8 +22,9 @@ fn uniform(shape: &[usize], like: &Tensor, generator: Option<&Generator>) -> Res
     random_in_place(&drawn, Distribution::Uniform { from: 0.0, to: 1.0 }, generator)
 }
 
-/// One with the probability that each element names, else zero.
+/// One with the probability that each element names, else zero. A probability outside [0, 1] is told at the next readback.
 pub(super) fn bernoulli(p: &Tensor, generator: Option<&Generator>) -> Result<Tensor> {
+    refuse_where(&NO_PROBABILITY, &p.array(), &[], Finding::NoChance)?;
     let drawn = uniform(&p.size(), p, generator)?;
     to_dtype(&map("NotDifferentiable", &BELOW, &[&drawn, &p.detach()], &[])?, p.dtype())
 }

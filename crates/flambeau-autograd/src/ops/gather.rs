@@ -1,13 +1,16 @@
 //! Reading at indices: gather, index_select, take and embedding.
 
-use super::lines::{add_lines, as_one, at_least_1d, check_bounds, index_i64, is_index, take_lines, wrap_index};
+use super::lines::{add_lines, as_one, at_least_1d, index_i64, is_index, line_places, places, take_lines};
 use super::{masked_fill, reshape, to_i64, view, zeros};
 use crate::error::{Error, Result};
 use crate::graph::{Save, record};
 use crate::{OrPanic, Tensor};
 use flambeau_tensor::dims::{broadcast_shapes, wrap_dim};
-use flambeau_tensor::{DType, Scalar};
+use flambeau_tensor::ops::refuse_where;
+use flambeau_tensor::pointwise::Pointwise;
+use flambeau_tensor::{DType, Finding, IndexRule, Scalar};
 use smallvec::smallvec;
+use std::sync::LazyLock;
 
 /// out\[…i…\] = x\[…index\[…i…\]…\] along `dim`, in `index`'s shape: `torch.gather`.
 pub fn gather(x: &Tensor, dim: i64, index: &Tensor) -> Result<Tensor> {
@@ -45,11 +48,11 @@ pub fn gather(x: &Tensor, dim: i64, index: &Tensor) -> Result<Tensor> {
     }))
 }
 
-/// [`gather`] with the other dimensions of `x` and `index` broadcast: `torch.take_along_dim`. Negative indices count from
-/// the end. Without `dim`, of the flattened tensors.
+/// [`gather`] with the other dimensions of `x` and `index` broadcast: `torch.take_along_dim`. As PyTorch does, an index counts
+/// modulo the dimension's length. Without `dim`, of the flattened tensors, where it does not.
 pub fn take_along_dim(x: &Tensor, index: &Tensor, dim: Option<i64>) -> Result<Tensor> {
     let Some(dim) = dim else {
-        return take_along_dim(&reshape(x, &[-1])?, &reshape(index, &[-1])?, Some(0));
+        return gather(&reshape(x, &[-1])?, 0, &reshape(index, &[-1])?);
     };
     if x.dim() != index.dim() {
         return Err(Error::runtime(format!(
@@ -66,7 +69,7 @@ pub fn take_along_dim(x: &Tensor, index: &Tensor, dim: Option<i64>) -> Result<Te
         ));
     }
     let d = wrap_dim(dim, x.dim())?;
-    let index = &wrap_index(index, x.size().get(d).copied().unwrap_or(1))?;
+    let index = &super::remainder(&index_i64(index)?.detach(), x.size().get(d).copied().unwrap_or(1))?;
     if x.dim() == 0 {
         return gather(x, dim, index);
     }
@@ -99,12 +102,11 @@ pub fn index_select(x: &Tensor, dim: i64, index: &Tensor) -> Result<Tensor> {
             index.numel()
         )));
     }
-    let n = x.size().get(d).copied().unwrap_or(1);
-    check_bounds(index, n, false, |_| Error::index("index out of range in self"))?;
+    let at = line_places(&x.size(), d, index)?;
     let (given, index) = (index, index_i64(index)?);
     let compute = || {
         let raised = if x.dim() == 0 { view(x, &[1])? } else { x.clone() };
-        let out = take_lines(&raised, d, &view(&index, &[-1])?)?;
+        let out = take_lines(&raised, d, &reshape(&at, &[-1])?)?;
         if x.dim() == 0 { view(&out, &[]) } else { Ok(out) }
     };
     let size = x.size();
@@ -127,8 +129,7 @@ pub fn take(x: &Tensor, index: &Tensor) -> Result<Tensor> {
     if x.numel() == 0 && index.numel() > 0 {
         return Err(Error::index("take(): tried to take from an empty tensor"));
     }
-    let flat = wrap_index(&take_bounds(x, index)?, x.numel())?;
-    let flat = view(&flat.contiguous(), &[-1])?;
+    let flat = view(&flat_places(x, index)?, &[-1])?;
     let shape = to_i64(&index.size());
     let size = to_i64(&x.size());
     let compute = || view(&take_lines(&reshape(x, &[-1])?, 0, &flat)?, &shape);
@@ -140,13 +141,9 @@ pub fn take(x: &Tensor, index: &Tensor) -> Result<Tensor> {
     })
 }
 
-/// The index after the check that `take` and `put` make.
-pub(crate) fn take_bounds(x: &Tensor, index: &Tensor) -> Result<Tensor> {
-    let n = x.numel();
-    check_bounds(index, n, true, |i| {
-        Error::index(format!("out of range: tried to access index {i} on a tensor of {n} elements."))
-    })?;
-    Ok(index.clone())
+/// The places in the flattened tensor that the index of `take` and `put` names.
+pub(crate) fn flat_places(x: &Tensor, index: &Tensor) -> Result<Tensor> {
+    places(index, &IndexRule::wrapping(x.numel(), Finding::Element, 0))
 }
 
 /// How an embedding's gradient is computed; PyTorch's keywords of `F.embedding`.
@@ -173,7 +170,7 @@ pub fn embedding(weight: &Tensor, indices: &Tensor, options: EmbeddingOptions) -
     }
     let size = weight.size();
     let (rows, width) = (size[0], size[1] as i64);
-    check_bounds(indices, rows, false, |_| Error::index("index out of range in self"))?;
+    let at = reshape(&line_places(&size, 0, indices)?, &[-1])?;
     let padding = match options.padding_idx {
         Some(p) if p < -(rows as i64) || p >= rows as i64 => {
             return Err(Error::value("Padding_idx must be within num_embeddings"));
@@ -183,7 +180,7 @@ pub fn embedding(weight: &Tensor, indices: &Tensor, options: EmbeddingOptions) -
     let flat = reshape(&index_i64(indices)?, &[-1])?;
     let mut shape = to_i64(&indices.size());
     shape.push(width);
-    let compute = || view(&take_lines(weight, 0, &flat)?, &shape);
+    let compute = || view(&take_lines(weight, 0, &at)?, &shape);
     as_one("EmbeddingBackward0", &[weight], &[indices, &flat].map(Save::Tensor), compute, move |c| {
         c.unchanged(0)?;
         let flat = c.saved(1)?;
@@ -205,19 +202,36 @@ pub fn embedding(weight: &Tensor, indices: &Tensor, options: EmbeddingOptions) -
 /// `max_norm` before it looks rows up. Nothing is recorded.
 pub fn embedding_renorm_(weight: &Tensor, indices: &Tensor, max_norm: f64, norm_type: f64) -> Result<Tensor> {
     let _guard = crate::no_grad();
-    // As PyTorch does: norm and factor are rounded to the weight's dtype, the factor after it was computed in f64.
-    let compute = weight.dtype().compute();
-    let wide = super::to_dtype(weight, compute)?;
-    let powers = super::pow(&super::abs(&wide)?, norm_type)?;
-    let norms = super::pow(&super::sum(&powers, &[1], true, None)?, 1.0 / norm_type)?;
-    let norms = super::to_dtype(&super::to_dtype(&norms, weight.dtype())?, DType::F64)?;
+    let &[rows, width] = &weight.size()[..] else {
+        return Err(Error::runtime(format!(
+            "Expected 2-dimensional tensor, but got {}-dimensional tensor for argument #1 'self' (while checking arguments \
+             for embedding_renorm_)",
+            weight.dim()
+        )));
+    };
+    // PyTorch selects the rows in order, so that the first one outside is the smallest.
+    let ordered = match indices.device().is_cpu() {
+        true => super::sort(&reshape(&indices.detach(), &[-1])?, -1, false, None)?.0,
+        false => reshape(&indices.detach(), &[-1])?,
+    };
+    let used = places(&ordered, &IndexRule::wrapping(rows, Finding::Row, width))?;
+    if used.numel() == 0 || width == 0 {
+        return Ok(weight.clone());
+    }
+    // As PyTorch does: norm and factor are rounded to the weight's dtype, the factor after it was computed in f64. A row that
+    // is used twice is written twice, the same.
+    let taken = take_lines(&weight.detach(), 0, &used)?;
+    let norms = super::to_dtype(&super::vector_norm(&taken, norm_type, &[1], true, None)?, DType::F64)?;
     let scale = super::mul(&super::reciprocal(&super::add(&norms, 1e-7)?)?, max_norm)?;
-    let rows = zeros(&[weight.size()[0]], DType::Bool, weight.device())?;
-    let named = super::index_fill(&rows, 0, &reshape(indices, &[-1])?, true)?;
-    let shrink = super::logical_and(&super::gt(&norms, max_norm)?, &view(&named, &[-1, 1])?)?;
+    let compute = weight.dtype().compute();
+    let wide = super::to_dtype(&taken, compute)?;
     let scaled = super::mul(&wide, &super::to_dtype(&super::to_dtype(&scale, weight.dtype())?, compute)?)?;
-    super::copy_(weight, &super::where_(&shrink, scaled, wide)?)
+    let new = super::where_(&super::gt(&norms, max_norm)?, scaled, wide)?;
+    super::index_copy_(weight, 0, &used, &super::to_dtype(&new, weight.dtype())?)
 }
+
+static BELOW_ZERO: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input(0).lt(0)));
+static AT_LEAST: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input(0).ge(b.scalar(0))));
 
 /// One at each class's place, zero elsewhere, in a new last dimension of `num_classes` (−1: the largest class + 1):
 /// `F.one_hot`.
@@ -229,8 +243,13 @@ pub fn one_hot(classes: &Tensor, num_classes: i64) -> Result<Tensor> {
     let n = match (classes.numel(), num_classes) {
         (0, n) if n <= 0 => return Err(Error::runtime("Can not infer total number of classes from empty tensor.")),
         (0, n) => n,
-        // A device would have to be waited for; there the write below finds classes outside.
-        (_, n) if n > 0 && !classes.device().is_cpu() => n,
+        // A device would have to be waited for; it tells at its next readback.
+        (_, n) if n > 0 && !classes.device().is_cpu() => {
+            let classes = classes.array();
+            refuse_where(&BELOW_ZERO, &classes, &[], Finding::NegativeClass)?;
+            refuse_where(&AT_LEAST, &classes, &[Scalar::Int(n)], Finding::LargeClass)?;
+            n
+        }
         (_, n) => {
             let values = classes.array().to_vec::<i64>()?;
             if values.iter().any(|&c| c < 0) {

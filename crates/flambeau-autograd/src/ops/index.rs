@@ -2,14 +2,14 @@
 //! through one flat index.
 
 use super::indexing::{Index, Indices, IntoIndex, Slice};
-use super::lines::{add_lines, as_one, check_bounds, out_of_bounds, spread, take_lines, wrap_index, write_to};
+use super::lines::{add_lines, as_one, index_i64, places, spread, take_lines, write_to};
 use super::{Operand, alias, permute, reshape, select, slice, sum_to_size, to_i64, unsqueeze, view};
 use crate::error::{Error, Result};
 use crate::graph::Save;
 use crate::{OrPanic, Tensor, from_vec, no_grad};
 use flambeau_tensor::backend::ScatterOp;
 use flambeau_tensor::dims::broadcast_shapes;
-use flambeau_tensor::{Array, DType, Dims, Scalar};
+use flambeau_tensor::{Array, DType, Dims, Finding, IndexRule, Scalar};
 use smallvec::smallvec;
 
 /// An index tensor and the dimension (of the view after the basic indices) at which it stands.
@@ -50,7 +50,7 @@ fn apply_basic(x: &Tensor, indices: &Indices) -> Result<(Tensor, Picks)> {
             Index::Select(i) => {
                 let n = out.size()[at];
                 if *i < -(n as i64) || *i >= n as i64 {
-                    return Err(Error::index(out_of_bounds(*i, own, n)));
+                    return Err(Finding::Subscript.error(*i, n, own).into());
                 }
                 out = select(&out, at as i64, *i)?;
                 own += 1;
@@ -169,12 +169,19 @@ impl Geometry {
     }
 }
 
+/// One dimension's index tensor: where it stands, and whether it comes from a mask and so is known to be within.
+struct Pick {
+    at: usize,
+    index: Tensor,
+    known: bool,
+}
+
 /// Masks become the numbers of their true elements, one list per dimension of the mask.
-fn expand_masks(x: &Tensor, picks: &Picks) -> Result<Picks> {
-    let mut expanded = Picks::new();
+fn expand_masks(x: &Tensor, picks: &Picks) -> Result<Vec<Pick>> {
+    let mut expanded = Vec::new();
     for (i, (at, t)) in picks.iter().enumerate() {
         if !is_mask(t) {
-            expanded.push((*at, t.detach()));
+            expanded.push(Pick { at: *at, index: t.detach(), known: false });
             continue;
         }
         for (j, &n) in t.size().iter().enumerate() {
@@ -190,10 +197,32 @@ fn expand_masks(x: &Tensor, picks: &Picks) -> Result<Picks> {
         }
         let places = flambeau_tensor::ops::nonzero(&t.array())?;
         for j in 0..t.dim() {
-            expanded.push((at + j, places.select(1, j as i64)?.into()));
+            expanded.push(Pick { at: at + j, index: places.select(1, j as i64)?.into(), known: true });
         }
     }
     Ok(expanded)
+}
+
+/// The places that each pick names in its own dimension, checked before anything is made of them.
+fn checked(picks: &[Pick], size: &[usize], shape: &[usize]) -> Result<Vec<Tensor>> {
+    let rule = |j: usize| IndexRule::wrapping(size[picks[j].at], Finding::Subscript, j);
+    let check = |(j, pick): (usize, &Pick)| match pick.known {
+        true => Ok(pick.index.clone()),
+        false => places(&pick.index, &rule(j)),
+    };
+    let all: Result<Vec<Tensor>> = picks.iter().enumerate().map(check).collect();
+    if all.is_ok() || picks.len() == 1 || !picks[0].index.device().is_cpu() {
+        return all;
+    }
+    // PyTorch names the first element whose place lies outside, not the first dimension.
+    let spread = |pick: &Pick| Ok(index_i64(&super::expand(&pick.index, &to_i64(shape))?)?.array().to_vec::<i64>()?);
+    let values: Vec<Vec<i64>> = picks.iter().map(spread).collect::<Result<_>>()?;
+    for i in 0..values[0].len() {
+        for (j, values) in values.iter().enumerate() {
+            rule(j).place(values[i])?;
+        }
+    }
+    all
 }
 
 /// The geometry of the picks, and one flat index (i64 `[n]`) over the picked dimensions.
@@ -202,30 +231,32 @@ fn plan(x: &Tensor, picks: &Picks) -> Result<(Geometry, Tensor)> {
     let picks = expand_masks(x, picks)?;
     let size = x.size();
     let mut shape = Dims::new();
-    for (_, t) in &picks {
-        shape = broadcast_shapes(&shape, &t.size()).map_err(|_| {
-            let shapes: Vec<String> = picks.iter().map(|(_, t)| format!("{:?}", &t.size()[..])).collect();
+    for pick in &picks {
+        shape = broadcast_shapes(&shape, &pick.index.size()).map_err(|_| {
+            let shapes: Vec<String> = picks.iter().map(|p| format!("{:?}", &p.index.size()[..])).collect();
             Error::index(format!(
                 "shape mismatch: indexing tensors could not be broadcast together with shapes {}",
                 shapes.join(", ")
             ))
         })?;
     }
-    let mut flat: Option<Tensor> = None;
-    for (j, (at, t)) in picks.iter().enumerate() {
-        let n = size[*at];
-        check_bounds(t, n, true, |i| Error::index(out_of_bounds(i, j, n)))?;
-        let index = wrap_index(t, n)?;
-        flat = Some(match flat {
-            None => index,
-            Some(flat) => super::add(&super::mul(&flat, n)?, &index)?,
-        });
-    }
-    let Some(flat) = flat else {
+    if picks.is_empty() {
         return Err(Error::index("index: at least one index tensor is needed"));
+    }
+    if shape.iter().all(|&n| n > 0) && picks.iter().any(|p| size[p.at] == 0) {
+        return Err(Error::index("index is out of bounds for dimension with size 0"));
+    }
+    // Of nothing, PyTorch looks at no index.
+    let known = match x.numel() {
+        0 => picks.iter().map(|p| index_i64(&p.index)).collect::<Result<Vec<Tensor>>>()?,
+        _ => checked(&picks, &size, &shape)?,
     };
+    let mut flat = known[0].clone();
+    for (pick, index) in picks.iter().zip(&known).skip(1) {
+        flat = super::add(&super::mul(&flat, size[pick.at])?, index)?;
+    }
     let flat = reshape(&super::expand(&flat, &to_i64(&shape))?, &[-1])?;
-    let dims: Vec<usize> = picks.iter().map(|p| p.0).collect();
+    let dims: Vec<usize> = picks.iter().map(|p| p.at).collect();
     let adjacent = dims.windows(2).all(|d| d[1] == d[0] + 1);
     let before = if adjacent { dims[0] } else { 0 };
     let others = (0..size.len()).filter(|d| !dims.contains(d));

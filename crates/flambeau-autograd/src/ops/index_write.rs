@@ -1,14 +1,14 @@
 //! Writing lines by number, and elements by their place: index_add, index_copy, index_fill, put, each fresh and in place.
 
-use super::gather::take_bounds;
-use super::lines::{at_least_1d, check_bounds, index_i64, is_index, out_of_bounds, spread, wrap_index, write_to};
+use super::gather::flat_places;
+use super::lines::{at_least_1d, index_i64, is_index, places, spread, write_to};
 use super::{Operand, index_select, reshape, sum, take, to_i64, view, zeros};
 use crate::error::{Error, Result};
 use crate::graph::Save;
 use crate::{OrPanic, Tensor};
 use flambeau_tensor::backend::ScatterOp;
 use flambeau_tensor::dims::wrap_dim;
-use flambeau_tensor::{Array, DType, Scalar};
+use flambeau_tensor::{Array, DType, Finding, IndexRule, Scalar};
 use smallvec::smallvec;
 
 /// An index of lines as a 1-d i64 tensor, after PyTorch's checks for `name`.
@@ -28,6 +28,11 @@ fn line_index(name: &str, index: &Tensor) -> Result<Tensor> {
         )));
     }
     reshape(&index_i64(index)?, &[-1])
+}
+
+/// The places that an index of lines of `x` names, by the rule. Where there is nothing to write, PyTorch looks at none.
+fn written_places(x: &Tensor, index: &Tensor, rule: &IndexRule) -> Result<Tensor> {
+    if x.numel() == 0 { index_i64(index) } else { places(index, rule) }
 }
 
 /// Writes the lines of `src` to `out` where the 1-d index says.
@@ -75,10 +80,14 @@ fn index_add_with(
             index.numel()
         )));
     }
+    let n = own.get(d).copied().unwrap_or(1);
+    // A vector's elements are written by another kernel than lines.
+    let finding = if own.len() > 1 { Finding::Place } else { Finding::Line };
+    let at = written_places(x, &index, &IndexRule::strict(n, finding, d))?;
     let one = alpha == Scalar::Int(1);
     let write = |out: &Array| {
         let scaled = if one { source.detach() } else { super::mul(&source.detach(), alpha)? };
-        write_lines(ScatterOp::Add, d, &index, &scaled.array(), out)
+        write_lines(ScatterOp::Add, d, &at, &scaled.array(), out)
     };
     let saves = [&index, given, source].map(Save::Tensor);
     write_to("IndexAddBackward0", in_place, x, &[source], &saves, write, move |c| {
@@ -134,8 +143,8 @@ fn index_copy_with(in_place: bool, x: &Tensor, dim: i64, index: &Tensor, source:
         )));
     }
     let n = own.get(d).copied().unwrap_or(1);
-    check_bounds(&index, n, false, |i| Error::index(format!("index_copy_(): {}", out_of_bounds(i, d, n))))?;
-    let write = |out: &Array| write_lines(ScatterOp::Set, d, &index, &source.array(), out);
+    let at = written_places(x, &index, &IndexRule::strict(n, Finding::CopiedLine, d))?;
+    let write = |out: &Array| write_lines(ScatterOp::Set, d, &at, &source.array(), out);
     let saves = [&index, given, source].map(Save::Tensor);
     write_to("IndexCopyBackward0", in_place, x, &[source], &saves, write, move |c| {
         c.unchanged(1)?;
@@ -194,8 +203,8 @@ fn index_fill_with(in_place: bool, x: &Tensor, dim: i64, index: &Tensor, value: 
         return Err(Error::runtime("Index has to be a vector/scalar"));
     }
     let n = x.size().get(d).copied().unwrap_or(1);
-    check_bounds(index, n, true, |i| Error::index(out_of_bounds(i, d, n)))?;
-    let (given, index) = (index, reshape(&wrap_index(index, n)?, &[-1])?);
+    let at = written_places(x, index, &IndexRule::wrapping(n, Finding::Subscript, d))?;
+    let (given, index) = (index, reshape(&at, &[-1])?);
     let mut shape = at_least_1d(&x.array())?.shape().to_vec();
     shape[d] = index.numel();
     let write = |out: &Array| write_lines(ScatterOp::Set, d, &index, &value.array().broadcast_to(&shape)?, out);
@@ -254,7 +263,10 @@ fn put_with(in_place: bool, x: &Tensor, index: &Tensor, source: &Tensor, accumul
             index.numel()
         )));
     }
-    let flat = reshape(&wrap_index(&take_bounds(x, index)?, x.numel())?, &[-1])?;
+    if x.numel() == 0 && index.numel() > 0 {
+        return Err(Error::index("put_(): Tried to put elements into an empty tensor"));
+    }
+    let flat = reshape(&flat_places(x, index)?, &[-1])?;
     let op = if accumulate { ScatterOp::Add } else { ScatterOp::Set };
     let write = |out: &Array| {
         let dense = out.contiguous()?;

@@ -1,15 +1,15 @@
 //! What the operations that read or write at indices share.
 
-use super::{Arrays, zeros};
+use super::zeros;
 use crate::error::{Error, Result};
 use crate::graph::{Context, Grads, Save, record, record_many, recording};
 use crate::{Tensor, no_grad, views};
 use flambeau_tensor::backend::ScatterOp;
 use flambeau_tensor::ops::{
-    check_no_internal_overlap, check_no_overlap, index_select, pointwise, pointwise_into_repeats, scatter,
+    check_index, check_no_internal_overlap, check_no_overlap, index_select, pointwise_into_repeats, scatter,
 };
 use flambeau_tensor::pointwise::Pointwise;
-use flambeau_tensor::{Array, DType, Scalar};
+use flambeau_tensor::{Array, DType, Finding, IndexRule, Scalar};
 use smallvec::{SmallVec, smallvec};
 use std::sync::LazyLock;
 
@@ -135,19 +135,10 @@ pub(crate) fn add_lines(src: &Tensor, dim: usize, index: &Tensor, n: usize) -> R
     }))
 }
 
-/// i < 0 ? i + n : i
-static WRAP: LazyLock<Pointwise> = LazyLock::new(|| {
-    Pointwise::new(|b| {
-        let i = b.input(0);
-        i.lt(0).select(i + b.scalar(0), i)
-    })
-});
-
-/// An integer index as i64, negative ones counted from the end.
-pub(crate) fn wrap_index(index: &Tensor, n: usize) -> Result<Tensor> {
-    let index = super::to_dtype(&index.detach(), DType::I64)?;
-    let arrays = Arrays::of(&[&index]);
-    Ok(pointwise(&WRAP, &arrays.refs(), &[Scalar::Int(n as i64)])?.into())
+/// The places (i64) that an integer index names, by the rule: of an index outside, the rule's error, on a device at its next
+/// readback.
+pub(crate) fn places(index: &Tensor, rule: &IndexRule) -> Result<Tensor> {
+    Ok(check_index(&index.array(), rule)?.into())
 }
 
 /// An integer index as i64 without a gradient; itself where it is.
@@ -160,23 +151,20 @@ pub(crate) fn is_index(index: &Tensor) -> bool {
     matches!(index.dtype(), DType::I64 | DType::I32)
 }
 
-/// Finds an index outside `-n..n` (or `0..n`) and gives the error for it. Only on the CPU: on other devices it would wait
-/// for the device, and there the kernels' own rule holds.
-pub(crate) fn check_bounds(index: &Tensor, n: usize, negatives: bool, error: impl Fn(i64) -> Error) -> Result<()> {
-    if !index.device().is_cpu() {
-        return Ok(());
+/// The places that the index of [`take_lines`] names along `dim` of `x`, for `index_select` and `embedding`, which refuse
+/// negative indices. PyTorch's kernel for the second dimension, and for nothing, has words of its own.
+pub(crate) fn line_places(x: &[usize], dim: usize, index: &Tensor) -> Result<Tensor> {
+    let n = x.get(dim).copied().unwrap_or(1);
+    let lines = index.numel();
+    if x.len() > 1 && n == 0 && lines > 0 {
+        return Err(Error::runtime("index_select(): self indexing axis dim should be positive"));
     }
-    let low = if negatives { -(n as i64) } else { 0 };
-    let values = index.array().to_dtype(DType::I64)?.to_vec::<i64>()?;
-    match values.iter().find(|&&i| i < low || i >= n as i64) {
-        Some(&i) => Err(error(i)),
-        None => Ok(()),
+    let many = x.len() > 1 && (dim == 1 || x.iter().product::<usize>() == 0);
+    if many || index.device().is_cpu() {
+        return places(index, &IndexRule::strict(n, if many { Finding::LineOfMany } else { Finding::Line }, 0));
     }
-}
-
-/// PyTorch's words for an index outside a dimension.
-pub(crate) fn out_of_bounds(index: i64, dim: usize, n: usize) -> String {
-    format!("index {index} is out of bounds for dimension {dim} with size {n}")
+    // The device's kernel of `index_select` says the same words itself.
+    index_i64(index)
 }
 
 /// Records values that were picked along `dim`, and their places; the gradient goes where the values came from. `dropped`

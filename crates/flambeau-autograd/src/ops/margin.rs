@@ -7,7 +7,7 @@ use super::{Reduction, pairwise_distance, reshape, sum_map};
 use crate::error::{Error, Result};
 use crate::{Tensor, ops};
 use flambeau_tensor::pointwise::{Expr, Pointwise};
-use flambeau_tensor::{DType, Scalar};
+use flambeau_tensor::{DType, Finding, IndexRule, Scalar};
 use std::sync::LazyLock;
 
 /// x where it is above zero, else zero; the gradient passes at zero.
@@ -254,9 +254,7 @@ pub fn multi_margin_loss(
     }
     let rows = reshape(x, &[n as i64, classes as i64])?;
     let y = reshape(target, &[n as i64, 1])?;
-    if target.device().is_cpu() && y.to_vec::<i64>().iter().any(|&t| t < 0 || t as usize >= classes) {
-        return Err(Error::runtime("target out of range"));
-    }
+    let y = super::lines::places(&y, &IndexRule::strict(classes, Finding::MarginTarget, 0))?;
     let of_target = ops::gather(&rows, 1, &y)?;
     let all = iota(classes, x)?;
     let of_class = weight.map(|w| reshape(&ops::index_select(w, 0, &reshape(&y, &[-1])?)?, &[-1, 1])).transpose()?;

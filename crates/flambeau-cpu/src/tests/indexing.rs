@@ -4,8 +4,9 @@ use super::support::*;
 use crate::CPU;
 use flambeau_tensor::backend::{Distribution, ScatterOp};
 use flambeau_tensor::calls::{Call, CopyTo, Gather, IndexSelect, Nonzero, Random, Scatter};
+use flambeau_tensor::ops::check_index;
 use flambeau_tensor::random::{Generator, normal_, uniform_};
-use flambeau_tensor::{Array, DType, Device};
+use flambeau_tensor::{Array, DType, Device, Finding, IndexRule};
 use proptest::prelude::*;
 
 /// An i64 array of `shape` with strides of its own and values below `n`.
@@ -75,7 +76,7 @@ proptest! {
         let dim = dim % shape.len();
         let src = strided(&mut draw, &shape, dtype, true);
         let n = shape[dim];
-        let rows: Vec<i64> = (0..count).map(|_| draw.below(2 * n) as i64 - n as i64).collect();
+        let rows: Vec<i64> = (0..count).map(|_| draw.below(n) as i64).collect();
         let index = Array::from_slice(&CPU, Device::Cpu, &rows, &[count]).unwrap();
         let mut picked = shape.clone();
         picked[dim] = count;
@@ -84,7 +85,7 @@ proptest! {
         let from = elements(&src);
         for (at, y) in elements(&out).into_iter().enumerate() {
             let mut place = unflatten(&picked, at);
-            place[dim] = rows[place[dim]].rem_euclid(n as i64) as usize;
+            place[dim] = rows[place[dim]] as usize;
             prop_assert_eq!(y, from[flat(&shape, &place)]);
         }
     }
@@ -115,9 +116,22 @@ fn bad_indices_are_refused_before_anything_is_written() {
         );
         assert_eq!((elements(&a), elements(&ones)), (vec![0.0; 3], vec![1.0; 2]));
     }
-    let index = Array::from_slice(&CPU, Device::Cpu, &[0i64, 3], &[2]).unwrap();
-    let error = IndexSelect { src: &a, dim: 0, index: &index, out: &zeros(&[2], DType::F32) }.run().unwrap_err();
+    for bad in [3i64, -1, i64::MIN] {
+        let index = Array::from_slice(&CPU, Device::Cpu, &[0i64, bad], &[2]).unwrap();
+        let error = IndexSelect { src: &a, dim: 0, index: &index, out: &zeros(&[2], DType::F32) }.run().unwrap_err();
+        assert_eq!((error.to_string().as_str(), error.python_type()), ("index out of range in self", "IndexError"));
+    }
+}
+
+#[test]
+fn an_index_becomes_places_by_its_rule() {
+    let index = Array::from_slice(&CPU, Device::Cpu, &[0i32, -1, 2, -3], &[2, 2]).unwrap().transpose(0, 1).unwrap();
+    let places = check_index(&index, &IndexRule::wrapping(3, Finding::Subscript, 1)).unwrap();
+    assert_eq!((places.shape(), places.to_vec::<i64>().unwrap()), ([2, 2].as_slice(), vec![0, 2, 2, 0]));
+    let error = check_index(&index, &IndexRule::strict(3, Finding::Line, 0)).unwrap_err();
     assert_eq!((error.to_string().as_str(), error.python_type()), ("index out of range in self", "IndexError"));
+    let error = check_index(&index, &IndexRule::wrapping(2, Finding::Subscript, 1)).unwrap_err();
+    assert_eq!(error.to_string(), "index 2 is out of bounds for dimension 1 with size 2");
 }
 
 #[test]

@@ -119,7 +119,7 @@ impl Call for Scatter<'_> {
     }
 }
 
-/// out = src with only the lines that `index` names along `dim`; negative indices count from the end.
+/// out = src with only the lines that `index` names along `dim`. An index outside is an error.
 #[derive(Clone, Copy, Debug)]
 pub struct IndexSelect<'a> {
     /// What is read.

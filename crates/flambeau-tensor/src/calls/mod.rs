@@ -6,6 +6,7 @@
 //! stays within its storage, which only grows. What the arrays hold is data: kernels check indices themselves.
 
 mod check;
+mod elements;
 mod index;
 mod layout;
 mod lines;
@@ -17,6 +18,7 @@ mod random;
 mod windows;
 
 pub use check::check_transfer;
+pub use elements::{CheckIndex, RefuseWhere};
 pub use index::{Gather, IndexSelect, Nonzero, Scatter};
 pub(crate) use layout::check_writable;
 pub use lines::{ArgReduce, Scan, Softmax, SoftmaxBackward, Sort};

@@ -2,9 +2,12 @@
 
 use super::{copy_into, same_device};
 use crate::backend::{Extremum, ScanOp, ScatterOp};
-use crate::calls::{ArgReduce, Call, Checked, Gather, IndexSelect, Nonzero, Scan, Scatter, Sort};
+use crate::calls::{
+    ArgReduce, Call, CheckIndex, Checked, Gather, IndexSelect, Nonzero, RefuseWhere, Scan, Scatter, Sort,
+};
 use crate::dims::Dims;
-use crate::{Array, DType, Result};
+use crate::pointwise::Pointwise;
+use crate::{Array, DType, Finding, IndexRule, Result, Scalar};
 
 /// Asks the backend, unless there is nothing to compute.
 pub(super) fn run_unless_empty<C: Call<Output = ()>>(call: C) -> Result<()> {
@@ -44,11 +47,28 @@ pub fn scatter(op: ScatterOp, dim: usize, index: &Array, src: &Array, out: &Arra
     if index.numel() == 0 { Ok(()) } else { copy_into(&dense, out) }
 }
 
-/// The lines of `src` along `dim` that the 1-d `index` names: `torch.index_select`, negative indices allowed.
+/// The lines of `src` along `dim` that the 1-d `index` names: `torch.index_select`.
 pub fn index_select(src: &Array, dim: usize, index: &Array) -> Result<Array> {
     let out = fresh(src, &with_length(src.shape(), dim, index.numel()), src.dtype())?;
     run_unless_empty(IndexSelect { src, dim, index, out: &out })?;
     Ok(out)
+}
+
+/// The places (i64, in its shape) that an integer index names: what checks an index against its own dimension and counts
+/// negative ones from the end, before anything is made of it.
+///
+/// # Errors
+/// The rule's, when an index names no place; a device may tell at its next readback.
+pub fn check_index(index: &Array, rule: &IndexRule) -> Result<Array> {
+    CheckIndex { index, rule: *rule }.run()
+}
+
+/// Raises a finding if a program of one input gives anything but zero for an element of `x`.
+///
+/// # Errors
+/// The finding's; a device may tell at its next readback.
+pub fn refuse_where(program: &Pointwise, x: &Array, scalars: &[Scalar], finding: Finding) -> Result<()> {
+    run_unless_empty(RefuseWhere { program, x, scalars, finding })
 }
 
 /// The indices of elements that are not zero: i64 `[n, ndim]`.

@@ -11,7 +11,7 @@ mod pointwise;
 mod reduce;
 mod softmax;
 
-pub use index::{arg_reduce, gather, index_select, nonzero, scan, scatter, sort};
+pub use index::{arg_reduce, check_index, gather, index_select, nonzero, refuse_where, scan, scatter, sort};
 pub use layout::preserved_strides;
 pub use matmul::matmul;
 pub use nll::{ClassWeights, Formula, nll, nll_backward};

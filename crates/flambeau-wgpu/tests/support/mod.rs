@@ -248,3 +248,17 @@ pub fn both<R>(cpu: flambeau_tensor::Result<R>, gpu: flambeau_tensor::Result<R>)
         (Err(a), Ok(_)) => panic!("the GPU computes what the CPU refuses: {a}"),
     }
 }
+
+/// Runs tests of this program once more for each way in which software Vulkan can be made to generate other code: lanes of other
+/// widths, and a processor without the newest instructions, where it splits what it computes in float64. A GPU's driver reads
+/// none of these variables. Mesa's cache of compiled shaders does not tell the ways apart, so it is left out.
+pub fn under_other_code_generation(ways: &[(&str, &str)], tests: &[&str]) {
+    for (name, value) in ways {
+        let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+        command.arg("--exact").args(tests).env(name, value).env("MESA_SHADER_CACHE_DISABLE", "true");
+        let output = command.output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        let passed = format!("{} passed", tests.len());
+        assert!(output.status.success() && text.contains(&passed), "{name}={value}: {text}");
+    }
+}
