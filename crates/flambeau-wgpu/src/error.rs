@@ -4,7 +4,7 @@ use flambeau_shaders::Missing;
 use flambeau_tensor::Device;
 
 /// An error of the GPU backend.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[derive(Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// No adapter fits the request.
@@ -77,6 +77,13 @@ pub enum Error {
     /// An index outside its dimension, found by a kernel.
     #[error("{device}: {0}", device = .1)]
     Index(String, Device),
+}
+
+/// The same words as `Display`: what `unwrap`, and `?` in `main`, print.
+impl std::fmt::Debug for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
 }
 
 impl From<Error> for flambeau_tensor::Error {

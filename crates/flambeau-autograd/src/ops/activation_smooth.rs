@@ -1,6 +1,6 @@
 //! Activations with exponentials and gates.
 
-use super::activation_hard::floats_only;
+use super::activation_hard::{computed, floats_only};
 use super::{map, map_, narrow};
 use crate::Tensor;
 use crate::error::{Error, Result};
@@ -48,8 +48,7 @@ fn celu_scalars(x: &Tensor, alpha: f64) -> Result<[Scalar; 2]> {
     if alpha == 0.0 {
         return Err(Error::runtime("ZeroDivisionError: alpha cannot be 0 for CELU"));
     }
-    floats_only(x, "elu_cpu")?;
-    Ok([Scalar::Float(alpha), Scalar::Float(1.0 / alpha)])
+    Ok([computed(x, "elu_cpu", alpha)?, computed(x, "elu_cpu", 1.0 / alpha)?])
 }
 
 /// x where x > 0, else α · (e^(x/α) − 1): `F.celu`.

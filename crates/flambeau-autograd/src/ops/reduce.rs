@@ -18,11 +18,11 @@ pub fn mean(x: &Tensor, dims: &[i64], keepdim: bool, dtype: Option<DType>) -> Re
     let result = dtype.unwrap_or(x.dtype());
     if !result.is_floating_point() {
         let problem = match dtype {
-            Some(_) => "Optional dtype",
-            None => "could not infer output dtype. Input dtype",
+            Some(_) => "Optional",
+            None => "Input",
         };
         return Err(flambeau_tensor::Error::NotImplemented(format!(
-            "mean(): {problem} must be either a floating point or complex dtype. Got: {}",
+            "mean(): could not infer output dtype. {problem} dtype must be either a floating point or complex dtype. Got: {}",
             result.scalar_type_name()
         ))
         .into());

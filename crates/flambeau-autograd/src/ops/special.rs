@@ -1,10 +1,11 @@
 //! Special functions, element by element.
 
+use super::binary::{beside, only_floats};
 use super::{Operand, map};
 use crate::error::Result;
 use crate::{OrPanic, Tensor};
-use flambeau_tensor::pointwise::{Expr, Pointwise, UnaryOp};
-use flambeau_tensor::{DType, Scalar};
+use flambeau_tensor::Scalar;
+use flambeau_tensor::pointwise::{BinaryOp, Expr, Pointwise, UnaryOp};
 use std::sync::LazyLock;
 
 /// x · ln y, 0 where x is 0 unless y is NaN.
@@ -29,7 +30,7 @@ static XLOGY_NUMBER: LazyLock<Pointwise> = LazyLock::new(|| {
 /// x · ln y, and 0 where x is 0: `torch.xlogy`.
 pub fn xlogy<'a>(x: &Tensor, y: impl Into<Operand<'a>>) -> Result<Tensor> {
     match y.into() {
-        Operand::Number(s) => map("XlogyBackward2", &XLOGY_NUMBER, &[x], &[s]),
+        Operand::Number(s) => map("XlogyBackward2", &XLOGY_NUMBER, &[x], &[beside(x, BinaryOp::Pow, s)]),
         Operand::Borrowed(y) => map("XlogyBackward0", &XLOGY, &[x, y], &[]),
         Operand::Owned(y) => map("XlogyBackward0", &XLOGY, &[x, &y], &[]),
     }
@@ -49,9 +50,7 @@ static LOGADDEXP: LazyLock<Pointwise> = LazyLock::new(|| {
 /// # Errors
 /// For integers and bools.
 pub fn logaddexp(a: &Tensor, b: &Tensor) -> Result<Tensor> {
-    if !a.is_floating_point() && !b.is_floating_point() {
-        return Err(flambeau_tensor::Error::NotImplementedFor { op: "logaddexp_cpu", dtype: a.dtype() }.into());
-    }
+    only_floats("logaddexp_cpu", a, b)?;
     map("LogaddexpBackward0", &LOGADDEXP, &[a, b], &[])
 }
 
@@ -93,23 +92,12 @@ static NAN_TO_NUM: LazyLock<Pointwise> = LazyLock::new(|| {
     .with_gradient(|_, g, x, _| vec![x[0].unary(UnaryOp::IsFinite).select(g, 0.0)])
 });
 
-/// The largest finite value.
-fn largest(dtype: DType) -> f64 {
-    match dtype {
-        DType::F64 => f64::MAX,
-        DType::F16 => 65504.0,
-        // 2¹²⁷ · (2 − 2⁻⁷)
-        DType::BF16 => 3.389_531_389_251_535_5e38,
-        _ => f64::from(f32::MAX),
-    }
-}
-
 /// NaN and the infinities replaced, by default by 0 and the dtype's largest and smallest value: `torch.nan_to_num`.
 pub fn nan_to_num(x: &Tensor, nan: Option<f64>, posinf: Option<f64>, neginf: Option<f64>) -> Result<Tensor> {
     if !x.is_floating_point() {
         return super::clone(x);
     }
-    let largest = largest(x.dtype());
+    let (_, largest) = x.dtype().range();
     let scalars = [nan.unwrap_or(0.0), posinf.unwrap_or(largest), neginf.unwrap_or(-largest)].map(Scalar::Float);
     map("NanToNumBackward0", &NAN_TO_NUM, &[x], &scalars)
 }

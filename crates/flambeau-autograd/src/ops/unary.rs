@@ -124,6 +124,9 @@ fn check(dtype: DType, op: UnaryOp) -> Result<()> {
                 .into(),
         )
         .into()),
+        (DType::Bool, UnaryOp::Abs) => {
+            Err(flambeau_tensor::Error::NotImplementedFor { op: "abs_cpu", dtype }.into())
+        }
         (DType::Bool, UnaryOp::Relu) => Err(Error::runtime("Boolean inputs not supported for relu")),
         (DType::Bool, UnaryOp::Floor | UnaryOp::Ceil | UnaryOp::Round | UnaryOp::Trunc) => {
             let kernel = match op {

@@ -204,7 +204,11 @@ fn check_writable(out: &Array) -> Result<()> {
 static FILL: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.scalar(0)));
 
 /// Writes one value to every element of a view.
+///
+/// # Errors
+/// When the dtype does not hold the value, or the view's elements share memory.
 pub fn fill(out: &Array, value: Scalar) -> Result<()> {
+    let value = value.checked(out.dtype())?;
     check_writable(out)?;
     if out.numel() == 0 {
         return Ok(());
