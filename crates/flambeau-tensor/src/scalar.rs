@@ -72,7 +72,7 @@ impl Scalar {
     }
 
     /// Whether `dtype` holds the number, as PyTorch's `Scalar::to` sees it: bools always fit and bool holds everything,
-    /// fractions are cut off, infinities and NaN fit floats only, and uint8 takes integers from -255 on, which wrap.
+    /// fractions are cut off (255.5 fits uint8), infinities and NaN fit floats only, and uint8 takes integers from -255 on, which wrap.
     #[inline]
     pub fn fits(self, dtype: DType) -> bool {
         let (low, high) = dtype.range();
@@ -84,6 +84,7 @@ impl Scalar {
             Scalar::Int(i) => (low..=high).contains(&(i as f64)),
             // The end of int64 is no float: the next one is outside.
             Scalar::Float(x) if dtype == DType::I64 => (low..high).contains(&x),
+            Scalar::Float(x) if dtype.is_integer() => (low..high + 1.0).contains(&x),
             Scalar::Float(x) => (low..=high).contains(&x) || dtype.is_floating_point() && !x.is_finite(),
         }
     }

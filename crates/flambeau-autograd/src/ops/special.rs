@@ -4,8 +4,8 @@ use super::binary::{beside, only_floats};
 use super::{Operand, map};
 use crate::error::Result;
 use crate::{OrPanic, Tensor};
-use flambeau_tensor::Scalar;
 use flambeau_tensor::pointwise::{BinaryOp, Expr, Pointwise, UnaryOp};
+use flambeau_tensor::{Scalar, default_dtype};
 use std::sync::LazyLock;
 
 /// x · ln y, 0 where x is 0 unless y is NaN.
@@ -16,12 +16,12 @@ fn x_log_y<'b>(x: Expr<'b>, y: Expr<'b>) -> Expr<'b> {
 
 /// g · ln y, 0 where x is 0 and y has no logarithm.
 fn slope<'b>(g: Expr<'b>, x: Expr<'b>, y: Expr<'b>) -> Expr<'b> {
-    x.eq(0.0).and(y.le(0.0)).select(0.0, x_log_y(g, y))
+    x.eq(0.0).and(y.gt(0.0).logical_not()).select(0.0, x_log_y(g, y))
 }
 
 static XLOGY: LazyLock<Pointwise> = LazyLock::new(|| {
     Pointwise::new(|b| x_log_y(b.input(0), b.input(1)))
-        .with_gradient(|_, g, x, _| vec![slope(g, x[0], x[1]), g * (x[0] / x[1])])
+        .with_gradient(|_, g, x, _| vec![slope(g, x[0], x[1]), g * x[0] / x[1]])
 });
 static XLOGY_NUMBER: LazyLock<Pointwise> = LazyLock::new(|| {
     Pointwise::new(|b| x_log_y(b.input(0), b.scalar(0))).with_gradient(|b, g, x, _| vec![slope(g, x[0], b.scalar(0))])
@@ -57,20 +57,19 @@ pub fn logaddexp(a: &Tensor, b: &Tensor) -> Result<Tensor> {
 static LOGIT: LazyLock<Pointwise> = LazyLock::new(|| {
     Pointwise::new(|b| (b.input(0) / (1.0 - b.input(0))).log()).with_gradient(|b, g, x, _| {
         let inside = x[0].ge(0.0).and(x[0].le(1.0));
-        vec![inside.select(g / (x[0] * (1.0 - x[0])), b.constant(f64::NAN))]
+        // PyTorch's divisor has no sign at −0.
+        vec![inside.select(g / (x[0] * (1.0 - x[0])).abs(), b.constant(f64::NAN))]
     })
 });
 
 static LOGIT_CLAMPED: LazyLock<Pointwise> = LazyLock::new(|| {
     Pointwise::new(|b| {
-        let (x, low) = (b.input(0), b.scalar(0));
-        let high = 1.0 - low;
+        let (x, low, high) = (b.input(0), b.scalar(0), b.scalar(1));
         let x = x.lt(low).select(low, x.gt(high).select(high, x));
         (x / (1.0 - x)).log()
     })
     .with_gradient(|b, g, x, _| {
-        let low = b.scalar(0);
-        let outside = x[0].lt(low).or(x[0].gt(1.0 - low));
+        let outside = x[0].lt(b.scalar(0)).or(x[0].gt(b.scalar(1)));
         vec![outside.select(0.0, g / (x[0] * (1.0 - x[0])))]
     })
 });
@@ -78,7 +77,13 @@ static LOGIT_CLAMPED: LazyLock<Pointwise> = LazyLock::new(|| {
 /// ln(x / (1 − x)), x kept between eps and 1 − eps where an eps is given: `torch.logit`.
 pub fn logit(x: &Tensor, eps: Option<f64>) -> Result<Tensor> {
     match eps {
-        Some(eps) => map("LogitBackward0", &LOGIT_CLAMPED, &[x], &[Scalar::Float(eps)]),
+        Some(eps) => {
+            // Both bounds are numbers of the dtype: 1 − eps is 1 in a half type.
+            let dtype = if x.is_floating_point() { x.dtype() } else { default_dtype() };
+            let low = Scalar::Float(eps).cast(dtype);
+            let high = Scalar::Float(1.0 - low.to_f64()).cast(dtype);
+            map("LogitBackward0", &LOGIT_CLAMPED, &[x], &[low, high])
+        }
         None => map("LogitBackward0", &LOGIT, &[x], &[]),
     }
 }
