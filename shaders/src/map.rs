@@ -105,12 +105,9 @@ pub fn number_words(compute: DType, scalar: Scalar) -> [u32; 2] {
     let low_high = |bits: u64| [bits as u32, (bits >> 32) as u32];
     match compute {
         DType::Bool => [u32::from(scalar.to_bool()), 0],
-        DType::U8 => [u32::from(scalar.to_i64() as u8), 0],
-        DType::I8 => [i32::from(scalar.to_i64() as i8) as u32, 0],
-        DType::I16 => [i32::from(scalar.to_i64() as i16) as u32, 0],
-        DType::I32 => [scalar.to_i64() as u32, 0],
+        DType::U8 | DType::I8 | DType::I16 | DType::I32 => [scalar.cast(compute).to_i64() as u32, 0],
         DType::I64 => low_high(scalar.to_i64() as u64),
-        DType::F16 | DType::BF16 | DType::F32 => [(scalar.to_f64() as f32).to_bits(), 0],
+        DType::F16 | DType::BF16 | DType::F32 => [scalar.to_f32().to_bits(), 0],
         DType::F64 => low_high(scalar.to_f64().to_bits()),
     }
 }

@@ -1,14 +1,23 @@
 //! Printing, as PyTorch prints.
 
 use crate::Tensor;
-use flambeau_tensor::print::{Suffixes, format_tensor, printoptions};
+use flambeau_tensor::print::{Suffixes, format_number, format_tensor, printoptions};
 use flambeau_tensor::{default_dtype, scalar_from_bytes};
 use std::fmt;
 
 impl fmt::Display for Tensor {
-    /// What Python's `print(x)` shows.
+    /// What Python's `print(x)` shows. With a width, a precision or a sign, a 0-dim tensor is its number, as in Python's
+    /// `f"{x:.4f}"`.
+    ///
+    /// ```
+    /// let x = flambeau_autograd::tensor(2.0 / 3.0);
+    /// assert_eq!(format!("{x} {x:.2} {x:>8.3}"), "tensor(0.6667) 0.67    0.667");
+    /// ```
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let array = self.array().clone();
+        if array.ndim() == 0 && (f.width().is_some() || f.precision().is_some() || f.sign_plus()) {
+            return format_number(array.item().map_err(|_| fmt::Error)?, f);
+        }
         let grad_fn = self.grad_fn().map(|node| node.name().to_owned());
         let suffixes = Suffixes {
             device: (!array.device().is_cpu()).then(|| array.device().to_string()),
@@ -41,5 +50,32 @@ impl fmt::Display for Tensor {
 impl fmt::Debug for Tensor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{tensor, zeros};
+    use flambeau_tensor::{DType, Scalar};
+
+    /// Beside Python's `format(torch.tensor(…), spec)`.
+    #[test]
+    fn a_number_honours_width_and_precision() {
+        let x = tensor(0.1);
+        assert_eq!(format!("{x:.4}"), "0.1000"); // .4f
+        assert_eq!(format!("{x:.0}"), "0"); // .0f
+        assert_eq!(format!("{x:10.3}|{x:<10.3}|{x:^10.3}|{x:*>10.3}"), "     0.100|0.100     |  0.100   |*****0.100");
+        assert_eq!(format!("{x:+.2} {:+.2} {:08.3}", tensor(-2.5), tensor(-2.5)), "+0.10 -2.50 -002.500");
+        assert_eq!(format!("{x:25}"), "      0.10000000149011612"); // 25
+        assert_eq!(format!("{:5}|{:<5}|{:.2}", tensor(7), tensor(-7), tensor(3)), "    7|-7   |3.00");
+        assert_eq!(format!("{:3}|{:.1}", tensor(true), tensor(false)), "  1|0.0");
+        let special = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -0.0, 1e20].map(|x| format!("{:9.1}", tensor(x)));
+        assert_eq!(special, ["      nan", "      inf", "     -inf", "     -0.0", "100000002004087734272.0"]);
+        assert_eq!(format!("{:.3}", x.to(DType::BF16)), "0.100");
+        assert_eq!(format!("{:.1?}", tensor(Scalar::Int(2))), "2.0");
+        assert_eq!(format!("{:.1}", tensor(2.0).requires_grad_(true)), "2.0");
+        // Without a specification, and with dimensions, nothing changes.
+        assert_eq!(format!("{x}"), "tensor(0.1000)");
+        assert_eq!(format!("{:.9}", zeros([1])), "tensor([0.])");
     }
 }

@@ -3,7 +3,7 @@
 use std::panic::Location;
 
 /// What went wrong, in PyTorch's words where it has some.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[derive(Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// From the array floor.
@@ -67,6 +67,13 @@ pub enum Error {
     /// `gradcheck` found a wrong derivative.
     #[error("{0}")]
     GradCheck(String),
+}
+
+/// The same words as `Display`: what `unwrap`, and `?` in `main`, print.
+impl std::fmt::Debug for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
 }
 
 impl Error {

@@ -4,10 +4,12 @@ use crate::ops::{self, IntoShape};
 use crate::{OrPanic, Result, Size, Tensor};
 use flambeau_device::{backend, default_device, default_generator};
 use flambeau_tensor::backend::Distribution;
+use flambeau_tensor::promotion::promote_types;
 use flambeau_tensor::random::Generator;
 use flambeau_tensor::{Array, DType, Element, Scalar, default_dtype};
 
 /// Checks that a shape has no negative length.
+#[track_caller]
 fn shape_of(shape: impl IntoShape) -> Vec<usize> {
     let dims = shape.into_dims();
     if let Some(d) = dims.iter().find(|&&d| d < 0) {
@@ -125,6 +127,7 @@ pub fn from_slice<T: Element>(data: &[T], shape: impl IntoShape) -> Tensor {
 /// Nested Rust arrays, slices and vectors of numbers that [`tensor`] accepts.
 pub trait Literal {
     /// Appends the lengths below this level; the first call decides them, later calls must agree.
+    #[track_caller]
     fn shape(&self, depth: usize, shape: &mut Vec<usize>);
     /// Appends the numbers.
     fn values(&self, out: &mut Vec<Scalar>);
@@ -142,6 +145,7 @@ macro_rules! number_literals {
 }
 number_literals!(bool, u8, i8, i16, i32, u32, i64, usize, f32, f64, Scalar);
 
+#[track_caller]
 fn list_shape<T: Literal>(list: &[T], depth: usize, shape: &mut Vec<usize>) {
     match shape.get(depth) {
         None => shape.push(list.len()),
@@ -155,6 +159,7 @@ fn list_shape<T: Literal>(list: &[T], depth: usize, shape: &mut Vec<usize>) {
 macro_rules! list_literals {
     ($([$($generics:tt)*] $t:ty),*) => {$(
         impl<$($generics)*> Literal for $t {
+            #[track_caller]
             fn shape(&self, depth: usize, shape: &mut Vec<usize>) {
                 list_shape(&self[..], depth, shape);
             }
@@ -166,7 +171,8 @@ macro_rules! list_literals {
 }
 list_literals!([T: Literal, const N: usize] [T; N], [T: Literal] Vec<T>, [T: Literal] &[T]);
 
-/// A tensor of a Python-like literal: `torch.tensor([[1., 2.]])`. Floats take the default dtype, integers int64, bools bool.
+/// A tensor of a Python-like literal: `torch.tensor([[1., 2.]])`. Floats take the default dtype, integers int64, bools bool;
+/// of numbers of several kinds the widest decides: `[1, 2.5]` are floats.
 ///
 /// # Panics
 /// When the rows differ in length.
@@ -180,16 +186,22 @@ pub fn tensor(data: impl Literal) -> Tensor {
     let (mut shape, mut values) = (Vec::new(), Vec::new());
     data.shape(0, &mut shape);
     data.values(&mut values);
-    let dtype = match values.first() {
-        None => default_dtype(),
-        Some(v) => v.dtype(default_dtype()),
-    };
+    let dtypes = values.iter().map(|v| v.dtype(default_dtype()));
+    let dtype = dtypes.reduce(promote_types).unwrap_or_else(default_dtype);
     from_scalars(&values, &shape, dtype).or_panic()
 }
 
-/// A tensor of numbers of any kind, converted to `dtype`.
+/// A tensor of numbers of any kind, converted to `dtype`: `torch.tensor(values, dtype=dtype)`.
+///
+/// # Errors
+/// When an integer dtype does not hold a number.
 pub fn from_scalars(values: &[Scalar], shape: &[usize], dtype: DType) -> Result<Tensor> {
     fn make<T: Element>(values: &[Scalar], shape: &[usize]) -> Result<Tensor> {
+        // Float types round to infinity here.
+        if !T::DTYPE.is_floating_point() && !values.iter().all(|s| s.fits(T::DTYPE)) {
+            let name = T::DTYPE.name();
+            return Err(crate::Error::runtime(format!("value cannot be converted to type {name} without overflow")));
+        }
         let data: Vec<T> = values.iter().map(|&s| T::from_scalar(s)).collect();
         let device = default_device();
         Ok(Array::from_slice(backend(device)?, device, &data, shape)?.into())
@@ -210,22 +222,22 @@ pub fn from_scalars(values: &[Scalar], shape: &[usize], dtype: DType) -> Result<
 
 /// New tensors in the image of another.
 impl Tensor {
-    /// Zeros of this tensor's shape, dtype and device: `torch.zeros_like(x)`.
+    /// Zeros of this tensor's shape, order of dimensions, dtype and device: `torch.zeros_like(x)`.
     #[track_caller]
     pub fn zeros_like(&self) -> Tensor {
-        ops::zeros(&self.size(), self.dtype(), self.device()).or_panic()
+        ops::full_like(self, 0).or_panic()
     }
 
-    /// Ones of this tensor's shape, dtype and device: `torch.ones_like(x)`.
+    /// Ones of this tensor's shape, order of dimensions, dtype and device: `torch.ones_like(x)`.
     #[track_caller]
     pub fn ones_like(&self) -> Tensor {
-        ops::ones(&self.size(), self.dtype(), self.device()).or_panic()
+        ops::full_like(self, 1).or_panic()
     }
 
     /// One value in this tensor's shape, dtype and device: `torch.full_like(x, value)`.
     #[track_caller]
     pub fn full_like(&self, value: impl Into<Scalar>) -> Tensor {
-        ops::full(&self.size(), value, self.dtype(), self.device()).or_panic()
+        ops::full_like(self, value).or_panic()
     }
 
     /// Zeros of this tensor's dtype and device: `x.new_zeros(shape)`.
@@ -243,7 +255,7 @@ impl Tensor {
     /// Uninitialised memory of this tensor's shape, dtype and device: `torch.empty_like(x)`.
     #[track_caller]
     pub fn empty_like(&self) -> Tensor {
-        ops::empty(&self.size(), self.dtype(), self.device()).or_panic().into()
+        ops::empty_like(&self.array()).or_panic().into()
     }
 
     /// Random numbers in this tensor's shape, dtype and device: `torch.rand_like(x)`.
@@ -289,5 +301,32 @@ impl Tensor {
 impl From<Size> for Vec<usize> {
     fn from(size: Size) -> Self {
         size.to_vec()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Beside `torch.tensor` of the same Python lists.
+    #[test]
+    fn the_widest_kind_of_a_literal_decides() {
+        let dtype = |numbers: &[Scalar]| tensor(numbers).dtype();
+        let (yes, one, half) = (Scalar::Bool(true), Scalar::Int(1), Scalar::Float(2.5));
+        assert_eq!(dtype(&[one, half]), DType::F32); // [1, 2.5]
+        assert_eq!(tensor([one, half]).to_vec::<f32>(), [1.0, 2.5]);
+        assert_eq!(dtype(&[yes, one]), DType::I64); // [True, 1]
+        assert_eq!(dtype(&[yes, half]), DType::F32); // [True, 2.5]
+        assert_eq!(dtype(&[half, one, yes]), DType::F32);
+        assert_eq!(dtype(&[yes, yes]), DType::Bool);
+        assert_eq!(dtype(&[]), DType::F32); // []
+        assert_eq!(tensor([[one, one], [one, half]]).to_vec::<f32>(), [1.0, 1.0, 1.0, 2.5]);
+    }
+
+    #[test]
+    fn an_integer_type_takes_what_it_holds() {
+        let error = from_scalars(&[Scalar::Int(1), Scalar::Int(300)], &[2], DType::U8).unwrap_err();
+        assert_eq!(error.to_string(), "value cannot be converted to type uint8 without overflow");
+        assert_eq!(from_scalars(&[Scalar::Int(-1)], &[1], DType::U8).unwrap().to_vec::<u8>(), [255]);
     }
 }

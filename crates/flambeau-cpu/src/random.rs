@@ -4,8 +4,8 @@ use crate::cast::Truth;
 use flambeau_tensor::access::Access;
 use flambeau_tensor::backend::Distribution;
 use flambeau_tensor::random::{
-    Generator, RandomElement, RandomError, RandomFloat, bernoulli_, exponential_, normal_, random_, random_from_to_,
-    uniform_,
+    Generator, RandomElement, RandomError, RandomFloat, bernoulli_, exponential_, normal_, normal_serial_, random_,
+    random_from_to_, uniform_,
 };
 use flambeau_tensor::{Array, DType, Error, Result};
 use half::{bf16, f16};
@@ -44,6 +44,7 @@ impl Call<'_> {
         match self.distribution {
             Distribution::Uniform { from, to } => self.fill::<T>(|out| uniform_(g, out, from, to)),
             Distribution::Normal { mean, std } => self.fill::<T>(|out| normal_(g, out, mean, std)),
+            Distribution::SerialNormal { mean, std } => self.fill::<T>(|out| normal_serial_(g, out, mean, std)),
             Distribution::Exponential { rate } => self.fill::<T>(|out| exponential_(g, out, rate)),
             Distribution::Bernoulli { .. } | Distribution::Integers { .. } | Distribution::FullRange => {
                 self.element::<T>()
@@ -62,7 +63,7 @@ impl Call<'_> {
                 Ok(())
             }),
             Distribution::Uniform { .. } => lacks("check_uniform_bounds"),
-            Distribution::Normal { .. } => lacks("normal_kernel_cpu"),
+            Distribution::Normal { .. } | Distribution::SerialNormal { .. } => lacks("normal_kernel_cpu"),
             Distribution::Exponential { .. } => Err(Error::runtime(format!(
                 "Exponential distribution is a continuous probability distribution. dtype must be a floating point but \
                  you specified {}",

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::path::PathBuf;
 
 /// What can go wrong while data are found, fetched and read.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The operating system refused to read or write a file.
@@ -77,6 +77,13 @@ pub enum Error {
     /// From a dataset of the user's own.
     #[error(transparent)]
     Other(Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// The same words as `Display`: what `unwrap`, and `?` in `main`, print.
+impl std::fmt::Debug for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
 }
 
 /// `Result` with the crate's [`Error`].

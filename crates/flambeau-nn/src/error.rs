@@ -1,7 +1,7 @@
 //! The error of modules.
 
 /// What went wrong with a module, in PyTorch's words where it has some.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// `load_state_dict` with keys or shapes that the module does not have; every matching key was loaded.
@@ -15,6 +15,13 @@ pub enum Error {
     /// From a tensor operation.
     #[error(transparent)]
     Tensor(#[from] flambeau_autograd::Error),
+}
+
+/// The same words as `Display`: what `unwrap`, and `?` in `main`, print.
+impl std::fmt::Debug for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
 }
 
 /// The result of a module's function.

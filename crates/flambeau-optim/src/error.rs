@@ -1,7 +1,7 @@
 //! The crate's error type.
 
 /// Why an optimizer or a scheduler refused, in PyTorch's words where it has some.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[derive(Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// PyTorch's `ValueError`: an option out of its range, a state that belongs to another optimizer.
@@ -13,6 +13,13 @@ pub enum Error {
     /// From a tensor operation.
     #[error(transparent)]
     Tensor(#[from] flambeau_autograd::Error),
+}
+
+/// The same words as `Display`: what `unwrap`, and `?` in `main`, print.
+impl std::fmt::Debug for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
 }
 
 /// A result whose error is [`enum@Error`].

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 /// What went wrong while a file was read or written. Each message names the file and says what to do about it.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The operating system refused: no such file, no permission, disk full.
@@ -54,6 +54,13 @@ pub enum Error {
         /// What stands there instead.
         what: String,
     },
+}
+
+/// The same words as `Display`: what `unwrap`, and `?` in `main`, print.
+impl std::fmt::Debug for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
 }
 
 /// A result whose error is [`enum@Error`].

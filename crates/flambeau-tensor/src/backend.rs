@@ -219,6 +219,14 @@ pub enum Distribution {
         /// Standard deviation.
         std: f64,
     },
+    /// Normal, drawn one by one: what PyTorch's CPU does to a tensor that is not contiguous, where [`Distribution::Normal`]
+    /// draws blocks of 16. On a GPU both are the same.
+    SerialNormal {
+        /// Mean.
+        mean: f64,
+        /// Standard deviation.
+        std: f64,
+    },
     /// One with probability p, else zero.
     Bernoulli {
         /// The probability of one.

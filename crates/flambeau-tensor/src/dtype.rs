@@ -112,6 +112,35 @@ impl DType {
         }
     }
 
+    /// The smallest and the largest finite value as f64, which rounds the ends of int64: `torch.iinfo`, `torch.finfo`.
+    #[inline]
+    pub const fn range(self) -> (f64, f64) {
+        match self {
+            DType::Bool => (0.0, 1.0),
+            DType::U8 => (0.0, 255.0),
+            DType::I8 => (-128.0, 127.0),
+            DType::I16 => (-32_768.0, 32_767.0),
+            DType::I32 => (i32::MIN as f64, i32::MAX as f64),
+            DType::I64 => (i64::MIN as f64, i64::MAX as f64),
+            DType::F16 => (-65_504.0, 65_504.0),
+            // 2¹²⁷ · (2 − 2⁻⁷)
+            DType::BF16 => (-3.389_531_389_251_535_5e38, 3.389_531_389_251_535_5e38),
+            DType::F32 => (f32::MIN as f64, f32::MAX as f64),
+            DType::F64 => (f64::MIN, f64::MAX),
+        }
+    }
+
+    /// The name in PyTorch's message about a number that the type does not hold: `uint8_t`, `int`, `float`.
+    pub const fn fixed_width_name(self) -> &'static str {
+        match self {
+            DType::U8 => "uint8_t",
+            DType::I8 => "int8_t",
+            DType::I16 => "int16_t",
+            DType::I64 => "int64_t",
+            other => other.c_name(),
+        }
+    }
+
     /// C++'s name of the element type, as some of PyTorch's error messages have it: `float`, `unsigned char`.
     pub const fn c_name(self) -> &'static str {
         match self {
@@ -125,6 +154,16 @@ impl DType {
             DType::BF16 => "c10::BFloat16",
             DType::F32 => "float",
             DType::F64 => "double",
+        }
+    }
+
+    /// C++'s long name of the element type, as most of PyTorch's error messages have it: `long int` where
+    /// [`DType::c_name`] has `long`.
+    pub const fn cpp_name(self) -> &'static str {
+        match self {
+            DType::I16 => "short int",
+            DType::I64 => "long int",
+            other => other.c_name(),
         }
     }
 }
@@ -164,25 +203,16 @@ macro_rules! element {
 
 use crate::Scalar::{Bool, Float, Int};
 
-/// Rounds once: an integer does not pass through f64 on its way to f32. The half types are rounded from f32, as PyTorch
-/// does it.
-#[inline]
-fn to_f32(s: crate::Scalar) -> f32 {
-    match s {
-        Int(i) => i as f32,
-        other => other.to_f64() as f32,
-    }
-}
-
+// A type's own conversion is `Scalar::cast`, which leaves a number that the type holds.
 element! {
     bool => Bool, |x| Bool(x), |s| s.to_bool();
-    u8 => U8, |x| Int(x as i64), |s| s.to_i64() as u8;
-    i8 => I8, |x| Int(x as i64), |s| s.to_i64() as i8;
-    i16 => I16, |x| Int(x as i64), |s| s.to_i64() as i16;
-    i32 => I32, |x| Int(x as i64), |s| s.to_i64() as i32;
+    u8 => U8, |x| Int(x as i64), |s| s.cast(DType::U8).to_i64() as u8;
+    i8 => I8, |x| Int(x as i64), |s| s.cast(DType::I8).to_i64() as i8;
+    i16 => I16, |x| Int(x as i64), |s| s.cast(DType::I16).to_i64() as i16;
+    i32 => I32, |x| Int(x as i64), |s| s.cast(DType::I32).to_i64() as i32;
     i64 => I64, |x| Int(x), |s| s.to_i64();
-    f16 => F16, |x| Float(x.to_f64()), |s| f16::from_f32(to_f32(s));
-    bf16 => BF16, |x| Float(x.to_f64()), |s| bf16::from_f32(to_f32(s));
-    f32 => F32, |x| Float(x as f64), |s| to_f32(s);
+    f16 => F16, |x| Float(x.to_f64()), |s| f16::from_f32(s.to_f32());
+    bf16 => BF16, |x| Float(x.to_f64()), |s| bf16::from_f32(s.to_f32());
+    f32 => F32, |x| Float(x as f64), |s| s.to_f32();
     f64 => F64, |x| Float(x), |s| s.to_f64();
 }

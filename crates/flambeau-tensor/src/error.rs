@@ -3,7 +3,7 @@
 use crate::{DType, Device};
 
 /// What went wrong. The text is PyTorch's wherever PyTorch has one, so that a ported program fails with the same words.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[derive(Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// Two shapes do not broadcast.
@@ -95,6 +95,13 @@ pub enum Error {
     /// PyTorch's `RuntimeError`.
     #[error("{0}")]
     Runtime(String),
+}
+
+/// The same words as `Display`: what `unwrap`, and `?` in `main`, print.
+impl std::fmt::Debug for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
 }
 
 impl Error {

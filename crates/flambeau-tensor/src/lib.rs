@@ -19,6 +19,7 @@ pub mod print;
 pub mod promotion;
 pub mod random;
 mod scalar;
+pub mod sequence;
 mod storage;
 pub mod view;
 

@@ -10,7 +10,7 @@ use flambeau_tensor::{DType, Device, Scalar};
 use crate::golden::{Arg, Case, GoldenTensor, Values};
 
 /// Why a call gave no result.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 pub enum CallError {
     /// The operation refused its arguments.
     #[error(transparent)]
@@ -18,6 +18,13 @@ pub enum CallError {
     /// The arguments have no form in Rust's signature (a tensor where the signature has a number, …).
     #[error("no such call in Rust: {0}")]
     NotExpressible(String),
+}
+
+/// The same words as `Display`: what `unwrap`, and `?` in `main`, print.
+impl std::fmt::Debug for CallError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
 }
 
 impl From<flambeau_tensor::Error> for CallError {

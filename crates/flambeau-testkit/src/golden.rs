@@ -14,7 +14,7 @@ mod module;
 mod optim;
 mod value;
 
-pub use case::{Case, ExpectedError, Kind, load_op, op_names};
+pub use case::{Case, ExpectedError, Kind, load_cases, load_op, op_names};
 pub use module::{InitCase, ModuleCase, ModuleRun, load_init, load_modules};
 pub use optim::{OptimizerCase, OptimizerStep, SchedulerCase, load_optimizers, load_schedulers};
 pub use value::{Arg, GoldenTensor, Mismatch, Tolerance, Values, View};
@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 
 /// Why a golden file could not be read.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 pub enum GoldenError {
     /// The file is missing or not gzip.
     #[error("{}: {source}", path.display())]
@@ -55,6 +55,13 @@ pub enum GoldenError {
         /// What is wrong with it.
         what: String,
     },
+}
+
+/// The same words as `Display`: what `unwrap`, and `?` in `main`, print.
+impl std::fmt::Debug for GoldenError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
 }
 
 /// The folder of the golden files.

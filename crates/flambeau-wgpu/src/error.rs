@@ -4,7 +4,7 @@ use flambeau_shaders::Missing;
 use flambeau_tensor::{DType, Device};
 
 /// An error of the GPU backend.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[derive(Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// No adapter fits the request.
@@ -97,6 +97,13 @@ pub enum Error {
         /// The operation's error.
         found: flambeau_tensor::Error,
     },
+}
+
+/// The same words as `Display`: what `unwrap`, and `?` in `main`, print.
+impl std::fmt::Debug for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
 }
 
 impl From<Error> for flambeau_tensor::Error {

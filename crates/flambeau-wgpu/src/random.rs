@@ -52,7 +52,7 @@ fn float<T: RandomFloat>(distribution: Distribution, generator: &Generator) -> R
             uniform_(generator, none, from, to).map_err(refused)?;
             Ok(Draw::Float(0, [from, to]))
         }
-        Distribution::Normal { mean, std } => {
+        Distribution::Normal { mean, std } | Distribution::SerialNormal { mean, std } => {
             normal_(generator, none, mean, std).map_err(refused)?;
             Ok(Draw::Float(1, [mean, std]))
         }
@@ -80,7 +80,7 @@ fn integer<T: RandomElement>(distribution: Distribution, generator: &Generator) 
         }
         Distribution::FullRange => Ok(Draw::Integer { bernoulli: false, start: 0, range: full_range(T::DTYPE) }),
         Distribution::Uniform { .. } => lacks("check_uniform_bounds"),
-        Distribution::Normal { .. } => lacks("normal_kernel_cpu"),
+        Distribution::Normal { .. } | Distribution::SerialNormal { .. } => lacks("normal_kernel_cpu"),
         Distribution::Exponential { .. } => Err(Error::runtime(format!(
             "Exponential distribution is a continuous probability distribution. dtype must be a floating point but you \
              specified {}",

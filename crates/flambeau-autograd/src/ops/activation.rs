@@ -1,9 +1,9 @@
 //! Activations: one program each.
 
+use super::activation_hard::{computed, floats_only};
 use super::{map, map_};
 use crate::Tensor;
 use crate::error::Result;
-use flambeau_tensor::Scalar;
 use flambeau_tensor::pointwise::Pointwise;
 use std::sync::LazyLock;
 
@@ -16,13 +16,13 @@ static LEAKY_RELU: LazyLock<Pointwise> = LazyLock::new(|| {
 
 /// x where x > 0, else slope · x: `F.leaky_relu`.
 pub fn leaky_relu(x: &Tensor, negative_slope: f64) -> Result<Tensor> {
-    map("LeakyReluBackward0", &LEAKY_RELU, &[x], &[Scalar::Float(negative_slope)])
+    map("LeakyReluBackward0", &LEAKY_RELU, &[x], &[computed(x, "leaky_relu_cpu", negative_slope)?])
 }
 
 /// [`leaky_relu`] in place.
 #[track_caller]
 pub fn leaky_relu_(x: &Tensor, negative_slope: f64) -> Result<Tensor> {
-    map_("LeakyReluBackward1", &LEAKY_RELU, &[x], &[Scalar::Float(negative_slope)])
+    map_("LeakyReluBackward1", &LEAKY_RELU, &[x], &[computed(x, "leaky_relu_cpu", negative_slope)?])
 }
 
 /// x/2 · (1 + erf(x/√2))
@@ -44,6 +44,7 @@ static GELU_TANH: LazyLock<Pointwise> = LazyLock::new(|| {
 
 /// The Gaussian error linear unit x · Φ(x) (arXiv 1606.08415), with tanh for Φ where `tanh`: `F.gelu`.
 pub fn gelu(x: &Tensor, tanh: bool) -> Result<Tensor> {
+    floats_only(x, "GeluKernelImpl")?;
     map("GeluBackward0", if tanh { &GELU_TANH } else { &GELU }, &[x], &[])
 }
 
@@ -56,6 +57,7 @@ static SILU: LazyLock<Pointwise> = LazyLock::new(|| {
 
 /// x · σ(x): `F.silu`.
 pub fn silu(x: &Tensor) -> Result<Tensor> {
+    floats_only(x, "silu_cpu")?;
     map("SiluBackward0", &SILU, &[x], &[])
 }
 
@@ -68,7 +70,7 @@ static ELU: LazyLock<Pointwise> = LazyLock::new(|| {
 
 /// x where x > 0, else α · (eˣ − 1): `F.elu`.
 pub fn elu(x: &Tensor, alpha: f64) -> Result<Tensor> {
-    map("EluBackward0", &ELU, &[x], &[Scalar::Float(alpha)])
+    map("EluBackward0", &ELU, &[x], &[computed(x, "elu_cpu", alpha)?])
 }
 
 /// 1/β · ln(1 + e^(βx)), and x itself where βx is above the threshold.
@@ -86,5 +88,6 @@ static SOFTPLUS: LazyLock<Pointwise> = LazyLock::new(|| {
 
 /// 1/β · ln(1 + e^(βx)), linear where βx > threshold: `F.softplus`.
 pub fn softplus(x: &Tensor, beta: f64, threshold: f64) -> Result<Tensor> {
-    map("SoftplusBackward0", &SOFTPLUS, &[x], &[Scalar::Float(beta), Scalar::Float(threshold)])
+    let scalars = [computed(x, "softplus_cpu", beta)?, computed(x, "softplus_cpu", threshold)?];
+    map("SoftplusBackward0", &SOFTPLUS, &[x], &scalars)
 }

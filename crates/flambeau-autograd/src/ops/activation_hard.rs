@@ -1,5 +1,6 @@
 //! Activations made of straight pieces. At the joints the derivative is PyTorch's, which differs from one to the next.
 
+use super::clamp::bound;
 use super::{map, map_, reshape};
 use crate::Tensor;
 use crate::error::{Error, Result};
@@ -11,8 +12,7 @@ use std::sync::LazyLock;
 static HARDTANH: LazyLock<Pointwise> = LazyLock::new(|| {
     Pointwise::new(|b| {
         let (x, low, high) = (b.input(0), b.scalar(0), b.scalar(1));
-        let above = x.lt(low).select(low, x);
-        above.gt(high).select(high, above)
+        x.maximum(low).minimum(high)
     })
     .with_gradient(|b, g, x, _| {
         let outside = x[0].le(b.scalar(0)).or(x[0].ge(b.scalar(1)));
@@ -26,11 +26,17 @@ fn bounds(x: &Tensor, min: f64, max: f64) -> Result<[Scalar; 2]> {
         return Err(Error::value("min_val cannot be greater than max_val"));
     }
     match x.dtype() {
-        DType::Bool => Err(Error::runtime("Bool inputs not supported for hardtanh")),
-        d if d.is_floating_point() => Ok([Scalar::Float(min), Scalar::Float(max)]),
-        // An unsigned value is never below a negative bound.
-        DType::U8 => Ok([Scalar::Int((min as i64).max(0)), Scalar::Int((max as i64).max(0))]),
-        _ => Ok([Scalar::Int(min as i64), Scalar::Int(max as i64)]),
+        DType::Bool => {
+            Err(flambeau_tensor::Error::NotImplemented("Bool inputs not supported for hardtanh".into()).into())
+        }
+        d if d.is_floating_point() => Ok([Scalar::Float(min).checked(d)?, Scalar::Float(max).checked(d)?]),
+        d => {
+            let [min, max] = [Scalar::Float(min).checked(DType::I64)?, Scalar::Float(max).checked(DType::I64)?];
+            // An unsigned value is never below a negative bound.
+            let least = if d == DType::U8 { 0 } else { i64::MIN };
+            let [min, max] = [min, max].map(|n| Scalar::Int(n.to_i64().max(least)));
+            Ok([bound(min, true, d)?, bound(max, false, d)?])
+        }
     }
 }
 
@@ -102,6 +108,12 @@ pub fn hardswish_(x: &Tensor) -> Result<Tensor> {
     map_("HardswishBackward0", &HARDSWISH, &[x], &[])
 }
 
+/// A number that an activation computes with, which the dtype that x is computed in must hold; after [`floats_only`].
+pub(super) fn computed(x: &Tensor, op: &'static str, number: f64) -> Result<Scalar> {
+    floats_only(x, op)?;
+    Ok(Scalar::Float(number).checked(x.dtype().compute())?)
+}
+
 pub(super) fn floats_only(x: &Tensor, op: &'static str) -> Result<()> {
     match x.is_floating_point() {
         true => Ok(()),
@@ -118,21 +130,22 @@ static THRESHOLD: LazyLock<Pointwise> = LazyLock::new(|| {
 
 /// x where x > threshold, else value: `F.threshold`. NaN stays.
 pub fn threshold(x: &Tensor, threshold: impl Into<Scalar>, value: impl Into<Scalar>) -> Result<Tensor> {
-    map("ThresholdBackward0", &THRESHOLD, &[x], &of_kind(x, [threshold.into(), value.into()]))
+    map("ThresholdBackward0", &THRESHOLD, &[x], &of_kind(x, [threshold.into(), value.into()])?)
 }
 
 /// [`threshold`] in place.
 #[track_caller]
 pub fn threshold_(x: &Tensor, threshold: impl Into<Scalar>, value: impl Into<Scalar>) -> Result<Tensor> {
-    map_("ThresholdBackward1", &THRESHOLD, &[x], &of_kind(x, [threshold.into(), value.into()]))
+    map_("ThresholdBackward1", &THRESHOLD, &[x], &of_kind(x, [threshold.into(), value.into()])?)
 }
 
-/// Numbers in the kind of the tensor, which they do not promote.
-fn of_kind(x: &Tensor, numbers: [Scalar; 2]) -> [Scalar; 2] {
-    match x.is_floating_point() {
-        true => numbers,
-        false => numbers.map(|n| Scalar::Int(n.to_i64())),
+/// Numbers as the tensor's elements, which must hold them.
+fn of_kind(x: &Tensor, [threshold, value]: [Scalar; 2]) -> Result<[Scalar; 2]> {
+    if x.dtype() == DType::Bool {
+        return Err(flambeau_tensor::Error::NotImplementedFor { op: "threshold_cpu", dtype: x.dtype() }.into());
     }
+    // Half types compare in f32.
+    Ok([threshold.checked(x.dtype().compute())?, value.checked(x.dtype())?])
 }
 
 static PRELU: LazyLock<Pointwise> = LazyLock::new(|| {
@@ -189,7 +202,7 @@ static HARDSHRINK: LazyLock<Pointwise> = LazyLock::new(|| {
 /// x, but 0 within [−λ, λ]: `F.hardshrink`.
 pub fn hardshrink(x: &Tensor, lambd: f64) -> Result<Tensor> {
     floats_only(x, "hardshrink_cpu")?;
-    map("HardshrinkBackward0", &HARDSHRINK, &[x], &[Scalar::Float(lambd)])
+    map("HardshrinkBackward0", &HARDSHRINK, &[x], &[Scalar::Float(lambd).checked(x.dtype())?])
 }
 
 /// x moved by λ towards 0, and 0 within [−λ, λ]; NaN stays.
@@ -207,12 +220,14 @@ static SOFTSHRINK: LazyLock<Pointwise> = LazyLock::new(|| {
 
 /// x moved by λ towards 0, and 0 within [−λ, λ]: `F.softshrink`.
 pub fn softshrink(x: &Tensor, lambd: f64) -> Result<Tensor> {
-    if lambd < 0.0 {
+    floats_only(x, "softshrink_check")?;
+    let (_, largest) = x.dtype().range();
+    if !(0.0..=largest).contains(&lambd) {
+        let [largest, found] = [largest, lambd].map(flambeau_tensor::print::cpp_double);
         return Err(Error::runtime(format!(
-            "lambda must be greater or equal to 0, but found to be {}.",
-            flambeau_tensor::print::cpp_double(lambd)
+            "lambda must be in range [0, {largest}] for input dtype {}, but found {found}",
+            x.dtype().scalar_type_name()
         )));
     }
-    floats_only(x, "softshrink_cpu")?;
     map("SoftshrinkBackward0", &SOFTSHRINK, &[x], &[Scalar::Float(lambd)])
 }

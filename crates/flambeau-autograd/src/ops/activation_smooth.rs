@@ -1,6 +1,7 @@
 //! Activations with exponentials and gates.
 
-use super::activation_hard::floats_only;
+use super::activation_hard::{computed, floats_only};
+use super::binary::check_sub;
 use super::{map, map_, narrow};
 use crate::Tensor;
 use crate::error::{Error, Result};
@@ -48,8 +49,7 @@ fn celu_scalars(x: &Tensor, alpha: f64) -> Result<[Scalar; 2]> {
     if alpha == 0.0 {
         return Err(Error::runtime("ZeroDivisionError: alpha cannot be 0 for CELU"));
     }
-    floats_only(x, "elu_cpu")?;
-    Ok([Scalar::Float(alpha), Scalar::Float(1.0 / alpha)])
+    Ok([computed(x, "elu_cpu", alpha)?, computed(x, "elu_cpu", 1.0 / alpha)?])
 }
 
 /// x where x > 0, else α · (e^(x/α) − 1): `F.celu`.
@@ -104,6 +104,9 @@ static SOFTSIGN: LazyLock<Pointwise> = LazyLock::new(|| {
 
 /// x / (1 + |x|): `F.softsign`.
 pub fn softsign(x: &Tensor) -> Result<Tensor> {
+    if x.dtype() == DType::Bool {
+        super::abs(x)?;
+    }
     map("DivBackward0", &SOFTSIGN, &[x], &[])
 }
 
@@ -111,6 +114,7 @@ static TANHSHRINK: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.i
 
 /// x − tanh x: `F.tanhshrink`.
 pub fn tanhshrink(x: &Tensor) -> Result<Tensor> {
+    check_sub(x, &0.5.into())?;
     map("SubBackward0", &TANHSHRINK, &[x], &[])
 }
 
@@ -149,6 +153,10 @@ pub fn rrelu(x: &Tensor, lower: f64, upper: f64, training: bool) -> Result<Tenso
         )));
     }
     floats_only(x, "rrelu_with_noise_out_cpu")?;
+    if training && x.dtype() == DType::F16 && x.device().is_cpu() {
+        let (op, dtype) = ("rrelu_with_noise_out_cpu", x.dtype());
+        return Err(flambeau_tensor::Error::NotImplementedFor { op, dtype }.into());
+    }
     let slope = match training {
         false => super::full(&[], (lower + upper) / 2.0, x.dtype(), x.device())?,
         true => random_slopes(x, lower, upper)?,

@@ -4,6 +4,7 @@ use super::{map, map_};
 use crate::error::{Error, Result};
 use crate::{OrPanic, Tensor};
 use flambeau_tensor::pointwise::{BinaryOp, Pointwise};
+use flambeau_tensor::promotion::{ResultType, can_cast};
 use flambeau_tensor::{DType, Scalar};
 use std::sync::LazyLock;
 
@@ -56,6 +57,28 @@ macro_rules! number_operands {
 }
 number_operands!(bool, u8, i8, i16, i32, u32, i64, usize, f32, f64, Scalar);
 
+/// The dtype that a tensor and an operand have in common: `torch.result_type`.
+pub(super) fn common_dtype(a: &Tensor, b: &Operand<'_>) -> DType {
+    let result = ResultType::default().tensor(a.dtype(), a.dim());
+    match b {
+        Operand::Number(s) => result.number(*s).finish(),
+        Operand::Borrowed(t) => result.tensor(t.dtype(), t.dim()).finish(),
+        Operand::Owned(t) => result.tensor(t.dtype(), t.dim()).finish(),
+    }
+}
+
+/// A number beside a tensor. PyTorch makes it a tensor of the common dtype, so that f16 and bf16 round it before they
+/// compute; only products and quotients keep it whole.
+#[inline]
+pub(super) fn beside(x: &Tensor, op: BinaryOp, number: Scalar) -> Scalar {
+    match x.dtype() {
+        dtype @ (DType::F16 | DType::BF16) if !matches!(op, BinaryOp::Mul | BinaryOp::Div | BinaryOp::FloorDiv) => {
+            number.cast(dtype)
+        }
+        _ => number,
+    }
+}
+
 /// The three forms of each function: of two tensors, of a tensor and a number, of a number and a tensor.
 struct Programs {
     tensors: Pointwise,
@@ -78,7 +101,7 @@ fn programs(op: BinaryOp) -> &'static Programs {
 /// Applies a function of two numbers.
 pub(crate) fn apply(name: &'static str, op: BinaryOp, a: &Tensor, b: &Operand<'_>) -> Result<Tensor> {
     match b {
-        Operand::Number(s) => map(name, &programs(op).number, &[a], &[*s]),
+        Operand::Number(s) => map(name, &programs(op).number, &[a], &[beside(a, op, *s)]),
         other => map(name, &programs(op).tensors, &[a, other.tensor().expect("not a number")], &[]),
     }
 }
@@ -86,13 +109,13 @@ pub(crate) fn apply(name: &'static str, op: BinaryOp, a: &Tensor, b: &Operand<'_
 #[track_caller]
 pub(crate) fn apply_(name: &'static str, op: BinaryOp, a: &Tensor, b: &Operand<'_>) -> Result<Tensor> {
     match b {
-        Operand::Number(s) => map_(name, &programs(op).number, &[a], &[*s]),
+        Operand::Number(s) => map_(name, &programs(op).number, &[a], &[beside(a, op, *s)]),
         other => map_(name, &programs(op).tensors, &[a, other.tensor().expect("not a number")], &[]),
     }
 }
 
 fn apply_reversed(name: &'static str, op: BinaryOp, a: Scalar, b: &Tensor) -> Result<Tensor> {
-    map(name, &programs(op).reversed, &[b], &[a])
+    map(name, &programs(op).reversed, &[b], &[beside(b, op, a)])
 }
 
 /// PyTorch's name of the backward, which for some functions is another where the second operand is a number.
@@ -110,7 +133,7 @@ macro_rules! binary {
             $(#[$doc])*
             pub fn $name<'a>(a: &Tensor, b: impl Into<Operand<'a>>) -> Result<Tensor> {
                 let b = b.into();
-                $check(a, &b)?;
+                $check(BinaryOp::$op, a, &b, false)?;
                 apply(named(&b, $backward, &[$($number)?]), BinaryOp::$op, a, &b)
             }
 
@@ -118,7 +141,7 @@ macro_rules! binary {
             #[track_caller]
             pub fn $in_place<'a>(a: &Tensor, b: impl Into<Operand<'a>>) -> Result<Tensor> {
                 let b = b.into();
-                $check(a, &b)?;
+                $check(BinaryOp::$op, a, &b, true)?;
                 apply_(named(&b, $backward, &[$($number)?]), BinaryOp::$op, a, &b)
             }
         )*
@@ -149,11 +172,11 @@ binary! {
     /// a / b, unrounded; integers divide as floats: `torch.div`.
     div, div_ => Div, "DivBackward0", any;
     /// ⌊a / b⌋: `torch.floor_divide`.
-    floor_divide, floor_divide_ => FloorDiv, "NotImplemented", any;
+    floor_divide, floor_divide_ => FloorDiv, "NotImplemented", not_of_bools;
     /// The remainder with the divisor's sign, Python's `%`: `torch.remainder`.
-    remainder, remainder_ => Remainder, "RemainderBackward1" | "RemainderBackward0", any;
+    remainder, remainder_ => Remainder, "RemainderBackward1" | "RemainderBackward0", not_of_bools;
     /// The remainder with the dividend's sign: `torch.fmod`.
-    fmod, fmod_ => Fmod, "FmodBackward1" | "FmodBackward0", any;
+    fmod, fmod_ => Fmod, "FmodBackward1" | "FmodBackward0", not_of_bools;
     /// The angle of (b, a): `torch.atan2`.
     atan2, atan2_ => Atan2, "Atan2Backward0", any;
     /// a = b: `torch.eq`.
@@ -182,24 +205,57 @@ binary! {
     bitwise_xor, bitwise_xor_ => BitwiseXor, "NotDifferentiable", check_bits;
 }
 
-fn any(_: &Tensor, _: &Operand<'_>) -> Result<()> {
+#[inline]
+fn any(_: BinaryOp, _: &Tensor, _: &Operand<'_>, _: bool) -> Result<()> {
     Ok(())
 }
 
-fn check_bits(a: &Tensor, b: &Operand<'_>) -> Result<()> {
-    for dtype in [a.dtype(), b.dtype()] {
-        if dtype.is_floating_point() {
-            return Err(flambeau_tensor::Error::NotImplementedFor { op: "bitwise_and_cpu", dtype }.into());
-        }
+/// PyTorch's name of the kernel in its message about a dtype.
+fn kernel(op: BinaryOp) -> &'static str {
+    match op {
+        BinaryOp::BitwiseAnd => "bitwise_and_cpu",
+        BinaryOp::BitwiseOr => "bitwise_or_cpu",
+        BinaryOp::BitwiseXor => "bitwise_xor_cpu",
+        BinaryOp::FloorDiv => "div_floor_cpu",
+        BinaryOp::Remainder => "remainder_cpu",
+        BinaryOp::Fmod => "fmod_cpu",
+        BinaryOp::Atan2 => "atan2_cpu",
+        BinaryOp::Maximum => "maximum_cpu",
+        BinaryOp::Minimum => "minimum_cpu",
+        _ => "pow",
+    }
+}
+
+/// Refuses a common dtype; in place, PyTorch first says that the target cannot hold it.
+pub(super) fn refuse(op: BinaryOp, a: &Tensor, b: &Operand<'_>, in_place: bool, bad: fn(DType) -> bool) -> Result<()> {
+    let dtype = common_dtype(a, b);
+    if bad(dtype) && !(in_place && !can_cast(dtype, a.dtype())) {
+        return Err(flambeau_tensor::Error::NotImplementedFor { op: kernel(op), dtype }.into());
     }
     Ok(())
+}
+
+fn check_bits(op: BinaryOp, a: &Tensor, b: &Operand<'_>, in_place: bool) -> Result<()> {
+    refuse(op, a, b, in_place, DType::is_floating_point)
+}
+
+pub(super) fn not_of_bools(op: BinaryOp, a: &Tensor, b: &Operand<'_>, in_place: bool) -> Result<()> {
+    if a.dtype() == DType::Bool { refuse(op, a, b, in_place, |dtype| dtype == DType::Bool) } else { Ok(()) }
+}
+
+/// Refuses tensors whose common dtype is no float, in the words of the kernel `op`.
+pub(super) fn only_floats(op: &'static str, a: &Tensor, b: &Tensor) -> Result<()> {
+    if a.is_floating_point() || b.is_floating_point() {
+        return Ok(());
+    }
+    Err(flambeau_tensor::Error::NotImplementedFor { op, dtype: common_dtype(a, &Operand::Borrowed(b)) }.into())
 }
 
 fn not_implemented(message: &str) -> Error {
     flambeau_tensor::Error::NotImplemented(message.into()).into()
 }
 
-fn check_sub(a: &Tensor, b: &Operand<'_>) -> Result<()> {
+pub(super) fn check_sub(a: &Tensor, b: &Operand<'_>) -> Result<()> {
     match (a.dtype(), b.dtype()) {
         (DType::Bool, DType::Bool) => Err(not_implemented(
             "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or `logical_xor()` operator \
@@ -215,29 +271,50 @@ fn check_sub(a: &Tensor, b: &Operand<'_>) -> Result<()> {
 
 static ADD_SCALED: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input(0) + b.input(1) * b.scalar(0)));
 static SUB_SCALED: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input(0) - b.input(1) * b.scalar(0)));
+static ADD_SCALED_NUMBER: LazyLock<Pointwise> =
+    LazyLock::new(|| Pointwise::new(|b| b.input(0) + b.scalar(1) * b.scalar(0)));
+static SUB_SCALED_NUMBER: LazyLock<Pointwise> =
+    LazyLock::new(|| Pointwise::new(|b| b.input(0) - b.scalar(1) * b.scalar(0)));
+static NUMBER_SUB_SCALED: LazyLock<Pointwise> =
+    LazyLock::new(|| Pointwise::new(|b| b.scalar(1) - b.input(0) * b.scalar(0)));
 
-/// a + alpha · b with a number that must fit the result: `torch.add(a, b, alpha=alpha)`.
+/// α as a number of the dtype that it scales, after PyTorch's checks.
+fn check_alpha(alpha: Scalar, dtype: DType, subtracts: bool) -> Result<Scalar> {
+    if matches!(alpha, Scalar::Bool(_)) && dtype != DType::Bool {
+        return Err(Error::runtime("Boolean alpha only supported for Boolean results."));
+    }
+    if matches!(alpha, Scalar::Float(_)) && !dtype.is_floating_point() {
+        return Err(Error::runtime("For integral input tensors, argument alpha must not be a floating point number."));
+    }
+    // PyTorch subtracts by adding with −α: that must fit.
+    match (alpha, subtracts) {
+        (Scalar::Int(i), true) => Scalar::Int(i.wrapping_neg()).checked(dtype)?,
+        _ => alpha.checked(dtype)?,
+    };
+    Ok(alpha.cast(dtype))
+}
+
+/// a ± alpha · b with a number that must fit the result: `torch.add(a, b, alpha=alpha)`. The programs are for a tensor
+/// and for a number in b's place.
 fn scaled(
     name: &'static str,
-    program: &'static Pointwise,
+    [tensors, number]: [&'static Pointwise; 2],
     a: &Tensor,
     b: &Operand<'_>,
     alpha: Scalar,
     in_place: bool,
 ) -> Result<Tensor> {
-    let common = flambeau_tensor::promotion::promote_types(a.dtype(), b.dtype());
-    if matches!(alpha, Scalar::Float(_)) && !common.is_floating_point() {
-        return Err(Error::runtime("For integral input tensors, argument alpha must not be a floating point number."));
-    }
-    let full;
-    let b = match b {
+    let alpha = check_alpha(alpha, common_dtype(a, b), name == "SubBackward0")?;
+    match b {
         Operand::Number(s) => {
-            full = super::full(&[], *s, b.dtype(), a.device())?;
-            &full
+            let scalars = [alpha, beside(a, BinaryOp::Add, *s)];
+            if in_place { map_(name, number, &[a], &scalars) } else { map(name, number, &[a], &scalars) }
         }
-        other => other.tensor().expect("not a number"),
-    };
-    if in_place { map_(name, program, &[a, b], &[alpha]) } else { map(name, program, &[a, b], &[alpha]) }
+        other => {
+            let b = other.tensor().expect("not a number");
+            if in_place { map_(name, tensors, &[a, b], &[alpha]) } else { map(name, tensors, &[a, b], &[alpha]) }
+        }
+    }
 }
 
 /// a + b: `torch.add`.
@@ -247,7 +324,7 @@ pub fn add<'a>(a: &Tensor, b: impl Into<Operand<'a>>) -> Result<Tensor> {
 
 /// a + alpha · b: `torch.add(a, b, alpha=alpha)`.
 pub fn add_scaled<'a>(a: &Tensor, b: impl Into<Operand<'a>>, alpha: impl Into<Scalar>) -> Result<Tensor> {
-    scaled("AddBackward0", &ADD_SCALED, a, &b.into(), alpha.into(), false)
+    scaled("AddBackward0", [&ADD_SCALED, &ADD_SCALED_NUMBER], a, &b.into(), alpha.into(), false)
 }
 
 /// a += alpha · b: `a.add_(b, alpha=alpha)`.
@@ -255,7 +332,7 @@ pub fn add_scaled<'a>(a: &Tensor, b: impl Into<Operand<'a>>, alpha: impl Into<Sc
 pub fn add_<'a>(a: &Tensor, b: impl Into<Operand<'a>>, alpha: impl Into<Scalar>) -> Result<Tensor> {
     match (b.into(), alpha.into()) {
         (b, Scalar::Int(1)) => apply_("AddBackward0", BinaryOp::Add, a, &b),
-        (b, alpha) => scaled("AddBackward0", &ADD_SCALED, a, &b, alpha, true),
+        (b, alpha) => scaled("AddBackward0", [&ADD_SCALED, &ADD_SCALED_NUMBER], a, &b, alpha, true),
     }
 }
 
@@ -270,7 +347,7 @@ pub fn sub<'a>(a: &Tensor, b: impl Into<Operand<'a>>) -> Result<Tensor> {
 pub fn sub_scaled<'a>(a: &Tensor, b: impl Into<Operand<'a>>, alpha: impl Into<Scalar>) -> Result<Tensor> {
     let b = b.into();
     check_sub(a, &b)?;
-    scaled("SubBackward0", &SUB_SCALED, a, &b, alpha.into(), false)
+    scaled("SubBackward0", [&SUB_SCALED, &SUB_SCALED_NUMBER], a, &b, alpha.into(), false)
 }
 
 /// a −= alpha · b: `a.sub_(b, alpha=alpha)`.
@@ -280,13 +357,15 @@ pub fn sub_<'a>(a: &Tensor, b: impl Into<Operand<'a>>, alpha: impl Into<Scalar>)
     check_sub(a, &b)?;
     match alpha.into() {
         Scalar::Int(1) => apply_("SubBackward0", BinaryOp::Sub, a, &b),
-        alpha => scaled("SubBackward0", &SUB_SCALED, a, &b, alpha, true),
+        alpha => scaled("SubBackward0", [&SUB_SCALED, &SUB_SCALED_NUMBER], a, &b, alpha, true),
     }
 }
 
 /// b − a: `torch.rsub`.
 pub fn rsub<'a>(a: &Tensor, b: impl Into<Operand<'a>>) -> Result<Tensor> {
-    match b.into() {
+    let b = b.into();
+    check_sub(a, &b)?;
+    match b {
         Operand::Number(s) => apply_reversed("RsubBackward1", BinaryOp::Sub, s, a),
         b => apply("RsubBackward0", BinaryOp::Sub, b.tensor().expect("not a number"), &Operand::Borrowed(a)),
     }
@@ -294,16 +373,23 @@ pub fn rsub<'a>(a: &Tensor, b: impl Into<Operand<'a>>) -> Result<Tensor> {
 
 /// b − alpha · a: `torch.rsub(a, b, alpha=alpha)`.
 pub fn rsub_scaled<'a>(a: &Tensor, b: impl Into<Operand<'a>>, alpha: impl Into<Scalar>) -> Result<Tensor> {
-    let (b, alpha) = (b.into(), alpha.into());
+    let b = b.into();
+    check_sub(a, &b)?;
+    let alpha = check_alpha(alpha.into(), common_dtype(a, &b), true)?;
     match b {
-        Operand::Number(s) => {
-            let b = super::full(&[], s, Operand::Number(s).dtype(), a.device())?;
-            scaled("RsubBackward1", &SUB_SCALED, &b, &Operand::Borrowed(a), alpha, false)
-        }
-        b => {
-            let b = b.tensor().expect("not a number");
-            scaled("RsubBackward0", &SUB_SCALED, b, &Operand::Borrowed(a), alpha, false)
-        }
+        Operand::Number(s) => map("RsubBackward1", &NUMBER_SUB_SCALED, &[a], &[alpha, beside(a, BinaryOp::Sub, s)]),
+        b => map("RsubBackward0", &SUB_SCALED, &[b.tensor().expect("not a number"), a], &[alpha]),
+    }
+}
+
+static NUMBER_OVER: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input(0).reciprocal() * b.scalar(0)));
+
+/// A number over a tensor, Python's `number / a`: the number times 1 / a, as PyTorch computes it.
+pub fn rdiv(a: &Tensor, number: impl Into<Scalar>) -> Result<Tensor> {
+    match a.dtype() {
+        // PyTorch's 1 / a is a tensor, and of a half type rounded.
+        DType::F16 | DType::BF16 => mul(&super::reciprocal(a)?, number.into()),
+        _ => map("MulBackward0", &NUMBER_OVER, &[a], &[number.into()]),
     }
 }
 
@@ -374,9 +460,10 @@ impl Tensor {
     }
 }
 
-/// Operators on tensors, references and numbers; on the left, numbers are `f64` and `i64`.
+/// Operators on tensors, references and numbers; on the left, numbers are `f64` and `i64`, and the last name is the
+/// function of the tensor and that number.
 macro_rules! operators {
-    ($($trait:ident $method:ident $assign:ident $assign_method:ident $in_place:ident $op:ident $backward:literal;)*) => {$(
+    ($($trait:ident $method:ident $assign:ident $assign_method:ident $in_place:ident $left:ident;)*) => {$(
         impl<'a, R: Into<Operand<'a>>> std::ops::$trait<R> for &Tensor {
             type Output = Tensor;
             #[track_caller]
@@ -387,36 +474,36 @@ macro_rules! operators {
             #[track_caller]
             fn $method(self, other: R) -> Tensor { Tensor::$method(&self, other) }
         }
-        operators!(@left $trait $method $op $backward f64);
-        operators!(@left $trait $method $op $backward i64);
+        operators!(@left $trait $method $left f64);
+        operators!(@left $trait $method $left i64);
         impl<'a, R: Into<Operand<'a>>> std::ops::$assign<R> for Tensor {
             #[track_caller]
             fn $assign_method(&mut self, other: R) { Tensor::$in_place(self, other); }
         }
     )*};
-    (@left $trait:ident $method:ident $op:ident $backward:literal $number:ty) => {
+    (@left $trait:ident $method:ident $left:ident $number:ty) => {
         impl std::ops::$trait<&Tensor> for $number {
             type Output = Tensor;
             #[track_caller]
             fn $method(self, other: &Tensor) -> Tensor {
-                apply_reversed($backward, BinaryOp::$op, self.into(), other).or_panic()
+                $left(other, self).or_panic()
             }
         }
         impl std::ops::$trait<Tensor> for $number {
             type Output = Tensor;
             #[track_caller]
             fn $method(self, other: Tensor) -> Tensor {
-                apply_reversed($backward, BinaryOp::$op, self.into(), &other).or_panic()
+                $left(&other, self).or_panic()
             }
         }
     };
 }
 
 operators! {
-    Add add AddAssign add_assign add_ Add "AddBackward0";
-    Sub sub SubAssign sub_assign sub_ Sub "RsubBackward1";
-    Mul mul MulAssign mul_assign mul_ Mul "MulBackward0";
-    Div div DivAssign div_assign div_ Div "MulBackward0";
+    Add add AddAssign add_assign add_ add;
+    Sub sub SubAssign sub_assign sub_ rsub;
+    Mul mul MulAssign mul_assign mul_ mul;
+    Div div DivAssign div_assign div_ rdiv;
 }
 
 impl std::ops::Neg for &Tensor {

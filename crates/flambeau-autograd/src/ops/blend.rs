@@ -4,6 +4,7 @@ use super::{Operand, map, map_};
 use crate::error::{Error, Result};
 use crate::{OrPanic, Tensor};
 use flambeau_tensor::pointwise::{Expr, Pointwise};
+use flambeau_tensor::promotion::ResultType;
 use flambeau_tensor::{DType, Scalar};
 use std::sync::LazyLock;
 
@@ -28,8 +29,8 @@ fn check_lerp(a: &Tensor, others: &[(&str, DType)]) -> Result<()> {
         if *dtype != a.dtype() {
             return Err(Error::runtime(format!(
                 "expected dtype {} for `{name}` but got dtype {}",
-                a.dtype().c_name(),
-                dtype.c_name()
+                a.dtype().cpp_name(),
+                dtype.cpp_name()
             )));
         }
     }
@@ -47,7 +48,7 @@ pub fn lerp<'a>(a: &Tensor, end: &Tensor, weight: impl Into<Operand<'a>>) -> Res
     match weight.into() {
         Operand::Number(w) => {
             check_lerp(a, &[("end", end.dtype())])?;
-            map("LerpBackward0", &LERP_NUMBER, &[a, end], &[w])
+            map("LerpBackward0", &LERP_NUMBER, &[a, end], &[w.checked(a.dtype().compute())?])
         }
         Operand::Borrowed(w) => lerp_tensor(a, end, w),
         Operand::Owned(w) => lerp_tensor(a, end, &w),
@@ -63,7 +64,7 @@ fn lerp_tensor(a: &Tensor, end: &Tensor, weight: &Tensor) -> Result<Tensor> {
 #[track_caller]
 pub fn lerp_(a: &Tensor, end: &Tensor, weight: impl Into<Scalar>) -> Result<Tensor> {
     check_lerp(a, &[("end", end.dtype())])?;
-    map_("LerpBackward0", &LERP_NUMBER, &[a, end], &[weight.into()])
+    map_("LerpBackward0", &LERP_NUMBER, &[a, end], &[weight.into().checked(a.dtype().compute())?])
 }
 
 static ADDCMUL: LazyLock<Pointwise> =
@@ -78,13 +79,22 @@ static ADDCDIV: LazyLock<Pointwise> = LazyLock::new(|| {
 
 /// x + value · a · b: `torch.addcmul`.
 pub fn addcmul(x: &Tensor, a: &Tensor, b: &Tensor, value: impl Into<Scalar>) -> Result<Tensor> {
-    map("AddcmulBackward0", &ADDCMUL, &[x, a, b], &[value.into()])
+    map("AddcmulBackward0", &ADDCMUL, &[x, a, b], &[factor("addcmul_cpu_out", [x, a, b], value.into())?])
 }
 
 /// [`addcmul`] in place.
 #[track_caller]
 pub fn addcmul_(x: &Tensor, a: &Tensor, b: &Tensor, value: impl Into<Scalar>) -> Result<Tensor> {
-    map_("AddcmulBackward0", &ADDCMUL, &[x, a, b], &[value.into()])
+    map_("AddcmulBackward0", &ADDCMUL, &[x, a, b], &[factor("addcmul_cpu_out", [x, a, b], value.into())?])
+}
+
+/// The factor of a fused product as a number that the result's dtype holds; f16 and bf16 compute in f32.
+fn factor(op: &'static str, [x, a, b]: [&Tensor; 3], value: Scalar) -> Result<Scalar> {
+    let all = [x, a, b].into_iter().fold(ResultType::default(), |r, t| r.tensor(t.dtype(), t.dim()));
+    match all.finish() {
+        dtype @ DType::Bool => Err(flambeau_tensor::Error::NotImplementedFor { op, dtype }.into()),
+        dtype => Ok(value.checked(dtype.compute())?),
+    }
 }
 
 fn check_addcdiv(a: &Tensor, b: &Tensor) -> Result<()> {
@@ -105,7 +115,7 @@ fn check_addcdiv(a: &Tensor, b: &Tensor) -> Result<()> {
 /// When neither a nor b is a float.
 pub fn addcdiv(x: &Tensor, a: &Tensor, b: &Tensor, value: impl Into<Scalar>) -> Result<Tensor> {
     check_addcdiv(a, b)?;
-    map("AddcdivBackward0", &ADDCDIV, &[x, a, b], &[value.into()])
+    map("AddcdivBackward0", &ADDCDIV, &[x, a, b], &[factor("addcdiv_cpu_out", [x, a, b], value.into())?])
 }
 
 /// [`addcdiv`] in place.
@@ -115,7 +125,7 @@ pub fn addcdiv(x: &Tensor, a: &Tensor, b: &Tensor, value: impl Into<Scalar>) -> 
 #[track_caller]
 pub fn addcdiv_(x: &Tensor, a: &Tensor, b: &Tensor, value: impl Into<Scalar>) -> Result<Tensor> {
     check_addcdiv(a, b)?;
-    map_("AddcdivBackward0", &ADDCDIV, &[x, a, b], &[value.into()])
+    map_("AddcdivBackward0", &ADDCDIV, &[x, a, b], &[factor("addcdiv_cpu_out", [x, a, b], value.into())?])
 }
 
 /// Blends; each panics at the caller's line where its function in [`crate::ops`] fails.

@@ -3,8 +3,10 @@
 use super::{Operand, map, map_};
 use crate::error::{Error, Result};
 use crate::{OrPanic, Tensor};
-use flambeau_tensor::Scalar;
 use flambeau_tensor::pointwise::Pointwise;
+use flambeau_tensor::promotion::{ResultType, can_cast};
+use flambeau_tensor::{DType, Scalar};
+use smallvec::SmallVec;
 use std::sync::LazyLock;
 
 static CLAMP: LazyLock<Pointwise> = LazyLock::new(|| {
@@ -42,25 +44,81 @@ fn no_bound() -> Error {
     Error::runtime("torch.clamp: At least one of 'min' or 'max' must not be None")
 }
 
-fn clamp_program(min: Option<Scalar>, max: Option<Scalar>) -> Result<(&'static Pointwise, Vec<Scalar>)> {
-    match (min, max) {
-        (Some(a), Some(b)) => Ok((&CLAMP, vec![a, b])),
-        (Some(a), None) => Ok((&CLAMP_MIN, vec![a])),
-        (None, Some(b)) => Ok((&CLAMP_MAX, vec![b])),
-        (None, None) => Err(no_bound()),
+/// A bound and whether it is the lower one, as a number of the dtype that x is kept in. An integer type needs no bound
+/// outside its range; PyTorch refuses one that no value of the type is within.
+pub(super) fn bound(number: Scalar, lower: bool, dtype: DType) -> Result<Scalar> {
+    let Scalar::Int(i) = number else { return Ok(number.checked(dtype)?) };
+    if !dtype.is_integer() {
+        return Ok(number.checked(dtype)?);
     }
+    // Every i64 lies within int64, whose ends are no floats.
+    let (low, high) = dtype.range();
+    let (below, above) = (dtype != DType::I64 && (i as f64) < low, dtype != DType::I64 && (i as f64) > high);
+    let outside = if lower { above } else { below };
+    if outside {
+        return Err(Error::runtime(format!(
+            "Clamp {} value {} is outside the representable range of {}",
+            if lower { "min" } else { "max" },
+            flambeau_tensor::print::cpp_double(i as f64),
+            dtype.scalar_type_name()
+        )));
+    }
+    Ok(Scalar::Int(if below {
+        low as i64
+    } else if above {
+        high as i64
+    } else {
+        i
+    }))
+}
+
+/// The program of the bounds that are given, and its scalars.
+fn clamp_program(
+    x: &Tensor,
+    min: Option<Scalar>,
+    max: Option<Scalar>,
+    in_place: bool,
+) -> Result<(&'static Pointwise, SmallVec<[Scalar; 2]>)> {
+    let program: &'static Pointwise = match (min, max) {
+        (Some(_), Some(_)) => &CLAMP,
+        (Some(_), None) => &CLAMP_MIN,
+        (None, Some(_)) => &CLAMP_MAX,
+        (None, None) => return Err(no_bound()),
+    };
+    let numbers = min.into_iter().chain(max);
+    let result = numbers.fold(ResultType::default().tensor(x.dtype(), x.dim()), |r, s| r.number(s)).finish();
+    if in_place && !can_cast(result, x.dtype()) {
+        return Err(Error::runtime(format!(
+            "result type {} can't be cast to the desired output type {}",
+            result.scalar_type_name(),
+            x.dtype().cpp_name()
+        )));
+    }
+    if result == DType::Bool {
+        let op = match (min, max) {
+            (Some(_), Some(_)) => "clamp_scalar_cpu",
+            (Some(_), None) => "clamp_min_scalar_cpu",
+            _ => "clamp_max_scalar_cpu",
+        };
+        return Err(flambeau_tensor::Error::NotImplementedFor { op, dtype: result }.into());
+    }
+    let bounds = [min.map(|s| bound(s, true, result)), max.map(|s| bound(s, false, result))];
+    Ok((program, bounds.into_iter().flatten().collect::<Result<_>>()?))
 }
 
 /// x kept between two numbers; NaN stays NaN: `torch.clamp`. The gradient passes strictly between the bounds.
+///
+/// # Errors
+/// When no value of the dtype is within a bound, or a float dtype does not hold it.
 pub fn clamp(x: &Tensor, min: Option<Scalar>, max: Option<Scalar>) -> Result<Tensor> {
-    let (program, scalars) = clamp_program(min, max)?;
+    let (program, scalars) = clamp_program(x, min, max, false)?;
     map("ClampBackward1", program, &[x], &scalars)
 }
 
 /// [`clamp`] in place.
 #[track_caller]
 pub fn clamp_(x: &Tensor, min: Option<Scalar>, max: Option<Scalar>) -> Result<Tensor> {
-    let (program, scalars) = clamp_program(min, max)?;
+    let (program, scalars) = clamp_program(x, min, max, true)?;
     map_("ClampBackward1", program, &[x], &scalars)
 }
 
@@ -78,7 +136,10 @@ pub fn clamp_tensor(x: &Tensor, min: Option<&Tensor>, max: Option<&Tensor>) -> R
 /// x, at least `min`: `torch.clamp_min`.
 pub fn clamp_min<'a>(x: &Tensor, min: impl Into<Operand<'a>>) -> Result<Tensor> {
     match min.into() {
-        Operand::Number(s) => map("ClampMinBackward0", &CLAMP_MIN, &[x], &[s]),
+        Operand::Number(s) => {
+            let (program, scalars) = clamp_program(x, Some(s), None, false)?;
+            map("ClampMinBackward0", program, &[x], &scalars)
+        }
         Operand::Borrowed(t) => map("ClampMinBackward1", &CLAMP_MIN_TENSOR, &[x, t], &[]),
         Operand::Owned(t) => map("ClampMinBackward1", &CLAMP_MIN_TENSOR, &[x, &t], &[]),
     }
@@ -87,7 +148,10 @@ pub fn clamp_min<'a>(x: &Tensor, min: impl Into<Operand<'a>>) -> Result<Tensor> 
 /// x, at most `max`: `torch.clamp_max`.
 pub fn clamp_max<'a>(x: &Tensor, max: impl Into<Operand<'a>>) -> Result<Tensor> {
     match max.into() {
-        Operand::Number(s) => map("ClampMaxBackward0", &CLAMP_MAX, &[x], &[s]),
+        Operand::Number(s) => {
+            let (program, scalars) = clamp_program(x, None, Some(s), false)?;
+            map("ClampMaxBackward0", program, &[x], &scalars)
+        }
         Operand::Borrowed(t) => map("ClampMaxBackward1", &CLAMP_MAX_TENSOR, &[x, t], &[]),
         Operand::Owned(t) => map("ClampMaxBackward1", &CLAMP_MAX_TENSOR, &[x, &t], &[]),
     }

@@ -12,7 +12,26 @@ pub(crate) fn empty(shape: &[usize], dtype: DType, device: Device) -> Result<Arr
     Ok(Array::empty(flambeau_device::backend(device)?, device, shape, dtype)?)
 }
 
+/// Fresh memory in an array's shape, dtype and order of dimensions: `torch.empty_like`.
+pub(crate) fn empty_like(array: &Array) -> Result<Array> {
+    let strides = flambeau_tensor::ops::preserved_strides(array);
+    Ok(Array::empty_strided(array.backend(), array.device(), array.shape(), &strides, array.dtype())?)
+}
+
+/// A tensor filled with one value, in another's shape, dtype and order of dimensions: `torch.full_like`.
+///
+/// # Errors
+/// When the dtype does not hold the value.
+pub fn full_like(x: &Tensor, value: impl Into<Scalar>) -> Result<Tensor> {
+    let out = empty_like(&x.array())?;
+    flambeau_tensor::ops::fill(&out, value.into())?;
+    Ok(out.into())
+}
+
 /// A tensor filled with one value: `torch.full`.
+///
+/// # Errors
+/// When the dtype does not hold the value.
 pub fn full(shape: &[usize], value: impl Into<Scalar>, dtype: DType, device: Device) -> Result<Tensor> {
     let out = empty(shape, dtype, device)?;
     flambeau_tensor::ops::fill(&out, value.into())?;
@@ -32,8 +51,7 @@ pub fn ones(shape: &[usize], dtype: DType, device: Device) -> Result<Tensor> {
 /// A copy that keeps the order of dimensions: `torch.clone`.
 pub fn clone(x: &Tensor) -> Result<Tensor> {
     let array = x.array();
-    let strides = flambeau_tensor::ops::preserved_strides(&array);
-    let out = Array::empty_strided(array.backend(), array.device(), array.shape(), &strides, array.dtype())?;
+    let out = empty_like(&array)?;
     flambeau_tensor::ops::copy_into(&array, &out)?;
     Ok(record("CloneBackward0", &[x], &[], out, |c| Ok(smallvec![Some(c.grad(0)?)])))
 }

@@ -41,11 +41,7 @@ fn keep_mask(x: &Tensor, features: bool, p: f64) -> Result<Tensor> {
     let shape = mask_shape(x, features)?;
     let array = match features {
         // The mask lies in memory as the input does, and the stream runs in the order of memory.
-        false => {
-            let x = x.array();
-            let strides = flambeau_tensor::ops::preserved_strides(&x);
-            Array::empty_strided(x.backend(), x.device(), &shape, &strides, x.dtype())?
-        }
+        false => copy::empty_like(&x.array())?,
         true => copy::empty(&shape, x.dtype(), x.device())?,
     };
     random_in_place(&array.into(), Distribution::Bernoulli { p: 1.0 - p }, None)
@@ -239,7 +235,7 @@ pub fn multinomial(
         return device_samples::with_replacement(&detached, &to, Some(generator));
     }
     // The largest of weight / Exp(1), or the largest several, are a sample without replacement.
-    let draws = copy::empty(&shape, dtype, weights.device())?.into();
+    let draws = copy::empty_like(&weights.array())?.into();
     random_in_place(&draws, Distribution::Exponential { rate: 1.0 }, Some(generator))?;
     let keys = super::div(&detached, &draws)?;
     let last = shape.len() - 1;

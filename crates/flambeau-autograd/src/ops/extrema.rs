@@ -4,11 +4,11 @@ use super::{IntoDims, map, reshape, sum_map, view};
 use crate::error::{Error, Result};
 use crate::graph::{Save, record, record_many};
 use crate::{OrPanic, Tensor};
-use flambeau_tensor::Array;
 use flambeau_tensor::backend::{Extremum, ReduceOp, ScatterOp};
 use flambeau_tensor::dims::{wrap_dim, wrap_dims};
 use flambeau_tensor::ops::{ReduceArgs, arg_reduce, reduce};
 use flambeau_tensor::pointwise::Pointwise;
+use flambeau_tensor::{Array, DType};
 use smallvec::{SmallVec, smallvec};
 use std::sync::LazyLock;
 
@@ -192,6 +192,9 @@ pub fn min_dim(x: &Tensor, dim: i64, keepdim: bool) -> Result<(Tensor, Tensor)> 
 }
 
 fn arg_extremum(x: &Tensor, which: Extremum, dim: Option<i64>, keepdim: bool, function: &str) -> Result<Tensor> {
+    if x.dtype() == DType::Bool {
+        return Err(flambeau_tensor::Error::NotImplemented(format!("{function}(): does not support bool input")).into());
+    }
     let x = x.detach();
     let Some(dim) = dim else {
         if x.numel() == 0 {

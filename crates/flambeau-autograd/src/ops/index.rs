@@ -412,7 +412,11 @@ pub fn index_set<'a>(x: &Tensor, index: impl IntoIndex, value: impl Into<Operand
 #[track_caller]
 fn set_number(part: &Tensor, picks: &Picks, value: Scalar) -> Result<()> {
     match &picks[..] {
-        [] => super::fill_(part, value)?,
+        [] => match (part.dtype(), part.numel() == 1) {
+            // PyTorch writes one element as a tensor, and a half type rounds that to infinity.
+            (DType::F16 | DType::BF16, true) => super::fill_(part, value.cast(part.dtype()))?,
+            _ => super::fill_(part, value)?,
+        },
         // One mask over everything needs no list of places; one list of lines needs no flat index.
         [(0, mask)] if mask.dtype() == DType::Bool && mask.size() == part.size() => {
             super::masked_fill_(part, mask, value)?
@@ -420,8 +424,7 @@ fn set_number(part: &Tensor, picks: &Picks, value: Scalar) -> Result<()> {
         [(at, lines)] if !is_mask(lines) && lines.dim() == 1 => super::index_fill_(part, *at as i64, lines, value)?,
         _ => {
             let (geometry, flat) = plan(part, picks)?;
-            let value =
-                super::full(&[], super::index_write::cast_number(value, part.dtype()), part.dtype(), part.device())?;
+            let value = super::full(&[], value, part.dtype(), part.device())?;
             put_at(true, part, &geometry, (&flat, picks), &value, false)?
         }
     };

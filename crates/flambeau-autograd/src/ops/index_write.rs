@@ -80,11 +80,12 @@ fn index_add_with(
             index.numel()
         )));
     }
+    let alpha = alpha.checked(x.dtype())?;
+    let one = alpha.to_f64() == 1.0;
     let n = own.get(d).copied().unwrap_or(1);
     // A vector's elements are written by another kernel than lines.
     let finding = if own.len() > 1 { Finding::Place } else { Finding::Line };
     let at = written_places(x, &index, &IndexRule::strict(n, finding, d))?;
-    let one = alpha == Scalar::Int(1);
     let write = |out: &Array| {
         let scaled = if one { source.detach() } else { super::mul(&source.detach(), alpha)? };
         write_lines(ScatterOp::Add, d, &at, &scaled.array(), out)
@@ -166,20 +167,16 @@ pub fn index_copy_(x: &Tensor, dim: i64, index: &Tensor, source: &Tensor) -> Res
     index_copy_with(true, x, dim, index, source)
 }
 
-/// A fill's number in `dtype`, whatever it was: PyTorch converts it as a cast does.
-pub(crate) fn cast_number(value: Scalar, dtype: DType) -> Scalar {
-    match dtype {
-        DType::Bool => Scalar::Bool(value.to_bool()),
-        d if d.is_integer() => Scalar::Int(value.to_i64()),
-        _ => value,
-    }
+/// A fill's number as an element of `dtype`, which must hold it.
+pub(crate) fn fill_number(value: Scalar, dtype: DType) -> Result<Scalar> {
+    Ok(value.checked(dtype)?)
 }
 
 /// A fill's value as a 0-dim tensor of `dtype`; and whether it was a tensor.
 pub(crate) fn fill_value(name: &str, value: Operand<'_>, like: &Tensor) -> Result<(Tensor, bool)> {
     let value = match value {
         Operand::Number(s) => {
-            return Ok((super::full(&[], cast_number(s, like.dtype()), like.dtype(), like.device())?, false));
+            return Ok((super::full(&[], s, like.dtype(), like.device())?, false));
         }
         Operand::Borrowed(t) => t.clone(),
         Operand::Owned(t) => t,

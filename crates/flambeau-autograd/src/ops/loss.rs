@@ -1,11 +1,14 @@
 //! Losses that are one program of input and target, reduced.
 
+use super::binary::{check_sub, common_dtype, only_floats};
 use super::map::divided_sum_map;
+use super::reduce::check_mean;
 use super::{map, mean_map, sum_map};
 use crate::error::{Error, Result};
 use crate::{OrPanic, Tensor, ops};
 use flambeau_tensor::Scalar;
 use flambeau_tensor::pointwise::Pointwise;
+use flambeau_tensor::promotion::can_cast;
 use std::str::FromStr;
 use std::sync::LazyLock;
 
@@ -110,6 +113,7 @@ static MSE: LazyLock<Pointwise> = LazyLock::new(|| {
 pub fn mse_loss(x: &Tensor, target: &Tensor, reduction: Reduction) -> Result<Tensor> {
     reduction.check()?;
     warn_of_broadcast(x, target);
+    only_floats("mse_cpu", x, target)?;
     reduced(["MseLossBackward0"; 3], &MSE, &[x, target], &[], reduction)
 }
 
@@ -120,6 +124,11 @@ static L1: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| (b.input(0)
 pub fn l1_loss(x: &Tensor, target: &Tensor, reduction: Reduction) -> Result<Tensor> {
     reduction.check()?;
     warn_of_broadcast(x, target);
+    let target_operand = target.into();
+    check_sub(x, &target_operand)?;
+    if reduction == Reduction::Mean {
+        check_mean(common_dtype(x, &target_operand), None)?;
+    }
     reduced(composed("AbsBackward0"), &L1, &[x, target], &[], reduction)
 }
 
@@ -146,6 +155,7 @@ pub fn smooth_l1_loss(x: &Tensor, target: &Tensor, beta: f64, reduction: Reducti
     }
     reduction.check()?;
     warn_of_broadcast(x, target);
+    only_floats("smooth_l1_cpu", x, target)?;
     reduced(["SmoothL1LossBackward0"; 3], &SMOOTH_L1, &[x, target], &[Scalar::Float(beta)], reduction)
 }
 
@@ -169,6 +179,12 @@ pub fn huber_loss(x: &Tensor, target: &Tensor, delta: f64, reduction: Reduction)
         return Err(Error::runtime("huber_loss does not support non-positive values for delta."));
     }
     warn_of_broadcast(x, target);
+    // PyTorch writes the losses to a tensor of the input's dtype.
+    let from = common_dtype(x, &target.into());
+    if !can_cast(from, x.dtype()) {
+        return Err(flambeau_tensor::Error::ResultCast { from, to: x.dtype() }.into());
+    }
+    only_floats("huber_cpu", x, target)?;
     reduced(["HuberLossBackward0"; 3], &HUBER, &[x, target], &[Scalar::Float(delta)], reduction)
 }
 

@@ -1,6 +1,7 @@
 //! Masks: where, masked_fill, masked_select, masked_scatter, and where elements are not zero.
 
-use super::index_write::{cast_number, fill_value};
+use super::binary::common_dtype;
+use super::index_write::{fill_number, fill_value};
 use super::lines::{add_lines, as_one, take_lines, write_anywhere};
 use super::{Operand, expand, map, map_repeats_, reshape, sum, to_i64, unbind, view};
 use crate::error::{Error, Result};
@@ -9,6 +10,7 @@ use crate::{OrPanic, Tensor};
 use flambeau_tensor::backend::ScatterOp;
 use flambeau_tensor::dims::broadcast_shapes;
 use flambeau_tensor::pointwise::Pointwise;
+use flambeau_tensor::promotion::ResultType;
 use flambeau_tensor::{Array, DType, Scalar};
 use smallvec::smallvec;
 use std::sync::LazyLock;
@@ -31,10 +33,27 @@ pub fn where_<'a, 'b>(condition: &Tensor, a: impl Into<Operand<'a>>, b: impl Int
     let name = "WhereBackward0";
     match (tensor(&a), tensor(&b)) {
         (Ok(a), Ok(b)) => map(name, &WHERE, &[condition, a, b], &[]),
-        (Ok(a), Err(b)) => map(name, &WHERE_OR_NUMBER, &[condition, a], &[b]),
-        (Err(a), Ok(b)) => map(name, &NUMBER_OR, &[condition, b], &[a]),
-        (Err(a), Err(b)) => map(name, &NUMBERS, &[condition], &[a, b]),
+        (Ok(a), Err(b)) => map(name, &WHERE_OR_NUMBER, &[condition, a], &[chosen(a, b)?]),
+        (Err(a), Ok(b)) => map(name, &NUMBER_OR, &[condition, b], &[chosen(b, a)?]),
+        (Err(a), Err(b)) => {
+            let common = ResultType::default().number(a).number(b).finish();
+            map(name, &NUMBERS, &[condition], &[held(common, a)?, held(common, b)?])
+        }
     }
+}
+
+/// A number that is chosen beside a tensor.
+fn chosen(x: &Tensor, number: Scalar) -> Result<Scalar> {
+    held(common_dtype(x, &Operand::Number(number)), number)
+}
+
+/// The number, which the common dtype must hold; but half types round it to infinity.
+fn held(common: DType, number: Scalar) -> Result<Scalar> {
+    if !matches!(common, DType::F16 | DType::BF16) && !number.fits(common) {
+        return number.checked(common).map_err(Error::from);
+    }
+    // Unchanged, so that it promotes as it did.
+    Ok(number)
 }
 
 fn tensor<'x>(operand: &'x Operand<'_>) -> Result<&'x Tensor, Scalar> {
@@ -66,7 +85,7 @@ fn check_mask(x: &Tensor, mask: &Tensor) -> Result<()> {
 pub fn masked_fill<'a>(x: &Tensor, mask: &Tensor, value: impl Into<Operand<'a>>) -> Result<Tensor> {
     check_mask(x, mask)?;
     match value.into() {
-        Operand::Number(s) => map("MaskedFillBackward0", &FILL, &[x, mask], &[cast_number(s, x.dtype())]),
+        Operand::Number(s) => map("MaskedFillBackward0", &FILL, &[x, mask], &[fill_number(s, x.dtype())?]),
         value => {
             let (value, _) = fill_value("masked_fill_", value, x)?;
             map("MaskedFillBackward1", &FILL_FROM, &[x, mask, &value], &[])
@@ -79,7 +98,7 @@ pub fn masked_fill<'a>(x: &Tensor, mask: &Tensor, value: impl Into<Operand<'a>>)
 pub fn masked_fill_<'a>(x: &Tensor, mask: &Tensor, value: impl Into<Operand<'a>>) -> Result<Tensor> {
     check_mask(x, mask)?;
     match value.into() {
-        Operand::Number(s) => map_repeats_("MaskedFillBackward0", &FILL, &[x, mask], &[cast_number(s, x.dtype())]),
+        Operand::Number(s) => map_repeats_("MaskedFillBackward0", &FILL, &[x, mask], &[fill_number(s, x.dtype())?]),
         value => {
             let (value, _) = fill_value("masked_fill_", value, x)?;
             map_repeats_("MaskedFillBackward1", &FILL_FROM, &[x, mask, &value], &[])

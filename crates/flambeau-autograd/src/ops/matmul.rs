@@ -112,8 +112,13 @@ pub(super) fn check_dtypes(a: &Tensor, b: &Tensor) -> Result<()> {
 }
 
 fn refuse_bool(dtype: DType) -> Result<()> {
+    refuse_bool_in("addmm_impl_cpu_", dtype)
+}
+
+/// Refuses bools, in the words of a kernel.
+fn refuse_bool_in(op: &'static str, dtype: DType) -> Result<()> {
     match dtype {
-        DType::Bool => Err(flambeau_tensor::Error::NotImplementedFor { op: "addmm_impl_cpu_", dtype }.into()),
+        DType::Bool => Err(flambeau_tensor::Error::NotImplementedFor { op, dtype }.into()),
         _ => Ok(()),
     }
 }
@@ -166,14 +171,14 @@ pub(super) fn scale(x: &Tensor, by: Scalar) -> Result<Tensor> {
     if by.to_f64() == 1.0 { Ok(x.clone()) } else { ops::map("MulBackward0", &SCALE, &[x], &[by]) }
 }
 
-/// In a product of integers α and β are integers.
-fn coefficient(value: Scalar, dtype: DType) -> Scalar {
-    if dtype.is_floating_point() { value } else { Scalar::Int(value.to_i64()) }
+/// α and β as numbers that the product's dtype holds; f16 and bf16 compute in f32.
+fn coefficient(value: Scalar, dtype: DType) -> Result<Scalar> {
+    Ok(value.checked(dtype.compute())?)
 }
 
 /// β · x + α · a · b, where `x` broadcasts to the product's shape and is not read if β is 0.
 fn add_product(name: &'static str, x: &Tensor, a: &Tensor, b: &Tensor, beta: Scalar, alpha: Scalar) -> Result<Tensor> {
-    let (beta, alpha) = (coefficient(beta, a.dtype()), coefficient(alpha, a.dtype()));
+    let (beta, alpha) = (coefficient(beta, a.dtype())?, coefficient(alpha, a.dtype())?);
     let (xa, aa, ba) = (x.array(), a.array(), b.array());
     let (lhs, rhs) = (operand(&aa, false)?, operand(&ba, false)?);
     let shape = [lhs.shape()[0], lhs.shape()[1], rhs.shape()[2]];
@@ -243,7 +248,7 @@ pub fn baddbmm(
             cpp_name(b.dtype())
         )));
     }
-    refuse_bool(a.dtype())?;
+    refuse_bool_in("baddbmm", a.dtype())?;
     add_product("BaddbmmBackward0", x, a, b, beta.into(), alpha.into())
 }
 
@@ -294,7 +299,7 @@ fn check_mv(x: Option<&Tensor>, a: &Tensor, v: &Tensor) -> Result<()> {
         let [x, a, v] = [x_dtype, a.dtype(), dtype].map(DType::scalar_type_name);
         return Err(Error::runtime(format!("addmv input tensors must have the same dtype, but got {x}, {a}, and {v}")));
     }
-    refuse_bool(dtype)
+    refuse_bool_in("addmv_impl_cpu", dtype)
 }
 
 /// A vector as a matrix of one column, without a place in the graph.
@@ -323,7 +328,8 @@ fn mv_transposed(a: &Tensor, a_t: bool, v: &Tensor) -> Result<Tensor> {
 /// β · x + α · a · v of a matrix and a vector: `torch.addmv`.
 pub fn addmv(x: &Tensor, a: &Tensor, v: &Tensor, beta: impl Into<Scalar>, alpha: impl Into<Scalar>) -> Result<Tensor> {
     check_mv(Some(x), a, v)?;
-    let (beta, alpha) = (coefficient(beta.into(), a.dtype()), coefficient(alpha.into(), a.dtype()));
+    // PyTorch converts these to the elements' own type, unlike those of matrices.
+    let (beta, alpha) = (beta.into().checked(a.dtype())?, alpha.into().checked(a.dtype())?);
     let product = mv_transposed(a, false, v)?;
     let out = match beta.to_bool() {
         true => ops::map("AddmvBackward0", &ADD_SCALED, &[x, &product], &[beta, alpha])?,

@@ -1,9 +1,10 @@
 //! Powers.
 
+use super::binary::{beside, common_dtype, not_of_bools, only_floats};
 use super::{Operand, map, map_};
 use crate::error::{Error, Result};
 use crate::{OrPanic, Tensor};
-use flambeau_tensor::pointwise::Pointwise;
+use flambeau_tensor::pointwise::{BinaryOp, Pointwise};
 use flambeau_tensor::{DType, Scalar};
 use std::sync::LazyLock;
 
@@ -34,8 +35,22 @@ fn of_number(x: &Tensor, exponent: Scalar) -> Result<(&'static Pointwise, Option
     }
     // An integer's power with a float is a float, and a bool's with an integer an integer: only the general form says so.
     let keeps_dtype = !integer || matches!(exponent, Scalar::Int(_)) && x.dtype() != DType::Bool;
-    let form = FORMS.iter().find(|(e, _)| keeps_dtype && *e == exponent.to_f64());
-    Ok(form.map_or((&*NUMBER, Some(exponent)), |(_, program)| (program, None)))
+    if let Some((_, program)) = FORMS.iter().find(|(e, _)| keeps_dtype && *e == exponent.to_f64()) {
+        return Ok((program, None));
+    }
+    let common = common_dtype(x, &Operand::Number(exponent));
+    let wide = matches!(common, DType::F32 | DType::F64);
+    Ok((&NUMBER, Some(if wide { exponent } else { keeping_kind(exponent, common)? })))
+}
+
+/// The number, if the dtype holds it; a bool stays one, so that it promotes as before.
+fn keeping_kind(number: Scalar, dtype: DType) -> Result<Scalar> {
+    let checked = number.checked(dtype)?;
+    Ok(if matches!(number, Scalar::Bool(_)) { number } else { checked })
+}
+
+fn check_tensors(a: &Tensor, b: &Tensor, in_place: bool) -> Result<()> {
+    not_of_bools(BinaryOp::Pow, a, &Operand::Borrowed(b), in_place)
 }
 
 /// aᵇ: `torch.pow`. The gradient for a where b is 0 is 0, and so is that for b where a is 0 and b ≥ 0.
@@ -48,8 +63,11 @@ pub fn pow<'a>(a: &Tensor, b: impl Into<Operand<'a>>) -> Result<Tensor> {
             let (program, scalar) = of_number(a, exponent)?;
             map("PowBackward0", program, &[a], scalar.as_slice())
         }
-        Operand::Borrowed(b) => map("PowBackward1", &TENSORS, &[a, b], &[]),
-        Operand::Owned(b) => map("PowBackward1", &TENSORS, &[a, &b], &[]),
+        Operand::Borrowed(b) => {
+            check_tensors(a, b, false)?;
+            map("PowBackward1", &TENSORS, &[a, b], &[])
+        }
+        Operand::Owned(b) => pow(a, &b),
     }
 }
 
@@ -61,14 +79,19 @@ pub fn pow_<'a>(a: &Tensor, b: impl Into<Operand<'a>>) -> Result<Tensor> {
             let (program, scalar) = of_number(a, exponent)?;
             map_("PowBackward0", program, &[a], scalar.as_slice())
         }
-        Operand::Borrowed(b) => map_("PowBackward1", &TENSORS, &[a, b], &[]),
-        Operand::Owned(b) => map_("PowBackward1", &TENSORS, &[a, &b], &[]),
+        Operand::Borrowed(b) => {
+            check_tensors(a, b, true)?;
+            map_("PowBackward1", &TENSORS, &[a, b], &[])
+        }
+        Operand::Owned(b) => pow_(a, &b),
     }
 }
 
 /// A number to the power of a tensor: `torch.pow(2.0, x)`.
 pub fn pow_scalar(base: impl Into<Scalar>, exponent: &Tensor) -> Result<Tensor> {
-    map("PowBackward2", &BASE, &[exponent], &[base.into()])
+    let base = base.into();
+    not_of_bools(BinaryOp::Pow, exponent, &Operand::Number(base), false)?;
+    map("PowBackward2", &BASE, &[exponent], &[beside(exponent, BinaryOp::Pow, base)])
 }
 
 /// 2ˣ
@@ -83,13 +106,14 @@ pub fn exp2(x: &Tensor) -> Result<Tensor> {
     map("Exp2Backward0", &EXP2, &[x], &[])
 }
 
-/// √(a² + b²), scaled so that the squares do not overflow.
+/// √(a² + b²), scaled so that the squares do not overflow; infinite beside an infinity whatever the other is, as in C99.
 static HYPOT: LazyLock<Pointwise> = LazyLock::new(|| {
     Pointwise::new(|b| {
         let (p, q) = (b.input(0).abs(), b.input(1).abs());
         let (large, small) = (p.maximum(q), p.minimum(q));
         let ratio = small / large;
-        large.eq(0.0).or(large.eq(f64::INFINITY)).select(large, large * (ratio * ratio + 1.0).sqrt())
+        let finite = large.eq(0.0).select(large, large * (ratio * ratio + 1.0).sqrt());
+        p.eq(f64::INFINITY).or(q.eq(f64::INFINITY)).select(f64::INFINITY, finite)
     })
     .with_gradient(|_, g, x, y| vec![g * (x[0] / y[0]), g * (x[1] / y[0])])
 });
@@ -99,9 +123,7 @@ static HYPOT: LazyLock<Pointwise> = LazyLock::new(|| {
 /// # Errors
 /// For integers and bools.
 pub fn hypot(a: &Tensor, b: &Tensor) -> Result<Tensor> {
-    if !a.is_floating_point() && !b.is_floating_point() {
-        return Err(flambeau_tensor::Error::NotImplementedFor { op: "hypot_cpu", dtype: a.dtype() }.into());
-    }
+    only_floats("hypot_cpu", a, b)?;
     map("HypotBackward0", &HYPOT, &[a, b], &[])
 }
 

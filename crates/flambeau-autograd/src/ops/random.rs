@@ -4,10 +4,10 @@ use crate::error::{Error, Result};
 use crate::graph::Grads;
 use crate::{OrPanic, Tensor, views};
 use flambeau_device::default_generator;
+use flambeau_tensor::DType;
 use flambeau_tensor::backend::Distribution;
 use flambeau_tensor::calls::{Call, Random};
 use flambeau_tensor::random::Generator;
-use flambeau_tensor::{Array, DType};
 use smallvec::smallvec;
 
 /// Fills a tensor with random numbers of the given generator, or the device's default one; the gradient is zero.
@@ -24,18 +24,17 @@ pub(crate) fn random_in_place(x: &Tensor, distribution: Distribution, generator:
             return Ok(());
         }
         // PyTorch fills in the order of the memory, so a permuted tensor without gaps needs no copy.
-        let dense = Array::empty_strided(
-            array.backend(),
-            array.device(),
-            array.shape(),
-            &flambeau_tensor::ops::preserved_strides(&array),
-            array.dtype(),
-        )?;
-        let target = if array.is_contiguous() { &*array } else { &dense };
+        let dense = if array.is_contiguous() { None } else { Some(super::copy::empty_like(&array)?) };
+        let target = dense.as_ref().unwrap_or(&array);
+        // Only what is contiguous takes PyTorch's stream of whole blocks.
+        let distribution = match distribution {
+            Distribution::Normal { mean, std } if !array.is_contiguous() => Distribution::SerialNormal { mean, std },
+            other => other,
+        };
         let flat = target.as_strided(&[target.numel()], &[1], target.offset())?;
         Random { distribution, generator, out: &flat }.run()?;
-        if !array.is_contiguous() {
-            flambeau_tensor::ops::copy_into(&dense, &array)?;
+        if let Some(dense) = &dense {
+            flambeau_tensor::ops::copy_into(dense, &array)?;
         }
         Ok(())
     };
@@ -50,7 +49,7 @@ pub(crate) fn random_in_place(x: &Tensor, distribution: Distribution, generator:
 fn name(distribution: Distribution) -> &'static str {
     match distribution {
         Distribution::Uniform { .. } => "UniformBackward0",
-        Distribution::Normal { .. } => "NormalBackward0",
+        Distribution::Normal { .. } | Distribution::SerialNormal { .. } => "NormalBackward0",
         Distribution::Bernoulli { .. } => "BernoulliBackward2",
         Distribution::Integers { .. } => "RandomBackward0",
         Distribution::FullRange => "RandomBackward2",
@@ -70,7 +69,7 @@ fn check(dtype: DType, distribution: Distribution) -> Result<()> {
             }
             "check_uniform_bounds"
         }
-        Distribution::Normal { std, .. } => {
+        Distribution::Normal { std, .. } | Distribution::SerialNormal { std, .. } => {
             if std < 0.0 {
                 return Err(Error::runtime(format!(
                     "normal expects std >= 0.0, but found std {}",

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::{Tensor, from_scalars};
-use flambeau_tensor::{DType, Scalar, default_dtype};
+use flambeau_tensor::{DType, Scalar, default_dtype, sequence};
 
 /// start, start + step, … below end: `torch.arange`. Without a dtype: int64, or the default float type if any number is a
 /// float.
@@ -19,42 +19,30 @@ pub fn arange(start: Scalar, end: Scalar, step: Scalar, dtype: Option<DType>) ->
     if (s > 0.0 && a > b) || (s < 0.0 && a < b) {
         return Err(Error::runtime("upper bound and lower bound inconsistent with step sign"));
     }
-    let values: Vec<Scalar> = if floats {
-        let n = ((b - a) / s).ceil() as usize;
-        // The number of elements is that of the floats, but an integer dtype truncates start and step first.
-        let (a, s) = if dtype.is_floating_point() { (a, s) } else { (a.trunc(), s.trunc()) };
-        (0..n).map(|i| Scalar::Float(a + i as f64 * s)).collect()
+    if !s.is_finite() {
+        let step = flambeau_tensor::print::cpp_double(s);
+        return Err(Error::runtime(format!("step must be finite but got {step}")));
+    }
+    let n = if floats {
+        ((b - a) / s).ceil() as usize
     } else {
-        let (a, b, s) = (start.to_i64() as i128, end.to_i64() as i128, step.to_i64() as i128);
-        let n = ((b - a).unsigned_abs()).div_ceil(s.unsigned_abs());
-        (0..n as i128).map(|i| Scalar::Int((a + i * s) as i64)).collect()
+        let (a, b, s) = (i128::from(start.to_i64()), i128::from(end.to_i64()), i128::from(step.to_i64()));
+        (b - a).unsigned_abs().div_ceil(s.unsigned_abs()) as usize
     };
-    from_scalars(&values, &[values.len()], dtype)
+    let values = sequence::arange(start, step, n, dtype, sequence::fuses());
+    // An integer dtype wraps around its ends.
+    let values: Vec<Scalar> = values.iter().map(|v| v.cast(dtype)).collect();
+    from_scalars(&values, &[n], dtype)
 }
 
 /// `steps` numbers from start to end: `torch.linspace`. Like PyTorch's, symmetric: the second half counts down from the
 /// end, in the dtype's own precision.
+///
+/// # Errors
+/// When the dtype does not hold an end.
 pub fn linspace(start: f64, end: f64, steps: usize, dtype: DType) -> Result<Tensor> {
-    let single = dtype.compute() == DType::F32;
-    let step = if steps > 1 { (end - start) / (steps - 1) as f64 } else { 0.0 };
-    let value = |i: usize| {
-        if single {
-            let (start, end, step) = (start as f32, end as f32, step_f32(start, end, steps));
-            let x = if i < steps / 2 { start + step * i as f32 } else { end - step * (steps - i - 1) as f32 };
-            f64::from(x)
-        } else if i < steps / 2 {
-            start + step * i as f64
-        } else {
-            end - step * (steps - i - 1) as f64
-        }
-    };
-    let values: Vec<Scalar> = match steps {
-        1 => vec![Scalar::Float(start)],
-        n => (0..n).map(|i| Scalar::Float(value(i))).collect(),
-    };
+    let [start, end] = [start, end].map(Scalar::Float);
+    let values = sequence::linspace(start, end, steps, dtype, sequence::fuses())?;
+    let values: Vec<Scalar> = values.iter().map(|v| v.cast(dtype)).collect();
     from_scalars(&values, &[steps], dtype)
-}
-
-fn step_f32(start: f64, end: f64, steps: usize) -> f32 {
-    (end as f32 - start as f32) / (steps - 1) as f32
 }

@@ -9,26 +9,33 @@ use flambeau_tensor::{DType, Scalar};
 
 /// Σ over `dims` (empty: all): `torch.sum`. Integers and bools sum in i64.
 pub fn sum(x: &Tensor, dims: &[i64], keepdim: bool, dtype: Option<DType>) -> Result<Tensor> {
+    if dtype == Some(DType::Bool) {
+        // Truth values add as "or" does.
+        return super::any(x, dims, keepdim);
+    }
     let name = if dims.is_empty() { "SumBackward0" } else { "SumBackward1" };
     sum_map(name, None, &[x], &[], dims, keepdim, dtype)
 }
 
 /// The mean over `dims` (empty: all): `torch.mean`.
 pub fn mean(x: &Tensor, dims: &[i64], keepdim: bool, dtype: Option<DType>) -> Result<Tensor> {
-    let result = dtype.unwrap_or(x.dtype());
+    check_mean(x.dtype(), dtype)?;
+    let name = if dims.is_empty() { "MeanBackward0" } else { "MeanBackward1" };
+    mean_map(name, None, &[x], &[], dims, keepdim, dtype)
+}
+
+/// Refuses a mean whose result, of the input's dtype or the wanted one, is no float.
+pub(super) fn check_mean(input: DType, wanted: Option<DType>) -> Result<()> {
+    let result = wanted.unwrap_or(input);
     if !result.is_floating_point() {
-        let problem = match dtype {
-            Some(_) => "Optional dtype",
-            None => "could not infer output dtype. Input dtype",
-        };
+        let problem = if wanted.is_some() { "Optional" } else { "Input" };
         return Err(flambeau_tensor::Error::NotImplemented(format!(
-            "mean(): {problem} must be either a floating point or complex dtype. Got: {}",
+            "mean(): could not infer output dtype. {problem} dtype must be either a floating point or complex dtype. Got: {}",
             result.scalar_type_name()
         ))
         .into());
     }
-    let name = if dims.is_empty() { "MeanBackward0" } else { "MeanBackward1" };
-    mean_map(name, None, &[x], &[], dims, keepdim, dtype)
+    Ok(())
 }
 
 /// The mean of a program over `dims`: one sum, scaled.

@@ -1,10 +1,11 @@
 //! Rounded quotients and parts of numbers.
 
+use super::binary::common_dtype;
 use super::{Operand, map};
 use crate::error::{Error, Result};
 use crate::{OrPanic, Tensor};
-use flambeau_tensor::Scalar;
 use flambeau_tensor::pointwise::{DTypeRule, Pointwise};
+use flambeau_tensor::{DType, Scalar};
 use std::str::FromStr;
 use std::sync::LazyLock;
 
@@ -51,7 +52,12 @@ pub fn div_rounded<'a>(a: &Tensor, b: impl Into<Operand<'a>>, mode: RoundingMode
         RoundingMode::Floor => (&FLOOR, &FLOOR_NUMBER),
         RoundingMode::Trunc => (&TRUNC, &TRUNC_NUMBER),
     };
-    match b.into() {
+    let b = b.into();
+    if a.dtype() == DType::Bool && common_dtype(a, &b) == DType::Bool {
+        let op = if mode == RoundingMode::Floor { "div_floor_cpu" } else { "div_trunc_cpu" };
+        return Err(flambeau_tensor::Error::NotImplementedFor { op, dtype: DType::Bool }.into());
+    }
+    match b {
         Operand::Number(s) => map("DivBackward2", number, &[a], &[s]),
         Operand::Borrowed(b) => map("DivBackward2", tensors, &[a, b], &[]),
         Operand::Owned(b) => map("DivBackward2", tensors, &[a, &b], &[]),

@@ -18,6 +18,11 @@ fn scanned(op: ScanOp, x: &Tensor, d: usize, dtype: Option<DType>) -> Result<Arr
     let own = x.dtype();
     let dtype = dtype.unwrap_or(if own.is_floating_point() { own } else { DType::I64 });
     let array = at_least_1d(&x.array())?.to_dtype(dtype)?;
+    if dtype == DType::Bool {
+        // Truth values add as "or" does; the counts are not zero where any is true.
+        let counts = flambeau_tensor::ops::scan(op, &array.to_dtype(DType::I64)?, d, DType::I64)?;
+        return Ok(counts.to_dtype(dtype)?.view(&to_i64(&x.size()))?);
+    }
     Ok(flambeau_tensor::ops::scan(op, &array, d, dtype)?.view(&to_i64(&x.size()))?)
 }
 

@@ -1,5 +1,6 @@
 //! softmax and its logarithm.
 
+use super::activation_hard::floats_only;
 use super::{map, sum_map};
 use crate::error::Result;
 use crate::graph::{Save, record};
@@ -83,6 +84,7 @@ static LOG_SIGMOID: LazyLock<Pointwise> = LazyLock::new(|| {
 
 /// ln σ(x), which does not overflow: `F.logsigmoid`.
 pub fn logsigmoid(x: &Tensor) -> Result<Tensor> {
+    floats_only(x, "log_sigmoid_cpu")?;
     map("LogSigmoidBackward0", &LOG_SIGMOID, &[x], &[])
 }
 

@@ -1,10 +1,11 @@
 //! Special functions, element by element.
 
+use super::binary::{beside, only_floats};
 use super::{Operand, map};
 use crate::error::Result;
 use crate::{OrPanic, Tensor};
-use flambeau_tensor::pointwise::{Expr, Pointwise, UnaryOp};
-use flambeau_tensor::{DType, Scalar};
+use flambeau_tensor::pointwise::{BinaryOp, Expr, Pointwise, UnaryOp};
+use flambeau_tensor::{Scalar, default_dtype};
 use std::sync::LazyLock;
 
 /// x · ln y, 0 where x is 0 unless y is NaN.
@@ -15,12 +16,12 @@ fn x_log_y<'b>(x: Expr<'b>, y: Expr<'b>) -> Expr<'b> {
 
 /// g · ln y, 0 where x is 0 and y has no logarithm.
 fn slope<'b>(g: Expr<'b>, x: Expr<'b>, y: Expr<'b>) -> Expr<'b> {
-    x.eq(0.0).and(y.le(0.0)).select(0.0, x_log_y(g, y))
+    x.eq(0.0).and(y.gt(0.0).logical_not()).select(0.0, x_log_y(g, y))
 }
 
 static XLOGY: LazyLock<Pointwise> = LazyLock::new(|| {
     Pointwise::new(|b| x_log_y(b.input(0), b.input(1)))
-        .with_gradient(|_, g, x, _| vec![slope(g, x[0], x[1]), g * (x[0] / x[1])])
+        .with_gradient(|_, g, x, _| vec![slope(g, x[0], x[1]), g * x[0] / x[1]])
 });
 static XLOGY_NUMBER: LazyLock<Pointwise> = LazyLock::new(|| {
     Pointwise::new(|b| x_log_y(b.input(0), b.scalar(0))).with_gradient(|b, g, x, _| vec![slope(g, x[0], b.scalar(0))])
@@ -29,7 +30,7 @@ static XLOGY_NUMBER: LazyLock<Pointwise> = LazyLock::new(|| {
 /// x · ln y, and 0 where x is 0: `torch.xlogy`.
 pub fn xlogy<'a>(x: &Tensor, y: impl Into<Operand<'a>>) -> Result<Tensor> {
     match y.into() {
-        Operand::Number(s) => map("XlogyBackward2", &XLOGY_NUMBER, &[x], &[s]),
+        Operand::Number(s) => map("XlogyBackward2", &XLOGY_NUMBER, &[x], &[beside(x, BinaryOp::Pow, s)]),
         Operand::Borrowed(y) => map("XlogyBackward0", &XLOGY, &[x, y], &[]),
         Operand::Owned(y) => map("XlogyBackward0", &XLOGY, &[x, &y], &[]),
     }
@@ -49,29 +50,26 @@ static LOGADDEXP: LazyLock<Pointwise> = LazyLock::new(|| {
 /// # Errors
 /// For integers and bools.
 pub fn logaddexp(a: &Tensor, b: &Tensor) -> Result<Tensor> {
-    if !a.is_floating_point() && !b.is_floating_point() {
-        return Err(flambeau_tensor::Error::NotImplementedFor { op: "logaddexp_cpu", dtype: a.dtype() }.into());
-    }
+    only_floats("logaddexp_cpu", a, b)?;
     map("LogaddexpBackward0", &LOGADDEXP, &[a, b], &[])
 }
 
 static LOGIT: LazyLock<Pointwise> = LazyLock::new(|| {
     Pointwise::new(|b| (b.input(0) / (1.0 - b.input(0))).log()).with_gradient(|b, g, x, _| {
         let inside = x[0].ge(0.0).and(x[0].le(1.0));
-        vec![inside.select(g / (x[0] * (1.0 - x[0])), b.constant(f64::NAN))]
+        // PyTorch's divisor has no sign at −0.
+        vec![inside.select(g / (x[0] * (1.0 - x[0])).abs(), b.constant(f64::NAN))]
     })
 });
 
 static LOGIT_CLAMPED: LazyLock<Pointwise> = LazyLock::new(|| {
     Pointwise::new(|b| {
-        let (x, low) = (b.input(0), b.scalar(0));
-        let high = 1.0 - low;
+        let (x, low, high) = (b.input(0), b.scalar(0), b.scalar(1));
         let x = x.lt(low).select(low, x.gt(high).select(high, x));
         (x / (1.0 - x)).log()
     })
     .with_gradient(|b, g, x, _| {
-        let low = b.scalar(0);
-        let outside = x[0].lt(low).or(x[0].gt(1.0 - low));
+        let outside = x[0].lt(b.scalar(0)).or(x[0].gt(b.scalar(1)));
         vec![outside.select(0.0, g / (x[0] * (1.0 - x[0])))]
     })
 });
@@ -79,7 +77,13 @@ static LOGIT_CLAMPED: LazyLock<Pointwise> = LazyLock::new(|| {
 /// ln(x / (1 − x)), x kept between eps and 1 − eps where an eps is given: `torch.logit`.
 pub fn logit(x: &Tensor, eps: Option<f64>) -> Result<Tensor> {
     match eps {
-        Some(eps) => map("LogitBackward0", &LOGIT_CLAMPED, &[x], &[Scalar::Float(eps)]),
+        Some(eps) => {
+            // Both bounds are numbers of the dtype: 1 − eps is 1 in a half type.
+            let dtype = if x.is_floating_point() { x.dtype() } else { default_dtype() };
+            let low = Scalar::Float(eps).cast(dtype);
+            let high = Scalar::Float(1.0 - low.to_f64()).cast(dtype);
+            map("LogitBackward0", &LOGIT_CLAMPED, &[x], &[low, high])
+        }
         None => map("LogitBackward0", &LOGIT, &[x], &[]),
     }
 }
@@ -93,23 +97,12 @@ static NAN_TO_NUM: LazyLock<Pointwise> = LazyLock::new(|| {
     .with_gradient(|_, g, x, _| vec![x[0].unary(UnaryOp::IsFinite).select(g, 0.0)])
 });
 
-/// The largest finite value.
-fn largest(dtype: DType) -> f64 {
-    match dtype {
-        DType::F64 => f64::MAX,
-        DType::F16 => 65504.0,
-        // 2¹²⁷ · (2 − 2⁻⁷)
-        DType::BF16 => 3.389_531_389_251_535_5e38,
-        _ => f64::from(f32::MAX),
-    }
-}
-
 /// NaN and the infinities replaced, by default by 0 and the dtype's largest and smallest value: `torch.nan_to_num`.
 pub fn nan_to_num(x: &Tensor, nan: Option<f64>, posinf: Option<f64>, neginf: Option<f64>) -> Result<Tensor> {
     if !x.is_floating_point() {
         return super::clone(x);
     }
-    let largest = largest(x.dtype());
+    let (_, largest) = x.dtype().range();
     let scalars = [nan.unwrap_or(0.0), posinf.unwrap_or(largest), neginf.unwrap_or(-largest)].map(Scalar::Float);
     map("NanToNumBackward0", &NAN_TO_NUM, &[x], &scalars)
 }

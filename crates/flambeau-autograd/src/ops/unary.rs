@@ -1,7 +1,7 @@
 //! Functions of one tensor, element by element: one line each.
 
 use super::{map, map_};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::{OrPanic, Tensor};
 use flambeau_tensor::DType;
 use flambeau_tensor::pointwise::{Pointwise, UnaryOp};
@@ -124,7 +124,12 @@ fn check(dtype: DType, op: UnaryOp) -> Result<()> {
                 .into(),
         )
         .into()),
-        (DType::Bool, UnaryOp::Relu) => Err(Error::runtime("Boolean inputs not supported for relu")),
+        (DType::Bool, UnaryOp::Abs) => {
+            Err(flambeau_tensor::Error::NotImplementedFor { op: "abs_cpu", dtype }.into())
+        }
+        (DType::Bool, UnaryOp::Relu) => {
+            Err(flambeau_tensor::Error::NotImplemented("Boolean inputs not supported for relu".into()).into())
+        }
         (DType::Bool, UnaryOp::Floor | UnaryOp::Ceil | UnaryOp::Round | UnaryOp::Trunc) => {
             let kernel = match op {
                 UnaryOp::Floor => "floor_vml_cpu",

@@ -97,16 +97,5 @@ pub(crate) fn three(sizes: &[i64], fill: usize) -> [usize; 3] {
 
 /// C++'s name of a dtype in the messages of products and convolutions: `long int` where [`DType::c_name`] has `long`.
 pub(crate) fn cpp_name(dtype: DType) -> &'static str {
-    match dtype {
-        DType::Bool => "bool",
-        DType::U8 => "unsigned char",
-        DType::I8 => "signed char",
-        DType::I16 => "short int",
-        DType::I32 => "int",
-        DType::I64 => "long int",
-        DType::F16 => "c10::Half",
-        DType::BF16 => "c10::BFloat16",
-        DType::F32 => "float",
-        DType::F64 => "double",
-    }
+    dtype.cpp_name()
 }

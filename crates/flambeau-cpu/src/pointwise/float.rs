@@ -4,8 +4,8 @@ use super::lane::{Lane, Src, ZeroDivision, map, truth, zip};
 use crate::cast::Number;
 use crate::math;
 use crate::simd::Simd;
-use flambeau_tensor::Scalar;
 use flambeau_tensor::pointwise::{BinaryOp, UnaryOp};
+use flambeau_tensor::{Element, Scalar};
 use std::ops::{Add, Div, Mul, Neg, Rem, Sub};
 
 /// f32 or f64: arithmetic and the functions of [`math`].
@@ -117,7 +117,7 @@ macro_rules! float {
 
         impl Lane for $t {
             #[inline]
-            fn from_scalar(s: Scalar) -> Self { s.to_f64() as $t }
+            fn from_scalar(s: Scalar) -> Self { Element::from_scalar(s) }
             #[inline(always)]
             fn unary<S: Simd>(op: UnaryOp, a: &[Self], out: &mut [Self]) { unary::<$t, S>(op, a, out); }
             #[inline(always)]

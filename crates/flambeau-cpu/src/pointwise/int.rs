@@ -3,8 +3,8 @@
 use super::lane::{Lane, Src, ZeroDivision, map, truth, zip};
 use crate::cast::Number;
 use crate::simd::Simd;
-use flambeau_tensor::Scalar;
 use flambeau_tensor::pointwise::{BinaryOp, UnaryOp};
+use flambeau_tensor::{Element, Scalar};
 use std::ops::{BitAnd, BitOr, BitXor, Not};
 
 /// An integer type with wrapping arithmetic.
@@ -46,7 +46,7 @@ macro_rules! int {
 
         impl Lane for $t {
             #[inline]
-            fn from_scalar(s: Scalar) -> Self { s.to_i64() as $t }
+            fn from_scalar(s: Scalar) -> Self { Element::from_scalar(s) }
             #[inline(always)]
             fn unary<S: Simd>(op: UnaryOp, a: &[Self], out: &mut [Self]) { unary(op, a, out); }
             #[inline(always)]

@@ -259,7 +259,11 @@ fn check_separate(out: &Array) -> Result<()> {
 static FILL: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.scalar(0)));
 
 /// Writes one value to every element of a view, which may show an element several times.
+///
+/// # Errors
+/// When the dtype does not hold the value.
 pub fn fill(out: &Array, value: Scalar) -> Result<()> {
+    let value = value.checked(out.dtype())?;
     if out.numel() == 0 {
         return Ok(());
     }

@@ -8,6 +8,6 @@ mod tensor;
 #[cfg(test)]
 mod goldens;
 
-pub use number::{cpp_double, py_float};
+pub use number::{cpp_double, format_number, py_float};
 pub use options::{PrintOptions, Profile, printoptions, set_printoptions};
 pub use tensor::{Suffixes, format_size, format_tensor};

@@ -1,5 +1,7 @@
 //! Numbers as Python and C++ write them.
 
+use crate::Scalar;
+
 /// `repr(x)` of a Python float: the fewest digits that read back as `x`, `1e-05` below 10⁻⁴ and `1e+16` from 10¹⁶ on.
 ///
 /// ```
@@ -29,6 +31,18 @@ pub fn cpp_double(x: f64) -> String {
         return trim_zeros(&format!("{x:.decimals$}")).into();
     }
     with_exponent(trim_zeros(&mantissa), exponent)
+}
+
+/// Writes a number as Python's `format(number, spec)` does: width, fill, sign and zeros are the formatter's, a precision
+/// means `.4f`, and without one a float has the fewest digits that read back as it.
+pub fn format_number(value: Scalar, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+    let text = match (value, f.precision()) {
+        (_, Some(precision)) => fixed(value.to_f64(), precision),
+        (Scalar::Float(x), None) => py_float(x),
+        (Scalar::Bool(_) | Scalar::Int(_), None) => value.to_i64().to_string(),
+    };
+    let digits = text.trim_start_matches('-');
+    f.pad_integral(digits.len() == text.len(), "", digits)
 }
 
 /// `f"{x:.{precision}f}"`.

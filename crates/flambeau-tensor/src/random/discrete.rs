@@ -1,6 +1,6 @@
 //! Random integers and permutations.
 
-use super::element::{Limits, RandomElement, cpp_name};
+use super::element::{Limits, RandomElement};
 use super::error::{RandomError, check};
 use super::generator::Generator;
 use crate::{DType, Scalar};
@@ -91,7 +91,7 @@ pub fn integer_bounds<T: RandomElement>(from: i64, to: Option<i64>) -> Result<(i
     let limits = Limits::of(T::DTYPE);
     for (name, bound) in [("from", from), ("to - 1", last)] {
         check((limits.min..=limits.max).contains(&(bound as f64)), || {
-            format!("{name} is out of bounds for {}", cpp_name(T::DTYPE))
+            format!("{name} is out of bounds for {}", T::DTYPE.cpp_name())
         })?;
     }
     Ok((from, last))

@@ -135,34 +135,18 @@ pub(super) struct Limits {
 
 impl Limits {
     pub(super) fn of(dtype: DType) -> Self {
-        let (min, max, digits) = match dtype {
-            DType::Bool => (0.0, 1.0, 1),
-            DType::U8 => (0.0, 255.0, 8),
-            DType::I8 => (-128.0, 127.0, 7),
-            DType::I16 => (-32768.0, 32767.0, 15),
-            DType::I32 => (f64::from(i32::MIN), f64::from(i32::MAX), 31),
-            DType::I64 => (i64::MIN as f64, i64::MAX as f64, 63),
-            DType::F16 => (-65504.0, 65504.0, 11),
-            DType::BF16 => (bf16::MIN.to_f64(), bf16::MAX.to_f64(), 8),
-            DType::F32 => (f64::from(f32::MIN), f64::from(f32::MAX), 24),
-            DType::F64 => (f64::MIN, f64::MAX, 53),
+        let digits = match dtype {
+            DType::Bool => 1,
+            DType::U8 | DType::BF16 => 8,
+            DType::I8 => 7,
+            DType::I16 => 15,
+            DType::I32 => 31,
+            DType::I64 => 63,
+            DType::F16 => 11,
+            DType::F32 => 24,
+            DType::F64 => 53,
         };
+        let (min, max) = dtype.range();
         Self { min, max, digits }
-    }
-}
-
-/// The C++ type's name in PyTorch's messages about bounds.
-pub(super) fn cpp_name(dtype: DType) -> &'static str {
-    match dtype {
-        DType::Bool => "bool",
-        DType::U8 => "unsigned char",
-        DType::I8 => "signed char",
-        DType::I16 => "short int",
-        DType::I32 => "int",
-        DType::I64 => "long int",
-        DType::F16 => "c10::Half",
-        DType::BF16 => "c10::BFloat16",
-        DType::F32 => "float",
-        DType::F64 => "double",
     }
 }

@@ -1,6 +1,6 @@
 //! Fills whose samples come straight from a uniform draw.
 
-use super::element::{Limits, RandomElement, RandomFloat, Real, cpp_name};
+use super::element::{Limits, RandomElement, RandomFloat, Real};
 use super::error::{RandomError, check};
 use super::generator::Generator;
 use super::with_fma;
@@ -15,7 +15,7 @@ pub fn uniform_<T: RandomFloat>(generator: &Generator, out: &mut [T], from: f64,
     let limits = Limits::of(T::DTYPE);
     for (name, bound) in [("from", from), ("to", to)] {
         check((limits.min..=limits.max).contains(&bound), || {
-            format!("{name} is out of bounds for {}", cpp_name(T::DTYPE))
+            format!("{name} is out of bounds for {}", T::DTYPE.cpp_name())
         })?;
     }
     let (from_text, to_text) = (cpp_double(from), cpp_double(to));

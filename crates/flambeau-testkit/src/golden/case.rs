@@ -188,6 +188,11 @@ pub fn load_op(op: &str) -> Result<Vec<Case>, GoldenError> {
     load(&data_dir().join("ops").join(format!("{op}.jsonl.gz")), Case::parse)
 }
 
+/// All cases of a file of its own, by its name: `goldens/data/<name>.jsonl.gz`.
+pub fn load_cases(name: &str) -> Result<Vec<Case>, GoldenError> {
+    load(&data_dir().join(format!("{name}.jsonl.gz")), Case::parse)
+}
+
 /// The names of all ops that have goldens, sorted.
 pub fn op_names() -> Result<Vec<String>, GoldenError> {
     let path = data_dir().join("ops");

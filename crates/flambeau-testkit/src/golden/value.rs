@@ -57,9 +57,16 @@ pub struct GoldenTensor {
 }
 
 /// Two results that differ.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Mismatch(String);
+
+/// The same words as `Display`: what `unwrap`, and `?` in `main`, print.
+impl std::fmt::Debug for Mismatch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
+}
 
 impl GoldenTensor {
     pub(super) fn parse(v: &Value) -> Parsed<Self> {
