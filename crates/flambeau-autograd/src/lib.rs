@@ -18,6 +18,7 @@ mod ndarray;
 pub mod ops;
 mod tensor;
 mod views;
+mod warn;
 
 pub use engine::{backward, grad};
 pub use error::{Error, OrPanic, Result};
@@ -29,3 +30,4 @@ pub use make::*;
 #[cfg(feature = "ndarray")]
 pub use ndarray::{NdarrayGuard, NdarrayGuardMut, from_ndarray};
 pub use tensor::{ArrayRef, Size, Tensor};
+pub use warn::warn;

@@ -1,5 +1,6 @@
 //! Activations with exponentials and gates.
 
+use super::activation::{ELU, LEAKY_RELU};
 use super::activation_hard::floats_only;
 use super::{map, map_, narrow};
 use crate::Tensor;
@@ -16,51 +17,40 @@ const SELU_ALPHA: f64 = 1.673_263_242_354_377_2;
 /// λ of arXiv 1706.02515.
 const SELU_SCALE: f64 = 1.050_700_987_355_480_5;
 
-/// λ · (x where x > 0, else α · (eˣ − 1))
-static SELU: LazyLock<Pointwise> = LazyLock::new(|| {
-    Pointwise::new(|b| {
-        let x = b.input(0);
-        x.le(0.0).select(x.expm1() * (SELU_ALPHA * SELU_SCALE), x * SELU_SCALE)
-    })
-});
+/// selu as an elu.
+const SELU: [Scalar; 3] = [Scalar::Float(SELU_SCALE), Scalar::Float(SELU_ALPHA * SELU_SCALE), Scalar::Float(1.0)];
 
 /// λ · (x where x > 0, else α · (eˣ − 1)), whose fixed point is zero mean and unit variance: `F.selu`.
 pub fn selu(x: &Tensor) -> Result<Tensor> {
     floats_only(x, "elu_cpu")?;
-    map("EluBackward0", &SELU, &[x], &[])
+    map("EluBackward0", &ELU, &[x], &SELU)
 }
 
 /// [`selu`] in place.
 #[track_caller]
 pub fn selu_(x: &Tensor) -> Result<Tensor> {
     floats_only(x, "elu_cpu")?;
-    map_("EluBackward0", &SELU, &[x], &[])
+    map_("EluBackward0", &ELU, &[x], &SELU)
 }
 
-static CELU: LazyLock<Pointwise> = LazyLock::new(|| {
-    Pointwise::new(|b| {
-        let (x, alpha, inverse) = (b.input(0), b.scalar(0), b.scalar(1));
-        x.le(0.0).select((x * inverse).expm1() * alpha, x)
-    })
-});
-
-fn celu_scalars(x: &Tensor, alpha: f64) -> Result<[Scalar; 2]> {
+/// celu as an elu.
+fn celu_scalars(x: &Tensor, alpha: f64) -> Result<[Scalar; 3]> {
     if alpha == 0.0 {
         return Err(Error::runtime("ZeroDivisionError: alpha cannot be 0 for CELU"));
     }
     floats_only(x, "elu_cpu")?;
-    Ok([Scalar::Float(alpha), Scalar::Float(1.0 / alpha)])
+    Ok([1.0, alpha, 1.0 / alpha].map(Scalar::Float))
 }
 
 /// x where x > 0, else α · (e^(x/α) − 1): `F.celu`.
 pub fn celu(x: &Tensor, alpha: f64) -> Result<Tensor> {
-    map("CeluBackward0", &CELU, &[x], &celu_scalars(x, alpha)?)
+    map("CeluBackward0", &ELU, &[x], &celu_scalars(x, alpha)?)
 }
 
 /// [`celu`] in place.
 #[track_caller]
 pub fn celu_(x: &Tensor, alpha: f64) -> Result<Tensor> {
-    map_("CeluBackward0", &CELU, &[x], &celu_scalars(x, alpha)?)
+    map_("CeluBackward0", &ELU, &[x], &celu_scalars(x, alpha)?)
 }
 
 /// x · tanh(ln(1 + eˣ))
@@ -107,7 +97,13 @@ pub fn softsign(x: &Tensor) -> Result<Tensor> {
     map("DivBackward0", &SOFTSIGN, &[x], &[])
 }
 
-static TANHSHRINK: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input(0) - b.input(0).tanh()));
+/// x − tanh x, whose gradient is a difference, as of the two steps: zero and not −0 at zero.
+static TANHSHRINK: LazyLock<Pointwise> = LazyLock::new(|| {
+    Pointwise::new(|b| b.input(0) - b.input(0).tanh()).with_gradient(|_, g, x, _| {
+        let t = x[0].tanh();
+        vec![g - g * (1.0 - t * t)]
+    })
+});
 
 /// x − tanh x: `F.tanhshrink`.
 pub fn tanhshrink(x: &Tensor) -> Result<Tensor> {
@@ -131,7 +127,7 @@ pub fn glu(x: &Tensor, dim: i64) -> Result<Tensor> {
     map("GluBackward0", &GATE, &[&narrow(x, d as i64, 0, n / 2)?, &narrow(x, d as i64, n / 2, n / 2)?], &[])
 }
 
-/// x where x > 0, else slope · x
+/// x where x > 0 or NaN, else slope · x
 static SLOPED: LazyLock<Pointwise> = LazyLock::new(|| {
     Pointwise::new(|b| {
         let x = b.input(0);
@@ -149,11 +145,12 @@ pub fn rrelu(x: &Tensor, lower: f64, upper: f64, training: bool) -> Result<Tenso
         )));
     }
     floats_only(x, "rrelu_with_noise_out_cpu")?;
-    let slope = match training {
-        false => super::full(&[], (lower + upper) / 2.0, x.dtype(), x.device())?,
-        true => random_slopes(x, lower, upper)?,
-    };
-    map("RreluWithNoiseBackward0", &SLOPED, &[x, &slope], &[])
+    let name = "RreluWithNoiseBackward0";
+    if !training {
+        // A leaky_relu, whose slope a NaN has, too.
+        return map(name, &LEAKY_RELU, &[x], &[Scalar::Float((lower + upper) / 2.0)]);
+    }
+    map(name, &SLOPED, &[x, &random_slopes(x, lower, upper)?], &[])
 }
 
 /// One number of [lower, upper) per element that is not positive, in row-major order; on a GPU one per element.

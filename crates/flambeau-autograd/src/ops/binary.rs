@@ -199,8 +199,9 @@ fn not_implemented(message: &str) -> Error {
     flambeau_tensor::Error::NotImplemented(message.into()).into()
 }
 
-fn check_sub(a: &Tensor, b: &Operand<'_>) -> Result<()> {
-    match (a.dtype(), b.dtype()) {
+/// Refuses bools where a difference is taken.
+pub(super) fn check_sub(a: DType, b: DType) -> Result<()> {
+    match (a, b) {
         (DType::Bool, DType::Bool) => Err(not_implemented(
             "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or `logical_xor()` operator \
              instead.",
@@ -262,14 +263,14 @@ pub fn add_<'a>(a: &Tensor, b: impl Into<Operand<'a>>, alpha: impl Into<Scalar>)
 /// a − b: `torch.sub`.
 pub fn sub<'a>(a: &Tensor, b: impl Into<Operand<'a>>) -> Result<Tensor> {
     let b = b.into();
-    check_sub(a, &b)?;
+    check_sub(a.dtype(), b.dtype())?;
     apply("SubBackward0", BinaryOp::Sub, a, &b)
 }
 
 /// a − alpha · b: `torch.sub(a, b, alpha=alpha)`.
 pub fn sub_scaled<'a>(a: &Tensor, b: impl Into<Operand<'a>>, alpha: impl Into<Scalar>) -> Result<Tensor> {
     let b = b.into();
-    check_sub(a, &b)?;
+    check_sub(a.dtype(), b.dtype())?;
     scaled("SubBackward0", &SUB_SCALED, a, &b, alpha.into(), false)
 }
 
@@ -277,7 +278,7 @@ pub fn sub_scaled<'a>(a: &Tensor, b: impl Into<Operand<'a>>, alpha: impl Into<Sc
 #[track_caller]
 pub fn sub_<'a>(a: &Tensor, b: impl Into<Operand<'a>>, alpha: impl Into<Scalar>) -> Result<Tensor> {
     let b = b.into();
-    check_sub(a, &b)?;
+    check_sub(a.dtype(), b.dtype())?;
     match alpha.into() {
         Scalar::Int(1) => apply_("SubBackward0", BinaryOp::Sub, a, &b),
         alpha => scaled("SubBackward0", &SUB_SCALED, a, &b, alpha, true),

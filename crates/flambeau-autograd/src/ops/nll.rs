@@ -3,7 +3,7 @@
 use super::extrema::put_along;
 use super::map::divided_sum_map;
 use super::softmax::softmax_gradient;
-use super::{Reduction, log_softmax, map, reshape, sum_map, to_i64};
+use super::{Reduction, log_softmax, loss_rules, map, reshape, sum_map, to_i64};
 use crate::error::{Error, Result};
 use crate::graph::{Context, Save, record};
 use crate::{Tensor, ops};
@@ -84,6 +84,7 @@ impl Targets {
     ) -> Result<Self> {
         reduction.check()?;
         check_shapes(x, target)?;
+        loss_rules::without_gradient("nll_loss_forward", "weight", weight)?;
         if !matches!(target.dtype(), DType::I64 | DType::U8) {
             return Err(Error::runtime(format!(
                 "expected target dtype to be Long or Byte, but got {}",
@@ -94,14 +95,15 @@ impl Targets {
         let dim = usize::from(shape.len() > 1);
         let classes = shape[dim];
         if let Some(w) = weight {
-            check_weight("", w, classes)?;
-            if w.dtype() != x.dtype() {
-                return Err(Error::runtime(format!(
-                    "expected scalar type {} but found {}",
-                    x.dtype().scalar_type_name(),
-                    w.dtype().scalar_type_name()
-                )));
+            match shape.len() {
+                1 | 2 => check_weight("", w, classes)?,
+                _ => check_spatial_weight(w, classes)?,
             }
+        }
+        let kernel = if shape.len() < 3 { "nll_loss_out_frame" } else { "nll_loss2d_forward_out_frame" };
+        loss_rules::floats(kernel, &[x])?;
+        if let Some(w) = weight {
+            loss_rules::same_scalar_type(x, w)?;
         }
         let target = target.array().to_dtype(DType::I64)?;
         let classes = if dim == 0 { target.reshape(&[1])? } else { target.unsqueeze(1)? };
@@ -188,6 +190,14 @@ fn check_weight(op: &str, weight: &Tensor, classes: usize) -> Result<()> {
          {:?}",
         &*weight.size()
     )))
+}
+
+/// As [`check_weight`], in the words of targets with more than a batch dimension.
+fn check_spatial_weight(weight: &Tensor, classes: usize) -> Result<()> {
+    match weight.numel() == classes {
+        true => Ok(()),
+        false => Err(Error::runtime("weight tensor should be defined either for all or no classes")),
+    }
 }
 
 fn check_shapes(x: &Tensor, target: &Tensor) -> Result<()> {

@@ -1,14 +1,14 @@
 //! Order along a dimension: sort, topk, kthvalue, median.
 
 use super::lines::{at_least_1d, picked};
-use super::{eq, gather, isnan, reshape, scatter_add, select, sum, to_i64, where_, zeros};
+use super::selection::{Selection, select_places};
+use super::extrema::shared;
+use super::{eq, gather, isnan, reshape, select, sum, to_i64, where_};
 use crate::error::{Error, Result};
-use crate::graph::{Save, record};
 use crate::{OrPanic, Tensor, no_grad};
 use flambeau_tensor::Array;
 use flambeau_tensor::backend::Extremum;
 use flambeau_tensor::dims::wrap_dim;
-use smallvec::smallvec;
 
 /// The first k values along `dim` and where they stand, as arrays of x's rank.
 fn first_k(x: &Tensor, d: usize, k: usize, descending: bool) -> Result<(Array, Array)> {
@@ -59,16 +59,22 @@ pub fn topk(x: &Tensor, k: i64, dim: i64, largest: bool) -> Result<(Tensor, Tens
     Ok(picked("TopkBackward0", x, dim, false, values, indices))
 }
 
-/// Picks from sorted values at `place` (one per line, with the dimension kept), and drops the dimension unless `keepdim`.
+/// Selects one element per line, and drops the dimension unless `keepdim`: on the CPU as PyTorch does, elsewhere from sorted
+/// values at `place` (with the dimension kept), so that the first of equals is found.
 fn at_place(
     name: &'static str,
     x: &Tensor,
     d: usize,
     keepdim: bool,
+    selection: Selection,
     place: impl FnOnce(&Tensor) -> Result<Tensor>,
 ) -> Result<(Tensor, Tensor)> {
     let dim = d as i64;
     let n = x.size().get(d).copied().unwrap_or(1);
+    if x.device().is_cpu() {
+        let indices = Tensor::from(select_places(x, d, selection)?);
+        return finish(name, x, dim, keepdim, gather(&x.detach(), dim, &indices)?, indices);
+    }
     let (values, indices) = {
         let _guard = no_grad();
         let (values, indices) = first_k(x, d, n, false)?;
@@ -76,6 +82,18 @@ fn at_place(
         let place = place(&values)?;
         (gather(&values, dim, &place)?, gather(&indices, dim, &place)?)
     };
+    finish(name, x, dim, keepdim, values, indices)
+}
+
+/// Records what was selected, without the dimension unless it is kept.
+fn finish(
+    name: &'static str,
+    x: &Tensor,
+    dim: i64,
+    keepdim: bool,
+    values: Tensor,
+    indices: Tensor,
+) -> Result<(Tensor, Tensor)> {
     let dropped = !keepdim && x.dim() > 0;
     let drop = |t: Tensor| if dropped { select(&t, dim, 0) } else { Ok(t) };
     let (values, indices) = (drop(values)?.array().copy()?, drop(indices)?.array().copy()?);
@@ -99,7 +117,7 @@ pub fn kthvalue(x: &Tensor, k: i64, dim: i64, keepdim: bool) -> Result<(Tensor, 
         return Err(Error::runtime(format!("kthvalue(): selected number k out of range for dimension {d}")));
     }
     let shape = one_line(x, d);
-    at_place("KthvalueBackward0", x, d, keepdim, |values| {
+    at_place("KthvalueBackward0", x, d, keepdim, Selection::Kth(k as usize - 1), |values| {
         super::full(&shape, k - 1, flambeau_tensor::DType::I64, values.device())
     })
 }
@@ -112,7 +130,7 @@ pub fn median_dim(x: &Tensor, dim: i64, keepdim: bool) -> Result<(Tensor, Tensor
         return Err(Error::index(format!("median(): Expected reduction dim {d} to have non-zero size.")));
     }
     let shape = to_i64(&one_line(x, d));
-    at_place("MedianBackward1", x, d, keepdim, |values| {
+    at_place("MedianBackward1", x, d, keepdim, Selection::Median, |values| {
         // Sorted, NaN stand last: the first of them, if there is one, comes after all numbers.
         let dims = if values.dim() == 0 { vec![] } else { vec![d as i64] };
         let nan = reshape(&sum(&isnan(values)?, &dims, true, None)?, &shape)?;
@@ -121,24 +139,16 @@ pub fn median_dim(x: &Tensor, dim: i64, keepdim: bool) -> Result<(Tensor, Tensor
     })
 }
 
-/// The lower median of all elements; NaN if any is, or where there are none: `torch.median(x)`.
+/// The lower median of all elements; NaN if any is, or where there are none; equals share the gradient: `torch.median(x)`.
 pub fn median(x: &Tensor) -> Result<Tensor> {
     if x.numel() == 0 {
         return super::full(&[], f64::NAN, x.dtype(), x.device());
     }
-    let size = to_i64(&x.size());
-    let (value, index) = {
+    let value = {
         let _guard = no_grad();
-        median_dim(&reshape(x, &[-1])?, 0, false)?
+        median_dim(&reshape(x, &[-1])?, 0, false)?.0
     };
-    let saves = [Save::Array(index.array().clone())];
-    let n = x.numel();
-    Ok(record("MedianBackward0", &[x], &saves, value.array().clone(), move |c| {
-        let grad = reshape(&c.grad(0)?, &[1])?;
-        let none = zeros(&[n], grad.dtype(), grad.device())?;
-        let all = scatter_add(&none, 0, &reshape(&c.saved(0)?, &[1])?, &grad)?;
-        Ok(smallvec![Some(reshape(&all, &size)?)])
-    }))
+    Ok(shared("MedianBackward0", x, value.array().clone()))
 }
 
 /// Order; each panics at the caller's line where its function in [`crate::ops`] fails.

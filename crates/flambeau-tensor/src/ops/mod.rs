@@ -4,6 +4,7 @@
 mod index;
 mod layout;
 mod matmul;
+mod moments;
 mod nll;
 mod normalize;
 mod pointwise;
@@ -13,6 +14,7 @@ mod softmax;
 pub use index::{arg_reduce, gather, index_select, nonzero, scan, scatter, sort};
 pub use layout::preserved_strides;
 pub use matmul::matmul;
+pub use moments::moments;
 pub use nll::{ClassWeights, Formula, nll, nll_backward};
 pub use normalize::{NormFormulas, WeightPlace, normalize, normalize_backward};
 pub use pointwise::{copy_into, fill, pointwise, pointwise_into, pointwise_lists};

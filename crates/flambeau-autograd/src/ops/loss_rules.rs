@@ -1,0 +1,91 @@
+//! Which dtypes losses take, what their results have, and which arguments may require a gradient: in PyTorch's words.
+//!
+//! Losses that one kernel computes promote as arithmetic does and refuse integers. Losses that are composed of arithmetic take
+//! what it takes. Some keep the dtype of one argument and refuse others that do not convert to it.
+
+use super::binary::check_sub;
+use super::unary::check;
+use crate::error::{Error, Result};
+use crate::{Tensor, warn};
+use flambeau_tensor::pointwise::UnaryOp;
+use flambeau_tensor::promotion::{ResultType, can_cast};
+use flambeau_tensor::{DType, Error as ArrayError};
+
+/// The dtype that the tensors promote to.
+pub(super) fn common_dtype(tensors: &[&Tensor]) -> DType {
+    tensors.iter().fold(ResultType::default(), |r, t| r.tensor(t.dtype(), t.dim())).finish()
+}
+
+/// Refuses tensors whose common dtype is no float in the words of the kernel that lacks it.
+pub(super) fn floats(kernel: &'static str, tensors: &[&Tensor]) -> Result<()> {
+    match common_dtype(tensors) {
+        dtype if dtype.is_floating_point() => Ok(()),
+        dtype => Err(ArrayError::NotImplementedFor { op: kernel, dtype }.into()),
+    }
+}
+
+/// Refuses bools where their difference is taken.
+pub(super) fn difference(a: DType, b: DType) -> Result<()> {
+    check_sub(a, b)
+}
+
+/// Refuses bools where a negative is taken.
+pub(super) fn negative(x: &Tensor) -> Result<()> {
+    check(x.dtype(), UnaryOp::Neg)
+}
+
+/// Refuses a result that is written to a tensor of a dtype which cannot hold it.
+pub(super) fn written(result: DType, to: DType) -> Result<()> {
+    match can_cast(result, to) {
+        true => Ok(()),
+        false => Err(ArrayError::ResultCast { from: result, to }.into()),
+    }
+}
+
+/// Refuses a weight of another dtype than the input's.
+pub(super) fn same_scalar_type(x: &Tensor, weight: &Tensor) -> Result<()> {
+    match x.dtype() == weight.dtype() {
+        true => Ok(()),
+        false => Err(Error::runtime(format!(
+            "expected scalar type {} but found {}",
+            x.dtype().scalar_type_name(),
+            weight.dtype().scalar_type_name()
+        ))),
+    }
+}
+
+/// Refuses means of integers.
+pub(super) fn mean_of(dtype: DType) -> Result<()> {
+    match dtype.is_floating_point() {
+        true => Ok(()),
+        false => Err(ArrayError::NotImplemented(format!(
+            "mean(): could not infer output dtype. Input dtype must be either a floating point or complex dtype. Got: {}",
+            dtype.scalar_type_name()
+        ))
+        .into()),
+    }
+}
+
+/// Refuses a gradient that PyTorch does not have.
+pub(super) fn without_gradient(function: &str, argument: &str, tensor: Option<&Tensor>) -> Result<()> {
+    match tensor.is_some_and(Tensor::requires_grad) {
+        false => Ok(()),
+        true => Err(Error::runtime(format!(
+            "The function '{function}' is not differentiable with respect to argument '{argument}'. This input cannot have \
+             requires_grad True."
+        ))),
+    }
+}
+
+/// Warns, once per place, where input and target broadcast.
+#[track_caller]
+pub(super) fn warn_of_broadcast(x: &Tensor, target: &Tensor) {
+    if x.size() != target.size() {
+        warn(&format!(
+            "Using a target size ({}) that is different to the input size ({}). This will likely lead to incorrect results due to \
+             broadcasting. Please ensure they have the same size.",
+            target.size(),
+            x.size()
+        ));
+    }
+}
