@@ -6,6 +6,7 @@ both signs, kinks, ties and empty tensors, beside PyTorch. Run with the interpre
 It writes data/special/<group>.jsonl.gz. Tensors have a multiple of 64 elements where PyTorch's kernels are vectorised, since their scalar tails give
 other gradients at NaN: the vectorised ones are followed. Zeros keep their sign.
 """
+import json
 import math
 import pathlib
 import random
@@ -45,6 +46,34 @@ class Group:
         elif "tol" in case:
             case["tol"] = TOL[min(dtypes, key=lambda d: torch.finfo(d).bits)] if dtypes else TOL[F32]
         self.cases.append(case)
+
+    def add_statistic(self, op, call, x, *args, **kwargs):
+        """A case whose numbers are those of float64 where they are finite. Normalised values in float32 are off by mean/std epsilons in PyTorch, and
+        three of those are allowed here; a variance is not. `x` must come first."""
+        dtype, d, spread = x.dtype, x.detach().to(F64), op in ("var", "std", "var_mean", "std_mean")
+        flat = d.reshape(-1)
+        condition = float(flat.abs().max() / max(float(flat.std(correction=0)), 3e-3)) if flat.numel() > 1 else 1.0
+        if spread and condition > 100:
+            kwargs["grads"] = False
+        self.add(op, call, x, *args, **kwargs)
+        case = self.cases[-1]
+        if "error" in case or not torch.isfinite(d).all() or d.numel() == 0:
+            return
+        grads = kwargs.pop("grads", True)
+        wide = [a.detach().to(F64).requires_grad_(a.requires_grad) if isinstance(a, torch.Tensor) else a for a in (x, *args)]
+        exact = encode.record(op, call, wide, kwargs, "edge", grads)
+        tensors = [torch.tensor([float(v) for v in json.loads(c["v"].text)], dtype=F64) for key in ("out", "grads") for c in exact.get(key, []) if c]
+        scale = max([1.0] + [float(t.abs()[torch.isfinite(t)].max()) for t in tensors if torch.isfinite(t).any()])
+        if not spread:
+            case["tol"] = [TOL[dtype][0], TOL[dtype][1] + 3 * torch.finfo(dtype).eps * condition * scale]
+        elif condition > 100:
+            case["tol"] = [1e-5, 1e-12] if dtype == F32 else [1e-9, 1e-16]
+        if dtype == F32:
+            for key in ("out", "grads"):
+                for c, e in zip(case.get(key, []), exact.get(key, [])):
+                    values = torch.tensor([float(v) for v in json.loads(e["v"].text)], dtype=F64).to(F32)
+                    own = torch.tensor([float(v) for v in json.loads(c["v"].text)], dtype=F32)
+                    c["v"] = encode.values(torch.where(torch.isfinite(values) & (own != 0), values, own), False)
 
     def dtype(self):
         return self.random.choice((F32, F32, F64))
@@ -114,7 +143,7 @@ def activations(g):
     pointwise("hardtanh", 30, bounds)
     pointwise("hardshrink", 30, one(0.5, 0.0, 1.0, -0.5, 2.0))
     pointwise("softshrink", 30, one(0.5, 0.0, 1.0, 2.0))
-    pointwise("tanhshrink", 16)
+    pointwise("tanhshrink", 16, halves=False)  # x - tanh(x) in halves rounds after each step
     pointwise("elu", 30, one(1.0, 0.5, -0.5, 0.0, 2.0, kinks=lambda v: (0.0, 100.0, -100.0)))
     pointwise("selu", 20, around(0.0, 100.0, -100.0))
     pointwise("celu", 30, one(1.0, 0.5, -0.5, 2.0, kinks=lambda v: (0.0, 100.0, -100.0)))
@@ -129,7 +158,9 @@ def activations(g):
     pointwise("softsign", 20)
     for approximate in ("none", "tanh"):
         for dtype in (F32, F64, F32, F64, F16, BF16, F32, F64):
-            g.add("nn.functional.gelu", F.gelu, g.values((2, 64), dtype, (10.0, -10.0, 5.5, -5.5)), approximate=approximate)
+            # oneDNN's gelu of infinity is NaN; PyTorch's own is followed.
+            with torch.backends.mkldnn.flags(enabled=False):
+                g.add("nn.functional.gelu", F.gelu, g.values((2, 64), dtype, (10.0, -10.0, 5.5, -5.5)), approximate=approximate)
     for i in range(24):
         lower = r.choice((0.125, 0.0, -0.5))
         g.add("nn.functional.rrelu", F.rrelu, g.values((4, 16), g.dtype()), lower, r.choice((lower, 0.5)), False)
@@ -468,11 +499,11 @@ def statistics(g):
             dtype = r.choice((F32, F32, F64))
             x = spread_out(shape, dtype) if r.random() < 0.7 else special_lines(shape, dtype)
             dim = r.choice((0, -1, tuple(range(len(shape)))))
-            g.add(name, call, x, dim=dim, correction=r.choice((1, 0, 1, 2)), keepdim=r.random() < 0.5, grads=x.numel() < 500)
+            g.add_statistic(name, call, x, dim=dim, correction=r.choice((1, 0, 1, 2)), keepdim=r.random() < 0.5, grads=x.numel() < 500)
         for shape, dim in (((0,), 0), ((0, 3), 0), ((0, 3), 1), ((3, 0), 1), ((1,), 0)):
             g.add(name, call, torch.zeros(shape, requires_grad=True), dim=dim)
         sixteen = (10000 + torch.arange(16, dtype=F64) * 1e-3).to(F32).requires_grad_(True)
-        g.add(name, call, sixteen, dim=0, correction=1, keepdim=False)
+        g.add_statistic(name, call, sixteen, dim=0, correction=1, keepdim=False)
     for name in ("batch_norm", "instance_norm"):
         op, call = functional(name)
         for i in range(36):
@@ -482,21 +513,21 @@ def statistics(g):
             affine = r.random() < 0.6
             w, b = (g.values((shape[1],), dtype, specials=()) if affine else None for _ in range(2))
             use = {"training": True} if name == "batch_norm" else {"use_input_stats": True}
-            g.add(op, call, x, None, None, w, b, **use, eps=r.choice((1e-5, 1e-3)), grads=not x.detach().abs().max() > 1e3)
+            g.add_statistic(op, call, x, None, None, w, b, **use, eps=r.choice((1e-5, 1e-3)), grads=not x.detach().abs().max() > 1e3)
     op, call = functional("layer_norm")
     for i in range(36):
         shape, normalized = r.choice((((6, 16), (16,)), ((2, 3, 8), (3, 8)), ((5, 64), (64,)), ((3, 1), (1,)), ((4, 100), (100,))))
         dtype = r.choice((F32, F32, F64))
         x = spread_out(shape, dtype) if r.random() < 0.7 else special_lines(shape, dtype)
         w, b = (g.values(normalized, dtype, specials=()) if r.random() < 0.6 else None for _ in range(2))
-        g.add(op, call, x, normalized, w, b, eps=r.choice((1e-5, 1e-3)), grads=not x.detach().abs().max() > 1e3)
+        g.add_statistic(op, call, x, normalized, w, b, eps=r.choice((1e-5, 1e-3)), grads=not x.detach().abs().max() > 1e3)
     op, call = functional("group_norm")
     for i in range(36):
         shape, groups = r.choice((((4, 6, 5), 3), ((2, 4, 3, 3), 2), ((2, 4, 8, 8), 1), ((2, 4, 5), 4)))
         dtype = r.choice((F32, F32, F64))
         x = spread_out(shape, dtype) if r.random() < 0.8 else g.values(shape, dtype, specials=(NAN,), share=0.02)
         w, b = (g.values((shape[1],), dtype, specials=()) if r.random() < 0.6 else None for _ in range(2))
-        g.add(op, call, x, groups, w, b, eps=r.choice((1e-5, 1e-3)), grads=not x.detach().abs().max() > 1e3)
+        g.add_statistic(op, call, x, groups, w, b, eps=r.choice((1e-5, 1e-3)), grads=not x.detach().abs().max() > 1e3)
     op, call = functional("rms_norm")
     for i in range(16):
         x = special_lines((4, 16), g.dtype())

@@ -160,6 +160,7 @@ pub fn prelu(x: &Tensor, weight: &Tensor) -> Result<Tensor> {
             weight.dim()
         )));
     }
+    floats_only(x, "prelu_cpu")?;
     let n = weight.numel();
     if n != 1 {
         if x.dim() == 0 {

@@ -2,14 +2,16 @@
 
 use super::activation::{ELU, LEAKY_RELU};
 use super::activation_hard::floats_only;
-use super::{map, map_, narrow};
+use super::{cat, map, map_, narrow};
 use crate::Tensor;
 use crate::error::{Error, Result};
+use crate::graph::{Save, record};
 use flambeau_device::default_generator;
 use flambeau_tensor::backend::Distribution;
 use flambeau_tensor::dims::wrap_dim;
 use flambeau_tensor::pointwise::Pointwise;
 use flambeau_tensor::{Array, DType, Scalar};
+use smallvec::smallvec;
 use std::sync::LazyLock;
 
 /// α of arXiv 1706.02515.
@@ -112,6 +114,15 @@ pub fn tanhshrink(x: &Tensor) -> Result<Tensor> {
 
 /// a · σ(b)
 static GATE: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input(0) * b.input(1).sigmoid()));
+/// The gradient for a: g · σ(b), of b and g.
+static GATED: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input(0).sigmoid() * b.input(1)));
+/// The gradient for b: g · a · σ(b) · (1 − σ(b)), of a, b and g.
+static GATING: LazyLock<Pointwise> = LazyLock::new(|| {
+    Pointwise::new(|b| {
+        let s = b.input(1).sigmoid();
+        (1.0 - s) * s * b.input(2) * b.input(0)
+    })
+});
 
 /// The first half along `dim` times the sigmoid of the second: `F.glu`.
 pub fn glu(x: &Tensor, dim: i64) -> Result<Tensor> {
@@ -124,7 +135,16 @@ pub fn glu(x: &Tensor, dim: i64) -> Result<Tensor> {
         return Err(Error::runtime(format!("Halving dimension must be even, but dimension {d} is size {n}")));
     }
     floats_only(x, "glu_cpu")?;
-    map("GluBackward0", &GATE, &[&narrow(x, d as i64, 0, n / 2)?, &narrow(x, d as i64, n / 2, n / 2)?], &[])
+    let d = d as i64;
+    let halves = move |x: &Tensor| -> Result<[Tensor; 2]> { Ok([narrow(x, d, 0, n / 2)?, narrow(x, d, n / 2, n / 2)?]) };
+    let [a, b] = halves(&x.detach())?;
+    let out = map("GluBackward0", &GATE, &[&a, &b], &[])?;
+    Ok(record("GluBackward0", &[x], &[Save::Tensor(x)], out.array().clone(), move |c| {
+        let ([a, b], g) = (halves(&c.saved(0)?)?, c.grad(0)?);
+        let of_a = map("MulBackward0", &GATED, &[&b, &g], &[])?;
+        let of_b = map("MulBackward0", &GATING, &[&a, &b, &g], &[])?;
+        Ok(smallvec![Some(cat(&[of_a, of_b], d)?)])
+    }))
 }
 
 /// x where x > 0 or NaN, else slope · x

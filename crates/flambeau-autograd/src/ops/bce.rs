@@ -30,7 +30,7 @@ static BCE: LazyLock<[Pointwise; 2]> = LazyLock::new(|| {
             let (x, t) = (v[0], v[1]);
             let weigh = |e| if weighted { e * v[2] } else { e };
             let dx = g * (x - t) / at_least((1.0 - x) * x, EPS);
-            let dt = ((-x).log1p() - x.log()) * g;
+            let dt = -(x.log() - (-x).log1p()) * g;
             // A weight has no gradient.
             [weigh(dx), weigh(dt)].into_iter().chain(weighted.then(|| b.constant(0.0))).collect()
         })

@@ -66,7 +66,11 @@ struct Programs {
 fn programs(op: BinaryOp) -> &'static Programs {
     static PROGRAMS: LazyLock<Vec<Programs>> = LazyLock::new(|| {
         let make = |&op: &BinaryOp| Programs {
-            tensors: Pointwise::new(|b| b.input(0).binary(op, b.input(1))),
+            // Of two zeros PyTorch's vectors return the second, flambeau's functions the first.
+            tensors: Pointwise::new(|b| match op {
+                BinaryOp::Maximum | BinaryOp::Minimum => b.input(1).binary(op, b.input(0)),
+                _ => b.input(0).binary(op, b.input(1)),
+            }),
             number: Pointwise::new(|b| b.input(0).binary(op, b.scalar(0))),
             reversed: Pointwise::new(|b| b.scalar(0).binary(op, b.input(0))),
         };
@@ -199,9 +203,8 @@ fn not_implemented(message: &str) -> Error {
     flambeau_tensor::Error::NotImplemented(message.into()).into()
 }
 
-/// Refuses bools where a difference is taken.
-pub(super) fn check_sub(a: DType, b: DType) -> Result<()> {
-    match (a, b) {
+fn check_sub(a: &Tensor, b: &Operand<'_>) -> Result<()> {
+    match (a.dtype(), b.dtype()) {
         (DType::Bool, DType::Bool) => Err(not_implemented(
             "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or `logical_xor()` operator \
              instead.",
@@ -263,14 +266,14 @@ pub fn add_<'a>(a: &Tensor, b: impl Into<Operand<'a>>, alpha: impl Into<Scalar>)
 /// a − b: `torch.sub`.
 pub fn sub<'a>(a: &Tensor, b: impl Into<Operand<'a>>) -> Result<Tensor> {
     let b = b.into();
-    check_sub(a.dtype(), b.dtype())?;
+    check_sub(a, &b)?;
     apply("SubBackward0", BinaryOp::Sub, a, &b)
 }
 
 /// a − alpha · b: `torch.sub(a, b, alpha=alpha)`.
 pub fn sub_scaled<'a>(a: &Tensor, b: impl Into<Operand<'a>>, alpha: impl Into<Scalar>) -> Result<Tensor> {
     let b = b.into();
-    check_sub(a.dtype(), b.dtype())?;
+    check_sub(a, &b)?;
     scaled("SubBackward0", &SUB_SCALED, a, &b, alpha.into(), false)
 }
 
@@ -278,7 +281,7 @@ pub fn sub_scaled<'a>(a: &Tensor, b: impl Into<Operand<'a>>, alpha: impl Into<Sc
 #[track_caller]
 pub fn sub_<'a>(a: &Tensor, b: impl Into<Operand<'a>>, alpha: impl Into<Scalar>) -> Result<Tensor> {
     let b = b.into();
-    check_sub(a.dtype(), b.dtype())?;
+    check_sub(a, &b)?;
     match alpha.into() {
         Scalar::Int(1) => apply_("SubBackward0", BinaryOp::Sub, a, &b),
         alpha => scaled("SubBackward0", &SUB_SCALED, a, &b, alpha, true),

@@ -69,7 +69,7 @@ pub(super) fn reduced(
 ) -> Result<Tensor> {
     let [none, mean, sum] = names;
     if reduction == Reduction::Mean && !inputs[0].is_floating_point() {
-        loss_rules::mean_of(program.dtypes(loss_rules::common_dtype(inputs)).1)?;
+        loss_rules::mean_of(loss_rules::result_dtype(program, inputs, scalars))?;
     }
     match reduction {
         Reduction::None => map(none, program, inputs, scalars),
@@ -216,8 +216,12 @@ static KL_DIV: LazyLock<Pointwise> = LazyLock::new(|| {
 });
 
 /// eᵗ · (t − x)
-static KL_DIV_LOG: LazyLock<Pointwise> =
-    LazyLock::new(|| Pointwise::new(|b| b.input(1).exp() * (b.input(1) - b.input(0))));
+static KL_DIV_LOG: LazyLock<Pointwise> = LazyLock::new(|| {
+    Pointwise::new(|b| b.input(1).exp() * (b.input(1) - b.input(0))).with_gradient(|_, g, v, _| {
+        let (d, e) = (v[1] - v[0], v[1].exp());
+        vec![-(g * e), g * d * e + g * e]
+    })
+});
 
 /// The Kullback–Leibler divergence t · (ln t − x) of log-probabilities `x` from the probabilities `target`, which are
 /// log-probabilities too where `log_target`: `F.kl_div`.
@@ -340,8 +344,8 @@ static GAUSSIAN: LazyLock<[Pointwise; 2]> = LazyLock::new(|| {
         })
         .with_gradient(|b, g, x, _| {
             let (d, var) = (x[0] - x[1], x[2].lt(b.scalar(0)).select(b.scalar(0), x[2]));
-            let slope = g * d / var;
-            vec![slope, -slope, g * 0.5 * (1.0 - d * d / var) / var]
+            let (slope, half) = (g * d / var, g * 0.5);
+            vec![slope, -slope, half / var - half * (d * d / var / var)]
         })
     })
 });

@@ -3,17 +3,22 @@
 //! Losses that one kernel computes promote as arithmetic does and refuse integers. Losses that are composed of arithmetic take
 //! what it takes. Some keep the dtype of one argument and refuse others that do not convert to it.
 
-use super::binary::check_sub;
 use super::unary::check;
 use crate::error::{Error, Result};
 use crate::{Tensor, warn};
-use flambeau_tensor::pointwise::UnaryOp;
+use flambeau_tensor::pointwise::{Pointwise, UnaryOp};
 use flambeau_tensor::promotion::{ResultType, can_cast};
-use flambeau_tensor::{DType, Error as ArrayError};
+use flambeau_tensor::{DType, Error as ArrayError, Scalar};
 
 /// The dtype that the tensors promote to.
 pub(super) fn common_dtype(tensors: &[&Tensor]) -> DType {
     tensors.iter().fold(ResultType::default(), |r, t| r.tensor(t.dtype(), t.dim())).finish()
+}
+
+/// The dtype of a program's result.
+pub(super) fn result_dtype(program: &Pointwise, tensors: &[&Tensor], scalars: &[Scalar]) -> DType {
+    let result = tensors.iter().fold(ResultType::default(), |r, t| r.tensor(t.dtype(), t.dim()));
+    program.dtypes(scalars.iter().fold(result, |r, &s| r.number(s)).finish()).1
 }
 
 /// Refuses tensors whose common dtype is no float in the words of the kernel that lacks it.
@@ -26,7 +31,18 @@ pub(super) fn floats(kernel: &'static str, tensors: &[&Tensor]) -> Result<()> {
 
 /// Refuses bools where their difference is taken.
 pub(super) fn difference(a: DType, b: DType) -> Result<()> {
-    check_sub(a, b)
+    let words = match (a, b) {
+        (DType::Bool, DType::Bool) => {
+            "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or `logical_xor()` operator \
+             instead."
+        }
+        (DType::Bool, _) | (_, DType::Bool) => {
+            "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert a mask, use the \
+             `~` or `logical_not()` operator instead."
+        }
+        _ => return Ok(()),
+    };
+    Err(ArrayError::NotImplemented(words.into()).into())
 }
 
 /// Refuses bools where a negative is taken.

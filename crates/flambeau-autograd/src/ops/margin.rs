@@ -6,9 +6,11 @@ use super::map::divided_sum_map;
 use super::view::iota;
 use super::{Reduction, map, pairwise_distance, reshape, sum_map};
 use crate::error::{Error, Result};
+use crate::graph::{Save, record};
 use crate::{Tensor, ops};
 use flambeau_tensor::pointwise::{Expr, Pointwise};
 use flambeau_tensor::{DType, Scalar};
+use smallvec::smallvec;
 use std::sync::LazyLock;
 
 /// x where it is above zero, else zero; NaN stays.
@@ -58,13 +60,21 @@ pub fn hinge_embedding_loss(x: &Tensor, target: &Tensor, margin: f64, reduction:
     reduced(names, &HINGE, &[x, &sides], &[margin, 1.0, 2.0].map(number), reduction)
 }
 
-/// max(−t · (a − b) + m, 0)
-static RANKING: LazyLock<Pointwise> = LazyLock::new(|| {
-    Pointwise::new(|b| not_negative(-b.input(2) * (b.input(0) - b.input(1)) + b.scalar(0))).with_gradient(|b, g, v, _| {
-        let (difference, t) = (v[0] - v[1], v[2]);
-        let g = passing(-t * difference + b.scalar(0), g);
-        let of_first = -t * g;
-        vec![of_first, -of_first, -(difference * g)]
+/// −t, of what may be −t already.
+fn negative(t: Expr<'_>, already: bool) -> Expr<'_> {
+    if already { t } else { -t }
+}
+
+/// max(−t · (a − b) + m, 0); the second takes −t for t.
+static RANKING: LazyLock<[Pointwise; 2]> = LazyLock::new(|| {
+    [false, true].map(|negated| {
+        Pointwise::new(|b| not_negative(negative(b.input(2), negated) * (b.input(0) - b.input(1)) + b.scalar(0)))
+            .with_gradient(move |b, g, v, _| {
+                let (difference, side) = (v[0] - v[1], negative(v[2], negated));
+                let g = passing(side * difference + b.scalar(0), g);
+                let (of_first, of_side) = (side * g, difference * g);
+                vec![of_first, -of_first, negative(of_side, negated)]
+            })
     })
 });
 /// max(x + m, 0)
@@ -95,7 +105,11 @@ pub fn margin_ranking_loss(
     loss_rules::negative(target)?;
     let (names, scalars) = (composed("ClampMinBackward0"), [Scalar::Float(margin)]);
     if a.is_floating_point() || b.is_floating_point() || target.is_floating_point() {
-        return reduced(names, &RANKING, &[a, b, target], &scalars, reduction);
+        if target.is_floating_point() {
+            return reduced(names, &RANKING[0], &[a, b, target], &scalars, reduction);
+        }
+        // An integer's negative is one: −0 is 0.
+        return reduced(names, &RANKING[1], &[a, b, &ops::neg(target)?], &scalars, reduction);
     }
     // Integers are integers until the margin is added: they wrap.
     let ranked = ops::mul(&ops::neg(target)?, &ops::sub(a, b)?)?;
@@ -104,8 +118,8 @@ pub fn margin_ranking_loss(
 
 static PRODUCT: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input(0) * b.input(1)));
 
-/// Added to the squared lengths of a cosine's vectors; PyTorch's constant.
-const COSINE_EPS: f64 = 1e-12;
+/// Added to the squared lengths of a cosine's vectors; PyTorch holds it in float32 for every dtype.
+const COSINE_EPS: f64 = 1e-12f32 as f64;
 
 /// 1 − cos where t = 1, max(cos − m, 0) where t = −1; of a·b, |a|², |b|² and t. The gradient goes step by step, so that what is
 /// infinite or NaN in one shows.
@@ -242,17 +256,34 @@ pub fn triplet_margin_loss(
     reduced(names, &TRIPLET, &[&near, &far], &[Scalar::Float(o.margin)], o.reduction)
 }
 
-/// max(m − x_y + x_i, 0) for all classes i but y, squared in the second half, times a weight in the odd ones; of x, x_y, the
-/// classes and y.
+/// A multi-margin loss's options as a program sees them: whether terms are squared, and whether they are weighted.
+const MULTI_MARGINS: [(bool, bool); 4] = [(false, false), (false, true), (true, false), (true, true)];
+
+/// f(z) times a weight, if there is one, for z = m − x_y + x_i where it is above zero and i is not y, else 0; of x, x_y, the
+/// classes, y and the weight.
+fn margin_terms(weighted: bool, f: impl for<'b> Fn(Expr<'b>) -> Expr<'b>) -> Pointwise {
+    Pointwise::new(|b| {
+        let z = b.scalar(0) - b.input(1) + b.input(0);
+        let term = if weighted { f(z) * b.input(4) } else { f(z) };
+        b.input(2).eq(b.input(3)).select(0.0, z.gt(0.0).select(term, 0.0))
+    })
+}
+
+/// The terms of the loss.
 static MULTI_MARGIN: LazyLock<[Pointwise; 4]> = LazyLock::new(|| {
-    [(false, false), (false, true), (true, false), (true, true)].map(|(squared, weighted)| {
-        Pointwise::new(move |b| {
-            let z = b.scalar(0) - b.input(1) + b.input(0);
-            let z = z.gt(0.0).select(z, 0.0);
-            let term = if squared { z * z } else { z };
-            let term = if weighted { term * b.input(4) } else { term };
-            b.input(2).eq(b.input(3)).select(0.0, term)
-        })
+    MULTI_MARGINS.map(|(squared, weighted)| margin_terms(weighted, move |z| if squared { z * z } else { z }))
+});
+
+/// Their slopes.
+static MULTI_MARGIN_SLOPE: LazyLock<[Pointwise; 4]> = LazyLock::new(|| {
+    MULTI_MARGINS.map(|(squared, weighted)| margin_terms(weighted, move |z| if squared { z * 2.0 } else { z.constant(1.0) }))
+});
+
+/// (h, or 0 − s where the class is y) · g / d, of the slopes h, their sum s, the classes, y and the incoming gradient.
+static MULTI_MARGIN_GRADIENT: LazyLock<Pointwise> = LazyLock::new(|| {
+    Pointwise::new(|b| {
+        let (h, s, class, y, g) = (b.input(0), b.input(1), b.input(2), b.input(3), b.input(4));
+        class.eq(y).select(0.0 - s, h) / b.scalar(0) * g
     })
 });
 
@@ -315,12 +346,9 @@ pub fn multi_margin_loss(
     if target.device().is_cpu() && y.to_vec::<i64>().iter().any(|&t| t < 0 || t as usize >= classes) {
         return Err(Error::runtime("target out of range"));
     }
-    let of_target = ops::gather(&rows, 1, &y)?;
     let all = iota(classes, x)?;
     let of_class = weight.map(|w| reshape(&ops::index_select(w, 0, &reshape(&y, &[-1])?)?, &[-1, 1])).transpose()?;
-    let mut inputs = vec![&rows, &of_target, &all, &y];
-    inputs.extend(&of_class);
-    let program = &MULTI_MARGIN[usize::from(p == 2) * 2 + usize::from(of_class.is_some())];
+    let which = usize::from(p == 2) * 2 + usize::from(of_class.is_some());
     let (dims, divisor): (&[i64], usize) = match reduction {
         Reduction::None => (&[1], classes),
         Reduction::Sum => (&[], classes),
@@ -328,7 +356,28 @@ pub fn multi_margin_loss(
     };
     let name = "MultiMarginLossBackward0";
     let scalars = [Scalar::Float(margin)];
-    let out = divided_sum_map(name, Some(program), &inputs, &scalars, dims, false, None, Some(divisor))?;
+    let out = {
+        let (rows, program) = (rows.detach(), &MULTI_MARGIN[which]);
+        let of_target = ops::gather(&rows, 1, &y)?;
+        let mut inputs = vec![&rows, &of_target, &all, &y];
+        inputs.extend(&of_class);
+        divided_sum_map(name, Some(program), &inputs, &scalars, dims, false, None, Some(divisor))?
+    };
     // A single sample has no dimension of losses.
-    if reduction == Reduction::None && size.len() < 2 { reshape(&out, &[]) } else { Ok(out) }
+    let out = if reduction == Reduction::None && size.len() < 2 { reshape(&out, &[])? } else { out };
+    let saves = [Save::Tensor(x), Save::Array(y.array().clone())];
+    let per_row = if reduction == Reduction::None { [-1, 1] } else { [1, 1] };
+    Ok(record(name, &[x], &saves, out.array().clone(), move |c| {
+        let (x, y) = (c.saved(0)?, c.saved(1)?);
+        let rows = reshape(&x, &[n as i64, classes as i64])?;
+        let of_target = ops::gather(&rows, 1, &y)?;
+        let mut inputs = vec![&rows, &of_target, &all, &y];
+        inputs.extend(&of_class);
+        let slopes = map(name, &MULTI_MARGIN_SLOPE[which], &inputs, &scalars)?;
+        let sum = ops::sum(&slopes, &[1], true, None)?;
+        let g = reshape(&c.grad(0)?, &per_row)?;
+        let inputs = [&slopes, &sum, &all, &y, &g];
+        let grad = map(name, &MULTI_MARGIN_GRADIENT, &inputs, &[Scalar::Int(divisor as i64)])?;
+        Ok(smallvec![Some(reshape(&grad, &super::to_i64(&x.size()))?)])
+    }))
 }

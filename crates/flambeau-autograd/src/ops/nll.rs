@@ -1,7 +1,6 @@
 //! The negative log-likelihood of classes, and cross-entropy.
 
 use super::extrema::put_along;
-use super::map::divided_sum_map;
 use super::softmax::softmax_gradient;
 use super::{Reduction, log_softmax, loss_rules, map, reshape, sum_map, to_i64};
 use crate::error::{Error, Result};
@@ -361,11 +360,14 @@ fn smoothed(log_probabilities: &Tensor, targets: Targets, o: &CrossEntropyOption
     map("AddBackward0", &BLEND, &[&nll, &smooth], &scalars)
 }
 
-/// −x · (t · s₀ + s₁), times the class's weight if there is one
+static NEGATE: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| -b.input(0)));
+static NEGATE_DIVIDE: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| -b.input(0) / b.scalar(0)));
+
+/// x · (t · s₀ + s₁), times the class's weight if there is one; the loss is the negative of its sum
 static OF_PROBABILITIES: LazyLock<[Pointwise; 2]> = LazyLock::new(|| {
     [false, true].map(|weighted| {
         Pointwise::new(move |b| {
-            let loss = -(b.input(0) * (b.input(1) * b.scalar(0) + b.scalar(1)));
+            let loss = b.input(0) * (b.input(1) * b.scalar(0) + b.scalar(1));
             if weighted { loss * b.input(2) } else { loss }
         })
     })
@@ -395,11 +397,10 @@ fn of_probabilities(x: &Tensor, target: &Tensor, o: &CrossEntropyOptions, dim: i
     let inputs: Vec<&Tensor> =
         [Some(&log_probabilities), Some(target), weight.as_ref()].into_iter().flatten().collect();
     let lines = x.numel() / classes.max(1);
+    let dims: &[i64] = if o.reduction == Reduction::None { &[dim] } else { &[] };
+    let sum = sum_map("SumBackward1", Some(program), &inputs, &scalars, dims, false, None)?;
     match o.reduction {
-        Reduction::None => sum_map("NegBackward0", Some(program), &inputs, &scalars, &[dim], false, None),
-        Reduction::Mean => {
-            divided_sum_map("DivBackward1", Some(program), &inputs, &scalars, &[], false, None, Some(lines))
-        }
-        _ => sum_map("NegBackward0", Some(program), &inputs, &scalars, &[], false, None),
+        Reduction::Mean => map("DivBackward1", &NEGATE_DIVIDE, &[&sum], &[lines.into()]),
+        _ => map("NegBackward0", &NEGATE, &[&sum], &[]),
     }
 }

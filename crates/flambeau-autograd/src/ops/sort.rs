@@ -1,7 +1,7 @@
 //! Order along a dimension: sort, topk, kthvalue, median.
 
 use super::lines::{at_least_1d, picked};
-use super::selection::{Selection, select_places};
+use super::selection::kth_places;
 use super::extrema::shared;
 use super::{eq, gather, isnan, reshape, select, sum, to_i64, where_};
 use crate::error::{Error, Result};
@@ -59,22 +59,16 @@ pub fn topk(x: &Tensor, k: i64, dim: i64, largest: bool) -> Result<(Tensor, Tens
     Ok(picked("TopkBackward0", x, dim, false, values, indices))
 }
 
-/// Selects one element per line, and drops the dimension unless `keepdim`: on the CPU as PyTorch does, elsewhere from sorted
-/// values at `place` (with the dimension kept), so that the first of equals is found.
+/// Picks from sorted values at `place` (one per line, with the dimension kept), and drops the dimension unless `keepdim`.
 fn at_place(
     name: &'static str,
     x: &Tensor,
     d: usize,
     keepdim: bool,
-    selection: Selection,
     place: impl FnOnce(&Tensor) -> Result<Tensor>,
 ) -> Result<(Tensor, Tensor)> {
     let dim = d as i64;
     let n = x.size().get(d).copied().unwrap_or(1);
-    if x.device().is_cpu() {
-        let indices = Tensor::from(select_places(x, d, selection)?);
-        return finish(name, x, dim, keepdim, gather(&x.detach(), dim, &indices)?, indices);
-    }
     let (values, indices) = {
         let _guard = no_grad();
         let (values, indices) = first_k(x, d, n, false)?;
@@ -116,8 +110,12 @@ pub fn kthvalue(x: &Tensor, k: i64, dim: i64, keepdim: bool) -> Result<(Tensor, 
     if k < 1 || k as usize > n {
         return Err(Error::runtime(format!("kthvalue(): selected number k out of range for dimension {d}")));
     }
+    if x.device().is_cpu() {
+        let indices = Tensor::from(kth_places(x, d, k as usize - 1)?);
+        return finish("KthvalueBackward0", x, d as i64, keepdim, gather(&x.detach(), d as i64, &indices)?, indices);
+    }
     let shape = one_line(x, d);
-    at_place("KthvalueBackward0", x, d, keepdim, Selection::Kth(k as usize - 1), |values| {
+    at_place("KthvalueBackward0", x, d, keepdim, |values| {
         super::full(&shape, k - 1, flambeau_tensor::DType::I64, values.device())
     })
 }
@@ -130,7 +128,7 @@ pub fn median_dim(x: &Tensor, dim: i64, keepdim: bool) -> Result<(Tensor, Tensor
         return Err(Error::index(format!("median(): Expected reduction dim {d} to have non-zero size.")));
     }
     let shape = to_i64(&one_line(x, d));
-    at_place("MedianBackward1", x, d, keepdim, Selection::Median, |values| {
+    at_place("MedianBackward1", x, d, keepdim, |values| {
         // Sorted, NaN stand last: the first of them, if there is one, comes after all numbers.
         let dims = if values.dim() == 0 { vec![] } else { vec![d as i64] };
         let nan = reshape(&sum(&isnan(values)?, &dims, true, None)?, &shape)?;
