@@ -20,6 +20,7 @@ mod ndarray;
 pub mod ops;
 mod tensor;
 mod views;
+mod warn;
 
 pub use caller::at_caller;
 pub use engine::{backward, grad};
@@ -32,3 +33,4 @@ pub use make::*;
 #[cfg(feature = "ndarray")]
 pub use ndarray::{NdarrayGuard, NdarrayGuardMut, from_ndarray};
 pub use tensor::{ArrayRef, Size, Tensor};
+pub use warn::warn;

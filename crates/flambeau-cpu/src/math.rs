@@ -41,4 +41,4 @@ fn poly_f64<S: Simd, const N: usize>(x: f64, coefficients: &[f64; N]) -> f64 {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -45,8 +45,11 @@ pub fn nll(x: &Array, dim: usize, targets: &ClassTargets<'_>) -> Result<(Array, 
     Ok((sum, total))
 }
 
-/// −e^x · s
-static SHARED: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| -(b.input(0).exp() * b.input(1))));
+/// 0 − e^x · s: a difference, so that lines that count for nothing get 0 and not −0.
+static SHARED: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| 0.0 - b.input(0).exp() * b.input(1)));
+/// g − e^x · s
+static OF_LOGITS: LazyLock<Pointwise> =
+    LazyLock::new(|| Pointwise::new(|b| b.input(0) - b.input(1).exp() * b.input(2)));
 
 /// See [`flambeau_tensor::Backend::nll_backward`]. For logits it is −p·s with s more at the target: log-softmax's backward and
 /// the loss's at once.
@@ -60,12 +63,19 @@ pub fn nll_backward(
 ) -> Result<Array> {
     let weights = ClassWeights::new(targets, shape[dim], grad.dtype())?;
     let (program, rest, scalars) = weights.seeds(targets.reduction, total);
-    let inputs: SmallVec<[&Array; 3]> = std::iter::once(grad).chain(&rest).collect();
+    let inputs: SmallVec<[&Array; 4]> = std::iter::once(grad).chain(&rest).collect();
     let seeds = pointwise(program, &inputs, &scalars)?;
-    let out = match log_probabilities {
-        Some(x) => pointwise(&SHARED, &[x, &seeds], &[])?,
-        None => Array::full(grad.backend(), grad.device(), shape, seeds.dtype(), Scalar::Int(0))?,
-    };
-    scatter(ScatterOp::Add, dim, &weights.index, &seeds.broadcast_to(weights.index.shape())?, &out)?;
-    Ok(out)
+    let put = seeds.broadcast_to(weights.index.shape())?;
+    if let Some(x) = log_probabilities.filter(|_| targets.weight.is_none()) {
+        let out = pointwise(&SHARED, &[x, &seeds], &[])?;
+        scatter(ScatterOp::Add, dim, &weights.index, &put, &out)?;
+        return Ok(out);
+    }
+    // A weight may be zero and its seed −0, which a sum with 0 would lose.
+    let out = Array::full(grad.backend(), grad.device(), shape, seeds.dtype(), Scalar::Int(0))?;
+    scatter(ScatterOp::Set, dim, &weights.index, &put, &out)?;
+    match log_probabilities {
+        None => Ok(out),
+        Some(x) => pointwise(&OF_LOGITS, &[&out, x, &seeds], &[]),
+    }
 }

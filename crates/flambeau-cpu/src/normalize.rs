@@ -3,23 +3,16 @@
 //! Forward: two reductions and one program. Backward: two reductions and one program, and what weight and bias need.
 
 use flambeau_tensor::backend::{NormBackward, NormLayout, Normalized, ReduceOp};
-use flambeau_tensor::ops::{NormFormulas, ReduceArgs, WeightPlace, pointwise, reduce};
-use flambeau_tensor::pointwise::Pointwise;
+use flambeau_tensor::ops::{NormFormulas, ReduceArgs, WeightPlace, moments, pointwise, reduce};
 use flambeau_tensor::{Array, Result, Scalar};
 use smallvec::SmallVec;
-use std::sync::LazyLock;
-
-static DIVIDE: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input(0) / b.scalar(0)));
 
 /// See [`flambeau_tensor::Backend::normalize`].
 pub fn normalize(x: &Array, weight: Option<&Array>, bias: Option<&Array>, layout: &NormLayout) -> Result<Normalized> {
     let formulas = NormFormulas::get();
     // Statistics of halves are f32, as in PyTorch.
-    let wide = x.dtype().compute();
-    let over = |map| ReduceArgs { op: ReduceOp::Sum, map, dims: &layout.dims, keepdim: true, dtype: Some(wide) };
+    let (mean, deviation) = moments(x, &layout.dims)?;
     let scalars = [layout.count().into(), Scalar::Float(layout.eps)];
-    let mean = pointwise(&DIVIDE, &[&reduce(over(None), &[x], &[])?], &scalars[..1])?;
-    let deviation = reduce(over(Some(&formulas.deviation)), &[x, &mean], &[])?;
     let inverse_std = pointwise(&formulas.inverse_std, &[&deviation], &scalars)?;
     let inputs: SmallVec<[&Array; 5]> =
         [Some(x), Some(&mean), Some(&inverse_std), weight, bias].into_iter().flatten().collect();

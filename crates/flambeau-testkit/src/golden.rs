@@ -14,7 +14,7 @@ mod module;
 mod optim;
 mod value;
 
-pub use case::{Case, ExpectedError, Kind, load_cases, load_op, op_names};
+pub use case::{Case, ExpectedError, Kind, load_cases, load_op, load_special, op_names};
 pub use module::{InitCase, ModuleCase, ModuleRun, load_init, load_modules};
 pub use optim::{OptimizerCase, OptimizerStep, SchedulerCase, load_optimizers, load_schedulers};
 pub use value::{Arg, GoldenTensor, Mismatch, Tolerance, Values, View};

@@ -71,5 +71,6 @@ fn operations_on_a_gpu_agree_with_pytorch() {
     println!("count: {} GPU cases: operations agree with PyTorch", total.passed);
     println!("count: {} GPU cases differ on purpose, each with its reason", total.differ);
     assert!(total.failures.is_empty(), "{} cases differ from PyTorch", total.failures.len());
+    assert!(total.passed >= 9000 || std::env::var_os("FLAMBEAU_OPS").is_some(), "only {} cases ran", total.passed);
     assert!(differing == DIFFERS.len() || std::env::var_os("FLAMBEAU_OPS").is_some(), "DIFFERS lists cases that agree");
 }

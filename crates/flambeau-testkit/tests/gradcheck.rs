@@ -83,6 +83,7 @@ fn check_all(way: &Way, device: Device, most: usize) -> usize {
     }
     assert!(failures.is_empty(), "{} of {checked} cases fail", failures.len());
     assert!(only.is_some() || ops > 150, "only {ops} operations have a sample");
+    assert!(only.is_some() || checked >= ops, "only {checked} cases of {ops} operations");
     checked
 }
 

@@ -69,13 +69,21 @@ fn main(
     for (var e = at.lane; e < count; e += LANES) {
         sum += load(x[p.x_offset + element_of(e, m)]);
     }
-    let mean = sum_of(sum, thread, at) / n;
+    let first_mean = sum_of(sum, thread, at) / n;
+    // What the first mean lacks is the mean of the deviations from it.
     var squares = C(0);
+    var rests = C(0);
     for (var e = at.lane; e < count; e += LANES) {
-        let d = load(x[p.x_offset + element_of(e, m)]) - mean;
+        let d = load(x[p.x_offset + element_of(e, m)]) - first_mean;
         squares += d * d;
+        rests += d;
     }
-    let deviation = sum_of(squares, thread, at);
+    let about_first = sum_of(squares, thread, at);
+    let rest = sum_of(rests, thread, at) / n;
+    // An infinite mean stays.
+    let mean = select(first_mean + rest, first_mean, is_nan_C(rest));
+    let corrected = about_first - rest * rest * n;
+    let deviation = select(corrected, C(0), corrected < C(0));
     let inverse_std = C(1) / sqrt(deviation / n + number_C(p.eps_low, p.eps_high));
     for (var e = at.lane; e < count; e += LANES) {
         let k = element_of(e, m);

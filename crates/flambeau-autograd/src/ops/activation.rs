@@ -7,7 +7,7 @@ use crate::error::Result;
 use flambeau_tensor::pointwise::Pointwise;
 use std::sync::LazyLock;
 
-static LEAKY_RELU: LazyLock<Pointwise> = LazyLock::new(|| {
+pub(super) static LEAKY_RELU: LazyLock<Pointwise> = LazyLock::new(|| {
     Pointwise::new(|b| {
         let x = b.input(0);
         x.gt(0.0).select(x, x * b.scalar(0))
@@ -61,16 +61,23 @@ pub fn silu(x: &Tensor) -> Result<Tensor> {
     map("SiluBackward0", &SILU, &[x], &[])
 }
 
-static ELU: LazyLock<Pointwise> = LazyLock::new(|| {
+/// s₀ · x where x is not negative, else s₁ · (e^(s₂·x) − 1): what elu, selu and celu are made of. At zero the gradient is that of
+/// the exponential.
+pub(super) static ELU: LazyLock<Pointwise> = LazyLock::new(|| {
     Pointwise::new(|b| {
-        let x = b.input(0);
-        x.le(0.0).select(x.expm1() * b.scalar(0), x)
+        let (x, positive, negative, inner) = (b.input(0), b.scalar(0), b.scalar(1), b.scalar(2));
+        x.lt(0.0).select((x * inner).expm1() * negative, x * positive)
+    })
+    .with_gradient(|b, g, x, _| {
+        let (x, positive, negative, inner) = (x[0], b.scalar(0), b.scalar(1), b.scalar(2));
+        vec![x.gt(0.0).select(g * positive, g * (inner * negative) * (x * inner).exp())]
     })
 });
 
 /// x where x > 0, else α · (eˣ − 1): `F.elu`.
 pub fn elu(x: &Tensor, alpha: f64) -> Result<Tensor> {
-    map("EluBackward0", &ELU, &[x], &[computed(x, "elu_cpu", alpha)?])
+    let alpha = computed(x, "elu_cpu", alpha)?;
+    map("EluBackward0", &ELU, &[x], &[Scalar::Float(1.0), alpha, Scalar::Float(1.0)])
 }
 
 /// 1/β · ln(1 + e^(βx)), and x itself where βx is above the threshold.

@@ -4,19 +4,19 @@ use super::clamp::bound;
 use super::{map, map_, reshape};
 use crate::Tensor;
 use crate::error::{Error, Result};
-use flambeau_tensor::pointwise::Pointwise;
+use flambeau_tensor::pointwise::{Expr, Pointwise};
 use flambeau_tensor::{DType, Scalar};
 use std::sync::LazyLock;
 
-/// x kept between two scalars; the gradient does not pass at the bounds, and passes for NaN.
+/// x kept between two scalars; the gradient passes strictly between the bounds, and not for NaN.
 static HARDTANH: LazyLock<Pointwise> = LazyLock::new(|| {
     Pointwise::new(|b| {
         let (x, low, high) = (b.input(0), b.scalar(0), b.scalar(1));
         x.maximum(low).minimum(high)
     })
     .with_gradient(|b, g, x, _| {
-        let outside = x[0].le(b.scalar(0)).or(x[0].ge(b.scalar(1)));
-        vec![outside.select(0.0, g)]
+        let inside = x[0].gt(b.scalar(0)).and(x[0].lt(b.scalar(1)));
+        vec![inside.select(g, 0.0)]
     })
 });
 
@@ -62,11 +62,14 @@ pub fn relu6_(x: &Tensor) -> Result<Tensor> {
     hardtanh_(x, 0.0, 6.0)
 }
 
+/// The slope of hardsigmoid, which PyTorch's kernels hold in float32 for every dtype.
+const ONE_SIXTH: f64 = (1.0f32 / 6.0f32) as f64;
+
 /// min(max(x + 3, 0), 6) / 6; the slope is 1/6 strictly between −3 and 3.
 static HARDSIGMOID: LazyLock<Pointwise> = LazyLock::new(|| {
     Pointwise::new(|b| (b.input(0) + 3.0).maximum(0.0).minimum(6.0) / 6.0).with_gradient(|_, g, x, _| {
         let inside = x[0].gt(-3.0).and(x[0].lt(3.0));
-        vec![inside.select(g * (1.0 / 6.0), 0.0)]
+        vec![inside.select(g * ONE_SIXTH, 0.0)]
     })
 });
 
@@ -83,14 +86,14 @@ pub fn hardsigmoid_(x: &Tensor) -> Result<Tensor> {
     map_("HardsigmoidBackward0", &HARDSIGMOID, &[x], &[])
 }
 
-/// x · min(max(x + 3, 0), 6) / 6; the derivative is 0 up to −3, x/3 + 1/2 below 3, else 1.
+/// x · min(max(x + 3, 0), 6) / 6; the derivative is 0 up to −3, 1 from 3 on, else x/3 + 1/2, NaN for NaN.
 static HARDSWISH: LazyLock<Pointwise> = LazyLock::new(|| {
     Pointwise::new(|b| {
         let x = b.input(0);
         x * (x + 3.0).maximum(0.0).minimum(6.0) / 6.0
     })
     .with_gradient(|_, g, x, _| {
-        let middle = x[0].lt(3.0).select(g * (x[0] / 3.0 + 0.5), g);
+        let middle = x[0].ge(3.0).select(g, g * (x[0] / 3.0 + 0.5));
         vec![x[0].le(-3.0).select(0.0, middle)]
     })
 });
@@ -170,6 +173,7 @@ pub fn prelu(x: &Tensor, weight: &Tensor) -> Result<Tensor> {
             weight.dim()
         )));
     }
+    floats_only(x, "prelu_cpu")?;
     let n = weight.numel();
     if n != 1 {
         if x.dim() == 0 {
@@ -191,12 +195,18 @@ pub fn prelu(x: &Tensor, weight: &Tensor) -> Result<Tensor> {
     map("PreluKernelBackward0", &PRELU, &[x, &weight], &[])
 }
 
-/// x, but 0 within [−λ, λ].
+/// g outside of [−λ, λ], else 0; none passes for NaN.
+fn outside<'b>(x: Expr<'b>, lambda: Expr<'b>, g: Expr<'b>) -> Expr<'b> {
+    x.lt(-lambda).or(x.gt(lambda)).select(g, 0.0)
+}
+
+/// x, but 0 within [−λ, λ]; NaN stays.
 static HARDSHRINK: LazyLock<Pointwise> = LazyLock::new(|| {
     Pointwise::new(|b| {
         let (x, lambda) = (b.input(0), b.scalar(0));
         x.ge(-lambda).and(x.le(lambda)).select(0.0, x)
     })
+    .with_gradient(|b, g, x, _| vec![outside(x[0], b.scalar(0), g)])
 });
 
 /// x, but 0 within [−λ, λ]: `F.hardshrink`.
@@ -209,13 +219,10 @@ pub fn hardshrink(x: &Tensor, lambd: f64) -> Result<Tensor> {
 static SOFTSHRINK: LazyLock<Pointwise> = LazyLock::new(|| {
     Pointwise::new(|b| {
         let (x, lambda) = (b.input(0), b.scalar(0));
-        let below = x.lt(-lambda).select(x + lambda, x * 0.0);
+        let below = x.lt(-lambda).select(x + lambda, x.is_nan().select(x, 0.0));
         x.gt(lambda).select(x - lambda, below)
     })
-    .with_gradient(|b, g, x, _| {
-        let inside = x[0].ge(-b.scalar(0)).and(x[0].le(b.scalar(0)));
-        vec![inside.select(0.0, g)]
-    })
+    .with_gradient(|b, g, x, _| vec![outside(x[0], b.scalar(0), g)])
 });
 
 /// x moved by λ towards 0, and 0 within [−λ, λ]: `F.softshrink`.

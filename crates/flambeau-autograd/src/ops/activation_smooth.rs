@@ -1,15 +1,18 @@
 //! Activations with exponentials and gates.
 
+use super::activation::{ELU, LEAKY_RELU};
 use super::activation_hard::{computed, floats_only};
 use super::binary::check_sub;
-use super::{map, map_, narrow};
+use super::{cat, map, map_, narrow};
 use crate::Tensor;
 use crate::error::{Error, Result};
+use crate::graph::{Save, record};
 use flambeau_device::default_generator;
 use flambeau_tensor::backend::Distribution;
 use flambeau_tensor::dims::wrap_dim;
 use flambeau_tensor::pointwise::Pointwise;
 use flambeau_tensor::{Array, DType, Scalar};
+use smallvec::smallvec;
 use std::sync::LazyLock;
 
 /// α of arXiv 1706.02515.
@@ -17,50 +20,39 @@ const SELU_ALPHA: f64 = 1.673_263_242_354_377_2;
 /// λ of arXiv 1706.02515.
 const SELU_SCALE: f64 = 1.050_700_987_355_480_5;
 
-/// λ · (x where x > 0, else α · (eˣ − 1))
-static SELU: LazyLock<Pointwise> = LazyLock::new(|| {
-    Pointwise::new(|b| {
-        let x = b.input(0);
-        x.le(0.0).select(x.expm1() * (SELU_ALPHA * SELU_SCALE), x * SELU_SCALE)
-    })
-});
+/// selu as an elu.
+const SELU: [Scalar; 3] = [Scalar::Float(SELU_SCALE), Scalar::Float(SELU_ALPHA * SELU_SCALE), Scalar::Float(1.0)];
 
 /// λ · (x where x > 0, else α · (eˣ − 1)), whose fixed point is zero mean and unit variance: `F.selu`.
 pub fn selu(x: &Tensor) -> Result<Tensor> {
     floats_only(x, "elu_cpu")?;
-    map("EluBackward0", &SELU, &[x], &[])
+    map("EluBackward0", &ELU, &[x], &SELU)
 }
 
 /// [`selu`] in place.
 #[track_caller]
 pub fn selu_(x: &Tensor) -> Result<Tensor> {
     floats_only(x, "elu_cpu")?;
-    map_("EluBackward0", &SELU, &[x], &[])
+    map_("EluBackward0", &ELU, &[x], &SELU)
 }
 
-static CELU: LazyLock<Pointwise> = LazyLock::new(|| {
-    Pointwise::new(|b| {
-        let (x, alpha, inverse) = (b.input(0), b.scalar(0), b.scalar(1));
-        x.le(0.0).select((x * inverse).expm1() * alpha, x)
-    })
-});
-
-fn celu_scalars(x: &Tensor, alpha: f64) -> Result<[Scalar; 2]> {
+/// celu as an elu.
+fn celu_scalars(x: &Tensor, alpha: f64) -> Result<[Scalar; 3]> {
     if alpha == 0.0 {
         return Err(Error::runtime("ZeroDivisionError: alpha cannot be 0 for CELU"));
     }
-    Ok([computed(x, "elu_cpu", alpha)?, computed(x, "elu_cpu", 1.0 / alpha)?])
+    Ok([Scalar::Float(1.0), computed(x, "elu_cpu", alpha)?, computed(x, "elu_cpu", 1.0 / alpha)?])
 }
 
 /// x where x > 0, else α · (e^(x/α) − 1): `F.celu`.
 pub fn celu(x: &Tensor, alpha: f64) -> Result<Tensor> {
-    map("CeluBackward0", &CELU, &[x], &celu_scalars(x, alpha)?)
+    map("CeluBackward0", &ELU, &[x], &celu_scalars(x, alpha)?)
 }
 
 /// [`celu`] in place.
 #[track_caller]
 pub fn celu_(x: &Tensor, alpha: f64) -> Result<Tensor> {
-    map_("CeluBackward0", &CELU, &[x], &celu_scalars(x, alpha)?)
+    map_("CeluBackward0", &ELU, &[x], &celu_scalars(x, alpha)?)
 }
 
 /// x · tanh(ln(1 + eˣ))
@@ -110,7 +102,13 @@ pub fn softsign(x: &Tensor) -> Result<Tensor> {
     map("DivBackward0", &SOFTSIGN, &[x], &[])
 }
 
-static TANHSHRINK: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input(0) - b.input(0).tanh()));
+/// x − tanh x, whose gradient is a difference, as of the two steps: zero and not −0 at zero.
+static TANHSHRINK: LazyLock<Pointwise> = LazyLock::new(|| {
+    Pointwise::new(|b| b.input(0) - b.input(0).tanh()).with_gradient(|_, g, x, _| {
+        let t = x[0].tanh();
+        vec![g - g * (1.0 - t * t)]
+    })
+});
 
 /// x − tanh x: `F.tanhshrink`.
 pub fn tanhshrink(x: &Tensor) -> Result<Tensor> {
@@ -120,6 +118,15 @@ pub fn tanhshrink(x: &Tensor) -> Result<Tensor> {
 
 /// a · σ(b)
 static GATE: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input(0) * b.input(1).sigmoid()));
+/// The gradient for a: g · σ(b), of b and g.
+static GATED: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input(0).sigmoid() * b.input(1)));
+/// The gradient for b: g · a · σ(b) · (1 − σ(b)), of a, b and g.
+static GATING: LazyLock<Pointwise> = LazyLock::new(|| {
+    Pointwise::new(|b| {
+        let s = b.input(1).sigmoid();
+        (1.0 - s) * s * b.input(2) * b.input(0)
+    })
+});
 
 /// The first half along `dim` times the sigmoid of the second: `F.glu`.
 pub fn glu(x: &Tensor, dim: i64) -> Result<Tensor> {
@@ -132,10 +139,20 @@ pub fn glu(x: &Tensor, dim: i64) -> Result<Tensor> {
         return Err(Error::runtime(format!("Halving dimension must be even, but dimension {d} is size {n}")));
     }
     floats_only(x, "glu_cpu")?;
-    map("GluBackward0", &GATE, &[&narrow(x, d as i64, 0, n / 2)?, &narrow(x, d as i64, n / 2, n / 2)?], &[])
+    let d = d as i64;
+    let halves =
+        move |x: &Tensor| -> Result<[Tensor; 2]> { Ok([narrow(x, d, 0, n / 2)?, narrow(x, d, n / 2, n / 2)?]) };
+    let [a, b] = halves(&x.detach())?;
+    let out = map("GluBackward0", &GATE, &[&a, &b], &[])?;
+    Ok(record("GluBackward0", &[x], &[Save::Tensor(x)], out.array().clone(), move |c| {
+        let ([a, b], g) = (halves(&c.saved(0)?)?, c.grad(0)?);
+        let of_a = map("MulBackward0", &GATED, &[&b, &g], &[])?;
+        let of_b = map("MulBackward0", &GATING, &[&a, &b, &g], &[])?;
+        Ok(smallvec![Some(cat(&[of_a, of_b], d)?)])
+    }))
 }
 
-/// x where x > 0, else slope · x
+/// x where x > 0 or NaN, else slope · x
 static SLOPED: LazyLock<Pointwise> = LazyLock::new(|| {
     Pointwise::new(|b| {
         let x = b.input(0);
@@ -153,15 +170,16 @@ pub fn rrelu(x: &Tensor, lower: f64, upper: f64, training: bool) -> Result<Tenso
         )));
     }
     floats_only(x, "rrelu_with_noise_out_cpu")?;
-    if training && x.dtype() == DType::F16 && x.device().is_cpu() {
+    let name = "RreluWithNoiseBackward0";
+    if !training {
+        // A leaky_relu, whose slope a NaN has, too.
+        return map(name, &LEAKY_RELU, &[x], &[Scalar::Float((lower + upper) / 2.0)]);
+    }
+    if x.dtype() == DType::F16 && x.device().is_cpu() {
         let (op, dtype) = ("rrelu_with_noise_out_cpu", x.dtype());
         return Err(flambeau_tensor::Error::NotImplementedFor { op, dtype }.into());
     }
-    let slope = match training {
-        false => super::full(&[], (lower + upper) / 2.0, x.dtype(), x.device())?,
-        true => random_slopes(x, lower, upper)?,
-    };
-    map("RreluWithNoiseBackward0", &SLOPED, &[x, &slope], &[])
+    map(name, &SLOPED, &[x, &random_slopes(x, lower, upper)?], &[])
 }
 
 /// One number of [lower, upper) per element that is not positive, in row-major order; on a GPU one per element.

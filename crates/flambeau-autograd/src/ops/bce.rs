@@ -1,9 +1,9 @@
 //! Binary cross-entropy.
 
-use super::Reduction;
-use super::loss::reduced;
-use crate::Tensor;
+use super::loss::{any_element, reduced};
+use super::{Reduction, loss_rules};
 use crate::error::{Error, Result};
+use crate::{Tensor, ops};
 use flambeau_tensor::dims::broadcast_shapes;
 use flambeau_tensor::ops::refuse_where;
 use flambeau_tensor::pointwise::{Expr, Pointwise};
@@ -12,8 +12,8 @@ use std::sync::LazyLock;
 
 /// Logarithms are kept above this, so that the loss stays finite.
 const MIN_LOG: f64 = -100.0;
-/// The gradient's denominator is kept above this.
-const EPS: f64 = 1e-12;
+/// The gradient's denominator is kept above this, which PyTorch's kernel holds in float32 for every dtype.
+const EPS: f64 = 1e-12f32 as f64;
 
 fn at_least(x: Expr<'_>, bound: f64) -> Expr<'_> {
     x.lt(bound).select(bound, x)
@@ -27,16 +27,13 @@ static BCE: LazyLock<[Pointwise; 2]> = LazyLock::new(|| {
             let loss = (t - 1.0) * at_least((-x).log1p(), MIN_LOG) - t * at_least(x.log(), MIN_LOG);
             if weighted { loss * b.input(2) } else { loss }
         })
-        .with_gradient(move |_, g, v, _| {
+        .with_gradient(move |b, g, v, _| {
             let (x, t) = (v[0], v[1]);
             let weigh = |e| if weighted { e * v[2] } else { e };
             let dx = g * (x - t) / at_least((1.0 - x) * x, EPS);
-            let dt = ((-x).log1p() - x.log()) * g;
-            let mut grads = vec![weigh(dx), weigh(dt)];
-            if weighted {
-                grads.push(((t - 1.0) * at_least((-x).log1p(), MIN_LOG) - t * at_least(x.log(), MIN_LOG)) * g);
-            }
-            grads
+            let dt = -(x.log() - (-x).log1p()) * g;
+            // A weight has no gradient.
+            [weigh(dx), weigh(dt)].into_iter().chain(weighted.then(|| b.constant(0.0))).collect()
         })
     })
 });
@@ -48,7 +45,8 @@ pub(super) static NO_PROBABILITY: LazyLock<Pointwise> =
 /// −w · (t · ln x + (1 − t) · ln(1 − x)) of probabilities, logarithms kept above −100: `F.binary_cross_entropy`.
 ///
 /// # Errors
-/// When sizes or dtypes differ, or an element of `x` is no probability; a device may tell that at its next readback.
+/// When sizes or dtypes differ, the weight requires a gradient, or an element of `x` or of the target is no probability (that of
+/// the target is checked on the CPU only); a device may tell it at its next readback.
 pub fn binary_cross_entropy(
     x: &Tensor,
     target: &Tensor,
@@ -66,14 +64,18 @@ pub fn binary_cross_entropy(
     if let Some(w) = weight {
         check_weight(w, &size)?;
     }
-    for other in [Some(target), weight].into_iter().flatten() {
-        check_dtype(x.dtype(), other.dtype())?;
-    }
+    loss_rules::without_gradient("binary_cross_entropy", "weight", weight)?;
+    check_dtype(x.dtype(), target.dtype())?;
+    loss_rules::floats("binary_cross_entropy", &[x])?;
     refuse_where(&NO_PROBABILITY, &x.array(), &[], Finding::NoProbability)?;
+    if target.device().is_cpu() && any_element(&NO_PROBABILITY, target)? {
+        return Err(Error::runtime("all elements of target should be between 0 and 1"));
+    }
     let names = ["BinaryCrossEntropyBackward0"; 3];
     match weight {
         None => reduced(names, &BCE[0], &[x, target], &[], reduction),
-        Some(w) => reduced(names, &BCE[1], &[x, target, w], &[], reduction),
+        // The loss is multiplied in place: it keeps its dtype.
+        Some(w) => reduced(names, &BCE[1], &[x, target, &ops::to_dtype(w, x.dtype())?], &[], reduction),
     }
 }
 
@@ -115,22 +117,21 @@ static WITH_LOGITS: LazyLock<[Pointwise; 4]> = LazyLock::new(|| {
             let loss = logits_loss(b.input(0), b.input(1), positive.then(|| b.input(2)));
             if weighted { loss * b.input(weight_at) } else { loss }
         })
-        .with_gradient(move |_, g, v, _| {
+        .with_gradient(move |b, g, v, _| {
             let (x, t) = (v[0], v[1]);
             let weigh = |e| if weighted { e * v[weight_at] } else { e };
-            let mut grads = match positive {
+            let grads = match positive {
                 false => vec![weigh((x.sigmoid() - t) * g), weigh(-x * g)],
                 true => {
                     let p = v[2];
                     let dx = (p * t + 1.0 - t) * x.sigmoid() - p * t;
                     let dt = p * softplus_of_negative(x) - softplus_of_negative(-x);
-                    vec![weigh(dx * g), weigh(dt * g), weigh(t * softplus_of_negative(x) * g)]
+                    vec![weigh(dx * g), weigh(dt * g)]
                 }
             };
-            if weighted {
-                grads.push(logits_loss(x, t, positive.then(|| v[2])) * g);
-            }
-            grads
+            // The weights have no gradient.
+            let weights = usize::from(positive) + usize::from(weighted);
+            grads.into_iter().chain(std::iter::repeat_n(b.constant(0.0), weights)).collect()
         })
     })
 });
@@ -156,6 +157,33 @@ pub fn binary_cross_entropy_with_logits(
     let (size, target_size) = (x.size(), target.size());
     if size != *target_size {
         return Err(Error::value(format!("Target size ({target_size}) must be the same as input size ({size})")));
+    }
+    let name = "binary_cross_entropy_with_logits";
+    loss_rules::without_gradient(name, "weight", weight)?;
+    loss_rules::without_gradient(name, "pos_weight", pos_weight)?;
+    loss_rules::floats("log_sigmoid_cpu", &[x])?;
+    if let Some(p) = pos_weight.filter(|p| p.dtype() == DType::Bool) {
+        loss_rules::difference(p.dtype(), x.dtype())?;
+    }
+    // (1 − t) is what the rest is multiplied by and added to in place: the loss has its dtype.
+    let dtype = target.dtype();
+    if dtype == DType::Bool {
+        loss_rules::difference(dtype, dtype)?;
+    }
+    loss_rules::written(x.dtype(), dtype)?;
+    let (of_x, of_weight, of_positive);
+    let (mut x, mut weight, mut pos_weight) = (x, weight, pos_weight);
+    if x.dtype() != dtype {
+        of_x = ops::to_dtype(x, dtype)?;
+        x = &of_x;
+    }
+    if let Some(w) = weight.filter(|w| w.dtype() != dtype) {
+        of_weight = ops::to_dtype(w, dtype)?;
+        weight = Some(&of_weight);
+    }
+    if let Some(p) = pos_weight.filter(|p| p.dtype() != dtype) {
+        of_positive = ops::to_dtype(p, dtype)?;
+        pos_weight = Some(&of_positive);
     }
     let program = &WITH_LOGITS[usize::from(pos_weight.is_some()) * 2 + usize::from(weight.is_some())];
     let inputs: Vec<&Tensor> = [Some(x), Some(target), pos_weight, weight].into_iter().flatten().collect();

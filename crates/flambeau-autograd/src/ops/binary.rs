@@ -89,7 +89,11 @@ struct Programs {
 fn programs(op: BinaryOp) -> &'static Programs {
     static PROGRAMS: LazyLock<Vec<Programs>> = LazyLock::new(|| {
         let make = |&op: &BinaryOp| Programs {
-            tensors: Pointwise::new(|b| b.input(0).binary(op, b.input(1))),
+            // Of two zeros PyTorch's vectors return the second, flambeau's functions the first.
+            tensors: Pointwise::new(|b| match op {
+                BinaryOp::Maximum | BinaryOp::Minimum => b.input(1).binary(op, b.input(0)),
+                _ => b.input(0).binary(op, b.input(1)),
+            }),
             number: Pointwise::new(|b| b.input(0).binary(op, b.scalar(0))),
             reversed: Pointwise::new(|b| b.scalar(0).binary(op, b.input(0))),
         };
@@ -243,20 +247,26 @@ pub(super) fn not_of_bools(op: BinaryOp, a: &Tensor, b: &Operand<'_>, in_place: 
     if a.dtype() == DType::Bool { refuse(op, a, b, in_place, |dtype| dtype == DType::Bool) } else { Ok(()) }
 }
 
+/// The dtype that tensors promote to.
+pub(super) fn common_dtype_of(tensors: &[&Tensor]) -> DType {
+    tensors.iter().fold(ResultType::default(), |r, t| r.tensor(t.dtype(), t.dim())).finish()
+}
+
 /// Refuses tensors whose common dtype is no float, in the words of the kernel `op`.
-pub(super) fn only_floats(op: &'static str, a: &Tensor, b: &Tensor) -> Result<()> {
-    if a.is_floating_point() || b.is_floating_point() {
-        return Ok(());
+pub(super) fn only_floats(op: &'static str, tensors: &[&Tensor]) -> Result<()> {
+    match common_dtype_of(tensors) {
+        dtype if dtype.is_floating_point() => Ok(()),
+        dtype => Err(flambeau_tensor::Error::NotImplementedFor { op, dtype }.into()),
     }
-    Err(flambeau_tensor::Error::NotImplementedFor { op, dtype: common_dtype(a, &Operand::Borrowed(b)) }.into())
 }
 
 fn not_implemented(message: &str) -> Error {
     flambeau_tensor::Error::NotImplemented(message.into()).into()
 }
 
-pub(super) fn check_sub(a: &Tensor, b: &Operand<'_>) -> Result<()> {
-    match (a.dtype(), b.dtype()) {
+/// Refuses bools where their difference is taken.
+pub(super) fn difference(a: DType, b: DType) -> Result<()> {
+    match (a, b) {
         (DType::Bool, DType::Bool) => Err(not_implemented(
             "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or `logical_xor()` operator \
              instead.",
@@ -267,6 +277,10 @@ pub(super) fn check_sub(a: &Tensor, b: &Operand<'_>) -> Result<()> {
         )),
         _ => Ok(()),
     }
+}
+
+pub(super) fn check_sub(a: &Tensor, b: &Operand<'_>) -> Result<()> {
+    difference(a.dtype(), b.dtype())
 }
 
 static ADD_SCALED: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input(0) + b.input(1) * b.scalar(0)));

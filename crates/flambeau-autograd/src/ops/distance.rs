@@ -1,8 +1,8 @@
 //! Distances and angles between vectors.
 
 use super::vector_norm::named_norm;
-use super::{map, sum_map, to_i64, vector_norm};
-use crate::error::Result;
+use super::{loss_rules, map, sum_map, to_i64, vector_norm};
+use crate::error::{Error, Result};
 use crate::{Tensor, ops};
 use flambeau_tensor::Scalar;
 use flambeau_tensor::dims::broadcast_shapes;
@@ -15,6 +15,7 @@ static DIFFERENCE: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.i
 
 /// ‖a − b + ε‖ₚ over the last dimension: `F.pairwise_distance`.
 pub fn pairwise_distance(a: &Tensor, b: &Tensor, p: f64, eps: f64, keepdim: bool) -> Result<Tensor> {
+    loss_rules::difference(a.dtype(), b.dtype())?;
     let difference = match a.is_floating_point() || b.is_floating_point() {
         true => map("AddBackward0", &DIFFERENCE, &[a, b], &[Scalar::Float(eps)])?,
         // Integers are integers until ε is added: they wrap.
@@ -36,6 +37,12 @@ static PRODUCT_OF_UNITS: LazyLock<Pointwise> =
 pub fn cosine_similarity(a: &Tensor, b: &Tensor, dim: i64, eps: f64) -> Result<Tensor> {
     let shape = to_i64(&broadcast_shapes(&a.size(), &b.size())?);
     let dtype = promote_types(a.dtype(), b.dtype());
+    if !dtype.is_floating_point() {
+        return Err(Error::runtime(format!(
+            "expected common dtype to be floating point, yet common dtype is {}",
+            dtype.scalar_type_name()
+        )));
+    }
     let wide = |x: &Tensor| ops::expand(&ops::to_dtype(x, dtype)?, &shape);
     let (a, b) = (wide(a)?, wide(b)?);
     let norm = |x: &Tensor| {

@@ -53,6 +53,15 @@ fn share(x: &Tensor, m: &Tensor, g: &Tensor, dims: &[i64], nan: bool) -> Result<
     map("DivBackward0", share, &[x, m, g, &n], &[])
 }
 
+/// Records a value of x without dimensions, whose gradient the elements that equal it share evenly (NaN equals NaN).
+pub(super) fn shared(name: &'static str, x: &Tensor, value: Array) -> Tensor {
+    record(name, &[x], &[Save::Tensor(x), Save::Output(0)], value, move |c| {
+        let x = c.saved(0)?;
+        let kept: SmallVec<[i64; 6]> = smallvec![1; x.dim()];
+        Ok(smallvec![Some(share(&x, &view(&c.saved(1)?, &kept)?, &view(&c.grad(0)?, &kept)?, &[], true)?)])
+    })
+}
+
 /// The function's name, for errors, and PyTorch's name of its backward.
 struct Names {
     function: &'static str,

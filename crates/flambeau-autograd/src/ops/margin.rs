@@ -1,45 +1,89 @@
 //! Losses with a margin.
 
 use super::loss::{composed, reduced};
+use super::loss_rules;
 use super::map::divided_sum_map;
 use super::view::iota;
-use super::{Reduction, pairwise_distance, reshape, sum_map};
+use super::{Reduction, map, pairwise_distance, reshape, sum_map};
 use crate::error::{Error, Result};
+use crate::graph::{Save, record};
 use crate::{Tensor, ops};
 use flambeau_tensor::pointwise::{Expr, Pointwise};
 use flambeau_tensor::{DType, Finding, IndexRule, Scalar};
+use smallvec::smallvec;
 use std::sync::LazyLock;
 
-/// x where it is above zero, else zero; the gradient passes at zero.
+/// x where it is above zero, else zero; NaN stays.
 fn not_negative(x: Expr<'_>) -> Expr<'_> {
-    x.lt(0.0).select(0.0, x)
+    x.le(0.0).select(0.0, x)
 }
 
-/// max(m − x, 0) unless t = 1, plus x unless t = −1
+/// What of a gradient g passes through [`not_negative`]: all of it above zero, none at zero and NaN.
+fn passing<'b>(x: Expr<'b>, g: Expr<'b>) -> Expr<'b> {
+    x.gt(0.0).select(g, 0.0)
+}
+
+/// max(m − x, 0) unless t is the mark of likeness, plus x unless t is that of unlikeness
 static HINGE: LazyLock<Pointwise> = LazyLock::new(|| {
     Pointwise::new(|b| {
-        let (x, t) = (b.input(0), b.input(1));
-        let lacking = b.scalar(0) - x;
-        // Unlike PyTorch's other margins, this one passes no gradient at zero.
-        t.ne(1.0).select(lacking.gt(0.0).select(lacking, lacking.is_nan().select(lacking, 0.0)), 0.0)
-            + t.ne(-1.0).select(x, 0.0)
+        let (x, t, [margin, like, unlike]) = (b.input(0), b.input(1), [0, 1, 2].map(|i| b.scalar(i)));
+        t.ne(like).select(not_negative(margin - x), 0.0) + t.ne(unlike).select(x, 0.0)
+    })
+    .with_gradient(|b, g, v, _| {
+        let (x, t, [margin, like, unlike]) = (v[0], v[1], [0, 1, 2].map(|i| b.scalar(i)));
+        let of_margin = passing(margin - x, t.ne(like).select(g, 0.0));
+        vec![t.ne(unlike).select(g, 0.0) - of_margin, b.constant(0.0)]
     })
 });
+/// 1 where t is 1, 2 where it is −1
+static SIDES: LazyLock<Pointwise> =
+    LazyLock::new(|| Pointwise::new(|b| b.input(0).eq(1).select(1, b.input(0).eq(-1).select(2, 0))));
 
-/// x where the target is 1, max(margin − x, 0) where it is −1: `F.hinge_embedding_loss`.
+/// x where the target is 1, max(margin − x, 0) where it is −1, in the dtype of x: `F.hinge_embedding_loss`.
+///
+/// # Errors
+/// When the sizes do not broadcast, x is of bools, or the mean is one of integers.
 pub fn hinge_embedding_loss(x: &Tensor, target: &Tensor, margin: f64, reduction: Reduction) -> Result<Tensor> {
     reduction.check()?;
-    // The target only chooses: no gradient flows to it.
-    reduced(composed("AddBackward0"), &HINGE, &[x, &target.detach()], &[Scalar::Float(margin)], reduction)
+    let dtype = x.dtype();
+    if dtype == DType::Bool {
+        loss_rules::difference(dtype, dtype)?;
+    }
+    // The target only chooses: no gradient flows to it, and its dtype does not count.
+    let target = &target.detach();
+    let number = |x: f64| if dtype.is_floating_point() { Scalar::Float(x) } else { Scalar::Int(x as i64) };
+    let names = composed("AddBackward0");
+    if target.dtype() == dtype {
+        return reduced(names, &HINGE, &[x, target], &[margin, 1.0, -1.0].map(number), reduction);
+    }
+    let sides = ops::to_dtype(&map("NotDifferentiable", &SIDES, &[target], &[])?, dtype)?;
+    reduced(names, &HINGE, &[x, &sides], &[margin, 1.0, 2.0].map(number), reduction)
 }
 
-/// max(−t · (a − b) + m, 0)
-static RANKING: LazyLock<Pointwise> =
-    LazyLock::new(|| Pointwise::new(|b| not_negative(-b.input(2) * (b.input(0) - b.input(1)) + b.scalar(0))));
+/// −t, of what may be −t already.
+fn negative(t: Expr<'_>, already: bool) -> Expr<'_> {
+    if already { t } else { -t }
+}
+
+/// max(−t · (a − b) + m, 0); the second takes −t for t.
+static RANKING: LazyLock<[Pointwise; 2]> = LazyLock::new(|| {
+    [false, true].map(|negated| {
+        Pointwise::new(|b| not_negative(negative(b.input(2), negated) * (b.input(0) - b.input(1)) + b.scalar(0)))
+            .with_gradient(move |b, g, v, _| {
+                let (difference, side) = (v[0] - v[1], negative(v[2], negated));
+                let g = passing(side * difference + b.scalar(0), g);
+                let (of_first, of_side) = (side * g, difference * g);
+                vec![of_first, -of_first, negative(of_side, negated)]
+            })
+    })
+});
 /// max(x + m, 0)
 static ABOVE: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| not_negative(b.input(0) + b.scalar(0))));
 
-/// max(−t · (a − b) + margin, 0): `F.margin_ranking_loss`.
+/// max(−t · (a − b) + margin, 0), in the dtype that the three promote to: `F.margin_ranking_loss`.
+///
+/// # Errors
+/// When the inputs have different numbers of dimensions or do not broadcast, or one is of bools.
 pub fn margin_ranking_loss(
     a: &Tensor,
     b: &Tensor,
@@ -57,9 +101,15 @@ pub fn margin_ranking_loss(
             target.size()
         )));
     }
+    loss_rules::difference(a.dtype(), b.dtype())?;
+    loss_rules::negative(target)?;
     let (names, scalars) = (composed("ClampMinBackward0"), [Scalar::Float(margin)]);
     if a.is_floating_point() || b.is_floating_point() || target.is_floating_point() {
-        return reduced(names, &RANKING, &[a, b, target], &scalars, reduction);
+        if target.is_floating_point() {
+            return reduced(names, &RANKING[0], &[a, b, target], &scalars, reduction);
+        }
+        // An integer's negative is one: −0 is 0.
+        return reduced(names, &RANKING[1], &[a, b, &ops::neg(target)?], &scalars, reduction);
     }
     // Integers are integers until the margin is added: they wrap.
     let ranked = ops::mul(&ops::neg(target)?, &ops::sub(a, b)?)?;
@@ -68,14 +118,24 @@ pub fn margin_ranking_loss(
 
 static PRODUCT: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input(0) * b.input(1)));
 
-/// 1 − cos where t = 1, max(cos − m, 0) where t = −1; of a·b, |a|², |b|² and t.
+/// Added to the squared lengths of a cosine's vectors; PyTorch holds it in float32 for every dtype.
+const COSINE_EPS: f64 = 1e-12f32 as f64;
+
+/// 1 − cos where t = 1, max(cos − m, 0) where t = −1; of a·b, |a|², |b|² and t. The gradient goes step by step, so that what is
+/// infinite or NaN in one shows.
 static COSINE: LazyLock<Pointwise> = LazyLock::new(|| {
     Pointwise::new(|b| {
-        // PyTorch's constant.
-        let eps = 1e-12;
-        let cos = b.input(0) / ((b.input(1) + eps) * (b.input(2) + eps)).sqrt();
+        let cos = b.input(0) / ((b.input(1) + COSINE_EPS) * (b.input(2) + COSINE_EPS)).sqrt();
         let t = b.input(3);
         t.eq(1.0).select(1.0 - cos, 0.0) + t.eq(-1.0).select(not_negative(cos - b.scalar(0)), 0.0)
+    })
+    .with_gradient(|b, g, v, _| {
+        let (aa, bb, t) = (v[1] + COSINE_EPS, v[2] + COSINE_EPS, v[3]);
+        let length = (aa * bb).sqrt();
+        let cos = v[0] / length;
+        let of_cos = passing(cos - b.scalar(0), t.eq(-1.0).select(g, 0.0)) - t.eq(1.0).select(g, 0.0);
+        let of_square = -of_cos * (cos / length) / (length * 2.0);
+        vec![of_cos / length, of_square * bb, of_square * aa, b.constant(0.0)]
     })
 });
 
@@ -108,8 +168,12 @@ pub fn cosine_embedding_loss(
 }
 
 /// max(m + p − n, 0)
-static TRIPLET: LazyLock<Pointwise> =
-    LazyLock::new(|| Pointwise::new(|b| not_negative(b.input(0) - b.input(1) + b.scalar(0))));
+static TRIPLET: LazyLock<Pointwise> = LazyLock::new(|| {
+    Pointwise::new(|b| not_negative(b.input(0) - b.input(1) + b.scalar(0))).with_gradient(|b, g, v, _| {
+        let g = passing(v[0] - v[1] + b.scalar(0), g);
+        vec![g, -g]
+    })
+});
 
 /// What [`triplet_margin_loss`] takes besides its tensors.
 #[derive(Clone, Copy, Debug)]
@@ -192,17 +256,35 @@ pub fn triplet_margin_loss(
     reduced(names, &TRIPLET, &[&near, &far], &[Scalar::Float(o.margin)], o.reduction)
 }
 
-/// max(m − x_y + x_i, 0) for all classes i but y, squared in the second half, times a weight in the odd ones; of x, x_y, the
-/// classes and y.
+/// A multi-margin loss's options as a program sees them: whether terms are squared, and whether they are weighted.
+const MULTI_MARGINS: [(bool, bool); 4] = [(false, false), (false, true), (true, false), (true, true)];
+
+/// f(z) times a weight, if there is one, for z = m − x_y + x_i where it is above zero and i is not y, else 0; of x, x_y, the
+/// classes, y and the weight.
+fn margin_terms(weighted: bool, f: impl for<'b> Fn(Expr<'b>) -> Expr<'b>) -> Pointwise {
+    Pointwise::new(|b| {
+        let z = b.scalar(0) - b.input(1) + b.input(0);
+        let term = if weighted { f(z) * b.input(4) } else { f(z) };
+        b.input(2).eq(b.input(3)).select(0.0, z.gt(0.0).select(term, 0.0))
+    })
+}
+
+/// The terms of the loss.
 static MULTI_MARGIN: LazyLock<[Pointwise; 4]> = LazyLock::new(|| {
-    [(false, false), (false, true), (true, false), (true, true)].map(|(squared, weighted)| {
-        Pointwise::new(move |b| {
-            let z = b.scalar(0) - b.input(1) + b.input(0);
-            let z = z.gt(0.0).select(z, 0.0);
-            let term = if squared { z * z } else { z };
-            let term = if weighted { term * b.input(4) } else { term };
-            b.input(2).eq(b.input(3)).select(0.0, term)
-        })
+    MULTI_MARGINS.map(|(squared, weighted)| margin_terms(weighted, move |z| if squared { z * z } else { z }))
+});
+
+/// Their slopes.
+static MULTI_MARGIN_SLOPE: LazyLock<[Pointwise; 4]> = LazyLock::new(|| {
+    MULTI_MARGINS
+        .map(|(squared, weighted)| margin_terms(weighted, move |z| if squared { z * 2.0 } else { z.constant(1.0) }))
+});
+
+/// (h, or 0 − s where the class is y) · g / d, of the slopes h, their sum s, the classes, y and the incoming gradient.
+static MULTI_MARGIN_GRADIENT: LazyLock<Pointwise> = LazyLock::new(|| {
+    Pointwise::new(|b| {
+        let (h, s, class, y, g) = (b.input(0), b.input(1), b.input(2), b.input(3), b.input(4));
+        class.eq(y).select(0.0 - s, h) / b.scalar(0) * g
     })
 });
 
@@ -223,6 +305,7 @@ pub fn multi_margin_loss(
     if weight.is_some_and(|w| w.dim() != 1) {
         return Err(Error::value("weight must be one-dimensional"));
     }
+    loss_rules::without_gradient("multi_margin_loss", "weight", weight)?;
     let (size, target_size) = (x.size(), target.size());
     let (n, classes) = match *size {
         [] => (1, 1),
@@ -252,15 +335,19 @@ pub fn multi_margin_loss(
             target.dtype().scalar_type_name()
         )));
     }
+    if x.device().is_cpu() && !matches!(x.dtype(), DType::F32 | DType::F64) {
+        let (op, dtype) = ("multi_margin_loss_cpu_kernel", x.dtype());
+        return Err(flambeau_tensor::Error::NotImplementedFor { op, dtype }.into());
+    }
+    if let Some(w) = weight {
+        loss_rules::same_scalar_type(x, w)?;
+    }
     let rows = reshape(x, &[n as i64, classes as i64])?;
     let y = reshape(target, &[n as i64, 1])?;
     let y = super::lines::places(&y, &IndexRule::strict(classes, Finding::MarginTarget, 0))?;
-    let of_target = ops::gather(&rows, 1, &y)?;
     let all = iota(classes, x)?;
     let of_class = weight.map(|w| reshape(&ops::index_select(w, 0, &reshape(&y, &[-1])?)?, &[-1, 1])).transpose()?;
-    let mut inputs = vec![&rows, &of_target, &all, &y];
-    inputs.extend(&of_class);
-    let program = &MULTI_MARGIN[usize::from(p == 2) * 2 + usize::from(of_class.is_some())];
+    let which = usize::from(p == 2) * 2 + usize::from(of_class.is_some());
     let (dims, divisor): (&[i64], usize) = match reduction {
         Reduction::None => (&[1], classes),
         Reduction::Sum => (&[], classes),
@@ -268,7 +355,28 @@ pub fn multi_margin_loss(
     };
     let name = "MultiMarginLossBackward0";
     let scalars = [Scalar::Float(margin)];
-    let out = divided_sum_map(name, Some(program), &inputs, &scalars, dims, false, None, Some(divisor))?;
+    let out = {
+        let (rows, program) = (rows.detach(), &MULTI_MARGIN[which]);
+        let of_target = ops::gather(&rows, 1, &y)?;
+        let mut inputs = vec![&rows, &of_target, &all, &y];
+        inputs.extend(&of_class);
+        divided_sum_map(name, Some(program), &inputs, &scalars, dims, false, None, Some(divisor))?
+    };
     // A single sample has no dimension of losses.
-    if reduction == Reduction::None && size.len() < 2 { reshape(&out, &[]) } else { Ok(out) }
+    let out = if reduction == Reduction::None && size.len() < 2 { reshape(&out, &[])? } else { out };
+    let saves = [Save::Tensor(x), Save::Array(y.array().clone())];
+    let per_row = if reduction == Reduction::None { [-1, 1] } else { [1, 1] };
+    Ok(record(name, &[x], &saves, out.array().clone(), move |c| {
+        let (x, y) = (c.saved(0)?, c.saved(1)?);
+        let rows = reshape(&x, &[n as i64, classes as i64])?;
+        let of_target = ops::gather(&rows, 1, &y)?;
+        let mut inputs = vec![&rows, &of_target, &all, &y];
+        inputs.extend(&of_class);
+        let slopes = map(name, &MULTI_MARGIN_SLOPE[which], &inputs, &scalars)?;
+        let sum = ops::sum(&slopes, &[1], true, None)?;
+        let g = reshape(&c.grad(0)?, &per_row)?;
+        let inputs = [&slopes, &sum, &all, &y, &g];
+        let grad = map(name, &MULTI_MARGIN_GRADIENT, &inputs, &[Scalar::Int(divisor as i64)])?;
+        Ok(smallvec![Some(reshape(&grad, &super::to_i64(&x.size()))?)])
+    }))
 }

@@ -1,9 +1,8 @@
 //! The negative log-likelihood of classes, and cross-entropy.
 
 use super::extrema::put_along;
-use super::map::divided_sum_map;
 use super::softmax::softmax_gradient;
-use super::{Reduction, log_softmax, map, reshape, sum_map, to_i64};
+use super::{Reduction, log_softmax, loss_rules, map, reshape, sum_map, to_i64};
 use crate::error::{Error, Result};
 use crate::graph::{Save, record};
 use crate::{Tensor, ops};
@@ -84,6 +83,7 @@ impl Targets {
     ) -> Result<Self> {
         reduction.check()?;
         check_shapes(x, target)?;
+        loss_rules::without_gradient("nll_loss_forward", "weight", weight)?;
         if !matches!(target.dtype(), DType::I64 | DType::U8) {
             return Err(Error::runtime(format!(
                 "expected target dtype to be Long or Byte, but got {}",
@@ -94,14 +94,15 @@ impl Targets {
         let dim = usize::from(shape.len() > 1);
         let classes = shape[dim];
         if let Some(w) = weight {
-            check_weight("", w, classes)?;
-            if w.dtype() != x.dtype() {
-                return Err(Error::runtime(format!(
-                    "expected scalar type {} but found {}",
-                    x.dtype().scalar_type_name(),
-                    w.dtype().scalar_type_name()
-                )));
+            match shape.len() {
+                1 | 2 => check_weight("", w, classes)?,
+                _ => check_spatial_weight(w, classes)?,
             }
+        }
+        let kernel = if shape.len() < 3 { "nll_loss_out_frame" } else { "nll_loss2d_forward_out_frame" };
+        loss_rules::floats(kernel, &[x])?;
+        if let Some(w) = weight {
+            loss_rules::same_scalar_type(x, w)?;
         }
         let target = target.array().to_dtype(DType::I64)?;
         let classes = if dim == 0 { target.reshape(&[1])? } else { target.unsqueeze(1)? };
@@ -178,6 +179,14 @@ fn check_weight(op: &str, weight: &Tensor, classes: usize) -> Result<()> {
          {:?}",
         &*weight.size()
     )))
+}
+
+/// As [`check_weight`], in the words of targets with more than a batch dimension.
+fn check_spatial_weight(weight: &Tensor, classes: usize) -> Result<()> {
+    match weight.numel() == classes {
+        true => Ok(()),
+        false => Err(Error::runtime("weight tensor should be defined either for all or no classes")),
+    }
 }
 
 fn check_shapes(x: &Tensor, target: &Tensor) -> Result<()> {
@@ -350,11 +359,14 @@ fn smoothed(
     map("AddBackward0", &BLEND, &[&nll, &smooth], &scalars)
 }
 
-/// −x · (t · s₀ + s₁), times the class's weight if there is one
+static NEGATE: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| -b.input(0)));
+static NEGATE_DIVIDE: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| -b.input(0) / b.scalar(0)));
+
+/// x · (t · s₀ + s₁), times the class's weight if there is one; the loss is the negative of its sum
 static OF_PROBABILITIES: LazyLock<[Pointwise; 2]> = LazyLock::new(|| {
     [false, true].map(|weighted| {
         Pointwise::new(move |b| {
-            let loss = -(b.input(0) * (b.input(1) * b.scalar(0) + b.scalar(1)));
+            let loss = b.input(0) * (b.input(1) * b.scalar(0) + b.scalar(1));
             if weighted { loss * b.input(2) } else { loss }
         })
     })
@@ -384,11 +396,10 @@ fn of_probabilities(x: &Tensor, target: &Tensor, o: &CrossEntropyOptions, dim: i
     let inputs: Vec<&Tensor> =
         [Some(&log_probabilities), Some(target), weight.as_ref()].into_iter().flatten().collect();
     let lines = x.numel() / classes.max(1);
+    let dims: &[i64] = if o.reduction == Reduction::None { &[dim] } else { &[] };
+    let sum = sum_map("SumBackward1", Some(program), &inputs, &scalars, dims, false, None)?;
     match o.reduction {
-        Reduction::None => sum_map("NegBackward0", Some(program), &inputs, &scalars, &[dim], false, None),
-        Reduction::Mean => {
-            divided_sum_map("DivBackward1", Some(program), &inputs, &scalars, &[], false, None, Some(lines))
-        }
-        _ => sum_map("NegBackward0", Some(program), &inputs, &scalars, &[], false, None),
+        Reduction::Mean => map("DivBackward1", &NEGATE_DIVIDE, &[&sum], &[lines.into()]),
+        _ => map("NegBackward0", &NEGATE, &[&sum], &[]),
     }
 }

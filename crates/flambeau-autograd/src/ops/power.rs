@@ -123,7 +123,7 @@ static HYPOT: LazyLock<Pointwise> = LazyLock::new(|| {
 /// # Errors
 /// For integers and bools.
 pub fn hypot(a: &Tensor, b: &Tensor) -> Result<Tensor> {
-    only_floats("hypot_cpu", a, b)?;
+    only_floats("hypot_cpu", &[a, b])?;
     map("HypotBackward0", &HYPOT, &[a, b], &[])
 }
 

@@ -1,14 +1,14 @@
 //! Order along a dimension: sort, topk, kthvalue, median.
 
+use super::extrema::shared;
 use super::lines::{at_least_1d, picked};
-use super::{eq, gather, isnan, reshape, scatter_add, select, sum, to_i64, where_, zeros};
+use super::selection::kth_places;
+use super::{eq, gather, isnan, reshape, select, sum, to_i64, where_};
 use crate::error::{Error, Result};
-use crate::graph::{Save, record};
 use crate::{OrPanic, Tensor, no_grad};
 use flambeau_tensor::Array;
 use flambeau_tensor::backend::Extremum;
 use flambeau_tensor::dims::wrap_dim;
-use smallvec::smallvec;
 
 /// The first k values along `dim` and where they stand, as arrays of x's rank.
 fn first_k(x: &Tensor, d: usize, k: usize, descending: bool) -> Result<(Array, Array)> {
@@ -76,6 +76,18 @@ fn at_place(
         let place = place(&values)?;
         (gather(&values, dim, &place)?, gather(&indices, dim, &place)?)
     };
+    finish(name, x, dim, keepdim, values, indices)
+}
+
+/// Records what was selected, without the dimension unless it is kept.
+fn finish(
+    name: &'static str,
+    x: &Tensor,
+    dim: i64,
+    keepdim: bool,
+    values: Tensor,
+    indices: Tensor,
+) -> Result<(Tensor, Tensor)> {
     let dropped = !keepdim && x.dim() > 0;
     let drop = |t: Tensor| if dropped { select(&t, dim, 0) } else { Ok(t) };
     let (values, indices) = (drop(values)?.array().copy()?, drop(indices)?.array().copy()?);
@@ -97,6 +109,10 @@ pub fn kthvalue(x: &Tensor, k: i64, dim: i64, keepdim: bool) -> Result<(Tensor, 
     let n = x.size().get(d).copied().unwrap_or(1);
     if k < 1 || k as usize > n {
         return Err(Error::runtime(format!("kthvalue(): selected number k out of range for dimension {d}")));
+    }
+    if x.device().is_cpu() {
+        let indices = Tensor::from(kth_places(x, d, k as usize - 1)?);
+        return finish("KthvalueBackward0", x, d as i64, keepdim, gather(&x.detach(), d as i64, &indices)?, indices);
     }
     let shape = one_line(x, d);
     at_place("KthvalueBackward0", x, d, keepdim, |values| {
@@ -121,25 +137,16 @@ pub fn median_dim(x: &Tensor, dim: i64, keepdim: bool) -> Result<(Tensor, Tensor
     })
 }
 
-/// The lower median of all elements; NaN if any is, or where there are none: `torch.median(x)`.
+/// The lower median of all elements; NaN if any is, or where there are none; equals share the gradient: `torch.median(x)`.
 pub fn median(x: &Tensor) -> Result<Tensor> {
     if x.numel() == 0 {
         return super::full(&[], f64::NAN, x.dtype(), x.device());
     }
-    let size = to_i64(&x.size());
-    let (value, index) = {
+    let value = {
         let _guard = no_grad();
-        median_dim(&reshape(x, &[-1])?, 0, false)?
+        median_dim(&reshape(x, &[-1])?, 0, false)?.0
     };
-    let saves = [Save::Array(index.array().clone()), Save::Tensor(x), Save::Output(0)];
-    let n = x.numel();
-    Ok(record("MedianBackward0", &[x], &saves, value.array().clone(), move |c| {
-        c.unchanged(1)?;
-        let grad = reshape(&c.grad(0)?, &[1])?;
-        let none = zeros(&[n], grad.dtype(), grad.device())?;
-        let all = scatter_add(&none, 0, &reshape(&c.saved(0)?, &[1])?, &grad)?;
-        Ok(smallvec![Some(reshape(&all, &size)?)])
-    }))
+    Ok(shared("MedianBackward0", x, value.array().clone()))
 }
 
 /// Order; each panics at the caller's line where its function in [`crate::ops`] fails.

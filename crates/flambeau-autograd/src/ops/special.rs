@@ -50,7 +50,7 @@ static LOGADDEXP: LazyLock<Pointwise> = LazyLock::new(|| {
 /// # Errors
 /// For integers and bools.
 pub fn logaddexp(a: &Tensor, b: &Tensor) -> Result<Tensor> {
-    only_floats("logaddexp_cpu", a, b)?;
+    only_floats("logaddexp_cpu", &[a, b])?;
     map("LogaddexpBackward0", &LOGADDEXP, &[a, b], &[])
 }
 

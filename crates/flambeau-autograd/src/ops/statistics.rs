@@ -85,8 +85,10 @@ pub fn logsumexp(x: &Tensor, dims: &[i64], keepdim: bool) -> Result<Tensor> {
 }
 
 /// x, or 0 where it is NaN
-static WITHOUT_NAN: LazyLock<Pointwise> =
-    LazyLock::new(|| Pointwise::new(|b| b.input(0).is_nan().select(0.0, b.input(0))));
+static WITHOUT_NAN: LazyLock<Pointwise> = LazyLock::new(|| {
+    Pointwise::new(|b| b.input(0).is_nan().select(0.0, b.input(0)))
+        .with_gradient(|_, g, x, _| vec![g * x[0].is_nan().logical_not()])
+});
 
 /// x = x
 static IS_NUMBER: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input(0).is_nan().logical_not()));

@@ -116,7 +116,7 @@ pub(crate) fn program(op: UnaryOp) -> &'static Pointwise {
 }
 
 /// Refuses what PyTorch refuses for bools and integers.
-fn check(dtype: DType, op: UnaryOp) -> Result<()> {
+pub(super) fn check(dtype: DType, op: UnaryOp) -> Result<()> {
     match (dtype, op) {
         (DType::Bool, UnaryOp::Neg) => Err(flambeau_tensor::Error::NotImplemented(
             "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a mask, use the `~` or \

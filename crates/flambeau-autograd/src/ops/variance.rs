@@ -2,25 +2,16 @@
 
 use super::extrema::kept_shape;
 use super::reduce::mean_map;
-use super::{IntoDims, map, mean, to_dtype, view};
+use super::{IntoDims, map, to_dtype, view};
 use crate::error::Result;
 use crate::graph::{Context, Save, record, record_many};
 use crate::{OrPanic, Tensor};
-use flambeau_tensor::backend::ReduceOp;
 use flambeau_tensor::dims::wrap_dims;
-use flambeau_tensor::ops::{ReduceArgs, pointwise_into, reduce};
+use flambeau_tensor::ops::{moments, pointwise, pointwise_into};
 use flambeau_tensor::pointwise::Pointwise;
 use flambeau_tensor::{Array, DType, Scalar};
 use smallvec::{SmallVec, smallvec};
 use std::sync::LazyLock;
-
-/// (x − m)²
-static SQUARED_DEVIATION: LazyLock<Pointwise> = LazyLock::new(|| {
-    Pointwise::new(|b| {
-        let d = b.input(0) - b.input(1);
-        d * d
-    })
-});
 
 static DIVIDE: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input(0) / b.scalar(0)));
 static ROOT_OF_QUOTIENT: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| (b.input(0) / b.scalar(0)).sqrt()));
@@ -29,9 +20,9 @@ static ROOT_OF_QUOTIENT: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|
 static VARIANCE_GRADIENT: LazyLock<Pointwise> =
     LazyLock::new(|| Pointwise::new(|b| b.input(0) * b.scalar(0) * (b.input(1) - b.input(2))));
 
-/// The gradient without degrees of freedom, as PyTorch has it: NaN at the mean, else infinite.
-static NO_FREEDOM_GRADIENT: LazyLock<Pointwise> =
-    LazyLock::new(|| Pointwise::new(|b| b.input(0) * b.input(1).eq(b.input(2)).select(f64::NAN, f64::INFINITY)));
+/// m, NaN where the deviations are: those of an infinite value.
+static MEAN_OF_NUMBERS: LazyLock<Pointwise> =
+    LazyLock::new(|| Pointwise::new(|b| b.input(1).is_nan().select(b.input(1), b.input(0))));
 
 /// g / 2s, and 0 where s is 0
 static ROOT_GRADIENT: LazyLock<Pointwise> = LazyLock::new(|| {
@@ -69,15 +60,14 @@ impl Call {
         let x = x.detach();
         let dtype = x.dtype();
         let x = if matches!(dtype, DType::F16 | DType::BF16) { to_dtype(&x, DType::F32)? } else { x };
-        let mean = mean(&x, &self.dims, true, None)?;
-        let args =
-            ReduceArgs { op: ReduceOp::Sum, map: Some(&*SQUARED_DEVIATION), dims: &self.dims, keepdim, dtype: None };
-        let out = reduce(args, &[&x.array(), &mean.array()], &[])?;
+        let (mean, out) = moments(&x.array(), &self.dims)?;
+        let mean = pointwise(&MEAN_OF_NUMBERS, &[&mean, &out], &[])?;
         let program = if self.root { &ROOT_OF_QUOTIENT } else { &DIVIDE };
         pointwise_into(program, &[&out], &[Scalar::Float(self.freedom.max(0.0))], &[&out])?;
-        let mean = mean.array().clone();
-        let mean = if keepdim { mean } else { mean.view(&out.shape().iter().map(|&n| n as i64).collect::<Vec<_>>())? };
-        Ok((out.to_dtype(dtype)?, mean.to_dtype(dtype)?))
+        let reduced = wrap_dims(&self.dims, x.dim())?;
+        let rest: SmallVec<[i64; 6]> = (0..x.dim()).filter(|d| !reduced.contains(d)).map(|d| self.kept[d]).collect();
+        let finish = |a: Array| if keepdim { a.to_dtype(dtype) } else { a.view(&rest)?.to_dtype(dtype) };
+        Ok((finish(out)?, finish(mean)?))
     }
 
     /// The gradient of the variance, or of its root.
@@ -87,9 +77,7 @@ impl Call {
             g = map("DivBackward0", &ROOT_GRADIENT, &[&g, &view(&s, &self.kept)?], &[])?;
         }
         let mean = mean_map("MeanBackward1", None, &[x], &[], &self.dims, true, None)?;
-        if self.freedom <= 0.0 {
-            return map("MulBackward0", &NO_FREEDOM_GRADIENT, &[&g, x, &mean], &[]);
-        }
+        // Without degrees of freedom the factor is infinite.
         map("MulBackward0", &VARIANCE_GRADIENT, &[&g, x, &mean], &[Scalar::Float(2.0 / self.freedom)])
     }
 

@@ -106,7 +106,8 @@ fn extremum(reduce: ReduceOp) -> Order {
         gradient: Pointwise::new(|b| {
             let (x, norm, g, n) = (b.input(0), b.input(1), b.input(2), b.input(3));
             let attains = x.abs().eq(norm).or(x.is_nan().and(norm.is_nan()));
-            attains.select(x.sign() * (g / n), 0.0)
+            // A product and not a choice: what is NaN in the gradient reaches all elements.
+            x.sign() * attains * (g / n)
         }),
     }
 }

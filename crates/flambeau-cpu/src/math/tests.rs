@@ -5,8 +5,8 @@ use crate::simd::{Kernel, Portable, dispatch};
 use proptest::prelude::*;
 
 unsafe extern "C" {
-    safe fn erf(x: f64) -> f64;
-    safe fn erfc(x: f64) -> f64;
+    pub(crate) safe fn erf(x: f64) -> f64;
+    pub(crate) safe fn erfc(x: f64) -> f64;
     safe fn lgamma(x: f64) -> f64;
 }
 

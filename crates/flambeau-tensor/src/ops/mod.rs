@@ -4,6 +4,7 @@
 mod index;
 mod layout;
 mod matmul;
+mod moments;
 mod nll;
 mod normalize;
 mod overlap;
@@ -14,6 +15,7 @@ mod softmax;
 pub use index::{arg_reduce, check_index, gather, index_select, nonzero, refuse_where, scan, scatter, sort};
 pub use layout::preserved_strides;
 pub use matmul::matmul;
+pub use moments::moments;
 pub use nll::{ClassWeights, Formula, nll, nll_backward};
 pub use normalize::{NormFormulas, WeightPlace, normalize, normalize_backward};
 pub use overlap::{check_no_internal_overlap, check_no_overlap, check_no_partial_overlap};

@@ -39,14 +39,23 @@ static IS_NOT: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input
 static MASKED: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.mask(1).select(0.0, b.input(0))));
 static NEGATE: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| -b.input(0)));
 static NEGATE_DIVIDE: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| -(b.input(0) / b.scalar(0))));
-/// −x·c, and zero where c is, whatever x: an ignored line may hold an infinity.
-static WEIGH: LazyLock<Pointwise> =
-    LazyLock::new(|| Pointwise::new(|b| b.input(1).eq(0.0).select(0.0, -(b.input(0) * b.input(1)))));
-static WEIGH_DIVIDE: LazyLock<Pointwise> =
-    LazyLock::new(|| Pointwise::new(|b| b.input(1).eq(0.0).select(0.0, -(b.input(0) * b.input(1) / b.input(2)))));
+/// −x·c, and in the second, whose last input says which lines are ignored, zero there, whatever x and c.
+static WEIGH: LazyLock<[Pointwise; 2]> = LazyLock::new(|| {
+    [
+        Pointwise::new(|b| -(b.input(0) * b.input(1))),
+        Pointwise::new(|b| b.mask(2).select(0.0, -(b.input(0) * b.input(1)))),
+    ]
+});
+/// −x·c/s, likewise.
+static WEIGH_DIVIDE: LazyLock<[Pointwise; 2]> = LazyLock::new(|| {
+    [
+        Pointwise::new(|b| -(b.input(0) * b.input(1) / b.input(2))),
+        Pointwise::new(|b| b.mask(3).select(0.0, -(b.input(0) * b.input(1) / b.input(2)))),
+    ]
+});
 
 /// A program and what it runs on after its first input.
-pub type Formula = (&'static Pointwise, SmallVec<[Array; 2]>, SmallVec<[Scalar; 1]>);
+pub type Formula = (&'static Pointwise, SmallVec<[Array; 3]>, SmallVec<[Scalar; 1]>);
 
 /// Which element of each line counts, and how much.
 pub struct ClassWeights {
@@ -98,7 +107,7 @@ impl ClassWeights {
     pub fn losses(&self) -> Formula {
         match &self.coefficient {
             None => (&NEGATE, SmallVec::new(), SmallVec::new()),
-            Some(c) => (&WEIGH, smallvec![c.clone()], SmallVec::new()),
+            Some(c) => self.ignoring(&WEIGH, smallvec![c.clone()]),
         }
     }
 
@@ -108,9 +117,15 @@ impl ClassWeights {
             (None, _) if reduction == LossReduction::Mean => {
                 (&NEGATE_DIVIDE, SmallVec::new(), smallvec![self.index.numel().into()])
             }
-            (Some(c), Some(total)) => (&WEIGH_DIVIDE, smallvec![c.clone(), total.clone()], SmallVec::new()),
+            (Some(c), Some(total)) => self.ignoring(&WEIGH_DIVIDE, smallvec![c.clone(), total.clone()]),
             _ => self.losses(),
         }
+    }
+
+    /// The second program with the ignored lines as one more input, if there are any, else the first.
+    fn ignoring(&self, programs: &'static [Pointwise; 2], mut inputs: SmallVec<[Array; 3]>) -> Formula {
+        inputs.extend(self.ignored.clone());
+        (&programs[usize::from(self.ignored.is_some())], inputs, SmallVec::new())
     }
 }
 

@@ -193,6 +193,12 @@ pub fn load_cases(name: &str) -> Result<Vec<Case>, GoldenError> {
     load(&data_dir().join(format!("{name}.jsonl.gz")), Case::parse)
 }
 
+/// The cases of special values of one group of operations, of many ops: `goldens/data/special/<group>.jsonl.gz`, written by
+/// `goldens/special.py`.
+pub fn load_special(group: &str) -> Result<Vec<Case>, GoldenError> {
+    load(&data_dir().join("special").join(format!("{group}.jsonl.gz")), Case::parse)
+}
+
 /// The names of all ops that have goldens, sorted.
 pub fn op_names() -> Result<Vec<String>, GoldenError> {
     let path = data_dir().join("ops");

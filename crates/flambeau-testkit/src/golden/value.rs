@@ -100,8 +100,8 @@ impl GoldenTensor {
         Ok(GoldenTensor { dtype, shape, values, view, requires_grad: map.contains_key("g") })
     }
 
-    /// Compares a result, given in row-major order, with this one: dtype and shape equal, values within `tolerance`. NaN equals NaN;
-    /// 0 equals −0, as in `torch.testing.assert_close`.
+    /// Compares a result, given in row-major order, with this one: dtype and shape equal, values within `tolerance`. NaN equals NaN,
+    /// and a zero equals only a zero of its sign: PyTorch prints `-0.`.
     pub fn compare(
         &self,
         dtype: DType,
@@ -156,9 +156,13 @@ pub enum Tolerance {
 }
 
 impl Tolerance {
-    /// Whether `actual` passes for `expected`; NaN only for NaN, infinities only for themselves.
+    /// Whether `actual` passes for `expected`; NaN only for NaN, infinities only for themselves, a zero only for one of its sign
+    /// or, where numbers need not be equal, for another number near it.
     pub fn accepts(self, actual: f64, expected: f64) -> bool {
-        if actual == expected || actual.is_nan() && expected.is_nan() {
+        if actual == expected {
+            return actual != 0.0 || actual.is_sign_negative() == expected.is_sign_negative();
+        }
+        if actual.is_nan() && expected.is_nan() {
             return true;
         }
         match self {
@@ -371,7 +375,12 @@ mod tests {
         assert!(close.accepts(f64::NAN, f64::NAN) && !close.accepts(f64::NAN, 1.0) && !close.accepts(1.0, f64::NAN));
         assert!(close.accepts(f64::INFINITY, f64::INFINITY) && !close.accepts(f64::INFINITY, f64::NEG_INFINITY));
         assert!(!close.accepts(1e300, f64::INFINITY) && !close.accepts(f64::INFINITY, 1e300));
-        assert!(Tolerance::Exact.accepts(0.0, -0.0) && !Tolerance::Exact.accepts(1.0, 1.0 + f64::EPSILON));
+        assert!(Tolerance::Exact.accepts(1.0, 1.0) && !Tolerance::Exact.accepts(1.0, 1.0 + f64::EPSILON));
+        for tolerance in [Tolerance::Exact, close] {
+            assert!(tolerance.accepts(0.0, 0.0) && tolerance.accepts(-0.0, -0.0), "{tolerance:?}");
+            assert!(!tolerance.accepts(0.0, -0.0) && !tolerance.accepts(-0.0, 0.0), "{tolerance:?}");
+        }
+        assert!(close.accepts(1e-9, -0.0) && close.accepts(0.0, -1e-9));
     }
 
     #[test]

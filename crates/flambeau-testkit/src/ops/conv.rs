@@ -63,7 +63,7 @@ fn avg_pool(a: &Args, f: fn(&Tensor, &[i64], &AvgPoolOptions) -> Result<Tensor>)
 
 type MaxPool = fn(&Tensor, &[i64], &MaxPoolOptions) -> Result<(Tensor, Tensor)>;
 
-fn max_pool(a: &Args, f: MaxPool) -> CallResult {
+pub(super) fn max_pool(a: &Args, f: MaxPool) -> CallResult {
     let mut options = MaxPoolOptions::default();
     if let Some(stride) = a.opt_ints(2, "stride")?.filter(|s| !s.is_empty()) {
         options = options.stride(stride);

@@ -14,10 +14,13 @@ mod nn;
 mod norm;
 mod reduce;
 mod sort;
+mod special;
 mod unary;
 mod view;
 
 use crate::opinfo::OpInfo;
+
+pub use special::only_special;
 
 /// Every row.
 pub fn all() -> Vec<OpInfo> {

@@ -12,8 +12,10 @@ use flambeau_testkit::catch::catch;
 use flambeau_testkit::golden::{InitCase, ModuleCase, load_init, load_modules};
 use flambeau_testkit::work::{GPU, OnGpu, alone};
 
-/// Runs every case and lists the failures, so that one run shows them all. Returns how many cases there are.
-fn run_all<C>(cases: &[C], name: impl Fn(&C) -> String, check: impl Fn(&C)) -> usize {
+/// Runs every case, of which there are `at_least` so many, and lists the failures, so that one run shows them all. Returns how
+/// many cases there are.
+fn run_all<C>(cases: &[C], at_least: usize, name: impl Fn(&C) -> String, check: impl Fn(&C)) -> usize {
+    assert!(cases.len() >= at_least, "only {} cases", cases.len());
     let mut failures = Vec::new();
     for case in cases {
         if let Err(what) = catch(|| check(case)) {
@@ -32,7 +34,7 @@ fn module_name(case: &ModuleCase) -> String {
 fn modules_are_pytorchs() {
     let _generator = alone();
     let cases = load_modules().expect("goldens");
-    let passed = run_all(&cases, module_name, |case| check::check(case, Device::Cpu));
+    let passed = run_all(&cases, 410, module_name, |case| check::check(case, Device::Cpu));
     println!("count: {passed} goldens of modules agree with PyTorch");
 }
 
@@ -40,14 +42,14 @@ fn modules_are_pytorchs() {
 fn modules_on_a_gpu_are_pytorchs() {
     let _gpu = OnGpu::new();
     let cases = load_modules().expect("goldens");
-    let passed = run_all(&cases, module_name, |case| check::check(case, GPU));
+    let passed = run_all(&cases, 410, module_name, |case| check::check(case, GPU));
     println!("count: {passed} GPU cases: modules and losses agree with PyTorch");
 }
 
 #[test]
 fn modules_without_goldens_compute_on_a_gpu_as_on_the_cpu() {
     let _gpu = OnGpu::new();
-    let passed = run_all(beside::ROWS, |row| row.name.to_owned(), beside::check);
+    let passed = run_all(beside::ROWS, 15, |row| row.name.to_owned(), beside::check);
     println!("count: {passed} GPU cases: further modules agree with the CPU");
 }
 
@@ -56,6 +58,6 @@ fn initialisers_are_pytorchs() {
     let _generator = alone();
     let cases = load_init().expect("goldens");
     let name = |c: &InitCase| format!("{} {:?} {} {:?}", c.init, c.shape, c.dtype, c.kwargs);
-    let passed = run_all(&cases, name, init::check);
+    let passed = run_all(&cases, 60, name, init::check);
     println!("count: {passed} goldens of initialisers agree with PyTorch");
 }

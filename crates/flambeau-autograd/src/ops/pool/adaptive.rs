@@ -6,12 +6,15 @@ use super::{fresh, planes, with_spatial};
 use crate::Tensor;
 use crate::error::{Error, Result};
 use crate::graph::{Save, record};
+use crate::ops::loss::any_element;
 use crate::ops::{mean, squeeze, to_i64, unsqueeze};
 use flambeau_tensor::backend::{Extremum, PoolGeometry};
 use flambeau_tensor::calls::{AdaptiveAvgPool, AdaptiveAvgPoolBackward, Call};
-use flambeau_tensor::ops::{arg_reduce, fill, gather, index_select};
+use flambeau_tensor::ops::{arg_reduce, fill, gather, index_select, pointwise};
+use flambeau_tensor::pointwise::Pointwise;
 use flambeau_tensor::{Array, Scalar};
 use smallvec::{SmallVec, smallvec};
+use std::sync::LazyLock;
 
 type Lengths = SmallVec<[usize; 3]>;
 
@@ -106,6 +109,12 @@ pub fn adaptive_max_pool3d(x: &Tensor, output_size: &[Option<i64>]) -> Result<(T
     adaptive_max(x, &lengths, "AdaptiveMaxPool3DBackward0")
 }
 
+static IS_NAN: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input(0).is_nan()));
+/// The place of what is marked, −1 elsewhere.
+static PLACE: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.mask(0).select(b.input(1), -1)));
+/// The second where the first is true, else the third.
+static WINNER: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.mask(0).select(b.input(1), b.input(2))));
+
 /// Gathers each window's elements side by side (short windows repeat their last) and takes the first largest.
 fn adaptive_max(x: &Tensor, lengths: &[usize], name: &'static str) -> Result<(Tensor, Tensor)> {
     let ndim = lengths.len();
@@ -125,7 +134,15 @@ fn adaptive_max(x: &Tensor, lengths: &[usize], name: &'static str) -> Result<(Te
     let lines = array.contiguous()?.view(&[outer as i64, spatial.iter().product::<usize>() as i64])?;
     let grouped = [outer as i64, count as i64, members as i64];
     let candidates = index_select(&lines, 1, &at)?.view(&grouped)?;
-    let (values, winners) = arg_reduce(Extremum::Max, &candidates, 2)?;
+    let (values, mut winners) = arg_reduce(Extremum::Max, &candidates, 2)?;
+    // Of numbers the first largest wins, of several NaN the last. On the CPU it is known whether there is one.
+    if x.is_floating_point() && (!x.device().is_cpu() || any_element(&IS_NAN, &values.clone().into())?) {
+        let places: Vec<i64> = (0..members as i64).collect();
+        let places = Array::from_slice(array.backend(), array.device(), &places, &[1, 1, members])?;
+        let is_nan = |a: &Array| pointwise(&IS_NAN, &[a], &[]);
+        let last = arg_reduce(Extremum::Max, &pointwise(&PLACE, &[&is_nan(&candidates)?, &places], &[])?, 2)?.1;
+        winners = pointwise(&WINNER, &[&is_nan(&values)?, &last, &winners], &[])?;
+    }
     let positions = at.view(&[1, count as i64, members as i64])?.expand(&grouped)?.contiguous()?;
     let indices = gather(&positions, 2, &winners)?;
     let to = to_i64(&out_shape);
