@@ -4,6 +4,7 @@ use super::activation_hard::{computed, floats_only};
 use super::{map, map_};
 use crate::Tensor;
 use crate::error::Result;
+use flambeau_tensor::Scalar;
 use flambeau_tensor::pointwise::Pointwise;
 use std::sync::LazyLock;
 
