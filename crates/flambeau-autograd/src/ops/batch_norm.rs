@@ -5,9 +5,10 @@ use super::{map, map_, reshape, to_i64};
 use crate::error::{Error, Result};
 use crate::{Tensor, no_grad, ops};
 use flambeau_tensor::backend::{NormLayout, ReduceOp};
-use flambeau_tensor::dims::numel;
+use flambeau_tensor::dims::{numel, wrap_dim};
 use flambeau_tensor::ops::{NormFormulas, ReduceArgs, reduce};
 use flambeau_tensor::pointwise::Pointwise;
+use flambeau_tensor::print::py_float;
 use flambeau_tensor::{Array, Dims, Scalar};
 use smallvec::{SmallVec, smallvec};
 use std::sync::LazyLock;
@@ -46,8 +47,8 @@ fn update_running(running: &Tensor, batch: &Array, divisor: f64, momentum: f64) 
 /// `momentum`), else by the running ones; then weight and bias per channel (arXiv 1502.03167): `F.batch_norm`.
 ///
 /// # Errors
-/// When a parameter does not have C elements, the running statistics are missing in evaluation, or a channel has only one
-/// value in training.
+/// When a parameter does not have C elements, the running statistics are missing in evaluation, a channel has only one value in
+/// training, or `eps` is negative (in training also 0).
 #[allow(clippy::too_many_arguments, reason = "PyTorch's arguments, in its order")]
 pub fn batch_norm(
     x: &Tensor,
@@ -60,10 +61,18 @@ pub fn batch_norm(
     eps: f64,
 ) -> Result<Tensor> {
     let size = x.size();
-    let channels = size.get(1).copied().unwrap_or(0);
-    let rest = numel(&size) / channels.max(1);
-    if training && size.len() > 1 && size[0] * size[2..].iter().product::<usize>() == 1 {
+    let Some(&batch) = size.first() else { return Err(Error::index("tuple index out of range")) };
+    if training && batch * size.iter().skip(2).product::<usize>() == 1 {
         return Err(one_value(&size.to_string()));
+    }
+    let (low, rule) = if training { (eps <= 0.0, "positive during training") } else { (eps < 0.0, "non-negative") };
+    if low {
+        return Err(Error::value(format!("batch_norm eps must be {rule}, but got {}", py_float(eps))));
+    }
+    let channels = size[wrap_dim(1, size.len())?];
+    let rest = numel(&size) / channels.max(1);
+    if x.numel() == 0 {
+        return empty_batch(x, weight, bias);
     }
     if !training && running_mean.is_none() {
         return Err(Error::runtime("running_mean must be defined in evaluation mode"));
@@ -73,9 +82,6 @@ pub fn batch_norm(
     }
     let params = [("running_mean", running_mean), ("running_var", running_var), ("weight", weight), ("bias", bias)];
     check_elements(params, channels)?;
-    if x.numel() == 0 {
-        return empty_batch(x, weight, bias);
-    }
     let mut per_channel = Dims::from_elem(1, size.len());
     per_channel[1] = channels;
     if !training {

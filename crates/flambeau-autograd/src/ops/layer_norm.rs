@@ -1,13 +1,13 @@
 //! Layer norm, group norm and RMS norm.
 
 use super::norm::{normalize_by, one_value};
-use super::{PadOptions, map, mean_map};
+use super::{AvgPoolOptions, PadOptions, map, mean_map};
 use crate::error::{Error, Result};
 use crate::{Tensor, ops};
 use flambeau_tensor::backend::NormLayout;
 use flambeau_tensor::dims::numel;
 use flambeau_tensor::pointwise::Pointwise;
-use flambeau_tensor::{DType, Scalar};
+use flambeau_tensor::{DType, Scalar, default_dtype};
 use smallvec::{SmallVec, smallvec};
 use std::sync::LazyLock;
 
@@ -165,7 +165,7 @@ static RESPONSE: LazyLock<Pointwise> =
 /// x / (k + α · mean x²)^β, with the mean over `size` neighbouring channels of `[n, C, …]`, zeros beyond the ends:
 /// `F.local_response_norm`.
 pub fn local_response_norm(x: &Tensor, size: i64, alpha: f64, beta: f64, k: f64) -> Result<Tensor> {
-    let n = x.dim();
+    let (n, shape) = (x.dim(), x.size());
     if n < 3 {
         return Err(Error::value(format!(
             "Expected 3D or higher dimensionality                          input (got {n} dimensions)"
@@ -174,12 +174,23 @@ pub fn local_response_norm(x: &Tensor, size: i64, alpha: f64, beta: f64, k: f64)
     if x.numel() == 0 {
         return Ok(x.clone());
     }
-    let mut pads = vec![0; 2 * (n - 2)];
-    pads.extend([size / 2, (size - 1) / 2]);
-    let padded = ops::pad(&ops::square(x)?, &pads, &PadOptions::default())?;
-    let mean = ops::mean(&ops::unfold(&padded, 1, size, 1)?, &[-1], false, None)?;
+    // The channels as a spatial dimension, whose neighbours a pooling averages.
+    let square = ops::mul(x, x)?;
+    let around = [size / 2, (size - 1).div_euclid(2)];
+    let mean = if n == 3 {
+        let padded = ops::pad(&ops::unsqueeze(&square, 1)?, &[&[0, 0], &around[..]].concat(), &PadOptions::default())?;
+        ops::avg_pool2d(&padded, &[size, 1], &AvgPoolOptions::default().stride(1))?
+    } else {
+        let volume = [shape[0] as i64, 1, shape[1] as i64, shape[2] as i64, -1];
+        let volume = ops::reshape(&square, &volume)?;
+        let padded = ops::pad(&volume, &[&[0; 4], &around[..]].concat(), &PadOptions::default())?;
+        ops::avg_pool3d(&padded, &[size, 1, 1], &AvgPoolOptions::default().stride(1))?
+    };
+    let mean = ops::reshape(&ops::squeeze(&mean, Some(&[1]))?, &ops::to_i64(&shape))?;
     let scalars = [alpha, beta, k].map(Scalar::Float);
-    map("DivBackward0", &RESPONSE, &[x, &mean], &scalars)
+    // Quotients of integers are floats.
+    let floats = |x: &Tensor| if x.is_floating_point() { Ok(x.clone()) } else { ops::to_dtype(x, default_dtype()) };
+    map("DivBackward0", &RESPONSE, &[&floats(x)?, &floats(&mean)?], &scalars)
 }
 
 #[cfg(test)]

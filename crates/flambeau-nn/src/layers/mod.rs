@@ -88,7 +88,7 @@ pub(crate) fn py_bool(value: bool) -> &'static str {
 }
 
 /// Python's `(3, 4)` and `(3,)`.
-pub(crate) fn py_tuple(values: &[usize]) -> String {
+pub(crate) fn py_tuple<T: std::fmt::Display>(values: &[T]) -> String {
     match values {
         [one] => format!("({one},)"),
         _ => format!("({})", values.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),

@@ -10,11 +10,11 @@ mod options;
 pub use options::{ConvOptions, ConvTransposeOptions};
 
 use super::window::{Padding, Sizes, per_dim};
-use super::{constant_pad, squeeze, sum, unsqueeze};
+use super::{constant_pad, reshape, squeeze, sum, unsqueeze};
 use crate::Tensor;
 use crate::error::{Error, Result};
 use crate::graph::{Context, Grads, Save, record};
-use check::{Call, list_message, text, too_small, wrong_dims};
+use check::{Call, check_empty, list_message, text, too_small, wrong_dims};
 use flambeau_tensor::backend::ConvGeometry;
 use flambeau_tensor::calls::{Call as _, Conv, ConvInputGrad, ConvWeightGrad};
 use flambeau_tensor::ops::{fill, pointwise_into, same_device};
@@ -96,6 +96,7 @@ fn conv(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, options: &ConvOption
             groups: options.groups,
         };
         let (geometry, _) = call.check(&x, weight, bias, &output_padding, false)?;
+        check_empty(&x, weight, false)?;
         let (from, kernel) = (x.size(), weight.size());
         let mut shape: Dims = smallvec![from[0], kernel[0]];
         for (i, d) in (3 - ndim..3).enumerate() {
@@ -149,6 +150,7 @@ fn conv_transpose(
             groups: options.groups,
         };
         let (geometry, extra) = call.check(x, weight, bias, &options.output_padding, true)?;
+        check_empty(x, weight, true)?;
         let (from, kernel) = (x.size(), weight.size());
         let lengths: Sizes = (0..ndim)
             .map(|d| {
@@ -160,7 +162,13 @@ fn conv_transpose(
                     + 1
             })
             .collect();
-        if lengths.iter().any(|&n| n < 1) {
+        if from[0] == 0 && lengths.iter().any(|&n| n < 0) {
+            // Of an empty batch PyTorch only makes the shape, and says of it what `reshape` does.
+            let fill: &[i64] = if ndim == 1 { &[1] } else { &[] };
+            let shape = [&[0, (kernel[1] * geometry.groups) as i64], fill, &lengths].concat();
+            return reshape(&x.detach(), &shape);
+        }
+        if from[0] > 0 && lengths.iter().any(|&n| n < 1) {
             return Err(too_small(&from[2..], &lengths));
         }
         let mut shape: Dims = smallvec![from[0], kernel[1] * geometry.groups];
