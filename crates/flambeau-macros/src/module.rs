@@ -112,7 +112,10 @@ fn struct_options(attributes: &[Attribute]) -> Result<Options> {
                 Some("extra_repr") => options.extra_repr = true,
                 Some("type_name") => options.type_name = true,
                 Some("versions") => options.versions = true,
-                _ => return Err(meta.error("a struct knows #[module(extra_repr)], #[module(type_name)] and #[module(versions)]")),
+                _ => {
+                    return Err(meta
+                        .error("a struct knows #[module(extra_repr)], #[module(type_name)] and #[module(versions)]"));
+                }
             }
             Ok(())
         })?;

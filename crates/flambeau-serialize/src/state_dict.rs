@@ -12,7 +12,8 @@ impl Save for StateDict {
         let mut dict = Dict::new(DictKind::OrderedDict, self.iter().map(|(key, tensor)| (key, tensor.to_value())));
         if let Some(versions) = self.versions() {
             let of_module = |version: i64| Value::dict([("version", Value::Int(version))]);
-            let all = Value::ordered_dict(versions.iter().map(|(module, version)| (module.as_str(), of_module(*version))));
+            let all =
+                Value::ordered_dict(versions.iter().map(|(module, version)| (module.as_str(), of_module(*version))));
             dict.attributes.push((METADATA.into(), all));
         }
         Value::Dict(dict)

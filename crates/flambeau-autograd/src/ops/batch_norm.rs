@@ -1,8 +1,9 @@
 //! Batch norm and instance norm, with their running statistics.
 
-use super::norm::{normalize_by, one_value};
+use super::norm::{check_mixed, normalize_by, one_value};
 use super::{map, map_, reshape, to_i64};
 use crate::error::{Error, Result};
+use crate::graph::record;
 use crate::{Tensor, no_grad, ops};
 use flambeau_tensor::backend::{NormLayout, ReduceOp};
 use flambeau_tensor::dims::{numel, wrap_dim};
@@ -82,6 +83,7 @@ pub fn batch_norm(
     }
     let params = [("running_mean", running_mean), ("running_var", running_var), ("weight", weight), ("bias", bias)];
     check_elements(params, channels)?;
+    check_mixed(x, [weight, bias, running_mean, running_var])?;
     let mut per_channel = Dims::from_elem(1, size.len());
     per_channel[1] = channels;
     if !training {
@@ -135,7 +137,12 @@ fn by_running(
     }
     let inputs: SmallVec<[&Tensor; 5]> = inputs.iter().collect();
     let out = map(name, NormFormulas::get().normalize(weight.is_some(), bias.is_some()), &inputs, &[])?;
-    ops::to_dtype(&out, x.dtype())
+    if out.dtype() == x.dtype() {
+        return Ok(out);
+    }
+    // Halves are normalised in float32; the rounding belongs to the same operation.
+    let (rounded, wide) = (out.array().to_dtype(x.dtype())?, out.dtype());
+    Ok(record(name, &[&out], &[], rounded, move |c| Ok(smallvec![Some(ops::to_dtype(&c.grad(0)?, wide)?)])))
 }
 
 /// Normalises each channel of each sample of `[n, C, …]`, by its own statistics where `use_input_stats`, else by the running
@@ -163,9 +170,23 @@ pub fn instance_norm(
             "Expected running_mean and running_var to be defined when use_input_stats is false",
         ));
     }
-    let (n, channels) = (size[0], size[1]);
+    let channels = size[wrap_dim(1, size.len())?];
+    if x.numel() == 0 {
+        if size[0] == 0 && (weight.is_some() || bias.is_some()) {
+            return Err(Error::index("select(): index 0 out of range for tensor of size [0] at dimension 0"));
+        }
+        // In training PyTorch sets the statistics to their mean over the samples: of none it is NaN.
+        let unmoved = size[0] > 0 || !use_input_stats;
+        for running in [running_mean, running_var].into_iter().flatten().filter(|_| !unmoved) {
+            let _guard = no_grad();
+            ops::fill_(running, f64::NAN)?;
+        }
+        return ops::view(&empty_batch(x, weight, bias)?, &to_i64(&size));
+    }
+    let n = size[0];
     let params = [("running_mean", running_mean), ("running_var", running_var), ("weight", weight), ("bias", bias)];
     check_elements(params, channels)?;
+    check_mixed(x, [weight, bias, running_mean, running_var])?;
     if !use_input_stats {
         let (Some(mean), Some(var)) = (running_mean, running_var) else { unreachable!("checked above") };
         let mut shape = Dims::from_elem(1, size.len());

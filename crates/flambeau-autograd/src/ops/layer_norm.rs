@@ -1,6 +1,6 @@
 //! Layer norm, group norm and RMS norm.
 
-use super::norm::{normalize_by, one_value};
+use super::norm::{check_mixed, normalize_by, one_value};
 use super::{AvgPoolOptions, PadOptions, map, mean_map};
 use crate::error::{Error, Result};
 use crate::{Tensor, ops};
@@ -53,6 +53,7 @@ pub fn layer_norm(
         let dtype = x.dtype();
         return Err(flambeau_tensor::Error::NotImplementedFor { op: "LayerNormKernelImpl", dtype }.into());
     }
+    check_mixed(x, [weight, bias])?;
     let k = numel(normalized);
     let rows = x.numel().checked_div(k).unwrap_or(0);
     let layout = NormLayout { shape: smallvec![rows, k], dims: smallvec![1], params: smallvec![1, k], eps };
@@ -85,6 +86,11 @@ pub fn group_norm(
         viewed.extend(&size[2..]);
         return Err(one_value(&format!("{viewed:?}")));
     }
+    for (what, length) in [("number of channels", channels), ("HxW", spatial)] {
+        if length == 0 {
+            return Err(Error::runtime(format!("Expected {what} to be greater than 0, got 0")));
+        }
+    }
     if !channels.is_multiple_of(num_groups) {
         return Err(Error::runtime(format!(
             "Expected number of channels in input to be divisible by num_groups, but got input of shape {:?} and \
@@ -102,11 +108,7 @@ pub fn group_norm(
             )));
         }
     }
-    for (what, length) in [("number of channels", channels), ("HxW", spatial)] {
-        if length == 0 {
-            return Err(Error::runtime(format!("Expected {what} to be greater than 0, got 0")));
-        }
-    }
+    check_mixed(x, [weight, bias])?;
     let of_group = channels / num_groups;
     let layout = NormLayout {
         shape: smallvec![n, num_groups, of_group, spatial],
@@ -131,6 +133,13 @@ static RMS: LazyLock<[Pointwise; 2]> = LazyLock::new(|| {
 /// x / √(mean x² + ε) over the last dimensions, which are `normalized`, times a weight of that shape (arXiv 1910.07467):
 /// `F.rms_norm`. ε is the dtype's epsilon unless given.
 pub fn rms_norm(x: &Tensor, normalized: &[usize], weight: Option<&Tensor>, eps: Option<f64>) -> Result<Tensor> {
+    if x.dim() < normalized.len() {
+        return Err(Error::value(format!(
+            "Input tensor must have at least {} dimensions, but got {}",
+            normalized.len(),
+            x.dim()
+        )));
+    }
     check_normalized_rms(x, normalized, weight)?;
     let dtype = x.dtype();
     let eps = eps.unwrap_or(match dtype {

@@ -133,12 +133,10 @@ fn layer(case: &ModuleCase) -> Option<(Built, bool)> {
             forward(nn::Threshold::with(|o| o.threshold(c.number("threshold", 0.0)).value(c.number("value", 0.0))))
         }),
         "GLU" => with(ctor(&[]), |c| forward(nn::GLU::with(|o| o.dim(c.int("dim", -1))))),
-        "PReLU" => {
-            with(ctor(&[]), |c| {
-                let (n, first) = (c.int("num_parameters", 1) as usize, c.float("init", 0.25));
-                forward(nn::PReLU::with(|o| o.num_parameters(n).init(first)))
-            })
-        }
+        "PReLU" => with(ctor(&[]), |c| {
+            let (n, first) = (c.int("num_parameters", 1) as usize, c.float("init", 0.25));
+            forward(nn::PReLU::with(|o| o.num_parameters(n).init(first)))
+        }),
         _ => return None,
     };
     Some((built, c.all_read()))
@@ -149,6 +147,6 @@ pub fn with<'a>(ctor: Ctor<'a>, build: impl FnOnce(&Ctor<'a>) -> Built) -> (Buil
 }
 
 fn dropout<K: nn::DropoutKind>(c: &Ctor<'_>) -> Built {
-    let dropout = nn::DropoutLayer::<K>::new(c.float("p", 0.5));
+    let dropout = nn::DropoutLayer::<K>::new(c.number("p", 0.5));
     forward(if c.flag("inplace", false) { dropout.inplace() } else { dropout })
 }

@@ -156,7 +156,8 @@ impl<'a> Ctor<'a> {
         let (ceil, indices) = (self.flag("ceil_mode", false), self.flag("return_indices", false));
         let outputs = move |(values, found): (Tensor, Tensor)| if indices { vec![values, found] } else { vec![values] };
         if self.negative(&["kernel_size", "stride", "padding", "dilation"]) {
-            let both = [ops::max_pool1d_with_indices, ops::max_pool2d_with_indices, ops::max_pool3d_with_indices][D - 1];
+            let both =
+                [ops::max_pool1d_with_indices, ops::max_pool2d_with_indices, ops::max_pool3d_with_indices][D - 1];
             let plain = [ops::max_pool1d, ops::max_pool2d, ops::max_pool3d][D - 1];
             let kernel = self.ints("kernel_size", &[]);
             let options = ops::MaxPoolOptions::default()

@@ -2,7 +2,7 @@
 
 use flambeau_autograd::Tensor;
 use flambeau_nn::{Module, StateDict};
-use flambeau_tensor::{Device, DType};
+use flambeau_tensor::{DType, Device};
 use flambeau_testkit::args::tensor;
 use flambeau_testkit::catch::catch;
 use flambeau_testkit::golden::{GoldenTensor, ModuleCase, Tolerance};
@@ -39,8 +39,7 @@ fn load(built: &Built, case: &ModuleCase) {
     if !is_loss {
         built.module.clone().to(case.dtype);
     }
-    let state: StateDict =
-        case.state.iter().map(|(name, t)| (name.clone(), loaded(t))).collect();
+    let state: StateDict = case.state.iter().map(|(name, t)| (name.clone(), loaded(t))).collect();
     built.module.load_state_dict(&state).unwrap_or_else(|e| panic!("loading: {e}"));
     check_state("loaded", &*built.module, &case.state, Tolerance::Exact);
     assert!(is_loss || built.module.parameters().iter().all(|p| p.dtype() == case.dtype || p.dtype() == DType::I64));

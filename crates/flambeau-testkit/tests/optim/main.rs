@@ -56,16 +56,22 @@ fn groups(case: &OptimizerCase, params: &[Tensor]) -> Vec<ParamGroup> {
     }
 }
 
-type Make = fn(Vec<ParamGroup>) -> Optimizer;
+type Make = fn(Vec<ParamGroup>, &OptimizerCase) -> Optimizer;
 
 /// Every optimizer of flambeau by PyTorch's name. `every_optimizer_has_goldens_and_every_golden_an_optimizer` compares this
 /// list with the crate's source and with the goldens.
 const OPTIMIZERS: [(&str, Make); 5] = [
-    ("SGD", |groups| SGD::new(groups, 1e-3)),
-    ("Adam", |groups| Adam::new(groups, 1e-3)),
-    ("AdamW", |groups| AdamW::new(groups, 1e-3)),
-    ("Adagrad", |groups| Adagrad::new(groups, 1e-2)),
-    ("RMSprop", |groups| RMSprop::new(groups, 1e-2)),
+    ("SGD", |groups, _| SGD::new(groups, 1e-3)),
+    ("Adam", |groups, _| Adam::new(groups, 1e-3)),
+    ("AdamW", |groups, _| AdamW::new(groups, 1e-3)),
+    ("Adagrad", |groups, case| {
+        // What sums start from is the constructor's alone.
+        Adagrad::with(groups, 1e-2, |o| match case.kwargs.get("initial_accumulator_value") {
+            Some(first) => o.initial_accumulator_value(first.as_float().unwrap()),
+            None => o,
+        })
+    }),
+    ("RMSprop", |groups, _| RMSprop::new(groups, 1e-2)),
 ];
 
 /// Optimizers and schedulers of the goldens that flambeau does not have yet. Nothing else in the goldens is passed over.
@@ -76,7 +82,7 @@ const ABSENT_SCHEDULERS: [&str; 4] = ["CosineAnnealingWarmRestarts", "CyclicLR",
 fn optimizer(case: &OptimizerCase, params: &[Tensor]) -> Optimizer {
     let make = OPTIMIZERS.iter().find(|(name, _)| *name == case.optimizer);
     let (_, make) = make.unwrap_or_else(|| panic!("no test here knows {}", case.optimizer));
-    make(groups(case, params))
+    make(groups(case, params), case)
 }
 
 fn run(case: &OptimizerCase, device: Device) {

@@ -47,9 +47,9 @@ fn with<P: flambeau_optim::ParamItem>(case: &RandomOptimizerCase, params: impl I
         }
     };
     match case.optimizer.as_str() {
-        "SGD" => SGD::with(params, lr(1e-3), |o| {
-            set!(o, momentum, dampening, weight_decay).nesterov(flag(case, "nesterov"))
-        }),
+        "SGD" => {
+            SGD::with(params, lr(1e-3), |o| set!(o, momentum, dampening, weight_decay).nesterov(flag(case, "nesterov")))
+        }
         "Adam" => Adam::with(params, lr(1e-3), adam),
         "AdamW" => AdamW::with(params, lr(1e-3), adam),
         "Adagrad" => {

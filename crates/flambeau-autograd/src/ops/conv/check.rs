@@ -4,8 +4,8 @@ use crate::Tensor;
 use crate::error::{Error, Result};
 use crate::ops::window::{Sizes, cpp_name, per_dim, three};
 use flambeau_tensor::DType;
-use flambeau_tensor::view::tensor_type;
 use flambeau_tensor::backend::ConvGeometry;
+use flambeau_tensor::view::tensor_type;
 use smallvec::smallvec;
 
 /// A call's numbers before they are checked.
@@ -56,12 +56,14 @@ impl Call<'_> {
         }
         let groups = self.groups as usize;
         self.check_channels(x, weight, bias, groups, transposed)?;
-        check_dtypes(x, weight, bias)?;
         if !transposed {
             check_kernel(&from[2..], &kernel[2..], &padding, &dilation)?;
-        } else if extra.iter().zip(stride.iter().zip(&dilation)).any(|(e, (s, d))| e >= s && e >= d) {
+        }
+        check_empty(x, weight, transposed)?;
+        if transposed && extra.iter().zip(stride.iter().zip(&dilation)).any(|(e, (s, d))| e >= s && e >= d) {
             return Err(output_padding_message(&extra, &stride, &dilation));
         }
+        check_dtypes(x, weight, bias)?;
         let geometry = ConvGeometry {
             ndim,
             stride: three(&stride, 1),
@@ -187,26 +189,28 @@ fn check_dtypes(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<()
             name(weight)
         )));
     }
-    if a != b {
+    // PyTorch's volumes look at the weight first.
+    let bias = bias.filter(|_| weight.dim() < 5 || a == b);
+    if let Some(c) = bias.map(Tensor::dtype).filter(|c| *c != a) {
         return Err(Error::runtime(format!(
-            "expected scalar type {} but found {}",
-            a.scalar_type_name(),
-            b.scalar_type_name()
-        )));
-    }
-    match bias.map(Tensor::dtype) {
-        Some(c) if c != a => Err(Error::runtime(format!(
             "Input type ({}) and bias type ({}) should be the same",
             cpp_name(a),
             cpp_name(c)
+        )));
+    }
+    match a == b {
+        true => Ok(()),
+        false => Err(Error::runtime(format!(
+            "expected scalar type {} but found {}",
+            a.scalar_type_name(),
+            b.scalar_type_name()
         ))),
-        _ => Ok(()),
     }
 }
 
 /// What PyTorch refuses of empty inputs and kernels when there is something to compute: only the batch may be empty. One
 /// dimension runs as two.
-pub(super) fn check_empty(x: &Tensor, weight: &Tensor, transposed: bool) -> Result<()> {
+fn check_empty(x: &Tensor, weight: &Tensor, transposed: bool) -> Result<()> {
     let (from, kernel) = (x.size(), weight.size());
     let planes = |shape: &[usize]| match *shape {
         [n, c, l] => vec![n, c, 1, l],
@@ -232,9 +236,9 @@ pub(super) fn check_empty(x: &Tensor, weight: &Tensor, transposed: bool) -> Resu
         (&[h, w], true) => Err(Error::runtime(format!(
             "kernel size should be greater than zero, but got kernel_height: {h} kernel_width: {w}"
         ))),
-        (&[t, h, w], true) => Err(Error::runtime(format!(
-            "kernel size should be greater than zero, but got: {t} x {h} x {w} (TxHxW)"
-        ))),
+        (&[t, h, w], true) => {
+            Err(Error::runtime(format!("kernel size should be greater than zero, but got: {t} x {h} x {w} (TxHxW)")))
+        }
         _ => Err(Error::runtime(format!("non-empty 2D or 4D weight tensor expected, but got: {:?}", planes(&kernel)))),
     }
 }

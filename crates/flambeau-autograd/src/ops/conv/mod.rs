@@ -14,7 +14,7 @@ use super::{constant_pad, reshape, squeeze, sum, unsqueeze};
 use crate::Tensor;
 use crate::error::{Error, Result};
 use crate::graph::{Context, Grads, Save, record};
-use check::{Call, check_empty, list_message, text, too_small, wrong_dims};
+use check::{Call, list_message, text, too_small, wrong_dims};
 use flambeau_tensor::backend::ConvGeometry;
 use flambeau_tensor::calls::{Call as _, Conv, ConvInputGrad, ConvWeightGrad};
 use flambeau_tensor::ops::{fill, pointwise_into, same_device};
@@ -96,7 +96,6 @@ fn conv(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, options: &ConvOption
             groups: options.groups,
         };
         let (geometry, _) = call.check(&x, weight, bias, &output_padding, false)?;
-        check_empty(&x, weight, false)?;
         let (from, kernel) = (x.size(), weight.size());
         let mut shape: Dims = smallvec![from[0], kernel[0]];
         for (i, d) in (3 - ndim..3).enumerate() {
@@ -150,7 +149,6 @@ fn conv_transpose(
             groups: options.groups,
         };
         let (geometry, extra) = call.check(x, weight, bias, &options.output_padding, true)?;
-        check_empty(x, weight, true)?;
         let (from, kernel) = (x.size(), weight.size());
         let lengths: Sizes = (0..ndim)
             .map(|d| {

@@ -10,9 +10,11 @@ use crate::graph::{Save, record};
 use crate::ops::{mean, squeeze, to_i64, unsqueeze};
 use flambeau_tensor::backend::{Extremum, PoolGeometry};
 use flambeau_tensor::calls::{AdaptiveAvgPool, AdaptiveAvgPoolBackward, Call};
-use flambeau_tensor::ops::{arg_reduce, fill, gather, index_select};
-use flambeau_tensor::{Array, Scalar};
+use flambeau_tensor::ops::{arg_reduce, fill, gather, index_select, pointwise};
+use flambeau_tensor::pointwise::Pointwise;
+use flambeau_tensor::{Array, DType, Scalar};
 use smallvec::{SmallVec, smallvec};
+use std::sync::LazyLock;
 
 type Lengths = SmallVec<[usize; 3]>;
 
@@ -156,7 +158,7 @@ fn adaptive_max(x: &Tensor, lengths: &[usize], name: &'static str) -> Result<(Te
     let out_shape = with_spatial(&shape, lengths);
     let geometry = covering_windows(spatial, lengths);
     if outer * windows.len() == 0 {
-        let (values, indices) = (fresh(x, &out_shape, x.dtype())?, fresh(x, &out_shape, flambeau_tensor::DType::I64)?);
+        let (values, indices) = (fresh(x, &out_shape, x.dtype())?, fresh(x, &out_shape, DType::I64)?);
         return Ok(record_max(name, x, values, indices, geometry));
     }
     let count = windows.len() / members;
@@ -165,10 +167,34 @@ fn adaptive_max(x: &Tensor, lengths: &[usize], name: &'static str) -> Result<(Te
     let grouped = [outer as i64, count as i64, members as i64];
     let candidates = index_select(&lines, 1, &at)?.view(&grouped)?;
     let (values, winners) = arg_reduce(Extremum::Max, &candidates, 2)?;
+    let winners = last_nan(&candidates, &values, winners)?;
     let positions = at.view(&[1, count as i64, members as i64])?.expand(&grouped)?.contiguous()?;
     let indices = gather(&positions, 2, &winners)?;
     let to = to_i64(&out_shape);
     Ok(record_max(name, x, values.view(&to)?, indices.view(&to)?, geometry))
+}
+
+/// i where x is NaN, else −1
+static NAN_POSITION: LazyLock<Pointwise> =
+    LazyLock::new(|| Pointwise::new(|b| b.input(0).is_nan().select(b.input(1), -1.0)));
+/// The second index where the value is NaN, else the first.
+static IF_NAN: LazyLock<Pointwise> =
+    LazyLock::new(|| Pointwise::new(|b| b.input(0).is_nan().select(b.input(2), b.input(1))));
+
+/// The winners of `[lines, windows, members]`, with the last NaN of each window that has one: PyTorch takes every NaN that it
+/// meets, while of equal numbers the first wins.
+fn last_nan(candidates: &Array, values: &Array, winners: Array) -> Result<Array> {
+    if values.device().is_cpu() && !values.to_dtype(DType::F64)?.to_vec::<f64>()?.iter().any(|v| v.is_nan()) {
+        return Ok(winners);
+    }
+    let (members, dtype) = (candidates.shape()[2], DType::F32);
+    let numbers: Vec<f32> = (0..members).map(|i| i as f32).collect();
+    let numbers = Array::from_slice(candidates.backend(), candidates.device(), &numbers, &[1, 1, members])?;
+    let positions = pointwise(&NAN_POSITION, &[&candidates.to_dtype(dtype)?, &numbers], &[])?;
+    let (_, last) = arg_reduce(Extremum::Max, &positions, 2)?;
+    let as_floats = [values.to_dtype(dtype)?, winners.to_dtype(dtype)?, last.to_dtype(dtype)?];
+    let [values, winners, last] = &as_floats;
+    Ok(pointwise(&IF_NAN, &[values, winners, last], &[])?.to_dtype(DType::I64)?)
 }
 
 /// The flat positions of each window's elements, window after window, all filled up to the size of the largest; and that

@@ -121,10 +121,7 @@ fn check_1d(x: &Tensor, kernel: &[i64], options: &MaxPoolOptions) -> Result<()> 
     }
     let one = |name: &str, kinds: &str, sizes: &[i64]| match *sizes {
         [n] => Ok(n),
-        _ => Err(Error::runtime(format!(
-            "max_pool1d() {name} must be {kinds} of size 1 but got size {}",
-            sizes.len()
-        ))),
+        _ => Err(Error::runtime(format!("max_pool1d() {name} must be {kinds} of size 1 but got size {}", sizes.len()))),
     };
     let kernel = one("kernel_size", "an int, list of ints or tuple of ints", kernel)?;
     let stride = options.stride.as_deref();
@@ -132,7 +129,8 @@ fn check_1d(x: &Tensor, kernel: &[i64], options: &MaxPoolOptions) -> Result<()> 
     let padding = one("padding", "an int, list of ints, or tuple of ints", &options.padding)?;
     let dilation = one("dilation", "an int, list of ints or tuple of ints", &options.dilation)?;
     let require = |holds: bool, message: String| if holds { Ok(()) } else { Err(Error::runtime(message)) };
-    let positive = |name: &str, n: i64| require(n > 0, format!("max_pool1d() {name} must be greater than zero, but got {n}"));
+    let positive =
+        |name: &str, n: i64| require(n > 0, format!("max_pool1d() {name} must be greater than zero, but got {n}"));
     positive("kernel_size", kernel)?;
     positive("stride", stride)?;
     require(padding >= 0, format!("max_pool1d() padding must be non-negative, but got {padding}"))?;
@@ -242,6 +240,11 @@ fn pick_at(x: &Tensor, indices: &Tensor, picked: Picked) -> Result<Tensor> {
         Ok(a.contiguous()?.view(&[outer as i64, inner as i64])?)
     };
     let index = indices.array();
+    let outer = x.dim() - ndim;
+    if x.size()[outer..].contains(&0) && index.numel() > 0 {
+        let first = index.to_vec::<i64>()?[0];
+        return Err(Error::runtime(format!("index {first} is out of bounds for dimension {outer} with size 0")));
+    }
     let out = flambeau_tensor::ops::gather(&lines(&x.array())?, 1, &lines(&index)?)?.view(&to_i64(index.shape()))?;
     let shape = x.size();
     Ok(record("GatherBackward0", &[x], &[Save::Array(index.clone())], out, move |c| {
@@ -312,7 +315,9 @@ fn unpooled_size(
     let stride = options.stride.as_deref().map_or_else(|| Ok(kernel.clone()), list)?;
     let lengths = shape[shape.len() - ndim..].iter().enumerate();
     let smallest: Sizes = lengths
-        .map(|(d, &n)| (n as i64 - 1).saturating_mul(stride[d]).saturating_add(kernel[d]).saturating_sub(2 * padding[d]))
+        .map(|(d, &n)| {
+            (n as i64 - 1).saturating_mul(stride[d]).saturating_add(kernel[d]).saturating_sub(2 * padding[d])
+        })
         .collect();
     let Some(size) = output_size else {
         if let Some(d) = smallest.iter().position(|&n| n < 0) {
@@ -375,7 +380,10 @@ fn max_unpool(name: &'static str, x: &Tensor, indices: &Tensor, size: &[usize]) 
         return Err(flambeau_tensor::Error::NotImplementedFor { op, dtype: x.dtype() }.into());
     }
     let plane: usize = size.iter().product();
-    if let Some(bad) = indices.to_vec::<i64>().into_iter().find(|&i| i < 0 || i >= plane as i64) {
+    let outside = |&i: &i64| i < 0 || i >= plane as i64;
+    // PyTorch looks at all and names the last; without a place to put them it looks at none.
+    let bad = if plane == 0 { None } else { indices.to_vec::<i64>().into_iter().rfind(outside) };
+    if let Some(bad) = bad {
         let lengths: Vec<String> = size.iter().map(usize::to_string).collect();
         return Err(Error::runtime(format!(
             "Found an invalid max index: {bad} (output volumes are of size {}",
@@ -388,8 +396,10 @@ fn max_unpool(name: &'static str, x: &Tensor, indices: &Tensor, size: &[usize]) 
     fill(&out, Scalar::Int(0))?;
     let lines = |a: &Array, n: usize| Ok::<_, Error>(a.contiguous()?.view(&[outer as i64, n as i64])?);
     let per_plane: usize = x.size()[shape.len() - ndim..].iter().product();
-    let index = lines(&indices.array(), per_plane)?;
-    flambeau_tensor::ops::scatter(ScatterOp::Set, 1, &index, &lines(&x.array(), per_plane)?, &lines(&out, plane)?)?;
+    if plane > 0 {
+        let (index, values) = (lines(&indices.array(), per_plane)?, lines(&x.array(), per_plane)?);
+        flambeau_tensor::ops::scatter(ScatterOp::Set, 1, &index, &values, &lines(&out, plane)?)?;
+    }
     Ok(record(name, &[x], &[Save::Array(indices.array().clone())], out, move |c| {
         Ok(smallvec![Some(pick_at(&c.grad(0)?, &c.saved(0)?, Picked { ndim, windows: None })?)])
     }))

@@ -85,23 +85,21 @@ impl Windows<'_> {
         let padding = list("padding", self.padding, "either be")?;
         let dilation = list("dilation", self.dilation, "be either")?;
         let shape = x.size();
-        let refuse_dims = || {
-            Error::runtime(format!("non-empty {}D or {}D (batch mode) tensor expected for input", ndim + 1, ndim + 2))
-        };
         let fits = shape.len() == ndim + 1 || shape.len() == ndim + 2;
-        // The plane's mean looks at the channels first and counts the dimensions last; volumes are counted before all else.
+        // The plane's mean looks at the channels first and counts the dimensions last.
         if self.average && ndim == 2 {
             flambeau_tensor::dims::wrap_dim(-3, shape.len())?;
-        } else if !fits && (ndim == 3 || shape.len() < ndim) {
-            return Err(refuse_dims());
+        } else if !fits {
+            return Err(Error::runtime(format!(
+                "non-empty {}D or {}D (batch mode) tensor expected for input",
+                ndim + 1,
+                ndim + 2
+            )));
         }
         let spatial = &shape[shape.len() - ndim..];
         let mut out = Sizes::new();
         for d in 0..ndim {
             out.push(output_length(spatial[d], kernel[d], stride[d], padding[d], dilation[d], self.ceil_mode)?);
-        }
-        if !self.average && !fits {
-            return Err(refuse_dims());
         }
         positive("kernel size", "k", &kernel)?;
         positive("stride", "d", &stride)?;
