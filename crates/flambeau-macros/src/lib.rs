@@ -11,7 +11,8 @@ use proc_macro::TokenStream;
 /// Fields of types that `nn::Field` does not know (neither modules, parameters, buffers nor plain data) need
 /// `#[module(skip)]`. On the struct, `#[module(extra_repr)]` prints what an inherent `fn extra_repr(&self) -> String`
 /// returns between the parentheses, and `#[module(type_name)]` takes the printed name from an inherent
-/// `fn type_name(&self) -> &'static str`.
+/// `fn type_name(&self) -> &'static str`, and `#[module(versions)]` what state dicts of older versions lack from inherent
+/// `fn version(&self) -> i64` and `fn added_since(&self, version: Option<i64>) -> &'static [&'static str]`.
 #[proc_macro_derive(Module, attributes(module))]
 pub fn derive_module(input: TokenStream) -> TokenStream {
     let input = syn::parse_macro_input!(input as syn::DeriveInput);

@@ -11,6 +11,7 @@ use syn::{Attribute, Data, DeriveInput, Error, Fields, Index, Member, Result};
 struct Options {
     extra_repr: bool,
     type_name: bool,
+    versions: bool,
 }
 
 /// Writes `Module` and `Display` for a struct; `nn` is the path of flambeau's `nn`.
@@ -35,6 +36,16 @@ pub fn derive(input: &DeriveInput, nn: &TokenStream) -> Result<TokenStream> {
             }
         }
     });
+    let versions = options.versions.then(|| {
+        quote! {
+            fn version(&self) -> i64 {
+                Self::version(self)
+            }
+            fn added_since(&self, version: ::std::option::Option<i64>) -> &'static [&'static str] {
+                Self::added_since(self, version)
+            }
+        }
+    });
     let (generics, arguments, bounds) = input.generics.split_for_impl();
     Ok(quote! {
         #[automatically_derived]
@@ -55,6 +66,7 @@ pub fn derive(input: &DeriveInput, nn: &TokenStream) -> Result<TokenStream> {
                 ::std::option::Option::None #(#state)*
             }
             #extra_repr
+            #versions
         }
         #[automatically_derived]
         impl #generics ::std::fmt::Display for #ident #arguments #bounds {
@@ -99,7 +111,11 @@ fn struct_options(attributes: &[Attribute]) -> Result<Options> {
             match meta.path.get_ident().map(ToString::to_string).as_deref() {
                 Some("extra_repr") => options.extra_repr = true,
                 Some("type_name") => options.type_name = true,
-                _ => return Err(meta.error("a struct knows #[module(extra_repr)] and #[module(type_name)]")),
+                Some("versions") => options.versions = true,
+                _ => {
+                    return Err(meta
+                        .error("a struct knows #[module(extra_repr)], #[module(type_name)] and #[module(versions)]"));
+                }
             }
             Ok(())
         })?;
@@ -139,6 +155,6 @@ mod tests {
         let wrong = text(&parse_quote! { struct Net { #[module(ignore)] a: u8 } });
         assert_eq!(wrong, "error:a field knows only #[module(skip)]");
         let wrong = text(&parse_quote! { #[module(repr)] struct Net; });
-        assert_eq!(wrong, "error:a struct knows #[module(extra_repr)] and #[module(type_name)]");
+        assert_eq!(wrong, "error:a struct knows #[module(extra_repr)], #[module(type_name)] and #[module(versions)]");
     }
 }

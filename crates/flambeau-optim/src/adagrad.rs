@@ -6,7 +6,7 @@ use crate::optimizer::{Optimizer, Rule, Target};
 use crate::options::{OptionValue, Options};
 use crate::programs::{Programs, Updates, gradient, switches};
 use crate::state::State;
-use flambeau_autograd::Tensor;
+use flambeau_autograd::{OrPanic, Tensor};
 use flambeau_tensor::Scalar;
 use flambeau_tensor::pointwise::Pointwise;
 use std::panic::Location;
@@ -83,11 +83,16 @@ impl Adagrad {
             ("differentiable", false.into()),
             ("fused", OptionValue::None),
         ]);
-        Optimizer::new(AdagradRule, params, options(AdagradOptions(defaults)).0)
+        let defaults = options(AdagradOptions(defaults)).0;
+        let first_sum = defaults.number("initial_accumulator_value").or_panic();
+        Optimizer::new(AdagradRule { first_sum }, params, defaults)
     }
 }
 
-struct AdagradRule;
+struct AdagradRule {
+    /// What sums start from, which only the constructor says: a group's own value is kept and not used.
+    first_sum: f64,
+}
 
 const MAXIMIZE: usize = 1;
 const DECAY: usize = 2;
@@ -110,6 +115,15 @@ impl Rule for AdagradRule {
         "Adagrad"
     }
 
+    fn older_files_lack(&self) -> &'static [(&'static str, OptionValue)] {
+        &[
+            ("foreach", OptionValue::None),
+            ("maximize", OptionValue::FALSE),
+            ("differentiable", OptionValue::FALSE),
+            ("fused", OptionValue::None),
+        ]
+    }
+
     fn check(&self, options: &Options) -> Result<()> {
         options.check_not_negative(&[
             ("lr", "learning rate"),
@@ -120,9 +134,9 @@ impl Rule for AdagradRule {
         ])
     }
 
-    fn prepare(&self, options: &Options, param: &Tensor, state: &mut State) -> Result<()> {
+    fn prepare(&self, param: &Tensor, state: &mut State) -> Result<()> {
         state.start_counting();
-        state.buffer(SUM, param, options.number("initial_accumulator_value")?).map(drop)
+        state.buffer(SUM, param, self.first_sum, true).map(drop)
     }
 
     fn update(&self, options: &Options, targets: Vec<Target<'_>>, caller: &'static Location<'static>) -> Result<()> {
@@ -130,10 +144,10 @@ impl Rule for AdagradRule {
             (options.number("lr")?, options.number("lr_decay")?, options.number("weight_decay")?);
         let program = PROGRAMS.get(switches(&[(MAXIMIZE, options.flag("maximize")?), (DECAY, decay != 0.0)]));
         let mut updates = Updates::default();
-        for Target { param, grad, state } in targets {
+        for Target { param, grad, state, fresh } in targets {
             let step = state.count();
             let scalars = [-(lr / (1.0 + (step - 1.0) * lr_decay)), options.number("eps")?, decay];
-            let sum = state.buffer(SUM, param, 0.0)?;
+            let sum = state.buffer(SUM, param, self.first_sum, fresh)?;
             updates.push(program, &[param, &grad, &sum], &scalars, &[param, &sum]);
         }
         updates.run(caller)

@@ -71,7 +71,7 @@ fn build(
         ("capturable", false.into()),
         ("differentiable", false.into()),
         ("fused", OptionValue::None),
-        ("decoupled_weight_decay", (name == "AdamW").into()),
+        (DECOUPLED, (name == "AdamW").into()),
     ]);
     (AdamRule(name), options(AdamOptions(defaults)).0)
 }
@@ -132,6 +132,7 @@ impl AdamW {
 /// The rule, under its class name.
 struct AdamRule(&'static str);
 
+const DECOUPLED: &str = "decoupled_weight_decay";
 const MAXIMIZE: usize = 1;
 /// Weight decay as a penalty in the gradient.
 const PENALTY: usize = 2;
@@ -167,6 +168,25 @@ impl Rule for AdamRule {
         self.0
     }
 
+    fn older_files_lack(&self) -> &'static [(&'static str, OptionValue)] {
+        &[
+            ("amsgrad", OptionValue::FALSE),
+            ("maximize", OptionValue::FALSE),
+            ("foreach", OptionValue::None),
+            ("capturable", OptionValue::FALSE),
+            ("differentiable", OptionValue::FALSE),
+            (DECOUPLED, OptionValue::FALSE),
+            ("fused", OptionValue::None),
+        ]
+    }
+
+    fn loaded(&self, options: &mut Options) {
+        // AdamW was a class of its own before it was Adam with this option.
+        if self.0 == "AdamW" {
+            options.set(DECOUPLED, true);
+        }
+    }
+
     fn check(&self, options: &Options) -> Result<()> {
         options.check_not_negative(&[("lr", "learning rate"), ("eps", "epsilon value")])?;
         options.check_betas()?;
@@ -175,7 +195,7 @@ impl Rule for AdamRule {
 
     fn update(&self, options: &Options, targets: Vec<Target<'_>>, caller: &'static Location<'static>) -> Result<()> {
         let ((beta1, beta2), lr) = (options.pair("betas")?, options.number("lr")?);
-        let (decay, decoupled) = (options.number("weight_decay")?, options.flag("decoupled_weight_decay")?);
+        let (decay, decoupled) = (options.number("weight_decay")?, options.flag(DECOUPLED)?);
         let amsgrad = options.flag("amsgrad")?;
         let on = switches(&[
             (MAXIMIZE, options.flag("maximize")?),
@@ -186,16 +206,16 @@ impl Rule for AdamRule {
         ]);
         let program = PROGRAMS.get(on);
         let mut updates = Updates::default();
-        for Target { param, grad, state } in targets {
+        for Target { param, grad, state, fresh } in targets {
             let t = state.count();
             let step = -lr / (1.0 - beta1.powf(t));
             let root = (1.0 - beta2.powf(t)).powf(0.5);
             let decay = if decoupled { 1.0 - lr * decay } else { decay };
             let scalars = [1.0 - beta1, beta2, 1.0 - beta2, root, options.number("eps")?, step, decay];
-            let average = state.buffer("exp_avg", param, 0.0)?;
-            let square = state.buffer("exp_avg_sq", param, 0.0)?;
+            let average = state.buffer("exp_avg", param, 0.0, fresh)?;
+            let square = state.buffer("exp_avg_sq", param, 0.0, fresh)?;
             if amsgrad {
-                let largest = state.buffer("max_exp_avg_sq", param, 0.0)?;
+                let largest = state.buffer("max_exp_avg_sq", param, 0.0, fresh)?;
                 let (inputs, outputs) =
                     ([param, &grad, &average, &square, &largest], [param, &average, &square, &largest]);
                 updates.push(program, &inputs, &scalars, &outputs);

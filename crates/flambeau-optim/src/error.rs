@@ -10,6 +10,9 @@ pub enum Error {
     /// PyTorch's `TypeError`: tensors and groups mixed, an option of the wrong kind.
     #[error("{0}")]
     Type(String),
+    /// PyTorch's `KeyError`: an option that a loaded state dict lacks, a running average that the first step did not make.
+    #[error("KeyError: '{0}'")]
+    Key(String),
     /// From a tensor operation.
     #[error(transparent)]
     Tensor(#[from] flambeau_autograd::Error),

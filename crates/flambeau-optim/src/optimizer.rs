@@ -17,8 +17,14 @@ pub(crate) trait Rule: Send + Sync {
     /// Checks the options that the constructor was given.
     fn check(&self, options: &Options) -> Result<()>;
 
-    /// Prepares the state of a new parameter, for rules that do so before the first step.
-    fn prepare(&self, _options: &Options, _param: &Tensor, _state: &mut State) -> Result<()> {
+    /// What options files of older versions do not have, with the values that they meant: `__setstate__`.
+    fn older_files_lack(&self) -> &'static [(&'static str, OptionValue)];
+
+    /// Sets what no file may change.
+    fn loaded(&self, _options: &mut Options) {}
+
+    /// Prepares the state of the constructor's parameters, for rules that do so before the first step.
+    fn prepare(&self, _param: &Tensor, _state: &mut State) -> Result<()> {
         Ok(())
     }
 
@@ -31,11 +37,57 @@ pub(crate) struct Target<'a> {
     pub param: &'a Tensor,
     pub grad: Tensor,
     pub state: &'a mut State,
+    /// Whether the state was empty when the step began.
+    pub fresh: bool,
+}
+
+/// A parameter of a group, which stands once however often the group names it.
+struct Slot {
+    param: Tensor,
+    state: State,
+    /// How many times the group names it: so often each step updates it.
+    times: usize,
+    fresh: bool,
 }
 
 struct Group {
-    params: Vec<(Tensor, State)>,
+    slots: Vec<Slot>,
+    /// The slot of each parameter that the group names.
+    order: Vec<usize>,
+    /// The most times that one parameter is named; 1 but for duplicates.
+    rounds: usize,
     options: Options,
+}
+
+impl Group {
+    fn new(params: Vec<Tensor>, options: Options) -> Self {
+        let (mut slots, mut order) = (Vec::<Slot>::new(), Vec::with_capacity(params.len()));
+        for param in params {
+            let known = slots.iter().position(|slot| slot.param.is_same(&param));
+            let at = known.unwrap_or(slots.len());
+            match known {
+                Some(at) => slots[at].times += 1,
+                None => slots.push(Slot { param, state: State::default(), times: 1, fresh: true }),
+            }
+            order.push(at);
+        }
+        let rounds = slots.iter().map(|slot| slot.times).max().unwrap_or(1);
+        Group { slots, order, rounds, options }
+    }
+
+    /// The named parameters, a duplicate as often as it is named.
+    fn params(&self) -> impl Iterator<Item = &Tensor> {
+        self.order.iter().map(|&at| &self.slots[at].param)
+    }
+
+    /// The number of each named parameter in a state dict, if the group's first has `start`: its last position, as in PyTorch.
+    fn ids(&self, start: usize) -> Vec<usize> {
+        let last = |at: &usize| self.order.iter().rposition(|o| o == at).unwrap_or(0);
+        match self.rounds {
+            0 | 1 => (start..start + self.order.len()).collect(),
+            _ => self.order.iter().map(|at| start + last(at)).collect(),
+        }
+    }
 }
 
 struct Inner {
@@ -61,7 +113,13 @@ impl Optimizer {
             let list = ParamList::collect(params)?;
             let optimizer =
                 Optimizer(Arc::new(Mutex::new(Inner { rule: Box::new(rule), defaults, groups: Vec::new() })));
-            list.groups.into_iter().try_for_each(|group| optimizer.lock().add(group))?;
+            {
+                let inner = &mut *optimizer.lock();
+                list.groups.into_iter().try_for_each(|group| inner.add(group))?;
+                for slot in inner.groups.iter_mut().flat_map(|g| &mut g.slots) {
+                    inner.rule.prepare(&slot.param, &mut slot.state)?;
+                }
+            }
             Ok::<_, Error>(optimizer)
         };
         build().or_panic()
@@ -91,12 +149,17 @@ impl Optimizer {
         let caller = Location::caller();
         let inner = &mut *self.lock();
         for group in &mut inner.groups {
-            let targets = group.params.iter_mut().filter_map(|(param, state)| {
-                let grad = param.grad()?;
-                Some(Target { param, grad, state })
-            });
-            let targets: Vec<Target<'_>> = targets.collect();
-            inner.rule.update(&group.options, targets, caller)?;
+            // A parameter that is named twice is updated twice, the second time from what the first left.
+            for round in 0..group.rounds {
+                let slots = group.slots.iter_mut().filter(|slot| slot.times > round);
+                let targets = slots.filter_map(|Slot { param, state, fresh, .. }| {
+                    let grad = param.grad()?;
+                    *fresh = if round == 0 { state.is_empty() } else { *fresh };
+                    Some(Target { param, grad, state, fresh: *fresh })
+                });
+                let targets: Vec<Target<'_>> = targets.collect();
+                inner.rule.update(&group.options, targets, caller)?;
+            }
         }
         Ok(())
     }
@@ -138,7 +201,7 @@ impl Optimizer {
 
     /// The parameters of all groups.
     pub fn params(&self) -> Vec<Tensor> {
-        self.lock().groups.iter().flat_map(|g| g.params.iter().map(|(p, _)| p.clone())).collect()
+        self.lock().groups.iter().flat_map(Group::params).cloned().collect()
     }
 
     /// Handles to the groups: `optimizer.param_groups()[0].set("lr", 0.01)`.
@@ -181,7 +244,8 @@ impl Optimizer {
 
 impl Inner {
     fn add(&mut self, group: ParamGroup) -> Result<()> {
-        let mut options = self.defaults.clone();
+        // In the order of PyTorch's dictionary: what the group sets, then the rest of the defaults.
+        let mut options = Options::default();
         for (name, value) in group.options.iter() {
             if self.defaults.get(name).is_none() && name != "initial_lr" {
                 let known: Vec<_> = self.defaults.iter().map(|(name, _)| name).collect();
@@ -190,16 +254,17 @@ impl Inner {
             }
             options.set(name, value);
         }
-        let mut params = Vec::with_capacity(group.params.len());
-        for param in group.params {
-            check(param.is_leaf() || param.retains_grad(), || "can't optimize a non-leaf Tensor".into())?;
-            let known = self.groups.iter().flat_map(|g| &g.params).any(|(p, _)| p.is_same(&param));
-            check(!known, || "some parameters appear in more than one parameter group".into())?;
-            let mut state = State::default();
-            self.rule.prepare(&options, &param, &mut state)?;
-            params.push((param, state));
+        self.defaults.iter().for_each(|(name, value)| options.set_default(name, value));
+        let leaves = group.params.iter().all(|p| p.is_leaf() || p.retains_grad());
+        check(leaves, || "can't optimize a non-leaf Tensor".into())?;
+        let group = Group::new(group.params, options);
+        if group.rounds > 1 {
+            eprintln!("UserWarning: {DUPLICATES}");
         }
-        self.groups.push(Group { params, options });
+        let mut others = self.groups.iter().flat_map(|g| &g.slots);
+        let known = others.any(|other| group.slots.iter().any(|slot| slot.param.is_same(&other.param)));
+        check(!known, || "some parameters appear in more than one parameter group".into())?;
+        self.groups.push(group);
         Ok(())
     }
 
@@ -207,15 +272,14 @@ impl Inner {
         let mut dict = StateDict { state: Vec::new(), param_groups: Vec::new() };
         let mut next = 0;
         for group in &self.groups {
-            let params = next..next + group.params.len();
-            next = params.end;
-            for (i, (_, state)) in params.clone().zip(&group.params) {
-                if !state.is_empty() {
-                    dict.state.push((i, state.to_values()?));
-                }
+            let params = group.ids(next);
+            next += params.len();
+            for (at, slot) in group.slots.iter().enumerate().filter(|(_, slot)| !slot.state.is_empty()) {
+                let id = group.order.iter().zip(&params).find(|(o, _)| **o == at).map_or(next, |(_, &id)| id);
+                dict.state.push((id, slot.state.to_values()?));
             }
             let options = group.options.iter().map(|(name, value)| (name.to_owned(), value)).collect();
-            dict.param_groups.push(GroupState { options, params: params.collect() });
+            dict.param_groups.push(GroupState { options, params });
         }
         Ok(dict)
     }
@@ -224,28 +288,36 @@ impl Inner {
         check(dict.param_groups.len() == self.groups.len(), || {
             "loaded state dict has a different number of parameter groups".into()
         })?;
-        let fit = self.groups.iter().zip(&dict.param_groups).all(|(g, saved)| g.params.len() == saved.params.len());
+        let fit = self.groups.iter().zip(&dict.param_groups).all(|(g, saved)| g.order.len() == saved.params.len());
         check(fit, || {
             "loaded state dict contains a parameter group that doesn't match the size of optimizer's group".into()
         })?;
         // All is read before anything is changed: a failure leaves the optimizer as it was.
         let mut loaded = Vec::new();
         for (group, saved) in self.groups.iter().zip(&dict.param_groups) {
-            let mut options = group.options.clone();
+            // The saved options take the place of the group's own, in their order.
+            let mut options = Options::default();
             saved.options.iter().for_each(|(name, value)| options.set(name, *value));
-            let states = group.params.iter().zip(&saved.params).map(|((param, _), id)| {
-                let values = dict.state.iter().find(|(i, _)| i == id).map(|(_, values)| values.as_slice());
-                State::from_values(values.unwrap_or_default(), param)
-            });
-            loaded.push((options, states.collect::<Result<Vec<_>>>()?));
+            self.rule.older_files_lack().iter().for_each(|(name, value)| options.set_default(name, *value));
+            self.rule.loaded(&mut options);
+            let mut states = vec![State::default(); group.slots.len()];
+            for (&at, id) in group.order.iter().zip(&saved.params) {
+                if let Some((_, values)) = dict.state.iter().find(|(i, _)| i == id) {
+                    states[at] = State::from_values(values, &group.slots[at].param)?;
+                }
+            }
+            loaded.push((options, states));
         }
         for (group, (options, states)) in self.groups.iter_mut().zip(loaded) {
             group.options = options;
-            group.params.iter_mut().zip(states).for_each(|((_, state), new)| *state = new);
+            group.slots.iter_mut().zip(states).for_each(|(slot, new)| slot.state = new);
         }
         Ok(())
     }
 }
+
+const DUPLICATES: &str = "optimizer contains a parameter group with duplicate parameters; in future, this will cause an error; see \
+                          github.com/pytorch/pytorch/issues/40967 for more information";
 
 impl fmt::Display for Optimizer {
     /// As `print(optimizer)`.
@@ -299,6 +371,6 @@ impl ParamGroupRef {
 
     /// The group's parameters: `group['params']`.
     pub fn params(&self) -> Vec<Tensor> {
-        self.optimizer.lock().groups[self.index].params.iter().map(|(p, _)| p.clone()).collect()
+        self.optimizer.lock().groups[self.index].params().cloned().collect()
     }
 }

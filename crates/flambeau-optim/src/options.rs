@@ -16,6 +16,10 @@ pub enum OptionValue {
     Pair(f64, f64),
 }
 
+impl OptionValue {
+    pub(crate) const FALSE: Self = OptionValue::Number(Scalar::Bool(false));
+}
+
 impl From<Scalar> for OptionValue {
     fn from(x: Scalar) -> Self {
         OptionValue::Number(x)
@@ -58,7 +62,7 @@ impl fmt::Display for OptionValue {
     }
 }
 
-/// Options of one group, in the order in which PyTorch's constructor names them.
+/// Options of one group, in the order of PyTorch's dictionary: the group's own first, then the constructor's.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Options(Vec<(String, OptionValue)>);
 
@@ -81,6 +85,13 @@ impl Options {
         }
     }
 
+    /// Puts a value under a name that has none: Python's `setdefault`.
+    pub(crate) fn set_default(&mut self, name: &str, value: OptionValue) {
+        if self.get(name).is_none() {
+            self.0.push((name.to_owned(), value));
+        }
+    }
+
     pub(crate) fn with(mut self, name: &str, value: impl Into<OptionValue>) -> Self {
         self.set(name, value);
         self
@@ -95,7 +106,7 @@ impl Options {
     pub(crate) fn number(&self, name: &str) -> Result<f64> {
         match self.get(name) {
             Some(OptionValue::Number(x)) => Ok(x.to_f64()),
-            other => Err(wrong_kind(name, other, "a number")),
+            other => Err(unusable(name, other, "a number")),
         }
     }
 
@@ -103,7 +114,7 @@ impl Options {
     pub(crate) fn flag(&self, name: &str) -> Result<bool> {
         match self.get(name) {
             Some(OptionValue::Number(x)) => Ok(x.to_bool()),
-            other => Err(wrong_kind(name, other, "a bool")),
+            other => Err(unusable(name, other, "a bool")),
         }
     }
 
@@ -111,14 +122,19 @@ impl Options {
     pub(crate) fn pair(&self, name: &str) -> Result<(f64, f64)> {
         match self.get(name) {
             Some(OptionValue::Pair(a, b)) => Ok((a, b)),
-            other => Err(wrong_kind(name, other, "a tuple of two floats")),
+            other => Err(unusable(name, other, "a tuple of two floats")),
         }
     }
 
-    /// PyTorch's checks of `0 <= value`, with the option's name as PyTorch's message spells it.
+    /// PyTorch's checks of `0 <= value`, which NaN fails, with the option's name as PyTorch's message spells it.
     pub(crate) fn check_not_negative(&self, names: &[(&str, &str)]) -> Result<()> {
+        self.check_each(names, |x| x >= 0.0)
+    }
+
+    /// PyTorch's checks of each value, with the option's name as PyTorch's message spells it.
+    pub(crate) fn check_each(&self, names: &[(&str, &str)], holds: fn(f64) -> bool) -> Result<()> {
         names.iter().try_for_each(|(name, spelled)| {
-            let holds = self.number(name)? >= 0.0;
+            let holds = holds(self.number(name)?);
             let value = self.get(name).unwrap_or(OptionValue::None);
             crate::error::check(holds, || format!("Invalid {spelled}: {value}"))
         })
@@ -135,9 +151,11 @@ impl Options {
     }
 }
 
-fn wrong_kind(name: &str, value: Option<OptionValue>, wanted: &str) -> Error {
-    let value = value.map_or("nothing".to_owned(), |v| v.to_string());
-    Error::Type(format!("the option {name} of a parameter group is {value}, it must be {wanted}"))
+fn unusable(name: &str, value: Option<OptionValue>, wanted: &str) -> Error {
+    match value {
+        None => Error::Key(name.to_owned()),
+        Some(value) => Error::Type(format!("the option {name} of a parameter group is {value}, it must be {wanted}")),
+    }
 }
 
 impl fmt::Display for Options {

@@ -137,6 +137,17 @@ impl Rule for RMSpropRule {
         "RMSprop"
     }
 
+    fn older_files_lack(&self) -> &'static [(&'static str, OptionValue)] {
+        &[
+            ("momentum", OptionValue::Number(Scalar::Int(0))),
+            ("centered", OptionValue::FALSE),
+            ("foreach", OptionValue::None),
+            ("maximize", OptionValue::FALSE),
+            ("differentiable", OptionValue::FALSE),
+            ("capturable", OptionValue::FALSE),
+        ]
+    }
+
     fn check(&self, options: &Options) -> Result<()> {
         options.check_not_negative(&[
             ("lr", "learning rate"),
@@ -160,13 +171,13 @@ impl Rule for RMSpropRule {
         ]));
         let scalars = [-options.number("lr")?, alpha, 1.0 - alpha, options.number("eps")?, decay, momentum];
         let mut updates = Updates::default();
-        for Target { param, grad, state } in targets {
+        for Target { param, grad, state, fresh } in targets {
             state.count();
-            let mut outputs: Vec<Tensor> = vec![param.clone(), state.buffer("square_avg", param, 0.0)?];
+            let mut outputs: Vec<Tensor> = vec![param.clone(), state.buffer("square_avg", param, 0.0, fresh)?];
             // In PyTorch's order of the state's entries, which is not the program's.
-            let buffer = (momentum > 0.0).then(|| state.buffer("momentum_buffer", param, 0.0)).transpose()?;
+            let buffer = (momentum > 0.0).then(|| state.buffer("momentum_buffer", param, 0.0, fresh)).transpose()?;
             if centered {
-                outputs.push(state.buffer("grad_avg", param, 0.0)?);
+                outputs.push(state.buffer("grad_avg", param, 0.0, fresh)?);
             }
             outputs.extend(buffer);
             let outputs: Vec<&Tensor> = outputs.iter().collect();

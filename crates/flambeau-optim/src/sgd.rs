@@ -117,11 +117,23 @@ impl Rule for SgdRule {
         "SGD"
     }
 
+    fn older_files_lack(&self) -> &'static [(&'static str, OptionValue)] {
+        &[
+            ("nesterov", OptionValue::FALSE),
+            ("maximize", OptionValue::FALSE),
+            ("foreach", OptionValue::None),
+            ("differentiable", OptionValue::FALSE),
+            ("fused", OptionValue::FALSE),
+        ]
+    }
+
     fn check(&self, options: &Options) -> Result<()> {
         let names = [("lr", "learning rate"), ("momentum", "momentum value"), ("weight_decay", "weight_decay value")];
-        options.check_not_negative(&names)?;
-        let plain = !options.flag("nesterov")?;
-        check(plain || options.number("momentum")? > 0.0 && options.number("dampening")? == 0.0, || {
+        // Not `>= 0`: PyTorch's SGD lets NaN pass.
+        options.check_each(&names, |x| x.is_nan() || x >= 0.0)?;
+        let (momentum, dampening) = (options.number("momentum")?, options.number("dampening")?);
+        let (no_momentum, dampened) = (momentum <= 0.0, dampening != 0.0);
+        check(!options.flag("nesterov")? || !no_momentum && !dampened, || {
             "Nesterov momentum requires a momentum and zero dampening".into()
         })
     }
@@ -136,15 +148,15 @@ impl Rule for SgdRule {
             (NESTEROV, momentum != 0.0 && options.flag("nesterov")?),
         ]);
         let mut updates = Updates::default();
-        for Target { param, grad, state } in targets {
+        for Target { param, grad, state, fresh } in targets {
             if on & MOMENTUM == 0 {
                 updates.push(PROGRAMS.get(on), &[param, &grad], &scalars, &[param]);
-            } else if let Some(buffer) = state.get(BUFFER) {
+            } else if let Some(buffer) = state.get(BUFFER).filter(|_| !fresh) {
                 updates.push(PROGRAMS.get(on), &[param, &grad, &buffer], &scalars, &[param, &buffer]);
             } else {
                 let buffer: Tensor = ops::clone(&grad.detach())?;
                 updates.push(PROGRAMS.get(on | FIRST), &[param, &grad], &scalars, &[param, &buffer]);
-                state.insert(BUFFER, buffer);
+                state.set(BUFFER, buffer);
             }
         }
         updates.run(caller)

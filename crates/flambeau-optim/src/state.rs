@@ -28,21 +28,30 @@ impl State {
         self.step = Some(0.0);
     }
 
-    /// The buffer of that name; made with `value` everywhere, in the parameter's dtype and order of dimensions, when there
-    /// is none yet.
-    pub fn buffer(&mut self, name: &str, param: &Tensor, value: f64) -> Result<Tensor> {
+    /// The buffer of that name. Where the state is `fresh` it is made, with `value` everywhere, in the parameter's dtype and order
+    /// of dimensions.
+    ///
+    /// # Errors
+    /// PyTorch's `KeyError` for a buffer that the first step did not make, since the option that needs it was set later.
+    pub fn buffer(&mut self, name: &str, param: &Tensor, value: f64, fresh: bool) -> Result<Tensor> {
         if let Some(buffer) = self.get(name) {
             return Ok(buffer);
         }
+        if !fresh {
+            return Err(Error::Key(name.to_owned()));
+        }
         let buffer = ops::clone(&param.detach())?;
         ops::fill_(&buffer, value)?;
-        self.insert(name, buffer.clone());
+        self.set(name, buffer.clone());
         Ok(buffer)
     }
 
-    /// Adds a buffer under a new name.
-    pub fn insert(&mut self, name: &str, buffer: Tensor) {
-        self.buffers.push((name.to_owned(), buffer));
+    /// Puts a buffer under a name.
+    pub fn set(&mut self, name: &str, buffer: Tensor) {
+        match self.buffers.iter_mut().find(|(n, _)| n == name) {
+            Some((_, slot)) => *slot = buffer,
+            None => self.buffers.push((name.to_owned(), buffer)),
+        }
     }
 
     /// The buffer of that name, if there is one.

@@ -1,8 +1,8 @@
 """Writes the goldens from PyTorch. Run with the interpreter of a PyTorch 2.15 environment:
 
-    python crates/flambeau-testkit/goldens/make_goldens.py [op ...]
+    python crates/flambeau-testkit/goldens/make_goldens.py [op ... | file ...]
 
-Without arguments it writes everything: data/ops/<op>.jsonl.gz, data/modules.jsonl.gz, data/init.jsonl.gz, data/optim.jsonl.gz and data/schedulers.jsonl.gz.
+Without arguments it writes everything: data/ops/<op>.jsonl.gz, and of data/ the files modules, random_modules, init, optim, random_optim and schedulers.
 The output is the same on every run with the same PyTorch and the same class of CPU.
 """
 import pathlib
@@ -17,8 +17,12 @@ import encode
 import modules
 import ops
 import optim
+import random_modules
+import random_optim
 
 DATA = pathlib.Path(__file__).parent / "data"
+FILES = {"modules": modules.module_cases, "random_modules": random_modules.random_module_cases, "init": modules.init_cases,
+         "optim": optim.optimizer_cases, "random_optim": random_optim.random_optimizer_cases, "schedulers": optim.scheduler_cases}
 
 
 def main(names):
@@ -27,17 +31,16 @@ def main(names):
     own = edges.edge_cases()
     unknown = own.keys() - {*ops.TIER_1, *ops.TIER_2}
     assert not unknown, unknown
-    total = 0
-    for name in names or [*ops.TIER_1, *ops.TIER_2]:
+    files = [name for name in names if name in FILES] if names else list(FILES)
+    counts = {"ops": 0}
+    for name in [name for name in names if name not in FILES] if names else [*ops.TIER_1, *ops.TIER_2]:
         cases = ops.op_cases(name) + own.get(name, [])
         encode.write(DATA / "ops" / f"{name}.jsonl.gz", cases)
-        total += len(cases)
-    counts = {"ops": total}
-    if not names:
-        for file, cases in (("modules", modules.module_cases()), ("init", modules.init_cases()), ("optim", optim.optimizer_cases()),
-                            ("schedulers", optim.scheduler_cases())):
-            encode.write(DATA / f"{file}.jsonl.gz", cases)
-            counts[file] = len(cases)
+        counts["ops"] += len(cases)
+    for name in files:
+        cases = FILES[name]()
+        encode.write(DATA / f"{name}.jsonl.gz", cases)
+        counts[name] = len(cases)
     print(counts)
 
 

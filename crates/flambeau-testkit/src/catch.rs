@@ -22,9 +22,10 @@ pub fn catch<R>(call: impl FnOnce() -> R) -> Result<R, String> {
             }
         }));
     });
-    QUIET.set(true);
+    // A call within a call stays quiet for the outer one.
+    let before = QUIET.replace(true);
     let result = catch_unwind(AssertUnwindSafe(call));
-    QUIET.set(false);
+    QUIET.set(before);
     result.map_err(|panic| {
         let text = panic.downcast_ref::<&str>().copied();
         text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("not a text").to_owned()

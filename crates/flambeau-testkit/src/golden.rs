@@ -12,11 +12,15 @@
 mod case;
 mod module;
 mod optim;
+mod random_optim;
 mod value;
 
 pub use case::{Case, ExpectedError, Kind, load_cases, load_op, load_special, op_names};
-pub use module::{InitCase, ModuleCase, ModuleRun, load_init, load_modules};
+pub use module::{InitCase, ModuleCase, ModuleRun, load_init, load_modules, load_random_modules};
 pub use optim::{OptimizerCase, OptimizerStep, SchedulerCase, load_optimizers, load_schedulers};
+pub use random_optim::{
+    OptimizerGroup, OptimizerSnapshot, RandomOptimizerCase, RandomOptimizerStep, load_random_optimizers,
+};
 pub use value::{Arg, GoldenTensor, Mismatch, Tolerance, Values, View};
 
 use std::io::Read;
@@ -114,6 +118,14 @@ fn string(v: &Value) -> Parsed<String> {
 /// Reads a list with `parse` for each element.
 fn list<T>(parse: impl Fn(&Value) -> Parsed<T>) -> impl Fn(&Value) -> Parsed<Vec<T>> {
     move |v| v.as_array().ok_or_else(|| format!("{v} is not a list"))?.iter().map(&parse).collect()
+}
+
+/// `[[name, value], …]`: JSON objects do not keep their order.
+fn pairs<T>(parse: impl Fn(&Value) -> Parsed<T>) -> impl Fn(&Value) -> Parsed<Vec<(String, T)>> {
+    list(move |v| match v.as_array().map(Vec::as_slice) {
+        Some([name, value]) => Ok((string(name)?, parse(value)?)),
+        _ => Err(format!("{v} is not a pair")),
+    })
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use flambeau_device::default_generator;
 use flambeau_tensor::backend::Distribution;
 use flambeau_tensor::dims::wrap_dim;
 use flambeau_tensor::pointwise::Pointwise;
+use flambeau_tensor::print::cpp_double;
 use flambeau_tensor::{Array, DType, Scalar};
 use smallvec::smallvec;
 use std::sync::LazyLock;
@@ -164,12 +165,15 @@ static SLOPED: LazyLock<Pointwise> = LazyLock::new(|| {
 /// `F.rrelu`. Training draws from the device's generator: on the CPU one number per element that is not positive, elsewhere one
 /// per element, as PyTorch does.
 pub fn rrelu(x: &Tensor, lower: f64, upper: f64, training: bool) -> Result<Tensor> {
-    if lower > upper {
-        return Err(Error::runtime(format!(
-            "Lower bound should be less than or equal to the upper bound, but got lower={lower} and upper={upper}"
-        )));
+    for (name, bound) in [("lower", lower), ("upper", upper)] {
+        if !bound.is_finite() {
+            return Err(Error::runtime(format!("rrelu: {name} bound must be finite, got {}", cpp_double(bound))));
+        }
     }
-    floats_only(x, "rrelu_with_noise_out_cpu")?;
+    if lower > upper {
+        return Err(Error::runtime("Lower bound should be less than or equal to the upper bound"));
+    }
+    floats_only(x, if training { "rrelu_with_noise_out_cpu" } else { "leaky_relu_cpu" })?;
     let name = "RreluWithNoiseBackward0";
     if !training {
         // A leaky_relu, whose slope a NaN has, too.

@@ -1,13 +1,15 @@
 //! Batch norm and instance norm, with their running statistics.
 
-use super::norm::{normalize_by, one_value};
+use super::norm::{check_mixed, normalize_by, one_value};
 use super::{map, map_, reshape, to_i64};
 use crate::error::{Error, Result};
+use crate::graph::record;
 use crate::{Tensor, no_grad, ops};
 use flambeau_tensor::backend::{NormLayout, ReduceOp};
-use flambeau_tensor::dims::numel;
+use flambeau_tensor::dims::{numel, wrap_dim};
 use flambeau_tensor::ops::{NormFormulas, ReduceArgs, reduce};
 use flambeau_tensor::pointwise::Pointwise;
+use flambeau_tensor::print::py_float;
 use flambeau_tensor::{Array, Dims, Scalar};
 use smallvec::{SmallVec, smallvec};
 use std::sync::LazyLock;
@@ -46,8 +48,8 @@ fn update_running(running: &Tensor, batch: &Array, divisor: f64, momentum: f64) 
 /// `momentum`), else by the running ones; then weight and bias per channel (arXiv 1502.03167): `F.batch_norm`.
 ///
 /// # Errors
-/// When a parameter does not have C elements, the running statistics are missing in evaluation, or a channel has only one
-/// value in training.
+/// When a parameter does not have C elements, the running statistics are missing in evaluation, a channel has only one value in
+/// training, or `eps` is negative (in training also 0).
 #[allow(clippy::too_many_arguments, reason = "PyTorch's arguments, in its order")]
 pub fn batch_norm(
     x: &Tensor,
@@ -60,10 +62,18 @@ pub fn batch_norm(
     eps: f64,
 ) -> Result<Tensor> {
     let size = x.size();
-    let channels = size.get(1).copied().unwrap_or(0);
-    let rest = numel(&size) / channels.max(1);
-    if training && size.len() > 1 && size[0] * size[2..].iter().product::<usize>() == 1 {
+    let Some(&batch) = size.first() else { return Err(Error::index("tuple index out of range")) };
+    if training && batch * size.iter().skip(2).product::<usize>() == 1 {
         return Err(one_value(&size.to_string()));
+    }
+    let (low, rule) = if training { (eps <= 0.0, "positive during training") } else { (eps < 0.0, "non-negative") };
+    if low {
+        return Err(Error::value(format!("batch_norm eps must be {rule}, but got {}", py_float(eps))));
+    }
+    let channels = size[wrap_dim(1, size.len())?];
+    let rest = numel(&size) / channels.max(1);
+    if x.numel() == 0 {
+        return empty_batch(x, weight, bias);
     }
     if !training && running_mean.is_none() {
         return Err(Error::runtime("running_mean must be defined in evaluation mode"));
@@ -73,9 +83,7 @@ pub fn batch_norm(
     }
     let params = [("running_mean", running_mean), ("running_var", running_var), ("weight", weight), ("bias", bias)];
     check_elements(params, channels)?;
-    if x.numel() == 0 {
-        return empty_batch(x, weight, bias);
-    }
+    check_mixed(x, [weight, bias, running_mean, running_var])?;
     let mut per_channel = Dims::from_elem(1, size.len());
     per_channel[1] = channels;
     if !training {
@@ -129,7 +137,12 @@ fn by_running(
     }
     let inputs: SmallVec<[&Tensor; 5]> = inputs.iter().collect();
     let out = map(name, NormFormulas::get().normalize(weight.is_some(), bias.is_some()), &inputs, &[])?;
-    ops::to_dtype(&out, x.dtype())
+    if out.dtype() == x.dtype() {
+        return Ok(out);
+    }
+    // Halves are normalised in float32; the rounding belongs to the same operation.
+    let (rounded, wide) = (out.array().to_dtype(x.dtype())?, out.dtype());
+    Ok(record(name, &[&out], &[], rounded, move |c| Ok(smallvec![Some(ops::to_dtype(&c.grad(0)?, wide)?)])))
 }
 
 /// Normalises each channel of each sample of `[n, C, …]`, by its own statistics where `use_input_stats`, else by the running
@@ -157,9 +170,23 @@ pub fn instance_norm(
             "Expected running_mean and running_var to be defined when use_input_stats is false",
         ));
     }
-    let (n, channels) = (size[0], size[1]);
+    let channels = size[wrap_dim(1, size.len())?];
+    if x.numel() == 0 {
+        if size[0] == 0 && (weight.is_some() || bias.is_some()) {
+            return Err(Error::index("select(): index 0 out of range for tensor of size [0] at dimension 0"));
+        }
+        // In training PyTorch sets the statistics to their mean over the samples: of none it is NaN.
+        let unmoved = size[0] > 0 || !use_input_stats;
+        for running in [running_mean, running_var].into_iter().flatten().filter(|_| !unmoved) {
+            let _guard = no_grad();
+            ops::fill_(running, f64::NAN)?;
+        }
+        return ops::view(&empty_batch(x, weight, bias)?, &to_i64(&size));
+    }
+    let n = size[0];
     let params = [("running_mean", running_mean), ("running_var", running_var), ("weight", weight), ("bias", bias)];
     check_elements(params, channels)?;
+    check_mixed(x, [weight, bias, running_mean, running_var])?;
     if !use_input_stats {
         let (Some(mean), Some(var)) = (running_mean, running_var) else { unreachable!("checked above") };
         let mut shape = Dims::from_elem(1, size.len());

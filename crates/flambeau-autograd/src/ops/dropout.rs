@@ -55,7 +55,6 @@ fn factor(x: &Tensor, p: f64, training: bool, features: bool) -> Result<Option<T
         return Ok(None);
     }
     if p == 1.0 {
-        mask_shape(x, features)?;
         return zeros(&[], x.dtype(), x.device()).map(Some);
     }
     let mask = keep_mask(x, features, p)?;
@@ -82,6 +81,28 @@ pub fn dropout_(x: &Tensor, p: f64, training: bool) -> Result<Tensor> {
     }
 }
 
+/// [`feature_dropout`] in place.
+#[track_caller]
+pub fn feature_dropout_(x: &Tensor, p: f64, training: bool) -> Result<Tensor> {
+    match factor(x, p, training, true)? {
+        Some(factor) => mul_(x, &factor),
+        None => Ok(x.clone()),
+    }
+}
+
+/// [`feature_dropout`], or in place, of an input without a batch.
+#[track_caller]
+fn unbatched(x: &Tensor, p: f64, training: bool, in_place: bool) -> Result<Tensor> {
+    if !in_place {
+        return squeeze(&feature_dropout(&unsqueeze(x, 0)?, p, training)?, Some(&[0]));
+    }
+    match factor(&unsqueeze(&x.detach(), 0)?, p, training, true)? {
+        Some(factor) if factor.dim() > 0 => mul_(x, &squeeze(&factor, Some(&[0]))?),
+        Some(factor) => mul_(x, &factor),
+        None => Ok(x.clone()),
+    }
+}
+
 /// Zeroes whole features (what follows the first two dimensions) with probability p: `torch.feature_dropout`.
 #[track_caller]
 pub fn feature_dropout(x: &Tensor, p: f64, training: bool) -> Result<Tensor> {
@@ -94,9 +115,21 @@ pub fn feature_dropout(x: &Tensor, p: f64, training: bool) -> Result<Tensor> {
 /// [`feature_dropout`] of `[n, c, l]` or `[c, l]`: `F.dropout1d`.
 #[track_caller]
 pub fn dropout1d(x: &Tensor, p: f64, training: bool) -> Result<Tensor> {
+    dropped_lines(x, p, training, false)
+}
+
+/// [`dropout1d`] in place.
+#[track_caller]
+pub fn dropout1d_(x: &Tensor, p: f64, training: bool) -> Result<Tensor> {
+    dropped_lines(x, p, training, true)
+}
+
+#[track_caller]
+fn dropped_lines(x: &Tensor, p: f64, training: bool, in_place: bool) -> Result<Tensor> {
     check_probability(p)?;
     match x.dim() {
-        2 => squeeze(&feature_dropout(&unsqueeze(x, 0)?, p, training)?, Some(&[0])),
+        2 => unbatched(x, p, training, in_place),
+        3 if in_place => feature_dropout_(x, p, training),
         3 => feature_dropout(x, p, training),
         n => Err(Error::runtime(format!(
             "dropout1d: Expected 2D or 3D input, but received a {n}D input. Note that dropout1d exists to provide \
@@ -116,8 +149,17 @@ pub fn dropout2d(x: &Tensor, p: f64, training: bool) -> Result<Tensor> {
 #[track_caller]
 pub fn dropout3d(x: &Tensor, p: f64, training: bool) -> Result<Tensor> {
     match x.dim() {
-        4 => squeeze(&feature_dropout(&unsqueeze(x, 0)?, p, training)?, Some(&[0])),
-        _ => feature_dropout(x, p, training),
+        5 => feature_dropout(x, p, training),
+        _ => unbatched(x, p, training, false),
+    }
+}
+
+/// [`dropout3d`] in place.
+#[track_caller]
+pub fn dropout3d_(x: &Tensor, p: f64, training: bool) -> Result<Tensor> {
+    match x.dim() {
+        5 => feature_dropout_(x, p, training),
+        _ => unbatched(x, p, training, true),
     }
 }
 
@@ -125,24 +167,36 @@ pub fn dropout3d(x: &Tensor, p: f64, training: bool) -> Result<Tensor> {
 /// is scaled and shifted: `F.alpha_dropout`.
 #[track_caller]
 pub fn alpha_dropout(x: &Tensor, p: f64, training: bool) -> Result<Tensor> {
-    alpha_dropped(x, p, training, false)
+    alpha_dropped(x, p, training, false, false)
+}
+
+/// [`alpha_dropout`] in place.
+#[track_caller]
+pub fn alpha_dropout_(x: &Tensor, p: f64, training: bool) -> Result<Tensor> {
+    alpha_dropped(x, p, training, false, true)
 }
 
 /// [`alpha_dropout`] of whole features: `F.feature_alpha_dropout`.
 #[track_caller]
 pub fn feature_alpha_dropout(x: &Tensor, p: f64, training: bool) -> Result<Tensor> {
-    alpha_dropped(x, p, training, true)
+    alpha_dropped(x, p, training, true, false)
+}
+
+/// [`feature_alpha_dropout`] in place.
+#[track_caller]
+pub fn feature_alpha_dropout_(x: &Tensor, p: f64, training: bool) -> Result<Tensor> {
+    alpha_dropped(x, p, training, true, true)
 }
 
 #[track_caller]
-fn alpha_dropped(x: &Tensor, p: f64, training: bool, features: bool) -> Result<Tensor> {
+fn alpha_dropped(x: &Tensor, p: f64, training: bool, features: bool, in_place: bool) -> Result<Tensor> {
     check_probability(p)?;
     if p == 0.0 || !training || x.numel() == 0 {
         return Ok(x.clone());
     }
+    let times = |factor: &Tensor| if in_place { mul_(x, factor) } else { mul(x, factor) };
     if p == 1.0 {
-        mask_shape(x, features)?;
-        return mul(x, &zeros(&[], x.dtype(), x.device())?);
+        return times(&zeros(&[], x.dtype(), x.device())?);
     }
     let mask = keep_mask(x, features, p)?;
     let a = 1.0 / ((ALPHA * ALPHA * p + 1.0) * (1.0 - p)).sqrt();
@@ -151,7 +205,8 @@ fn alpha_dropped(x: &Tensor, p: f64, training: bool, features: bool) -> Result<T
     mul_(&shift, ALPHA * a)?;
     add_(&shift, ALPHA * a * p, 1)?;
     mul_(&mask, a)?;
-    super::add(&mul(x, &mask)?, &shift)
+    let scaled = times(&mask)?;
+    if in_place { add_(&scaled, &shift, 1) } else { super::add(&scaled, &shift) }
 }
 
 /// One with the probability that each element names, else zero, in its dtype: `torch.bernoulli`. The gradient is zero.

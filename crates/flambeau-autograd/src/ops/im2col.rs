@@ -1,5 +1,6 @@
 //! Sliding blocks as columns and back: `F.unfold` and `F.fold`, as windows of a padded image.
 
+use super::activation_hard::floats_only;
 use super::window::{Sizes, per_dim};
 use super::{IntoDims, constant_pad, copy, squeeze, to_i64, unsqueeze};
 use crate::Tensor;
@@ -81,12 +82,25 @@ fn pair<T: std::fmt::Display>([a, b]: [T; 2]) -> String {
     format!("({a}, {b})")
 }
 
-impl Blocks {
-    fn new(size: [usize; 2], kernel: &[i64], options: &UnfoldOptions) -> Result<Self> {
-        let kernel = positive("kernel size", "kernel", &two("kernel_size", kernel)?)?;
-        let dilation = positive("dilation", "dilation", &two("dilation", &options.dilation)?)?;
-        let padding = two("padding", &options.padding)?;
-        let stride = positive("stride", "stride", &two("stride", &options.stride)?)?;
+/// What `F.unfold` and `F.fold` say of their windows, checked in either order.
+struct Steps {
+    kernel: [usize; 2],
+    dilation: [usize; 2],
+    padding: [usize; 2],
+    stride: [usize; 2],
+}
+
+impl Steps {
+    fn new(kernel: &[i64], options: &UnfoldOptions, stride_first: bool) -> Result<Self> {
+        let kernel = two("kernel_size", kernel)?;
+        let (dilation, padding) = (two("dilation", &options.dilation)?, two("padding", &options.padding)?);
+        let stride = two("stride", &options.stride)?;
+        let kernel = positive("kernel size", "kernel", &kernel)?;
+        let checked = || positive("stride", "stride", &stride);
+        if stride_first {
+            checked()?;
+        }
+        let dilation = positive("dilation", "dilation", &dilation)?;
         if padding.iter().any(|&p| p < 0) {
             return Err(Error::runtime(format!(
                 "padding should be non-negative, but got pad_height: {} pad_width: {}",
@@ -94,24 +108,25 @@ impl Blocks {
             )));
         }
         let padding = [padding[0] as usize, padding[1] as usize];
-        let count: [i64; 2] = std::array::from_fn(|d| {
-            let room = (size[d] + 2 * padding[d]) as i64 - (dilation[d] * (kernel[d] - 1)) as i64 - 1;
-            room.div_euclid(stride[d] as i64) + 1
-        });
-        if count.iter().any(|&n| n < 1) {
-            return Err(Error::runtime(format!(
-                "Given input with spatial size {}, kernel_size={}, dilation={}, padding={}, calculated shape of the array of \
-                 sliding blocks as {}, but its components must be at least one.",
-                pair(size),
-                pair(kernel),
-                pair(dilation),
-                pair(padding),
-                pair(count)
-            )));
-        }
-        Ok(Blocks { size, kernel, dilation, padding, stride, count: count.map(|n| n as usize) })
+        Ok(Steps { kernel, dilation, padding, stride: checked()? })
     }
 
+    /// How many blocks lie along the dimensions of an image; none or less where the kernel is larger.
+    fn count(&self, size: [i64; 2]) -> [i64; 2] {
+        std::array::from_fn(|d| {
+            let span = (self.dilation[d] * (self.kernel[d] - 1)) as i64;
+            let room = size[d] + 2 * self.padding[d] as i64 - span - 1;
+            room.div_euclid(self.stride[d] as i64) + 1
+        })
+    }
+
+    fn blocks(self, size: [usize; 2], count: [i64; 2]) -> Blocks {
+        let Steps { kernel, dilation, padding, stride } = self;
+        Blocks { size, kernel, dilation, padding, stride, count: count.map(|n| n as usize) }
+    }
+}
+
+impl Blocks {
     /// Zeros around the image, the last dimension first.
     fn pads(&self) -> [i64; 4] {
         let [h, w] = self.padding.map(|p| p as i64);
@@ -154,27 +169,42 @@ impl Blocks {
 
 /// Each block of `[n, c, h, w]` or `[c, h, w]` as a column: `[n, c·kh·kw, blocks]`: `F.unfold`.
 pub fn im2col(x: &Tensor, kernel: &[i64], options: &UnfoldOptions) -> Result<Tensor> {
-    match x.dim() {
-        3 => squeeze(&im2col(&unsqueeze(x, 0)?, kernel, options)?, Some(&[0])),
-        4 => {
-            let size = x.size();
-            columns(x, Blocks::new([size[2], size[3]], kernel, options)?)
-        }
-        n => {
-            wrap_dim(2, n)?;
-            Err(Error::runtime(format!(
-                "Expected 3D or 4D (batch mode) tensor with possibly 0 batch size and other non-zero dimensions for input, \
-                 but got: {:?}",
-                &x.size()[..]
-            )))
-        }
+    let steps = Steps::new(kernel, options, false)?;
+    let (shape, n) = (x.size(), x.dim());
+    for d in [1, 2] {
+        wrap_dim(d, n)?;
     }
+    if !matches!(n, 3 | 4) || shape[n - 3..].contains(&0) {
+        return Err(Error::runtime(format!(
+            "Expected 3D or 4D (batch mode) tensor with possibly 0 batch size and other non-zero dimensions for input, but \
+             got: {:?}",
+            &shape[..]
+        )));
+    }
+    let size = [shape[n - 2], shape[n - 1]];
+    let count = steps.count(size.map(|n| n as i64));
+    if count.iter().any(|&n| n < 1) {
+        return Err(Error::runtime(format!(
+            "Given input with spatial size {}, kernel_size={}, dilation={}, padding={}, calculated shape of the array of \
+             sliding blocks as {}, but its components must be at least one.",
+            pair(size),
+            pair(steps.kernel),
+            pair(steps.dilation),
+            pair(steps.padding),
+            pair(count)
+        )));
+    }
+    floats_only(x, "im2col_out_cpu")?;
+    columns(x, steps.blocks(size, count))
 }
 
+/// The columns of one image or a batch.
 fn columns(x: &Tensor, blocks: Blocks) -> Result<Tensor> {
-    let padded = constant_pad(&x.detach(), &blocks.pads(), 0)?;
-    let shape = x.size();
+    let data = x.detach();
+    let images = if x.dim() == 3 { unsqueeze(&data, 0)? } else { data };
+    let shape = images.size();
     let [n, c] = [shape[0] as i64, shape[1] as i64];
+    let padded = constant_pad(&images, &blocks.pads(), 0)?;
     let (inner, count) =
         (blocks.kernel.iter().product::<usize>() as i64, blocks.count.iter().product::<usize>() as i64);
     let padded = padded.array().contiguous()?;
@@ -182,56 +212,71 @@ fn columns(x: &Tensor, blocks: Blocks) -> Result<Tensor> {
         0 => copy::empty(&[shape[0], shape[1] * inner as usize, count as usize], x.dtype(), x.device())?,
         _ => blocks.windows(&padded)?.copy()?.view(&[n, c * inner, count])?,
     };
+    let out = if x.dim() == 3 { out.view(&[c * inner, count])? } else { out };
     Ok(record("Im2ColBackward0", &[x], &[], out, move |g| Ok(smallvec![Some(image(&g.grad(0)?, blocks)?)])))
 }
 
 /// Adds the columns of `[n, c·kh·kw, blocks]` or `[c·kh·kw, blocks]` up to images of `output_size`: `F.fold`.
 pub fn col2im(x: &Tensor, output_size: &[i64], kernel: &[i64], options: &UnfoldOptions) -> Result<Tensor> {
-    let output_size = positive("output_size", "output", &two("output_size", output_size)?)?;
-    match x.dim() {
-        2 => return squeeze(&col2im(&unsqueeze(x, 0)?, &to_i64(&output_size), kernel, options)?, Some(&[0])),
-        3 => {}
-        _ => {
-            return Err(Error::runtime(format!(
-                "Expected 2D or 3D (batch mode) tensor for input with possibly 0 batch size and non-zero dimensions for \
-                 input, but got: {:?}",
-                &x.size()[..]
-            )));
-        }
-    }
-    let blocks = Blocks::new(output_size, kernel, options)?;
-    let (shape, inner) = (x.size(), blocks.kernel.iter().product::<usize>());
-    if shape[1] % inner != 0 {
+    let output_size = two("output_size", output_size)?;
+    let steps = Steps::new(kernel, options, true)?;
+    let (shape, n) = (x.size(), x.dim());
+    if !matches!(n, 2 | 3) || shape[n - 2..].contains(&0) {
         return Err(Error::runtime(format!(
-            "Expected size of input's dimension 1 to be divisible by the product of kernel_size, but got input.size(1)={} \
-             and kernel_size={}.",
-            shape[1],
-            pair(blocks.kernel)
+            "Expected 2D or 3D (batch mode) tensor for input with possibly 0 batch size and non-zero dimensions for input, \
+             but got: {:?}",
+            &shape[..]
         )));
     }
-    let expected: usize = blocks.count.iter().product();
-    if shape[2] != expected {
+    let (rows, length) = (shape[n - 2], shape[n - 1]);
+    if !rows.is_multiple_of(steps.kernel.iter().product()) {
         return Err(Error::runtime(format!(
-            "Given output_size={}, kernel_size={}, dilation={}, padding={}, stride={}, expected size of input's dimension 2 \
-             to match the calculated number of sliding blocks {} * {} = {expected}, but got input.size(2)={}.",
-            pair(output_size),
-            pair(blocks.kernel),
-            pair(blocks.dilation),
-            pair(blocks.padding),
-            pair(blocks.stride),
-            blocks.count[0],
-            blocks.count[1],
-            shape[2]
+            "Expected size of input's dimension 1 to be divisible by the product of kernel_size, but got \
+             input.size(1)={rows} and kernel_size={}.",
+            pair(steps.kernel)
         )));
     }
-    image(x, blocks)
+    let size = [output_size[0], output_size[1]];
+    let count = steps.count(size);
+    let given = || {
+        format!(
+            "Given output_size={}, kernel_size={}, dilation={}, padding={}, stride={}",
+            pair(size),
+            pair(steps.kernel),
+            pair(steps.dilation),
+            pair(steps.padding),
+            pair(steps.stride)
+        )
+    };
+    let ([h, w], expected) = (count, count[0].wrapping_mul(count[1]));
+    if length as i64 != expected {
+        return Err(Error::runtime(format!(
+            "{}, expected size of input's dimension 2 to match the calculated number of sliding blocks {h} * {w} = \
+             {expected}, but got input.size(2)={length}.",
+            given()
+        )));
+    }
+    if h < 1 || w < 1 {
+        return Err(Error::runtime(format!(
+            "{}, calculated shape of the array of sliding blocks as {}, which is too small (non-positive)",
+            given(),
+            pair(count)
+        )));
+    }
+    floats_only(x, "col2im_out_cpu")?;
+    let size = size.map(|n| n as usize);
+    image(x, steps.blocks(size, count))
 }
 
+/// The image, or the batch of images, that columns add up to.
 fn image(x: &Tensor, blocks: Blocks) -> Result<Tensor> {
-    let (shape, inner) = (x.size(), blocks.kernel.iter().product::<usize>());
+    let single = x.dim() == 2;
+    let data = x.detach();
+    let data = if single { unsqueeze(&data, 0)? } else { data };
+    let (shape, inner) = (data.size(), blocks.kernel.iter().product::<usize>());
     let (n, c) = (shape[0], shape[1] / inner);
     let [h, w]: [usize; 2] = std::array::from_fn(|d| blocks.size[d] + 2 * blocks.padding[d]);
-    let array = x.array();
+    let array = data.array();
     let sums = Array::full(array.backend(), array.device(), &[n * c, h * w], x.dtype(), Scalar::Int(0))?;
     if x.numel() > 0 {
         let positions = blocks.positions();
@@ -242,6 +287,8 @@ fn image(x: &Tensor, blocks: Blocks) -> Result<Tensor> {
     }
     let padded = Tensor::from(sums.view(&to_i64(&[n, c, h, w]))?);
     let crop = blocks.pads().map(|p| -p);
-    let out = constant_pad(&padded, &crop, 0)?.array().clone();
+    let out = constant_pad(&padded, &crop, 0)?;
+    let out = if single { squeeze(&out, Some(&[0]))? } else { out };
+    let out = out.array().clone();
     Ok(record("Col2ImBackward0", &[x], &[], out, move |g| Ok(smallvec![Some(columns(&g.grad(0)?, blocks)?)])))
 }

@@ -265,8 +265,9 @@ fn check_lengths(shape: &[usize], lengths: &[i64]) -> Result<()> {
             names.iter().zip(sizes).map(|(name, n)| format!("{name}: {n}")).collect::<Vec<_>>().join(", ")
         };
         return Err(Error::runtime(format!(
-            "Input and output sizes should be greater than 0, but got input ({}) output ({})",
+            "Input and output sizes should be greater than 0, but got input ({}) {}output ({})",
             list(&spatial),
+            if lengths.len() == 1 { "and " } else { "" },
             list(lengths)
         )));
     }

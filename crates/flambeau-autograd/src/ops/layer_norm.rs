@@ -1,13 +1,13 @@
 //! Layer norm, group norm and RMS norm.
 
-use super::norm::{normalize_by, one_value};
-use super::{PadOptions, map, mean_map};
+use super::norm::{check_mixed, normalize_by, one_value};
+use super::{AvgPoolOptions, PadOptions, map, mean_map};
 use crate::error::{Error, Result};
 use crate::{Tensor, ops};
 use flambeau_tensor::backend::NormLayout;
 use flambeau_tensor::dims::numel;
 use flambeau_tensor::pointwise::Pointwise;
-use flambeau_tensor::{DType, Scalar};
+use flambeau_tensor::{DType, Scalar, default_dtype};
 use smallvec::{SmallVec, smallvec};
 use std::sync::LazyLock;
 
@@ -53,6 +53,7 @@ pub fn layer_norm(
         let dtype = x.dtype();
         return Err(flambeau_tensor::Error::NotImplementedFor { op: "LayerNormKernelImpl", dtype }.into());
     }
+    check_mixed(x, [weight, bias])?;
     let k = numel(normalized);
     let rows = x.numel().checked_div(k).unwrap_or(0);
     let layout = NormLayout { shape: smallvec![rows, k], dims: smallvec![1], params: smallvec![1, k], eps };
@@ -85,6 +86,11 @@ pub fn group_norm(
         viewed.extend(&size[2..]);
         return Err(one_value(&format!("{viewed:?}")));
     }
+    for (what, length) in [("number of channels", channels), ("HxW", spatial)] {
+        if length == 0 {
+            return Err(Error::runtime(format!("Expected {what} to be greater than 0, got 0")));
+        }
+    }
     if !channels.is_multiple_of(num_groups) {
         return Err(Error::runtime(format!(
             "Expected number of channels in input to be divisible by num_groups, but got input of shape {:?} and \
@@ -102,11 +108,7 @@ pub fn group_norm(
             )));
         }
     }
-    for (what, length) in [("number of channels", channels), ("HxW", spatial)] {
-        if length == 0 {
-            return Err(Error::runtime(format!("Expected {what} to be greater than 0, got 0")));
-        }
-    }
+    check_mixed(x, [weight, bias])?;
     let of_group = channels / num_groups;
     let layout = NormLayout {
         shape: smallvec![n, num_groups, of_group, spatial],
@@ -131,6 +133,13 @@ static RMS: LazyLock<[Pointwise; 2]> = LazyLock::new(|| {
 /// x / √(mean x² + ε) over the last dimensions, which are `normalized`, times a weight of that shape (arXiv 1910.07467):
 /// `F.rms_norm`. ε is the dtype's epsilon unless given.
 pub fn rms_norm(x: &Tensor, normalized: &[usize], weight: Option<&Tensor>, eps: Option<f64>) -> Result<Tensor> {
+    if x.dim() < normalized.len() {
+        return Err(Error::value(format!(
+            "Input tensor must have at least {} dimensions, but got {}",
+            normalized.len(),
+            x.dim()
+        )));
+    }
     check_normalized_rms(x, normalized, weight)?;
     let dtype = x.dtype();
     let eps = eps.unwrap_or(match dtype {
@@ -165,7 +174,7 @@ static RESPONSE: LazyLock<Pointwise> =
 /// x / (k + α · mean x²)^β, with the mean over `size` neighbouring channels of `[n, C, …]`, zeros beyond the ends:
 /// `F.local_response_norm`.
 pub fn local_response_norm(x: &Tensor, size: i64, alpha: f64, beta: f64, k: f64) -> Result<Tensor> {
-    let n = x.dim();
+    let (n, shape) = (x.dim(), x.size());
     if n < 3 {
         return Err(Error::value(format!(
             "Expected 3D or higher dimensionality                          input (got {n} dimensions)"
@@ -174,12 +183,23 @@ pub fn local_response_norm(x: &Tensor, size: i64, alpha: f64, beta: f64, k: f64)
     if x.numel() == 0 {
         return Ok(x.clone());
     }
-    let mut pads = vec![0; 2 * (n - 2)];
-    pads.extend([size / 2, (size - 1) / 2]);
-    let padded = ops::pad(&ops::square(x)?, &pads, &PadOptions::default())?;
-    let mean = ops::mean(&ops::unfold(&padded, 1, size, 1)?, &[-1], false, None)?;
+    // The channels as a spatial dimension, whose neighbours a pooling averages.
+    let square = ops::mul(x, x)?;
+    let around = [size / 2, (size - 1).div_euclid(2)];
+    let mean = if n == 3 {
+        let padded = ops::pad(&ops::unsqueeze(&square, 1)?, &[&[0, 0], &around[..]].concat(), &PadOptions::default())?;
+        ops::avg_pool2d(&padded, &[size, 1], &AvgPoolOptions::default().stride(1))?
+    } else {
+        let volume = [shape[0] as i64, 1, shape[1] as i64, shape[2] as i64, -1];
+        let volume = ops::reshape(&square, &volume)?;
+        let padded = ops::pad(&volume, &[&[0; 4], &around[..]].concat(), &PadOptions::default())?;
+        ops::avg_pool3d(&padded, &[size, 1, 1], &AvgPoolOptions::default().stride(1))?
+    };
+    let mean = ops::reshape(&ops::squeeze(&mean, Some(&[1]))?, &ops::to_i64(&shape))?;
     let scalars = [alpha, beta, k].map(Scalar::Float);
-    map("DivBackward0", &RESPONSE, &[x, &mean], &scalars)
+    // Quotients of integers are floats.
+    let floats = |x: &Tensor| if x.is_floating_point() { Ok(x.clone()) } else { ops::to_dtype(x, default_dtype()) };
+    map("DivBackward0", &RESPONSE, &[&floats(x)?, &floats(&mean)?], &scalars)
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use super::matmul::{
     ONE, check_addmm, check_dtypes, check_scalar_types, product, product_array, saves, shapes_cannot_be_multiplied,
 };
+use super::window::cpp_name;
 use super::{dot, mm, mv, reshape, sum_to_size, to_i64};
 use crate::error::{Error, Result};
 use crate::graph::record;
@@ -232,6 +233,12 @@ pub fn bilinear(x1: &Tensor, x2: &Tensor, weight: &Tensor, bias: Option<&Tensor>
             b.numel(),
             w[0]
         )));
+    }
+    let all = [("input1", Some(x1)), ("input2", Some(x2)), ("weight", Some(weight)), ("bias", bias)];
+    let dtypes = all.iter().filter_map(|(name, x)| Some((name, x.as_ref()?.dtype())));
+    if dtypes.clone().any(|(_, dtype)| dtype != x1.dtype()) {
+        let list: Vec<String> = dtypes.map(|(name, dtype)| format!("{name}: {}", cpp_name(dtype))).collect();
+        return Err(Error::runtime(format!("All tensors must have the same dtype, got {}", list.join(", "))));
     }
     // x1 · W as [n, out, in2], then the sum over in2.
     let (a, b) = (rows(x1)?, rows(x2)?);

@@ -6,8 +6,23 @@ use crate::graph::{Context, Grads, Save, record};
 use crate::{Tensor, ops};
 use flambeau_tensor::backend::{NormBackward, NormLayout, Normalized};
 use flambeau_tensor::ops::{NormFormulas, WeightPlace, normalize, normalize_backward};
-use flambeau_tensor::{Array, Scalar};
+use flambeau_tensor::{Array, DType, Scalar};
 use smallvec::{SmallVec, smallvec};
+
+/// Refuses parameters of another dtype, unless halves are normalised by float32: PyTorch's rule.
+pub(super) fn check_mixed<'a>(x: &Tensor, params: impl IntoIterator<Item = Option<&'a Tensor>>) -> Result<()> {
+    let dtypes: SmallVec<[DType; 4]> = params.into_iter().flatten().map(Tensor::dtype).collect();
+    if dtypes.first().is_none_or(|first| *first == x.dtype()) {
+        return Ok(());
+    }
+    if dtypes.iter().any(|d| *d != DType::F32) {
+        return Err(Error::runtime("mixed dtype (CPU): expect parameter to have scalar type of Float"));
+    }
+    match x.dtype() {
+        DType::F16 | DType::BF16 => Ok(()),
+        _ => Err(Error::runtime("mixed dtype (CPU): all inputs must share same datatype.")),
+    }
+}
 
 /// Normalises and records; also the statistics.
 pub(super) fn normalize_by(

@@ -96,13 +96,16 @@ pub fn pad(x: &Tensor, pads: &[i64], options: &PadOptions) -> Result<Tensor> {
     }
     let shape = x.size();
     if options.mode != PadMode::Circular {
-        check_lengths(&shape, pads, count)?;
+        check_not_empty(&shape, count)?;
     }
     let mut tables = Vec::with_capacity(count);
     for (i, pair) in pads.chunks_exact(2).enumerate() {
         let dim = ndim - 1 - i;
         let line = Line { n: shape[dim] as i64, before: pair[0], after: pair[1] };
         tables.push((dim, rule(line, dim, &shape)?));
+    }
+    if options.mode != PadMode::Circular {
+        check_lengths(&shape, pads, count)?;
     }
     pick_lines(name[count - 1], x, &tables.into())
 }
@@ -167,8 +170,8 @@ impl Line {
     }
 }
 
-/// What PyTorch refuses of reflection and replication.
-fn check_lengths(shape: &[usize], pads: &[i64], count: usize) -> Result<()> {
+/// Only the batch may be empty where reflection and replication pad.
+fn check_not_empty(shape: &[usize], count: usize) -> Result<()> {
     if shape[shape.len() - count - 1..].contains(&0) {
         return Err(Error::runtime(format!(
             "Expected {}D or {}D (batch mode) tensor with possibly 0 batch size and other non-zero dimensions for input, but \
@@ -177,6 +180,11 @@ fn check_lengths(shape: &[usize], pads: &[i64], count: usize) -> Result<()> {
             count + 2
         )));
     }
+    Ok(())
+}
+
+/// What PyTorch refuses of the lengths after reflection and replication.
+fn check_lengths(shape: &[usize], pads: &[i64], count: usize) -> Result<()> {
     let from: Vec<i64> = shape[shape.len() - count..].iter().map(|&n| n as i64).collect();
     let to: Vec<i64> = from.iter().zip(pads.chunks_exact(2).rev()).map(|(n, p)| n + p[0] + p[1]).collect();
     let names = &["D", "H", "W"][3 - count..];

@@ -9,7 +9,7 @@ use flambeau_autograd::{OrPanic, Tensor};
 /// On windows that do not fit, in PyTorch's words.
 #[track_caller]
 pub fn max_pool1d(input: &Tensor, kernel_size: impl IntoDims) -> Tensor {
-    ops::max_pool1d(input, &kernel_size.into_dims(), &MaxPoolOptions::default()).or_panic().0
+    ops::max_pool1d(input, &kernel_size.into_dims(), &MaxPoolOptions::default()).or_panic()
 }
 
 /// [`max_pool1d`] with `stride`, `padding`, `dilation` and `ceil_mode`.
@@ -19,7 +19,7 @@ pub fn max_pool1d_with(
     kernel_size: impl IntoDims,
     options: impl FnOnce(MaxPoolOptions) -> MaxPoolOptions,
 ) -> Tensor {
-    max_pool1d_with_indices(input, kernel_size, options).0
+    ops::max_pool1d(input, &kernel_size.into_dims(), &options(MaxPoolOptions::default())).or_panic()
 }
 
 /// [`max_pool1d_with`] and the flat index (int64) of each value within its channel: `return_indices=True`.
@@ -29,7 +29,7 @@ pub fn max_pool1d_with_indices(
     kernel_size: impl IntoDims,
     options: impl FnOnce(MaxPoolOptions) -> MaxPoolOptions,
 ) -> (Tensor, Tensor) {
-    ops::max_pool1d(input, &kernel_size.into_dims(), &options(MaxPoolOptions::default())).or_panic()
+    ops::max_pool1d_with_indices(input, &kernel_size.into_dims(), &options(MaxPoolOptions::default())).or_panic()
 }
 
 /// The mean of each window over the last dimension, windows side by side: `F.avg_pool1d(input, kernel_size)`.
@@ -99,7 +99,7 @@ pub fn max_unpool1d(
 /// On windows that do not fit, in PyTorch's words.
 #[track_caller]
 pub fn max_pool2d(input: &Tensor, kernel_size: impl IntoDims) -> Tensor {
-    ops::max_pool2d(input, &kernel_size.into_dims(), &MaxPoolOptions::default()).or_panic().0
+    ops::max_pool2d(input, &kernel_size.into_dims(), &MaxPoolOptions::default()).or_panic()
 }
 
 /// [`max_pool2d`] with `stride`, `padding`, `dilation` and `ceil_mode`.
@@ -109,7 +109,7 @@ pub fn max_pool2d_with(
     kernel_size: impl IntoDims,
     options: impl FnOnce(MaxPoolOptions) -> MaxPoolOptions,
 ) -> Tensor {
-    max_pool2d_with_indices(input, kernel_size, options).0
+    ops::max_pool2d(input, &kernel_size.into_dims(), &options(MaxPoolOptions::default())).or_panic()
 }
 
 /// [`max_pool2d_with`] and the flat index (int64) of each value within its channel: `return_indices=True`.
@@ -119,7 +119,7 @@ pub fn max_pool2d_with_indices(
     kernel_size: impl IntoDims,
     options: impl FnOnce(MaxPoolOptions) -> MaxPoolOptions,
 ) -> (Tensor, Tensor) {
-    ops::max_pool2d(input, &kernel_size.into_dims(), &options(MaxPoolOptions::default())).or_panic()
+    ops::max_pool2d_with_indices(input, &kernel_size.into_dims(), &options(MaxPoolOptions::default())).or_panic()
 }
 
 /// The mean of each window over height and width, windows side by side: `F.avg_pool2d(input, kernel_size)`.
@@ -189,7 +189,7 @@ pub fn max_unpool2d(
 /// On windows that do not fit, in PyTorch's words.
 #[track_caller]
 pub fn max_pool3d(input: &Tensor, kernel_size: impl IntoDims) -> Tensor {
-    ops::max_pool3d(input, &kernel_size.into_dims(), &MaxPoolOptions::default()).or_panic().0
+    ops::max_pool3d(input, &kernel_size.into_dims(), &MaxPoolOptions::default()).or_panic()
 }
 
 /// [`max_pool3d`] with `stride`, `padding`, `dilation` and `ceil_mode`.
@@ -199,7 +199,7 @@ pub fn max_pool3d_with(
     kernel_size: impl IntoDims,
     options: impl FnOnce(MaxPoolOptions) -> MaxPoolOptions,
 ) -> Tensor {
-    max_pool3d_with_indices(input, kernel_size, options).0
+    ops::max_pool3d(input, &kernel_size.into_dims(), &options(MaxPoolOptions::default())).or_panic()
 }
 
 /// [`max_pool3d_with`] and the flat index (int64) of each value within its channel: `return_indices=True`.
@@ -209,7 +209,7 @@ pub fn max_pool3d_with_indices(
     kernel_size: impl IntoDims,
     options: impl FnOnce(MaxPoolOptions) -> MaxPoolOptions,
 ) -> (Tensor, Tensor) {
-    ops::max_pool3d(input, &kernel_size.into_dims(), &options(MaxPoolOptions::default())).or_panic()
+    ops::max_pool3d_with_indices(input, &kernel_size.into_dims(), &options(MaxPoolOptions::default())).or_panic()
 }
 
 /// The mean of each window over depth, height and width, windows side by side: `F.avg_pool3d(input, kernel_size)`.

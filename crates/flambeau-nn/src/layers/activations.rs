@@ -1,18 +1,9 @@
 //! Activations: one function each.
 
-use super::{Activation, ActivationFunction};
+use super::{Activation, ActivationFunction, py_number};
 use crate::options::options;
 use flambeau_autograd::{OrPanic, Tensor, ops};
 use flambeau_tensor::Scalar;
-use flambeau_tensor::print::py_float;
-
-/// A number as Python prints it: `2`, `2.0`.
-fn py(number: Scalar) -> String {
-    match number {
-        Scalar::Int(i) => i.to_string(),
-        other => py_float(other.to_f64()),
-    }
-}
 
 /// `, inplace=True`, or nothing.
 fn in_place_suffix(inplace: bool) -> &'static str {
@@ -77,7 +68,7 @@ impl ActivationFunction for HardtanhOptions {
         ops::hardtanh(x, self.min_val.to_f64(), self.max_val.to_f64()).or_panic()
     }
     fn extra_repr(&self) -> String {
-        format!("min_val={}, max_val={}", py(self.min_val), py(self.max_val))
+        format!("min_val={}, max_val={}", py_number(self.min_val), py_number(self.max_val))
     }
 }
 
@@ -138,7 +129,7 @@ impl ActivationFunction for LeakyReLUOptions {
         .or_panic()
     }
     fn extra_repr(&self) -> String {
-        format!("negative_slope={}{}", py(self.negative_slope), in_place_suffix(self.inplace))
+        format!("negative_slope={}{}", py_number(self.negative_slope), in_place_suffix(self.inplace))
     }
 }
 
@@ -160,7 +151,7 @@ impl ActivationFunction for ELUOptions {
         ops::elu(x, self.alpha.to_f64()).or_panic()
     }
     fn extra_repr(&self) -> String {
-        format!("alpha={}", py(self.alpha))
+        format!("alpha={}", py_number(self.alpha))
     }
 }
 
@@ -198,7 +189,7 @@ impl ActivationFunction for CELUOptions {
         ops::celu(x, self.alpha.to_f64()).or_panic()
     }
     fn extra_repr(&self) -> String {
-        format!("alpha={}", py(self.alpha))
+        format!("alpha={}", py_number(self.alpha))
     }
 }
 
@@ -254,7 +245,7 @@ impl ActivationFunction for SoftplusOptions {
         ops::softplus(x, self.beta.to_f64(), self.threshold.to_f64()).or_panic()
     }
     fn extra_repr(&self) -> String {
-        format!("beta={}, threshold={}", py(self.beta), py(self.threshold))
+        format!("beta={}, threshold={}", py_number(self.beta), py_number(self.threshold))
     }
 }
 
@@ -308,7 +299,7 @@ impl ActivationFunction for SoftshrinkOptions {
         ops::softshrink(x, self.lambd.to_f64()).or_panic()
     }
     fn extra_repr(&self) -> String {
-        py(self.lambd)
+        py_number(self.lambd)
     }
 }
 
@@ -330,7 +321,7 @@ impl ActivationFunction for HardshrinkOptions {
         ops::hardshrink(x, self.lambd.to_f64()).or_panic()
     }
     fn extra_repr(&self) -> String {
-        py(self.lambd)
+        py_number(self.lambd)
     }
 }
 
@@ -402,7 +393,7 @@ impl ActivationFunction for ThresholdOptions {
         ops::threshold(x, self.threshold.to_f64(), self.value.to_f64()).or_panic()
     }
     fn extra_repr(&self) -> String {
-        format!("threshold={}, value={}", py(self.threshold), py(self.value))
+        format!("threshold={}, value={}", py_number(self.threshold), py_number(self.value))
     }
 }
 

@@ -58,7 +58,7 @@ impl NormKind for OverInstance {
 /// (x − mean) / √(variance + eps) · weight + bias for each channel. In training mode the statistics are the input's, and
 /// the running ones move towards them; in evaluation they are the running ones, where the layer keeps them.
 #[derive(Module)]
-#[module(type_name, extra_repr)]
+#[module(type_name, extra_repr, versions)]
 pub struct ChannelNorm<K: NormKind, const D: usize> {
     num_features: usize,
     #[module(skip)]
@@ -139,6 +139,15 @@ impl<K: NormKind, const D: usize> ChannelNorm<K, D> {
         )
     }
 
+    fn version(&self) -> i64 {
+        2
+    }
+
+    /// Version 2 added the count of batches.
+    fn added_since(&self, version: Option<i64>) -> &'static [&'static str] {
+        if version.is_none_or(|v| v < 2) { &["num_batches_tracked"] } else { &[] }
+    }
+
     #[track_caller]
     fn check_dim(&self, x: &Tensor) {
         let n = x.dim();
@@ -177,6 +186,12 @@ impl<K: NormKind, const D: usize> ChannelNorm<K, D> {
 
     #[track_caller]
     fn over_instance(&self, x: &Tensor) -> Tensor {
+        let dim = x.dim() - (D + 1);
+        let (channels, expected) = (x.size()[dim], self.num_features);
+        assert!(
+            channels == expected || !self.options.affine,
+            "expected input's size at dim={dim} to match num_features ({expected}), but got: {channels}."
+        );
         let of_input = self.state.training() || !self.options.track_running_stats;
         let (mean, var) = (self.running_mean.as_deref(), self.running_var.as_deref());
         let (weight, bias) = (self.weight.as_deref(), self.bias.as_deref());

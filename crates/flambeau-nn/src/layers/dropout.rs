@@ -1,9 +1,9 @@
 //! Random zeroes.
 
-use super::py_bool;
+use super::{py_bool, py_number};
 use crate::{Forward, Module, ModuleState};
 use flambeau_autograd::{OrPanic, Result, Tensor, ops};
-use flambeau_tensor::print::py_float;
+use flambeau_tensor::Scalar;
 use std::marker::PhantomData;
 
 /// What a dropout layer does to its input.
@@ -16,6 +16,12 @@ pub trait DropoutKind: Send + Sync + 'static {
     /// # Errors
     /// When p is no probability or the input's dimensions do not fit.
     fn apply(x: &Tensor, p: f64, training: bool) -> Result<Tensor>;
+
+    /// [`DropoutKind::apply`] to the input itself.
+    ///
+    /// # Errors
+    /// Also when the input is a leaf that requires grad.
+    fn apply_(x: &Tensor, p: f64, training: bool) -> Result<Tensor>;
 }
 
 /// A dropout layer: [`Dropout`], [`Dropout1d`], [`Dropout2d`], [`Dropout3d`], [`AlphaDropout`]. In training mode it zeroes
@@ -23,7 +29,8 @@ pub trait DropoutKind: Send + Sync + 'static {
 #[derive(Module)]
 #[module(type_name, extra_repr)]
 pub struct DropoutLayer<K: DropoutKind> {
-    p: f64,
+    #[module(skip)]
+    p: Scalar,
     inplace: bool,
     kind: PhantomData<K>,
     state: ModuleState,
@@ -41,8 +48,10 @@ impl<K: DropoutKind> DropoutLayer<K> {
     /// # Panics
     /// When p is no probability.
     #[track_caller]
-    pub fn new(p: f64) -> Self {
-        assert!((0.0..=1.0).contains(&p), "dropout probability has to be between 0 and 1, but got {}", py_float(p));
+    pub fn new(p: impl Into<Scalar>) -> Self {
+        let p = p.into();
+        let fits = (0.0..=1.0).contains(&p.to_f64());
+        assert!(fits, "dropout probability has to be between 0 and 1, but got {}", py_number(p));
         DropoutLayer { p, inplace: false, kind: PhantomData, state: ModuleState::new() }
     }
 
@@ -58,15 +67,15 @@ impl<K: DropoutKind> DropoutLayer<K> {
     }
 
     fn extra_repr(&self) -> String {
-        format!("p={}, inplace={}", py_float(self.p), py_bool(self.inplace))
+        format!("p={}, inplace={}", py_number(self.p), py_bool(self.inplace))
     }
 }
 
 impl<K: DropoutKind> Forward for DropoutLayer<K> {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
-        let y = K::apply(x, self.p, self.state.training()).or_panic();
-        if self.inplace && !y.is_same(x) { x.copy_(&y) } else { y }
+        let apply = if self.inplace { K::apply_ } else { K::apply };
+        apply(x, self.p.to_f64(), self.state.training()).or_panic()
     }
 }
 
@@ -75,7 +84,7 @@ pub mod dropout_kinds {
     use super::{DropoutKind, Result, Tensor, ops};
 
     macro_rules! kinds {
-        ($($(#[$doc:meta])* $kind:ident = $name:literal, $function:ident;)*) => {$(
+        ($($(#[$doc:meta])* $kind:ident = $name:literal, $function:ident, $in_place:ident;)*) => {$(
             $(#[$doc])*
             pub struct $kind;
             impl DropoutKind for $kind {
@@ -84,22 +93,26 @@ pub mod dropout_kinds {
                 fn apply(x: &Tensor, p: f64, training: bool) -> Result<Tensor> {
                     ops::$function(x, p, training)
                 }
+                #[track_caller]
+                fn apply_(x: &Tensor, p: f64, training: bool) -> Result<Tensor> {
+                    ops::$in_place(x, p, training)
+                }
             }
         )*};
     }
     kinds! {
         /// Single elements.
-        Elements = "Dropout", dropout;
+        Elements = "Dropout", dropout, dropout_;
         /// Whole rows of [n, channels, length].
-        Rows = "Dropout1d", dropout1d;
+        Rows = "Dropout1d", dropout1d, dropout1d_;
         /// Whole planes of [n, channels, height, width].
-        Planes = "Dropout2d", dropout2d;
+        Planes = "Dropout2d", dropout2d, feature_dropout_;
         /// Whole volumes of [n, channels, depth, height, width].
-        Volumes = "Dropout3d", dropout3d;
+        Volumes = "Dropout3d", dropout3d, dropout3d_;
         /// Single elements, keeping mean and variance of SELU's outputs.
-        Alpha = "AlphaDropout", alpha_dropout;
+        Alpha = "AlphaDropout", alpha_dropout, alpha_dropout_;
         /// Whole features, keeping mean and variance of SELU's outputs.
-        FeatureAlpha = "FeatureAlphaDropout", feature_alpha_dropout;
+        FeatureAlpha = "FeatureAlphaDropout", feature_alpha_dropout, feature_alpha_dropout_;
     }
 }
 

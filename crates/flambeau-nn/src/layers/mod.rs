@@ -35,7 +35,8 @@ pub use softmax::*;
 use crate::{Parameter, init};
 use flambeau_autograd::{OrPanic, Tensor, ops};
 use flambeau_device::default_device;
-use flambeau_tensor::{DType, Device, default_dtype};
+use flambeau_tensor::print::py_float;
+use flambeau_tensor::{DType, Device, Scalar, default_dtype};
 
 /// Where a layer's parameters are made.
 #[derive(Clone, Copy)]
@@ -87,8 +88,16 @@ pub(crate) fn py_bool(value: bool) -> &'static str {
     if value { "True" } else { "False" }
 }
 
+/// A number as Python prints it: `2`, `2.0`.
+pub(crate) fn py_number(number: Scalar) -> String {
+    match number {
+        Scalar::Int(i) => i.to_string(),
+        other => py_float(other.to_f64()),
+    }
+}
+
 /// Python's `(3, 4)` and `(3,)`.
-pub(crate) fn py_tuple(values: &[usize]) -> String {
+pub(crate) fn py_tuple<T: std::fmt::Display>(values: &[T]) -> String {
     match values {
         [one] => format!("({one},)"),
         _ => format!("({})", values.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),

@@ -140,8 +140,9 @@ impl GroupNorm {
         num_channels: usize,
         options: impl FnOnce(GroupNormOptions) -> GroupNormOptions,
     ) -> Self {
+        assert!(num_groups > 0, "integer modulo by zero");
         assert!(
-            num_groups > 0 && num_channels.is_multiple_of(num_groups),
+            num_channels.is_multiple_of(num_groups),
             "num_channels ({num_channels}) must be divisible by num_groups ({num_groups})"
         );
         let options = options(GroupNormOptions::default());

@@ -71,28 +71,36 @@ impl<const D: usize> MaxPool<D> {
         format!("kernel_size={k}, stride={stride}, padding={}, dilation={}, ceil_mode={ceil}", o.padding, o.dilation)
     }
 
-    /// The largest elements and where they lie in each plane: the layer with `return_indices=True`.
-    #[track_caller]
-    pub fn forward_with_indices(&self, x: &Tensor) -> (Tensor, Tensor) {
+    fn call_options(&self) -> ops::MaxPoolOptions {
         let o = &self.options;
-        let options = ops::MaxPoolOptions::default()
+        ops::MaxPoolOptions::default()
             .stride(o.stride.unwrap_or(self.kernel_size).each())
             .padding(o.padding.each())
             .dilation(o.dilation.each())
-            .ceil_mode(o.ceil_mode);
+            .ceil_mode(o.ceil_mode)
+    }
+
+    /// The largest elements and where they lie in each plane: the layer with `return_indices=True`.
+    #[track_caller]
+    pub fn forward_with_indices(&self, x: &Tensor) -> (Tensor, Tensor) {
         let pool = match D {
-            1 => ops::max_pool1d,
-            2 => ops::max_pool2d,
-            _ => ops::max_pool3d,
+            1 => ops::max_pool1d_with_indices,
+            2 => ops::max_pool2d_with_indices,
+            _ => ops::max_pool3d_with_indices,
         };
-        pool(x, &signed(self.kernel_size), &options).or_panic()
+        pool(x, &signed(self.kernel_size), &self.call_options()).or_panic()
     }
 }
 
 impl<const D: usize> Forward for MaxPool<D> {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
-        self.forward_with_indices(x).0
+        let pool = match D {
+            1 => ops::max_pool1d,
+            2 => ops::max_pool2d,
+            _ => ops::max_pool3d,
+        };
+        pool(x, &signed(self.kernel_size), &self.call_options()).or_panic()
     }
 }
 

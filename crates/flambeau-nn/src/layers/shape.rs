@@ -3,7 +3,8 @@
 use super::{Activation, ActivationFunction, py_tuple};
 use crate::options::options;
 use crate::{Forward, Module, ModuleState};
-use flambeau_autograd::Tensor;
+use flambeau_autograd::ops::{self, IntoDims};
+use flambeau_autograd::{OrPanic, Tensor};
 
 options! {
     /// The function of [`Identity`].
@@ -50,16 +51,16 @@ impl ActivationFunction for FlattenOptions {
 pub struct Unflatten {
     /// The dimension that is split.
     pub dim: i64,
-    /// Its parts' lengths.
+    /// Its parts' lengths, of which one may be −1.
     #[module(skip)]
-    pub unflattened_size: Vec<usize>,
+    pub unflattened_size: Vec<i64>,
     state: ModuleState,
 }
 
 impl Unflatten {
-    /// Splits `dim` into parts of these lengths.
-    pub fn new(dim: i64, unflattened_size: &[usize]) -> Self {
-        Unflatten { dim, unflattened_size: unflattened_size.to_vec(), state: ModuleState::new() }
+    /// Splits `dim` into parts of these lengths; one −1 stands for what is left.
+    pub fn new(dim: i64, unflattened_size: impl IntoDims) -> Self {
+        Unflatten { dim, unflattened_size: unflattened_size.into_dims().to_vec(), state: ModuleState::new() }
     }
 
     fn extra_repr(&self) -> String {
@@ -70,14 +71,6 @@ impl Unflatten {
 impl Forward for Unflatten {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
-        let size = x.size();
-        let length = x.size_dim(self.dim);
-        let d = if self.dim < 0 { self.dim + size.len() as i64 } else { self.dim } as usize;
-        assert!(
-            self.unflattened_size.iter().product::<usize>() == length,
-            "unflatten: Provided sizes {:?} don't multiply up to the size of dim {d} ({length}) in the input tensor",
-            self.unflattened_size
-        );
-        x.view([&size[..d], &self.unflattened_size, &size[d + 1..]].concat())
+        ops::unflatten(x, self.dim, &self.unflattened_size).or_panic()
     }
 }

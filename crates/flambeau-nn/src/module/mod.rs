@@ -46,6 +46,17 @@ pub trait Module: Any + Send + Sync {
         String::new()
     }
 
+    /// The version of what state dicts hold of the module: Python's `_version`.
+    fn version(&self) -> i64 {
+        1
+    }
+
+    /// The names of own tensors that state dicts of an older version lack; they keep their numbers when such a one is loaded.
+    /// `version` is `None` where a state dict does not say its version.
+    fn added_since(&self, _version: Option<i64>) -> &'static [&'static str] {
+        &[]
+    }
+
     /// What Python's `print(module)` shows.
     fn repr(&self) -> String {
         repr::module(self.as_module())
@@ -147,7 +158,7 @@ pub trait Module: Any + Send + Sync {
     }
 
     /// Parameters and persistent buffers by name, sharing the module's memory: `state_dict()`. A tensor that is held in
-    /// several places stands under each of its names.
+    /// several places stands under each of its names. It also holds each module's [`Module::version`].
     fn state_dict(&self) -> StateDict {
         state_dict::of(self.as_module())
     }
@@ -319,6 +330,12 @@ macro_rules! pointers {
             }
             fn extra_repr(&self) -> String {
                 (**self).extra_repr()
+            }
+            fn version(&self) -> i64 {
+                (**self).version()
+            }
+            fn added_since(&self, version: Option<i64>) -> &'static [&'static str] {
+                (**self).added_since(version)
             }
             fn repr(&self) -> String {
                 (**self).repr()

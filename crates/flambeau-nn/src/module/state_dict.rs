@@ -5,12 +5,17 @@ use crate::error::{Error, Result};
 use flambeau_autograd::{OrPanic, Tensor, no_grad, ops};
 use std::ops::Index;
 
-/// Tensors by name, in a fixed order: what `module.state_dict()` returns, whose tensors share the module's memory.
+/// Tensors by name, in a fixed order: what `module.state_dict()` returns, whose tensors share the module's memory. It may also
+/// know the version of each module's part, PyTorch's `_metadata`, which tells what an older file lacks.
 ///
 /// `clone` copies the tensors, as Python's `copy.deepcopy(state_dict)` does, so that it keeps what they hold now: the way to
 /// remember the best weights and train on.
 #[derive(Default)]
-pub struct StateDict(Vec<(String, Tensor)>);
+pub struct StateDict {
+    entries: Vec<(String, Tensor)>,
+    /// By the module's dotted name; `None` for a plain collection of tensors.
+    versions: Option<Vec<(String, i64)>>,
+}
 
 impl Clone for StateDict {
     /// A copy with memory of its own. What is one tensor under two names stays one.
@@ -18,16 +23,16 @@ impl Clone for StateDict {
     /// # Panics
     /// When a device has no memory left.
     fn clone(&self) -> Self {
-        let mut out: Vec<(String, Tensor)> = Vec::with_capacity(self.0.len());
-        for (i, (key, tensor)) in self.0.iter().enumerate() {
-            let before = self.0[..i].iter().position(|(_, other)| other.array().same_view(&tensor.array()));
+        let mut out: Vec<(String, Tensor)> = Vec::with_capacity(self.entries.len());
+        for (i, (key, tensor)) in self.entries.iter().enumerate() {
+            let before = self.entries[..i].iter().position(|(_, other)| other.array().same_view(&tensor.array()));
             let copy = match before {
                 Some(at) => out[at].1.clone(),
                 None => ops::clone(&tensor.detach()).or_panic().requires_grad_(tensor.requires_grad()),
             };
             out.push((key.clone(), copy));
         }
-        StateDict(out)
+        StateDict { entries: out, versions: self.versions.clone() }
     }
 }
 
@@ -39,7 +44,7 @@ impl StateDict {
 
     /// The tensor under a name.
     pub fn get(&self, key: &str) -> Option<&Tensor> {
-        self.0.iter().find(|(k, _)| k == key).map(|(_, t)| t)
+        self.entries.iter().find(|(k, _)| k == key).map(|(_, t)| t)
     }
 
     /// Whether there is a tensor under the name.
@@ -50,10 +55,10 @@ impl StateDict {
     /// Puts a tensor under a name, in the place of the one that stood there; returns that one.
     pub fn insert(&mut self, key: impl Into<String>, tensor: Tensor) -> Option<Tensor> {
         let key = key.into();
-        match self.0.iter_mut().find(|(k, _)| *k == key) {
+        match self.entries.iter_mut().find(|(k, _)| *k == key) {
             Some((_, slot)) => Some(std::mem::replace(slot, tensor)),
             None => {
-                self.0.push((key, tensor));
+                self.entries.push((key, tensor));
                 None
             }
         }
@@ -61,33 +66,49 @@ impl StateDict {
 
     /// Takes the tensor under a name out.
     pub fn remove(&mut self, key: &str) -> Option<Tensor> {
-        let at = self.0.iter().position(|(k, _)| k == key)?;
-        Some(self.0.remove(at).1)
+        let at = self.entries.iter().position(|(k, _)| k == key)?;
+        Some(self.entries.remove(at).1)
     }
 
     /// The names in order.
     pub fn keys(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|(k, _)| k.as_str())
+        self.entries.iter().map(|(k, _)| k.as_str())
     }
 
     /// The tensors in order.
     pub fn values(&self) -> impl Iterator<Item = &Tensor> {
-        self.0.iter().map(|(_, t)| t)
+        self.entries.iter().map(|(_, t)| t)
     }
 
     /// Names and tensors in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Tensor)> {
-        self.0.iter().map(|(k, t)| (k.as_str(), t))
+        self.entries.iter().map(|(k, t)| (k.as_str(), t))
+    }
+
+    /// The version that the part of a module has, by the module's dotted name: `_metadata[module]["version"]`.
+    pub fn version(&self, module: &str) -> Option<i64> {
+        self.versions.as_ref()?.iter().find(|(name, _)| name == module).map(|&(_, version)| version)
+    }
+
+    /// Modules and the versions of their parts, in order; `None` where the state dict has none, as one that was collected from
+    /// names and tensors.
+    pub fn versions(&self) -> Option<&[(String, i64)]> {
+        self.versions.as_deref()
+    }
+
+    /// Gives the parts of modules versions, by the modules' dotted names.
+    pub fn set_versions(&mut self, versions: impl IntoIterator<Item = (String, i64)>) {
+        self.versions = Some(versions.into_iter().collect());
     }
 
     /// How many entries.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.entries.len()
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.entries.is_empty()
     }
 }
 
@@ -103,7 +124,7 @@ impl IntoIterator for StateDict {
     type Item = (String, Tensor);
     type IntoIter = std::vec::IntoIter<(String, Tensor)>;
     fn into_iter(self) -> Self::IntoIter {
-        self.0.into_iter()
+        self.entries.into_iter()
     }
 }
 
@@ -143,11 +164,12 @@ fn local_state(module: &dyn Module) -> Vec<(String, Tensor)> {
 }
 
 pub(super) fn of(module: &dyn Module) -> StateDict {
-    let mut out = Vec::new();
+    let (mut entries, mut versions) = (Vec::new(), Vec::new());
     super::walk(module, "", &mut |prefix, module| {
-        out.extend(local_state(module).into_iter().map(|(name, t)| (join(prefix, &name), t.detach())));
+        entries.extend(local_state(module).into_iter().map(|(name, t)| (join(prefix, &name), t.detach())));
+        versions.push((prefix.to_owned(), module.version()));
     });
-    StateDict(out)
+    StateDict { entries, versions: Some(versions) }
 }
 
 struct Loader<'a> {
@@ -160,9 +182,11 @@ impl Loader<'_> {
     fn module(&mut self, module: &dyn Module, prefix: &str) {
         let local = local_state(module);
         let children = module.members().children;
+        let added = module.added_since(self.state.version(prefix));
         for (name, target) in &local {
             let key = join(prefix, name);
             match self.state.get(&key) {
+                None if added.contains(&name.as_str()) => {}
                 None => self.report.missing_keys.push(key),
                 Some(source) => self.tensor(&key, target, source),
             }

@@ -34,6 +34,13 @@ pub struct ExpectedError {
     pub message: String,
 }
 
+impl ExpectedError {
+    pub(super) fn parse(v: &Value) -> Parsed<Self> {
+        let map = v.as_object().ok_or_else(|| format!("{v} is not an error"))?;
+        Ok(ExpectedError { exception: field(map, "type", string)?, message: field(map, "message", string)? })
+    }
+}
+
 /// One call of an op, and what PyTorch answers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Case {
@@ -61,10 +68,7 @@ pub struct Case {
 
 impl Case {
     fn parse(map: &Map<String, Value>) -> Parsed<Self> {
-        let error = optional(map, "error", |v| {
-            let map = v.as_object().ok_or_else(|| format!("{v} is not an error"))?;
-            Ok(ExpectedError { exception: field(map, "type", string)?, message: field(map, "message", string)? })
-        })?;
+        let error = optional(map, "error", ExpectedError::parse)?;
         let outputs = optional(map, "out", list(GoldenTensor::parse))?;
         if error.is_some() == outputs.is_some() {
             return Err("neither or both of out and error".into());

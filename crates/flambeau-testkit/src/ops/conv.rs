@@ -62,8 +62,9 @@ fn avg_pool(a: &Args, f: fn(&Tensor, &[i64], &AvgPoolOptions) -> Result<Tensor>)
 }
 
 type MaxPool = fn(&Tensor, &[i64], &MaxPoolOptions) -> Result<(Tensor, Tensor)>;
+type MaxPoolValues = fn(&Tensor, &[i64], &MaxPoolOptions) -> Result<Tensor>;
 
-pub(super) fn max_pool(a: &Args, f: MaxPool) -> CallResult {
+pub(super) fn max_pool(a: &Args, values: MaxPoolValues, both: MaxPool) -> CallResult {
     let mut options = MaxPoolOptions::default();
     if let Some(stride) = a.opt_ints(2, "stride")?.filter(|s| !s.is_empty()) {
         options = options.stride(stride);
@@ -75,11 +76,11 @@ pub(super) fn max_pool(a: &Args, f: MaxPool) -> CallResult {
         options = options.dilation(dilation);
     }
     options = options.ceil_mode(a.bool(5, "ceil_mode", false)?);
-    let mut both = two(f(a.x()?, &a.ints(1, "kernel_size")?, &options))?;
-    if !a.bool(6, "return_indices", false)? {
-        both.truncate(1);
+    let kernel = a.ints(1, "kernel_size")?;
+    match a.bool(6, "return_indices", false)? {
+        true => two(both(a.x()?, &kernel, &options)),
+        false => one(values(a.x()?, &kernel, &options)),
     }
-    Ok(both)
 }
 
 fn output_size(a: &Args) -> CallResult<Vec<Option<i64>>> {
@@ -153,8 +154,8 @@ pub(super) const ROWS: &[OpInfo] = &[
     OpInfo::general("nn.functional.conv3d", |a| conv(a, ops::conv3d)),
     OpInfo::general("nn.functional.conv_transpose1d", |a| conv_transpose(a, ops::conv_transpose1d)),
     OpInfo::general("nn.functional.conv_transpose2d", |a| conv_transpose(a, ops::conv_transpose2d)),
-    OpInfo::general("nn.functional.max_pool1d", |a| max_pool(a, ops::max_pool1d)),
-    OpInfo::general("nn.functional.max_pool2d", |a| max_pool(a, ops::max_pool2d)),
+    OpInfo::general("nn.functional.max_pool1d", |a| max_pool(a, ops::max_pool1d, ops::max_pool1d_with_indices)),
+    OpInfo::general("nn.functional.max_pool2d", |a| max_pool(a, ops::max_pool2d, ops::max_pool2d_with_indices)),
     OpInfo::general("nn.functional.pad.circular", pad),
     OpInfo::general("nn.functional.pad.constant", pad),
     OpInfo::general("nn.functional.pad.reflect", pad),

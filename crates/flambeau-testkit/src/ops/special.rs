@@ -26,7 +26,7 @@ const ROWS: &[OpInfo] = &[
     OpInfo::general("nn.functional.adaptive_max_pool2d", |a| adaptive_max(a, ops::adaptive_max_pool2d)),
     OpInfo::general("nn.functional.adaptive_max_pool3d", |a| adaptive_max(a, ops::adaptive_max_pool3d)),
     OpInfo::general("nn.functional.hardshrink", |a| one(ops::hardshrink(a.x()?, a.float(1, "lambd", 0.5)?))),
-    OpInfo::general("nn.functional.max_pool3d", |a| max_pool(a, ops::max_pool3d)),
+    OpInfo::general("nn.functional.max_pool3d", |a| max_pool(a, ops::max_pool3d, ops::max_pool3d_with_indices)),
     OpInfo::general("nn.functional.rrelu", |a| {
         let (lower, upper) = (a.float(1, "lower", 1.0 / 8.0)?, a.float(2, "upper", 1.0 / 3.0)?);
         one(ops::rrelu(a.x()?, lower, upper, a.bool(3, "training", false)?))

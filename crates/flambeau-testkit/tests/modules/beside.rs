@@ -1,7 +1,5 @@
 //! Modules that have no goldens: a GPU's outputs and gradients beside the CPU's.
 
-use std::sync::Arc;
-
 use flambeau_autograd::{Tensor, grad, randn};
 use flambeau_device::manual_seed;
 use flambeau_nn::{self as nn, Module};
@@ -11,7 +9,7 @@ use flambeau_testkit::golden::{GoldenTensor, Tolerance};
 use flambeau_testkit::work::{GPU, watch};
 
 use crate::check::same;
-use crate::ctor::{Built, forward};
+use crate::ctor::{Built, called, forward};
 
 /// A module, and the shapes of its inputs.
 pub struct Row {
@@ -21,9 +19,7 @@ pub struct Row {
 }
 
 fn bilinear() -> Built {
-    let module = Arc::new(nn::Bilinear::new(3, 4, 5));
-    let called = module.clone();
-    Built { module, run: Box::new(move |x| vec![called.call(&x[0], &x[1])]) }
+    called(nn::Bilinear::new(3, 4, 5), |module, x| vec![module.call(&x[0], &x[1])])
 }
 
 /// Each class of `flambeau_nn` that no golden has. Those that draw random numbers are in `tests/gpu_random.rs`; here they are

@@ -3,14 +3,20 @@
 use flambeau_nn as nn;
 use flambeau_testkit::golden::{Arg, ModuleCase};
 
-use crate::ctor::{Built, Ctor, forward, loss};
+use crate::ctor::{Built, Ctor, called, forward};
+use flambeau_nn::dropout_kinds;
 
-/// The module of a case, and whether every argument of its constructor was used.
+/// The module of a case, and whether every argument of its constructor was used. What PyTorch has as a class and this library
+/// as a function stands in the shell of an empty module.
 pub fn build(case: &ModuleCase) -> Option<(Built, bool)> {
+    layer(case).or_else(|| crate::losses::loss(case)).or_else(|| crate::functions::function(case))
+}
+
+fn layer(case: &ModuleCase) -> Option<(Built, bool)> {
     let conv = ["in_channels", "out_channels", "kernel_size", "stride"];
     let pool = ["kernel_size", "stride", "padding"];
     let ctor = |names: &[&str]| Ctor::new(case, names);
-    let weights = |c: &Ctor<'_>| c.tensor("weight");
+    let transposed = ["in_channels", "out_channels", "kernel_size", "stride", "padding", "output_padding", "groups"];
     let (built, c) = match case.module.as_str() {
         "Linear" => {
             let c = ctor(&["in_features", "out_features"]);
@@ -23,25 +29,45 @@ pub fn build(case: &ModuleCase) -> Option<(Built, bool)> {
         }
         "Conv1d" => with(ctor(&conv), Ctor::conv::<1>),
         "Conv2d" => with(ctor(&conv), Ctor::conv::<2>),
-        "ConvTranspose2d" => with(ctor(&conv), Ctor::conv_transpose::<2>),
+        "Conv3d" => with(ctor(&conv), Ctor::conv::<3>),
+        "ConvTranspose1d" => with(ctor(&transposed), Ctor::conv_transpose::<1>),
+        "ConvTranspose2d" => with(ctor(&transposed), Ctor::conv_transpose::<2>),
+        "ConvTranspose3d" => with(ctor(&transposed), Ctor::conv_transpose::<3>),
         "MaxPool1d" => with(ctor(&pool), Ctor::max_pool::<1>),
         "MaxPool2d" => with(ctor(&pool), Ctor::max_pool::<2>),
+        "MaxPool3d" => with(ctor(&pool), Ctor::max_pool::<3>),
         "AvgPool1d" => with(ctor(&pool), Ctor::avg_pool::<1>),
         "AvgPool2d" => with(ctor(&pool), Ctor::avg_pool::<2>),
-        "AdaptiveAvgPool2d" => with(ctor(&["output_size"]), Ctor::adaptive::<2>),
+        "AvgPool3d" => with(ctor(&pool), Ctor::avg_pool::<3>),
+        "AdaptiveAvgPool1d" => with(ctor(&["output_size"]), Ctor::adaptive_avg_pool::<1>),
+        "AdaptiveAvgPool2d" => with(ctor(&["output_size"]), Ctor::adaptive_avg_pool::<2>),
+        "AdaptiveAvgPool3d" => with(ctor(&["output_size"]), Ctor::adaptive_avg_pool::<3>),
+        "AdaptiveMaxPool1d" => with(ctor(&["output_size"]), Ctor::adaptive_max_pool::<1>),
+        "AdaptiveMaxPool2d" => with(ctor(&["output_size"]), Ctor::adaptive_max_pool::<2>),
+        "AdaptiveMaxPool3d" => with(ctor(&["output_size"]), Ctor::adaptive_max_pool::<3>),
         "BatchNorm1d" => with(ctor(&["num_features"]), Ctor::channel_norm::<nn::OverBatch, 1>),
         "BatchNorm2d" => with(ctor(&["num_features"]), Ctor::channel_norm::<nn::OverBatch, 2>),
+        "BatchNorm3d" => with(ctor(&["num_features"]), Ctor::channel_norm::<nn::OverBatch, 3>),
+        "InstanceNorm1d" => with(ctor(&["num_features"]), Ctor::channel_norm::<nn::OverInstance, 1>),
         "InstanceNorm2d" => with(ctor(&["num_features"]), Ctor::channel_norm::<nn::OverInstance, 2>),
+        "InstanceNorm3d" => with(ctor(&["num_features"]), Ctor::channel_norm::<nn::OverInstance, 3>),
         "Flatten" => with(ctor(&["start_dim", "end_dim"]), |c| {
             forward(nn::Flatten::with(|o| o.start_dim(c.int("start_dim", 1)).end_dim(c.int("end_dim", -1))))
         }),
         "Unflatten" => {
-            with(ctor(&["dim", "sizes"]), |c| forward(nn::Unflatten::new(c.int("dim", 0), &c.sizes("sizes"))))
+            with(ctor(&["dim", "sizes"]), |c| forward(nn::Unflatten::new(c.int("dim", 0), c.ints("sizes", &[]))))
         }
         "Identity" => with(ctor(&[]), |_| forward(nn::Identity::new())),
-        "Dropout" => with(ctor(&["p"]), |c| {
-            let dropout = nn::Dropout::new(c.float("p", 0.5));
-            forward(if c.flag("inplace", false) { dropout.inplace() } else { dropout })
+        "Dropout" => with(ctor(&["p"]), dropout::<dropout_kinds::Elements>),
+        "Dropout1d" => with(ctor(&["p"]), dropout::<dropout_kinds::Rows>),
+        "Dropout2d" => with(ctor(&["p"]), dropout::<dropout_kinds::Planes>),
+        "Dropout3d" => with(ctor(&["p"]), dropout::<dropout_kinds::Volumes>),
+        "AlphaDropout" => with(ctor(&["p"]), dropout::<dropout_kinds::Alpha>),
+        "FeatureAlphaDropout" => with(ctor(&["p"]), dropout::<dropout_kinds::FeatureAlpha>),
+        "Bilinear" => with(ctor(&["in1_features", "in2_features", "out_features"]), |c| {
+            let [a, b, out] = ["in1_features", "in2_features", "out_features"].map(|name| c.size(name));
+            let bias = c.flag("bias", true);
+            called(nn::Bilinear::with(a, b, out, |o| o.bias(bias)), |m, x| vec![m.call(&x[0], &x[1])])
         }),
         "LayerNorm" => with(ctor(&["shape"]), |c| {
             forward(nn::LayerNorm::with(c.sizes("shape"), |o| {
@@ -52,14 +78,19 @@ pub fn build(case: &ModuleCase) -> Option<(Built, bool)> {
         }),
         "GroupNorm" => with(ctor(&["num_groups", "num_channels"]), |c| {
             forward(nn::GroupNorm::with(c.size("num_groups"), c.size("num_channels"), |o| {
-                o.eps(c.float("eps", 1e-5)).affine(c.flag("affine", true))
+                o.eps(c.float("eps", 1e-5)).affine(c.flag("affine", true)).bias(c.flag("bias", true))
             }))
         }),
-        "RMSNorm" => with(ctor(&["shape"]), |c| forward(nn::RMSNorm::new(c.sizes("shape")))),
+        "RMSNorm" => with(ctor(&["shape"]), |c| {
+            forward(nn::RMSNorm::with(c.sizes("shape"), |o| {
+                o.eps(c.get("eps").and_then(Arg::as_float)).elementwise_affine(c.flag("elementwise_affine", true))
+            }))
+        }),
         "Embedding" => with(ctor(&["rows", "width"]), |c| {
             forward(nn::Embedding::with(c.size("rows"), c.size("width"), |o| {
                 o.padding_idx(c.get("padding_idx").and_then(Arg::as_int))
                     .max_norm(c.get("max_norm").and_then(Arg::as_float))
+                    .norm_type(c.float("norm_type", 2.0))
                     .scale_grad_by_freq(c.flag("scale_grad_by_freq", false))
             }))
         }),
@@ -96,54 +127,26 @@ pub fn build(case: &ModuleCase) -> Option<(Built, bool)> {
         "LogSigmoid" => with(ctor(&[]), |_| forward(nn::LogSigmoid::new())),
         "Softsign" => with(ctor(&[]), |_| forward(nn::Softsign::new())),
         "Tanhshrink" => with(ctor(&[]), |_| forward(nn::Tanhshrink::new())),
-        "Softshrink" => with(ctor(&[]), |_| forward(nn::Softshrink::new())),
-        "Hardshrink" => with(ctor(&[]), |_| forward(nn::Hardshrink::new())),
+        "Softshrink" => with(ctor(&[]), |c| forward(nn::Softshrink::with(|o| o.lambd(c.number("lambd", 0.5))))),
+        "Hardshrink" => with(ctor(&[]), |c| forward(nn::Hardshrink::with(|o| o.lambd(c.number("lambd", 0.5))))),
         "Threshold" => with(ctor(&[]), |c| {
             forward(nn::Threshold::with(|o| o.threshold(c.number("threshold", 0.0)).value(c.number("value", 0.0))))
         }),
         "GLU" => with(ctor(&[]), |c| forward(nn::GLU::with(|o| o.dim(c.int("dim", -1))))),
-        "PReLU" => {
-            with(ctor(&[]), |c| forward(nn::PReLU::with(|o| o.num_parameters(c.int("num_parameters", 1) as usize))))
-        }
-        "CrossEntropyLoss" => with(ctor(&[]), |c| {
-            loss(nn::CrossEntropyLoss::with(|o| {
-                o.weight(weights(c))
-                    .ignore_index(c.int("ignore_index", -100))
-                    .reduction(c.reduction())
-                    .label_smoothing(c.float("label_smoothing", 0.0))
-            }))
-        }),
-        "NLLLoss" => with(ctor(&[]), |c| {
-            loss(nn::NLLLoss::with(|o| {
-                o.weight(weights(c)).ignore_index(c.int("ignore_index", -100)).reduction(c.reduction())
-            }))
-        }),
-        "MSELoss" => with(ctor(&[]), |c| loss(nn::MSELoss::with(|o| o.reduction(c.reduction())))),
-        "L1Loss" => with(ctor(&[]), |c| loss(nn::L1Loss::with(|o| o.reduction(c.reduction())))),
-        "SmoothL1Loss" => {
-            with(ctor(&[]), |c| loss(nn::SmoothL1Loss::with(|o| o.beta(c.float("beta", 1.0)).reduction(c.reduction()))))
-        }
-        "HuberLoss" => {
-            with(ctor(&[]), |c| loss(nn::HuberLoss::with(|o| o.delta(c.float("delta", 1.0)).reduction(c.reduction()))))
-        }
-        "HingeEmbeddingLoss" => with(ctor(&[]), |c| {
-            loss(nn::HingeEmbeddingLoss::with(|o| o.margin(c.float("margin", 1.0)).reduction(c.reduction())))
-        }),
-        "SoftMarginLoss" => with(ctor(&[]), |c| loss(nn::SoftMarginLoss::with(|o| o.reduction(c.reduction())))),
-        "BCELoss" => with(ctor(&[]), |c| loss(nn::BCELoss::with(|o| o.weight(weights(c)).reduction(c.reduction())))),
-        "BCEWithLogitsLoss" => with(ctor(&[]), |c| {
-            loss(nn::BCEWithLogitsLoss::with(|o| {
-                o.weight(weights(c)).pos_weight(c.tensor("pos_weight")).reduction(c.reduction())
-            }))
-        }),
-        "KLDivLoss" => with(ctor(&[]), |c| {
-            loss(nn::KLDivLoss::with(|o| o.log_target(c.flag("log_target", false)).reduction(c.reduction())))
+        "PReLU" => with(ctor(&[]), |c| {
+            let (n, first) = (c.int("num_parameters", 1) as usize, c.float("init", 0.25));
+            forward(nn::PReLU::with(|o| o.num_parameters(n).init(first)))
         }),
         _ => return None,
     };
     Some((built, c.all_read()))
 }
 
-fn with<'a>(ctor: Ctor<'a>, build: impl FnOnce(&Ctor<'a>) -> Built) -> (Built, Ctor<'a>) {
+pub fn with<'a>(ctor: Ctor<'a>, build: impl FnOnce(&Ctor<'a>) -> Built) -> (Built, Ctor<'a>) {
     (build(&ctor), ctor)
+}
+
+fn dropout<K: nn::DropoutKind>(c: &Ctor<'_>) -> Built {
+    let dropout = nn::DropoutLayer::<K>::new(c.number("p", 0.5));
+    forward(if c.flag("inplace", false) { dropout.inplace() } else { dropout })
 }

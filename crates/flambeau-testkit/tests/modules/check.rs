@@ -5,7 +5,8 @@ use flambeau_device::manual_seed;
 use flambeau_nn::Module;
 use flambeau_tensor::Device;
 use flambeau_testkit::args::{tensor, values};
-use flambeau_testkit::golden::{Arg, GoldenTensor, ModuleCase, ModuleRun, Tolerance, cotangent};
+use flambeau_testkit::catch::catch;
+use flambeau_testkit::golden::{Arg, ExpectedError, GoldenTensor, ModuleCase, ModuleRun, Tolerance, cotangent};
 use flambeau_testkit::work::{Work, watch};
 
 use crate::build::build;
@@ -27,7 +28,7 @@ pub fn same(what: &str, actual: &Tensor, expected: &GoldenTensor, tolerance: Tol
     }
 }
 
-fn check_state(what: &str, module: &dyn Module, expected: &[(String, GoldenTensor)], tolerance: Tolerance) {
+pub fn check_state(what: &str, module: &dyn Module, expected: &[(String, GoldenTensor)], tolerance: Tolerance) {
     let state = module.state_dict();
     assert!(
         state.keys().eq(expected.iter().map(|(k, _)| k.as_str())),
@@ -39,15 +40,41 @@ fn check_state(what: &str, module: &dyn Module, expected: &[(String, GoldenTenso
     }
 }
 
-/// One forward and backward pass, as `run` in `goldens/modules.py`.
-fn check_run(what: &str, built: &Built, case: &ModuleCase, run: &ModuleRun, device: Device) {
-    let mut inputs: Vec<Tensor> = case.inputs.iter().map(|g| tensor(g, device).expect("a tensor")).collect();
-    let leaf = inputs[0].is_floating_point().then(|| inputs[0].requires_grad_(true));
-    let in_place = case.kwargs.get("inplace") == Some(&Arg::Bool(true));
-    if let (true, Some(leaf)) = (in_place, &leaf) {
-        inputs[0] = leaf.clone_tensor();
+/// Panics unless a call failed as PyTorch's does.
+pub fn refused<T>(what: &str, result: Result<T, String>, expected: &ExpectedError) {
+    let ExpectedError { exception, message } = expected;
+    match result {
+        Err(ours) if ours.lines().next().unwrap_or_default() == message => {}
+        Err(ours) => panic!("{what} fails otherwise\n    ours  {ours}\n    {exception} {message}"),
+        Ok(_) => panic!("{what} does not fail\n    {exception} {message}"),
     }
-    let (outputs, mut work) = watch(device, || (built.run)(&inputs));
+}
+
+/// What a call returned; panics with its message, and says where, if it failed.
+pub fn succeeded<T>(what: &str, result: Result<T, String>) -> T {
+    result.unwrap_or_else(|message| panic!("{what} fails: {message}"))
+}
+
+/// One forward and backward pass, as `run` in `goldens/modules.py` and `goldens/random_modules.py`.
+pub fn check_run(what: &str, built: &Built, case: &ModuleCase, run: &ModuleRun, device: Device) {
+    let mut inputs: Vec<Tensor> = case.inputs.iter().map(|g| tensor(g, device).expect("a tensor")).collect();
+    if inputs[0].is_floating_point() {
+        inputs[0].requires_grad_(true);
+    }
+    let leaves: Vec<Tensor> = inputs.iter().filter(|x| x.requires_grad()).cloned().collect();
+    if case.kwargs.get("inplace") == Some(&Arg::Bool(true)) {
+        inputs.iter_mut().filter(|x| x.requires_grad()).for_each(|x| *x = x.clone_tensor());
+    }
+    // Values are read within the call: an index error of a GPU comes with them.
+    let forward = || {
+        let (outputs, work) = watch(device, || (built.run)(&inputs));
+        outputs.iter().for_each(|o| drop(values(o).unwrap_or_else(|e| panic!("{e}"))));
+        (outputs, work)
+    };
+    if let Some(error) = &run.error {
+        return refused(what, catch(forward), error);
+    }
+    let (outputs, mut work) = succeeded(what, catch(forward));
     assert_eq!(outputs.len(), run.outputs.len(), "{what}: number of outputs");
     for (actual, expected) in outputs.iter().zip(&run.outputs) {
         same(&format!("{what} output"), actual, expected, case.tolerance);
@@ -61,27 +88,33 @@ fn check_run(what: &str, built: &Built, case: &ModuleCase, run: &ModuleRun, devi
         "{what}: grad_fn"
     );
     let is_view = |t: &Tensor| inputs.iter().any(|x| x.array().storage().ptr_eq(t.array().storage()));
-    let must_launch = !outputs.iter().all(is_view);
+    let must_launch = !outputs.iter().all(|o| o.numel() == 0 || is_view(o));
     if tracked.is_empty() {
         return check_work(what, work, must_launch, case, device);
     }
     let parameters = built.module.named_parameters();
-    let wanted: Vec<&Tensor> = leaf.iter().chain(parameters.iter().map(|(_, p)| p)).collect();
-    let expected: Vec<&Option<GoldenTensor>> = run.grads.iter().chain(run.param_grads.iter().map(|(_, g)| g)).collect();
-    assert_eq!(wanted.len(), expected.len(), "{what}: number of gradients");
+    let wanted: Vec<&Tensor> = leaves.iter().chain(parameters.iter().map(|(_, p)| p)).collect();
     let weights: Vec<Tensor> = tracked
         .iter()
         .map(|o| flambeau_autograd::from_vec(cotangent(o.numel()), o.size()).to((device, o.dtype())))
         .collect();
     let weights: Vec<Option<&Tensor>> = weights.iter().map(Some).collect();
-    let (grads, backward) = watch(device, || grad(&tracked, &wanted, &weights, false, false, true));
+    let backward = || {
+        let (grads, work) = watch(device, || grad(&tracked, &wanted, &weights, false, false, true));
+        (grads.unwrap_or_else(|e| panic!("{e}")), work)
+    };
+    if let Some(error) = &run.backward_error {
+        return refused(&format!("{what} backward"), catch(backward), error);
+    }
+    let expected: Vec<&Option<GoldenTensor>> = run.grads.iter().chain(run.param_grads.iter().map(|(_, g)| g)).collect();
+    assert_eq!(wanted.len(), expected.len(), "{what}: number of gradients");
+    let (grads, backward) = succeeded(&format!("{what} backward"), catch(backward));
     work += backward;
-    let grads = grads.expect("gradients");
-    for (actual, expected) in grads.iter().zip(expected) {
+    for (i, (actual, expected)) in grads.iter().zip(expected).enumerate() {
         match (actual, expected) {
-            (Some(actual), Some(expected)) => same(&format!("{what} gradient"), actual, expected, case.tolerance),
+            (Some(actual), Some(expected)) => same(&format!("{what} gradient {i}"), actual, expected, case.tolerance),
             (None, None) => {}
-            _ => panic!("{what}: gradient {actual:?}, expected {expected:?}"),
+            _ => panic!("{what}: gradient {i} {actual:?}, expected {expected:?}"),
         }
     }
     check_work(what, work, must_launch, case, device);
@@ -111,5 +144,5 @@ pub fn check(case: &ModuleCase, device: Device) {
         check_state("after training", &*built.module, after, case.tolerance);
     }
     built.module.eval();
-    check_run("eval", &built, case, &case.eval, device);
+    check_run("eval", &built, case, case.eval.as_ref().expect("every module runs"), device);
 }

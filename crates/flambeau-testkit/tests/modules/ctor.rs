@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use flambeau_autograd::Tensor;
+use flambeau_autograd::{OrPanic, Tensor, ops};
 use flambeau_nn::{self as nn, Forward, Module};
 use flambeau_tensor::{Device, Scalar};
 use flambeau_testkit::args::tensor;
@@ -16,18 +16,28 @@ pub type Run = Box<dyn Fn(&[Tensor]) -> Vec<Tensor>>;
 pub struct Built {
     pub module: Arc<dyn Module>,
     pub run: Run,
+    /// Whether the module is only the shell of a function: it has another name and no state.
+    pub shell: bool,
+}
+
+/// A module that is called otherwise than by one tensor.
+pub fn called<M: Module>(module: M, run: impl Fn(&M, &[Tensor]) -> Vec<Tensor> + 'static) -> Built {
+    let module = Arc::new(module);
+    let called = module.clone();
+    Built { module, run: Box::new(move |x| run(&called, x)), shell: false }
+}
+
+/// A function where PyTorch has a class.
+pub fn function(run: impl Fn(&[Tensor]) -> Vec<Tensor> + 'static) -> Built {
+    Built { module: Arc::new(nn::Identity::new()), run: Box::new(run), shell: true }
 }
 
 pub fn forward(module: impl Forward) -> Built {
-    let module = Arc::new(module);
-    let called = module.clone();
-    Built { module, run: Box::new(move |x| vec![called.call(&x[0])]) }
+    called(module, |module, x| vec![module.call(&x[0])])
 }
 
 pub fn loss<F: nn::LossFunction>(module: nn::Loss<F>) -> Built {
-    let module = Arc::new(module);
-    let called = module.clone();
-    Built { module, run: Box::new(move |x| vec![called.call(&x[0], &x[1])]) }
+    called(module, |module, x| vec![module.call(&x[0], &x[1])])
 }
 
 /// A constructor's arguments by name; whoever reads one takes note, so that none is forgotten.
@@ -92,6 +102,16 @@ impl<'a> Ctor<'a> {
         ints.into_iter().map(|n| usize::try_from(n).expect("a size")).collect()
     }
 
+    /// One int or a list of them.
+    pub fn ints(&self, name: &str, default: &[i64]) -> Vec<i64> {
+        self.get(name).map_or(default.to_vec(), |a| a.as_ints().expect("ints"))
+    }
+
+    /// Whether a negative number stands among some arguments: layers take lengths, functions any numbers.
+    fn negative(&self, names: &[&str]) -> bool {
+        names.iter().any(|name| self.ints(name, &[]).iter().any(|&n| n < 0))
+    }
+
     pub fn lengths<const D: usize>(&self, name: &str) -> Option<nn::Lengths<D>> {
         let arg = self.get(name)?;
         Some(match arg.as_int() {
@@ -133,45 +153,101 @@ impl<'a> Ctor<'a> {
     }
 
     pub fn max_pool<const D: usize>(&self) -> Built {
-        let module = nn::MaxPool::with(self.lengths::<D>("kernel_size").expect("a kernel size"), |o| {
+        let (ceil, indices) = (self.flag("ceil_mode", false), self.flag("return_indices", false));
+        let outputs = move |(values, found): (Tensor, Tensor)| if indices { vec![values, found] } else { vec![values] };
+        if self.negative(&["kernel_size", "stride", "padding", "dilation"]) {
+            let both =
+                [ops::max_pool1d_with_indices, ops::max_pool2d_with_indices, ops::max_pool3d_with_indices][D - 1];
+            let plain = [ops::max_pool1d, ops::max_pool2d, ops::max_pool3d][D - 1];
+            let kernel = self.ints("kernel_size", &[]);
+            let options = ops::MaxPoolOptions::default()
+                .stride(self.ints("stride", &kernel))
+                .padding(self.ints("padding", &[0]))
+                .dilation(self.ints("dilation", &[1]))
+                .ceil_mode(ceil);
+            return function(move |x| match indices {
+                true => outputs(both(&x[0], &kernel, &options).or_panic()),
+                false => vec![plain(&x[0], &kernel, &options).or_panic()],
+            });
+        }
+        let module = nn::MaxPool::<D>::with(self.lengths::<D>("kernel_size").expect("a kernel size"), |o| {
             o.stride(self.lengths::<D>("stride"))
                 .padding(self.lengths::<D>("padding").unwrap_or(0.into()))
                 .dilation(self.lengths::<D>("dilation").unwrap_or(1.into()))
-                .ceil_mode(self.flag("ceil_mode", false))
+                .ceil_mode(ceil)
         });
-        if !self.flag("return_indices", false) {
+        if !indices {
             return forward(module);
         }
-        let module = Arc::new(module);
-        let called = module.clone();
-        Built {
-            module,
-            run: Box::new(move |x| {
-                let (values, indices) = called.forward_with_indices(&x[0]);
-                vec![values, indices]
-            }),
-        }
+        called(module, move |module, x| outputs(module.forward_with_indices(&x[0])))
     }
 
     pub fn avg_pool<const D: usize>(&self) -> Built {
-        forward(nn::AvgPool::with(self.lengths::<D>("kernel_size").expect("a kernel size"), |o| {
+        let (ceil, counts) = (self.flag("ceil_mode", false), self.flag("count_include_pad", true));
+        let divisor = self.get("divisor_override").and_then(Arg::as_int);
+        if self.negative(&["kernel_size", "stride", "padding"]) {
+            let pool = [ops::avg_pool1d, ops::avg_pool2d, ops::avg_pool3d][D - 1];
+            let kernel = self.ints("kernel_size", &[]);
+            let options = ops::AvgPoolOptions::default()
+                .stride(self.ints("stride", &kernel))
+                .padding(self.ints("padding", &[0]))
+                .ceil_mode(ceil)
+                .count_include_pad(counts)
+                .divisor_override(divisor);
+            return function(move |x| vec![pool(&x[0], &kernel, &options).or_panic()]);
+        }
+        forward(nn::AvgPool::<D>::with(self.lengths::<D>("kernel_size").expect("a kernel size"), |o| {
             o.stride(self.lengths::<D>("stride"))
                 .padding(self.lengths::<D>("padding").unwrap_or(0.into()))
-                .ceil_mode(self.flag("ceil_mode", false))
-                .count_include_pad(self.flag("count_include_pad", true))
-                .divisor_override(self.get("divisor_override").and_then(Arg::as_int))
+                .ceil_mode(ceil)
+                .count_include_pad(counts)
+                .divisor_override(divisor)
         }))
     }
 
-    pub fn adaptive<const D: usize>(&self) -> Built {
-        let size = match self.get("output_size").expect("an output size") {
-            Arg::List(list) => {
-                let each: Vec<Option<usize>> = list.iter().map(|a| a.as_int().map(|n| n as usize)).collect();
-                nn::OutputSize::Each(each.try_into().expect("one for each dimension"))
-            }
-            one => nn::OutputSize::Same(one.as_int().expect("a length") as usize),
+    /// An output size, unless one of its numbers is negative, which only functions take.
+    fn output_size<const D: usize>(&self) -> Result<nn::OutputSize<D>, Vec<Option<i64>>> {
+        let arg = self.get("output_size").expect("an output size");
+        let all: Vec<Option<i64>> = match arg {
+            Arg::List(list) => list.iter().map(Arg::as_int).collect(),
+            one => vec![one.as_int(); D],
         };
-        forward(nn::AdaptiveAvgPool::<D>::new(size))
+        if all.iter().flatten().any(|&n| n < 0) {
+            return Err(all);
+        }
+        let each: Vec<Option<usize>> = all.iter().map(|n| n.map(|n| n as usize)).collect();
+        Ok(match arg {
+            Arg::List(_) => nn::OutputSize::Each(each.try_into().expect("one for each dimension")),
+            _ => nn::OutputSize::Same(each[0].expect("a length")),
+        })
+    }
+
+    pub fn adaptive_avg_pool<const D: usize>(&self) -> Built {
+        match self.output_size::<D>() {
+            Ok(size) => forward(nn::AdaptiveAvgPool::<D>::new(size)),
+            Err(size) => {
+                let pool = [ops::adaptive_avg_pool1d, ops::adaptive_avg_pool2d, ops::adaptive_avg_pool3d][D - 1];
+                function(move |x| vec![pool(&x[0], &size).or_panic()])
+            }
+        }
+    }
+
+    pub fn adaptive_max_pool<const D: usize>(&self) -> Built {
+        let indices = self.flag("return_indices", false);
+        let outputs = move |(values, found): (Tensor, Tensor)| if indices { vec![values, found] } else { vec![values] };
+        match self.output_size::<D>() {
+            Ok(size) => {
+                let module = nn::AdaptiveMaxPool::<D>::new(size);
+                if !indices {
+                    return forward(module);
+                }
+                called(module, move |module, x| outputs(module.forward_with_indices(&x[0])))
+            }
+            Err(size) => {
+                let pool = [ops::adaptive_max_pool1d, ops::adaptive_max_pool2d, ops::adaptive_max_pool3d][D - 1];
+                function(move |x| outputs(pool(&x[0], &size).or_panic()))
+            }
+        }
     }
 
     pub fn channel_norm<K: nn::NormKind, const D: usize>(&self) -> Built {
@@ -182,6 +258,7 @@ impl<'a> Ctor<'a> {
                 None => o,
             };
             let o = if self.args.contains_key("affine") { o.affine(self.flag("affine", true)) } else { o };
+            let o = o.bias(self.flag("bias", true));
             let track = self.args.contains_key("track_running_stats");
             if track { o.track_running_stats(self.flag("track_running_stats", true)) } else { o }
         }))

@@ -5,11 +5,14 @@ mod beside;
 mod build;
 mod check;
 mod ctor;
+mod functions;
 mod init;
+mod losses;
+mod random;
 
 use flambeau_tensor::Device;
 use flambeau_testkit::catch::catch;
-use flambeau_testkit::golden::{InitCase, ModuleCase, load_init, load_modules};
+use flambeau_testkit::golden::{InitCase, ModuleCase, load_init, load_modules, load_random_modules};
 use flambeau_testkit::work::{GPU, OnGpu, alone};
 
 /// Runs every case, of which there are `at_least` so many, and lists the failures, so that one run shows them all. Returns how
@@ -51,6 +54,35 @@ fn modules_without_goldens_compute_on_a_gpu_as_on_the_cpu() {
     let _gpu = OnGpu::new();
     let passed = run_all(beside::ROWS, 15, |row| row.name.to_owned(), beside::check);
     println!("count: {passed} GPU cases: further modules agree with the CPU");
+}
+
+/// Random configurations, of which `FLAMBEAU_MODULES=Conv2d,NLLLoss` picks some classes.
+fn random_cases() -> Vec<(usize, ModuleCase)> {
+    let only = std::env::var("FLAMBEAU_MODULES").ok();
+    let named = |name: &str| only.as_deref().is_none_or(|list| list.split(',').any(|n| n == name));
+    let all = load_random_modules().expect("goldens").into_iter().enumerate();
+    all.filter(|(_, case)| named(&case.module)).collect()
+}
+
+fn random_name((i, case): &(usize, ModuleCase)) -> String {
+    let shapes: Vec<_> = case.inputs.iter().map(|t| &t.shape[..]).collect();
+    format!("{} {i} {} {:?} {:?} {shapes:?}", case.module, case.dtype, case.args, case.kwargs)
+}
+
+#[test]
+fn random_configurations_are_pytorchs() {
+    let _generator = alone();
+    let passed = run_all(&random_cases(), random_name, |(_, case)| random::check(case, Device::Cpu));
+    assert!(passed >= 3500 || std::env::var_os("FLAMBEAU_MODULES").is_some(), "{passed}");
+    println!("count: {passed} random configurations of modules agree with PyTorch");
+}
+
+#[test]
+fn random_configurations_on_a_gpu_are_pytorchs() {
+    let _gpu = OnGpu::new();
+    let passed = run_all(&random_cases(), random_name, |(_, case)| random::check(case, GPU));
+    assert!(passed >= 3500 || std::env::var_os("FLAMBEAU_MODULES").is_some(), "{passed}");
+    println!("count: {passed} GPU cases: random configurations of modules agree with PyTorch");
 }
 
 #[test]

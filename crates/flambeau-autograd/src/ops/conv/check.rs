@@ -3,7 +3,9 @@
 use crate::Tensor;
 use crate::error::{Error, Result};
 use crate::ops::window::{Sizes, cpp_name, per_dim, three};
+use flambeau_tensor::DType;
 use flambeau_tensor::backend::ConvGeometry;
+use flambeau_tensor::view::tensor_type;
 use smallvec::smallvec;
 
 /// A call's numbers before they are checked.
@@ -54,12 +56,14 @@ impl Call<'_> {
         }
         let groups = self.groups as usize;
         self.check_channels(x, weight, bias, groups, transposed)?;
-        check_dtypes(x, weight, bias)?;
         if !transposed {
             check_kernel(&from[2..], &kernel[2..], &padding, &dilation)?;
-        } else if extra.iter().zip(stride.iter().zip(&dilation)).any(|(e, (s, d))| e >= s && e >= d) {
+        }
+        check_empty(x, weight, transposed)?;
+        if transposed && extra.iter().zip(stride.iter().zip(&dilation)).any(|(e, (s, d))| e >= s && e >= d) {
             return Err(output_padding_message(&extra, &stride, &dilation));
         }
+        check_dtypes(x, weight, bias)?;
         let geometry = ConvGeometry {
             ndim,
             stride: three(&stride, 1),
@@ -173,26 +177,77 @@ fn check_kernel(from: &[usize], kernel: &[usize], padding: &[i64], dilation: &[i
 
 fn check_dtypes(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<()> {
     let (a, b) = (x.dtype(), weight.dtype());
-    if a != b {
+    if a != b && matches!(a, DType::F16 | DType::BF16) {
+        let name = |x: &Tensor| match x.dtype() {
+            DType::BF16 => "CPUBFloat16Type".to_owned(),
+            _ => format!("torch.{}", tensor_type(&x.array())),
+        };
         return Err(Error::runtime(format!(
-            "expected scalar type {} but found {}",
-            a.scalar_type_name(),
-            b.scalar_type_name()
+            "Input type ({}) and weight type ({}) should be the same or input should be a MKLDNN tensor and weight is a dense \
+             tensor",
+            name(x),
+            name(weight)
         )));
     }
-    match bias.map(Tensor::dtype) {
-        Some(c) if c != a => Err(Error::runtime(format!(
+    // PyTorch's volumes look at the weight first.
+    let bias = bias.filter(|_| weight.dim() < 5 || a == b);
+    if let Some(c) = bias.map(Tensor::dtype).filter(|c| *c != a) {
+        return Err(Error::runtime(format!(
             "Input type ({}) and bias type ({}) should be the same",
             cpp_name(a),
             cpp_name(c)
+        )));
+    }
+    match a == b {
+        true => Ok(()),
+        false => Err(Error::runtime(format!(
+            "expected scalar type {} but found {}",
+            a.scalar_type_name(),
+            b.scalar_type_name()
         ))),
-        _ => Ok(()),
     }
 }
 
-/// The error of a transposed convolution without outputs.
+/// What PyTorch refuses of empty inputs and kernels when there is something to compute: only the batch may be empty. One
+/// dimension runs as two.
+fn check_empty(x: &Tensor, weight: &Tensor, transposed: bool) -> Result<()> {
+    let (from, kernel) = (x.size(), weight.size());
+    let planes = |shape: &[usize]| match *shape {
+        [n, c, l] => vec![n, c, 1, l],
+        _ => shape.to_vec(),
+    };
+    if from[0] == 0 {
+        return Ok(());
+    }
+    if from[2..].contains(&0) {
+        let shape = planes(&from);
+        return Err(Error::runtime(format!(
+            "Only zero batch or zero channel inputs are supported, but got input shape: {shape:?}"
+        )));
+    }
+    let without_outputs = transposed && kernel[1] == 0;
+    match (&planes(&kernel)[2..], kernel[2..].contains(&0)) {
+        (_, false) if !without_outputs => Ok(()),
+        (&[_, _, _], _) if transposed => Err(Error::runtime(format!(
+            "non-empty 5D (n_output_plane x n_input_plane x kernel_depth x kernel_height x kernel_width) tensor expected for \
+             weight, but got: {:?}",
+            &kernel[..]
+        ))),
+        (&[h, w], true) => Err(Error::runtime(format!(
+            "kernel size should be greater than zero, but got kernel_height: {h} kernel_width: {w}"
+        ))),
+        (&[t, h, w], true) => {
+            Err(Error::runtime(format!("kernel size should be greater than zero, but got: {t} x {h} x {w} (TxHxW)")))
+        }
+        _ => Err(Error::runtime(format!("non-empty 2D or 4D weight tensor expected, but got: {:?}", planes(&kernel)))),
+    }
+}
+
+/// The error of a transposed convolution without outputs. One dimension runs as two in PyTorch.
 pub(super) fn too_small(from: &[usize], lengths: &[i64]) -> Error {
-    let from: Vec<i64> = from.iter().map(|&n| n as i64).collect();
+    let two = |lengths: Vec<i64>| if lengths.len() == 1 { vec![1, lengths[0]] } else { lengths };
+    let from = two(from.iter().map(|&n| n as i64).collect());
+    let lengths = &two(lengths.to_vec())[..];
     Error::runtime(format!(
         "Given input size per channel: ({}). Calculated output size per channel: ({}). Output size is too small",
         product(&from),

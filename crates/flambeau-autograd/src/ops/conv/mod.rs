@@ -10,7 +10,7 @@ mod options;
 pub use options::{ConvOptions, ConvTransposeOptions};
 
 use super::window::{Padding, Sizes, per_dim};
-use super::{constant_pad, squeeze, sum, unsqueeze};
+use super::{constant_pad, reshape, squeeze, sum, unsqueeze};
 use crate::Tensor;
 use crate::error::{Error, Result};
 use crate::graph::{Context, Grads, Save, record};
@@ -160,7 +160,13 @@ fn conv_transpose(
                     + 1
             })
             .collect();
-        if lengths.iter().any(|&n| n < 1) {
+        if from[0] == 0 && lengths.iter().any(|&n| n < 0) {
+            // Of an empty batch PyTorch only makes the shape, and says of it what `reshape` does.
+            let fill: &[i64] = if ndim == 1 { &[1] } else { &[] };
+            let shape = [&[0, (kernel[1] * geometry.groups) as i64], fill, &lengths].concat();
+            return reshape(&x.detach(), &shape);
+        }
+        if from[0] > 0 && lengths.iter().any(|&n| n < 1) {
             return Err(too_small(&from[2..], &lengths));
         }
         let mut shape: Dims = smallvec![from[0], kernel[1] * geometry.groups];

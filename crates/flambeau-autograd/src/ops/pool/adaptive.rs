@@ -1,7 +1,8 @@
 //! Adaptive pooling: windows that tile the input to a given number of outputs.
 
-use super::average::check_dims_1d;
+use super::average::{check_dims_1d, one_int};
 use super::max::record_max;
+use super::window::empty_dim;
 use super::{fresh, planes, with_spatial};
 use crate::Tensor;
 use crate::error::{Error, Result};
@@ -12,7 +13,7 @@ use flambeau_tensor::backend::{Extremum, PoolGeometry};
 use flambeau_tensor::calls::{AdaptiveAvgPool, AdaptiveAvgPoolBackward, Call};
 use flambeau_tensor::ops::{arg_reduce, fill, gather, index_select, pointwise};
 use flambeau_tensor::pointwise::Pointwise;
-use flambeau_tensor::{Array, Scalar};
+use flambeau_tensor::{Array, DType, Scalar};
 use smallvec::{SmallVec, smallvec};
 use std::sync::LazyLock;
 
@@ -22,42 +23,77 @@ type Lengths = SmallVec<[usize; 3]>;
 /// `F.adaptive_avg_pool1d`.
 pub fn adaptive_avg_pool1d(x: &Tensor, output_size: &[Option<i64>]) -> Result<Tensor> {
     check_dims_1d(x, "adaptive_avg_pool1d")?;
-    let size = one_length("adaptive_avg_pool1d", output_size)?;
-    let out = adaptive_avg_pool2d(&unsqueeze(x, -2)?, &[Some(1), size])?;
+    one_int("adaptive_avg_pool1d", "output_size", Some(output_size))?;
+    let out = adaptive_avg_pool2d(&unsqueeze(x, -2)?, &[Some(1), output_size[0]])?;
     squeeze(&out, Some(&[-2]))
-}
-
-fn one_length(name: &str, output_size: &[Option<i64>]) -> Result<Option<i64>> {
-    match output_size {
-        [one] => Ok(*one),
-        _ => Err(Error::runtime(format!(
-            "{name}() argument 'output_size' should contain one int (got {})",
-            output_size.len()
-        ))),
-    }
 }
 
 /// [`adaptive_avg_pool1d`] over height and width; `None` keeps a length: `F.adaptive_avg_pool2d`.
 pub fn adaptive_avg_pool2d(x: &Tensor, output_size: &[Option<i64>]) -> Result<Tensor> {
-    let lengths = check(x, output_size, 2, "adaptive_avg_pool2d")?;
-    adaptive_average(x, &lengths, "AdaptiveAvgPool2DBackward0", "adaptive_avg_pool2d")
+    adaptive_average(x, output_size, 2, "AdaptiveAvgPool2DBackward0", "adaptive_avg_pool2d")
 }
 
 /// [`adaptive_avg_pool1d`] over depth, height and width; `None` keeps a length: `F.adaptive_avg_pool3d`.
 pub fn adaptive_avg_pool3d(x: &Tensor, output_size: &[Option<i64>]) -> Result<Tensor> {
-    let lengths = check(x, output_size, 3, "adaptive_avg_pool3d")?;
-    adaptive_average(x, &lengths, "AdaptiveAvgPool3DBackward0", "adaptive_avg_pool3d")
+    adaptive_average(x, output_size, 3, "AdaptiveAvgPool3DBackward0", "adaptive_avg_pool3d")
 }
 
-fn adaptive_average(x: &Tensor, lengths: &[usize], name: &'static str, function: &'static str) -> Result<Tensor> {
-    if !x.is_floating_point() {
-        return Err(flambeau_tensor::Error::NotImplementedFor { op: function, dtype: x.dtype() }.into());
+fn adaptive_average(
+    x: &Tensor,
+    output_size: &[Option<i64>],
+    ndim: usize,
+    name: &'static str,
+    function: &'static str,
+) -> Result<Tensor> {
+    let lengths = wanted_lengths(x, output_size, ndim)?;
+    if lengths.len() != ndim {
+        return Err(Error::runtime(format!("{function}: output_size must be {ndim}")));
+    }
+    if lengths.iter().any(|&n| n < 0) {
+        let list = match *lengths {
+            [a, b, c] => format!("{a}, {b},{c}"),
+            _ => lengths.iter().map(i64::to_string).collect::<Vec<_>>().join(", "),
+        };
+        return Err(Error::runtime(format!(
+            "{function}: elements of output_size must be greater than or equal to 0 but received {{{list}}}"
+        )));
     }
     if lengths.iter().all(|&n| n == 1) {
-        let dims: SmallVec<[i64; 3]> = (1..=lengths.len() as i64).map(|d| -d).collect();
+        let dims: SmallVec<[i64; 3]> = (1..=ndim as i64).map(|d| -d).collect();
         return mean(x, &dims, true, None);
     }
-    tiled_means(x, lengths, name)
+    let shape = x.size();
+    if shape.len() != ndim + 1 && shape.len() != ndim + 2 {
+        return Err(wrong_dims(function, "got", ndim, &shape));
+    }
+    empty_dim(function, "input", &shape, if ndim == 2 { shape.len() - 2 } else { 1 })?;
+    if !x.is_floating_point() {
+        let op = if ndim == 2 { "adaptive_avg_pool2d" } else { "adaptive_avg_pool3d_cpu" };
+        return Err(flambeau_tensor::Error::NotImplementedFor { op, dtype: x.dtype() }.into());
+    }
+    let lengths: Lengths = lengths.iter().map(|&n| n as usize).collect();
+    tiled_means(x, &lengths, name)
+}
+
+fn wrong_dims(function: &str, got: &str, ndim: usize, shape: &[usize]) -> Error {
+    Error::runtime(format!("{function}(): Expected {}D or {}D tensor, but {got} {shape:?}", ndim + 1, ndim + 2))
+}
+
+/// An output size with the input's lengths for `None`, as PyTorch's Python resolves it; one number stands for all.
+fn wanted_lengths(x: &Tensor, output_size: &[Option<i64>], ndim: usize) -> Result<SmallVec<[i64; 3]>> {
+    let shape = x.size();
+    if let [Some(one)] = *output_size {
+        return Ok(SmallVec::from_elem(one, ndim));
+    }
+    let all = match *output_size {
+        [None] => &[None; 3][..ndim],
+        _ => output_size,
+    };
+    if shape.len() <= all.len() {
+        return Err(Error::value(format!("Input dimension should be at least {}", all.len() + 1)));
+    }
+    let own = &shape[shape.len() - all.len()..];
+    Ok(all.iter().zip(own).map(|(size, &n)| size.unwrap_or(n as i64)).collect())
 }
 
 fn tiled_means(x: &Tensor, lengths: &[usize], name: &'static str) -> Result<Tensor> {
@@ -69,6 +105,8 @@ fn tiled_means(x: &Tensor, lengths: &[usize], name: &'static str) -> Result<Tens
     }
     Ok(record(name, &[x], &[Save::Tensor(x)], out, move |c| {
         let spatial: Lengths = c.saved(0)?.size()[c.saved(0)?.dim() - ndim..].into();
+        let function = if ndim == 2 { "adaptive_avg_pool2d_backward" } else { "adaptive_avg_pool3d_backward" };
+        empty_dim(function, "grad_output", &c.grad(0)?.size(), 1)?;
         Ok(smallvec![Some(tiled_means_transpose(&c.grad(0)?, &spatial, name)?)])
     }))
 }
@@ -92,20 +130,21 @@ fn tiled_means_transpose(grad: &Tensor, spatial: &[usize], name: &'static str) -
 /// `F.adaptive_max_pool1d`.
 pub fn adaptive_max_pool1d(x: &Tensor, output_size: &[Option<i64>]) -> Result<(Tensor, Tensor)> {
     check_dims_1d(x, "adaptive_max_pool1d")?;
-    let size = one_length("adaptive_max_pool1d", output_size)?;
-    let (values, indices) = adaptive_max_pool2d(&unsqueeze(x, -2)?, &[Some(1), size])?;
+    one_int("adaptive_max_pool1d", "output_size", Some(output_size))?;
+    empty_dim("adaptive_max_pool1d", "input", &x.size(), 1)?;
+    let (values, indices) = adaptive_max_pool2d(&unsqueeze(x, -2)?, &[Some(1), output_size[0]])?;
     Ok((squeeze(&values, Some(&[-2]))?, squeeze(&indices, Some(&[-2]))?))
 }
 
 /// [`adaptive_max_pool1d`] over height and width; `None` keeps a length: `F.adaptive_max_pool2d`.
 pub fn adaptive_max_pool2d(x: &Tensor, output_size: &[Option<i64>]) -> Result<(Tensor, Tensor)> {
-    let lengths = check(x, output_size, 2, "adaptive_max_pool2d")?;
+    let lengths = check_max(x, output_size, 2, "adaptive_max_pool2d")?;
     adaptive_max(x, &lengths, "AdaptiveMaxPool2DBackward0")
 }
 
 /// [`adaptive_max_pool1d`] over depth, height and width; `None` keeps a length: `F.adaptive_max_pool3d`.
 pub fn adaptive_max_pool3d(x: &Tensor, output_size: &[Option<i64>]) -> Result<(Tensor, Tensor)> {
-    let lengths = check(x, output_size, 3, "adaptive_max_pool3d")?;
+    let lengths = check_max(x, output_size, 3, "adaptive_max_pool3d")?;
     adaptive_max(x, &lengths, "AdaptiveMaxPool3DBackward0")
 }
 
@@ -126,7 +165,7 @@ fn adaptive_max(x: &Tensor, lengths: &[usize], name: &'static str) -> Result<(Te
     let out_shape = with_spatial(&shape, lengths);
     let geometry = covering_windows(spatial, lengths);
     if outer * windows.len() == 0 {
-        let (values, indices) = (fresh(x, &out_shape, x.dtype())?, fresh(x, &out_shape, flambeau_tensor::DType::I64)?);
+        let (values, indices) = (fresh(x, &out_shape, x.dtype())?, fresh(x, &out_shape, DType::I64)?);
         return Ok(record_max(name, x, values, indices, geometry));
     }
     let count = windows.len() / members;
@@ -188,45 +227,25 @@ fn covering_windows(spatial: &[usize], lengths: &[usize]) -> PoolGeometry {
     g
 }
 
-/// The output's lengths, or PyTorch's words.
-fn check(x: &Tensor, output_size: &[Option<i64>], ndim: usize, name: &str) -> Result<Lengths> {
+/// The output's lengths of a maximum, or PyTorch's words.
+fn check_max(x: &Tensor, output_size: &[Option<i64>], ndim: usize, name: &str) -> Result<Lengths> {
+    let lengths = wanted_lengths(x, output_size, ndim)?;
     let shape = x.size();
-    let several = output_size.len() > 1;
-    if several && shape.len() <= output_size.len() {
-        return Err(Error::value(format!("Input dimension should be at least {}", output_size.len() + 1)));
-    }
-    let sizes: SmallVec<[Option<i64>; 3]> = match output_size {
-        [one] => SmallVec::from_elem(*one, ndim),
-        all if all.len() == ndim => all.into(),
-        _ => return Err(Error::runtime(format!("{name}: output_size must be {ndim}"))),
-    };
     if shape.len() != ndim + 1 && shape.len() != ndim + 2 {
-        let colon = if name.contains("max") || ndim == 2 { ":" } else { "" };
-        return Err(Error::runtime(format!(
-            "{name}(): Expected {}D or {}D tensor, but got{colon} {:?}",
-            ndim + 1,
-            ndim + 2,
-            &shape[..]
-        )));
+        return Err(wrong_dims(name, "got:", ndim, &shape));
     }
-    let first = shape.len() - ndim;
-    let lengths: SmallVec<[i64; 3]> =
-        sizes.iter().zip(&shape[first..]).map(|(size, &n)| size.unwrap_or(n as i64)).collect();
-    if lengths.iter().any(|&n| n < 0) {
-        let list: Vec<String> = lengths.iter().map(i64::to_string).collect();
-        return Err(Error::runtime(format!(
-            "{name}: elements of output_size must be greater than or equal to 0 but received {{{}}}",
-            list.join(", ")
-        )));
+    empty_dim(name, "input", &shape, 1)?;
+    if lengths.len() != ndim {
+        return Err(Error::runtime(format!("{name}(): internal error: output_size.size() must be {ndim}")));
     }
-    let from = usize::from(shape.len() == ndim + 2);
-    if let Some(d) = shape[from..].iter().position(|&n| n == 0) {
-        return Err(Error::runtime(format!(
-            "{name}(): Expected input to have non-zero size for non-batch dimensions, but input has sizes {:?} with \
-             dimension {} being empty",
-            &shape[..],
-            from + d
-        )));
+    if let Some(n) = lengths.iter().find(|&&n| n < 0) {
+        let outer = shape[..shape.len() - ndim].iter().map(|&n| n as i64);
+        let all: Vec<i64> = outer.chain(lengths.iter().copied()).collect();
+        return Err(Error::runtime(format!("Trying to create tensor with negative dimension {n}: {all:?}")));
+    }
+    if !x.is_floating_point() {
+        let op = if ndim == 2 { "adaptive_max_pool2d" } else { "adaptive_max_pool3d_cpu" };
+        return Err(flambeau_tensor::Error::NotImplementedFor { op, dtype: x.dtype() }.into());
     }
     Ok(lengths.iter().map(|&n| n as usize).collect())
 }

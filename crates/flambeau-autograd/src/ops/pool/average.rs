@@ -80,6 +80,9 @@ impl AvgPoolOptions {
 /// The mean of each window of `[n, c, l]` or `[c, l]`: `F.avg_pool1d`.
 pub fn avg_pool1d(x: &Tensor, kernel: &[i64], options: &AvgPoolOptions) -> Result<Tensor> {
     check_dims_1d(x, "avg_pool1d")?;
+    one_int("avg_pool1d", "kernel_size", Some(kernel))?;
+    one_int("avg_pool1d", "stride", options.stride.as_deref())?;
+    one_int("avg_pool1d", "padding", Some(&options.padding))?;
     let wide = |sizes: &[i64], fill: i64| -> Sizes { std::iter::once(fill).chain(sizes.iter().copied()).collect() };
     let options = AvgPoolOptions {
         stride: options.stride.as_ref().map(|s| wide(s, 1)),
@@ -87,6 +90,17 @@ pub fn avg_pool1d(x: &Tensor, kernel: &[i64], options: &AvgPoolOptions) -> Resul
         ..options.clone()
     };
     squeeze(&avg_pool2d(&unsqueeze(x, -2)?, &wide(kernel, 1), &options)?, Some(&[-2]))
+}
+
+/// Refuses a list of another length than one.
+pub(super) fn one_int<T>(function: &str, argument: &str, list: Option<&[T]>) -> Result<()> {
+    match list {
+        Some(list) if list.len() != 1 => Err(Error::runtime(format!(
+            "{function}() argument '{argument}' should contain one int (got {})",
+            list.len()
+        ))),
+        _ => Ok(()),
+    }
 }
 
 pub(super) fn check_dims_1d(x: &Tensor, name: &str) -> Result<()> {
@@ -127,15 +141,21 @@ fn avg_pool(
     }
     let windows = Windows {
         name: function,
+        volume_name: function,
+        average: true,
         kernel,
         stride: options.stride.as_deref(),
         padding: &options.padding,
         dilation: &[1],
         ceil_mode: options.ceil_mode,
     };
-    let (geometry, lengths) = windows.check(x, ndim, true)?;
+    let (geometry, lengths) = windows.check(x, ndim)?;
     let divisor =
         AvgPoolDivisor { count_include_pad: options.count_include_pad, divisor_override: options.divisor_override };
+    if !x.is_floating_point() {
+        let op = if ndim == 3 { "avg_pool3d_out_frame" } else { "avg_pool2d" };
+        return Err(flambeau_tensor::Error::NotImplementedFor { op, dtype: x.dtype() }.into());
+    }
     let shape = with_spatial(&x.size(), &lengths);
     Means { geometry, divisor, name }.forward(x, &shape)
 }

@@ -10,7 +10,10 @@ pub use adaptive::{
     adaptive_max_pool3d,
 };
 pub use average::{AvgPoolOptions, avg_pool1d, avg_pool2d, avg_pool3d};
-pub use max::{MaxPoolOptions, max_pool1d, max_pool2d, max_pool3d, max_unpool1d, max_unpool2d, max_unpool3d};
+pub use max::{
+    MaxPoolOptions, max_pool1d, max_pool1d_with_indices, max_pool2d, max_pool2d_with_indices, max_pool3d,
+    max_pool3d_with_indices, max_unpool1d, max_unpool2d, max_unpool3d,
+};
 
 use super::to_i64;
 use crate::Tensor;

@@ -9,6 +9,10 @@ use smallvec::SmallVec;
 /// What a call says of its windows; `None` as stride stands for the kernel.
 pub(super) struct Windows<'a> {
     pub name: &'static str,
+    /// What PyTorch's messages of empty volumes call the function.
+    pub volume_name: &'static str,
+    /// Whether it is the mean, whose checks come in another order.
+    pub average: bool,
     pub kernel: &'a [i64],
     pub stride: Option<&'a [i64]>,
     pub padding: &'a [i64],
@@ -51,8 +55,23 @@ pub(super) fn output_length(
 }
 
 impl Windows<'_> {
+    /// Only the batch may be empty.
+    fn check_lengths(&self, shape: &[usize], fits: bool, ndim: usize) -> Result<()> {
+        let first = usize::from(shape.len() == ndim + 2);
+        let empty = shape[first..].iter().position(|&n| n == 0);
+        if fits && empty.is_none() {
+            return Ok(());
+        }
+        if ndim == 2 {
+            return Err(Error::runtime(format!(
+                "Expected 3D or 4D (batch mode) tensor with optional 0 dim batch size for input, but got:{shape:?}"
+            )));
+        }
+        empty_dim(self.volume_name, "input", shape, first)
+    }
+
     /// The geometry and the output's spatial lengths for two or three spatial dimensions.
-    pub(super) fn check(&self, x: &Tensor, ndim: usize, average: bool) -> Result<(PoolGeometry, SmallVec<[usize; 3]>)> {
+    pub(super) fn check(&self, x: &Tensor, ndim: usize) -> Result<(PoolGeometry, SmallVec<[usize; 3]>)> {
         let count = if ndim == 2 { "two" } else { "three" };
         let list = |what: &str, sizes: &[i64], rule: &str| {
             let message = || format!("{}: {what} must {rule} a single int, or a tuple of {count} ints", self.name);
@@ -66,11 +85,11 @@ impl Windows<'_> {
         let padding = list("padding", self.padding, "either be")?;
         let dilation = list("dilation", self.dilation, "be either")?;
         let shape = x.size();
-        if shape.len() != ndim + 1 && shape.len() != ndim + 2 {
-            // Two-dimensional averages look at the channels before they count the dimensions.
-            if average && ndim == 2 && shape.len() < 3 {
-                flambeau_tensor::dims::wrap_dim(-3, shape.len())?;
-            }
+        let fits = shape.len() == ndim + 1 || shape.len() == ndim + 2;
+        // The plane's mean looks at the channels first and counts the dimensions last.
+        if self.average && ndim == 2 {
+            flambeau_tensor::dims::wrap_dim(-3, shape.len())?;
+        } else if !fits {
             return Err(Error::runtime(format!(
                 "non-empty {}D or {}D (batch mode) tensor expected for input",
                 ndim + 1,
@@ -85,9 +104,11 @@ impl Windows<'_> {
         positive("kernel size", "k", &kernel)?;
         positive("stride", "d", &stride)?;
         positive("dilation", "dilation", &dilation)?;
-        check_lengths(&shape, ndim)?;
-        let small = spatial.iter().zip(&kernel).zip(&padding).any(|((&n, k), p)| n as i64 + 2 * p < *k);
-        if average && ndim == 3 && small && !self.ceil_mode {
+        self.check_lengths(&shape, fits, ndim)?;
+        if padding.iter().zip(&kernel).any(|(p, k)| *p > k / 2) {
+            return Err(wide_padding(&padding, &kernel));
+        }
+        if self.average && ndim == 3 && spatial.iter().zip(&kernel).any(|(&n, k)| (n as i64) < *k) {
             let lengths: Sizes = spatial.iter().map(|&n| n as i64).collect();
             return Err(Error::runtime(format!(
                 "input image ({}) smaller than kernel size ({})",
@@ -117,6 +138,18 @@ impl Windows<'_> {
     }
 }
 
+/// Refuses a length of zero from the dimension `first` on, in the words that PyTorch's poolings share.
+pub(super) fn empty_dim(function: &str, what: &str, shape: &[usize], first: usize) -> Result<()> {
+    match shape[first..].iter().position(|&n| n == 0) {
+        None => Ok(()),
+        Some(d) => Err(Error::runtime(format!(
+            "{function}(): Expected {what} to have non-zero size for non-batch dimensions, but {what} has sizes {shape:?} with \
+             dimension {} being empty",
+            first + d
+        ))),
+    }
+}
+
 /// `kT: 2 kH: 2 kW: 2`
 fn named(prefix: &str, sizes: &[i64]) -> String {
     let names = &["T", "H", "W"][3 - sizes.len()..];
@@ -130,18 +163,15 @@ fn positive(what: &str, prefix: &str, sizes: &[i64]) -> Result<()> {
     }
 }
 
-/// Only the batch may be empty.
-fn check_lengths(shape: &[usize], ndim: usize) -> Result<()> {
-    let first = shape.len() - ndim - 1;
-    let Some(empty) = shape[first..].iter().position(|&n| n == 0) else { return Ok(()) };
-    Err(Error::runtime(match ndim {
-        2 => {
-            format!("Expected 3D or 4D (batch mode) tensor with optional 0 dim batch size for input, but got:{shape:?}")
-        }
-        _ => format!(
-            "Expected input's non-batch dimensions to have positive length, but input has a shape of {shape:?} and \
-             non-batch dimension {} has length zero!",
-            first + empty
-        ),
-    }))
+/// PyTorch checks padding twice: against the dilated window, and against the kernel itself.
+fn wide_padding(padding: &[i64], kernel: &[i64]) -> Error {
+    let list = |order: &[usize], name: &str, between: &str, sizes: &[i64]| {
+        let names = &["T", "H", "W"][3 - sizes.len()..];
+        order.iter().map(|&d| format!("{name}{}{between}{}", names[d], sizes[d])).collect::<Vec<_>>()
+    };
+    let message = match kernel.len() {
+        2 => [list(&[1, 0], "pad", " = ", padding), list(&[1, 0], "k", " = ", kernel)].concat().join(", "),
+        _ => [list(&[0, 2, 1], "k", ": ", kernel), list(&[0, 2, 1], "pad", ": ", padding)].concat().join(" "),
+    };
+    Error::runtime(format!("pad should be smaller than or equal to half of kernel size, but got {message}"))
 }

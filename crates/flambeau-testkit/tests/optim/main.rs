@@ -1,5 +1,7 @@
 //! Optimizers and schedulers against PyTorch's: parameters after every step, state, `repr`, learning rates.
 
+mod random;
+
 use flambeau_autograd::{Tensor, from_scalars};
 use flambeau_optim::lr_scheduler::{
     ConstantLR, CosineAnnealingLR, ExponentialLR, LRScheduler, LinearLR, MultiStepLR, PolynomialLR, StepLR,
@@ -7,8 +9,10 @@ use flambeau_optim::lr_scheduler::{
 use flambeau_optim::{Adagrad, Adam, AdamW, Optimizer, OptionValue, ParamGroup, RMSprop, SGD, StateValue};
 use flambeau_tensor::{DType, Device, Scalar};
 use flambeau_testkit::args;
+use flambeau_testkit::catch::catch;
 use flambeau_testkit::golden::{
-    Arg, GoldenTensor, OptimizerCase, SchedulerCase, Tolerance, Values, load_optimizers, load_schedulers,
+    Arg, GoldenTensor, OptimizerCase, SchedulerCase, Tolerance, Values, load_optimizers, load_random_optimizers,
+    load_schedulers,
 };
 use flambeau_testkit::work::{GPU, OnGpu, watch};
 use std::collections::{BTreeMap, BTreeSet};
@@ -52,16 +56,22 @@ fn groups(case: &OptimizerCase, params: &[Tensor]) -> Vec<ParamGroup> {
     }
 }
 
-type Make = fn(Vec<ParamGroup>) -> Optimizer;
+type Make = fn(Vec<ParamGroup>, &OptimizerCase) -> Optimizer;
 
 /// Every optimizer of flambeau by PyTorch's name. `every_optimizer_has_goldens_and_every_golden_an_optimizer` compares this
 /// list with the crate's source and with the goldens.
 const OPTIMIZERS: [(&str, Make); 5] = [
-    ("SGD", |groups| SGD::new(groups, 1e-3)),
-    ("Adam", |groups| Adam::new(groups, 1e-3)),
-    ("AdamW", |groups| AdamW::new(groups, 1e-3)),
-    ("Adagrad", |groups| Adagrad::new(groups, 1e-2)),
-    ("RMSprop", |groups| RMSprop::new(groups, 1e-2)),
+    ("SGD", |groups, _| SGD::new(groups, 1e-3)),
+    ("Adam", |groups, _| Adam::new(groups, 1e-3)),
+    ("AdamW", |groups, _| AdamW::new(groups, 1e-3)),
+    ("Adagrad", |groups, case| {
+        // What sums start from is the constructor's alone.
+        Adagrad::with(groups, 1e-2, |o| match case.kwargs.get("initial_accumulator_value") {
+            Some(first) => o.initial_accumulator_value(first.as_float().unwrap()),
+            None => o,
+        })
+    }),
+    ("RMSprop", |groups, _| RMSprop::new(groups, 1e-2)),
 ];
 
 /// Optimizers and schedulers of the goldens that flambeau does not have yet. Nothing else in the goldens is passed over.
@@ -72,7 +82,7 @@ const ABSENT_SCHEDULERS: [&str; 4] = ["CosineAnnealingWarmRestarts", "CyclicLR",
 fn optimizer(case: &OptimizerCase, params: &[Tensor]) -> Optimizer {
     let make = OPTIMIZERS.iter().find(|(name, _)| *name == case.optimizer);
     let (_, make) = make.unwrap_or_else(|| panic!("no test here knows {}", case.optimizer));
-    make(groups(case, params))
+    make(groups(case, params), case)
 }
 
 fn run(case: &OptimizerCase, device: Device) {
@@ -178,6 +188,33 @@ fn optimizers_step_as_pytorchs() {
 fn optimizers_on_a_gpu_step_as_pytorchs() {
     let _gpu = OnGpu::new();
     println!("count: {} GPU cases: optimizers agree with PyTorch", run_all(GPU));
+}
+
+/// Runs every random optimizer and lists the failures. Returns how many there are.
+fn run_random(device: Device) -> usize {
+    let cases = load_random_optimizers().unwrap();
+    let mut failures = Vec::new();
+    for (i, case) in cases.iter().enumerate() {
+        if let Err(what) = catch(|| random::check(case, device)) {
+            let groups: Vec<_> = case.groups.iter().flatten().map(|g| (&g.params, &g.options)).collect();
+            let (name, dtype) = (&case.optimizer, case.dtype);
+            failures.push(format!("{name} {i} {dtype} {:?} {:?} {groups:?}: {what}", case.kwargs, case.order));
+        }
+    }
+    assert!(failures.is_empty(), "{} failed:\n{}", failures.len(), failures.join("\n"));
+    assert!(cases.len() >= 800, "{}", cases.len());
+    cases.len()
+}
+
+#[test]
+fn random_optimizers_are_pytorchs() {
+    println!("count: {} random optimizers agree with PyTorch", run_random(Device::Cpu));
+}
+
+#[test]
+fn random_optimizers_on_a_gpu_are_pytorchs() {
+    let _gpu = OnGpu::new();
+    println!("count: {} GPU cases: random optimizers agree with PyTorch", run_random(GPU));
 }
 
 fn scheduler(case: &SchedulerCase, optimizer: &Optimizer) -> Option<LRScheduler> {
