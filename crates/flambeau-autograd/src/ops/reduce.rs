@@ -11,7 +11,7 @@ use flambeau_tensor::{DType, Scalar};
 pub fn sum(x: &Tensor, dims: &[i64], keepdim: bool, dtype: Option<DType>) -> Result<Tensor> {
     if dtype == Some(DType::Bool) {
         // Truth values add as "or" does.
-        return super::any(x, dims, keepdim);
+        return super::any(&super::to_dtype(x, DType::Bool)?, dims, keepdim);
     }
     let name = if dims.is_empty() { "SumBackward0" } else { "SumBackward1" };
     sum_map(name, None, &[x], &[], dims, keepdim, dtype)

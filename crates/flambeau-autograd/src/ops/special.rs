@@ -16,7 +16,7 @@ fn x_log_y<'b>(x: Expr<'b>, y: Expr<'b>) -> Expr<'b> {
 
 /// g · ln y, 0 where x is 0 and y has no logarithm.
 fn slope<'b>(g: Expr<'b>, x: Expr<'b>, y: Expr<'b>) -> Expr<'b> {
-    x.eq(0.0).and(y.gt(0.0).logical_not()).select(0.0, x_log_y(g, y))
+    x.eq(0.0).and(y.le(0.0)).select(0.0, x_log_y(g, y))
 }
 
 static XLOGY: LazyLock<Pointwise> = LazyLock::new(|| {
@@ -24,7 +24,11 @@ static XLOGY: LazyLock<Pointwise> = LazyLock::new(|| {
         .with_gradient(|_, g, x, _| vec![slope(g, x[0], x[1]), g * x[0] / x[1]])
 });
 static XLOGY_NUMBER: LazyLock<Pointwise> = LazyLock::new(|| {
-    Pointwise::new(|b| x_log_y(b.input(0), b.scalar(0))).with_gradient(|b, g, x, _| vec![slope(g, x[0], b.scalar(0))])
+    Pointwise::new(|b| x_log_y(b.input(0), b.scalar(0))).with_gradient(|b, g, x, _| {
+        // Unlike a tensor, a number that is NaN leaves the gradient at 0 zero.
+        let y = b.scalar(0);
+        vec![x[0].eq(0.0).and(y.gt(0.0).logical_not()).select(0.0, x_log_y(g, y))]
+    })
 });
 
 /// x · ln y, and 0 where x is 0: `torch.xlogy`.
@@ -57,8 +61,7 @@ pub fn logaddexp(a: &Tensor, b: &Tensor) -> Result<Tensor> {
 static LOGIT: LazyLock<Pointwise> = LazyLock::new(|| {
     Pointwise::new(|b| (b.input(0) / (1.0 - b.input(0))).log()).with_gradient(|b, g, x, _| {
         let inside = x[0].ge(0.0).and(x[0].le(1.0));
-        // PyTorch's divisor has no sign at −0.
-        vec![inside.select(g / (x[0] * (1.0 - x[0])).abs(), b.constant(f64::NAN))]
+        vec![inside.select(g / (x[0] * (1.0 - x[0])), b.constant(f64::NAN))]
     })
 });
 
