@@ -111,6 +111,18 @@ pub fn copy_(target: &Tensor, source: &Tensor) -> Result<Tensor> {
     Ok(target.clone())
 }
 
+/// One value everywhere, in the shape, dtype and order of dimensions of `x`: `torch.fill`. Its gradient is zero.
+pub fn fill(x: &Tensor, value: impl Into<Scalar>) -> Result<Tensor> {
+    let array = x.array();
+    let strides = flambeau_tensor::ops::preserved_strides(&array);
+    let out = Array::empty_strided(array.backend(), array.device(), array.shape(), &strides, array.dtype())?;
+    flambeau_tensor::ops::fill(&out, value.into())?;
+    Ok(record("FillBackward0", &[x], &[], out, |c| {
+        let grad = c.grad(0)?;
+        Ok(smallvec![Some(zeros(&grad.size(), grad.dtype(), grad.device())?)])
+    }))
+}
+
 /// Writes one value everywhere: `target.fill_(value)`.
 #[track_caller]
 pub fn fill_(target: &Tensor, value: impl Into<Scalar>) -> Result<Tensor> {

@@ -8,7 +8,7 @@ use flambeau_tensor::backend::ReduceOp;
 use flambeau_tensor::dims::{broadcast_shapes, wrap_dims};
 use flambeau_tensor::ops::{ReduceArgs, pointwise, pointwise_into, pointwise_into_repeats, reduce};
 use flambeau_tensor::pointwise::{Gradient, IDENTITY, Leaf, Pointwise};
-use flambeau_tensor::{Array, DType, Dims, Scalar};
+use flambeau_tensor::{DType, Dims, Scalar};
 use smallvec::SmallVec;
 use std::sync::LazyLock;
 
@@ -147,7 +147,7 @@ pub(crate) fn map_(
     inputs: &[&Tensor],
     scalars: &[Scalar],
 ) -> Result<Tensor> {
-    map_into(name, program, inputs, scalars, pointwise_into)
+    map_into(name, program, inputs, scalars, false)
 }
 
 /// [`map_`] whose first input may show an element several times: for programs that write one value where they write.
@@ -158,7 +158,7 @@ pub(crate) fn map_repeats_(
     inputs: &[&Tensor],
     scalars: &[Scalar],
 ) -> Result<Tensor> {
-    map_into(name, program, inputs, scalars, pointwise_into_repeats)
+    map_into(name, program, inputs, scalars, true)
 }
 
 #[track_caller]
@@ -167,7 +167,7 @@ fn map_into(
     program: &'static Pointwise,
     inputs: &[&Tensor],
     scalars: &[Scalar],
-    into: fn(&Pointwise, &[&Array], &[Scalar], &[&Array]) -> flambeau_tensor::Result<()>,
+    repeats: bool,
 ) -> Result<Tensor> {
     let target = inputs[0];
     let moved = if target.device().is_cpu() { None } else { beside_gpu(inputs)? };
@@ -175,6 +175,7 @@ fn map_into(
     let inputs = moved.as_deref().unwrap_or(inputs);
     let write = || {
         let arrays = Arrays::of(inputs);
+        let into = if repeats { pointwise_into_repeats } else { pointwise_into };
         Ok(into(program, &arrays.refs(), scalars, &[&target.array()])?)
     };
     if !recording(inputs) {

@@ -5,7 +5,7 @@ use super::index_write::{fill_number, fill_value};
 use super::lines::{add_lines, as_one, take_lines, write_anywhere};
 use super::{Operand, expand, map, map_repeats_, reshape, sum, to_i64, unbind, view};
 use crate::error::{Error, Result};
-use crate::graph::Save;
+use crate::graph::{Save, recording};
 use crate::{OrPanic, Tensor};
 use flambeau_tensor::backend::ScatterOp;
 use flambeau_tensor::dims::broadcast_shapes;
@@ -150,6 +150,9 @@ fn masked_scatter_with(in_place: bool, x: &Tensor, mask: &Tensor, source: &Tenso
         return masked_scatter_with(false, &expand(x, &to_i64(&shape))?, mask, source);
     }
     if in_place {
+        if recording(&[x, source]) {
+            crate::views::check_in_place(x)?;
+        }
         flambeau_tensor::ops::check_no_internal_overlap(&x.array())?;
     }
     let places = true_places(mask, &x.size())?;

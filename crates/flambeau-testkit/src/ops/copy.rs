@@ -46,10 +46,7 @@ pub(super) const ROWS: &[OpInfo] = &[
     OpInfo::unary("clone", ops::clone),
     OpInfo::unary("contiguous", ops::contiguous),
     OpInfo::general("double", |a| cast(a, DType::F64)).partial(NO_FORMATS),
-    OpInfo::general("fill", |a| {
-        let x = ops::clone(a.x()?)?;
-        one(ops::fill_(&x, a.scalar_or_one(1, "value")?))
-    }),
+    OpInfo::general("fill", |a| one(ops::fill(a.x()?, a.scalar_or_one(1, "value")?))),
     OpInfo::general("float", |a| cast(a, DType::F32)).no_gradcheck("rounds").partial(NO_FORMATS),
     OpInfo::general("half", |a| cast(a, DType::F16)).no_gradcheck("rounds").partial(NO_FORMATS),
     OpInfo::general("int", |a| cast(a, DType::I32)).partial(NO_FORMATS),
