@@ -87,7 +87,7 @@ pub(crate) fn in_place(
         let backward = move |c: &Context<'_>| {
             let all = ops::to_strided(&c.grad(0)?, &base_geometry)?;
             let part =
-                ops::as_strided(&all, &geometry.shape, &geometry.strides, all_offset(&geometry, &base_geometry))?;
+                ops::as_strided(&all, &geometry.shape, &geometry.strides, all_offset(&geometry, &base_geometry)?)?;
             let Function::Backward(backward) = &function.function else { unreachable!("an operation was recorded") };
             let mut grads = function.run(&[Some(ops::clone(&part)?)], backward)?;
             match grads[0].take() {
@@ -109,8 +109,11 @@ pub(crate) fn in_place(
 }
 
 /// Where a view begins in a copy of its base that begins at zero.
-fn all_offset(view: &ops::Strided, base: &ops::Strided) -> usize {
-    view.offset - base.offset
+fn all_offset(view: &ops::Strided, base: &ops::Strided) -> Result<usize> {
+    view.offset.checked_sub(base.offset).ok_or_else(|| {
+        // `as_strided` reaches before a base that is no storage's first element.
+        Error::runtime(format!("Tensor: invalid storage offset -{}", base.offset.abs_diff(view.offset)))
+    })
 }
 
 fn set_history(meta: &Meta, edge: Edge) {
