@@ -189,7 +189,7 @@ pub struct Size(pub(crate) Dims);
 impl Size {
     /// How many elements a tensor of this size has.
     pub fn numel(&self) -> usize {
-        self.0.iter().product()
+        flambeau_tensor::dims::numel(&self.0)
     }
 }
 

@@ -67,7 +67,7 @@ fn views_of_views() {
             match viewed(d, &a) {
                 Ok(view) => {
                     read(&view).unwrap();
-                    a = view;
+                    (a, outcome) = (view, Ok(()));
                 }
                 Err(error) => outcome = Err(error),
             }

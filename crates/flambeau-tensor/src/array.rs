@@ -50,6 +50,11 @@ impl Array {
         Ok(array)
     }
 
+    /// How many elements the storage must have for this view: one past the last one's position, or zero without elements.
+    pub fn required_elements(&self) -> usize {
+        self.end().unwrap_or(0)
+    }
+
     /// One past the last element's position; zero-size arrays use no memory.
     fn end(&self) -> Option<usize> {
         reach(&self.shape, &self.strides, self.offset)

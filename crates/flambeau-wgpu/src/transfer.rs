@@ -53,9 +53,12 @@ pub(crate) fn download(src: &Array, bytes: &mut [u8]) -> Result<(), flambeau_ten
 /// Reads a dense array without blocking: the future that a browser needs.
 ///
 /// # Errors
-/// When the array is on no GPU, or the device fails.
+/// When the array is on no GPU or not contiguous, or the device fails.
 pub async fn download_async(src: &Array) -> Result<Vec<u8>, flambeau_tensor::Error> {
     let (gpu, size) = (Gpu::of(src)?, stored_size(src.dtype()));
+    if !src.is_contiguous() {
+        return Err(flambeau_tensor::Error::runtime("only a contiguous array is read back; copy it first"));
+    }
     let data = Readback::start(gpu, Some(src), src.offset() * size, src.numel() * size)?.await?;
     let mut bytes = vec![0; src.numel() * src.dtype().size()];
     narrow(src.dtype(), &data, &mut bytes);

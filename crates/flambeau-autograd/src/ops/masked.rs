@@ -120,7 +120,7 @@ pub fn masked_select(x: &Tensor, mask: &Tensor) -> Result<Tensor> {
     let shape = broadcast_shapes(&x.size(), &mask.size())?;
     let full = to_i64(&shape);
     let places = true_places(mask, &shape)?;
-    let (own, n) = (x.size(), shape.iter().product::<usize>());
+    let (own, n) = (x.size(), flambeau_tensor::dims::numel(&shape));
     let compute = || take_lines(&reshape(&expand(x, &full)?, &[-1])?, 0, &places);
     let saved = full.clone();
     as_one("MaskedSelectBackward0", &[x], &[&places, x, mask].map(Save::Tensor), compute, move |c| {

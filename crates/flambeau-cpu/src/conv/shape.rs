@@ -31,9 +31,10 @@ impl ConvShape {
     /// exceeds the padded input.
     pub fn output(&self) -> [usize; 3] {
         std::array::from_fn(|d| {
-            let span = self.dilation[d] * (self.kernel[d].max(1) - 1) + 1;
-            let padded = self.input[d] + 2 * self.padding[d];
-            if padded < span { 0 } else { (padded - span) / self.stride[d] + 1 }
+            // What does not fit a number is more than there is; a stride of 0 counts as 1.
+            let span = self.dilation[d].saturating_mul(self.kernel[d].max(1) - 1).saturating_add(1);
+            let padded = self.input[d].saturating_add(self.padding[d].saturating_mul(2));
+            if padded < span { 0 } else { (padded - span) / self.stride[d].max(1) + 1 }
         })
     }
 

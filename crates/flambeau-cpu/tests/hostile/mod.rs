@@ -63,9 +63,9 @@ impl Draw {
         self.below(12) as i64 - 4
     }
 
-    /// As [`Draw::integer`], without a sign.
+    /// A length, sometimes one that no memory has.
     pub fn length(&mut self) -> usize {
-        if self.once_in(4) { self.huge() } else { self.below(6) }
+        if self.once_in(4) { self.huge().max(1 << 45) } else { self.below(6) }
     }
 
     pub fn shape(&mut self, least: usize, most: usize) -> Vec<usize> {

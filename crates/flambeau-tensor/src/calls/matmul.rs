@@ -1,6 +1,6 @@
 //! The batched matrix product.
 
-use super::check::{dtype, expect, shape, written};
+use super::check::{expect, shape, written};
 use super::{Arrays, Call, Checked};
 use crate::backend::Epilogue;
 use crate::{Array, Error, Result, Scalar};
@@ -48,11 +48,19 @@ impl Call for Matmul<'_> {
                 b.dtype().c_name()
             )
         })?;
-        dtype("matmul", "the result", out, a.dtype())?;
         if let Some(bias) = self.epilogue.bias {
             shape("matmul", "the bias", bias, &[bn])?;
-            dtype("matmul", "the bias", bias, out.dtype())?;
         }
+        let mut others = [Some(a), self.epilogue.bias].into_iter().flatten();
+        others.try_for_each(|x| {
+            expect(x.dtype() == out.dtype(), || {
+                format!(
+                    "expected scalar type {} but found {}",
+                    out.dtype().scalar_type_name(),
+                    x.dtype().scalar_type_name()
+                )
+            })
+        })?;
         written("matmul", out, [a, b].into_iter().chain(self.epilogue.bias))
     }
 

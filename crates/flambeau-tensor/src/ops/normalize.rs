@@ -21,18 +21,23 @@ pub fn normalize_backward(call: &NormBackward<'_>, needs: [bool; 3]) -> Result<[
 impl NormLayout {
     /// How many elements a mean is of.
     pub fn count(&self) -> usize {
-        self.dims.iter().map(|&d| self.shape[d as usize]).product()
+        self.dims.iter().fold(1, |n, &d| n.saturating_mul(at(&self.shape, d)))
     }
 
     /// Whether the weight is the same for all elements of a mean.
     pub fn weight_per_mean(&self) -> bool {
-        self.dims.iter().all(|&d| self.params[d as usize] == 1)
+        self.dims.iter().all(|&d| at(&self.params, d) == 1)
     }
 
     /// The dimensions that weight and bias are broadcast along.
     pub fn broadcast_dims(&self) -> SmallVec<[i64; 6]> {
-        (0..self.shape.len()).filter(|&d| self.params[d] == 1).map(|d| d as i64).collect()
+        (0..self.shape.len() as i64).filter(|&d| at(&self.params, d) == 1).collect()
     }
+}
+
+/// A length; one where there is no such dimension.
+fn at(lengths: &[usize], d: i64) -> usize {
+    usize::try_from(d).ok().and_then(|d| lengths.get(d)).copied().unwrap_or(1)
 }
 
 /// Where a weight stands in the gradient of the input.
