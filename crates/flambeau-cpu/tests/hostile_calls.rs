@@ -133,6 +133,19 @@ fn programs_that_no_call_can_have() {
     assert!(ops::fill(&elsewhere(&x), 1.0.into()).is_err());
 }
 
+/// A result that is an input as it stands, written beside another result over that input.
+#[test]
+fn results_that_are_inputs() -> Result<()> {
+    let program = Pointwise::with_outputs(|b| vec![b.input(0) + 1.0, b.input(0)]);
+    let first = Array::from_slice(&CPU, Device::Cpu, &[1.0f32, 2.0, 3.0], &[3])?;
+    let second = Array::from_slice(&CPU, Device::Cpu, &[0.0f32; 3], &[3])?;
+    ops::pointwise_into(&program, &[&first], &[], &[&first, &second])?;
+    assert_eq!((first.to_vec::<f32>()?, second.to_vec::<f32>()?), (vec![2.0, 3.0, 4.0], vec![1.0, 2.0, 3.0]));
+    ops::pointwise_into(&PROGRAMS[6], &[&first], &[], &[&first])?;
+    assert_eq!(first.to_vec::<f32>()?, [2.0, 3.0, 4.0]);
+    Ok(())
+}
+
 #[test]
 fn copies() {
     hold(|d| {

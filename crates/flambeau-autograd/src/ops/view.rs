@@ -212,7 +212,7 @@ pub fn flatten(x: &Tensor, start: i64, end: i64) -> Result<Tensor> {
     if start == end {
         return Ok(x.clone());
     }
-    let merged = flambeau_tensor::dims::numel(&shape[start..=end]);
+    let merged = numel(&shape[start..=end]);
     let new: Vec<i64> = shape[..start]
         .iter()
         .copied()

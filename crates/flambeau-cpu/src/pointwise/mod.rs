@@ -190,6 +190,9 @@ fn interpret<T: Lane>(call: &Call<'_>) -> Result<()> {
     let outs: SmallVec<[View; 4]> = call.outs.iter().map(|a| View::of(a)).collect();
     let job = Job { code: &code, plan: &plan, inputs: &inputs, lane };
     let direct = is_direct(call, &code, lane);
+    // A result that is an input as it stands would be read where another result has just been written, or copied onto itself.
+    let passes = code.outputs.iter().any(|arg| matches!(arg, code::Arg::Input(_)))
+        && call.outs.iter().any(|out| call.inputs.iter().any(|a| a.storage().ptr_eq(out.storage())));
     let divided_by_zero = AtomicBool::new(false);
     let n = plan.numel();
     parallel_for(n, GRAIN / 2 / code.cost + 1, &|range| {
@@ -207,7 +210,16 @@ fn interpret<T: Lane>(call: &Call<'_>) -> Result<()> {
                 if runner.run(&cursor, n, target).is_err() {
                     return divided_by_zero.store(true, Ordering::Relaxed);
                 }
-                if target.is_none() {
+                if passes {
+                    let value = |k: usize| match runner.output(k, n) {
+                        Src::Slice(x) => x.to_vec(),
+                        Src::Splat(x) => vec![x; n],
+                    };
+                    let values: SmallVec<[Vec<T>; 2]> = (0..outs.len()).map(value).collect();
+                    for (k, (out, value)) in outs.iter().zip(&values).enumerate() {
+                        store(&plan, first_out + k, *out, lane, &cursor, Src::Slice(value), n);
+                    }
+                } else if target.is_none() {
                     for (k, out) in outs.iter().enumerate() {
                         store(&plan, first_out + k, *out, lane, &cursor, runner.output(k, n), n);
                     }
