@@ -110,7 +110,9 @@ fn loom() -> Result<Outcome> {
     for target in [&["--lib", "models"][..], &["--test", "loom_access"]] {
         let mut command = cargo(&["test", "--quiet", "--target-dir", "target/loom", "--package", "flambeau-cpu"]);
         // The kernels' speed does not matter here, and optimising them takes minutes.
-        command.args(["--config", "profile.dev.package.flambeau-cpu.opt-level=0"]);
+        for name in ["flambeau-tensor", "flambeau-cpu"] {
+            command.args(["--config", &format!("profile.dev.package.{name}.opt-level=0")]);
+        }
         command.args(target).env("RUSTFLAGS", "--cfg loom");
         match tests(command)? {
             Outcome::Passed(count) => counts.push(count),

@@ -53,7 +53,7 @@ pub unsafe fn input_grad<T: ConvElement>(shape: &ConvShape, gy: *const T, w: *co
 }
 
 /// Computes the gradient of the weight, `gw`, from the input and the gradient of the output: the adjoint of [`forward`] in
-/// w. The order of summation depends on the number of threads, and on nothing else.
+/// w.
 ///
 /// # Safety
 /// As [`forward`]; `gw` overlaps nothing.
