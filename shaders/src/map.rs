@@ -122,6 +122,12 @@ pub fn divisors(structure: &Structure, compute: DType) -> impl Iterator<Item = N
     })
 }
 
+/// Those of [`divisors`] that only the kernel knows: the host sees scalars and constants.
+fn unknown_divisors(structure: &Structure, compute: DType) -> impl Iterator<Item = NodeId> {
+    let known = |i: &NodeId| matches!(structure.nodes[*i as usize], Node::Scalar(_) | Node::Const(_));
+    divisors(structure, compute).filter(move |i| !known(i))
+}
+
 /// Whether a program of floats computes with a constant zero or with one value twice so that a driver which assumes that there
 /// is no NaN, no infinity and no negative zero may see the result: x · 0, 0 / x, x + 0, x − x, x / x. Its text gets a
 /// parameter `zero` that the driver cannot look into.
@@ -175,7 +181,7 @@ impl Map {
     /// Whether the kernel notes what it finds in the device's status words: of integers divided by zero, and of elements that a
     /// program without outputs is asked about.
     pub fn reports(&self) -> bool {
-        self.outputs.is_empty() || divisors(self.structure, self.compute).next().is_some()
+        self.outputs.is_empty() || unknown_divisors(self.structure, self.compute).next().is_some()
     }
 
     /// The `enable` lines of all dtypes.
@@ -279,7 +285,7 @@ impl Map {
         let args: Vec<String> = (0..self.inputs.len()).map(|i| format!("x{i}: {ty}")).collect();
         let fields: String = (0..self.structure.outputs.len()).map(|i| format!("    r{i}: {ty},\n")).collect();
         let mut text = format!("struct Results {{\n{fields}}}\nfn compute({}) -> Results {{\n", args.join(", "));
-        let divisors: SmallVec<[NodeId; 4]> = divisors(self.structure, self.compute).collect();
+        let divisors: SmallVec<[NodeId; 4]> = unknown_divisors(self.structure, self.compute).collect();
         for (i, node) in self.structure.nodes.iter().enumerate() {
             if divisors.contains(&(i as NodeId)) {
                 write_zero_check(&mut text, i, ty, &self.node(*node));
@@ -363,7 +369,9 @@ impl Map {
         }
         if self.outputs.is_empty() {
             let ty = compute_type(self.compute);
-            writeln!(text, "    if (!is_zero_{ty}(r_0.r0)) {{ report(FINDING, vec2<u32>(0u, 0u), 0u, 0u); }}")
+            let wrong: Vec<String> = (0..parts.len()).map(|lane| format!("!is_zero_{ty}(r_{lane}.r0)")).collect();
+            let wrong = wrong.join(" || ");
+            writeln!(text, "    if ({wrong}) {{ report(FINDING, vec2<u32>(0u, 0u), 0u, 0u); }}")
                 .expect("a string takes all");
         }
         text.push_str("}\n");

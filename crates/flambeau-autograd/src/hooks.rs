@@ -5,19 +5,14 @@ use crate::graph::lock;
 use crate::tensor::{Cell, Tensor};
 use crate::{is_grad_enabled, ops};
 use flambeau_tensor::view::tensor_type;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 
 /// A tensor hook: it may replace the gradient that it is shown.
 pub(crate) type Hook = Arc<dyn Fn(&Tensor) -> Option<Tensor> + Send + Sync>;
 
-/// The hooks of a node's outputs, or of a leaf.
+/// The hooks of a node's outputs, or of a leaf. Most have none, and make no list.
 #[derive(Default)]
-pub(crate) struct Hooks {
-    /// Whether there is any; read without the lock.
-    any: AtomicBool,
-    list: Mutex<List>,
-}
+pub(crate) struct Hooks(OnceLock<Box<Mutex<List>>>);
 
 #[derive(Clone, Default)]
 struct List {
@@ -27,19 +22,22 @@ struct List {
 }
 
 impl Hooks {
+    fn list(&self) -> &Mutex<List> {
+        self.0.get_or_init(Box::default)
+    }
+
     pub(crate) fn call(&self, output: u32, hook: Hook) {
-        lock(&self.list).called.push((output, hook));
-        self.any.store(true, Ordering::Release);
+        lock(self.list()).called.push((output, hook));
     }
 
     pub(crate) fn retain(&self, output: u32, tensor: Weak<Cell>) {
-        lock(&self.list).retained.push((output, tensor));
-        self.any.store(true, Ordering::Release);
+        lock(self.list()).retained.push((output, tensor));
     }
 
     /// Moves what retains one output's gradient here from the hooks of the operation that made the tensor before.
     pub(crate) fn take_retained(&self, former: &Hooks, output: u32, new_output: u32) {
-        let moved: Vec<_> = lock(&former.list).retained.extract_if(.., |(o, _)| *o == output).collect();
+        let Some(former) = former.0.get() else { return };
+        let moved: Vec<_> = lock(former).retained.extract_if(.., |(o, _)| *o == output).collect();
         for (_, tensor) in moved {
             self.retain(new_output, tensor);
         }
@@ -48,32 +46,35 @@ impl Hooks {
     /// Runs the hooks on the gradients of a node's outputs.
     #[inline]
     pub(crate) fn run(&self, grads: &mut [Option<Tensor>]) -> Result<()> {
-        if self.any.load(Ordering::Acquire) { self.run_all(grads) } else { Ok(()) }
+        match self.0.get() {
+            Some(list) => run_all(list, grads),
+            None => Ok(()),
+        }
     }
+}
 
-    #[cold]
-    fn run_all(&self, grads: &mut [Option<Tensor>]) -> Result<()> {
-        // Hooks are user code: none runs under the lock.
-        let List { called, retained } = lock(&self.list).clone();
-        for (output, hook) in called {
-            let slot = &mut grads[output as usize];
-            let Some(gradient) = slot.take() else { continue };
-            let gradient = own(gradient)?;
-            let new = hook(&gradient).map(|new| check_result(&gradient, new)).transpose()?;
-            *slot = Some(new.unwrap_or(gradient));
-        }
-        for (output, cell) in retained {
-            if let (Some(gradient), Some(cell)) = (&grads[output as usize], cell.upgrade()) {
-                let tensor = Tensor(cell);
-                let sum = match tensor.grad() {
-                    Some(former) => ops::add(&former, gradient)?,
-                    None => ops::contiguous_copy(gradient)?,
-                };
-                tensor.meta().set_grad(Some(sum));
-            }
-        }
-        Ok(())
+#[cold]
+fn run_all(list: &Mutex<List>, grads: &mut [Option<Tensor>]) -> Result<()> {
+    // Hooks are user code: none runs under the lock.
+    let List { called, retained } = lock(list).clone();
+    for (output, hook) in called {
+        let slot = &mut grads[output as usize];
+        let Some(gradient) = slot.take() else { continue };
+        let gradient = own(gradient)?;
+        let new = hook(&gradient).map(|new| check_result(&gradient, new)).transpose()?;
+        *slot = Some(new.unwrap_or(gradient));
     }
+    for (output, cell) in retained {
+        if let (Some(gradient), Some(cell)) = (&grads[output as usize], cell.upgrade()) {
+            let tensor = Tensor(cell);
+            let sum = match tensor.grad() {
+                Some(former) => ops::add(&former, gradient)?,
+                None => ops::contiguous_copy(gradient)?,
+            };
+            tensor.meta().set_grad(Some(sum));
+        }
+    }
+    Ok(())
 }
 
 /// A gradient that shares its memory with nothing: itself if nobody else holds it, else a copy. In a graph that is recorded

@@ -228,15 +228,17 @@ impl Array {
 
     /// Whether the elements fill one block without gaps, in some order of the dimensions.
     pub fn is_dense(&self) -> bool {
+        if self.is_contiguous() {
+            return true;
+        }
         let mut dims: Dims = (0..self.ndim()).filter(|&d| self.shape[d] != 1).collect();
         dims.sort_unstable_by_key(|&d| self.strides[d]);
         let mut expected = 1usize;
-        self.is_contiguous()
-            || dims.iter().all(|&d| {
-                let fits = self.strides[d] == expected;
-                expected = expected.wrapping_mul(self.shape[d]);
-                fits
-            })
+        dims.iter().all(|&d| {
+            let fits = self.strides[d] == expected;
+            expected = expected.wrapping_mul(self.shape[d]);
+            fits
+        })
     }
 
     /// Whether no two elements share memory: some order of the dimensions nests without overlap.

@@ -44,7 +44,7 @@ fn launch(
     outs: &[&Array],
     finding: Option<Finding>,
 ) -> Result<()> {
-    let first = outs.first().unwrap_or(&inputs[0]);
+    let first = outs.first().or(inputs.first()).expect("a program writes, or is asked about an input");
     let gpu = Gpu::of(first)?;
     check(program, compute)?;
     let operands: SmallVec<[&[usize]; 8]> = outs.iter().chain(inputs).map(|a| a.strides()).collect();
@@ -120,10 +120,13 @@ pub(crate) fn push_scalars(words: &mut Words, program: &Pointwise, compute: DTyp
     }
 }
 
-/// Refuses an integer's division by a scalar that is zero at once; other divisors only the kernel sees.
+/// Refuses an integer's division by a number that is zero in its dtype, at once; other divisors only the kernel sees.
 pub(crate) fn refuse_zero_divisor(program: &Pointwise, compute: DType, scalars: &[Scalar]) -> Result<()> {
-    let zero =
-        |divisor| matches!(program.nodes()[divisor as usize], Node::Scalar(k) if scalars[k as usize].to_i64() == 0);
+    let zero = |divisor| match program.nodes()[usize::from(divisor)] {
+        Node::Scalar(k) => number_words(compute, scalars[usize::from(k)]) == [0, 0],
+        Node::Const(s) => number_words(compute, s) == [0, 0],
+        _ => false,
+    };
     match divisors(program.structure(), compute).any(zero) {
         true => Err(Finding::ZeroDivision.error(0, 0, 0)),
         false => Ok(()),

@@ -1,7 +1,7 @@
 //! Reductions of programs.
 
 use crate::gpu::{Arg, Gpu};
-use crate::pointwise::{Words, args, check, count, push_scalars};
+use crate::pointwise::{Words, args, check, count, push_scalars, refuse_zero_divisor};
 use flambeau_shaders::Kernel;
 use flambeau_shaders::map::{Frame, Map, Operand, Walk};
 use flambeau_tensor::backend::ReduceOp;
@@ -50,6 +50,7 @@ pub(crate) fn reduce(
 ) -> Result<()> {
     let gpu = Gpu::of(out)?;
     check(program, compute)?;
+    refuse_zero_divisor(program, compute, scalars)?;
     let full: Dims = inputs.first().map_or(out.shape(), |a| a.shape()).into();
     let mut operands: SmallVec<[&[usize]; 8]> = inputs.iter().map(|a| a.strides()).collect();
     operands.push(out.strides());

@@ -82,22 +82,20 @@ struct Tuple {
 impl Tuple {
     fn draw(draw: &mut Draw, odds: usize) -> Tuple {
         let shape: Vec<usize> = (0..1 + draw.below(4)).map(|_| 1 + draw.below(5)).collect();
-        let common: Vec<usize> = (0..draw.below(3)).map(|_| 1 + draw.below(4)).collect();
+        let longest: Vec<usize> = (0..1 + draw.below(2)).map(|_| 1 + draw.below(4)).collect();
+        let own = |draw: &mut Draw| longest.iter().map(|&m| if draw.below(3) == 0 { 1 } else { m }).collect();
+        let shapes: Vec<Vec<usize>> = shape.iter().map(|_| own(draw)).collect();
+        let common: Vec<usize> = (0..longest.len()).map(|d| shapes.iter().map(|s| s[d]).max().unwrap()).collect();
         let (mut tensors, mut values) = (Vec::new(), Vec::new());
-        for &n in &shape {
-            let own: Vec<usize> = common.iter().map(|&m| if draw.below(3) == 0 { 1 } else { m }).collect();
-            // A tensor without dimensions is an integer, which is looked at at once.
-            let own = if own.is_empty() { vec![1] } else { own };
+        for (&n, own) in shape.iter().zip(shapes) {
             let numbers: Vec<i64> = (0..product(&own)).map(|_| draw_index(draw, n, true, odds)).collect();
-            let wide = if common.is_empty() { vec![1] } else { common.clone() };
             let at = |at: &Vec<usize>| {
                 let at: Vec<usize> = at.iter().zip(&own).map(|(&i, &n)| i % n).collect();
                 numbers[flat(&at, &own)]
             };
-            values.push(places(&wide).iter().map(at).collect());
+            values.push(places(&common).iter().map(at).collect());
             tensors.push(from_vec(numbers, own));
         }
-        let common = if common.is_empty() { vec![1] } else { common };
         Tuple { shape, common, tensors, values }
     }
 

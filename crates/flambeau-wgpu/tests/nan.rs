@@ -73,8 +73,8 @@ fn relu_after_a_product_keeps_nan() {
                 a[k] = f64::NEG_INFINITY;
             }
             let b: Vec<f64> = (0..k * n).map(|i| if i % n % 2 == 0 { 0.5 } else { -0.5 }).collect();
-            let (a, b) = (Pair::new(from_f64(&a, &[m, k], dtype)), Pair::new(from_f64(&b, &[k, n], dtype)));
-            let out = zeros(&[m, n], dtype);
+            let (a, b) = (Pair::new(from_f64(&a, &[1, m, k], dtype)), Pair::new(from_f64(&b, &[1, k, n], dtype)));
+            let out = zeros(&[1, m, n], dtype);
             let epilogue = Epilogue { bias: None, relu: true };
             let (alpha, beta) = (Scalar::Float(1.0), Scalar::Float(0.0));
             Matmul { a: &a.cpu, b: &b.cpu, alpha, beta, epilogue, out: &out.cpu }.run().unwrap();

@@ -1,7 +1,7 @@
 //! Pointwise calls: dtypes, broadcasting, fresh and given outputs.
 
 use super::layout::result_strides;
-use super::overlap::{check_no_internal_overlap, check_no_partial_overlap, in_order, without_repeats};
+use super::overlap::{are_apart, check_no_internal_overlap, check_no_partial_overlap, in_order, without_repeats};
 use super::same_device;
 use crate::backend::PointwiseList;
 use crate::calls::{Checked, CopyTo, Map, MapLists, check_program};
@@ -148,11 +148,15 @@ pub fn pointwise_into_repeats(
             *input = input.copy()?;
         }
     }
-    let all: SmallVec<[&Array; 6]> = inputs.iter().chain(outs.iter().copied()).collect();
     let backend = outs[0].backend();
-    in_order(&all, outs.len(), |inputs, outs| {
+    let run = |inputs: &[&Array], outs: &[&Array]| {
         backend.pointwise(&Checked::established(Map { program, compute, inputs, scalars, outs }))
-    })
+    };
+    if are_apart(outs) {
+        return run(&inputs.iter().collect::<SmallVec<[&Array; 4]>>(), outs);
+    }
+    let all: SmallVec<[&Array; 6]> = inputs.iter().chain(outs.iter().copied()).collect();
+    in_order(&all, outs.len(), run)
 }
 
 /// Checks that there is one array for each result of a program.
