@@ -18,6 +18,9 @@ type Reads = fn(&ModuleCase) -> bool;
 const READS: &[(Reads, &str)] = &[(
     |case| case.module.starts_with("BatchNorm") && case.kwargs.get("momentum") == Some(&Arg::None),
     "with momentum=None the factor is 1 over the number of batches, a tensor; PyTorch reads it too",
+)(
+    |case| case.module.starts_with("MaxUnpool"),
+    "all indices are looked at before one names a place, to name the last wrong one",
 )];
 
 /// Classes whose zeros have the sign that an order of sums, a skipped empty window or PyTorch's scalar remainder (which softshrink
