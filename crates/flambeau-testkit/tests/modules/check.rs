@@ -15,13 +15,13 @@ use crate::ctor::Built;
 type Reads = fn(&ModuleCase) -> bool;
 
 /// Modules that read from the GPU while they compute, each with its reason.
-const READS: &[(Reads, &str)] = &[(
-    |case| case.module.starts_with("BatchNorm") && case.kwargs.get("momentum") == Some(&Arg::None),
-    "with momentum=None the factor is 1 over the number of batches, a tensor; PyTorch reads it too",
-)(
-    |case| case.module.starts_with("MaxUnpool"),
-    "all indices are looked at before one names a place, to name the last wrong one",
-)];
+const READS: &[(Reads, &str)] = &[
+    (
+        |case| case.module.starts_with("BatchNorm") && case.kwargs.get("momentum") == Some(&Arg::None),
+        "with momentum=None the factor is 1 over the number of batches, a tensor; PyTorch reads it too",
+    ),
+    (|case| case.module.starts_with("MaxUnpool"), "all indices are looked at, to name the last that lies outside"),
+];
 
 /// Classes whose zeros have the sign that an order of sums, a skipped empty window or PyTorch's scalar remainder (which softshrink
 /// computes otherwise than whole vectors) gives them: there 0 and -0 are one number.
