@@ -106,3 +106,32 @@ fn small_and_empty_tensors() {
     assert!(matches!(load(folder.path().join("none.pth")), Err(Error::Io { .. })));
     assert_eq!(vec![ones([1])].to_value().as_slice().unwrap().len(), 1);
 }
+
+#[test]
+fn versions_of_modules_come_back_and_decide_what_may_be_missing() {
+    use flambeau_nn::{BatchNorm1d, Linear, Module, Sequential, StateDict};
+    let net = Sequential::new((Linear::new(2, 3), BatchNorm1d::new(3)));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("net.pth");
+    let read = |path: &std::path::Path| StateDict::try_from(load(path).unwrap()).unwrap();
+    save(&net.state_dict(), &path).unwrap();
+    let state = read(&path);
+    assert_eq!(state.versions(), net.state_dict().versions());
+    net.load_state_dict(&state).unwrap();
+    // A file without the count of batches: an error where it says version 2, none where it says less or nothing.
+    let mut old = net.state_dict();
+    old.remove("1.num_batches_tracked");
+    save(&old, &path).unwrap();
+    assert!(net.load_state_dict(&read(&path)).is_err());
+    old.set_versions([("1".to_owned(), 1)]);
+    save(&old, &path).unwrap();
+    net.load_state_dict(&read(&path)).unwrap();
+    let plain: Vec<(String, Tensor)> = old.iter().map(|(k, t)| (k.to_owned(), t.clone())).collect();
+    save(&plain, &path).unwrap();
+    let plain = read(&path);
+    assert!(plain.versions().is_none());
+    net.load_state_dict(&plain).unwrap();
+    // PyTorch's own file of a module.
+    let theirs = StateDict::try_from(load(golden("state_dict")).unwrap()).unwrap();
+    assert!(theirs.versions().unwrap().iter().any(|(module, version)| module.is_empty() && *version == 1));
+}

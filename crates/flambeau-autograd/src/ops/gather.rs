@@ -1,6 +1,7 @@
 //! Reading at indices: gather, index_select, take and embedding.
 
 use super::lines::{add_lines, as_one, at_least_1d, index_i64, is_index, line_places, places, take_lines};
+use super::window::type_text;
 use super::{masked_fill, reshape, to_i64, view, zeros};
 use crate::error::{Error, Result};
 use crate::graph::{Save, record};
@@ -155,19 +156,25 @@ pub struct EmbeddingOptions {
     pub scale_grad_by_freq: bool,
 }
 
+/// Refuses indices of another dtype than int64 and int32.
+fn check_indices(indices: &Tensor, argument: usize, function: &str) -> Result<()> {
+    match is_index(indices) {
+        true => Ok(()),
+        false => Err(Error::runtime(format!(
+            "Expected tensor for argument #{argument} 'indices' to have one of the following scalar types: Long, Int; but got {} \
+             instead (while checking arguments for {function})",
+            type_text(indices)
+        ))),
+    }
+}
+
 /// Rows of a matrix, in the shape of `indices` with the rows' length behind: `torch.embedding`. The gradient of each row is
 /// the sum over its uses.
 pub fn embedding(weight: &Tensor, indices: &Tensor, options: EmbeddingOptions) -> Result<Tensor> {
     if weight.dim() != 2 {
         return Err(Error::runtime("'weight' must be 2-D"));
     }
-    if !is_index(indices) {
-        return Err(Error::runtime(format!(
-            "Expected tensor for argument #1 'indices' to have one of the following scalar types: Long, Int; but got \
-             torch.{} instead (while checking arguments for embedding)",
-            flambeau_tensor::view::tensor_type(&indices.array())
-        )));
-    }
+    check_indices(indices, 1, "embedding")?;
     let size = weight.size();
     let (rows, width) = (size[0], size[1] as i64);
     let at = reshape(&line_places(&size, 0, indices)?, &[-1])?;
@@ -209,6 +216,7 @@ pub fn embedding_renorm_(weight: &Tensor, indices: &Tensor, max_norm: f64, norm_
             weight.dim()
         )));
     };
+    check_indices(indices, 2, "embedding_renorm_")?;
     // PyTorch selects the rows in order, so that the first one outside is the smallest.
     let ordered = match indices.device().is_cpu() {
         true => super::sort(&reshape(&indices.detach(), &[-1])?, -1, false, None)?.0,

@@ -1,8 +1,10 @@
 //! Arguments of convolutions and pooling windows: one number for all spatial dimensions or one per dimension.
 
 use super::IntoDims;
+use crate::Tensor;
 use crate::error::{Error, Result};
 use flambeau_tensor::DType;
+use flambeau_tensor::view::tensor_type;
 use smallvec::{SmallVec, smallvec};
 
 /// Sizes per spatial dimension as the caller gave them: one number stands for all.
@@ -93,6 +95,15 @@ pub(crate) fn three(sizes: &[i64], fill: usize) -> [usize; 3] {
         *to = from as usize;
     }
     all
+}
+
+/// The type of a tensor in messages of C++: `torch.FloatTensor`, or where the old names lack one `CPUBoolType`.
+pub(crate) fn type_text(x: &Tensor) -> String {
+    let device = if x.device().is_cpu() { "CPU" } else { "CUDA" };
+    match x.dtype() {
+        DType::Bool | DType::BF16 => format!("{device}{}Type", x.dtype().scalar_type_name()),
+        _ => format!("torch.{}", tensor_type(&x.array())),
+    }
 }
 
 /// C++'s name of a dtype in the messages of products and convolutions: `long int` where [`DType::c_name`] has `long`.

@@ -182,3 +182,38 @@ fn a_cloned_state_dict_keeps_what_it_holds() {
     both["a"].add_(1);
     assert_eq!((both["b"].to_vec::<f32>(), weight.to_vec::<f32>()), (vec![2.0; 2], vec![1.0; 2]));
 }
+
+#[test]
+fn state_dicts_of_older_versions_load_strictly() {
+    // nn.Sequential(nn.Linear(1, 1), nn.BatchNorm1d(1), nn.ReLU()).state_dict()._metadata
+    let net = Sequential::new((nn::Linear::new(1, 1), nn::BatchNorm1d::new(1), nn::ReLU::new()));
+    let state = net.state_dict();
+    let versions: Vec<(&str, i64)> = state.versions().unwrap().iter().map(|(m, v)| (m.as_str(), *v)).collect();
+    assert_eq!(versions, [("", 1), ("0", 1), ("1", 2), ("2", 1)]);
+    assert_eq!((state.version("1"), state.version("9")), (Some(2), None));
+    let missing =
+        "Error(s) in loading state_dict for Sequential:\n\tMissing key(s) in state_dict: \"1.num_batches_tracked\". ";
+    net.state_dict()["1.num_batches_tracked"].fill_(7);
+    let mut state = net.state_dict();
+    state.remove("1.num_batches_tracked");
+    assert_eq!(net.load_state_dict(&state).unwrap_err().to_string(), missing, "version 2 has the count");
+    // Of version 1, of a module without a version, and of a plain collection the count stays as it is.
+    let with = |versions: &[(&str, i64)]| {
+        let mut old = state.clone();
+        old.set_versions(versions.iter().map(|(m, v)| ((*m).to_owned(), *v)));
+        old
+    };
+    let plain: StateDict = state.iter().map(|(k, t)| (k.to_owned(), t.clone())).collect();
+    assert!(plain.versions().is_none());
+    for old in [with(&[("1", 1)]), with(&[("", 1), ("0", 1)]), plain] {
+        net.load_state_dict(&old).unwrap();
+        assert_eq!(net.state_dict()["1.num_batches_tracked"].item(), 7.0);
+    }
+    // What is missing otherwise is reported.
+    let mut old = with(&[]);
+    old.remove("1.running_mean");
+    assert_eq!(net.load_state_dict_with(&old, false).unwrap().missing_keys, ["1.running_mean"]);
+    // Boxes and other pointers tell their module's version.
+    let boxed: Box<dyn Forward> = Box::new(nn::BatchNorm2d::new(1));
+    assert_eq!((boxed.version(), boxed.added_since(Some(1))), (2, &["num_batches_tracked"][..]));
+}

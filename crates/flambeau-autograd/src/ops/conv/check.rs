@@ -2,10 +2,9 @@
 
 use crate::Tensor;
 use crate::error::{Error, Result};
-use crate::ops::window::{Sizes, cpp_name, per_dim, three};
+use crate::ops::window::{Sizes, cpp_name, per_dim, three, type_text};
 use flambeau_tensor::DType;
 use flambeau_tensor::backend::ConvGeometry;
-use flambeau_tensor::view::tensor_type;
 use smallvec::smallvec;
 
 /// A call's numbers before they are checked.
@@ -178,15 +177,11 @@ fn check_kernel(from: &[usize], kernel: &[usize], padding: &[i64], dilation: &[i
 fn check_dtypes(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<()> {
     let (a, b) = (x.dtype(), weight.dtype());
     if a != b && matches!(a, DType::F16 | DType::BF16) {
-        let name = |x: &Tensor| match x.dtype() {
-            DType::BF16 => "CPUBFloat16Type".to_owned(),
-            _ => format!("torch.{}", tensor_type(&x.array())),
-        };
         return Err(Error::runtime(format!(
             "Input type ({}) and weight type ({}) should be the same or input should be a MKLDNN tensor and weight is a dense \
              tensor",
-            name(x),
-            name(weight)
+            type_text(x),
+            type_text(weight)
         )));
     }
     // PyTorch's volumes look at the weight first.
