@@ -5,6 +5,9 @@ use flambeau_autograd::{Result, Tensor};
 
 use crate::args::{Args, CallResult};
 
+/// Why a golden of a few elements differs at NaN or at zeros of two signs.
+pub const SCALAR_TAIL: &str = "a tail of PyTorch's vectors, whose scalar code treats NaN and signs of zero otherwise";
+
 /// How a row calls its operation.
 #[derive(Clone, Copy)]
 pub enum Call {

@@ -54,6 +54,10 @@ static SILU: LazyLock<Pointwise> = LazyLock::new(|| {
         let x = b.input(0);
         x * x.sigmoid()
     })
+    .with_gradient(|_, g, x, _| {
+        let (x, s) = (x[0], x[0].sigmoid());
+        vec![g * s * (x * (1.0 - s) + 1.0)]
+    })
 });
 
 /// x · σ(x): `F.silu`.

@@ -3,7 +3,7 @@
 use super::{Operand, map, map_};
 use crate::error::{Error, Result};
 use crate::{OrPanic, Tensor};
-use flambeau_tensor::pointwise::Pointwise;
+use flambeau_tensor::pointwise::{Expr, Pointwise};
 use flambeau_tensor::promotion::{ResultType, can_cast};
 use flambeau_tensor::{DType, Scalar};
 use smallvec::SmallVec;
@@ -26,6 +26,11 @@ static CLAMP_MAX: LazyLock<Pointwise> = LazyLock::new(|| {
         .with_gradient(|b, g, x, _| vec![x[0].lt(b.scalar(0)).select(g, 0.0)])
 });
 
+/// A share of g: 0 of nothing, whatever the sign of g.
+fn part<'b>(g: Expr<'b>, share: Expr<'b>) -> Expr<'b> {
+    share.eq(0.0).select(0.0, g * share)
+}
+
 // A value on a bound shares the gradient with it; where the bounds cross, the upper one counts.
 static CLAMP_TENSORS: LazyLock<Pointwise> = LazyLock::new(|| {
     Pointwise::new(|b| b.input(0).maximum(b.input(1)).minimum(b.input(2))).with_gradient(|_, g, x, _| {
@@ -33,7 +38,7 @@ static CLAMP_TENSORS: LazyLock<Pointwise> = LazyLock::new(|| {
         let (ordered, apart) = (low.le(high), low.lt(high));
         let of_low = ordered.and(x.lt(low)) + apart.and(x.eq(low)) * 0.5;
         let of_high = low.gt(high).or(x.gt(high)) + apart.and(x.eq(high)) * 0.5;
-        vec![x.is_nan().select(g, g * (1.0 - of_low - of_high)), g * of_low, g * of_high]
+        vec![x.is_nan().select(g, part(g, 1.0 - of_low - of_high)), part(g, of_low), part(g, of_high)]
     })
 });
 

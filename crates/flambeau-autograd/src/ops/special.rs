@@ -97,7 +97,7 @@ static NAN_TO_NUM: LazyLock<Pointwise> = LazyLock::new(|| {
         let finite_or_low = x.eq(f64::NEG_INFINITY).select(b.scalar(2), x);
         x.is_nan().select(b.scalar(0), x.eq(f64::INFINITY).select(b.scalar(1), finite_or_low))
     })
-    .with_gradient(|_, g, x, _| vec![x[0].unary(UnaryOp::IsFinite).select(g, 0.0)])
+    .with_gradient(|_, g, x, _| vec![g * x[0].unary(UnaryOp::IsFinite)])
 });
 
 /// NaN and the infinities replaced, by default by 0 and the dtype's largest and smallest value: `torch.nan_to_num`.

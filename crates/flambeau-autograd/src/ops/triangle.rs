@@ -1,7 +1,7 @@
 //! Triangles and diagonals of matrices.
 
 use super::lines::as_one;
-use super::{diagonal, iota, map, masked_fill, to_dtype, view, zeros};
+use super::{diagonal, iota, map, masked_fill, view, zeros};
 use crate::error::{Error, Result};
 use crate::graph::record;
 use crate::{OrPanic, Tensor, from_vec};
@@ -124,7 +124,7 @@ pub fn trace(x: &Tensor) -> Result<Tensor> {
         let all = zeros(&size, DType::Bool, grad.device())?;
         let n = ones.size()[0] as i64;
         super::copy_(&super::narrow(&super::narrow(&all, 0, 0, n)?, 1, 0, n)?, &ones)?;
-        Ok(smallvec![Some(super::mul(&to_dtype(&all, grad.dtype())?, &grad)?)])
+        Ok(smallvec![Some(super::where_(&all, &grad, 0)?)])
     })
 }
 

@@ -166,6 +166,10 @@ impl<T: Lane> Kernel for ShortRows<'_, T> {
                 *y = short_row(row, f);
             }
         });
+        // A sum starts from 0: of nothing but −0 it is 0.
+        if self.fold == Fold::Sum {
+            self.out.iter_mut().for_each(|y| *y = T::combine(Fold::Sum, T::from_i64(0), *y));
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use flambeau_autograd::ops::{self, Operand, RoundingMode};
 use flambeau_tensor::DType;
 
 use crate::args::{Args, CallResult};
-use crate::opinfo::{OpInfo, one};
+use crate::opinfo::{OpInfo, SCALAR_TAIL, one};
 
 /// A host's answer about x, on x's device.
 fn truth(x: &Tensor, value: bool) -> CallResult {
@@ -32,6 +32,9 @@ fn div_rounded(a: &Args) -> CallResult {
 /// PyTorch rounds alpha · b to half precision before it adds; here the sum is rounded once.
 const ROUNDED_ONCE: &str = "one rounding instead of two";
 
+/// Why a gradient of zero may have another sign.
+const NO_SLOPE: &str = "where there is no slope the gradient is 0 here, and 0 times the incoming gradient in PyTorch";
+
 pub(super) const ROWS: &[OpInfo] = &[
     OpInfo::binary("__radd__", |x, y| ops::add(y, x)),
     OpInfo::binary("__rdiv__", |x, y| ops::mul(&ops::reciprocal(x)?, y)),
@@ -54,7 +57,7 @@ pub(super) const ROWS: &[OpInfo] = &[
         let equal_nan = a.bool(4, "equal_nan", false)?;
         truth(a.x()?, ops::allclose(a.x()?, a.tensor(1, "other")?, rtol, atol, equal_nan)?)
     }),
-    OpInfo::operand("atan2", |x, y| ops::atan2(x, y)),
+    OpInfo::operand("atan2", |x, y| ops::atan2(x, y)).differs(&[(31, NO_SLOPE)]),
     OpInfo::operand("bitwise_and", |x, y| ops::bitwise_and(x, y)),
     OpInfo::operand("bitwise_or", |x, y| ops::bitwise_or(x, y)),
     OpInfo::operand("bitwise_xor", |x, y| ops::bitwise_xor(x, y)),
@@ -79,12 +82,12 @@ pub(super) const ROWS: &[OpInfo] = &[
     OpInfo::operand("logical_xor", |x, y| ops::logical_xor(x, y)),
     OpInfo::operand("lt", |x, y| ops::lt(x, y)),
     OpInfo::binary("max.binary", ops::maximum),
-    OpInfo::binary("maximum", ops::maximum),
+    OpInfo::binary("maximum", ops::maximum).differs(&[(32, SCALAR_TAIL)]),
     OpInfo::binary("min.binary", ops::minimum),
     OpInfo::binary("minimum", ops::minimum),
     OpInfo::operand("mul", |x, y| ops::mul(x, y)),
     OpInfo::operand("ne", |x, y| ops::ne(x, y)),
-    OpInfo::operand("pow", |x, y| ops::pow(x, y)),
+    OpInfo::operand("pow", |x, y| ops::pow(x, y)).differs(&[(28, NO_SLOPE)]),
     OpInfo::operand("remainder", |x, y| ops::remainder(x, y)),
     OpInfo::general("rsub", |a| {
         let (x, y) = (a.x()?, a.operand(1, "other")?);

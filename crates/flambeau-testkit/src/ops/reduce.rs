@@ -49,6 +49,10 @@ fn linalg_norm(a: &Args) -> CallResult {
     one(ops::linalg_norm(a.x()?, order, a.opt_ints(2, "dim")?.as_deref(), a.bool(3, "keepdim", false)?))
 }
 
+/// Why zeros of products' gradients may have another sign.
+const ZEROS: &str =
+    "where two factors are zero PyTorch fills zeros; here the products of the others are, times the gradient";
+
 pub(super) const ROWS: &[OpInfo] = &[
     OpInfo::general("all", |a| over_dims(a, ops::all)),
     OpInfo::general("amax", |a| over_dims(a, ops::amax)),
@@ -80,6 +84,9 @@ pub(super) const ROWS: &[OpInfo] = &[
         one(ops::prod(a.x()?, a.opt_int(1, "dim")?, a.bool(2, "keepdim", false)?, dtype))
     })
     .differs(&[
+        (11, ZEROS),
+        (14, ZEROS),
+        (39, ZEROS),
         (36, "PyTorch divides the product by each element, inf / inf; here the others are multiplied"),
         (37, "PyTorch divides the product by each element, inf / inf; here the others are multiplied"),
     ]),
