@@ -66,8 +66,8 @@ fn angle_f32(x: f32) -> Angle_f32 {
     // π/2 in parts of 13 bits: their products with n have 20 bits.
     let quarter = nearest_f32(x * 0.63661975);
     let n = f32(quarter);
-    let high = (x - rigid_f32(n * 1.570556640625)) - rigid_f32(n * 0.0002396702766418457);
-    let r = high - rigid_f32(n * 1.5890691429376602e-8);
+    let high = held_f32(x - held_f32(n * 1.570556640625)) - held_f32(n * 0.0002396702766418457);
+    let r = held_f32(high) - held_f32(n * 1.5890691429376602e-8);
     return Angle_f32(bitcast<u32>(quarter), fma(n, -2.5633440682570896e-12, r));
 }
 

@@ -78,7 +78,7 @@ fn angle_f64(x: f64) -> Angle_f64 {
     // π/2 in parts, two of 33 bits: their products with n have 49 bits.
     let quarter = nearest_f64(x * 0.6366197723675814lf);
     let n = f64(quarter);
-    let r = (x - rigid_f64(n * 1.5707963267341256lf)) - rigid_f64(n * 6.077100506303966e-11lf);
+    let r = held_f64(x - held_f64(n * 1.5707963267341256lf)) - held_f64(n * 6.077100506303966e-11lf);
     return Angle_f64(bitcast<u32>(quarter), fma(n, -2.0222662487959506e-21lf, r));
 }
 

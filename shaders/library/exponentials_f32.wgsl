@@ -30,7 +30,7 @@ struct Power_f32 {
 
 fn split_exp_f32(x: f32) -> Power_f32 {
     let n = nearest_f32(x * 1.442695);
-    return Power_f32(n, fma(f32(n), 0.00021219444, x - rigid_f32(f32(n) * 0.6933594)));
+    return Power_f32(n, fma(f32(n), 0.00021219444, x - held_f32(f32(n) * 0.6933594)));
 }
 
 // 2ⁿ e^(x + low) for -104 ≤ x ≤ 89 and a small `low`.
@@ -121,7 +121,8 @@ fn op_log1p_f32(x: f32) -> f32 {
     let k = parts.x;
     // u = 2ᵏ m and m = 1 + f, but for what rounding took from u.
     let scale = bitcast<f32>(u32(127 - i32(clamp(k, -126.0, 126.0))) << 23u);
-    let f = (parts.y - 1.0) + select(0.0, x * scale - (parts.y - scale), x < 16777216.0);
+    let lost = held_f32(x * scale) - held_f32(parts.y - scale);
+    let f = held_f32(parts.y - 1.0) + select(0.0, lost, x < 16777216.0);
     let rest = fma(k, -0.00021219444, log1p_less_f_f32(f)) + f;
     return select(log_special_f32(u, fma(k, 0.6933594, rest)), x, is_nan_f32(x) || abs(x) < 1e-8);
 }
@@ -229,7 +230,7 @@ fn op_erfc_f32(x: f32) -> f32 {
 // A number as an unevaluated sum: its head, and the rest.
 fn pair_f32(x: f32, low: f32) -> vec2<f32> {
     let head = head_f32(x + low);
-    return vec2<f32>(head, (x - head) + low);
+    return vec2<f32>(head, held_f32(x - head) + low);
 }
 
 fn pair_mul_f32(a: vec2<f32>, b: vec2<f32>) -> vec2<f32> {
@@ -252,7 +253,7 @@ fn log2_pair_f32(x: f32) -> vec2<f32> {
     // s = f / (2 + f): a head, and what it leaves of the quotient.
     let s_head = head_f32(f / (2.0 + f));
     let f_head = head_f32(f);
-    let left = ((f - 2.0 * s_head) - s_head * f_head) - s_head * (f - f_head);
+    let left = held_f32(held_f32(f - 2.0 * s_head) - held_f32(s_head * f_head)) - s_head * held_f32(f - f_head);
     let s = vec2<f32>(s_head, left / (2.0 + f));
     // log(1 + f) = 2 atanh(s).
     let w = pair_mul_f32(s, s);
@@ -262,7 +263,7 @@ fn log2_pair_f32(x: f32) -> vec2<f32> {
     // 2 log₂ e.
     let scaled = pair_mul_f32(half, vec2<f32>(2.8847656, 0.0006244573));
     let head = head_f32(parts.x + scaled.x);
-    return vec2<f32>(head, ((parts.x - head) + scaled.x) + scaled.y);
+    return vec2<f32>(head, held_f32(held_f32(parts.x - head) + scaled.x) + scaled.y);
 }
 
 fn op_pow_f32(x: f32, y: f32) -> f32 {
@@ -293,7 +294,7 @@ fn op_pow_f32(x: f32, y: f32) -> f32 {
     let power = clamp(head * log.x, -200.0, 200.0);
     let rest = select(low, 0.0, abs(power) == 200.0);
     let n = nearest_f32(clamp(power + rest, -160.0, 130.0));
-    let r = 0.6931472 * clamp((power - f32(n)) + rest, -1.0, 1.0);
+    let r = 0.6931472 * clamp(held_f32(power - f32(n)) + rest, -1.0, 1.0);
     let magnitude = scale_f32(1.0 + fma(r * r, exp_poly_f32(r), r), n);
     return bitcast<f32>(bitcast<u32>(magnitude) | sign);
 }

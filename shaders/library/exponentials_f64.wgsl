@@ -36,7 +36,7 @@ struct Power_f64 {
 fn split_exp_f64(x: f64) -> Power_f64 {
     let whole = nearest_f64(x * 1.4426950408889634lf);
     let n = f64(whole);
-    return Power_f64(whole, fma(n, -1.9082149292705877e-10lf, x - rigid_f64(n * 0.6931471803691238lf)));
+    return Power_f64(whole, fma(n, -1.9082149292705877e-10lf, x - held_f64(n * 0.6931471803691238lf)));
 }
 
 // 2ⁿ e^(x + low) for -746 ≤ x ≤ 711 and a small `low`.
@@ -123,8 +123,8 @@ fn op_log1p_f64(x: f64) -> f64 {
     let parts = split_log_f64(u);
     // u = 2ᵏ m and m = 1 + f, but for what rounding took from u.
     let scale = bitcast<f64>(u64(u32(1023 - i32(clamp(parts.x, -1022.0lf, 1022.0lf)))) << 52u);
-    let lost = select(0.0lf, x * scale - (parts.y - scale), x < 9007199254740992.0lf);
-    let y = log_special_f64(u, log_of_parts_f64(parts.x, (parts.y - 1.0lf) + lost));
+    let lost = select(0.0lf, held_f64(x * scale) - held_f64(parts.y - scale), x < 9007199254740992.0lf);
+    let y = log_special_f64(u, log_of_parts_f64(parts.x, held_f64(parts.y - 1.0lf) + lost));
     return select(y, x, is_nan_f64(x) || abs(x) < 1e-17lf);
 }
 
@@ -223,7 +223,7 @@ fn op_erfc_f64(x: f64) -> f64 {
 // A number as an unevaluated sum: its head, and the rest.
 fn pair_f64(x: f64, low: f64) -> vec2<f64> {
     let head = head_f64(x + low);
-    return vec2<f64>(head, (x - head) + low);
+    return vec2<f64>(head, held_f64(x - head) + low);
 }
 
 fn pair_mul_f64(a: vec2<f64>, b: vec2<f64>) -> vec2<f64> {
@@ -251,7 +251,7 @@ fn log2_pair_f64(x: f64) -> vec2<f64> {
     // s = f / (2 + f): a head, and what it leaves of the quotient.
     let s_head = head_f64(f / (2.0lf + f));
     let f_head = head_f64(f);
-    let left = ((f - 2.0lf * s_head) - s_head * f_head) - s_head * (f - f_head);
+    let left = held_f64(held_f64(f - 2.0lf * s_head) - held_f64(s_head * f_head)) - s_head * held_f64(f - f_head);
     let s = vec2<f64>(s_head, left / (2.0lf + f));
     // log(1 + f) = 2 atanh(s).
     let w = pair_mul_f64(s, s);
@@ -259,11 +259,11 @@ fn log2_pair_f64(x: f64) -> vec2<f64> {
     let series = pair_f64(0.3333333283662796lf, fma(u, atanh_poly_f64(u), 4.967053731282552e-09lf));
     let tail = pair_mul_f64(pair_mul_f64(s, w), series);
     let head = head_f64(s.x + tail.x);
-    let half = vec2<f64>(head, ((s.x - head) + tail.x) + (s.y + tail.y));
+    let half = vec2<f64>(head, held_f64(held_f64(s.x - head) + tail.x) + (s.y + tail.y));
     // 2 log₂ e.
     let scaled = pair_mul_f64(half, vec2<f64>(2.885390043258667lf, 3.851925982253235e-08lf));
     let sum = head_f64(parts.x + scaled.x);
-    return vec2<f64>(sum, ((parts.x - sum) + scaled.x) + scaled.y);
+    return vec2<f64>(sum, held_f64(held_f64(parts.x - sum) + scaled.x) + scaled.y);
 }
 
 fn op_pow_f64(x: f64, y: f64) -> f64 {
@@ -294,7 +294,7 @@ fn op_pow_f64(x: f64, y: f64) -> f64 {
     let power = clamp(head * log.x, -1200.0lf, 1200.0lf);
     let rest = select(low, 0.0lf, abs(power) == 1200.0lf);
     let n = nearest_f64(clamp(power + rest, -1100.0lf, 1030.0lf));
-    let r = 0.6931471805599453lf * clamp((power - f64(n)) + rest, -1.0lf, 1.0lf);
+    let r = 0.6931471805599453lf * clamp(held_f64(power - f64(n)) + rest, -1.0lf, 1.0lf);
     let magnitude = scale_f64(1.0lf + fma(r * r, exp_poly_f64(r), r), n);
     return bitcast<f64>(bitcast<u64>(magnitude) | sign);
 }

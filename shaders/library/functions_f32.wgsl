@@ -1,5 +1,5 @@
 // The scalar functions on f32, with PyTorch's special values. Drivers may assume that no NaN and no infinity occurs and may
-// cancel terms of a sum, so that special values are told by their bits, and what rounding lost is found by cutting bits off.
+// cancel terms of a sum, so that special values are told by their bits, and what rounding lost is found with every step held.
 
 fn truth_f32(x: bool) -> f32 {
     return select(0.0, 1.0, x);
@@ -16,9 +16,11 @@ fn with_sign_f32(x: f32, s: f32) -> f32 {
     return bitcast<f32>(select(magnitude, magnitude | 0x80000000u, bitcast<i32>(s) < 0));
 }
 
-// x, whose 4 last bits are zero. Drivers join terms such as n a and n b of a sum; they cannot look through this.
-fn rigid_f32(x: f32) -> f32 {
-    return bitcast<f32>(bitcast<u32>(x) & 0xfffffff0u);
+// x as it was rounded. Drivers take (x − a) − b for x − (a + b) and fuse products into sums; they cannot look through this, since
+// from 2⁶⁵ on the last bit may flip.
+fn held_f32(x: f32) -> f32 {
+    let bits = bitcast<u32>(x);
+    return bitcast<f32>(bits ^ ((bits >> 30u) & (bits >> 29u) & 1u));
 }
 
 fn op_neg_f32(x: f32) -> f32 {
@@ -30,7 +32,8 @@ fn op_abs_f32(x: f32) -> f32 {
 }
 
 fn op_sign_f32(x: f32) -> f32 {
-    return select(truth_f32(x > 0.0) - truth_f32(x < 0.0), 0.0, is_nan_f32(x));
+    // By the bits: drivers may compare subnormal numbers as zeros.
+    return select(with_sign_f32(1.0, x), 0.0, is_zero_f32(x) || is_nan_f32(x));
 }
 
 fn op_reciprocal_f32(x: f32) -> f32 {
@@ -80,7 +83,9 @@ fn op_mul_f32(a: f32, b: f32) -> f32 {
 }
 
 fn op_div_f32(a: f32, b: f32) -> f32 {
-    return a / b;
+    // Vulkan promises nothing of a divisor above 2¹²⁶, and some drivers make zero of the quotient.
+    let scale = select(1.0, 0.25, (bitcast<u32>(b) & 0x7fffffffu) >= 0x7e800000u);
+    return (a * scale) / (b * scale);
 }
 
 // The exact remainder with a's sign, by long division of the significands, 8 bits at a time.

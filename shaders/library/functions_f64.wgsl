@@ -1,5 +1,5 @@
 // The scalar functions on f64, with PyTorch's special values. Drivers may assume that no NaN and no infinity occurs and may
-// cancel terms of a sum, so that special values are told by their bits, and what rounding lost is found by cutting bits off.
+// cancel terms of a sum, so that special values are told by their bits, and what rounding lost is found with every step held.
 
 fn truth_f64(x: bool) -> f64 {
     return select(0.0lf, 1.0lf, x);
@@ -16,9 +16,11 @@ fn with_sign_f64(x: f64, s: f64) -> f64 {
     return bitcast<f64>(select(magnitude, magnitude | 0x8000000000000000lu, bitcast<i64>(s) < 0li));
 }
 
-// x, whose 4 last bits are zero. Drivers join terms such as n a and n b of a sum; they cannot look through this.
-fn rigid_f64(x: f64) -> f64 {
-    return bitcast<f64>(bitcast<u64>(x) & 0xfffffffffffffff0lu);
+// x as it was rounded. Drivers take (x − a) − b for x − (a + b) and fuse products into sums; they cannot look through this, since
+// from 2⁵¹³ on the last bit may flip.
+fn held_f64(x: f64) -> f64 {
+    let bits = bitcast<u64>(x);
+    return bitcast<f64>(bits ^ ((bits >> 62u) & (bits >> 61u) & 1lu));
 }
 
 fn op_neg_f64(x: f64) -> f64 {
@@ -30,7 +32,8 @@ fn op_abs_f64(x: f64) -> f64 {
 }
 
 fn op_sign_f64(x: f64) -> f64 {
-    return select(truth_f64(x > 0.0lf) - truth_f64(x < 0.0lf), 0.0lf, is_nan_f64(x));
+    // By the bits: drivers may compare subnormal numbers as zeros.
+    return select(with_sign_f64(1.0lf, x), 0.0lf, is_zero_f64(x) || is_nan_f64(x));
 }
 
 fn op_reciprocal_f64(x: f64) -> f64 {

@@ -216,8 +216,6 @@ const DIFFERS: &[(&str, &str, Differs)] = &[
     ("linear", "1", Words),
     ("cross_entropy_smoothed_weight", "2", Words),
     ("binary_cross_entropy_weight", "2", Words),
-    ("multi_margin_loss", "0", Words),
-    ("multi_margin_loss", "1", Words),
     ("cosine_similarity", "0", Words),
     ("cosine_similarity", "1", Words),
     // PyTorch saves the difference.

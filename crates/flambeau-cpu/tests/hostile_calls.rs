@@ -129,8 +129,30 @@ fn programs_that_no_call_can_have() {
     assert!(ops::pointwise(&Pointwise::new(|_| foreign.input(1)), &[&x, &x], &[]).is_err());
     let short = Pointwise::new(|b| b.input(0) * b.input(1)).with_gradient(|_, g, _, _| vec![g]);
     assert!(ops::pointwise(&short.gradient(1).program, &[&x, &x, &x], &[]).is_err());
-    assert!(ops::fill(&x.expand(&[4, 3]).unwrap(), 1.0.into()).is_err());
     assert!(ops::fill(&elsewhere(&x), 1.0.into()).is_err());
+}
+
+/// A result that shares a byte with an operand, or two of whose elements share one, is refused by every primitive.
+#[test]
+fn overlaps_are_refused() -> Result<()> {
+    let all = Draw::new(1).dense(&[5, 4], DType::F32);
+    let (src, out) = (all.narrow(0, 0, 4)?, all.narrow(0, 1, 4)?);
+    let wide = Draw::new(1).dense(&[9, 4], DType::I64);
+    let (index, indices) = (wide.narrow(0, 0, 4)?, wide.narrow(0, 3, 4)?);
+    let add = &PROGRAMS[0];
+    let refused = [
+        CopyTo { src: &src, out: &out }.run(),
+        CopyTo { src: &src, out: &all.select(0, 4)?.expand(&[4, 4])? }.run(),
+        Map { program: add, compute: DType::F32, inputs: &[&src, &src], scalars: &[], outs: &[&out] }.run(),
+        Scan { op: ScanOp::Sum, src: &src, dim: 0, out: &out }.run(),
+        Softmax { src: &src, dim: 1, log: false, out: &out }.run(),
+        Gather { src: &src, dim: 0, index: &index, out: &out }.run(),
+        Scatter { op: ScatterOp::Add, dim: 0, index: &index, src: &src, out: &out }.run(),
+        Sort { first: Extremum::Max, src: &index, dim: 0, values: &indices, indices: &index.copy()? }.run(),
+        Sort { first: Extremum::Max, src: &index.copy()?, dim: 0, values: &index, indices: &indices }.run(),
+    ];
+    assert!(refused.iter().all(Result::is_err), "{refused:?}");
+    Ok(())
 }
 
 /// A result that is an input as it stands, written beside another result over that input.

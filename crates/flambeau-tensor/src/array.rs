@@ -115,6 +115,19 @@ impl Array {
         Self::fresh(backend, device, Dims::from_slice(shape), Dims::from_slice(strides), dtype, nbytes)
     }
 
+    /// As [`Array::empty_strided`], for strides without gaps or overlaps: their reach bounds the number of elements.
+    pub(crate) fn empty_gapless(
+        backend: &'static dyn Backend,
+        device: Device,
+        shape: &[usize],
+        strides: &[usize],
+        dtype: DType,
+    ) -> Result<Self> {
+        let nbytes = reach(shape, strides, 0).and_then(|n| n.checked_mul(dtype.size()));
+        let nbytes = nbytes.filter(|&n| n <= isize::MAX as usize).ok_or_else(|| too_large(shape, None))?;
+        Self::fresh(backend, device, Dims::from_slice(shape), Dims::from_slice(strides), dtype, nbytes)
+    }
+
     #[inline]
     fn fresh(
         backend: &'static dyn Backend,
@@ -266,12 +279,15 @@ impl Array {
 
     /// Whether both may share bytes (exact for views that are each one block, else by their first and last byte).
     pub fn may_overlap(&self, other: &Array) -> bool {
+        if !self.storage.ptr_eq(&other.storage) {
+            return false;
+        }
         let span = |a: &Array| {
             let size = a.dtype.size();
             (a.offset.saturating_mul(size), a.end().unwrap_or(0) * size)
         };
         let ((a, a_end), (b, b_end)) = (span(self), span(other));
-        self.storage.ptr_eq(&other.storage) && a < b_end && b < a_end
+        a < b_end && b < a_end
     }
 
     /// The address of the first element in host memory. See [`Storage::host_ptr`].

@@ -99,6 +99,6 @@ fn an_index_outside_is_reported_when_the_host_reads() {
     let x = gpu(torch::ones([3]));
     let picked = x.index_select(0, &gpu(torch::tensor([0, 7])));
     let error = catch(|| drop(picked.to_vec::<f32>())).unwrap_err();
-    assert!(error.contains("index 7 is out of bounds for dimension with size 3"), "{error}");
+    assert!(error.contains("index out of range in self"), "{error}");
     assert_eq!(x.to_vec::<f32>(), [1.0; 3], "the device works on");
 }

@@ -70,11 +70,11 @@ pub fn batch_norm(
     if low {
         return Err(Error::value(format!("batch_norm eps must be {rule}, but got {}", py_float(eps))));
     }
-    let channels = size[wrap_dim(1, size.len())?];
-    let rest = numel(&size) / channels.max(1);
     if x.numel() == 0 {
         return empty_batch(x, weight, bias);
     }
+    let channels = size[wrap_dim(1, size.len())?];
+    let rest = numel(&size) / channels.max(1);
     if !training && running_mean.is_none() {
         return Err(Error::runtime("running_mean must be defined in evaluation mode"));
     }

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::graph::record;
 use flambeau_tensor::backend::ScatterOp;
 use flambeau_tensor::dims::wrap_dim;
-use flambeau_tensor::{Array, Scalar};
+use flambeau_tensor::{Array, DType, Scalar};
 use smallvec::smallvec;
 
 /// Keyword arguments of `F.unfold` and `F.fold`.
@@ -194,7 +194,9 @@ pub fn im2col(x: &Tensor, kernel: &[i64], options: &UnfoldOptions) -> Result<Ten
             pair(count)
         )));
     }
-    floats_only(x, "im2col_out_cpu")?;
+    if x.dtype() != DType::Bool {
+        floats_only(x, "im2col_out_cpu")?;
+    }
     columns(x, steps.blocks(size, count))
 }
 

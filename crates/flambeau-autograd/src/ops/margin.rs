@@ -364,9 +364,10 @@ pub fn multi_margin_loss(
     };
     // A single sample has no dimension of losses.
     let out = if reduction == Reduction::None && size.len() < 2 { reshape(&out, &[])? } else { out };
-    let saves = [Save::Tensor(x), Save::Array(y.array().clone())];
+    let saves = [Save::Tensor(x), Save::Array(y.array().clone()), Save::Tensor(target)];
     let per_row = if reduction == Reduction::None { [-1, 1] } else { [1, 1] };
     Ok(record(name, &[x], &saves, out.array().clone(), move |c| {
+        c.unchanged(2)?;
         let (x, y) = (c.saved(0)?, c.saved(1)?);
         let rows = reshape(&x, &[n as i64, classes as i64])?;
         let of_target = ops::gather(&rows, 1, &y)?;

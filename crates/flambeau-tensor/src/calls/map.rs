@@ -58,6 +58,7 @@ pub struct Map<'a> {
 }
 
 /// Whether a program can be called with so many inputs and scalars.
+#[inline]
 pub(crate) fn check_program(program: &Pointwise, inputs: usize, scalars: usize) -> Result<()> {
     program.check()?;
     expect(inputs >= program.num_inputs() && inputs <= Pointwise::MAX_INPUTS, || {

@@ -30,7 +30,9 @@ impl Call for Matmul<'_> {
     }
 
     fn arrays(&self) -> Arrays<'_> {
-        [self.a, self.b, self.out].into_iter().chain(self.epilogue.bias).collect()
+        let mut arrays = Arrays::from_slice(&[self.a, self.b, self.out]);
+        arrays.extend(self.epilogue.bias);
+        arrays
     }
 
     fn check(&self) -> Result<()> {

@@ -68,7 +68,7 @@ impl Prepared {
     }
 
     fn alloc(&self, like: &Array) -> Result<Array> {
-        Array::empty_strided(like.backend(), like.device(), &self.shape, &self.strides, self.result)
+        Array::empty_gapless(like.backend(), like.device(), &self.shape, &self.strides, self.result)
     }
 
     fn run(&self, program: &Pointwise, inputs: &[&Array], scalars: &[Scalar], outs: &[&Array]) -> Result<()> {

@@ -53,6 +53,10 @@ const ROUNDED: &str = "one rounding instead of two";
 const SHORT: &str = "less than a vector";
 /// PyTorch's vectorised fmod is NaN where the quotient overflows; the exact remainder is C99's, and that of its short loops.
 const EXACT: &str = "exact where the quotient overflows";
+/// PyTorch's loop for less than a vector keeps the sign of a number that shrinks to zero; its vectors give 0, as here.
+const SHORT_SHRINK: &str = "less than a vector";
+/// The sign of a gradient that is zero: PyTorch multiplies in another order.
+const ZERO_GRADIENT: &str = "the sign of a zero gradient";
 /// ELU at 0 is exp(0) − 1 times α here, 0 in PyTorch: they differ where α is not finite.
 const ZERO: &str = "0 times an infinite slope";
 
@@ -69,6 +73,7 @@ const NUMBERS_DIFFER: Differs<'_> = &[
     ("pow", "element 0 is", SHORT),
     ("pow", "element 4 is 1.0, expected 0.0", SHORT),
     ("pow_", "element 0 is", SHORT),
+    ("softshrink", "element 0 is 0.0, expected -0.0", SHORT_SHRINK),
     ("elu", "element 3 is NaN, expected 0.0", ZERO),
     ("celu", "element 3 is NaN, expected 0.0", ZERO),
 ];
@@ -78,6 +83,11 @@ const SPECIAL_DIFFER: Differs<'_> = &[
     ("remainder", "expected NaN", EXACT),
     ("hypot", "gradient 0: element 230", "the digits of a result below the normal numbers"),
     ("pow", "gradient 0: element 10 is 8.318", "the digits of a base below the normal numbers"),
+    ("atan2", "is -0.0, expected 0.0", ZERO_GRADIENT),
+    ("atan2", "is 0.0, expected -0.0", ZERO_GRADIENT),
+    ("pow", "is 0.0, expected -0.0", ZERO_GRADIENT),
+    ("pow", "is -0.0, expected 0.0", ZERO_GRADIENT),
+    ("rpow", "gradient 0: element 0 is 0.0, expected -0.0", ZERO_GRADIENT),
     (
         "logit",
         "gradient 0: element 0 is inf, expected -inf",
