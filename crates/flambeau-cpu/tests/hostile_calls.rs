@@ -420,8 +420,9 @@ fn poolings() {
             let span = g.dilation[i] * (g.kernel[i] - 1) + 1;
             let n = span + d.below(6);
             let room = n + 2 * g.padding[i] - span;
-            let more =
-                d.once_in(2) && room % g.stride[i] > 0 && (room / g.stride[i] + 1) * g.stride[i] < n + g.padding[i];
+            let more = d.once_in(2)
+                && !room.is_multiple_of(g.stride[i])
+                && (room / g.stride[i] + 1) * g.stride[i] < n + g.padding[i];
             x.push(n);
             y.push(room / g.stride[i] + 1 + usize::from(more));
         }

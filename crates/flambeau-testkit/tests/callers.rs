@@ -90,7 +90,7 @@ const CALLS: &[(&str, fn())] = failing! {
     x().sub_scaled_(three(), 2);
     x().maximum(&three());
     x().remainder(three());
-    bools().remainder(&bools());
+    bools().remainder(bools());
     bytes().remainder(0);
     bytes().floor_divide(0);
     bytes().bitwise_and(0.5);
@@ -118,7 +118,7 @@ const CALLS: &[(&str, fn())] = failing! {
     x().scatter(0, &torch::arange(3), 0.0);
     x().set(0, three());
     bytes().set(0, 300);
-    bytes().set(&bools(), 300);
+    bytes().set(bools(), 300);
     x().i(5);
     x().i((0, 0));
     x().view([3]);
@@ -237,7 +237,7 @@ fn every_function_that_panics_with_an_error_tracks_its_caller() {
 /// `unwrap`, and `?` in `main`, print an error's `Debug`.
 #[test]
 fn errors_say_the_same_with_debug() {
-    let error = flambeau_autograd::ops::add(&x(), &three()).unwrap_err();
+    let error = flambeau_autograd::ops::add(&x(), three()).unwrap_err();
     assert_eq!(format!("{error:?}"), error.to_string());
     assert!(error.to_string().starts_with("The size of tensor a (2)"), "{error}");
     let missing = torch::load("no such file.pth").unwrap_err();

@@ -193,8 +193,8 @@ impl Gpu {
         self.failure.check()?;
         let buffer = self.take((nbytes / dtype.size()).saturating_mul(stored_size(dtype)))?;
         let block = Block { gpu: self, buffer: Mutex::new(buffer), dtype };
-        Ok(Storage::device(backend, self.name, nbytes, Box::new(block))
-            .map_err(|e| Error::Validation { device: self.name, reason: e.to_string() })?)
+        Storage::device(backend, self.name, nbytes, Box::new(block))
+            .map_err(|e| Error::Validation { device: self.name, reason: e.to_string() })
     }
 
     /// Enlarges a storage to `nbytes` (as the host counts): a larger buffer takes the old one's place and bytes.

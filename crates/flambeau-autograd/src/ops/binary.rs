@@ -233,7 +233,7 @@ fn kernel(op: BinaryOp) -> &'static str {
 /// Refuses a common dtype; in place, PyTorch first says that the target cannot hold it.
 pub(super) fn refuse(op: BinaryOp, a: &Tensor, b: &Operand<'_>, in_place: bool, bad: fn(DType) -> bool) -> Result<()> {
     let dtype = common_dtype(a, b);
-    if bad(dtype) && !(in_place && !can_cast(dtype, a.dtype())) {
+    if bad(dtype) && (!in_place || can_cast(dtype, a.dtype())) {
         return Err(flambeau_tensor::Error::NotImplementedFor { op: kernel(op), dtype }.into());
     }
     Ok(())

@@ -160,10 +160,10 @@ pub(crate) fn line_places(x: &[usize], dim: usize, index: &Tensor) -> Result<Ten
         return Err(Error::runtime("index_select(): self indexing axis dim should be positive"));
     }
     let many = x.len() > 1 && (dim == 1 || x.iter().product::<usize>() == 0);
-    if many || index.device().is_cpu() {
-        return places(index, &IndexRule::strict(n, if many { Finding::LineOfMany } else { Finding::Line }, 0));
+    if many {
+        return places(index, &IndexRule::strict(n, Finding::LineOfMany, 0));
     }
-    // The device's kernel of `index_select` says the same words itself.
+    // The kernel of `index_select` says `Finding::Line`'s words itself.
     index_i64(index)
 }
 

@@ -1,6 +1,6 @@
 //! Work memory that each thread keeps between calls, so that a product in a training loop allocates nothing.
 
-use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::cell::RefCell;
 
 /// Blocks above this size go back to the system after use.
@@ -16,8 +16,9 @@ struct Block {
 impl Block {
     fn new(bytes: usize) -> Block {
         let layout = Layout::from_size_align(bytes, ALIGN).expect("work memory exceeds the address space");
+        // Zeroed, so that its bytes are initialised whoever uses them; large blocks come zeroed from the system.
         // SAFETY: `Scratch::new` asks for at least `ALIGN` bytes, so the layout is not empty.
-        let ptr = unsafe { alloc(layout) };
+        let ptr = unsafe { alloc_zeroed(layout) };
         if ptr.is_null() {
             handle_alloc_error(layout)
         }
@@ -36,7 +37,7 @@ thread_local! {
     static FREE: RefCell<Vec<Block>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Work memory that goes back to its thread's stock when dropped. Its content is arbitrary at first.
+/// Work memory that goes back to its thread's stock when dropped. Its bytes are initialised, and arbitrary.
 pub(crate) struct Scratch<T> {
     block: Option<Block>,
     ptr: *mut T,

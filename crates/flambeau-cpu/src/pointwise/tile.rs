@@ -3,6 +3,7 @@
 use super::code::{Arg, Code, Step};
 use super::lane::{Lane, Src, ZeroDivision, binary, choose, unary};
 use crate::cast::{cast_raw, copy_strided};
+use crate::gemm::scratch::Scratch;
 use flambeau_tensor::plan::{Cursor, Plan};
 use flambeau_tensor::{Array, DType};
 use smallvec::SmallVec;
@@ -62,7 +63,7 @@ pub struct Runner<'a, T> {
     job: &'a Job<'a, T>,
     tile: usize,
     /// Converted inputs, then registers; `tile` elements each.
-    memory: Vec<T>,
+    memory: Scratch<T>,
     /// Raw elements of an input that is not dense or not of the lane's type.
     raw: Vec<u64>,
     sources: SmallVec<[Source<T>; 8]>,
@@ -79,8 +80,7 @@ impl<'a, T: Lane> Runner<'a, T> {
     /// Registers for tiles of at most `tile` elements.
     pub fn new(job: &'a Job<'a, T>, tile: usize) -> Self {
         let buffers = job.inputs.len() + job.code.registers;
-        // Zeros from the allocator: registers become slices before they are written.
-        let memory = vec![T::default(); buffers * tile];
+        let memory = Scratch::new(buffers * tile);
         Runner { job, tile, memory, raw: Vec::new(), sources: SmallVec::new() }
     }
 
@@ -109,7 +109,7 @@ impl<'a, T: Lane> Runner<'a, T> {
             self.sources.push(source);
         }
         let first_register = self.job.inputs.len();
-        let memory = self.memory.as_mut_ptr();
+        let memory = self.memory.ptr();
         let last = self.job.code.steps.len().wrapping_sub(1);
         for (i, &(ref step, register)) in self.job.code.steps.iter().enumerate() {
             // SAFETY: registers are inside `memory`; a step's own register is none of its operands'.
@@ -148,7 +148,7 @@ impl<'a, T: Lane> Runner<'a, T> {
     /// The `k`th output of the last tile.
     pub fn output(&self, k: usize, n: usize) -> Src<'_, T> {
         // SAFETY: `run` has computed the tile; the slice borrows the runner, so no other tile replaces it meanwhile.
-        unsafe { self.src(self.job.code.outputs[k], self.memory.as_ptr(), n) }
+        unsafe { self.src(self.job.code.outputs[k], self.memory.ptr(), n) }
     }
 
     /// Brings input `k`'s elements into the lane's type; dense ones of that type stay where they are.
@@ -158,7 +158,7 @@ impl<'a, T: Lane> Runner<'a, T> {
     unsafe fn load(&mut self, k: usize, cursor: &Cursor, n: usize) -> Source<T> {
         let (view, plan) = (self.job.inputs[k], self.job.plan);
         let src = view.at(cursor.offsets[k]);
-        let buffer = self.memory[k * self.tile..].as_mut_ptr().cast::<u8>();
+        let buffer = self.memory.ptr().wrapping_add(k * self.tile).cast::<u8>();
         let one_row = n <= cursor.left_in_row(plan);
         let stride = plan.inner_stride(k);
         // SAFETY: the plan keeps every address inside the array; buffers hold `tile >= n` elements of at most 8 bytes.

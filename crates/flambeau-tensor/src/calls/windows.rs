@@ -6,7 +6,7 @@ use crate::backend::{AvgPoolDivisor, ConvGeometry, PoolGeometry, ResampleMode};
 use crate::{Array, DType, Result};
 
 /// Positions of a window of `taps` elements, `dilation` apart, that moves by `stride` over a padded length: the last one that
-/// still fits, and the last that starts inside (`ceil_mode`). `None` where the numbers are out of range or none fits.
+/// still fits, and the last that starts inside (`ceil_mode`). `None` where the numbers are out of range.
 fn positions(n: usize, taps: usize, stride: usize, padding: usize, dilation: usize) -> Option<[usize; 2]> {
     let span = taps.checked_sub(1)?.checked_mul(dilation)?.checked_add(1)?;
     let padded = padding.checked_mul(2)?.checked_add(n)?;
@@ -16,11 +16,10 @@ fn positions(n: usize, taps: usize, stride: usize, padding: usize, dilation: usi
         return None;
     }
     let whole = padded.checked_sub(span).map_or(0, |room| room / stride + 1);
-    let room = (padded + stride - 1).checked_sub(span)?;
-    let started = room / stride + 1;
+    let started = (padded + stride - 1).checked_sub(span).map_or(0, |room| room / stride + 1);
     // A window that would start in the padding behind is dropped.
-    let started = if (started - 1) * stride >= n + padding { started - 1 } else { started };
-    Some([whole, started])
+    let dropped = started > 0 && (started - 1) * stride >= n + padding;
+    Some([whole, started - usize::from(dropped)])
 }
 
 /// Whether shapes are those of a convolution of `x` with `weight` to `y`.

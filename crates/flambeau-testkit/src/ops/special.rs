@@ -7,8 +7,11 @@ use crate::opinfo::{OpInfo, one, two};
 
 use super::conv::max_pool;
 
+/// A pool of an output size that tells where its values stood.
+type IndexedPool = fn(&Tensor, &[Option<i64>]) -> Result<(Tensor, Tensor)>;
+
 /// An adaptive max pool of an output size and, as in the goldens, with indices.
-fn adaptive_max(a: &Args, f: fn(&Tensor, &[Option<i64>]) -> Result<(Tensor, Tensor)>) -> CallResult {
+fn adaptive_max(a: &Args, f: IndexedPool) -> CallResult {
     a.bool(9, "return_indices", true)?;
     let size: Vec<Option<i64>> = a.ints(1, "output_size")?.into_iter().map(Some).collect();
     two(f(a.x()?, &size))
