@@ -198,7 +198,7 @@ fn reductions() {
             .collect();
         if d.once_in(2) {
             let refs: Vec<&Array> = arrays.iter().collect();
-            let dims: Vec<i64> = dims.iter().map(|&k| k as i64 - d.below(4) as i64).collect();
+            let dims: Vec<i64> = dims.iter().map(|&k| (k as i64).wrapping_sub(d.below(4) as i64)).collect();
             let args = ReduceArgs { op, map: Some(program), dims: &dims, keepdim: d.once_in(2), dtype: Some(compute) };
             return ops::reduce(args, &refs, &scalars(d, 2)).map(drop);
         }

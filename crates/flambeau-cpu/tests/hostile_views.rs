@@ -16,7 +16,8 @@ fn read(a: &Array) -> Result<()> {
     let dense = a.to_dtype(DType::F64)?;
     assert_eq!(dense.to_vec::<f64>()?.len(), a.numel());
     let last: Vec<usize> = a.shape().iter().map(|&n| n.saturating_sub(1)).collect();
-    if a.numel() > 0 {
+    // A truth value that nobody has written may be any byte, which is true as one and a number as another.
+    if a.numel() > 0 && a.dtype() != DType::Bool {
         assert_eq!(a.get(&last)?.to_f64().to_bits(), dense.get(&last)?.to_f64().to_bits());
     }
     assert!(a.may_overlap(a) || a.numel() == 0);
@@ -66,8 +67,9 @@ fn views_of_views() {
         for _ in 0..6 {
             match viewed(d, &a) {
                 Ok(view) => {
-                    read(&view).unwrap();
-                    (a, outcome) = (view, Ok(()));
+                    // A copy of a view without elements may still have strides that no number holds.
+                    outcome = read(&view);
+                    a = view;
                 }
                 Err(error) => outcome = Err(error),
             }

@@ -278,6 +278,7 @@ proptest! {
             let out = if apart { fill(draw) } else { x.clone() };
             pairs.push((x, y, out, fill(draw)));
         }
+        prop_assume!(!pairs.is_empty());
         let list = |x: &Array, y: &Array, a: &Array, b: &Array| PointwiseList {
             inputs: SmallVec::from_iter([x.clone(), y.clone()]),
             outs: SmallVec::from_iter([a.clone(), b.clone()]),
