@@ -335,8 +335,9 @@ proptest! {
             Resample { mode, scales, src: &x[i], out: &y[i] }.run().unwrap();
             ResampleBackward { mode, scales, grad: &grad[i], out: &gx[i] }.run().unwrap();
         }
-        assert_same(&y);
-        assert_same(&gx);
+        // A weight is off by the last place of its coordinate, up to 32 here: a driver may fuse the product that it comes from.
+        agree(&y[0], &y[1], 10.0 * tolerance(dtype));
+        agree(&gx[0], &gx[1], 10.0 * tolerance(dtype));
     }
 }
 
