@@ -300,14 +300,18 @@ impl Gpu {
 
     /// The buffer of an array.
     pub fn buffer(&self, array: &Array) -> Result<Arc<Buffer>> {
-        let buffer = self.block(array.storage())?.buffer.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        // Another dtype than the memory was made for may be stored wider: its view may have no room.
-        let bytes = array.required_elements().saturating_mul(stored_size(array.dtype()));
-        if bytes as u64 > buffer.raw.size() {
-            let reason = format!("a view of {bytes} stored bytes in a buffer of {}", buffer.raw.size());
-            return Err(Error::Validation { device: self.name, reason });
+        let block = self.block(array.storage())?;
+        // Another dtype than the memory was made for may be stored wider: its view may have no room. What the storage
+        // asked for counts, not what the pool gave.
+        if array.dtype() != block.dtype {
+            let bytes = array.required_elements().saturating_mul(stored_size(array.dtype()));
+            let room = array.storage().nbytes() / block.dtype.size() * stored_size(block.dtype);
+            if bytes > room {
+                let reason = format!("a view of {bytes} stored bytes in memory of {room}");
+                return Err(Error::Validation { device: self.name, reason });
+            }
         }
-        Ok(buffer)
+        Ok(block.buffer.lock().unwrap_or_else(PoisonError::into_inner).clone())
     }
 
     fn block<'a>(&self, storage: &'a Storage) -> Result<&'a Block> {

@@ -1,5 +1,5 @@
 //! Calls whose arrays do not fit each other, lie elsewhere, or are longer than a shader counts: an error, never a panic, and the
-//! device goes on.
+//! device goes on. One test at a time, since whoever waits for a device first gets its reports.
 
 mod support;
 
@@ -8,7 +8,7 @@ use flambeau_tensor::calls::*;
 use flambeau_tensor::{Array, Backend, DType, Device, Dims, Result, Scalar, ops};
 use flambeau_wgpu::{WGPU, download_async};
 use proptest::prelude::*;
-use support::{Draw, GPU, from_f64, to_gpu};
+use support::{Draw, GPU, alone, from_f64, to_gpu};
 
 /// An array of a shape on the GPU, and sometimes another one: of another shape, dtype, layout or device.
 fn array(draw: &mut Draw, shape: &[usize], dtype: DType) -> Array {
@@ -77,6 +77,7 @@ fn call(draw: &mut Draw) -> Result<()> {
 
 #[test]
 fn calls_end_well_or_with_an_error() {
+    let _alone = alone();
     let (mut well, mut refused) = (0, 0);
     for seed in 0..300 {
         match call(&mut Draw::new(seed)) {
@@ -93,6 +94,7 @@ fn calls_end_well_or_with_an_error() {
 
 #[test]
 fn transfers_of_other_sizes_are_refused() {
+    let _alone = alone();
     let x = to_gpu(&from_f64(&[1.0; 6], &[2, 3], DType::F32));
     for n in [0, 4, 23, 25, 100] {
         assert!(WGPU.upload(&vec![0; n], &x).is_err(), "{n}");
@@ -111,6 +113,7 @@ proptest! {
 
     #[test]
     fn sizes_that_no_device_has(bits in 34u32..64, less in 0usize..3, dtype in 0usize..10) {
+        let _alone = alone();
         let bytes = (1usize << bits.min(62)) * if bits == 63 { 2 } else { 1 } - less;
         prop_assert!(WGPU.alloc(GPU, bytes, DType::ALL[dtype]).is_err());
         let x = to_gpu(&from_f64(&[1.0], &[1], DType::F32));
@@ -123,6 +126,7 @@ proptest! {
 /// A device stores bytes in words, so that a view of them needs four times the memory that their host's count says.
 #[test]
 fn views_in_another_dtype_have_room_or_are_refused() {
+    let _alone = alone();
     let x = to_gpu(&from_f64(&vec![1.0; 4096], &[4096], DType::F32));
     let dims = |n: usize| Dims::from_slice(&[n]);
     let bytes = Array::from_parts(x.storage().clone(), DType::U8, dims(4 * 4096), dims(1), 0).unwrap();

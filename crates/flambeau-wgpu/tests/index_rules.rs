@@ -9,14 +9,7 @@ use flambeau_autograd::{Result, Tensor, from_vec};
 use flambeau_tensor::{Backend, DType, Device};
 use flambeau_wgpu::WGPU;
 use std::f32::consts::FRAC_1_SQRT_2;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use support::{Draw, GPU};
-
-static ONE: Mutex<()> = Mutex::new(());
-
-fn alone() -> MutexGuard<'static, ()> {
-    ONE.lock().unwrap_or_else(PoisonError::into_inner)
-}
+use support::{Draw, GPU, alone};
 
 /// What an operation gave on a device: numbers, or the error's exception and words, at once or at the next wait.
 fn outcome(device: Device, run: impl FnOnce() -> Result<Tensor>) -> std::result::Result<Vec<f32>, String> {

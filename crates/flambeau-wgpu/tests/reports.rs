@@ -7,14 +7,7 @@ use flambeau_autograd::ops::{self, Reduction, RoundingMode};
 use flambeau_autograd::{Result, Tensor, from_vec};
 use flambeau_tensor::{Backend, DType, Device};
 use flambeau_wgpu::WGPU;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use support::{Draw, GPU};
-
-static ONE: Mutex<()> = Mutex::new(());
-
-fn alone() -> MutexGuard<'static, ()> {
-    ONE.lock().unwrap_or_else(PoisonError::into_inner)
-}
+use support::{Draw, GPU, alone};
 
 /// The words of an error, at once or at the next wait; none where all went well.
 fn words(device: Device, run: impl FnOnce() -> Result<Tensor>) -> Option<String> {

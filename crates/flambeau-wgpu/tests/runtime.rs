@@ -1,4 +1,4 @@
-//! What the runtime promises: batches, memory, limits, errors.
+//! What the runtime promises: batches, memory, limits, errors. The tests count what the GPU does, so they take turns.
 
 mod support;
 
@@ -7,14 +7,8 @@ use flambeau_tensor::calls::{Call, CopyTo, Map, Matmul, Reduce};
 use flambeau_tensor::pointwise::{IDENTITY, Pointwise};
 use flambeau_tensor::{Array, Backend, DType, Device, Scalar, ops};
 use flambeau_wgpu::WGPU;
-use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::LazyLock;
 use support::*;
-
-/// These tests count what the GPU does, so they take turns.
-fn turn() -> MutexGuard<'static, ()> {
-    static TURN: Mutex<()> = Mutex::new(());
-    TURN.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 static ADD_ONE: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input(0) + 1.0));
 
@@ -24,7 +18,7 @@ fn gpu_full(shape: &[usize], dtype: DType, value: f64) -> Array {
 
 #[test]
 fn a_thousand_dependent_launches_are_one_submit() {
-    let _turn = turn();
+    let _turn = alone();
     let x = gpu_full(&[64], DType::F32, 0.0);
     WGPU.synchronize(GPU).unwrap();
     let before = flambeau_wgpu::counters(GPU).unwrap();
@@ -42,7 +36,7 @@ fn a_thousand_dependent_launches_are_one_submit() {
 
 #[test]
 fn more_workgroups_than_one_dimension_holds() {
-    let _turn = turn();
+    let _turn = alone();
     // The line reduction has a workgroup for each line.
     let (lines, n) = (65_536 + 3, 33);
     let x = Pair::new(from_f64(&vec![1.5; lines * n], &[lines, n], DType::F32));
@@ -69,7 +63,7 @@ fn more_workgroups_than_one_dimension_holds() {
 
 #[test]
 fn a_tensor_above_the_default_binding_works_and_one_above_the_limit_says_so() {
-    let _turn = turn();
+    let _turn = alone();
     // wgpu's default limit for a binding is 128 MiB. Where the adapter's own is no larger, the tensor is refused in words.
     let elements = (160 << 20) / 4;
     match Array::full(&WGPU, GPU, &[elements], DType::F32, Scalar::Float(7.0)) {
@@ -84,7 +78,7 @@ fn a_tensor_above_the_default_binding_works_and_one_above_the_limit_says_so() {
 
 #[test]
 fn memory_is_reused_and_given_back() {
-    let _turn = turn();
+    let _turn = alone();
     let step = || {
         let a = gpu_full(&[1000, 10], DType::F32, 1.0);
         let b = a.copy().unwrap();
@@ -109,7 +103,7 @@ fn memory_is_reused_and_given_back() {
 /// A recycled buffer that the batch under construction still reads is not overwritten from the host.
 #[test]
 fn an_upload_waits_for_what_was_recorded() {
-    let _turn = turn();
+    let _turn = alone();
     for i in 0..50 {
         let first = Array::from_slice(&WGPU, GPU, &[f64::from(i) as f32; 100], &[100]).unwrap();
         let copy = first.copy().unwrap();
@@ -123,7 +117,7 @@ fn an_upload_waits_for_what_was_recorded() {
 /// Eight inputs of six dimensions need more parameters than immediates hold: they go through the uniform buffer.
 #[test]
 fn many_parameters_go_through_a_buffer() {
-    let _turn = turn();
+    let _turn = alone();
     let draw = &mut Draw::new(11);
     let program = Pointwise::new(|b| (1..8).fold(b.input(0), |sum, i| sum + b.input(i)));
     let cases: Vec<(Vec<Pair>, Pair)> = (0..20)
@@ -155,7 +149,7 @@ fn missing_devices_are_told_in_words() {
 /// Lists that meet in memory run one after the other, and an input that overlaps its output otherwise is copied first.
 #[test]
 fn lists_that_overlap_take_turns() {
-    let _turn = turn();
+    let _turn = alone();
     let program = Pointwise::new(|b| b.input(0) + b.input(1));
     let base = Pair::new(from_f64(&(0..64).map(f64::from).collect::<Vec<_>>(), &[8, 8], DType::F32));
     let run = |base: &Array| {
@@ -176,7 +170,7 @@ fn lists_that_overlap_take_turns() {
 /// Parameters of sixteen lists of five arrays are more than one launch binds.
 #[test]
 fn many_lists_of_many_arrays() {
-    let _turn = turn();
+    let _turn = alone();
     let draw = &mut Draw::new(21);
     let program = Pointwise::with_outputs(|b| (0..5).map(|i| b.input(i) + b.input((i + 1) % 5)).collect());
     let arrays: Vec<Vec<Pair>> = (0..16).map(|_| (0..5).map(|_| dense(draw, &[7], DType::F32)).collect()).collect();
@@ -197,7 +191,7 @@ fn many_lists_of_many_arrays() {
 
 #[test]
 fn a_storage_grows_and_keeps_its_bytes() {
-    let _turn = turn();
+    let _turn = alone();
     for dtype in [DType::F32, DType::Bool, DType::BF16] {
         let x = gpu_full(&[5], dtype, 1.0);
         x.storage().grow(1000 * dtype.size()).unwrap();
@@ -211,7 +205,7 @@ fn a_storage_grows_and_keeps_its_bytes() {
 
 #[test]
 fn the_async_form_reads_what_the_blocking_one_does() {
-    let _turn = turn();
+    let _turn = alone();
     let x = Array::from_slice(&WGPU, GPU, &[1i16, -2, 3], &[3]).unwrap();
     let bytes = pollster::block_on(flambeau_wgpu::download_async(&x)).unwrap();
     assert_eq!(bytes, [1i16, -2, 3].map(i16::to_ne_bytes).concat());
@@ -220,7 +214,7 @@ fn the_async_form_reads_what_the_blocking_one_does() {
 /// Operations from several threads, each with its own data, end as if they had taken turns.
 #[test]
 fn threads_share_the_queue() {
-    let _turn = turn();
+    let _turn = alone();
     std::thread::scope(|scope| {
         for t in 0..4 {
             scope.spawn(move || {

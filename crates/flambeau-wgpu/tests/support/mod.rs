@@ -5,11 +5,18 @@ use flambeau_cpu::CPU;
 use flambeau_tensor::{Array, Backend, DType, Device, Scalar, scalar_from_bytes};
 use flambeau_wgpu::WGPU;
 use proptest::prelude::*;
-use std::sync::Once;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
 /// The GPU under test. A machine without one fails the suite.
 pub const GPU: Device = Device::Wgpu(0);
+
+/// Held by each test of a file whose tests take turns: those whose kernels report errors, since whoever waits for a device
+/// first gets its reports, and those that count what the device does.
+pub fn alone() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// A small generator of numbers, so that a test case is one seed.
 pub struct Draw(u64);
