@@ -92,6 +92,15 @@ impl Array {
 
     /// The part `start..start + length` of a dimension.
     pub fn narrow(&self, dim: i64, start: i64, length: i64) -> Result<Array> {
+        let start = self.narrow_start(dim, start, length)?;
+        self.slice(dim, Some(start), Some(start + length), 1)
+    }
+
+    /// Where [`Array::narrow`] begins, counted from the front.
+    ///
+    /// # Errors
+    /// When there is no such part.
+    pub fn narrow_start(&self, dim: i64, start: i64, length: i64) -> Result<i64> {
         if self.ndim() == 0 {
             return Err(Error::runtime("narrow() cannot be applied to a 0-dim tensor."));
         }
@@ -110,7 +119,7 @@ impl Array {
         if length > n - start {
             return Err(Error::runtime(format!("start ({start}) + length ({length}) exceeds dimension size ({n}).")));
         }
-        self.slice(dim, Some(start), Some(start + length), 1)
+        Ok(start)
     }
 
     /// Python's `[start:end:step]` of a dimension; out-of-range ends are clamped.

@@ -107,8 +107,13 @@ fn clamp_program(
         };
         return Err(flambeau_tensor::Error::NotImplementedFor { op, dtype: result }.into());
     }
-    let bounds = [min.map(|s| bound(s, true, result)), max.map(|s| bound(s, false, result))];
-    Ok((program, bounds.into_iter().flatten().collect::<Result<_>>()?))
+    let mut bounds = SmallVec::new();
+    for (number, lower) in [(min, true), (max, false)] {
+        if let Some(number) = number {
+            bounds.push(bound(number, lower, result)?);
+        }
+    }
+    Ok((program, bounds))
 }
 
 /// x kept between two numbers; NaN stays NaN: `torch.clamp`. The gradient passes strictly between the bounds.

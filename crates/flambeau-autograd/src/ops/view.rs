@@ -267,13 +267,7 @@ pub fn slice(x: &Tensor, dim: i64, start: Option<i64>, end: Option<i64>, step: i
 
 /// The part `start..start + length` of a dimension: `torch.narrow`.
 pub fn narrow(x: &Tensor, dim: i64, start: i64, length: i64) -> Result<Tensor> {
-    // Only for its checks: the words differ from a slice's. A length that cannot fit is told of below, where it cannot wrap.
-    x.array().narrow(dim, start, if length > 0 { 0 } else { length })?;
-    let n = x.size_dim(dim) as i64;
-    let start = if start < 0 { start + n } else { start };
-    if length > n - start {
-        return Err(Error::runtime(format!("start ({start}) + length ({length}) exceeds dimension size ({n}).")));
-    }
+    let start = x.array().narrow_start(dim, start, length)?;
     slice(x, dim, Some(start), Some(start + length), 1)
 }
 
