@@ -4,15 +4,15 @@ use crate::command::{Result, capture, cargo};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-/// The floors from the ground up: a crate may use crates of lower floors only. `flambeau-macros` is a tool of the floor
-/// that nn stands on.
-const FLOORS: [&[&str]; 11] = [
+/// The floors from the ground up: a crate may use crates of lower floors only. `flambeau-macros` is a tool of all of them.
+const FLOORS: [&[&str]; 12] = [
+    &["flambeau-macros"],
     &["flambeau-tensor"],
     &["flambeau-shaders"],
     &["flambeau-wgpu"],
     &["flambeau-cpu"],
     &["flambeau-device"],
-    &["flambeau-autograd", "flambeau-macros"],
+    &["flambeau-autograd"],
     &["flambeau-nn", "flambeau-optim", "flambeau-data"],
     &["flambeau-serialize"],
     &["flambeau"],

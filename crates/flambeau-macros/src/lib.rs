@@ -1,6 +1,7 @@
-//! `derive(Module)` for flambeau.
+//! The macros of flambeau: `derive(Module)` for users, and what makes every form of an operation from its declaration.
 
 mod module;
+mod operation;
 mod path;
 
 use proc_macro::TokenStream;
@@ -17,4 +18,30 @@ use proc_macro::TokenStream;
 pub fn derive_module(input: TokenStream) -> TokenStream {
     let input = syn::parse_macro_input!(input as syn::DeriveInput);
     module::derive(&input, &path::nn()).unwrap_or_else(syn::Error::into_compile_error).into()
+}
+
+/// Declares an operation: a function that returns `Result`, documented and with an example, is all that is written. From it
+/// come, all with the same documentation and at the caller's line: the method of `Tensor` (`method`), the functions under
+/// `torch`, `functional`, `linalg` and `special`, the same under other names (`alias(clip)`), and its entry of the registry
+/// (`cast = Float32`, `not_differentiable`). A last argument `place: Place` says where the result goes: such an operation has
+/// in-place forms. `forms(sum() = (&[], false), sum_dim(dims: &[i64], keepdim: bool) = (dims, keepdim))` gives several forms
+/// of one operation names of their own.
+#[proc_macro_attribute]
+pub fn op(attribute: TokenStream, item: TokenStream) -> TokenStream {
+    let attribute = syn::parse_macro_input!(attribute as operation::Attribute);
+    let item = syn::parse_macro_input!(item as syn::ItemFn);
+    operation::expand(attribute, item).unwrap_or_else(syn::Error::into_compile_error).into()
+}
+
+/// The operations of a family, by file: `operations! { unary { neg abs } binary { add } }`. One that is missing here is an
+/// unused constant, `OP`, at its name.
+#[proc_macro]
+pub fn operations(input: TokenStream) -> TokenStream {
+    operation::operations(&syn::parse_macro_input!(input as operation::Files)).into()
+}
+
+/// The families: `families! { pointwise reduce }`.
+#[proc_macro]
+pub fn families(input: TokenStream) -> TokenStream {
+    operation::families(&syn::parse_macro_input!(input as operation::Families)).into()
 }

@@ -229,7 +229,7 @@ pub(crate) fn divided_sum_map(
     let arrays = Arrays::of(inputs);
     let result = dtype.unwrap_or_else(|| match inputs {
         [x] => x.dtype(),
-        several => super::loss_rules::common_dtype(several),
+        several => ops::nn::loss::rules::common_dtype(several),
     });
     // A sum of halves may overflow where their mean does not: it stays in f32 until it is divided.
     let wide = divisor.is_some() && matches!(result, DType::F16 | DType::BF16);

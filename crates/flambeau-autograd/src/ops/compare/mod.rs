@@ -1,0 +1,8 @@
+//! Comparisons of whole tensors, and orders.
+
+pub(crate) mod closeness;
+pub(crate) mod selection;
+pub(crate) mod sort;
+
+pub use closeness::*;
+pub use sort::*;

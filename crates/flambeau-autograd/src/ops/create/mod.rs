@@ -1,0 +1,7 @@
+//! New tensors, copies and conversions.
+
+pub(crate) mod copy;
+pub(crate) mod range;
+
+pub use copy::*;
+pub use range::*;

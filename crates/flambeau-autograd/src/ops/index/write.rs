@@ -1,0 +1,343 @@
+//! Writing lines by number, and elements by their place: index_add, index_copy, index_fill, put, each fresh and in place.
+
+use crate::error::{Error, Result};
+use crate::graph::Save;
+use crate::ops::index::gather::flat_places;
+use crate::ops::index::lines::{at_least_1d, index_i64, is_index, places, spread, write_to};
+use crate::ops::{Operand, index_select, reshape, sum, take, to_i64, view, zeros};
+use crate::{OrPanic, Tensor};
+use flambeau_tensor::backend::ScatterOp;
+use flambeau_tensor::dims::wrap_dim;
+use flambeau_tensor::{Array, DType, Finding, IndexRule, Scalar};
+use smallvec::smallvec;
+
+/// An index of lines as a 1-d i64 tensor, after PyTorch's checks for `name`.
+fn line_index(name: &str, index: &Tensor) -> Result<Tensor> {
+    if index.dim() > 1 {
+        return Err(Error::index(format!(
+            "{name}(): Index is supposed to be a vector, but got dim: {} with type: {} and size: {:?}",
+            index.dim(),
+            index.dtype().scalar_type_name(),
+            &index.size()[..]
+        )));
+    }
+    if !is_index(index) {
+        return Err(Error::runtime(format!(
+            "{name}(): Expected dtype int32/int64 for index but got: {}",
+            index.dtype().scalar_type_name()
+        )));
+    }
+    reshape(&index_i64(index)?, &[-1])
+}
+
+/// The places that an index of lines of `x` names, by the rule. Where there is nothing to write, PyTorch looks at none.
+fn written_places(x: &Tensor, index: &Tensor, rule: &IndexRule) -> Result<Tensor> {
+    if x.numel() == 0 { index_i64(index) } else { places(index, rule) }
+}
+
+/// Writes the lines of `src` to `out` where the 1-d index says.
+fn write_lines(op: ScatterOp, d: usize, index: &Tensor, src: &Array, out: &Array) -> Result<()> {
+    let src = at_least_1d(src)?;
+    if src.numel() == 0 {
+        return Ok(());
+    }
+    let at = spread(&index.array(), d, src.shape())?;
+    Ok(flambeau_tensor::ops::scatter(op, d, &at, &src, &at_least_1d(out)?)?)
+}
+
+#[track_caller]
+fn index_add_with(
+    in_place: bool,
+    x: &Tensor,
+    dim: i64,
+    index: &Tensor,
+    source: &Tensor,
+    alpha: Scalar,
+) -> Result<Tensor> {
+    let d = wrap_dim(dim, x.dim())?;
+    let (given, index) = (index, line_index("index_add_", index)?);
+    if source.dtype() != x.dtype() {
+        return Err(Error::runtime(format!(
+            "index_add_(): self ({}) and source ({}) must have the same scalar type",
+            x.dtype().scalar_type_name(),
+            source.dtype().scalar_type_name()
+        )));
+    }
+    let (own, theirs) = (x.size(), source.size());
+    let alike = own.len() == theirs.len() && (0..own.len()).all(|i| i == d || own[i] == theirs[i]);
+    if !alike && own.len().max(theirs.len()) > 1 {
+        return Err(Error::runtime(format!(
+            "source tensor shape must match self tensor shape, excluding the specified dimension. Got self.shape = {:?} \
+             source.shape = {:?}",
+            &own[..],
+            &theirs[..]
+        )));
+    }
+    let lines = theirs.get(d).copied().unwrap_or(1);
+    if index.numel() != lines {
+        return Err(Error::runtime(format!(
+            "index_add_(): Number of indices ({}) should be equal to source.size(dim): ({lines}), for dim: {d}",
+            index.numel()
+        )));
+    }
+    let alpha = alpha.checked(x.dtype())?;
+    let one = alpha.to_f64() == 1.0;
+    let n = own.get(d).copied().unwrap_or(1);
+    // A vector's elements are written by another kernel than lines.
+    let finding = if own.len() > 1 { Finding::Place } else { Finding::Line };
+    let at = written_places(x, &index, &IndexRule::strict(n, finding, d))?;
+    let write = |out: &Array| {
+        let scaled = if one { source.detach() } else { crate::ops::mul(&source.detach(), alpha)? };
+        write_lines(ScatterOp::Add, d, &at, &scaled.array(), out)
+    };
+    let saves = [&index, given, source].map(Save::Tensor);
+    write_to("IndexAddBackward0", in_place, x, &[source], &saves, write, move |c| {
+        c.unchanged(1)?;
+        let grad = c.grad(0)?;
+        let source = |grad: &Tensor| -> Result<Tensor> {
+            let lines = reshape(&index_select(grad, dim, &c.saved(0)?)?, &to_i64(&theirs))?;
+            if one { Ok(lines) } else { crate::ops::mul(&lines, alpha) }
+        };
+        let source = c.needs(1).then(|| source(&grad)).transpose()?;
+        Ok(smallvec![c.needs(0).then_some(grad), source])
+    })
+}
+
+/// x with alpha · source's lines added at the lines that a 1-d index names along `dim`: `torch.index_add`.
+pub fn index_add(x: &Tensor, dim: i64, index: &Tensor, source: &Tensor, alpha: impl Into<Scalar>) -> Result<Tensor> {
+    index_add_with(false, x, dim, index, source, alpha.into())
+}
+
+/// [`index_add`] in place.
+#[track_caller]
+pub fn index_add_(x: &Tensor, dim: i64, index: &Tensor, source: &Tensor, alpha: impl Into<Scalar>) -> Result<Tensor> {
+    index_add_with(true, x, dim, index, source, alpha.into())
+}
+
+#[track_caller]
+fn index_copy_with(in_place: bool, x: &Tensor, dim: i64, index: &Tensor, source: &Tensor) -> Result<Tensor> {
+    let d = wrap_dim(dim, x.dim())?;
+    let (given, index) = (index, line_index("index_copy_", index)?);
+    if source.dtype() != x.dtype() {
+        return Err(Error::runtime(format!(
+            "index_copy_(): self and source expected to have the same dtype, but got (self) {} and (source) {}",
+            x.dtype().scalar_type_name(),
+            source.dtype().scalar_type_name()
+        )));
+    }
+    let (own, theirs) = (x.size(), source.size());
+    let slice = |s: &[usize]| -> Vec<usize> { (0..s.len()).filter(|&i| i != d).map(|i| s[i]).collect() };
+    if slice(&own) != slice(&theirs) {
+        let words = |s: &[usize]| slice(s).iter().map(usize::to_string).collect::<Vec<_>>().join(" ");
+        return Err(Error::runtime(format!(
+            "index_copy_(): Source/destination tensor must have same slice shapes. Destination slice shape: {} at dimension \
+             {d} and source slice shape: {} at dimension 0.",
+            words(&own),
+            words(&theirs)
+        )));
+    }
+    let lines = theirs.get(d).copied().unwrap_or(1);
+    if index.numel() != lines {
+        return Err(Error::index(format!(
+            "index_copy_(): Number of indices ({}) should be equal to source.size(dim) ({lines})",
+            index.numel()
+        )));
+    }
+    let n = own.get(d).copied().unwrap_or(1);
+    let at = written_places(x, &index, &IndexRule::strict(n, Finding::CopiedLine, d))?;
+    let write = |out: &Array| write_lines(ScatterOp::Set, d, &at, &source.array(), out);
+    let saves = [&index, given, source].map(Save::Tensor);
+    write_to("IndexCopyBackward0", in_place, x, &[source], &saves, write, move |c| {
+        c.unchanged(1)?;
+        let (grad, index) = (c.grad(0)?, c.saved(0)?);
+        let own = c.needs(0).then(|| index_fill(&grad, dim, &index, 0)).transpose()?;
+        let source = c.needs(1).then(|| reshape(&index_select(&grad, dim, &index)?, &to_i64(&theirs))).transpose()?;
+        Ok(smallvec![own, source])
+    })
+}
+
+/// x with source's lines in place of those that a 1-d index names along `dim`: `torch.index_copy`.
+pub fn index_copy(x: &Tensor, dim: i64, index: &Tensor, source: &Tensor) -> Result<Tensor> {
+    index_copy_with(false, x, dim, index, source)
+}
+
+/// [`index_copy`] in place.
+#[track_caller]
+pub fn index_copy_(x: &Tensor, dim: i64, index: &Tensor, source: &Tensor) -> Result<Tensor> {
+    index_copy_with(true, x, dim, index, source)
+}
+
+/// A fill's number as an element of `dtype`, which must hold it.
+pub(crate) fn fill_number(value: Scalar, dtype: DType) -> Result<Scalar> {
+    Ok(value.checked(dtype)?)
+}
+
+/// A fill's value as a 0-dim tensor of `dtype`; and whether it was a tensor.
+pub(crate) fn fill_value(name: &str, value: Operand<'_>, like: &Tensor) -> Result<(Tensor, bool)> {
+    let value = match value {
+        Operand::Number(s) => {
+            return Ok((crate::ops::full(&[], s, like.dtype(), like.device())?, false));
+        }
+        Operand::Borrowed(t) => t.clone(),
+        Operand::Owned(t) => t,
+    };
+    match value.dim() {
+        0 => Ok((crate::ops::to_dtype(&value, like.dtype())?, true)),
+        n => Err(Error::runtime(format!(
+            "{name} only supports a 0-dimensional value tensor, but got tensor with {n} dimension(s)."
+        ))),
+    }
+}
+
+#[track_caller]
+fn index_fill_with(in_place: bool, x: &Tensor, dim: i64, index: &Tensor, value: Operand<'_>) -> Result<Tensor> {
+    let d = wrap_dim(dim, x.dim())?;
+    let (value, is_tensor) = fill_value("index_fill_", value, x)?;
+    if !is_index(index) {
+        return Err(Error::index("index_fill_(): Expected dtype int64 for index."));
+    }
+    if index.dim() > 1 {
+        return Err(Error::runtime("Index has to be a vector/scalar"));
+    }
+    let n = x.size().get(d).copied().unwrap_or(1);
+    let at = written_places(x, index, &IndexRule::wrapping(n, Finding::Subscript, d))?;
+    let (given, index) = (index, reshape(&at, &[-1])?);
+    let mut shape = at_least_1d(&x.array())?.shape().to_vec();
+    shape[d] = index.numel();
+    let write = |out: &Array| write_lines(ScatterOp::Set, d, &index, &value.array().broadcast_to(&shape)?, out);
+    let name = if is_tensor { "IndexFillBackward1" } else { "IndexFillBackward0" };
+    write_to(name, in_place, x, &[&value], &[&index, given].map(Save::Tensor), write, move |c| {
+        c.unchanged(1)?;
+        let (grad, index) = (c.grad(0)?, c.saved(0)?);
+        let own = c.needs(0).then(|| index_fill(&grad, dim, &index, 0)).transpose()?;
+        let value = || {
+            // A line that is named twice is filled once.
+            let none = zeros(&[n], DType::Bool, grad.device())?;
+            let mut shape = vec![1; grad.dim()];
+            if let Some(length) = shape.get_mut(d) {
+                *length = n as i64;
+            }
+            let named = view(&index_fill(&none, 0, &index, true)?, &shape)?;
+            sum(&crate::ops::where_(&named, &grad, 0)?, &[], false, None)
+        };
+        let value = c.needs(1).then(value).transpose()?;
+        Ok(smallvec![own, value])
+    })
+}
+
+/// x with one value (a number or a 0-dim tensor) in the lines that a 1-d index names along `dim`: `torch.index_fill`.
+pub fn index_fill<'a>(x: &Tensor, dim: i64, index: &Tensor, value: impl Into<Operand<'a>>) -> Result<Tensor> {
+    index_fill_with(false, x, dim, index, value.into())
+}
+
+/// [`index_fill`] in place.
+#[track_caller]
+pub fn index_fill_<'a>(x: &Tensor, dim: i64, index: &Tensor, value: impl Into<Operand<'a>>) -> Result<Tensor> {
+    index_fill_with(true, x, dim, index, value.into())
+}
+
+#[track_caller]
+fn put_with(in_place: bool, x: &Tensor, index: &Tensor, source: &Tensor, accumulate: bool) -> Result<Tensor> {
+    if index.dtype() != DType::I64 {
+        return Err(Error::runtime(format!(
+            "put_(): Expected a long tensor for index, but got {}",
+            index.dtype().scalar_type_name()
+        )));
+    }
+    if source.dtype() != x.dtype() {
+        return Err(Error::runtime(
+            "put_(): self and source expected to have the same dtype, but got self.dtype = ".to_owned()
+                + x.dtype().scalar_type_name()
+                + " and source.dtype = "
+                + source.dtype().scalar_type_name(),
+        ));
+    }
+    if index.numel() != source.numel() {
+        return Err(Error::runtime(format!(
+            "put_(): Expected source and index to have the same number of elements, but got source.numel() = {}, \
+             index.numel() = {}",
+            source.numel(),
+            index.numel()
+        )));
+    }
+    if x.numel() == 0 && index.numel() > 0 {
+        return Err(Error::index("put_(): Tried to put elements into an empty tensor"));
+    }
+    let flat = reshape(&flat_places(x, index)?, &[-1])?;
+    let op = if accumulate { ScatterOp::Add } else { ScatterOp::Set };
+    let write = |out: &Array| {
+        let dense = out.contiguous()?;
+        let source = source.array().reshape(&[-1])?;
+        flambeau_tensor::ops::scatter(op, 0, &flat.array(), &source, &dense.view(&[-1])?)?;
+        Ok(flambeau_tensor::ops::copy_into(&dense, out)?)
+    };
+    let size = source.size();
+    let saves = [&flat, index, source].map(Save::Tensor);
+    write_to("PutBackward0", in_place, x, &[source], &saves, write, move |c| {
+        c.unchanged(1)?;
+        let (grad, flat) = (c.grad(0)?, c.saved(0)?);
+        let own = match (c.needs(0), accumulate) {
+            (false, _) => None,
+            (true, true) => Some(grad.clone()),
+            (true, false) => Some(put(&grad, &flat, &zeros(&flat.size(), grad.dtype(), grad.device())?, false)?),
+        };
+        let source = c.needs(1).then(|| reshape(&take(&grad, &flat)?, &to_i64(&size))).transpose()?;
+        Ok(smallvec![own, source])
+    })
+}
+
+/// x with `source`'s elements at the places that `index` names in the flattened tensor: `torch.put`. `accumulate` adds.
+pub fn put(x: &Tensor, index: &Tensor, source: &Tensor, accumulate: bool) -> Result<Tensor> {
+    put_with(false, x, index, source, accumulate)
+}
+
+/// [`put`] in place.
+#[track_caller]
+pub fn put_(x: &Tensor, index: &Tensor, source: &Tensor, accumulate: bool) -> Result<Tensor> {
+    put_with(true, x, index, source, accumulate)
+}
+
+/// Writing lines; each panics at the caller's line where its function in [`crate::ops`] fails.
+impl Tensor {
+    /// See [`index_add`].
+    #[track_caller]
+    pub fn index_add(&self, dim: i64, index: &Tensor, source: &Tensor, alpha: impl Into<Scalar>) -> Tensor {
+        index_add(self, dim, index, source, alpha).or_panic()
+    }
+
+    /// See [`index_add_`].
+    #[track_caller]
+    pub fn index_add_(&self, dim: i64, index: &Tensor, source: &Tensor, alpha: impl Into<Scalar>) -> Tensor {
+        index_add_(self, dim, index, source, alpha).or_panic()
+    }
+
+    /// See [`index_copy`].
+    #[track_caller]
+    pub fn index_copy(&self, dim: i64, index: &Tensor, source: &Tensor) -> Tensor {
+        index_copy(self, dim, index, source).or_panic()
+    }
+
+    /// See [`index_copy_`].
+    #[track_caller]
+    pub fn index_copy_(&self, dim: i64, index: &Tensor, source: &Tensor) -> Tensor {
+        index_copy_(self, dim, index, source).or_panic()
+    }
+
+    /// See [`index_fill`].
+    #[track_caller]
+    pub fn index_fill<'a>(&self, dim: i64, index: &Tensor, value: impl Into<Operand<'a>>) -> Tensor {
+        index_fill(self, dim, index, value).or_panic()
+    }
+
+    /// See [`index_fill_`].
+    #[track_caller]
+    pub fn index_fill_<'a>(&self, dim: i64, index: &Tensor, value: impl Into<Operand<'a>>) -> Tensor {
+        index_fill_(self, dim, index, value).or_panic()
+    }
+
+    /// See [`put_`].
+    #[track_caller]
+    pub fn put_(&self, index: &Tensor, source: &Tensor, accumulate: bool) -> Tensor {
+        put_(self, index, source, accumulate).or_panic()
+    }
+}

@@ -1,0 +1,240 @@
+//! Activations made of straight pieces. At the joints the derivative is PyTorch's, which differs from one to the next.
+
+use crate::Tensor;
+use crate::error::{Error, Result};
+use crate::ops::pointwise::clamp::bound;
+use crate::ops::{map, map_, reshape};
+use flambeau_tensor::pointwise::{Expr, Pointwise};
+use flambeau_tensor::{DType, Scalar};
+use std::sync::LazyLock;
+
+/// x kept between two scalars; the gradient passes strictly between the bounds, and not for NaN.
+static HARDTANH: LazyLock<Pointwise> = LazyLock::new(|| {
+    Pointwise::new(|b| {
+        let (x, low, high) = (b.input(0), b.scalar(0), b.scalar(1));
+        x.maximum(low).minimum(high)
+    })
+    .with_gradient(|b, g, x, _| {
+        let inside = x[0].gt(b.scalar(0)).and(x[0].lt(b.scalar(1)));
+        vec![inside.select(g, 0.0)]
+    })
+});
+
+/// Bounds in the kind of numbers that the tensor holds.
+fn bounds(x: &Tensor, min: f64, max: f64) -> Result<[Scalar; 2]> {
+    if min > max {
+        return Err(Error::value("min_val cannot be greater than max_val"));
+    }
+    match x.dtype() {
+        DType::Bool => {
+            Err(flambeau_tensor::Error::NotImplemented("Bool inputs not supported for hardtanh".into()).into())
+        }
+        d if d.is_floating_point() => Ok([Scalar::Float(min).checked(d)?, Scalar::Float(max).checked(d)?]),
+        d => {
+            let [min, max] = [Scalar::Float(min).checked(DType::I64)?, Scalar::Float(max).checked(DType::I64)?];
+            // An unsigned value is never below a negative bound.
+            let least = if d == DType::U8 { 0 } else { i64::MIN };
+            let [min, max] = [min, max].map(|n| Scalar::Int(n.to_i64().max(least)));
+            Ok([bound(min, true, d)?, bound(max, false, d)?])
+        }
+    }
+}
+
+/// x kept between `min_val` and `max_val`; the gradient does not pass at the bounds: `F.hardtanh`.
+pub fn hardtanh(x: &Tensor, min_val: f64, max_val: f64) -> Result<Tensor> {
+    map("HardtanhBackward0", &HARDTANH, &[x], &bounds(x, min_val, max_val)?)
+}
+
+/// [`hardtanh`] in place.
+#[track_caller]
+pub fn hardtanh_(x: &Tensor, min_val: f64, max_val: f64) -> Result<Tensor> {
+    map_("HardtanhBackward0", &HARDTANH, &[x], &bounds(x, min_val, max_val)?)
+}
+
+/// min(max(x, 0), 6): `F.relu6`.
+pub fn relu6(x: &Tensor) -> Result<Tensor> {
+    hardtanh(x, 0.0, 6.0)
+}
+
+/// [`relu6`] in place.
+#[track_caller]
+pub fn relu6_(x: &Tensor) -> Result<Tensor> {
+    hardtanh_(x, 0.0, 6.0)
+}
+
+/// The slope of hardsigmoid, which PyTorch's kernels hold in float32 for every dtype.
+const ONE_SIXTH: f64 = (1.0f32 / 6.0f32) as f64;
+
+/// min(max(x + 3, 0), 6) / 6; the slope is 1/6 strictly between −3 and 3.
+static HARDSIGMOID: LazyLock<Pointwise> = LazyLock::new(|| {
+    Pointwise::new(|b| (b.input(0) + 3.0).maximum(0.0).minimum(6.0) / 6.0).with_gradient(|_, g, x, _| {
+        let inside = x[0].gt(-3.0).and(x[0].lt(3.0));
+        vec![inside.select(g * ONE_SIXTH, 0.0)]
+    })
+});
+
+/// min(max(x + 3, 0), 6) / 6: `F.hardsigmoid`.
+pub fn hardsigmoid(x: &Tensor) -> Result<Tensor> {
+    floats_only(x, "hardsigmoid_cpu")?;
+    map("HardsigmoidBackward0", &HARDSIGMOID, &[x], &[])
+}
+
+/// [`hardsigmoid`] in place.
+#[track_caller]
+pub fn hardsigmoid_(x: &Tensor) -> Result<Tensor> {
+    floats_only(x, "hardsigmoid_cpu")?;
+    map_("HardsigmoidBackward0", &HARDSIGMOID, &[x], &[])
+}
+
+/// x · min(max(x + 3, 0), 6) / 6; the derivative is 0 up to −3, 1 from 3 on, else x/3 + 1/2, NaN for NaN.
+static HARDSWISH: LazyLock<Pointwise> = LazyLock::new(|| {
+    Pointwise::new(|b| {
+        let x = b.input(0);
+        x * (x + 3.0).maximum(0.0).minimum(6.0) / 6.0
+    })
+    .with_gradient(|_, g, x, _| {
+        let middle = x[0].ge(3.0).select(g, g * (x[0] / 3.0 + 0.5));
+        vec![x[0].le(-3.0).select(0.0, middle)]
+    })
+});
+
+/// x · min(max(x + 3, 0), 6) / 6 (arXiv 1905.02244): `F.hardswish`.
+pub fn hardswish(x: &Tensor) -> Result<Tensor> {
+    floats_only(x, "hardswish_cpu")?;
+    map("HardswishBackward0", &HARDSWISH, &[x], &[])
+}
+
+/// [`hardswish`] in place.
+#[track_caller]
+pub fn hardswish_(x: &Tensor) -> Result<Tensor> {
+    floats_only(x, "hardswish_cpu")?;
+    map_("HardswishBackward0", &HARDSWISH, &[x], &[])
+}
+
+/// A number that an activation computes with, which the dtype that x is computed in must hold; after [`floats_only`].
+pub(crate) fn computed(x: &Tensor, op: &'static str, number: f64) -> Result<Scalar> {
+    floats_only(x, op)?;
+    Ok(Scalar::Float(number).checked(x.dtype().compute())?)
+}
+
+pub(crate) fn floats_only(x: &Tensor, op: &'static str) -> Result<()> {
+    match x.is_floating_point() {
+        true => Ok(()),
+        false => Err(flambeau_tensor::Error::NotImplementedFor { op, dtype: x.dtype() }.into()),
+    }
+}
+
+static THRESHOLD: LazyLock<Pointwise> = LazyLock::new(|| {
+    Pointwise::new(|b| {
+        let x = b.input(0);
+        x.le(b.scalar(0)).select(b.scalar(1), x)
+    })
+});
+
+/// x where x > threshold, else value: `F.threshold`. NaN stays.
+pub fn threshold(x: &Tensor, threshold: impl Into<Scalar>, value: impl Into<Scalar>) -> Result<Tensor> {
+    map("ThresholdBackward0", &THRESHOLD, &[x], &of_kind(x, [threshold.into(), value.into()])?)
+}
+
+/// [`threshold`] in place.
+#[track_caller]
+pub fn threshold_(x: &Tensor, threshold: impl Into<Scalar>, value: impl Into<Scalar>) -> Result<Tensor> {
+    map_("ThresholdBackward1", &THRESHOLD, &[x], &of_kind(x, [threshold.into(), value.into()])?)
+}
+
+/// Numbers as the tensor's elements, which must hold them.
+fn of_kind(x: &Tensor, [threshold, value]: [Scalar; 2]) -> Result<[Scalar; 2]> {
+    if x.dtype() == DType::Bool {
+        return Err(flambeau_tensor::Error::NotImplementedFor { op: "threshold_cpu", dtype: x.dtype() }.into());
+    }
+    // Half types compare in f32.
+    Ok([threshold.checked(x.dtype().compute())?, value.checked(x.dtype())?])
+}
+
+static PRELU: LazyLock<Pointwise> = LazyLock::new(|| {
+    Pointwise::new(|b| {
+        let (x, weight) = (b.input(0), b.input(1));
+        x.gt(0.0).select(x, weight * x)
+    })
+});
+
+/// x where x > 0, else weight · x; the weight is one number or one per channel (dimension 1): `F.prelu`.
+pub fn prelu(x: &Tensor, weight: &Tensor) -> Result<Tensor> {
+    if x.dtype() != weight.dtype() {
+        return Err(Error::runtime(format!(
+            "prelu: Type promoting not supported. Got {} and {}",
+            x.dtype().scalar_type_name(),
+            weight.dtype().scalar_type_name()
+        )));
+    }
+    if weight.dim() > 1 {
+        return Err(Error::runtime(format!(
+            "prelu: Expected `weight` to be a scalar or 1D tensor, but got: ndim = {}",
+            weight.dim()
+        )));
+    }
+    floats_only(x, "prelu_cpu")?;
+    let n = weight.numel();
+    if n != 1 {
+        if x.dim() == 0 {
+            return Err(Error::runtime("Not allow zero-dim input tensor."));
+        }
+        let channels = x.size().get(1).copied().unwrap_or(1);
+        if channels != n {
+            return Err(Error::runtime(format!(
+                "Mismatch of parameter numbers and input channel size. Found parameter numbers = {n} and channel size = \
+                 {channels}."
+            )));
+        }
+    }
+    let mut shape = vec![1; x.dim()];
+    if x.dim() > 1 {
+        shape[1] = n as i64;
+    }
+    let weight = if weight.dim() == x.dim() && x.dim() < 2 { weight.clone() } else { reshape(weight, &shape)? };
+    map("PreluKernelBackward0", &PRELU, &[x, &weight], &[])
+}
+
+/// g outside of [−λ, λ], else 0; none passes for NaN.
+fn outside<'b>(x: Expr<'b>, lambda: Expr<'b>, g: Expr<'b>) -> Expr<'b> {
+    x.lt(-lambda).or(x.gt(lambda)).select(g, 0.0)
+}
+
+/// x, but 0 within [−λ, λ]; NaN stays.
+static HARDSHRINK: LazyLock<Pointwise> = LazyLock::new(|| {
+    Pointwise::new(|b| {
+        let (x, lambda) = (b.input(0), b.scalar(0));
+        x.ge(-lambda).and(x.le(lambda)).select(0.0, x)
+    })
+    .with_gradient(|b, g, x, _| vec![outside(x[0], b.scalar(0), g)])
+});
+
+/// x, but 0 within [−λ, λ]: `F.hardshrink`.
+pub fn hardshrink(x: &Tensor, lambd: f64) -> Result<Tensor> {
+    floats_only(x, "hardshrink_cpu")?;
+    map("HardshrinkBackward0", &HARDSHRINK, &[x], &[Scalar::Float(lambd).checked(x.dtype())?])
+}
+
+/// x moved by λ towards 0, and 0 within [−λ, λ]; NaN stays.
+static SOFTSHRINK: LazyLock<Pointwise> = LazyLock::new(|| {
+    Pointwise::new(|b| {
+        let (x, lambda) = (b.input(0), b.scalar(0));
+        let below = x.lt(-lambda).select(x + lambda, x.is_nan().select(x, 0.0));
+        x.gt(lambda).select(x - lambda, below)
+    })
+    .with_gradient(|b, g, x, _| vec![outside(x[0], b.scalar(0), g)])
+});
+
+/// x moved by λ towards 0, and 0 within [−λ, λ]: `F.softshrink`.
+pub fn softshrink(x: &Tensor, lambd: f64) -> Result<Tensor> {
+    floats_only(x, "softshrink_check")?;
+    let (_, largest) = x.dtype().range();
+    if !(0.0..=largest).contains(&lambd) {
+        let [largest, found] = [largest, lambd].map(flambeau_tensor::print::cpp_double);
+        return Err(Error::runtime(format!(
+            "lambda must be in range [0, {largest}] for input dtype {}, but found {found}",
+            x.dtype().scalar_type_name()
+        )));
+    }
+    map("SoftshrinkBackward0", &SOFTSHRINK, &[x], &[Scalar::Float(lambd)])
+}

@@ -1,0 +1,11 @@
+//! Activations.
+
+pub(crate) mod hard;
+pub(crate) mod rectified;
+pub(crate) mod smooth;
+pub(crate) mod softmax;
+
+pub use hard::*;
+pub use rectified::*;
+pub use smooth::*;
+pub use softmax::*;

@@ -1,0 +1,202 @@
+//! Scaled dot-product attention.
+
+use crate::Tensor;
+use crate::error::{Error, Result};
+use crate::ops::nn::window::cpp_name;
+use crate::ops::{
+    add, dropout, expand, map, matmul, mul, reshape, softmax, squeeze, to_dtype, to_i64, transpose, unsqueeze,
+};
+use flambeau_tensor::backend::ReduceOp;
+use flambeau_tensor::ops::{ReduceArgs, reduce};
+use flambeau_tensor::pointwise::Pointwise;
+use flambeau_tensor::{Array, DType};
+use std::sync::LazyLock;
+
+/// Keyword arguments of `F.scaled_dot_product_attention`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AttentionOptions<'a> {
+    /// Bools (true takes part) or floats that are added to the scores; broadcasts to `[…, l, s]`.
+    pub attn_mask: Option<&'a Tensor>,
+    /// The probability with which a weight is dropped.
+    pub dropout_p: f64,
+    /// Whether position i attends to positions up to i only.
+    pub is_causal: bool,
+    /// The factor of the scores; `None` stands for 1/√e.
+    pub scale: Option<f64>,
+    /// Whether groups of query heads share a key and value head.
+    pub enable_gqa: bool,
+}
+
+impl<'a> AttentionOptions<'a> {
+    /// Bools (true takes part) or floats that are added to the scores.
+    #[must_use]
+    pub fn attn_mask(mut self, mask: impl Into<Option<&'a Tensor>>) -> Self {
+        self.attn_mask = mask.into();
+        self
+    }
+
+    /// The probability with which a weight is dropped; 0 by default.
+    #[must_use]
+    pub fn dropout_p(mut self, p: f64) -> Self {
+        self.dropout_p = p;
+        self
+    }
+
+    /// Whether position i attends to positions up to i only; false by default.
+    #[must_use]
+    pub fn is_causal(mut self, is_causal: bool) -> Self {
+        self.is_causal = is_causal;
+        self
+    }
+
+    /// The factor of the scores; 1/√e by default.
+    #[must_use]
+    pub fn scale(mut self, scale: impl Into<Option<f64>>) -> Self {
+        self.scale = scale.into();
+        self
+    }
+
+    /// Whether groups of query heads share a key and value head; false by default.
+    #[must_use]
+    pub fn enable_gqa(mut self, enable: bool) -> Self {
+        self.enable_gqa = enable;
+        self
+    }
+}
+
+/// Scores where the mask holds, else −∞.
+static MASKED: LazyLock<Pointwise> =
+    LazyLock::new(|| Pointwise::new(|b| b.mask(1).select(b.input(0), f64::NEG_INFINITY)));
+
+/// x, or 0 in rows whose largest score is −∞.
+static LIVE_ROWS: LazyLock<Pointwise> =
+    LazyLock::new(|| Pointwise::new(|b| b.input(1).gt(f64::NEG_INFINITY).select(b.input(0), 0.0)));
+
+/// softmax(q·kᵀ·scale + mask)·v for `q` `[…, l, e]`, `k` `[…, s, e]`, `v` `[…, s, ev]`: `F.scaled_dot_product_attention`. A
+/// row that may attend to nothing gives zeros.
+#[track_caller]
+pub fn scaled_dot_product_attention(
+    query: &Tensor,
+    key: &Tensor,
+    value: &Tensor,
+    options: &AttentionOptions<'_>,
+) -> Result<Tensor> {
+    check(query, key, value, options)?;
+    let dtype = query.dtype();
+    if matches!(dtype, DType::F16 | DType::BF16) {
+        // Scores and weights in half precision would be rounded twice on the way.
+        let wide = |x: &Tensor| to_dtype(x, DType::F32);
+        let mask = options.attn_mask.filter(|m| m.dtype() != DType::Bool).map(wide).transpose()?;
+        let options = AttentionOptions { attn_mask: mask.as_ref().or(options.attn_mask), ..*options };
+        let out = scaled_dot_product_attention(&wide(query)?, &wide(key)?, &wide(value)?, &options)?;
+        return to_dtype(&out, dtype);
+    }
+    if query.dim() == 3 && key.dim() == 3 && value.dim() == 3 {
+        let (q, k, v) = (unsqueeze(query, 0)?, unsqueeze(key, 0)?, unsqueeze(value, 0)?);
+        return squeeze(&attention(&q, &k, &v, options)?, Some(&[0]));
+    }
+    attention(query, key, value, options)
+}
+
+#[track_caller]
+fn attention(query: &Tensor, key: &Tensor, value: &Tensor, options: &AttentionOptions<'_>) -> Result<Tensor> {
+    let heads = |x: &Tensor| x.dim().checked_sub(3).map_or(1, |d| x.size()[d]);
+    let share = |x: &Tensor| match options.enable_gqa {
+        true => repeat_heads(x, heads(query)),
+        false => Ok(x.clone()),
+    };
+    let (key, value) = (share(key)?, share(value)?);
+    let width = query.size()[query.dim() - 1];
+    let scale = options.scale.unwrap_or(1.0 / (width as f64).sqrt());
+    let scores = matmul(&mul(query, scale)?, &transpose(&key, -2, -1)?)?;
+    let weights = match options.attn_mask {
+        None if options.is_causal => {
+            let mask = causal_mask(&scores)?;
+            softmax(&map("WhereBackward0", &MASKED, &[&scores, &mask], &[])?, -1, None)?
+        }
+        None => softmax(&scores, -1, None)?,
+        Some(mask) => {
+            let masked = match mask.dtype() {
+                DType::Bool => map("WhereBackward0", &MASKED, &[&scores, mask], &[])?,
+                _ => add(&scores, mask)?,
+            };
+            safe_softmax(&masked)?
+        }
+    };
+    let weights = dropout(&weights, options.dropout_p, true)?;
+    matmul(&weights, &value)
+}
+
+/// softmax along the last dimension that gives zeros, with zero gradient, where all scores are −∞.
+fn safe_softmax(scores: &Tensor) -> Result<Tensor> {
+    if scores.numel() == 0 {
+        return softmax(scores, -1, None);
+    }
+    let largest = Tensor::from(reduce(ReduceArgs::new(ReduceOp::Max, &[-1], true), &[&scores.array()], &[])?);
+    let live = map("WhereBackward0", &LIVE_ROWS, &[scores, &largest], &[])?;
+    map("SafeSoftmaxBackward0", &LIVE_ROWS, &[&softmax(&live, -1, None)?, &largest], &[])
+}
+
+/// True at and below the diagonal, for the last two dimensions.
+fn causal_mask(scores: &Tensor) -> Result<Tensor> {
+    let shape = scores.size();
+    let [l, s] = [shape[shape.len() - 2], shape[shape.len() - 1]];
+    let mask: Vec<bool> = (0..l).flat_map(|i| (0..s).map(move |j| j <= i)).collect();
+    Ok(Array::from_slice(scores.array().backend(), scores.device(), &mask, &[l, s])?.into())
+}
+
+/// Repeats each head in place until there are `heads`.
+fn repeat_heads(x: &Tensor, heads: usize) -> Result<Tensor> {
+    let shape = x.size();
+    let Some(dim) = shape.len().checked_sub(3) else { return Ok(x.clone()) };
+    let own = shape[dim];
+    if own == heads {
+        return Ok(x.clone());
+    }
+    if own == 0 || !heads.is_multiple_of(own) {
+        return Err(Error::runtime(format!(
+            "Number of heads in key and value must divide the number of heads in query, but got {own} and {heads}"
+        )));
+    }
+    let mut wide = to_i64(&shape);
+    wide.insert(dim + 1, (heads / own) as i64);
+    let repeated = expand(&unsqueeze(x, dim as i64 + 1)?, &wide)?;
+    let mut merged = to_i64(&shape);
+    merged[dim] = heads as i64;
+    reshape(&repeated, &merged)
+}
+
+fn check(query: &Tensor, key: &Tensor, value: &Tensor, options: &AttentionOptions<'_>) -> Result<()> {
+    let (q, k, v) = (query.dim(), key.dim(), value.dim());
+    if q < 2 || k < 2 || v < 2 {
+        return Err(Error::runtime(format!(
+            "Expected query, key, and value to all be  at least 2 dimensional, but got query.dim: {q} key.dim: {k} and \
+             value.dim: {v} instead."
+        )));
+    }
+    let (a, b, c) = (query.dtype(), key.dtype(), value.dtype());
+    if a != b || a != c {
+        return Err(Error::runtime(format!(
+            "Expected query, key, and value to have the same dtype, but got query.dtype: {} key.dtype: {} and value.dtype: {} \
+             instead.",
+            cpp_name(a),
+            cpp_name(b),
+            cpp_name(c)
+        )));
+    }
+    let Some(mask) = options.attn_mask else { return Ok(()) };
+    if mask.dtype() != DType::Bool && mask.dtype() != a && mask.dtype() != DType::F32 {
+        return Err(Error::runtime(format!(
+            "Expected attn_mask dtype to be bool or float or to match query dtype, but got attn_mask.dtype: {} and  \
+             query.dtype: {} instead.",
+            cpp_name(mask.dtype()),
+            cpp_name(a)
+        )));
+    }
+    match options.is_causal {
+        true => Err(Error::runtime(
+            "_scaled_dot_product_attention: Explicit attn_mask should not be set when is_causal=True",
+        )),
+        false => Ok(()),
+    }
+}

@@ -1,0 +1,409 @@
+//! Losses that are one program of input and target, reduced.
+
+use crate::error::{Error, Result};
+use crate::graph::record;
+use crate::ops::map::divided_sum_map;
+use crate::ops::nn::loss::rules::{self, warn_of_broadcast};
+use crate::ops::{map, mean_map, sum_map};
+use crate::{OrPanic, Tensor, ops, warn};
+use flambeau_tensor::pointwise::{Expr, Pointwise};
+use flambeau_tensor::{DType, Scalar};
+use std::str::FromStr;
+use std::sync::LazyLock;
+
+/// What becomes of the losses of single elements: the keyword `reduction`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Reduction {
+    /// They stay.
+    None,
+    /// Their mean.
+    #[default]
+    Mean,
+    /// Their sum.
+    Sum,
+    /// Their sum over the length of the first dimension; only [`kl_div`] has it.
+    BatchMean,
+}
+
+impl FromStr for Reduction {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        match name {
+            "none" => Ok(Reduction::None),
+            "mean" => Ok(Reduction::Mean),
+            "sum" => Ok(Reduction::Sum),
+            "batchmean" => Ok(Reduction::BatchMean),
+            _ => Err(invalid(name)),
+        }
+    }
+}
+
+impl From<&str> for Reduction {
+    /// By PyTorch's name; an unknown one panics at the caller's line.
+    #[track_caller]
+    fn from(name: &str) -> Self {
+        name.parse().or_panic()
+    }
+}
+
+fn invalid(name: &str) -> Error {
+    Error::value(format!("{name} is not a valid value for reduction"))
+}
+
+impl Reduction {
+    /// Refuses what only [`kl_div`] has.
+    pub(crate) fn check(self) -> Result<()> {
+        if self == Reduction::BatchMean { Err(invalid("batchmean")) } else { Ok(()) }
+    }
+}
+
+/// Runs a loss's program and reduces it, in one kernel (and a division for means). `names` are PyTorch's for the reductions
+/// none, mean and sum.
+pub(crate) fn reduced(
+    names: [&'static str; 3],
+    program: &'static Pointwise,
+    inputs: &[&Tensor],
+    scalars: &[Scalar],
+    reduction: Reduction,
+) -> Result<Tensor> {
+    let [none, mean, sum] = names;
+    if reduction == Reduction::Mean && !inputs[0].is_floating_point() {
+        rules::check_mean(rules::result_dtype(program, inputs, scalars), None)?;
+    }
+    match reduction {
+        Reduction::None => map(none, program, inputs, scalars),
+        Reduction::Mean => mean_map(mean, Some(program), inputs, scalars, &[], false, None),
+        Reduction::Sum => sum_map(sum, Some(program), inputs, scalars, &[], false, None),
+        Reduction::BatchMean => {
+            let n = inputs[0].size().first().copied().unwrap_or(1);
+            divided_sum_map("DivBackward0", Some(program), inputs, scalars, &[], false, None, Some(n))
+        }
+    }
+}
+
+/// The names of a loss that PyTorch composes of `last`, and a mean or sum.
+pub(crate) const fn composed(last: &'static str) -> [&'static str; 3] {
+    [last, "MeanBackward0", "SumBackward0"]
+}
+
+/// The gradients of input and target: each that of its difference from the other.
+fn both_ways<'b>(x: &[Expr<'b>], of: impl Fn(Expr<'b>) -> Expr<'b>) -> Vec<Expr<'b>> {
+    vec![of(x[0] - x[1]), of(x[1] - x[0])]
+}
+
+/// (x − t)²
+static MSE: LazyLock<Pointwise> = LazyLock::new(|| {
+    Pointwise::new(|b| {
+        let d = b.input(0) - b.input(1);
+        d * d
+    })
+    .with_gradient(|_, g, x, _| both_ways(x, |d| d * 2.0 * g))
+});
+
+/// The mean (or what `reduction` says) of (x − t)², in the dtype that the two promote to: `F.mse_loss`.
+///
+/// # Errors
+/// When the sizes do not broadcast or both are integers.
+#[track_caller]
+pub fn mse_loss(x: &Tensor, target: &Tensor, reduction: Reduction) -> Result<Tensor> {
+    reduction.check()?;
+    warn_of_broadcast(x, target);
+    rules::floats("mse_cpu", &[x, target])?;
+    reduced(["MseLossBackward0"; 3], &MSE, &[x, target], &[], reduction)
+}
+
+/// |x − t|
+static L1: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| (b.input(0) - b.input(1)).abs()));
+
+/// The mean (or what `reduction` says) of |x − t|, in the dtype that the two promote to: `F.l1_loss`.
+///
+/// # Errors
+/// When the sizes do not broadcast, one is of bools, or the mean is one of integers.
+#[track_caller]
+pub fn l1_loss(x: &Tensor, target: &Tensor, reduction: Reduction) -> Result<Tensor> {
+    reduction.check()?;
+    warn_of_broadcast(x, target);
+    rules::difference(x.dtype(), target.dtype())?;
+    reduced(composed("AbsBackward0"), &L1, &[x, target], &[], reduction)
+}
+
+/// d²/2β where |d| < β, else |d| − β/2, with d = x − t
+static SMOOTH_L1: LazyLock<Pointwise> = LazyLock::new(|| {
+    Pointwise::new(|b| {
+        let (d, beta) = ((b.input(0) - b.input(1)).abs(), b.scalar(0));
+        d.lt(beta).select(d * d * 0.5 / beta, d - beta * 0.5)
+    })
+    .with_gradient(|b, g, x, _| {
+        let beta = b.scalar(0);
+        both_ways(x, |d| d.le(-beta).select(-g, d.ge(beta).select(g, d * g / beta)))
+    })
+});
+
+/// d²/2β where |d| < β, else |d| − β/2, with d = x − t (arXiv 1504.08083), in the dtype that the two promote to:
+/// `F.smooth_l1_loss`.
+///
+/// # Errors
+/// When the sizes do not broadcast, both are integers, or β is negative.
+#[track_caller]
+pub fn smooth_l1_loss(x: &Tensor, target: &Tensor, beta: f64, reduction: Reduction) -> Result<Tensor> {
+    if beta < 0.0 {
+        return Err(Error::runtime("smooth_l1_loss does not support negative values for beta."));
+    }
+    if beta == 0.0 {
+        return l1_loss(x, target, reduction);
+    }
+    reduction.check()?;
+    warn_of_broadcast(x, target);
+    rules::floats("smooth_l1_cpu", &[x, target])?;
+    reduced(["SmoothL1LossBackward0"; 3], &SMOOTH_L1, &[x, target], &[Scalar::Float(beta)], reduction)
+}
+
+/// d²/2 where |d| ≤ δ, else δ · (|d| − δ/2), with d = x − t
+static HUBER: LazyLock<Pointwise> = LazyLock::new(|| {
+    Pointwise::new(|b| {
+        let (d, delta) = ((b.input(0) - b.input(1)).abs(), b.scalar(0));
+        d.le(delta).select(d * d * 0.5, (d - delta * 0.5) * delta)
+    })
+    .with_gradient(|b, g, x, _| {
+        let delta = b.scalar(0);
+        both_ways(x, |d| d.le(-delta).select(-(g * delta), d.ge(delta).select(g * delta, d * g)))
+    })
+});
+
+/// d²/2 where |d| ≤ δ, else δ · (|d| − δ/2), with d = x − t, in the dtype of x: `F.huber_loss`. Of two dtypes there is no
+/// gradient.
+///
+/// # Errors
+/// When the sizes do not broadcast, x cannot hold the loss, or δ is not positive.
+#[track_caller]
+pub fn huber_loss(x: &Tensor, target: &Tensor, delta: f64, reduction: Reduction) -> Result<Tensor> {
+    reduction.check()?;
+    if delta <= 0.0 {
+        return Err(Error::runtime("huber_loss does not support non-positive values for delta."));
+    }
+    warn_of_broadcast(x, target);
+    let (names, scalars) = (["HuberLossBackward0"; 3], [Scalar::Float(delta)]);
+    let (dtype, other) = (x.dtype(), target.dtype());
+    if dtype == other {
+        rules::floats("huber_cpu", &[x])?;
+        return reduced(names, &HUBER, &[x, target], &scalars, reduction);
+    }
+    rules::written(rules::common_dtype(&[x, target]), dtype)?;
+    rules::floats("huber_cpu", &[x, target])?;
+    let each = map(names[0], &HUBER, &[&x.detach(), &target.detach()], &scalars)?;
+    let each = ops::to_dtype(&each, dtype)?;
+    let out = match reduction {
+        Reduction::None => each,
+        Reduction::Mean => ops::mean(&each, &[], false, None)?,
+        _ => ops::sum(&each, &[], false, None)?,
+    };
+    let words = format!("Found dtype {} but expected {}", other.scalar_type_name(), dtype.scalar_type_name());
+    Ok(record(names[0], &[x, target], &[], out.array().clone(), move |_| Err(Error::runtime(words.clone()))))
+}
+
+/// t · ln t − t · x, zero where t is; the gradient of t · ln t is the sum of those of its factors, NaN where t is zero.
+static KL_DIV: LazyLock<Pointwise> = LazyLock::new(|| {
+    Pointwise::new(|b| {
+        let (x, t) = (b.input(0), b.input(1));
+        t.eq(0.0).select(0.0, t * t.log()) - t * x
+    })
+    .with_gradient(|_, g, v, _| {
+        let (x, t) = (v[0], v[1]);
+        let of_factor = t.eq(0.0).select(0.0, g * t.log());
+        vec![-g * t, of_factor + g * t / t + -g * x]
+    })
+});
+
+/// eᵗ · (t − x)
+static KL_DIV_LOG: LazyLock<Pointwise> = LazyLock::new(|| {
+    Pointwise::new(|b| b.input(1).exp() * (b.input(1) - b.input(0))).with_gradient(|_, g, v, _| {
+        let (d, e) = (v[1] - v[0], v[1].exp());
+        vec![-(g * e), g * d * e + g * e]
+    })
+});
+
+/// The Kullback–Leibler divergence t · (ln t − x) of log-probabilities `x` from the probabilities `target`, which are
+/// log-probabilities too where `log_target`: `F.kl_div`.
+///
+/// # Errors
+/// When the sizes do not broadcast or one is of integers.
+#[track_caller]
+pub fn kl_div(x: &Tensor, target: &Tensor, log_target: bool, reduction: Reduction) -> Result<Tensor> {
+    if reduction == Reduction::Mean {
+        warn(
+            "reduction: 'mean' divides the total loss by both the batch size and the support size.'batchmean' divides only by the \
+             batch size, and aligns with the KL div math definition.'mean' will be changed to behave the same as 'batchmean' in \
+             the next major release.",
+        );
+    }
+    if !x.is_floating_point() || !target.is_floating_point() {
+        return Err(Error::runtime("kl_div: Integral inputs not supported."));
+    }
+    match log_target {
+        true => reduced(composed("MulBackward0"), &KL_DIV_LOG, &[x, target], &[], reduction),
+        false => reduced(composed("SubBackward0"), &KL_DIV, &[x, target], &[], reduction),
+    }
+}
+
+/// ln(1 + e^(−t·x))
+static SOFT_MARGIN: LazyLock<Pointwise> = LazyLock::new(|| {
+    Pointwise::new(|b| (-b.input(1) * b.input(0)).exp().log1p()).with_gradient(|_, g, x, _| {
+        // Not a sigmoid: where e^(−t·x) overflows the gradient is ∞/∞, NaN, as PyTorch's.
+        let z = (-x[1] * x[0]).exp();
+        let slope = z * g / (z + 1.0);
+        vec![-x[1] * slope, -x[0] * slope]
+    })
+});
+
+/// ln(1 + e^(−t·x)) with targets of 1 and −1, in the dtype of x: `F.soft_margin_loss`.
+///
+/// # Errors
+/// When the sizes do not broadcast, x cannot hold the loss, or the target requires a gradient.
+pub fn soft_margin_loss(x: &Tensor, target: &Tensor, reduction: Reduction) -> Result<Tensor> {
+    reduction.check()?;
+    rules::without_gradient("soft_margin_loss", "target", Some(target))?;
+    rules::negative(x)?;
+    let dtype = x.dtype();
+    rules::written(rules::common_dtype(&[x, target]), dtype)?;
+    rules::written(flambeau_tensor::default_dtype(), dtype)?;
+    let target = &if target.dtype() == dtype { target.clone() } else { ops::to_dtype(target, dtype)? };
+    reduced(["SoftMarginLossBackward0"; 3], &SOFT_MARGIN, &[x, target], &[], reduction)
+}
+
+/// ln t! by Stirling's formula, for t > 1
+fn stirling(t: Expr<'_>) -> Expr<'_> {
+    let approximation = t * t.log() - t + (t * std::f64::consts::TAU).log() * 0.5;
+    t.le(1.0).select(0.0, approximation)
+}
+
+/// The four Poisson programs: by whether x is a logarithm, and whether Stirling's term is added.
+static POISSON: LazyLock<[Pointwise; 4]> = LazyLock::new(|| {
+    [(false, false), (false, true), (true, false), (true, true)].map(|(log, full)| {
+        Pointwise::new(move |b| {
+            let (t, x) = (b.input(0), b.input(1));
+            // eps is a float, so that integers compute as floats in every form.
+            let loss = if log { x.exp() - t * x } else { x - t * (x + b.scalar(0)).log() };
+            if full { loss + stirling(t) } else { loss }
+        })
+        .with_gradient(move |b, g, v, _| {
+            let (t, x) = (v[0], v[1]);
+            let (dx, dt) = if log {
+                (g * x.exp() + -g * t, -g * x)
+            } else {
+                let shifted = x + b.scalar(0);
+                (g + -g * t / shifted, -g * shifted.log())
+            };
+            vec![if full { dt + stirling_gradient(t, g) } else { dt }, dx]
+        })
+    })
+});
+
+/// The gradient of [`stirling`], step by step: none flows for t ≤ 1, but 0 · ln t and 0 / t are NaN at zero.
+fn stirling_gradient<'b>(t: Expr<'b>, g: Expr<'b>) -> Expr<'b> {
+    let g = t.le(1.0).select(0.0, g);
+    let of_root = g * 0.5 / (t * std::f64::consts::TAU) * std::f64::consts::TAU;
+    g * t.log() + g * t / t + -g + of_root
+}
+
+/// eˣ − t·x, or x − t·ln(x + ε) unless `log_input`, plus Stirling's approximation of ln t! where `full`:
+/// `F.poisson_nll_loss`. The dtype is that which the steps promote to.
+///
+/// # Errors
+/// When the sizes do not broadcast or bools are subtracted.
+pub fn poisson_nll_loss(
+    x: &Tensor,
+    target: &Tensor,
+    log_input: bool,
+    full: bool,
+    eps: f64,
+    reduction: Reduction,
+) -> Result<Tensor> {
+    reduction.check()?;
+    // Of eˣ − t·x, of x − t·ln(x + ε) and of t·ln t − t, what may be of bools.
+    let [of_x, of_target] = [x, target].map(|t| t.dtype() == DType::Bool);
+    if (of_x && (of_target || !log_input)) || (full && of_target) {
+        rules::difference(DType::Bool, DType::F32)?;
+    }
+    let program = &POISSON[usize::from(log_input) * 2 + usize::from(full)];
+    let names = composed(if full { "AddBackward0" } else { "SubBackward0" });
+    let scalars: &[Scalar] = if log_input { &[] } else { &[Scalar::Float(eps)] };
+    // The target comes first, so that an error names it first, as PyTorch's does.
+    reduced(names, program, &[target, x], scalars, reduction)
+}
+
+/// ½ (ln v + (x − t)² / v) with v = max(var, ε), whose gradient passes as if it were not kept from zero; ½ ln 2π more where
+/// `full`.
+static GAUSSIAN: LazyLock<[Pointwise; 2]> = LazyLock::new(|| {
+    [0.0, 0.5 * std::f64::consts::TAU.ln()].map(|constant| {
+        Pointwise::new(move |b| {
+            let (d, var) = (b.input(0) - b.input(1), b.input(2));
+            let var = var.lt(b.scalar(0)).select(b.scalar(0), var);
+            let loss = (var.log() + d * d / var) * 0.5;
+            if constant == 0.0 { loss } else { loss + constant }
+        })
+        .with_gradient(|b, g, x, _| {
+            let (d, var) = (x[0] - x[1], x[2].lt(b.scalar(0)).select(b.scalar(0), x[2]));
+            let (slope, half) = (g * d / var, g * 0.5);
+            vec![slope, -slope, half / var - half * (d * d / var / var)]
+        })
+    })
+});
+
+/// The negative log-likelihood of `target` under normal distributions of means `x` and variances `var`:
+/// `F.gaussian_nll_loss`. The dtype is that which the three promote to.
+///
+/// # Errors
+/// When the sizes do not fit, a variance is negative or an integer, or bools are subtracted.
+pub fn gaussian_nll_loss(
+    x: &Tensor,
+    target: &Tensor,
+    var: &Tensor,
+    full: bool,
+    eps: f64,
+    reduction: Reduction,
+) -> Result<Tensor> {
+    if reduction == Reduction::BatchMean {
+        return Err(Error::value("batchmean is not valid"));
+    }
+    if any_element(&IS_NEGATIVE, var)? {
+        return Err(Error::value("var has negative entry/entries"));
+    }
+    if !var.is_floating_point() {
+        // By the name of C++, as the clamping in place of a number has it.
+        let name = match var.dtype() {
+            DType::I64 => "long int",
+            DType::I32 => "int",
+            DType::I16 => "short int",
+            DType::I8 => "signed char",
+            DType::U8 => "unsigned char",
+            other => other.name(),
+        };
+        return Err(Error::runtime(format!("result type Float can't be cast to the desired output type {name}")));
+    }
+    rules::difference(x.dtype(), target.dtype())?;
+    let (size, var_size) = (x.size(), var.size());
+    let unsqueezed;
+    let mut var = var;
+    if size != *var_size {
+        let differing = || size.iter().zip(var_size.iter()).filter(|(a, b)| a != b).map(|(_, &b)| b).sum::<usize>();
+        if size.split_last().is_some_and(|(_, batch)| *batch == *var_size) {
+            unsqueezed = ops::unsqueeze(var, -1)?;
+            var = &unsqueezed;
+        } else if size.len() != var_size.len() || differing() != 1 {
+            return Err(Error::value("var is of incorrect size"));
+        }
+    }
+    let names = composed(if full { "AddBackward0" } else { "MulBackward0" });
+    reduced(names, &GAUSSIAN[usize::from(full)], &[x, target, var], &[Scalar::Float(eps)], reduction)
+}
+
+static IS_NEGATIVE: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input(0).lt(0.0)));
+
+/// Whether a program is true of any element.
+pub(in crate::ops) fn any_element(program: &'static Pointwise, x: &Tensor) -> Result<bool> {
+    use flambeau_tensor::backend::ReduceOp;
+    use flambeau_tensor::ops::{ReduceArgs, reduce};
+    let args = ReduceArgs { op: ReduceOp::Any, map: Some(program), dims: &[], keepdim: false, dtype: None };
+    Ok(reduce(args, &[&x.array()], &[])?.item()?.to_bool())
+}

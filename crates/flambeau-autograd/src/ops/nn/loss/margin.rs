@@ -1,0 +1,383 @@
+//! Losses with a margin.
+
+use crate::error::{Error, Result};
+use crate::graph::{Save, record};
+use crate::ops::map::divided_sum_map;
+use crate::ops::nn::loss::elementwise::{composed, reduced};
+use crate::ops::nn::loss::rules;
+use crate::ops::shape::view::iota;
+use crate::ops::{Reduction, map, pairwise_distance, reshape, sum_map};
+use crate::{Tensor, ops};
+use flambeau_tensor::pointwise::{Expr, Pointwise};
+use flambeau_tensor::{DType, Finding, IndexRule, Scalar};
+use smallvec::smallvec;
+use std::sync::LazyLock;
+
+/// x where it is above zero, else zero; NaN stays.
+fn not_negative(x: Expr<'_>) -> Expr<'_> {
+    x.le(0.0).select(0.0, x)
+}
+
+/// What of a gradient g passes through [`not_negative`]: all of it above zero, none at zero and NaN.
+fn passing<'b>(x: Expr<'b>, g: Expr<'b>) -> Expr<'b> {
+    x.gt(0.0).select(g, 0.0)
+}
+
+/// max(m − x, 0) unless t is the mark of likeness, plus x unless t is that of unlikeness
+static HINGE: LazyLock<Pointwise> = LazyLock::new(|| {
+    Pointwise::new(|b| {
+        let (x, t, [margin, like, unlike]) = (b.input(0), b.input(1), [0, 1, 2].map(|i| b.scalar(i)));
+        t.ne(like).select(not_negative(margin - x), 0.0) + t.ne(unlike).select(x, 0.0)
+    })
+    .with_gradient(|b, g, v, _| {
+        let (x, t, [margin, like, unlike]) = (v[0], v[1], [0, 1, 2].map(|i| b.scalar(i)));
+        let of_margin = passing(margin - x, t.ne(like).select(g, 0.0));
+        vec![t.ne(unlike).select(g, 0.0) - of_margin, b.constant(0.0)]
+    })
+});
+/// 1 where t is 1, 2 where it is −1
+static SIDES: LazyLock<Pointwise> =
+    LazyLock::new(|| Pointwise::new(|b| b.input(0).eq(1).select(1, b.input(0).eq(-1).select(2, 0))));
+
+/// x where the target is 1, max(margin − x, 0) where it is −1, in the dtype of x: `F.hinge_embedding_loss`.
+///
+/// # Errors
+/// When the sizes do not broadcast, x is of bools, or the mean is one of integers.
+pub fn hinge_embedding_loss(x: &Tensor, target: &Tensor, margin: f64, reduction: Reduction) -> Result<Tensor> {
+    reduction.check()?;
+    let dtype = x.dtype();
+    if dtype == DType::Bool {
+        rules::difference(dtype, dtype)?;
+    }
+    // The target only chooses: no gradient flows to it, and its dtype does not count.
+    let target = &target.detach();
+    let number = |x: f64| if dtype.is_floating_point() { Scalar::Float(x) } else { Scalar::Int(x as i64) };
+    let names = composed("AddBackward0");
+    if target.dtype() == dtype {
+        return reduced(names, &HINGE, &[x, target], &[margin, 1.0, -1.0].map(number), reduction);
+    }
+    let sides = ops::to_dtype(&map("NotDifferentiable", &SIDES, &[target], &[])?, dtype)?;
+    reduced(names, &HINGE, &[x, &sides], &[margin, 1.0, 2.0].map(number), reduction)
+}
+
+/// −t, of what may be −t already.
+fn negative(t: Expr<'_>, already: bool) -> Expr<'_> {
+    if already { t } else { -t }
+}
+
+/// max(−t · (a − b) + m, 0); the second takes −t for t.
+static RANKING: LazyLock<[Pointwise; 2]> = LazyLock::new(|| {
+    [false, true].map(|negated| {
+        Pointwise::new(|b| not_negative(negative(b.input(2), negated) * (b.input(0) - b.input(1)) + b.scalar(0)))
+            .with_gradient(move |b, g, v, _| {
+                let (difference, side) = (v[0] - v[1], negative(v[2], negated));
+                let g = passing(side * difference + b.scalar(0), g);
+                let (of_first, of_side) = (side * g, difference * g);
+                vec![of_first, -of_first, negative(of_side, negated)]
+            })
+    })
+});
+/// max(x + m, 0)
+static ABOVE: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| not_negative(b.input(0) + b.scalar(0))));
+
+/// max(−t · (a − b) + margin, 0), in the dtype that the three promote to: `F.margin_ranking_loss`.
+///
+/// # Errors
+/// When the inputs have different numbers of dimensions or do not broadcast, or one is of bools.
+pub fn margin_ranking_loss(
+    a: &Tensor,
+    b: &Tensor,
+    target: &Tensor,
+    margin: f64,
+    reduction: Reduction,
+) -> Result<Tensor> {
+    reduction.check()?;
+    if a.dim() != b.dim() || a.dim() != target.dim() {
+        return Err(Error::runtime(format!(
+            "margin_ranking_loss : All input tensors should have same dimension but got sizes: input1: {}, input2: {}, \
+             target: {} ",
+            a.size(),
+            b.size(),
+            target.size()
+        )));
+    }
+    rules::difference(a.dtype(), b.dtype())?;
+    rules::negative(target)?;
+    let (names, scalars) = (composed("ClampMinBackward0"), [Scalar::Float(margin)]);
+    if a.is_floating_point() || b.is_floating_point() || target.is_floating_point() {
+        if target.is_floating_point() {
+            return reduced(names, &RANKING[0], &[a, b, target], &scalars, reduction);
+        }
+        // An integer's negative is one: −0 is 0.
+        return reduced(names, &RANKING[1], &[a, b, &ops::neg(target)?], &scalars, reduction);
+    }
+    // Integers are integers until the margin is added: they wrap.
+    let ranked = ops::mul(&ops::neg(target)?, &ops::sub(a, b)?)?;
+    reduced(names, &ABOVE, &[&ranked], &scalars, reduction)
+}
+
+static PRODUCT: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input(0) * b.input(1)));
+
+/// Added to the squared lengths of a cosine's vectors; PyTorch holds it in float32 for every dtype.
+const COSINE_EPS: f64 = 1e-12f32 as f64;
+
+/// 1 − cos where t = 1, max(cos − m, 0) where t = −1; of a·b, |a|², |b|² and t. The gradient goes step by step, so that what is
+/// infinite or NaN in one shows.
+static COSINE: LazyLock<Pointwise> = LazyLock::new(|| {
+    Pointwise::new(|b| {
+        let cos = b.input(0) / ((b.input(1) + COSINE_EPS) * (b.input(2) + COSINE_EPS)).sqrt();
+        let t = b.input(3);
+        t.eq(1.0).select(1.0 - cos, 0.0) + t.eq(-1.0).select(not_negative(cos - b.scalar(0)), 0.0)
+    })
+    .with_gradient(|b, g, v, _| {
+        let (aa, bb, t) = (v[1] + COSINE_EPS, v[2] + COSINE_EPS, v[3]);
+        let length = (aa * bb).sqrt();
+        let cos = v[0] / length;
+        let of_cos = passing(cos - b.scalar(0), t.eq(-1.0).select(g, 0.0)) - t.eq(1.0).select(g, 0.0);
+        let of_square = -of_cos * (cos / length) / (length * 2.0);
+        vec![of_cos / length, of_square * bb, of_square * aa, b.constant(0.0)]
+    })
+});
+
+/// 1 − cos(a, b) where the target is 1, max(cos(a, b) − margin, 0) where it is −1; of `[n, d]` and targets `[n]`, or `[d]` and
+/// one target: `F.cosine_embedding_loss`.
+pub fn cosine_embedding_loss(
+    a: &Tensor,
+    b: &Tensor,
+    target: &Tensor,
+    margin: f64,
+    reduction: Reduction,
+) -> Result<Tensor> {
+    reduction.check()?;
+    let (dims, inputs) = match target.dim() {
+        0 => (1, "1D input tensors"),
+        1 => (2, "2D input tensors"),
+        _ => return Err(Error::runtime("0D or 1D target tensor expected, multi-target not supported")),
+    };
+    if a.dim() != dims || b.dim() != dims {
+        return Err(Error::runtime(format!(
+            "{}D target tensor expects {inputs}, but found inputs with sizes {:?} and {:?}.",
+            target.dim(),
+            &*a.size(),
+            &*b.size()
+        )));
+    }
+    let dot = |x, y| sum_map("SumBackward1", Some(&PRODUCT), &[x, y], &[], &[dims as i64 - 1], false, None);
+    let (ab, aa, bb) = (dot(a, b)?, dot(a, a)?, dot(b, b)?);
+    reduced(composed("AddBackward0"), &COSINE, &[&ab, &aa, &bb, &target.detach()], &[Scalar::Float(margin)], reduction)
+}
+
+/// max(m + p − n, 0)
+static TRIPLET: LazyLock<Pointwise> = LazyLock::new(|| {
+    Pointwise::new(|b| not_negative(b.input(0) - b.input(1) + b.scalar(0))).with_gradient(|b, g, v, _| {
+        let g = passing(v[0] - v[1] + b.scalar(0), g);
+        vec![g, -g]
+    })
+});
+
+/// What [`triplet_margin_loss`] takes besides its tensors.
+#[derive(Clone, Copy, Debug)]
+pub struct TripletMarginOptions {
+    margin: f64,
+    p: f64,
+    eps: f64,
+    swap: bool,
+    reduction: Reduction,
+}
+
+impl Default for TripletMarginOptions {
+    fn default() -> Self {
+        TripletMarginOptions { margin: 1.0, p: 2.0, eps: 1e-6, swap: false, reduction: Reduction::Mean }
+    }
+}
+
+impl TripletMarginOptions {
+    /// By how much the negative must be farther. Default: 1.
+    #[must_use]
+    pub fn margin(mut self, margin: f64) -> Self {
+        self.margin = margin;
+        self
+    }
+
+    /// The norm's order. Default: 2.
+    #[must_use]
+    pub fn p(mut self, p: f64) -> Self {
+        self.p = p;
+        self
+    }
+
+    /// Added to differences. Default: 1e-6.
+    #[must_use]
+    pub fn eps(mut self, eps: f64) -> Self {
+        self.eps = eps;
+        self
+    }
+
+    /// Whether the distance of positive and negative counts where it is the smaller. Default: no.
+    #[must_use]
+    pub fn swap(mut self, swap: bool) -> Self {
+        self.swap = swap;
+        self
+    }
+
+    /// What becomes of the losses of single elements. Default: their mean.
+    #[must_use]
+    pub fn reduction(mut self, reduction: Reduction) -> Self {
+        self.reduction = reduction;
+        self
+    }
+}
+
+/// max(d(anchor, positive) − d(anchor, negative) + margin, 0): `F.triplet_margin_loss`.
+pub fn triplet_margin_loss(
+    anchor: &Tensor,
+    positive: &Tensor,
+    negative: &Tensor,
+    o: &TripletMarginOptions,
+) -> Result<Tensor> {
+    o.reduction.check()?;
+    if o.margin <= 0.0 {
+        return Err(Error::value(format!("margin must be greater than 0, got {:?}", o.margin)));
+    }
+    let dims = [anchor, positive, negative].map(Tensor::dim);
+    if dims[0] != dims[1] || dims[1] != dims[2] {
+        return Err(Error::runtime(format!(
+            "The anchor, positive, and negative tensors are expected to have the same number of dimensions, but got: anchor \
+             {}D, positive {}D, and negative {}D inputs",
+            dims[0], dims[1], dims[2]
+        )));
+    }
+    let near = pairwise_distance(anchor, positive, o.p, o.eps, false)?;
+    let mut far = pairwise_distance(anchor, negative, o.p, o.eps, false)?;
+    if o.swap {
+        far = ops::minimum(&far, &pairwise_distance(positive, negative, o.p, o.eps, false)?)?;
+    }
+    let names = composed("ClampMinBackward0");
+    reduced(names, &TRIPLET, &[&near, &far], &[Scalar::Float(o.margin)], o.reduction)
+}
+
+/// A multi-margin loss's options as a program sees them: whether terms are squared, and whether they are weighted.
+const MULTI_MARGINS: [(bool, bool); 4] = [(false, false), (false, true), (true, false), (true, true)];
+
+/// f(z) times a weight, if there is one, for z = m − x_y + x_i where it is above zero and i is not y, else 0; of x, x_y, the
+/// classes, y and the weight.
+fn margin_terms(weighted: bool, f: impl for<'b> Fn(Expr<'b>) -> Expr<'b>) -> Pointwise {
+    Pointwise::new(|b| {
+        let z = b.scalar(0) - b.input(1) + b.input(0);
+        let term = if weighted { f(z) * b.input(4) } else { f(z) };
+        b.input(2).eq(b.input(3)).select(0.0, z.gt(0.0).select(term, 0.0))
+    })
+}
+
+/// The terms of the loss.
+static MULTI_MARGIN: LazyLock<[Pointwise; 4]> = LazyLock::new(|| {
+    MULTI_MARGINS.map(|(squared, weighted)| margin_terms(weighted, move |z| if squared { z * z } else { z }))
+});
+
+/// Their slopes.
+static MULTI_MARGIN_SLOPE: LazyLock<[Pointwise; 4]> = LazyLock::new(|| {
+    MULTI_MARGINS
+        .map(|(squared, weighted)| margin_terms(weighted, move |z| if squared { z * 2.0 } else { z.constant(1.0) }))
+});
+
+/// (h, or 0 − s where the class is y) · g / d, of the slopes h, their sum s, the classes, y and the incoming gradient.
+static MULTI_MARGIN_GRADIENT: LazyLock<Pointwise> = LazyLock::new(|| {
+    Pointwise::new(|b| {
+        let (h, s, class, y, g) = (b.input(0), b.input(1), b.input(2), b.input(3), b.input(4));
+        class.eq(y).select(0.0 - s, h) / b.scalar(0) * g
+    })
+});
+
+/// Σ over classes i ≠ y of max(margin − x_y + x_i, 0)ᵖ / C, times the weight of y; of `[n, C]` (or `[C]`) and int64 targets
+/// `[n]`: `F.multi_margin_loss`. p is 1 or 2.
+pub fn multi_margin_loss(
+    x: &Tensor,
+    target: &Tensor,
+    p: i64,
+    margin: f64,
+    weight: Option<&Tensor>,
+    reduction: Reduction,
+) -> Result<Tensor> {
+    reduction.check()?;
+    if p != 1 && p != 2 {
+        return Err(Error::value("only p == 1 and p == 2 supported"));
+    }
+    if weight.is_some_and(|w| w.dim() != 1) {
+        return Err(Error::value("weight must be one-dimensional"));
+    }
+    rules::without_gradient("multi_margin_loss", "weight", weight)?;
+    let (size, target_size) = (x.size(), target.size());
+    let (n, classes) = match *size {
+        [] => (1, 1),
+        [c] => (1, c),
+        [n, c] => (n, c),
+        _ => (0, 0),
+    };
+    if classes == 0 {
+        return Err(Error::runtime(format!(
+            "Expected non-empty vector or matrix with optional 0-dim batch size, but got: {:?}",
+            &*size
+        )));
+    }
+    if target_size.len() > 1 || target.numel() != n {
+        return Err(Error::runtime(format!(
+            "multi_margin_loss: target tensor should be 1-D with size equal to the number of input samples (batch size). \
+             Expected target size [{n}], but got {:?}. Input has shape {:?}.",
+            &*target_size, &*size
+        )));
+    }
+    if let Some(w) = weight.filter(|w| w.numel() != classes) {
+        return Err(Error::runtime(format!("inconsistent weight size, expected {classes} but got {:?}", &*w.size())));
+    }
+    if target.dtype() != DType::I64 {
+        return Err(Error::runtime(format!(
+            "expected scalar type Long but found {}",
+            target.dtype().scalar_type_name()
+        )));
+    }
+    if x.device().is_cpu() && !matches!(x.dtype(), DType::F32 | DType::F64) {
+        let (op, dtype) = ("multi_margin_loss_cpu_kernel", x.dtype());
+        return Err(flambeau_tensor::Error::NotImplementedFor { op, dtype }.into());
+    }
+    if let Some(w) = weight {
+        rules::same_scalar_type(x, w)?;
+    }
+    let rows = reshape(x, &[n as i64, classes as i64])?;
+    let y = reshape(target, &[n as i64, 1])?;
+    let y = ops::index::lines::places(&y, &IndexRule::strict(classes, Finding::MarginTarget, 0))?;
+    let all = iota(classes, x)?;
+    let of_class = weight.map(|w| reshape(&ops::index_select(w, 0, &reshape(&y, &[-1])?)?, &[-1, 1])).transpose()?;
+    let which = usize::from(p == 2) * 2 + usize::from(of_class.is_some());
+    let (dims, divisor): (&[i64], usize) = match reduction {
+        Reduction::None => (&[1], classes),
+        Reduction::Sum => (&[], classes),
+        _ => (&[], n * classes),
+    };
+    let name = "MultiMarginLossBackward0";
+    let scalars = [Scalar::Float(margin)];
+    let out = {
+        let (rows, program) = (rows.detach(), &MULTI_MARGIN[which]);
+        let of_target = ops::gather(&rows, 1, &y)?;
+        let mut inputs = vec![&rows, &of_target, &all, &y];
+        inputs.extend(&of_class);
+        divided_sum_map(name, Some(program), &inputs, &scalars, dims, false, None, Some(divisor))?
+    };
+    // A single sample has no dimension of losses.
+    let out = if reduction == Reduction::None && size.len() < 2 { reshape(&out, &[])? } else { out };
+    let saves = [Save::Tensor(x), Save::Array(y.array().clone()), Save::Tensor(target)];
+    let per_row = if reduction == Reduction::None { [-1, 1] } else { [1, 1] };
+    Ok(record(name, &[x], &saves, out.array().clone(), move |c| {
+        c.unchanged(2)?;
+        let (x, y) = (c.saved(0)?, c.saved(1)?);
+        let rows = reshape(&x, &[n as i64, classes as i64])?;
+        let of_target = ops::gather(&rows, 1, &y)?;
+        let mut inputs = vec![&rows, &of_target, &all, &y];
+        inputs.extend(&of_class);
+        let slopes = map(name, &MULTI_MARGIN_SLOPE[which], &inputs, &scalars)?;
+        let sum = ops::sum(&slopes, &[1], true, None)?;
+        let g = reshape(&c.grad(0)?, &per_row)?;
+        let inputs = [&slopes, &sum, &all, &y, &g];
+        let grad = map(name, &MULTI_MARGIN_GRADIENT, &inputs, &[Scalar::Int(divisor as i64)])?;
+        Ok(smallvec![Some(reshape(&grad, &ops::to_i64(&x.size()))?)])
+    }))
+}

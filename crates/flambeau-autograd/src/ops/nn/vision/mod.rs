@@ -1,0 +1,7 @@
+//! Images: resampling, and windows as columns.
+
+pub(crate) mod im2col;
+pub(crate) mod interpolate;
+
+pub use im2col::*;
+pub use interpolate::*;

@@ -1,0 +1,155 @@
+//! Powers.
+
+use crate::error::{Error, Result};
+use crate::ops::pointwise::binary::{beside, common_dtype, not_of_bools, only_floats};
+use crate::ops::{Operand, map, map_};
+use crate::{OrPanic, Tensor};
+use flambeau_tensor::pointwise::{BinaryOp, Pointwise};
+use flambeau_tensor::{DType, Scalar};
+use std::sync::LazyLock;
+
+static TENSORS: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input(0).pow(b.input(1))));
+static NUMBER: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input(0).pow(b.scalar(0))));
+static BASE: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.scalar(0).pow(b.input(0))));
+
+/// The exponents that have a cheaper form, and that form. Its gradient is exponent · x^(exponent − 1), cheap too.
+static FORMS: LazyLock<[(f64, Pointwise); 6]> = LazyLock::new(|| {
+    let x2 = Pointwise::new(|b| b.input(0) * b.input(0)).with_gradient(|_, g, x, _| vec![g * (x[0] * 2.0)]);
+    let x3 = Pointwise::new(|b| b.input(0) * b.input(0) * b.input(0))
+        .with_gradient(|_, g, x, _| vec![g * (x[0] * x[0] * 3.0)]);
+    let root = Pointwise::new(|b| b.input(0).sqrt()).with_gradient(|_, g, x, _| vec![g * (x[0].rsqrt() * 0.5)]);
+    let inverse_root =
+        Pointwise::new(|b| b.input(0).rsqrt()).with_gradient(|_, g, x, _| vec![g * (x[0].pow(-1.5) * -0.5)]);
+    let inverse =
+        Pointwise::new(|b| b.input(0).reciprocal()).with_gradient(|_, g, x, _| vec![g * -((x[0] * x[0]).reciprocal())]);
+    let inverse_square = Pointwise::new(|b| (b.input(0) * b.input(0)).reciprocal())
+        .with_gradient(|_, g, x, _| vec![g * (x[0].pow(-3.0) * -2.0)]);
+    [(2.0, x2), (3.0, x3), (0.5, root), (-0.5, inverse_root), (-1.0, inverse), (-2.0, inverse_square)]
+});
+
+/// The program of xᵉ and its scalars.
+fn of_number(x: &Tensor, exponent: Scalar) -> Result<(&'static Pointwise, Option<Scalar>)> {
+    let integer = !x.is_floating_point();
+    if integer && matches!(exponent, Scalar::Int(e) if e < 0) {
+        return Err(Error::runtime("Integers to negative integer powers are not allowed."));
+    }
+    // An integer's power with a float is a float, and a bool's with an integer an integer: only the general form says so.
+    let keeps_dtype = !integer || matches!(exponent, Scalar::Int(_)) && x.dtype() != DType::Bool;
+    if let Some((_, program)) = FORMS.iter().find(|(e, _)| keeps_dtype && *e == exponent.to_f64()) {
+        return Ok((program, None));
+    }
+    let common = common_dtype(x, &Operand::Number(exponent));
+    let wide = matches!(common, DType::F32 | DType::F64);
+    Ok((&NUMBER, Some(if wide { exponent } else { keeping_kind(exponent, common)? })))
+}
+
+/// The number, if the dtype holds it; a bool stays one, so that it promotes as before.
+fn keeping_kind(number: Scalar, dtype: DType) -> Result<Scalar> {
+    let checked = number.checked(dtype)?;
+    Ok(if matches!(number, Scalar::Bool(_)) { number } else { checked })
+}
+
+fn check_tensors(a: &Tensor, b: &Tensor, in_place: bool) -> Result<()> {
+    not_of_bools(BinaryOp::Pow, a, &Operand::Borrowed(b), in_place)
+}
+
+/// aᵇ: `torch.pow`. The gradient for a where b is 0 is 0, and so is that for b where a is 0 and b ≥ 0.
+///
+/// # Errors
+/// For integers to a negative integer power.
+pub fn pow<'a>(a: &Tensor, b: impl Into<Operand<'a>>) -> Result<Tensor> {
+    match b.into() {
+        Operand::Number(exponent) => {
+            let (program, scalar) = of_number(a, exponent)?;
+            map("PowBackward0", program, &[a], scalar.as_slice())
+        }
+        Operand::Borrowed(b) => {
+            check_tensors(a, b, false)?;
+            map("PowBackward1", &TENSORS, &[a, b], &[])
+        }
+        Operand::Owned(b) => pow(a, &b),
+    }
+}
+
+/// [`pow`] in place, in the base.
+#[track_caller]
+pub fn pow_<'a>(a: &Tensor, b: impl Into<Operand<'a>>) -> Result<Tensor> {
+    match b.into() {
+        Operand::Number(exponent) => {
+            let (program, scalar) = of_number(a, exponent)?;
+            map_("PowBackward0", program, &[a], scalar.as_slice())
+        }
+        Operand::Borrowed(b) => {
+            check_tensors(a, b, true)?;
+            map_("PowBackward1", &TENSORS, &[a, b], &[])
+        }
+        Operand::Owned(b) => pow_(a, &b),
+    }
+}
+
+/// A number to the power of a tensor: `torch.pow(2.0, x)`.
+pub fn pow_scalar(base: impl Into<Scalar>, exponent: &Tensor) -> Result<Tensor> {
+    let base = base.into();
+    not_of_bools(BinaryOp::Pow, exponent, &Operand::Number(base), false)?;
+    map("PowBackward2", &BASE, &[exponent], &[beside(exponent, BinaryOp::Pow, base)])
+}
+
+/// 2ˣ
+static EXP2: LazyLock<Pointwise> = LazyLock::new(|| {
+    Pointwise::new(|b| b.constant(2.0).pow(b.input(0)))
+        .with_dtype_rule(flambeau_tensor::pointwise::DTypeRule::Float)
+        .with_gradient(|_, g, _, y| vec![g * (y[0] * std::f64::consts::LN_2)])
+});
+
+/// 2ˣ: `torch.exp2`.
+pub fn exp2(x: &Tensor) -> Result<Tensor> {
+    map("Exp2Backward0", &EXP2, &[x], &[])
+}
+
+/// √(a² + b²), scaled so that the squares do not overflow; infinite beside an infinity whatever the other is, as in C99.
+static HYPOT: LazyLock<Pointwise> = LazyLock::new(|| {
+    Pointwise::new(|b| {
+        let (p, q) = (b.input(0).abs(), b.input(1).abs());
+        let (large, small) = (p.maximum(q), p.minimum(q));
+        let ratio = small / large;
+        let finite = large.eq(0.0).select(large, large * (ratio * ratio + 1.0).sqrt());
+        p.eq(f64::INFINITY).or(q.eq(f64::INFINITY)).select(f64::INFINITY, finite)
+    })
+    .with_gradient(|_, g, x, y| vec![g * (x[0] / y[0]), g * (x[1] / y[0])])
+});
+
+/// √(a² + b²): `torch.hypot`.
+///
+/// # Errors
+/// For integers and bools.
+pub fn hypot(a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    only_floats("hypot_cpu", &[a, b])?;
+    map("HypotBackward0", &HYPOT, &[a, b], &[])
+}
+
+/// Powers; each panics at the caller's line where its function in [`crate::ops`] fails.
+impl Tensor {
+    /// See [`pow`].
+    #[track_caller]
+    pub fn pow<'a>(&self, exponent: impl Into<Operand<'a>>) -> Tensor {
+        pow(self, exponent).or_panic()
+    }
+
+    /// The same in place; returns the tensor.
+    #[track_caller]
+    pub fn pow_<'a>(&self, exponent: impl Into<Operand<'a>>) -> Tensor {
+        pow_(self, exponent).or_panic()
+    }
+
+    /// See [`exp2`].
+    #[track_caller]
+    pub fn exp2(&self) -> Tensor {
+        exp2(self).or_panic()
+    }
+
+    /// See [`hypot`].
+    #[track_caller]
+    pub fn hypot(&self, other: &Tensor) -> Tensor {
+        hypot(self, other).or_panic()
+    }
+}

@@ -1,0 +1,138 @@
+//! Special functions, element by element.
+
+use crate::error::Result;
+use crate::ops::pointwise::binary::{beside, only_floats};
+use crate::ops::{Operand, map};
+use crate::{OrPanic, Tensor};
+use flambeau_tensor::pointwise::{BinaryOp, Expr, Pointwise, UnaryOp};
+use flambeau_tensor::{Scalar, default_dtype};
+use std::sync::LazyLock;
+
+/// x · ln y, 0 where x is 0 unless y is NaN.
+fn x_log_y<'b>(x: Expr<'b>, y: Expr<'b>) -> Expr<'b> {
+    let y_nan = y.is_nan();
+    y_nan.select(f64::NAN, x.eq(0.0).select(0.0, x * y.log()))
+}
+
+/// g · ln y, 0 where x is 0 and y has no logarithm.
+fn slope<'b>(g: Expr<'b>, x: Expr<'b>, y: Expr<'b>) -> Expr<'b> {
+    x.eq(0.0).and(y.le(0.0)).select(0.0, x_log_y(g, y))
+}
+
+static XLOGY: LazyLock<Pointwise> = LazyLock::new(|| {
+    Pointwise::new(|b| x_log_y(b.input(0), b.input(1)))
+        .with_gradient(|_, g, x, _| vec![slope(g, x[0], x[1]), g * x[0] / x[1]])
+});
+static XLOGY_NUMBER: LazyLock<Pointwise> = LazyLock::new(|| {
+    Pointwise::new(|b| x_log_y(b.input(0), b.scalar(0))).with_gradient(|b, g, x, _| {
+        // Unlike a tensor, a number that is NaN leaves the gradient at 0 zero.
+        let y = b.scalar(0);
+        vec![x[0].eq(0.0).and(y.gt(0.0).logical_not()).select(0.0, x_log_y(g, y))]
+    })
+});
+
+/// x · ln y, and 0 where x is 0: `torch.xlogy`.
+pub fn xlogy<'a>(x: &Tensor, y: impl Into<Operand<'a>>) -> Result<Tensor> {
+    match y.into() {
+        Operand::Number(s) => map("XlogyBackward2", &XLOGY_NUMBER, &[x], &[beside(x, BinaryOp::Pow, s)]),
+        Operand::Borrowed(y) => map("XlogyBackward0", &XLOGY, &[x, y], &[]),
+        Operand::Owned(y) => map("XlogyBackward0", &XLOGY, &[x, &y], &[]),
+    }
+}
+
+static LOGADDEXP: LazyLock<Pointwise> = LazyLock::new(|| {
+    Pointwise::new(|b| {
+        let (p, q) = (b.input(0), b.input(1));
+        let both_infinite = p.unary(UnaryOp::IsInf).and(p.eq(q));
+        both_infinite.select(p, p.maximum(q) + (-(p - q).abs()).exp().log1p())
+    })
+    .with_gradient(|_, g, x, _| vec![g / ((x[1] - x[0]).exp() + 1.0), g / ((x[0] - x[1]).exp() + 1.0)])
+});
+
+/// ln(eᵃ + eᵇ), without overflow: `torch.logaddexp`.
+///
+/// # Errors
+/// For integers and bools.
+pub fn logaddexp(a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    only_floats("logaddexp_cpu", &[a, b])?;
+    map("LogaddexpBackward0", &LOGADDEXP, &[a, b], &[])
+}
+
+static LOGIT: LazyLock<Pointwise> = LazyLock::new(|| {
+    Pointwise::new(|b| (b.input(0) / (1.0 - b.input(0))).log()).with_gradient(|b, g, x, _| {
+        let inside = x[0].ge(0.0).and(x[0].le(1.0));
+        vec![inside.select(g / (x[0] * (1.0 - x[0])), b.constant(f64::NAN))]
+    })
+});
+
+static LOGIT_CLAMPED: LazyLock<Pointwise> = LazyLock::new(|| {
+    Pointwise::new(|b| {
+        let (x, low, high) = (b.input(0), b.scalar(0), b.scalar(1));
+        let x = x.lt(low).select(low, x.gt(high).select(high, x));
+        (x / (1.0 - x)).log()
+    })
+    .with_gradient(|b, g, x, _| {
+        let outside = x[0].lt(b.scalar(0)).or(x[0].gt(b.scalar(1)));
+        vec![outside.select(0.0, g / (x[0] * (1.0 - x[0])))]
+    })
+});
+
+/// ln(x / (1 − x)), x kept between eps and 1 − eps where an eps is given: `torch.logit`.
+pub fn logit(x: &Tensor, eps: Option<f64>) -> Result<Tensor> {
+    match eps {
+        Some(eps) => {
+            // Both bounds are numbers of the dtype: 1 − eps is 1 in a half type.
+            let dtype = if x.is_floating_point() { x.dtype() } else { default_dtype() };
+            let low = Scalar::Float(eps).cast(dtype);
+            let high = Scalar::Float(1.0 - low.to_f64()).cast(dtype);
+            map("LogitBackward0", &LOGIT_CLAMPED, &[x], &[low, high])
+        }
+        None => map("LogitBackward0", &LOGIT, &[x], &[]),
+    }
+}
+
+static NAN_TO_NUM: LazyLock<Pointwise> = LazyLock::new(|| {
+    Pointwise::new(|b| {
+        let x = b.input(0);
+        let finite_or_low = x.eq(f64::NEG_INFINITY).select(b.scalar(2), x);
+        x.is_nan().select(b.scalar(0), x.eq(f64::INFINITY).select(b.scalar(1), finite_or_low))
+    })
+    .with_gradient(|_, g, x, _| vec![g * x[0].unary(UnaryOp::IsFinite)])
+});
+
+/// NaN and the infinities replaced, by default by 0 and the dtype's largest and smallest value: `torch.nan_to_num`.
+pub fn nan_to_num(x: &Tensor, nan: Option<f64>, posinf: Option<f64>, neginf: Option<f64>) -> Result<Tensor> {
+    if !x.is_floating_point() {
+        return crate::ops::clone(x);
+    }
+    let (_, largest) = x.dtype().range();
+    let scalars = [nan.unwrap_or(0.0), posinf.unwrap_or(largest), neginf.unwrap_or(-largest)].map(Scalar::Float);
+    map("NanToNumBackward0", &NAN_TO_NUM, &[x], &scalars)
+}
+
+/// Special functions; each panics at the caller's line where its function in [`crate::ops`] fails.
+impl Tensor {
+    /// See [`xlogy`].
+    #[track_caller]
+    pub fn xlogy<'a>(&self, other: impl Into<Operand<'a>>) -> Tensor {
+        xlogy(self, other).or_panic()
+    }
+
+    /// See [`logaddexp`].
+    #[track_caller]
+    pub fn logaddexp(&self, other: &Tensor) -> Tensor {
+        logaddexp(self, other).or_panic()
+    }
+
+    /// See [`logit`].
+    #[track_caller]
+    pub fn logit(&self, eps: Option<f64>) -> Tensor {
+        logit(self, eps).or_panic()
+    }
+
+    /// NaN as 0, infinities as the largest and smallest finite value. See [`nan_to_num`].
+    #[track_caller]
+    pub fn nan_to_num(&self) -> Tensor {
+        nan_to_num(self, None, None, None).or_panic()
+    }
+}

@@ -1,0 +1,335 @@
+//! Dropout in its variants, and samples with given probabilities.
+
+use crate::error::{Error, Result};
+use crate::graph::record;
+use crate::ops::{add_, copy, device_samples, mul, mul_, random_in_place, squeeze, unsqueeze, zeros};
+use crate::{OrPanic, Tensor};
+use flambeau_device::default_generator;
+use flambeau_tensor::backend::Distribution;
+use flambeau_tensor::random::{Generator, bernoulli_p, multinomial as draw_categories};
+use flambeau_tensor::{Array, DType, Element};
+use smallvec::{SmallVec, smallvec};
+
+/// −α·scale of SELU, the value that alpha dropout puts in place of a dropped element.
+const ALPHA: f64 = 1.758_099_340_847_376_6;
+
+fn check_probability(p: f64) -> Result<()> {
+    match (0.0..=1.0).contains(&p) {
+        true => Ok(()),
+        false => Err(Error::value(format!(
+            "dropout probability has to be between 0 and 1, but got {}",
+            flambeau_tensor::print::py_float(p)
+        ))),
+    }
+}
+
+/// The shape of the mask: the input's, or its first two dimensions where whole features are dropped.
+fn mask_shape(x: &Tensor, features: bool) -> Result<SmallVec<[usize; 6]>> {
+    let mut shape: SmallVec<[usize; 6]> = x.size().as_ref().into();
+    if features {
+        if shape.len() < 2 {
+            return Err(Error::runtime("Feature dropout requires at least 2 dimensions in the input"));
+        }
+        shape[2..].fill(1);
+    }
+    Ok(shape)
+}
+
+/// Ones with probability 1 − p, else zeros.
+#[track_caller]
+fn keep_mask(x: &Tensor, features: bool, p: f64) -> Result<Tensor> {
+    let shape = mask_shape(x, features)?;
+    let array = match features {
+        // The mask lies in memory as the input does, and the stream runs in the order of memory.
+        false => copy::empty_like(&x.array())?,
+        true => copy::empty(&shape, x.dtype(), x.device())?,
+    };
+    random_in_place(&array.into(), Distribution::Bernoulli { p: 1.0 - p }, None)
+}
+
+/// The factor that drops and rescales; `None` where nothing changes.
+#[track_caller]
+fn factor(x: &Tensor, p: f64, training: bool, features: bool) -> Result<Option<Tensor>> {
+    check_probability(p)?;
+    if p == 0.0 || !training || x.numel() == 0 {
+        return Ok(None);
+    }
+    if p == 1.0 {
+        return zeros(&[], x.dtype(), x.device()).map(Some);
+    }
+    let mask = keep_mask(x, features, p)?;
+    crate::ops::div_(&mask, 1.0 - p)?;
+    Ok(Some(mask))
+}
+
+/// Zeroes elements with probability p and divides the others by 1 − p, while training: `F.dropout`. The mask is drawn as
+/// PyTorch draws it: `bernoulli_(1 − p)` over the input's memory.
+#[track_caller]
+pub fn dropout(x: &Tensor, p: f64, training: bool) -> Result<Tensor> {
+    match factor(x, p, training, false)? {
+        Some(factor) => mul(x, &factor),
+        None => Ok(x.clone()),
+    }
+}
+
+/// [`dropout`] in place.
+#[track_caller]
+pub fn dropout_(x: &Tensor, p: f64, training: bool) -> Result<Tensor> {
+    match factor(x, p, training, false)? {
+        Some(factor) => mul_(x, &factor),
+        None => Ok(x.clone()),
+    }
+}
+
+/// [`feature_dropout`] in place.
+#[track_caller]
+pub fn feature_dropout_(x: &Tensor, p: f64, training: bool) -> Result<Tensor> {
+    match factor(x, p, training, true)? {
+        Some(factor) => mul_(x, &factor),
+        None => Ok(x.clone()),
+    }
+}
+
+/// [`feature_dropout`], or in place, of an input without a batch.
+#[track_caller]
+fn unbatched(x: &Tensor, p: f64, training: bool, in_place: bool) -> Result<Tensor> {
+    if !in_place {
+        return squeeze(&feature_dropout(&unsqueeze(x, 0)?, p, training)?, Some(&[0]));
+    }
+    match factor(&unsqueeze(&x.detach(), 0)?, p, training, true)? {
+        Some(factor) if factor.dim() > 0 => mul_(x, &squeeze(&factor, Some(&[0]))?),
+        Some(factor) => mul_(x, &factor),
+        None => Ok(x.clone()),
+    }
+}
+
+/// Zeroes whole features (what follows the first two dimensions) with probability p: `torch.feature_dropout`.
+#[track_caller]
+pub fn feature_dropout(x: &Tensor, p: f64, training: bool) -> Result<Tensor> {
+    match factor(x, p, training, true)? {
+        Some(factor) => mul(x, &factor),
+        None => Ok(x.clone()),
+    }
+}
+
+/// [`feature_dropout`] of `[n, c, l]` or `[c, l]`: `F.dropout1d`.
+#[track_caller]
+pub fn dropout1d(x: &Tensor, p: f64, training: bool) -> Result<Tensor> {
+    dropped_lines(x, p, training, false)
+}
+
+/// [`dropout1d`] in place.
+#[track_caller]
+pub fn dropout1d_(x: &Tensor, p: f64, training: bool) -> Result<Tensor> {
+    dropped_lines(x, p, training, true)
+}
+
+#[track_caller]
+fn dropped_lines(x: &Tensor, p: f64, training: bool, in_place: bool) -> Result<Tensor> {
+    check_probability(p)?;
+    match x.dim() {
+        2 => unbatched(x, p, training, in_place),
+        3 if in_place => feature_dropout_(x, p, training),
+        3 => feature_dropout(x, p, training),
+        n => Err(Error::runtime(format!(
+            "dropout1d: Expected 2D or 3D input, but received a {n}D input. Note that dropout1d exists to provide \
+             channel-wise dropout on inputs with 1 spatial dimension, a channel dimension, and an optional batch dimension \
+             (i.e. 2D or 3D inputs)."
+        ))),
+    }
+}
+
+/// [`feature_dropout`] of `[n, c, h, w]`: `F.dropout2d`. As in PyTorch, `[n, c, l]` drops features of its own.
+#[track_caller]
+pub fn dropout2d(x: &Tensor, p: f64, training: bool) -> Result<Tensor> {
+    feature_dropout(x, p, training)
+}
+
+/// [`feature_dropout`] of `[n, c, d, h, w]` or `[c, d, h, w]`: `F.dropout3d`.
+#[track_caller]
+pub fn dropout3d(x: &Tensor, p: f64, training: bool) -> Result<Tensor> {
+    match x.dim() {
+        5 => feature_dropout(x, p, training),
+        _ => unbatched(x, p, training, false),
+    }
+}
+
+/// [`dropout3d`] in place.
+#[track_caller]
+pub fn dropout3d_(x: &Tensor, p: f64, training: bool) -> Result<Tensor> {
+    match x.dim() {
+        5 => feature_dropout_(x, p, training),
+        _ => unbatched(x, p, training, true),
+    }
+}
+
+/// Dropout that keeps the mean and variance of SELU's outputs: dropped elements become SELU's limit −1.758, and the result
+/// is scaled and shifted: `F.alpha_dropout`.
+#[track_caller]
+pub fn alpha_dropout(x: &Tensor, p: f64, training: bool) -> Result<Tensor> {
+    alpha_dropped(x, p, training, false, false)
+}
+
+/// [`alpha_dropout`] in place.
+#[track_caller]
+pub fn alpha_dropout_(x: &Tensor, p: f64, training: bool) -> Result<Tensor> {
+    alpha_dropped(x, p, training, false, true)
+}
+
+/// [`alpha_dropout`] of whole features: `F.feature_alpha_dropout`.
+#[track_caller]
+pub fn feature_alpha_dropout(x: &Tensor, p: f64, training: bool) -> Result<Tensor> {
+    alpha_dropped(x, p, training, true, false)
+}
+
+/// [`feature_alpha_dropout`] in place.
+#[track_caller]
+pub fn feature_alpha_dropout_(x: &Tensor, p: f64, training: bool) -> Result<Tensor> {
+    alpha_dropped(x, p, training, true, true)
+}
+
+#[track_caller]
+fn alpha_dropped(x: &Tensor, p: f64, training: bool, features: bool, in_place: bool) -> Result<Tensor> {
+    check_probability(p)?;
+    if p == 0.0 || !training || x.numel() == 0 {
+        return Ok(x.clone());
+    }
+    let times = |factor: &Tensor| if in_place { mul_(x, factor) } else { mul(x, factor) };
+    if p == 1.0 {
+        return times(&zeros(&[], x.dtype(), x.device())?);
+    }
+    let mask = keep_mask(x, features, p)?;
+    let a = 1.0 / ((ALPHA * ALPHA * p + 1.0) * (1.0 - p)).sqrt();
+    // (mask − 1)·α·a + α·a·p, and mask·a.
+    let shift = crate::ops::sub(&mask, 1)?;
+    mul_(&shift, ALPHA * a)?;
+    add_(&shift, ALPHA * a * p, 1)?;
+    mul_(&mask, a)?;
+    let scaled = times(&mask)?;
+    if in_place { add_(&scaled, &shift, 1) } else { crate::ops::add(&scaled, &shift) }
+}
+
+/// One with the probability that each element names, else zero, in its dtype: `torch.bernoulli`. The gradient is zero.
+pub fn bernoulli(p: &Tensor, generator: Option<&Generator>) -> Result<Tensor> {
+    fn draw<T: Element + flambeau_tensor::random::RandomFloat>(p: &Tensor, generator: &Generator) -> Result<Array> {
+        let data = p.array().to_vec::<T>()?;
+        let mut out = vec![T::default(); data.len()];
+        bernoulli_p(generator, &mut out, &data).map_err(flambeau_tensor::Error::from)?;
+        Ok(Array::from_slice(p.array().backend(), p.device(), &out, &p.size())?)
+    }
+    let host = p.device().is_cpu();
+    let generator = generator_for(p, generator)?;
+    let out = match p.dtype() {
+        dtype if !host && dtype.is_floating_point() => device_samples::bernoulli(p, Some(generator))?.array().clone(),
+        DType::F32 => draw::<f32>(p, generator)?,
+        DType::F64 => draw::<f64>(p, generator)?,
+        DType::F16 => draw::<half::f16>(p, generator)?,
+        DType::BF16 => draw::<half::bf16>(p, generator)?,
+        dtype => {
+            return Err(flambeau_tensor::Error::NotImplementedFor { op: "bernoulli_tensor_cpu_p_", dtype }.into());
+        }
+    };
+    Ok(record("BernoulliBackward0", &[p], &[], out, |c| {
+        let grad = c.grad(0)?;
+        Ok(smallvec![Some(zeros(&grad.size(), grad.dtype(), grad.device())?)])
+    }))
+}
+
+/// The generator to draw from.
+fn generator_for<'a>(x: &Tensor, generator: Option<&'a Generator>) -> Result<&'a Generator>
+where
+    'static: 'a,
+{
+    Ok(match generator {
+        Some(g) => g,
+        None => default_generator(x.device())?,
+    })
+}
+
+/// Indices drawn in proportion to the weights of each row of `[categories]` or `[rows, categories]`: `torch.multinomial`.
+pub fn multinomial(
+    weights: &Tensor,
+    num_samples: usize,
+    replacement: bool,
+    generator: Option<&Generator>,
+) -> Result<Tensor> {
+    let (shape, dtype) = (weights.size(), weights.dtype());
+    if !matches!(shape.len(), 1 | 2) {
+        return Err(Error::runtime("prob_dist must be 1 or 2 dim"));
+    }
+    if !dtype.is_floating_point() {
+        return Err(Error::runtime(format!(
+            "multinomial only supports floating-point dtypes for input, got: {}",
+            dtype.scalar_type_name()
+        )));
+    }
+    if num_samples == 0 {
+        return Err(Error::runtime("cannot sample n_sample <= 0 samples"));
+    }
+    let categories = shape[shape.len() - 1];
+    if !replacement && num_samples > categories {
+        return Err(Error::runtime("cannot sample n_sample > prob_dist.size(-1) samples without replacement"));
+    }
+    let generator = generator_for(weights, generator)?;
+    let mut to: SmallVec<[usize; 2]> = shape.as_ref().into();
+    to[shape.len() - 1] = num_samples;
+    let detached = weights.detach();
+    let host = weights.device().is_cpu();
+    if replacement && num_samples > 1 && host {
+        return with_replacement(&detached, categories, &to, generator);
+    }
+    let valid = crate::ops::logical_and(&crate::ops::isfinite(&detached)?, &crate::ops::ge(&detached, 0)?)?;
+    if !crate::ops::all(&valid, &[], false)?.array().item()?.to_bool() {
+        return Err(Error::runtime("probability tensor contains either `inf`, `nan` or element < 0"));
+    }
+    let empty_rows = crate::ops::eq(&crate::ops::amax(&detached, &[-1], false)?, 0)?;
+    if crate::ops::any(&empty_rows, &[], false)?.array().item()?.to_bool() {
+        return Err(Error::runtime("invalid multinomial distribution (sum of probabilities <= 0)"));
+    }
+    if replacement && num_samples > 1 {
+        return device_samples::with_replacement(&detached, &to, Some(generator));
+    }
+    // The largest of weight / Exp(1), or the largest several, are a sample without replacement.
+    let draws = copy::empty_like(&weights.array())?.into();
+    random_in_place(&draws, Distribution::Exponential { rate: 1.0 }, Some(generator))?;
+    let keys = crate::ops::div(&detached, &draws)?;
+    let last = shape.len() - 1;
+    let (_, indices) =
+        flambeau_tensor::ops::sort(flambeau_tensor::backend::Extremum::Max, &keys.array(), last, num_samples)?;
+    Ok(indices.into())
+}
+
+fn with_replacement(weights: &Tensor, categories: usize, shape: &[usize], generator: &Generator) -> Result<Tensor> {
+    fn draw<T: Element + flambeau_tensor::random::RandomFloat>(
+        weights: &Tensor,
+        categories: usize,
+        out: &mut [i64],
+        generator: &Generator,
+    ) -> Result<()> {
+        let data = weights.array().to_vec::<T>()?;
+        Ok(draw_categories(generator, &data, categories, out).map_err(flambeau_tensor::Error::from)?)
+    }
+    let mut out = vec![0i64; shape.iter().product()];
+    match weights.dtype() {
+        DType::F16 => draw::<half::f16>(weights, categories, &mut out, generator)?,
+        DType::BF16 => draw::<half::bf16>(weights, categories, &mut out, generator)?,
+        DType::F64 => draw::<f64>(weights, categories, &mut out, generator)?,
+        _ => draw::<f32>(weights, categories, &mut out, generator)?,
+    }
+    Ok(Array::from_slice(weights.array().backend(), weights.device(), &out, shape)?.into())
+}
+
+/// Samples; each panics at the caller's line where its function in [`crate::ops`] fails.
+impl Tensor {
+    /// One with the probability that each element names, else zero: `x.bernoulli()`.
+    #[track_caller]
+    pub fn bernoulli(&self) -> Tensor {
+        bernoulli(self, None).or_panic()
+    }
+
+    /// Indices drawn in proportion to each row's weights: `x.multinomial(num_samples, replacement)`.
+    #[track_caller]
+    pub fn multinomial(&self, num_samples: usize, replacement: bool) -> Tensor {
+        multinomial(self, num_samples, replacement, None).or_panic()
+    }
+}

@@ -1,0 +1,17 @@
+//! Functions of lines of elements: sums, extrema, statistics, and their running forms.
+
+pub(crate) mod extrema;
+pub(crate) mod product;
+pub(crate) mod scan;
+pub(crate) mod statistics;
+pub(crate) mod sum;
+pub(crate) mod variance;
+pub(crate) mod vector_norm;
+
+pub use extrema::*;
+pub use product::*;
+pub use scan::*;
+pub use statistics::*;
+pub use sum::*;
+pub use variance::*;
+pub use vector_norm::*;

@@ -1,0 +1,124 @@
+//! Sums and means.
+
+use crate::error::{Error, Result};
+use crate::ops;
+use crate::ops::{sum_map, to_i64};
+use crate::{OrPanic, Tensor};
+use flambeau_tensor::pointwise::Pointwise;
+use flambeau_tensor::{DType, Scalar};
+
+/// Σ over `dims` (empty: all): `torch.sum`. Integers and bools sum in i64.
+pub fn sum(x: &Tensor, dims: &[i64], keepdim: bool, dtype: Option<DType>) -> Result<Tensor> {
+    if dtype == Some(DType::Bool) {
+        // Truth values add as "or" does.
+        return ops::any(&ops::to_dtype(x, DType::Bool)?, dims, keepdim);
+    }
+    let name = if dims.is_empty() { "SumBackward0" } else { "SumBackward1" };
+    sum_map(name, None, &[x], &[], dims, keepdim, dtype)
+}
+
+/// The mean over `dims` (empty: all): `torch.mean`.
+pub fn mean(x: &Tensor, dims: &[i64], keepdim: bool, dtype: Option<DType>) -> Result<Tensor> {
+    check_mean(x.dtype(), dtype)?;
+    let name = if dims.is_empty() { "MeanBackward0" } else { "MeanBackward1" };
+    mean_map(name, None, &[x], &[], dims, keepdim, dtype)
+}
+
+/// Refuses a mean whose result, of the input's dtype or the wanted one, is no float.
+pub(crate) fn check_mean(input: DType, wanted: Option<DType>) -> Result<()> {
+    let result = wanted.unwrap_or(input);
+    if !result.is_floating_point() {
+        let problem = if wanted.is_some() { "Optional" } else { "Input" };
+        return Err(flambeau_tensor::Error::NotImplemented(format!(
+            "mean(): could not infer output dtype. {problem} dtype must be either a floating point or complex dtype. Got: {}",
+            result.scalar_type_name()
+        ))
+        .into());
+    }
+    Ok(())
+}
+
+/// The mean of a program over `dims`: one sum, scaled.
+pub(crate) fn mean_map(
+    name: &'static str,
+    program: Option<&'static Pointwise>,
+    inputs: &[&Tensor],
+    scalars: &[Scalar],
+    dims: &[i64],
+    keepdim: bool,
+    dtype: Option<DType>,
+) -> Result<Tensor> {
+    let arrays = ops::Arrays::of(inputs);
+    let shape =
+        arrays.refs()[1..].iter().try_fold(arrays.refs()[0].shape().into(), |s: flambeau_tensor::Dims, a| {
+            flambeau_tensor::dims::broadcast_shapes(&s, a.shape())
+        })?;
+    let reduced = flambeau_tensor::dims::wrap_dims(dims, shape.len())?;
+    let n: usize = reduced.iter().map(|&d| shape[d]).product();
+    ops::map::divided_sum_map(name, program, inputs, scalars, dims, keepdim, dtype, Some(n))
+}
+
+/// Sums a gradient to the smaller shape that was broadcast to its own: `x.sum_to_size(shape)`.
+pub fn sum_to_size(x: &Tensor, shape: &[usize]) -> Result<Tensor> {
+    let from = x.size();
+    if shape.is_empty() {
+        return sum(x, &[], false, None);
+    }
+    let new = from.len().checked_sub(shape.len()).ok_or_else(|| not_summable(&from, shape))?;
+    let mut dims = Vec::new();
+    for (d, &n) in from.iter().enumerate() {
+        let to = d.checked_sub(new).map_or(1, |i| shape[i]);
+        match (n, to) {
+            _ if d < new => dims.push(d as i64),
+            (n, to) if n == to => {}
+            (_, 1) => dims.push(d as i64),
+            _ => return Err(not_summable(&from, shape)),
+        }
+    }
+    if dims.is_empty() {
+        return Ok(x.clone());
+    }
+    if dims.len() == new && !crate::is_grad_enabled() {
+        // No view of the sum: the engine gives a tensor that nobody shares to the leaf as it is.
+        return sum(x, &dims, false, None);
+    }
+    let out = sum(x, &dims, true, None)?;
+    if new == 0 { Ok(out) } else { ops::view(&out, &to_i64(shape)) }
+}
+
+fn not_summable(from: &[usize], to: &[usize]) -> Error {
+    Error::runtime(format!("size {{{to:?}}} is not expandable to size {{{from:?}}}."))
+}
+
+/// Sums and means; each panics at the caller's line where its function in [`crate::ops`] fails.
+impl Tensor {
+    /// The sum of all elements. See [`sum`].
+    #[track_caller]
+    pub fn sum(&self) -> Tensor {
+        sum(self, &[], false, None).or_panic()
+    }
+
+    /// The sum over some dimensions: `x.sum(dims, keepdim)`. See [`sum`].
+    #[track_caller]
+    pub fn sum_dim(&self, dims: impl ops::IntoDims, keepdim: bool) -> Tensor {
+        sum(self, &dims.into_dims(), keepdim, None).or_panic()
+    }
+
+    /// The mean of all elements. See [`mean`].
+    #[track_caller]
+    pub fn mean(&self) -> Tensor {
+        mean(self, &[], false, None).or_panic()
+    }
+
+    /// The mean over some dimensions: `x.mean(dims, keepdim)`. See [`mean`].
+    #[track_caller]
+    pub fn mean_dim(&self, dims: impl ops::IntoDims, keepdim: bool) -> Tensor {
+        mean(self, &dims.into_dims(), keepdim, None).or_panic()
+    }
+
+    /// See [`sum_to_size`].
+    #[track_caller]
+    pub fn sum_to_size(&self, shape: &[usize]) -> Tensor {
+        sum_to_size(self, shape).or_panic()
+    }
+}

@@ -1,0 +1,188 @@
+//! Variances and standard deviations.
+
+use crate::error::Result;
+use crate::graph::{Context, Save, record, record_many};
+use crate::ops::reduce::extrema::kept_shape;
+use crate::ops::reduce::sum::mean_map;
+use crate::ops::{IntoDims, map, to_dtype, view};
+use crate::{OrPanic, Tensor};
+use flambeau_tensor::dims::wrap_dims;
+use flambeau_tensor::ops::{moments, pointwise, pointwise_into};
+use flambeau_tensor::pointwise::Pointwise;
+use flambeau_tensor::{Array, DType, Scalar};
+use smallvec::{SmallVec, smallvec};
+use std::sync::LazyLock;
+
+static DIVIDE: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input(0) / b.scalar(0)));
+static ROOT_OF_QUOTIENT: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| (b.input(0) / b.scalar(0)).sqrt()));
+
+/// g · 2/dof · (x − m)
+static VARIANCE_GRADIENT: LazyLock<Pointwise> =
+    LazyLock::new(|| Pointwise::new(|b| b.input(0) * b.scalar(0) * (b.input(1) - b.input(2))));
+
+/// m, NaN where the deviations are: those of an infinite value.
+static MEAN_OF_NUMBERS: LazyLock<Pointwise> =
+    LazyLock::new(|| Pointwise::new(|b| b.input(1).is_nan().select(b.input(1), b.input(0))));
+
+/// g / 2s, and 0 where s is 0
+static ROOT_GRADIENT: LazyLock<Pointwise> = LazyLock::new(|| {
+    Pointwise::new(|b| {
+        let (g, s) = (b.input(0), b.input(1));
+        s.eq(0.0).select(0.0, g / (s * 2.0))
+    })
+});
+
+/// What a variance is taken of.
+#[derive(Clone)]
+struct Call {
+    dims: SmallVec<[i64; 6]>,
+    kept: SmallVec<[i64; 6]>,
+    /// Number of values less the correction.
+    freedom: f64,
+    root: bool,
+}
+
+impl Call {
+    fn new(x: &Tensor, dims: &[i64], correction: f64, root: bool) -> Result<Self> {
+        if !x.is_floating_point() {
+            return Err(flambeau_tensor::Error::NotImplemented(
+                "std and var only support floating point and complex dtypes".into(),
+            )
+            .into());
+        }
+        let shape = x.size();
+        let n: usize = wrap_dims(dims, shape.len())?.iter().map(|&d| shape[d]).product();
+        Ok(Call { dims: dims.into(), kept: kept_shape(&shape, dims)?, freedom: n as f64 - correction, root })
+    }
+
+    /// The variance (or its root) and the mean, accumulated in f32 for f16 and bf16.
+    fn forward(&self, x: &Tensor, keepdim: bool) -> Result<(Array, Array)> {
+        let x = x.detach();
+        let dtype = x.dtype();
+        let x = if matches!(dtype, DType::F16 | DType::BF16) { to_dtype(&x, DType::F32)? } else { x };
+        let (mean, out) = moments(&x.array(), &self.dims)?;
+        let mean = pointwise(&MEAN_OF_NUMBERS, &[&mean, &out], &[])?;
+        let program = if self.root { &ROOT_OF_QUOTIENT } else { &DIVIDE };
+        pointwise_into(program, &[&out], &[Scalar::Float(self.freedom.max(0.0))], &[&out])?;
+        let reduced = wrap_dims(&self.dims, x.dim())?;
+        let rest: SmallVec<[i64; 6]> = (0..x.dim()).filter(|d| !reduced.contains(d)).map(|d| self.kept[d]).collect();
+        let finish = |a: Array| if keepdim { a.to_dtype(dtype) } else { a.view(&rest)?.to_dtype(dtype) };
+        Ok((finish(out)?, finish(mean)?))
+    }
+
+    /// The gradient of the variance, or of its root.
+    fn backward(&self, grad: &Tensor, x: &Tensor, result: Option<Tensor>) -> Result<Tensor> {
+        let mut g = view(grad, &self.kept)?;
+        if let Some(s) = result {
+            g = map("DivBackward0", &ROOT_GRADIENT, &[&g, &view(&s, &self.kept)?], &[])?;
+        }
+        let mean = mean_map("MeanBackward1", None, &[x], &[], &self.dims, true, None)?;
+        // Without degrees of freedom the factor is infinite.
+        map("MulBackward0", &VARIANCE_GRADIENT, &[&g, x, &mean], &[Scalar::Float(2.0 / self.freedom)])
+    }
+
+    fn saves<'a>(&self, x: &'a Tensor) -> SmallVec<[Save<'a>; 2]> {
+        if self.root { smallvec![Save::Tensor(x), Save::Output(0)] } else { smallvec![Save::Tensor(x)] }
+    }
+
+    fn result(&self, c: &Context<'_>) -> Result<Option<Tensor>> {
+        self.root.then(|| c.saved(1)).transpose()
+    }
+}
+
+fn spread(name: &'static str, x: &Tensor, dims: &[i64], correction: f64, keepdim: bool, root: bool) -> Result<Tensor> {
+    let call = Call::new(x, dims, correction, root)?;
+    let (out, _) = call.forward(x, keepdim)?;
+    Ok(record(name, &[x], &call.saves(x), out, move |c| {
+        Ok(smallvec![Some(call.backward(&c.grad(0)?, &c.saved(0)?, call.result(c)?)?)])
+    }))
+}
+
+fn spread_mean(
+    name: &'static str,
+    x: &Tensor,
+    dims: &[i64],
+    correction: f64,
+    keepdim: bool,
+    root: bool,
+) -> Result<(Tensor, Tensor)> {
+    let call = Call::new(x, dims, correction, root)?;
+    let (out, mean) = call.forward(x, keepdim)?;
+    let shape = crate::ops::to_i64(&x.size());
+    let n = (x.numel() / out.numel().max(1)) as i64;
+    let mut both = record_many(name, &[x], &call.saves(x), vec![out, mean], move |c| {
+        let mut grad = None;
+        if c.has_grad(0) {
+            grad = Some(call.backward(&c.grad(0)?, &c.saved(0)?, call.result(c)?)?);
+        }
+        if c.has_grad(1) {
+            let g = crate::ops::expand(&crate::ops::div(&view(&c.grad(1)?, &call.kept)?, n)?, &shape)?;
+            grad = Some(match grad {
+                Some(sum) => crate::ops::add(&sum, &g)?,
+                None => g,
+            });
+        }
+        Ok(smallvec![grad])
+    });
+    let mean = both.pop().expect("two outputs");
+    Ok((both.pop().expect("two outputs"), mean))
+}
+
+/// Σ(x − mean)² / (n − correction) over `dims` (empty: all): `torch.var`.
+///
+/// # Errors
+/// For integers and bools.
+pub fn var(x: &Tensor, dims: &[i64], correction: f64, keepdim: bool) -> Result<Tensor> {
+    spread("VarBackward0", x, dims, correction, keepdim, false)
+}
+
+/// The root of [`var`]: `torch.std`.
+///
+/// # Errors
+/// For integers and bools.
+pub fn std(x: &Tensor, dims: &[i64], correction: f64, keepdim: bool) -> Result<Tensor> {
+    spread("StdBackward0", x, dims, correction, keepdim, true)
+}
+
+/// [`var`] and the mean: `torch.var_mean`.
+///
+/// # Errors
+/// For integers and bools.
+pub fn var_mean(x: &Tensor, dims: &[i64], correction: f64, keepdim: bool) -> Result<(Tensor, Tensor)> {
+    spread_mean("VarMeanBackward0", x, dims, correction, keepdim, false)
+}
+
+/// [`std()`] and the mean: `torch.std_mean`.
+///
+/// # Errors
+/// For integers and bools.
+pub fn std_mean(x: &Tensor, dims: &[i64], correction: f64, keepdim: bool) -> Result<(Tensor, Tensor)> {
+    spread_mean("StdMeanBackward0", x, dims, correction, keepdim, true)
+}
+
+/// Variances; each panics at the caller's line where its function in [`crate::ops`] fails.
+impl Tensor {
+    /// The unbiased variance of all elements: `x.var()`.
+    #[track_caller]
+    pub fn var(&self) -> Tensor {
+        var(self, &[], 1.0, false).or_panic()
+    }
+
+    /// The variance over some dimensions: `x.var(dims, correction=correction, keepdim=keepdim)`.
+    #[track_caller]
+    pub fn var_dim(&self, dims: impl IntoDims, correction: f64, keepdim: bool) -> Tensor {
+        var(self, &dims.into_dims(), correction, keepdim).or_panic()
+    }
+
+    /// The unbiased standard deviation of all elements: `x.std()`.
+    #[track_caller]
+    pub fn std(&self) -> Tensor {
+        std(self, &[], 1.0, false).or_panic()
+    }
+
+    /// The standard deviation over some dimensions: `x.std(dims, correction=correction, keepdim=keepdim)`.
+    #[track_caller]
+    pub fn std_dim(&self, dims: impl IntoDims, correction: f64, keepdim: bool) -> Tensor {
+        std(self, &dims.into_dims(), correction, keepdim).or_panic()
+    }
+}

@@ -1,0 +1,362 @@
+//! Tensors put together: `torch.cat`, `torch.stack` and their relatives, and repeats.
+
+use crate::error::{Error, Result};
+use crate::graph::{Grads, record};
+use crate::ops::{
+    IntoDims, contiguous, expand, flatten, narrow, reshape, select, sum, sum_to_size, to_dtype, to_i64, unsqueeze, view,
+};
+use crate::views::record_view;
+use crate::{OrPanic, Tensor, from_vec};
+use flambeau_tensor::dims::{broadcast_shapes, wrap_dim};
+use flambeau_tensor::promotion::ResultType;
+use flambeau_tensor::{Array, DType, Dims};
+use smallvec::{SmallVec, smallvec};
+use std::borrow::Borrow;
+
+/// The dtype that the tensors have together.
+fn common_dtype(tensors: &[&Tensor]) -> DType {
+    tensors.iter().fold(ResultType::default(), |r, t| r.tensor(t.dtype(), t.dim())).finish()
+}
+
+fn borrowed<T: Borrow<Tensor>>(tensors: &[T]) -> SmallVec<[&Tensor; 4]> {
+    tensors.iter().map(Borrow::borrow).collect()
+}
+
+/// Copies arrays one behind the other along `dim` of a fresh array, converted to `dtype`.
+fn join(arrays: &[Array], dim: usize, shape: &[usize], dtype: DType) -> Result<Array> {
+    let first = &arrays[0];
+    let out = Array::empty(first.backend(), first.device(), shape, dtype)?;
+    let mut start = 0;
+    for array in arrays {
+        let n = array.shape()[dim] as i64;
+        flambeau_tensor::ops::same_device(&[first, array])?;
+        flambeau_tensor::ops::copy_into(array, &out.narrow(dim as i64, start, n)?)?;
+        start += n;
+    }
+    Ok(out)
+}
+
+/// Tensors one behind the other along a dimension: `torch.cat`. Shapes agree in all others; dtypes are promoted; empty 1-d
+/// tensors are skipped, as PyTorch does for old programs.
+pub fn cat<T: Borrow<Tensor>>(tensors: &[T], dim: i64) -> Result<Tensor> {
+    let tensors = borrowed(tensors);
+    if tensors.is_empty() {
+        return Err(Error::value("torch.cat(): expected a non-empty list of Tensors"));
+    }
+    if let Some(i) = tensors.iter().position(|t| t.dim() == 0) {
+        return Err(Error::runtime(format!("zero-dimensional tensor (at position {i}) cannot be concatenated")));
+    }
+    let skipped = |t: &Tensor| t.dim() == 1 && t.numel() == 0;
+    let dtype = common_dtype(&tensors);
+    let Some(first) = tensors.iter().position(|t| !skipped(t)) else {
+        wrap_dim(dim, 1)?;
+        return cat_kept(&tensors, &vec![0..0; tensors.len()], 0, &[0], dtype);
+    };
+    let mut shape = tensors[first].size().to_vec();
+    let dim = wrap_dim(dim, shape.len())?;
+    shape[dim] = 0;
+    let mut ranges = Vec::new();
+    for (i, t) in tensors.iter().enumerate() {
+        if skipped(t) {
+            ranges.push(0..0);
+            continue;
+        }
+        let size = t.size();
+        if size.len() != shape.len() {
+            return Err(Error::runtime(format!(
+                "Tensors must have same number of dimensions: got {} and {}",
+                shape.len(),
+                size.len()
+            )));
+        }
+        if let Some(d) = (0..shape.len()).find(|&d| d != dim && size[d] != shape[d]) {
+            return Err(Error::runtime(format!(
+                "Sizes of tensors must match except in dimension {dim}. Expected size {} but got size {} for tensor number \
+                 {i} in the list.",
+                shape[d], size[d]
+            )));
+        }
+        ranges.push(shape[dim]..shape[dim] + size[dim]);
+        shape[dim] += size[dim];
+    }
+    cat_kept(&tensors, &ranges, dim, &shape, dtype)
+}
+
+/// [`cat`] after its checks: `ranges` tells where each tensor goes.
+fn cat_kept(
+    tensors: &[&Tensor],
+    ranges: &[std::ops::Range<usize>],
+    dim: usize,
+    shape: &[usize],
+    dtype: DType,
+) -> Result<Tensor> {
+    let mut kept: Vec<Array> = tensors.iter().filter(|t| t.dim() == shape.len()).map(|t| t.array().clone()).collect();
+    if shape.len() == 1 {
+        kept.retain(|a| a.numel() > 0);
+    }
+    let out = match kept.is_empty() {
+        true => Array::empty(tensors[0].array().backend(), tensors[0].device(), shape, dtype)?,
+        false => join(&kept, dim, shape, dtype)?,
+    };
+    let parts: Vec<_> = tensors.iter().zip(ranges).map(|(t, r)| (r.clone(), t.size(), t.dtype())).collect();
+    Ok(record("CatBackward0", tensors, &[], out, move |c| {
+        let grad = c.grad(0)?;
+        let part = |(i, (range, shape, dtype)): (usize, &(std::ops::Range<usize>, crate::Size, DType))| {
+            if !c.needs(i) {
+                return Ok(None);
+            }
+            let part = narrow(&grad, dim as i64, range.start as i64, range.len() as i64)?;
+            to_dtype(&reshape(&part, &to_i64(shape))?, *dtype).map(Some)
+        };
+        parts.iter().enumerate().map(part).collect()
+    }))
+}
+
+/// Tensors of one shape along a new dimension: `torch.stack`.
+pub fn stack<T: Borrow<Tensor>>(tensors: &[T], dim: i64) -> Result<Tensor> {
+    let tensors = borrowed(tensors);
+    let Some(first) = tensors.first() else {
+        return Err(Error::runtime("stack expects a non-empty TensorList"));
+    };
+    let size = first.size();
+    let dim = wrap_dim(dim, size.len() + 1)?;
+    if let Some(i) = tensors.iter().position(|t| t.size() != size) {
+        return Err(Error::runtime(format!(
+            "stack expects each tensor to be equal size, but got {:?} at entry 0 and {:?} at entry {i}",
+            &size[..],
+            &tensors[i].size()[..]
+        )));
+    }
+    let mut shape = size.to_vec();
+    shape.insert(dim, tensors.len());
+    let arrays: Vec<Array> = tensors.iter().map(|t| t.array().unsqueeze(dim as i64)).collect::<Result<_, _>>()?;
+    let out = join(&arrays, dim, &shape, common_dtype(&tensors))?;
+    let dtypes: Vec<DType> = tensors.iter().map(|t| t.dtype()).collect();
+    Ok(record("StackBackward0", &tensors, &[], out, move |c| {
+        let grad = c.grad(0)?;
+        let part = |(i, &dtype): (usize, &DType)| {
+            c.needs(i).then(|| to_dtype(&select(&grad, dim as i64, i as i64)?, dtype)).transpose()
+        };
+        dtypes.iter().enumerate().map(part).collect::<Result<Grads>>()
+    }))
+}
+
+/// `cat` of tensors that each got more dimensions first.
+fn stack_in<T: Borrow<Tensor>>(
+    name: &str,
+    tensors: &[T],
+    raise: fn(&Tensor) -> Result<Tensor>,
+    dim: impl Fn(usize) -> i64,
+) -> Result<Tensor> {
+    if tensors.is_empty() {
+        return Err(Error::runtime(format!("{name} expects a non-empty TensorList")));
+    }
+    let raised: Vec<Tensor> = tensors.iter().map(|t| raise(t.borrow())).collect::<Result<_>>()?;
+    cat(&raised, dim(raised[0].dim()))
+}
+
+/// Side by side: along the first dimension of 1-d tensors, else the second: `torch.hstack`.
+pub fn hstack<T: Borrow<Tensor>>(tensors: &[T]) -> Result<Tensor> {
+    stack_in("hstack", tensors, crate::ops::atleast_1d, |ndim| i64::from(ndim > 1))
+}
+
+/// One below the other, as rows: `torch.vstack`.
+pub fn vstack<T: Borrow<Tensor>>(tensors: &[T]) -> Result<Tensor> {
+    stack_in("vstack", tensors, crate::ops::atleast_2d, |_| 0)
+}
+
+/// One behind the other, along the third dimension: `torch.dstack`.
+pub fn dstack<T: Borrow<Tensor>>(tensors: &[T]) -> Result<Tensor> {
+    stack_in("dstack", tensors, crate::ops::atleast_3d, |_| 2)
+}
+
+/// Views of all tensors in the shape that they broadcast to: `torch.broadcast_tensors`.
+pub fn broadcast_tensors<T: Borrow<Tensor>>(tensors: &[T]) -> Result<Vec<Tensor>> {
+    let tensors = borrowed(tensors);
+    let shape = tensors.iter().try_fold(Dims::new(), |s, t| broadcast_shapes(&s, &t.size()))?;
+    tensors.iter().map(|t| expand(t, &to_i64(&shape))).collect()
+}
+
+/// Coordinate grids of 1-d (or 0-d) tensors: `torch.meshgrid`. `indexing` is `"ij"` (the i-th grid varies along dimension
+/// i) or `"xy"` (the first two dimensions swapped).
+pub fn meshgrid<T: Borrow<Tensor>>(tensors: &[T], indexing: &str) -> Result<Vec<Tensor>> {
+    let mut tensors = borrowed(tensors);
+    let Some(first) = tensors.first() else {
+        return Err(Error::runtime("meshgrid expects a non-empty TensorList"));
+    };
+    if tensors.iter().any(|t| t.dtype() != first.dtype()) {
+        return Err(Error::runtime("meshgrid expects all tensors to have the same dtype"));
+    }
+    if tensors.iter().any(|t| t.device() != first.device()) {
+        return Err(Error::runtime("meshgrid expects all tensors to have the same device"));
+    }
+    if let Some(t) = tensors.iter().find(|t| t.dim() > 1) {
+        return Err(Error::runtime(format!(
+            "torch.meshgrid: Expected 0D or 1D tensor in the tensor list but got: {t}"
+        )));
+    }
+    let swap = match indexing {
+        "ij" => false,
+        "xy" => tensors.len() >= 2,
+        other => {
+            return Err(Error::runtime(format!(
+                "torch.meshgrid: indexing must be one of \"xy\" or \"ij\", but received: {other}"
+            )));
+        }
+    };
+    if swap {
+        tensors.swap(0, 1);
+    }
+    let shape: Vec<i64> = tensors.iter().map(|t| t.numel() as i64).collect();
+    let grid = |(i, t): (usize, &&Tensor)| {
+        let mut own = vec![1; shape.len()];
+        own[i] = shape[i];
+        let column = view(t, &own)?;
+        // `expand` itself would leave a grid that is its column already as it is.
+        let (grid, own) = (column.array().expand(&shape)?, column.size());
+        Ok(record_view("ExpandBackward0", &column, grid, move |c| Ok(smallvec![Some(sum_to_size(&c.grad(0)?, &own)?)])))
+    };
+    let mut grids: Vec<Tensor> = tensors.iter().enumerate().map(grid).collect::<Result<_>>()?;
+    if swap {
+        grids.swap(0, 1);
+    }
+    Ok(grids)
+}
+
+/// The tensor repeated `repeats[i]` times along each dimension, as a copy; more repeats than dimensions add dimensions in
+/// front: `x.repeat(repeats)`.
+pub fn repeat(x: &Tensor, repeats: &[i64]) -> Result<Tensor> {
+    let size = x.size();
+    let Some(new) = repeats.len().checked_sub(size.len()) else {
+        return Err(Error::runtime(
+            "Number of dimensions of repeat dims can not be smaller than number of dimensions of tensor",
+        ));
+    };
+    if repeats.iter().any(|&r| r < 0) {
+        let shape: Vec<i64> = repeats.iter().enumerate().map(|(i, r)| r * old_length(&size, new, i)).collect();
+        let d = shape.iter().find(|&&d| d < 0).copied().unwrap_or_default();
+        return Err(Error::runtime(format!("Trying to create tensor with negative dimension {d}: {shape:?}")));
+    }
+    // Every dimension becomes a pair: the repeats and the length.
+    let lengths = (0..repeats.len()).map(|i| old_length(&size, new, i));
+    let single: Vec<i64> = lengths.clone().flat_map(|n| [1, n]).collect();
+    let pairs: Vec<i64> = repeats.iter().zip(lengths.clone()).flat_map(|(&r, n)| [r, n]).collect();
+    let out: Vec<i64> = repeats.iter().zip(lengths).map(|(r, n)| r * n).collect();
+    let dims: Vec<i64> = (0..repeats.len() as i64).map(|i| 2 * i).collect();
+    let own = to_i64(&size);
+    let expanded = x.array().reshape(&single)?.expand(&pairs)?;
+    let array = expanded.copy()?.view(&out)?;
+    Ok(record("RepeatBackward0", &[x], &[], array, move |c| {
+        if dims.is_empty() {
+            return Ok(smallvec![Some(c.grad(0)?)]);
+        }
+        let grad = reshape(&c.grad(0)?, &pairs)?;
+        Ok(smallvec![Some(reshape(&sum(&grad, &dims, false, Some(grad.dtype()))?, &own)?)])
+    }))
+}
+
+/// The length of dimension `i` after `new` dimensions of length one came in front.
+fn old_length(size: &[usize], new: usize, i: usize) -> i64 {
+    i.checked_sub(new).map_or(1, |d| size[d] as i64)
+}
+
+/// [`repeat`] with missing repeats taken as one: `torch.tile`.
+pub fn tile(x: &Tensor, dims: &[i64]) -> Result<Tensor> {
+    let missing = x.dim().saturating_sub(dims.len());
+    let repeats: Vec<i64> = std::iter::repeat_n(1, missing).chain(dims.iter().copied()).collect();
+    repeat(x, &repeats)
+}
+
+/// Each element (line along `dim`; without one, of the flattened tensor) `repeats` times in a row:
+/// `torch.repeat_interleave(x, repeats, dim)`.
+pub fn repeat_interleave(x: &Tensor, repeats: i64, dim: Option<i64>) -> Result<Tensor> {
+    if repeats < 0 {
+        return Err(Error::runtime("Repeats must be non-negative"));
+    }
+    let flat = if dim.is_none() { Some(flatten(x, 0, -1)?) } else { None };
+    let x = flat.as_ref().unwrap_or(x);
+    let x = &if x.dim() == 0 { reshape(x, &[1])? } else { x.clone() };
+    let d = wrap_dim(dim.unwrap_or(0), x.dim())?;
+    let raised = unsqueeze(x, d as i64 + 1)?;
+    let mut shape = to_i64(&raised.size());
+    shape[d + 1] = repeats;
+    let expanded = expand(&raised, &shape)?;
+    // Where nothing is repeated, the expanded tensor may still be the input's own memory.
+    let copy = if expanded.is_contiguous() { crate::ops::clone(&expanded)? } else { contiguous(&expanded)? };
+    shape[d] *= repeats;
+    shape.remove(d + 1);
+    view(&copy, &shape)
+}
+
+/// The i-th line along `dim` (without one, element of the flattened tensor) `repeats[i]` times; one number serves all:
+/// `torch.repeat_interleave(x, repeats, dim)` with a tensor.
+pub fn repeat_interleave_each(x: &Tensor, repeats: &Tensor, dim: Option<i64>) -> Result<Tensor> {
+    let flat = if dim.is_none() { Some(flatten(x, 0, -1)?) } else { None };
+    let x = flat.as_ref().unwrap_or(x);
+    let d = wrap_dim(dim.unwrap_or(0), x.dim())?;
+    let n = x.size().get(d).copied().unwrap_or(1);
+    if repeats.dim() > 1 {
+        return Err(Error::runtime("repeats must be 0-dim or 1-dim tensor"));
+    }
+    if !crate::ops::index::lines::is_index(repeats) {
+        return Err(
+            flambeau_tensor::Error::NotImplementedFor { op: "repeat_interleave_cpu", dtype: repeats.dtype() }.into()
+        );
+    }
+    let mut counts = repeats.array().to_dtype(DType::I64)?.to_vec::<i64>()?;
+    if counts.len() == 1 {
+        counts = vec![counts[0]; n];
+    }
+    if counts.len() != n {
+        return Err(Error::runtime(format!(
+            "repeats must have the same size as input along dim, but got repeats.size(0) = {} and input.size({d}) = {n}",
+            counts.len()
+        )));
+    }
+    if counts.iter().any(|&r| r < 0) {
+        return Err(Error::runtime("repeats can not be negative"));
+    }
+    let index: Vec<i64> =
+        counts.iter().enumerate().flat_map(|(i, &r)| std::iter::repeat_n(i as i64, r as usize)).collect();
+    let length = index.len();
+    crate::ops::index_select(x, d as i64, &crate::ops::to_device(&from_vec(index, [length]), x.device())?)
+}
+
+/// Tensors put together; each panics at the caller's line where its function in [`crate::ops`] fails.
+impl Tensor {
+    /// See [`cat`].
+    #[track_caller]
+    pub fn cat<T: Borrow<Tensor>>(tensors: &[T], dim: i64) -> Tensor {
+        cat(tensors, dim).or_panic()
+    }
+
+    /// See [`stack`].
+    #[track_caller]
+    pub fn stack<T: Borrow<Tensor>>(tensors: &[T], dim: i64) -> Tensor {
+        stack(tensors, dim).or_panic()
+    }
+
+    /// See [`repeat`].
+    #[track_caller]
+    pub fn repeat(&self, repeats: impl IntoDims) -> Tensor {
+        repeat(self, &repeats.into_dims()).or_panic()
+    }
+
+    /// See [`tile`].
+    #[track_caller]
+    pub fn tile(&self, dims: impl IntoDims) -> Tensor {
+        tile(self, &dims.into_dims()).or_panic()
+    }
+
+    /// See [`repeat_interleave`].
+    #[track_caller]
+    pub fn repeat_interleave(&self, repeats: i64, dim: impl Into<Option<i64>>) -> Tensor {
+        repeat_interleave(self, repeats, dim.into()).or_panic()
+    }
+
+    /// See [`repeat_interleave_each`].
+    #[track_caller]
+    pub fn repeat_interleave_each(&self, repeats: &Tensor, dim: impl Into<Option<i64>>) -> Tensor {
+        repeat_interleave_each(self, repeats, dim.into()).or_panic()
+    }
+}

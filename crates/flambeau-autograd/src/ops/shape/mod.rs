@@ -1,0 +1,11 @@
+//! Views, reordered and joined tensors.
+
+pub(crate) mod join;
+pub(crate) mod reorder;
+pub(crate) mod split;
+pub(crate) mod view;
+
+pub use join::*;
+pub use reorder::*;
+pub use split::*;
+pub use view::*;

@@ -1,0 +1,422 @@
+//! The forms of one operation.
+
+use super::arguments::{options, public};
+use super::attribute::{Attribute, Form, PATHS, text};
+use proc_macro2::TokenStream;
+use quote::{ToTokens, format_ident, quote, quote_spanned};
+use syn::punctuated::Punctuated;
+use syn::{
+    Attribute as Meta, Block, Expr, FnArg, GenericArgument, GenericParam, Generics, Ident, ItemFn, Pat, PatType, PathArguments,
+    Result, ReturnType, Token, Type, parse_quote,
+};
+
+/// The declaration, taken apart.
+struct Operation {
+    attribute: Attribute,
+    name: Ident,
+    /// Its documentation.
+    docs: Vec<Meta>,
+    /// Other attributes of the function.
+    metas: Vec<Meta>,
+    generics: Generics,
+    /// The arguments, without `place`.
+    args: Vec<PatType>,
+    /// The argument that says where the result goes: the operation has an in-place form.
+    place: Option<PatType>,
+    /// The type within the `Result`.
+    output: Type,
+    result: ReturnType,
+    body: Block,
+}
+
+/// Everything that follows from `#[op(attribute)] item`.
+pub fn expand(attribute: Attribute, item: ItemFn) -> Result<TokenStream> {
+    let op = Operation::new(attribute, item)?;
+    let declared = op.declared();
+    let forms = op.forms()?;
+    let method_forms = op.attribute.method.then(|| op.methods(&forms)).transpose()?;
+    let hidden = op.hidden(&forms)?;
+    Ok(quote! { #declared #method_forms #hidden })
+}
+
+impl Operation {
+    fn new(attribute: Attribute, item: ItemFn) -> Result<Self> {
+        let (docs, metas): (Vec<_>, Vec<_>) = item.attrs.into_iter().partition(|a| a.path().is_ident("doc"));
+        let mut args = Vec::new();
+        for arg in item.sig.inputs {
+            match arg {
+                FnArg::Typed(arg) => args.push(arg),
+                FnArg::Receiver(receiver) => return Err(syn::Error::new_spanned(receiver, "an operation is a function")),
+            }
+        }
+        let place = args.pop_if(|arg| text(&arg.ty) == "Place");
+        let output = within_result(&item.sig.output)?;
+        let (name, generics, result) = (item.sig.ident, item.sig.generics, item.sig.output);
+        if attribute.method && args.is_empty() {
+            return Err(syn::Error::new(name.span(), "a method needs a first argument"));
+        }
+        Ok(Operation { attribute, name, docs, metas, generics, args, place, output, result, body: *item.block })
+    }
+
+    fn plain_name(&self) -> String {
+        plain(&self.name)
+    }
+
+    /// The function as it was written, and with `place` the two that it stands for.
+    fn declared(&self) -> TokenStream {
+        let Operation { name, docs, metas, args, result, body, .. } = self;
+        let (generics, _, bounds) = self.generics.split_for_impl();
+        let span = name.span();
+        let Some(place) = &self.place else {
+            return quote_spanned! {span=> #(#docs)* #(#metas)* pub fn #name #generics (#(#args),*) #result #bounds #body };
+        };
+        let (at, in_place) = (format_ident!("{}_at", self.plain_name(), span = span), in_place(name));
+        let names = names(args);
+        let doc = format!("[`{}`] in place: its first argument gets the result.", self.plain_name());
+        quote_spanned! {span=>
+            #(#docs)*
+            #[track_caller]
+            pub fn #name #generics (#(#args),*) #result #bounds {
+                #at(#(#names,)* crate::ops::Place::New)
+            }
+
+            #[doc = #doc]
+            #[track_caller]
+            pub fn #in_place #generics (#(#args),*) #result #bounds {
+                #at(#(#names,)* crate::ops::Place::First)
+            }
+
+            #(#metas)*
+            #[track_caller]
+            #[inline]
+            fn #at #generics (#(#args,)* #place) #result #bounds #body
+        }
+    }
+
+    /// The forms that the attribute lists, or the one that the signature is; options become two forms.
+    fn forms(&self) -> Result<Vec<Form>> {
+        let rest = self.args.get(1..).unwrap_or_default();
+        if !self.attribute.forms.is_empty() {
+            let forms = self.attribute.forms.iter().map(|form| {
+                if form.values.len() != rest.len() {
+                    let text = format!("{} values are needed: the arguments after the first", rest.len());
+                    return Err(syn::Error::new(form.name.span(), text));
+                }
+                let (name, args, values) = (form.name.clone(), form.args.clone(), form.values.clone());
+                Ok(Form { name, args, values })
+            });
+            return forms.collect();
+        }
+        let values: Vec<Expr> = names(rest).iter().map(|name| parse_quote!(#name)).collect();
+        Ok(vec![Form { name: self.name.clone(), args: rest.to_vec(), values }])
+    }
+
+    /// The methods of `Tensor`.
+    fn methods(&self, forms: &[Form]) -> Result<TokenStream> {
+        let mut methods = TokenStream::new();
+        let first = &self.args[0];
+        if text(&first.ty) != "&Tensor" {
+            return Err(syn::Error::new_spanned(first, "a method's first argument is a `&Tensor`"));
+        }
+        for form in forms {
+            methods.extend(self.form(form, Some(quote!(&self)), quote!(self)));
+        }
+        let span = self.name.span();
+        Ok(quote_spanned! {span=> impl crate::Tensor { #methods } })
+    }
+
+    /// The module that the lists gather: functions by path, and the registry's entry.
+    fn hidden(&self, forms: &[Form]) -> Result<TokenStream> {
+        let span = self.name.span();
+        let hidden = format_ident!("__{}", self.plain_name(), span = span);
+        let mut functions = TokenStream::new();
+        let mut shown = Vec::new();
+        if !self.attribute.paths.is_empty() {
+            for form in forms {
+                let (receiver, value) = match self.args.first() {
+                    None => (None, TokenStream::new()),
+                    Some(first) => {
+                        let name = name_of(first);
+                        let public = public(&name, &first.ty);
+                        let ty = public.ty;
+                        (Some(quote!(#name: #ty)), public.value)
+                    }
+                };
+                functions.extend(self.form(form, receiver, value));
+                shown.extend(self.names_of(form));
+            }
+        }
+        let modules = PATHS.map(|path| {
+            let module = format_ident!("{path}");
+            let uses = self.attribute.paths.iter().any(|p| p == path).then(|| quote!(pub use super::forms::{#(#shown),*};));
+            quote!(pub mod #module { #uses })
+        });
+        let entry = self.entry(forms);
+        Ok(quote_spanned! {span=>
+            #[doc(hidden)]
+            #[allow(missing_docs)]
+            pub mod #hidden {
+                #(#modules)*
+                pub mod forms {
+                    #[allow(unused_imports)]
+                    use super::super::*;
+                    #functions
+                }
+                #entry
+            }
+        })
+    }
+
+    /// The names that a form has: its own, with options `…_with`, in place `…_`, and the aliases of all.
+    fn names_of(&self, form: &Form) -> Vec<Ident> {
+        let mut all = vec![form.name.clone()];
+        if self.with_options(form).is_some() {
+            all.push(format_ident!("{}_with", plain(&form.name), span = form.name.span()));
+        }
+        if self.place.is_some() {
+            all.push(in_place(&form.name));
+        }
+        if plain(&form.name) == self.plain_name() {
+            for alias in &self.attribute.aliases {
+                all.push(alias.clone());
+                all.extend(self.place.is_some().then(|| in_place(alias)));
+            }
+        }
+        all
+    }
+
+    /// Whether the form's last argument is a struct of options.
+    fn with_options<'a>(&self, form: &'a Form) -> Option<&'a Type> {
+        form.args.last().and_then(|last| options(&last.ty))
+    }
+
+    /// A panicking form, as a function or a method: with its options, in place, and under its other names.
+    fn form(&self, form: &Form, receiver: Option<TokenStream>, first: TokenStream) -> TokenStream {
+        let mut all = TokenStream::new();
+        let aliases: &[Ident] = if plain(&form.name) == self.plain_name() { &self.attribute.aliases } else { &[] };
+        for name in std::iter::once(&form.name).chain(aliases) {
+            let alias = (name != &form.name).then_some(&form.name);
+            let mut emit = |name: &Ident, form: &Form, target: &Ident, in_place: bool| {
+                all.extend(self.one(name, form, &receiver, &first, target, alias, in_place));
+            };
+            match self.with_options(form) {
+                None => emit(name, form, &self.name, false),
+                Some(options) => {
+                    let mut without = Form { name: name.clone(), args: form.args.clone(), values: form.values.clone() };
+                    let removed = without.args.pop().map(|arg| name_of(&arg)).expect("it has options");
+                    let replaced = |value: &Expr, by: Expr| if text(value) == removed.to_string() { by } else { value.clone() };
+                    let default: Expr = parse_quote!(&<#options as ::core::default::Default>::default());
+                    let set: Expr = parse_quote!(&#removed(<#options as ::core::default::Default>::default()));
+                    without.values = form.values.iter().map(|v| replaced(v, default.clone())).collect();
+                    emit(name, &without, &self.name, false);
+                    let with = format_ident!("{}_with", plain(name), span = name.span());
+                    let mut closure = without;
+                    closure.args.push(parse_quote!(#removed: impl ::core::ops::FnOnce(#options) -> #options));
+                    closure.values = form.values.iter().map(|v| replaced(v, set.clone())).collect();
+                    emit(&with, &closure, &self.name, false);
+                }
+            }
+            if self.place.is_some() {
+                emit(&in_place(name), form, &in_place(&self.name), true);
+            }
+        }
+        all
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "what tells the forms apart")]
+    fn one(
+        &self,
+        name: &Ident,
+        form: &Form,
+        receiver: &Option<TokenStream>,
+        first: &TokenStream,
+        target: &Ident,
+        alias: Option<&Ident>,
+        in_place: bool,
+    ) -> TokenStream {
+        let span = form.name.span();
+        let (mut args, mut values) = (Vec::new(), Vec::new());
+        for arg in &form.args {
+            let name = name_of(arg);
+            let public = public(&name, &arg.ty);
+            let ty = public.ty;
+            args.push(quote!(#name: #ty));
+            values.push((name, public.value));
+        }
+        // An argument that is passed on as it is becomes what its public form gives; in an expression it keeps its name.
+        let mut lets = TokenStream::new();
+        let mut passed = Vec::new();
+        for value in &form.values {
+            match values.iter().find(|(name, _)| text(value) == name.to_string()) {
+                Some((_, value)) => passed.push(value.clone()),
+                None => passed.push(value.to_token_stream()),
+            }
+        }
+        for (name, value) in &values {
+            let used_within = form.values.iter().any(|v| text(v) != name.to_string() && mentions(v, name));
+            if used_within && value.to_string() != name.to_string() {
+                lets.extend(quote!(let #name = #value;));
+                passed.iter_mut().filter(|p| p.to_string() == value.to_string()).for_each(|p| *p = quote!(#name));
+            }
+        }
+        let (generics, _, bounds) = self.generics_of(form);
+        let output = &self.output;
+        let docs = self.docs_of(form, alias, in_place);
+        let search = alias.is_none().then(|| {
+            let aliases = self.attribute.aliases.iter().map(plain);
+            quote!(#( #[doc(alias = #aliases)] )*)
+        });
+        let first = (!first.is_empty()).then(|| quote!(#first,));
+        let receiver = receiver.as_ref().map(|receiver| quote!(#receiver,));
+        // Methods stand beside the declaration, functions two modules below it.
+        let in_module = receiver.as_ref().is_none_or(|r| text(r) != "&self,");
+        let target = if in_module { quote!(super::super::#target) } else { quote!(#target) };
+        quote_spanned! {span=>
+            #docs
+            #search
+            #[track_caller]
+            #[allow(clippy::too_many_arguments)]
+            pub fn #name #generics (#receiver #(#args),*) -> #output #bounds {
+                #lets
+                crate::OrPanic::or_panic(#target(#first #(#passed),*))
+            }
+        }
+    }
+
+    /// The generics that a form's arguments, the first one and the output still need.
+    fn generics_of(&self, form: &Form) -> (TokenStream, (), Option<syn::WhereClause>) {
+        let mut used = self.output.to_token_stream();
+        used.extend(self.args.first().map(ToTokens::to_token_stream));
+        form.args.iter().for_each(|arg| used.extend(arg.to_token_stream()));
+        let kept: Punctuated<GenericParam, Token![,]> = self
+            .generics
+            .params
+            .iter()
+            .filter(|param| match param {
+                GenericParam::Type(t) => mentions(&used, &t.ident),
+                GenericParam::Const(c) => mentions(&used, &c.ident),
+                GenericParam::Lifetime(l) => mentions(&used, &l.lifetime.ident),
+            })
+            .cloned()
+            .collect();
+        let generics = if kept.is_empty() { TokenStream::new() } else { quote!(<#kept>) };
+        (generics, (), self.generics.where_clause.clone())
+    }
+
+    /// A form's documentation: the operation's. Its examples are compiled where they were written, and only there.
+    fn docs_of(&self, form: &Form, alias: Option<&Ident>, in_place: bool) -> TokenStream {
+        let mut docs = TokenStream::new();
+        let lead = match (alias, in_place) {
+            (Some(alias), false) => Some(format!("Another name of `{}`:", plain(alias))),
+            (Some(alias), true) => Some(format!("Another name of `{}`:", in_place_text(alias))),
+            (None, true) => Some(format!("[`{}`](Self::{0}) in place: the tensor gets the result, and is returned.", plain(&form.name))),
+            (None, false) => None,
+        };
+        let lead = lead.map(|lead| lead.replace("](Self::", "`](crate::Tensor::").replace("``]", "`]"));
+        if let Some(lead) = lead {
+            docs.extend(quote!(#[doc = #lead] #[doc = ""]));
+        }
+        for doc in &self.docs {
+            let syn::Meta::NameValue(doc) = &doc.meta else { continue };
+            let value = &doc.value;
+            docs.extend(quote!(#[cfg_attr(not(doctest), doc = #value)]));
+        }
+        docs
+    }
+
+    /// The registry's entry.
+    fn entry(&self, forms: &[Form]) -> TokenStream {
+        let (name, span) = (self.plain_name(), self.name.span());
+        let args = self.args.iter().enumerate().map(|(i, arg)| {
+            let (name, ty) = (plain(&name_of(arg)), text(&arg.ty));
+            // What the first form that leaves an argument out passes for it is PyTorch's default.
+            let value = |form: &Form| {
+                let value = i.checked_sub(1).map(|i| &form.values[i])?;
+                let given = form.args.iter().any(|arg| mentions(value, &name_of(arg)));
+                (!given).then(|| text(value))
+            };
+            let default = match forms.iter().find_map(value) {
+                Some(default) => quote!(::core::option::Option::Some(#default)),
+                None => quote!(::core::option::Option::None),
+            };
+            quote!(crate::registry::Arg { name: #name, ty: #ty, default: #default })
+        });
+        let paths = self.attribute.paths.iter().map(plain);
+        let aliases = self.attribute.aliases.iter().map(plain);
+        let forms = forms.iter().flat_map(|form| {
+            let with = self.with_options(form).map(|_| format!("{}_with", plain(&form.name)));
+            std::iter::once(plain(&form.name)).chain(with)
+        });
+        let in_place = self.place.is_some();
+        let (method, differentiable) = (self.attribute.method, !self.attribute.not_differentiable);
+        let cast = match &self.attribute.cast {
+            Some(cast) => quote!(crate::registry::Cast::#cast),
+            None => quote!(crate::registry::Cast::None),
+        };
+        // `pub(crate)`: an operation that no list names is an unused constant.
+        quote_spanned! {span=>
+            pub(crate) const OP: crate::registry::Op = crate::registry::Op {
+                name: #name,
+                module: ::core::module_path!(),
+                args: &[#(#args),*],
+                paths: &[#(#paths),*],
+                method: #method,
+                forms: &[#(#forms),*],
+                aliases: &[#(#aliases),*],
+                in_place: #in_place,
+                differentiable: #differentiable,
+                cast: #cast,
+            };
+        }
+    }
+}
+
+/// The name without `r#`.
+fn plain(name: &Ident) -> String {
+    name.to_string().trim_start_matches("r#").to_owned()
+}
+
+/// The in-place form's name: `relu_`, `add_scaled_`.
+fn in_place(name: &Ident) -> Ident {
+    format_ident!("{}", in_place_text(name), span = name.span())
+}
+
+fn in_place_text(name: &Ident) -> String {
+    format!("{}_", plain(name))
+}
+
+fn name_of(arg: &PatType) -> Ident {
+    match &*arg.pat {
+        Pat::Ident(name) => name.ident.clone(),
+        _ => format_ident!("argument"),
+    }
+}
+
+fn names(args: &[PatType]) -> Vec<Ident> {
+    args.iter().map(name_of).collect()
+}
+
+/// Whether an identifier stands among some tokens.
+fn mentions(tokens: impl ToTokens, name: &Ident) -> bool {
+    fn within(tokens: TokenStream, name: &Ident) -> bool {
+        tokens.into_iter().any(|token| match token {
+            proc_macro2::TokenTree::Ident(ident) => &ident == name,
+            proc_macro2::TokenTree::Group(group) => within(group.stream(), name),
+            _ => false,
+        })
+    }
+    within(tokens.to_token_stream(), name)
+}
+
+/// `T` of `-> Result<T>`.
+fn within_result(output: &ReturnType) -> Result<Type> {
+    let wrong = || syn::Error::new_spanned(output, "an operation returns `Result<…>`");
+    let ReturnType::Type(_, ty) = output else { return Err(wrong()) };
+    let Type::Path(path) = &**ty else { return Err(wrong()) };
+    let last = path.path.segments.last().filter(|s| s.ident == "Result").ok_or_else(wrong)?;
+    let PathArguments::AngleBracketed(arguments) = &last.arguments else { return Err(wrong()) };
+    match arguments.args.first() {
+        Some(GenericArgument::Type(ty)) => Ok(ty.clone()),
+        _ => Err(wrong()),
+    }
+}

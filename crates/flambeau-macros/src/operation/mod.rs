@@ -1,0 +1,10 @@
+//! `#[op]` and `operations!`: every form of an operation from its one declaration.
+
+mod arguments;
+mod attribute;
+mod emit;
+mod list;
+
+pub use attribute::Attribute;
+pub use emit::expand;
+pub use list::{Families, Files, families, operations};
