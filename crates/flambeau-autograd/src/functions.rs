@@ -1,6 +1,7 @@
 //! The functions of `torch.*`: each panics at the caller's line, with PyTorch's words, where its function in [`crate::ops`]
 //! fails. Forms that Rust cannot overload have the names of the methods: `sum(&x)` and `sum_dim(&x, 1, false)`.
 
+pub use crate::ops::paths::torch::*;
 use crate::ops::{self, IntoDims, IntoShape, Operand, RoundingMode};
 use crate::{OrPanic, Tensor};
 use flambeau_tensor::Scalar;
@@ -17,9 +18,7 @@ macro_rules! of_one_tensor {
 }
 
 of_one_tensor! {
-    abs acos asin atan bitwise_not ceil cos cosh erf erfc exp exp2 expm1 floor frac isfinite isinf isnan log log10 log1p log2
-    logical_not max min neg reciprocal relu round rsqrt sigmoid sign sin sinh sqrt square t tan tanh trunc clone argwhere nonzero
-    trace median
+    exp2 frac max min t clone argwhere nonzero trace median
 }
 
 macro_rules! of_tensor_and_operand {
@@ -65,7 +64,7 @@ macro_rules! over_dims {
     )*};
 }
 
-over_dims! { sum sum_dim mean mean_dim amax amax_dim amin amin_dim all all_dim any any_dim }
+over_dims! { mean mean_dim amax amax_dim amin amin_dim all all_dim any any_dim }
 
 macro_rules! joining {
     ($($name:ident)*) => {$(
@@ -78,12 +77,6 @@ macro_rules! joining {
 }
 
 joining! { hstack vstack dstack }
-
-/// `torch.cat`: see [`ops::cat`].
-#[track_caller]
-pub fn cat<T: Borrow<Tensor>>(tensors: &[T], dim: i64) -> Tensor {
-    ops::cat(tensors, dim).or_panic()
-}
 
 /// `torch.stack`: see [`ops::stack`].
 #[track_caller]

@@ -8,6 +8,7 @@ mod index;
 mod linalg;
 mod map;
 mod nn;
+mod place;
 mod pointwise;
 mod random;
 mod reduce;
@@ -25,7 +26,11 @@ pub use shape::*;
 
 pub use index::indexing;
 
+flambeau_macros::families! { compare create index linalg nn pointwise random reduce shape }
+
 pub(crate) use random::in_place::random_in_place;
+
+pub(crate) use place::Place;
 
 pub(crate) use map::{map, map_, map_repeats_, sum_map, to_i64};
 

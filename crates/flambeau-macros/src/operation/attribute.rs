@@ -42,7 +42,9 @@ impl Parse for Form {
         let args = Punctuated::<FnArg, Token![,]>::parse_terminated(&args)?;
         let args = args.into_iter().map(|arg| match arg {
             FnArg::Typed(arg) => Ok(arg),
-            FnArg::Receiver(receiver) => Err(syn::Error::new_spanned(receiver, "the first argument is not written here")),
+            FnArg::Receiver(receiver) => {
+                Err(syn::Error::new_spanned(receiver, "the first argument is not written here"))
+            }
         });
         let args = args.collect::<Result<_>>()?;
         input.parse::<Token![=]>()?;
@@ -93,7 +95,8 @@ impl Parse for Attribute {
 pub fn text(tokens: impl quote::ToTokens) -> String {
     let tokens: TokenStream = tokens.to_token_stream();
     let text = tokens.to_string();
-    let close = [(" ,", ","), ("& ", "&"), ("< ", "<"), (" >", ">"), (" <", "<"), (" :: ", "::"), ("[ ", "["), (" ]", "]")];
+    let close =
+        [(" ,", ","), ("& ", "&"), ("< ", "<"), (" >", ">"), (" <", "<"), (" :: ", "::"), ("[ ", "["), (" ]", "]")];
     let more = [("( ", "("), (" )", ")"), (" (", "("), ("- ", "-"), (" .", "."), ("' ", "'")];
     close.iter().chain(&more).fold(text, |text, (from, to)| text.replace(from, to))
 }

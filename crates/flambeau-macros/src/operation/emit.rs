@@ -3,11 +3,11 @@
 use super::arguments::{options, public};
 use super::attribute::{Attribute, Form, PATHS, text};
 use proc_macro2::TokenStream;
-use quote::{ToTokens, format_ident, quote, quote_spanned};
+use quote::{ToTokens, format_ident, quote};
 use syn::punctuated::Punctuated;
 use syn::{
-    Attribute as Meta, Block, Expr, FnArg, GenericArgument, GenericParam, Generics, Ident, ItemFn, Pat, PatType, PathArguments,
-    Result, ReturnType, Token, Type, parse_quote,
+    Attribute as Meta, Block, Expr, FnArg, GenericArgument, GenericParam, Generics, Ident, ItemFn, Pat, PatType,
+    PathArguments, Result, ReturnType, Token, Type, parse_quote,
 };
 
 /// The declaration, taken apart.
@@ -46,7 +46,9 @@ impl Operation {
         for arg in item.sig.inputs {
             match arg {
                 FnArg::Typed(arg) => args.push(arg),
-                FnArg::Receiver(receiver) => return Err(syn::Error::new_spanned(receiver, "an operation is a function")),
+                FnArg::Receiver(receiver) => {
+                    return Err(syn::Error::new_spanned(receiver, "an operation is a function"));
+                }
             }
         }
         let place = args.pop_if(|arg| text(&arg.ty) == "Place");
@@ -68,12 +70,12 @@ impl Operation {
         let (generics, _, bounds) = self.generics.split_for_impl();
         let span = name.span();
         let Some(place) = &self.place else {
-            return quote_spanned! {span=> #(#docs)* #(#metas)* pub fn #name #generics (#(#args),*) #result #bounds #body };
+            return quote! { #(#docs)* #(#metas)* pub fn #name #generics (#(#args),*) #result #bounds #body };
         };
         let (at, in_place) = (format_ident!("{}_at", self.plain_name(), span = span), in_place(name));
         let names = names(args);
         let doc = format!("[`{}`] in place: its first argument gets the result.", self.plain_name());
-        quote_spanned! {span=>
+        quote! {
             #(#docs)*
             #[track_caller]
             pub fn #name #generics (#(#args),*) #result #bounds {
@@ -121,8 +123,7 @@ impl Operation {
         for form in forms {
             methods.extend(self.form(form, Some(quote!(&self)), quote!(self)));
         }
-        let span = self.name.span();
-        Ok(quote_spanned! {span=> impl crate::Tensor { #methods } })
+        Ok(quote! { impl crate::Tensor { #methods } })
     }
 
     /// The module that the lists gather: functions by path, and the registry's entry.
@@ -136,7 +137,12 @@ impl Operation {
                 let (receiver, value) = match self.args.first() {
                     None => (None, TokenStream::new()),
                     Some(first) => {
-                        let name = name_of(first);
+                        // What a method is called on is PyTorch's `input` in a function.
+                        let name = if self.attribute.method {
+                            Ident::new("input", name_of(first).span())
+                        } else {
+                            name_of(first)
+                        };
                         let public = public(&name, &first.ty);
                         let ty = public.ty;
                         (Some(quote!(#name: #ty)), public.value)
@@ -148,11 +154,12 @@ impl Operation {
         }
         let modules = PATHS.map(|path| {
             let module = format_ident!("{path}");
-            let uses = self.attribute.paths.iter().any(|p| p == path).then(|| quote!(pub use super::forms::{#(#shown),*};));
+            let uses =
+                self.attribute.paths.iter().any(|p| p == path).then(|| quote!(pub use super::forms::{#(#shown),*};));
             quote!(pub mod #module { #uses })
         });
         let entry = self.entry(forms);
-        Ok(quote_spanned! {span=>
+        Ok(quote! {
             #[doc(hidden)]
             #[allow(missing_docs)]
             pub mod #hidden {
@@ -204,7 +211,8 @@ impl Operation {
                 Some(options) => {
                     let mut without = Form { name: name.clone(), args: form.args.clone(), values: form.values.clone() };
                     let removed = without.args.pop().map(|arg| name_of(&arg)).expect("it has options");
-                    let replaced = |value: &Expr, by: Expr| if text(value) == removed.to_string() { by } else { value.clone() };
+                    let replaced =
+                        |value: &Expr, by: Expr| if text(value) == removed.to_string() { by } else { value.clone() };
                     let default: Expr = parse_quote!(&<#options as ::core::default::Default>::default());
                     let set: Expr = parse_quote!(&#removed(<#options as ::core::default::Default>::default()));
                     without.values = form.values.iter().map(|v| replaced(v, default.clone())).collect();
@@ -234,7 +242,6 @@ impl Operation {
         alias: Option<&Ident>,
         in_place: bool,
     ) -> TokenStream {
-        let span = form.name.span();
         let (mut args, mut values) = (Vec::new(), Vec::new());
         for arg in &form.args {
             let name = name_of(arg);
@@ -271,7 +278,7 @@ impl Operation {
         // Methods stand beside the declaration, functions two modules below it.
         let in_module = receiver.as_ref().is_none_or(|r| text(r) != "&self,");
         let target = if in_module { quote!(super::super::#target) } else { quote!(#target) };
-        quote_spanned! {span=>
+        quote! {
             #docs
             #search
             #[track_caller]
@@ -309,7 +316,10 @@ impl Operation {
         let lead = match (alias, in_place) {
             (Some(alias), false) => Some(format!("Another name of `{}`:", plain(alias))),
             (Some(alias), true) => Some(format!("Another name of `{}`:", in_place_text(alias))),
-            (None, true) => Some(format!("[`{}`](Self::{0}) in place: the tensor gets the result, and is returned.", plain(&form.name))),
+            (None, true) => Some(format!(
+                "[`{}`](Self::{0}) in place: the tensor gets the result, and is returned.",
+                plain(&form.name)
+            )),
             (None, false) => None,
         };
         let lead = lead.map(|lead| lead.replace("](Self::", "`](crate::Tensor::").replace("``]", "`]"));
@@ -328,7 +338,8 @@ impl Operation {
     fn entry(&self, forms: &[Form]) -> TokenStream {
         let (name, span) = (self.plain_name(), self.name.span());
         let args = self.args.iter().enumerate().map(|(i, arg)| {
-            let (name, ty) = (plain(&name_of(arg)), text(&arg.ty));
+            let name = if i == 0 && self.attribute.method { "input".to_owned() } else { plain(&name_of(arg)) };
+            let ty = text(&arg.ty);
             // What the first form that leaves an argument out passes for it is PyTorch's default.
             let value = |form: &Form| {
                 let value = i.checked_sub(1).map(|i| &form.values[i])?;
@@ -353,9 +364,10 @@ impl Operation {
             Some(cast) => quote!(crate::registry::Cast::#cast),
             None => quote!(crate::registry::Cast::None),
         };
-        // `pub(crate)`: an operation that no list names is an unused constant.
-        quote_spanned! {span=>
-            pub(crate) const OP: crate::registry::Op = crate::registry::Op {
+        // `pub(crate)`: an operation that no list names is an unused constant, at its name.
+        let op = Ident::new("OP", span);
+        quote! {
+            pub(crate) const #op: crate::registry::Op = crate::registry::Op {
                 name: #name,
                 module: ::core::module_path!(),
                 args: &[#(#args),*],

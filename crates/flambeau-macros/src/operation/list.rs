@@ -4,10 +4,10 @@ use super::attribute::PATHS;
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 use syn::parse::{Parse, ParseStream};
-use syn::{Ident, Result, Token, braced};
+use syn::{Ident, Path, Result, Token, braced};
 
 /// `unary { neg abs } binary { add }`: files and the operations that they declare.
-pub struct Files(Vec<(Ident, Vec<Ident>)>);
+pub struct Files(Vec<(Path, Vec<Ident>)>);
 
 fn words(input: ParseStream<'_>) -> Result<Vec<Ident>> {
     let mut words = Vec::new();
@@ -25,7 +25,7 @@ impl Parse for Files {
     fn parse(input: ParseStream<'_>) -> Result<Self> {
         let mut files = Vec::new();
         while !input.is_empty() {
-            let name = input.parse()?;
+            let name = Path::parse_mod_style(input)?;
             let list;
             braced!(list in input);
             files.push((name, words(&list)?));
@@ -57,13 +57,13 @@ pub fn operations(Files(files): &Files) -> TokenStream {
     let modules = PATHS.map(|path| {
         let module = format_ident!("{path}");
         quote! {
-            #[doc(hidden)]
             #[allow(unused_imports, missing_docs)]
-            pub mod #module { #( #[doc(inline)] pub use super::#hidden::#module::*; )* }
+            pub mod #module { #( #[doc(inline)] pub use super::super::#hidden::#module::*; )* }
         }
     });
     quote! {
-        #(#modules)*
+        #[doc(hidden)]
+        pub mod paths { #(#modules)* }
         /// The operations of this family.
         #[doc(hidden)]
         pub static REGISTRY: &[&crate::registry::Op] = &[#( &#hidden::OP ),*];
@@ -73,15 +73,17 @@ pub fn operations(Files(files): &Files) -> TokenStream {
 /// Gathers the families.
 pub fn families(Families(families): &Families) -> TokenStream {
     let modules = PATHS.map(|path| {
-        let (module, doc) = (format_ident!("{path}"), format!("The functions that stand in PyTorch's module `{path}`."));
+        let (module, doc) =
+            (format_ident!("{path}"), format!("The functions that stand in PyTorch's module `{path}`."));
         quote! {
             #[doc = #doc]
             #[allow(unused_imports)]
-            pub mod #module { #( #[doc(inline)] pub use super::#families::#module::*; )* }
+            pub mod #module { #( #[doc(inline)] pub use super::super::#families::paths::#module::*; )* }
         }
     });
     quote! {
-        #(#modules)*
+        /// The functions that panic at the caller's line, by PyTorch's modules.
+        pub mod paths { #(#modules)* }
         /// Every operation, by family.
         pub static REGISTRY: &[&[&crate::registry::Op]] = &[#( #families::REGISTRY ),*];
     }

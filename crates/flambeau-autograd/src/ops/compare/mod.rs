@@ -6,3 +6,5 @@ pub(crate) mod sort;
 
 pub use closeness::*;
 pub use sort::*;
+
+flambeau_macros::operations! {}

@@ -5,3 +5,5 @@ pub(crate) mod range;
 
 pub use copy::*;
 pub use range::*;
+
+flambeau_macros::operations! {}

@@ -17,3 +17,5 @@ pub use scatter::*;
 pub use scatter_reduce::*;
 pub use subscript::*;
 pub use write::*;
+
+flambeau_macros::operations! {}

@@ -7,3 +7,5 @@ pub(crate) mod triangle;
 pub use einsum::*;
 pub use matmul::*;
 pub use triangle::*;
+
+flambeau_macros::operations! {}

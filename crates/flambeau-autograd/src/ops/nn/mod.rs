@@ -23,3 +23,5 @@ pub use pad::*;
 pub use pool::*;
 pub use vision::*;
 pub use window::*;
+
+flambeau_macros::operations! { loss::nll { cross_entropy } }

@@ -15,3 +15,10 @@ pub use power::*;
 pub use rounding::*;
 pub use special::*;
 pub use unary::*;
+
+flambeau_macros::operations! {
+    unary {
+        neg abs sign reciprocal sqrt rsqrt exp expm1 log log2 log10 log1p sin cos tan asin acos atan sinh cosh tanh sigmoid erf
+        erfc floor ceil round trunc relu logical_not isnan isinf isfinite bitwise_not square
+    }
+}

@@ -1,110 +1,115 @@
 //! Functions of one tensor, element by element: one line each.
 
+use crate::Tensor;
 use crate::error::Result;
-use crate::ops::{map, map_};
-use crate::{OrPanic, Tensor};
+use crate::ops::{Place, map};
+use flambeau_macros::op;
 use flambeau_tensor::DType;
 use flambeau_tensor::pointwise::{Pointwise, UnaryOp};
 use std::sync::LazyLock;
 
-/// Makes, for each line `name, name_in_place => Op, "Backward"`, the program, the function, and both methods.
+/// Declares, for each line `name => Op, "Backward"`, the operation.
 macro_rules! unary {
-    ($($(#[$doc:meta])* $name:ident, $in_place:ident => $op:ident, $backward:literal;)*) => {
-        $(
-            $(#[$doc])*
-            pub fn $name(x: &Tensor) -> Result<Tensor> {
-                check(x.dtype(), UnaryOp::$op)?;
-                map($backward, program(UnaryOp::$op), &[x], &[])
-            }
-
-            /// The same in place.
-            #[track_caller]
-            pub fn $in_place(x: &Tensor) -> Result<Tensor> {
-                check(x.dtype(), UnaryOp::$op)?;
-                map_($backward, program(UnaryOp::$op), &[x], &[])
-            }
-        )*
-
-        /// Functions of one tensor; each panics at the caller's line where its function in [`crate::ops`] fails.
-        impl Tensor {
-            $(
-                $(#[$doc])*
-                #[track_caller]
-                pub fn $name(&self) -> Tensor {
-                    $name(self).or_panic()
-                }
-
-                /// The same in place; returns the tensor.
-                #[track_caller]
-                pub fn $in_place(&self) -> Tensor {
-                    $in_place(self).or_panic()
-                }
-            )*
+    ($($(#[$meta:meta])* $name:ident => $op:ident, $backward:literal;)*) => {$(
+        $(#[$meta])*
+        pub fn $name(x: &Tensor, place: Place) -> Result<Tensor> {
+            check(x.dtype(), UnaryOp::$op)?;
+            place.map($backward, program(UnaryOp::$op), &[x], &[])
         }
-    };
+    )*};
 }
 
 unary! {
     /// −x: `torch.neg`.
-    neg, neg_ => Neg, "NegBackward0";
+    #[op(torch, method, alias(negative))]
+    neg => Neg, "NegBackward0";
     /// |x|: `torch.abs`. The derivative at 0 is 0.
-    abs, abs_ => Abs, "AbsBackward0";
+    #[op(torch, method, alias(absolute))]
+    abs => Abs, "AbsBackward0";
     /// −1, 0 or 1: `torch.sign`.
-    sign, sign_ => Sign, "SignBackward0";
+    #[op(torch, method)]
+    sign => Sign, "SignBackward0";
     /// 1 / x: `torch.reciprocal`.
-    reciprocal, reciprocal_ => Reciprocal, "ReciprocalBackward0";
+    #[op(torch, method, cast = Float32)]
+    reciprocal => Reciprocal, "ReciprocalBackward0";
     /// √x: `torch.sqrt`.
-    sqrt, sqrt_ => Sqrt, "SqrtBackward0";
+    #[op(torch, method)]
+    sqrt => Sqrt, "SqrtBackward0";
     /// 1 / √x: `torch.rsqrt`.
-    rsqrt, rsqrt_ => Rsqrt, "RsqrtBackward0";
+    #[op(torch, method, cast = Float32)]
+    rsqrt => Rsqrt, "RsqrtBackward0";
     /// eˣ: `torch.exp`.
-    exp, exp_ => Exp, "ExpBackward0";
+    #[op(torch, method, cast = Float32)]
+    exp => Exp, "ExpBackward0";
     /// eˣ − 1, accurate near 0: `torch.expm1`.
-    expm1, expm1_ => Expm1, "Expm1Backward0";
+    #[op(torch, method, cast = Float32)]
+    expm1 => Expm1, "Expm1Backward0";
     /// ln x: `torch.log`.
-    log, log_ => Log, "LogBackward0";
+    #[op(torch, method, cast = Float32)]
+    log => Log, "LogBackward0";
     /// log₂ x: `torch.log2`.
-    log2, log2_ => Log2, "Log2Backward0";
+    #[op(torch, method, cast = Float32)]
+    log2 => Log2, "Log2Backward0";
     /// log₁₀ x: `torch.log10`.
-    log10, log10_ => Log10, "Log10Backward0";
+    #[op(torch, method, cast = Float32)]
+    log10 => Log10, "Log10Backward0";
     /// ln(1 + x), accurate near 0: `torch.log1p`.
-    log1p, log1p_ => Log1p, "Log1PBackward0";
+    #[op(torch, method, cast = Float32)]
+    log1p => Log1p, "Log1PBackward0";
     /// sin x: `torch.sin`.
-    sin, sin_ => Sin, "SinBackward0";
+    #[op(torch, method)]
+    sin => Sin, "SinBackward0";
     /// cos x: `torch.cos`.
-    cos, cos_ => Cos, "CosBackward0";
+    #[op(torch, method)]
+    cos => Cos, "CosBackward0";
     /// tan x: `torch.tan`.
-    tan, tan_ => Tan, "TanBackward0";
+    #[op(torch, method, cast = Float32)]
+    tan => Tan, "TanBackward0";
     /// arcsin x: `torch.asin`.
-    asin, asin_ => Asin, "AsinBackward0";
+    #[op(torch, method, alias(arcsin), cast = Float32)]
+    asin => Asin, "AsinBackward0";
     /// arccos x: `torch.acos`.
-    acos, acos_ => Acos, "AcosBackward0";
+    #[op(torch, method, alias(arccos), cast = Float32)]
+    acos => Acos, "AcosBackward0";
     /// arctan x: `torch.atan`.
-    atan, atan_ => Atan, "AtanBackward0";
+    #[op(torch, method, alias(arctan))]
+    atan => Atan, "AtanBackward0";
     /// sinh x: `torch.sinh`.
-    sinh, sinh_ => Sinh, "SinhBackward0";
+    #[op(torch, method, cast = Float32)]
+    sinh => Sinh, "SinhBackward0";
     /// cosh x: `torch.cosh`.
-    cosh, cosh_ => Cosh, "CoshBackward0";
+    #[op(torch, method, cast = Float32)]
+    cosh => Cosh, "CoshBackward0";
     /// tanh x: `torch.tanh`.
-    tanh, tanh_ => Tanh, "TanhBackward0";
+    #[op(torch, functional, method)]
+    tanh => Tanh, "TanhBackward0";
     /// 1 / (1 + e⁻ˣ): `torch.sigmoid`.
-    sigmoid, sigmoid_ => Sigmoid, "SigmoidBackward0";
+    #[op(torch, functional, method)]
+    sigmoid => Sigmoid, "SigmoidBackward0";
     /// 2/√π · ∫₀ˣ e^(−t²) dt: `torch.erf`.
-    erf, erf_ => Erf, "ErfBackward0";
+    #[op(torch, method)]
+    erf => Erf, "ErfBackward0";
     /// 1 − erf x, accurate for large x: `torch.erfc`.
-    erfc, erfc_ => Erfc, "ErfcBackward0";
+    #[op(torch, method)]
+    erfc => Erfc, "ErfcBackward0";
     /// The largest integer that is not above x: `torch.floor`.
-    floor, floor_ => Floor, "FloorBackward0";
+    #[op(torch, method)]
+    floor => Floor, "FloorBackward0";
     /// The smallest integer that is not below x: `torch.ceil`.
-    ceil, ceil_ => Ceil, "CeilBackward0";
+    #[op(torch, method)]
+    ceil => Ceil, "CeilBackward0";
     /// The nearest integer, halves to even: `torch.round`.
-    round, round_ => Round, "RoundBackward0";
+    #[op(torch, method)]
+    round => Round, "RoundBackward0";
     /// The integer part: `torch.trunc`.
-    trunc, trunc_ => Trunc, "TruncBackward0";
+    #[op(torch, method, alias(fix))]
+    trunc => Trunc, "TruncBackward0";
     /// max(x, 0), NaN stays NaN: `torch.relu`. The derivative at 0 is 0.
-    relu, relu_ => Relu, "ReluBackward0";
+    #[op(torch, functional, method)]
+    relu => Relu, "ReluBackward0";
     /// Whether x is not zero, negated: `torch.logical_not`.
-    logical_not, logical_not_ => LogicalNot, "NotDifferentiable";
+    #[op(torch, method, not_differentiable)]
+    logical_not => LogicalNot, "NotDifferentiable";
 }
 
 /// The program of one function.
@@ -144,21 +149,25 @@ pub(crate) fn check(dtype: DType, op: UnaryOp) -> Result<()> {
 }
 
 /// Whether x is NaN: `torch.isnan`.
+#[op(torch, method, not_differentiable)]
 pub fn isnan(x: &Tensor) -> Result<Tensor> {
     map("NotDifferentiable", program(UnaryOp::IsNan), &[x], &[])
 }
 
 /// Whether x is infinite: `torch.isinf`.
+#[op(torch, method, not_differentiable)]
 pub fn isinf(x: &Tensor) -> Result<Tensor> {
     map("NotDifferentiable", program(UnaryOp::IsInf), &[x], &[])
 }
 
 /// Whether x is neither infinite nor NaN: `torch.isfinite`.
+#[op(torch, method, not_differentiable)]
 pub fn isfinite(x: &Tensor) -> Result<Tensor> {
     map("NotDifferentiable", program(UnaryOp::IsFinite), &[x], &[])
 }
 
 /// Every bit flipped; of bools, the opposite: `torch.bitwise_not`.
+#[op(torch, method, not_differentiable)]
 pub fn bitwise_not(x: &Tensor) -> Result<Tensor> {
     match x.dtype() {
         DType::Bool => map("NotDifferentiable", program(UnaryOp::LogicalNot), &[x], &[]),
@@ -170,41 +179,9 @@ pub fn bitwise_not(x: &Tensor) -> Result<Tensor> {
 }
 
 /// x²: `torch.square`.
+#[op(torch, method)]
 pub fn square(x: &Tensor) -> Result<Tensor> {
     crate::ops::pow(x, 2)
-}
-
-/// Tests of single numbers.
-impl Tensor {
-    /// See [`isnan`].
-    #[track_caller]
-    pub fn isnan(&self) -> Tensor {
-        isnan(self).or_panic()
-    }
-
-    /// See [`isinf`].
-    #[track_caller]
-    pub fn isinf(&self) -> Tensor {
-        isinf(self).or_panic()
-    }
-
-    /// See [`isfinite`].
-    #[track_caller]
-    pub fn isfinite(&self) -> Tensor {
-        isfinite(self).or_panic()
-    }
-
-    /// See [`bitwise_not`].
-    #[track_caller]
-    pub fn bitwise_not(&self) -> Tensor {
-        bitwise_not(self).or_panic()
-    }
-
-    /// See [`square`].
-    #[track_caller]
-    pub fn square(&self) -> Tensor {
-        square(self).or_panic()
-    }
 }
 
 #[cfg(test)]

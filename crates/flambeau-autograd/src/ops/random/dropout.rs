@@ -5,6 +5,7 @@ use crate::graph::record;
 use crate::ops::{add_, copy, device_samples, mul, mul_, random_in_place, squeeze, unsqueeze, zeros};
 use crate::{OrPanic, Tensor};
 use flambeau_device::default_generator;
+use flambeau_macros::op;
 use flambeau_tensor::backend::Distribution;
 use flambeau_tensor::random::{Generator, bernoulli_p, multinomial as draw_categories};
 use flambeau_tensor::{Array, DType, Element};
@@ -247,6 +248,9 @@ where
 }
 
 /// Indices drawn in proportion to the weights of each row of `[categories]` or `[rows, categories]`: `torch.multinomial`.
+#[op(torch, method, not_differentiable, forms(
+    multinomial(num_samples: usize, replacement: bool) = (num_samples, replacement, None),
+))]
 pub fn multinomial(
     weights: &Tensor,
     num_samples: usize,
@@ -325,11 +329,5 @@ impl Tensor {
     #[track_caller]
     pub fn bernoulli(&self) -> Tensor {
         bernoulli(self, None).or_panic()
-    }
-
-    /// Indices drawn in proportion to each row's weights: `x.multinomial(num_samples, replacement)`.
-    #[track_caller]
-    pub fn multinomial(&self, num_samples: usize, replacement: bool) -> Tensor {
-        multinomial(self, num_samples, replacement, None).or_panic()
     }
 }

@@ -5,3 +5,5 @@ pub(crate) mod dropout;
 pub(crate) mod in_place;
 
 pub use dropout::*;
+
+flambeau_macros::operations! { dropout { multinomial } }

@@ -15,3 +15,5 @@ pub use statistics::*;
 pub use sum::*;
 pub use variance::*;
 pub use vector_norm::*;
+
+flambeau_macros::operations! { sum { sum } }

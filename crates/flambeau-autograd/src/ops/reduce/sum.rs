@@ -4,10 +4,21 @@ use crate::error::{Error, Result};
 use crate::ops;
 use crate::ops::{sum_map, to_i64};
 use crate::{OrPanic, Tensor};
+use flambeau_macros::op;
 use flambeau_tensor::pointwise::Pointwise;
 use flambeau_tensor::{DType, Scalar};
 
 /// Σ over `dims` (empty: all): `torch.sum`. Integers and bools sum in i64.
+///
+/// ```
+/// let x = torch::tensor([[1.0, 2.0], [3.0, 4.0]]);
+/// assert_eq!(x.sum().item(), 10.0);
+/// assert_eq!(x.sum_dim(0, false).to_vec::<f32>(), [4.0, 6.0]);
+/// ```
+#[op(torch, method, cast = Float32, forms(
+    sum() = (&[], false, None),
+    sum_dim(dims: &[i64], keepdim: bool) = (dims, keepdim, None),
+))]
 pub fn sum(x: &Tensor, dims: &[i64], keepdim: bool, dtype: Option<DType>) -> Result<Tensor> {
     if dtype == Some(DType::Bool) {
         // Truth values add as "or" does.
@@ -92,18 +103,6 @@ fn not_summable(from: &[usize], to: &[usize]) -> Error {
 
 /// Sums and means; each panics at the caller's line where its function in [`crate::ops`] fails.
 impl Tensor {
-    /// The sum of all elements. See [`sum`].
-    #[track_caller]
-    pub fn sum(&self) -> Tensor {
-        sum(self, &[], false, None).or_panic()
-    }
-
-    /// The sum over some dimensions: `x.sum(dims, keepdim)`. See [`sum`].
-    #[track_caller]
-    pub fn sum_dim(&self, dims: impl ops::IntoDims, keepdim: bool) -> Tensor {
-        sum(self, &dims.into_dims(), keepdim, None).or_panic()
-    }
-
     /// The mean of all elements. See [`mean`].
     #[track_caller]
     pub fn mean(&self) -> Tensor {

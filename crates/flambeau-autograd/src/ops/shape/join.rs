@@ -7,6 +7,7 @@ use crate::ops::{
 };
 use crate::views::record_view;
 use crate::{OrPanic, Tensor, from_vec};
+use flambeau_macros::op;
 use flambeau_tensor::dims::{broadcast_shapes, wrap_dim};
 use flambeau_tensor::promotion::ResultType;
 use flambeau_tensor::{Array, DType, Dims};
@@ -38,6 +39,7 @@ fn join(arrays: &[Array], dim: usize, shape: &[usize], dtype: DType) -> Result<A
 
 /// Tensors one behind the other along a dimension: `torch.cat`. Shapes agree in all others; dtypes are promoted; empty 1-d
 /// tensors are skipped, as PyTorch does for old programs.
+#[op(torch, alias(concat, concatenate), cast = Widest)]
 pub fn cat<T: Borrow<Tensor>>(tensors: &[T], dim: i64) -> Result<Tensor> {
     let tensors = borrowed(tensors);
     if tensors.is_empty() {
@@ -324,12 +326,6 @@ pub fn repeat_interleave_each(x: &Tensor, repeats: &Tensor, dim: Option<i64>) ->
 
 /// Tensors put together; each panics at the caller's line where its function in [`crate::ops`] fails.
 impl Tensor {
-    /// See [`cat`].
-    #[track_caller]
-    pub fn cat<T: Borrow<Tensor>>(tensors: &[T], dim: i64) -> Tensor {
-        cat(tensors, dim).or_panic()
-    }
-
     /// See [`stack`].
     #[track_caller]
     pub fn stack<T: Borrow<Tensor>>(tensors: &[T], dim: i64) -> Tensor {

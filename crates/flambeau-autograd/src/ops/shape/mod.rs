@@ -9,3 +9,5 @@ pub use join::*;
 pub use reorder::*;
 pub use split::*;
 pub use view::*;
+
+flambeau_macros::operations! { join { cat } }

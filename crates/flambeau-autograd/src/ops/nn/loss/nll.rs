@@ -7,6 +7,7 @@ use crate::ops::nn::loss::rules;
 use crate::ops::reduce::extrema::put_along;
 use crate::ops::{Reduction, log_softmax, map, reshape, sum_map, to_i64};
 use crate::{Tensor, ops};
+use flambeau_macros::op;
 use flambeau_tensor::backend::{ClassTargets, LossReduction};
 use flambeau_tensor::ops::{ClassWeights, nll as nll_of, nll_backward};
 use flambeau_tensor::pointwise::Pointwise;
@@ -257,24 +258,12 @@ fn nll(x: &Tensor, target: &Tensor, weight: Option<&Tensor>, targets: Targets) -
 
 /// Cross-entropy of logits `[n, C, …]` (or `[C]`) and targets: int64 classes `[n, …]`, or probabilities in the logits' shape:
 /// `F.cross_entropy`.
-pub fn cross_entropy(x: &Tensor, target: &Tensor) -> Result<Tensor> {
-    cross_entropy_with(x, target, |o| o)
-}
-
-/// [`cross_entropy`] with options.
 ///
 /// # Errors
 /// When shapes, dtypes or options do not fit, or a target is no class.
-pub fn cross_entropy_with(
-    x: &Tensor,
-    target: &Tensor,
-    options: impl FnOnce(CrossEntropyOptions) -> CrossEntropyOptions,
-) -> Result<Tensor> {
-    cross_entropy_options(x, target, &options(CrossEntropyOptions::default()))
-}
-
-/// [`cross_entropy_with`], its options at hand.
-pub fn cross_entropy_options(x: &Tensor, target: &Tensor, o: &CrossEntropyOptions) -> Result<Tensor> {
+#[op(functional, cast = Float32)]
+pub fn cross_entropy(x: &Tensor, target: &Tensor, options: &CrossEntropyOptions) -> Result<Tensor> {
+    let o = options;
     o.reduction.check()?;
     if !(0.0..=1.0).contains(&o.label_smoothing) {
         return Err(Error::runtime(format!("label_smoothing must be between 0.0 and 1.0. Got: {}", o.label_smoothing)));

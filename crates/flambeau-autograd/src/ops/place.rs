@@ -1,0 +1,57 @@
+//! Where an operation's result goes.
+
+use super::map::{map, map_, map_repeats_};
+use crate::Tensor;
+use crate::error::Result;
+use flambeau_tensor::Scalar;
+use flambeau_tensor::pointwise::Pointwise;
+
+/// Where the result of an operation goes that exists in two forms, `x.relu()` and `x.relu_()`: its function is written once
+/// over the place, as PyTorch's structured kernels are written over their output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// Into a new tensor.
+    New,
+    /// Into the first input.
+    First,
+}
+
+impl Place {
+    /// Whether the first input is written to.
+    pub fn is_first(self) -> bool {
+        self == Place::First
+    }
+
+    /// Runs a pointwise program of one output; `name` is the backward's name in PyTorch.
+    #[inline]
+    #[track_caller]
+    pub fn map(
+        self,
+        name: &'static str,
+        program: &'static Pointwise,
+        inputs: &[&Tensor],
+        scalars: &[Scalar],
+    ) -> Result<Tensor> {
+        match self {
+            Place::New => map(name, program, inputs, scalars),
+            Place::First => map_(name, program, inputs, scalars),
+        }
+    }
+
+    /// [`Place::map`] of a program that writes one value wherever it writes: an input that shows an element several times may be
+    /// written to.
+    #[inline]
+    #[track_caller]
+    pub fn map_repeats(
+        self,
+        name: &'static str,
+        program: &'static Pointwise,
+        inputs: &[&Tensor],
+        scalars: &[Scalar],
+    ) -> Result<Tensor> {
+        match self {
+            Place::New => map(name, program, inputs, scalars),
+            Place::First => map_repeats_(name, program, inputs, scalars),
+        }
+    }
+}
