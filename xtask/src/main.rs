@@ -2,6 +2,7 @@
 
 mod check_all;
 mod command;
+mod compat;
 mod examples;
 mod floors;
 mod gpu_report;
@@ -30,6 +31,12 @@ enum Task {
     Floors,
     /// Words of unfinished work and tests that are switched off.
     Lint,
+    /// Writes `docs/compat.md`: every documented name of PyTorch, and where it stands here.
+    Compat {
+        /// Only say whether the file is up to date.
+        #[arg(long)]
+        check: bool,
+    },
     /// Whether the Vulkan loader and a driver are installed, and how to install them.
     Vulkan,
     /// The long checks: AddressSanitizer, loom models, overflow checks, no default features, the oldest Rust.
@@ -64,6 +71,7 @@ fn main() -> ExitCode {
         Task::Examples => examples::run(),
         Task::Floors => floors::run(),
         Task::Lint => lint::run(),
+        Task::Compat { check } => compat::run(check),
         Task::Vulkan => vulkan::run(),
         Task::CheckAll { only } => check_all::run(&only),
         Task::Peers { python, threads } => peers::run(&python, threads),

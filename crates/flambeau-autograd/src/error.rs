@@ -64,6 +64,9 @@ pub enum Error {
          desired behavior."
     )]
     UnusedInput,
+    /// An argument that came as data is missing, or of another kind than the operation takes.
+    #[error("{0}")]
+    Argument(String),
     /// `gradcheck` found a wrong derivative.
     #[error("{0}")]
     GradCheck(String),

@@ -1,4 +1,10 @@
-//! Every operation as data: what tests, tables and bindings walk. [`crate::ops`] holds the operations themselves.
+//! Every operation as data: what tests, tables and bindings walk, and call with arguments that are data. [`crate::ops`] holds
+//! the operations themselves.
+
+use crate::Tensor;
+use crate::error::{Error, Result};
+use crate::ops::Operand;
+use flambeau_tensor::{DType, Scalar};
 
 /// An argument of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +31,7 @@ pub enum Cast {
 }
 
 /// An operation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub struct Op {
     /// Its name, that of its function in [`crate::ops`].
     pub name: &'static str,
@@ -47,9 +53,136 @@ pub struct Op {
     pub differentiable: bool,
     /// What autocast does with its inputs.
     pub cast: Cast,
+    /// Calls it; `None` where an argument is of a kind that data has not (options, a generator).
+    pub call: Option<Call>,
+    /// Calls its in-place form.
+    pub call_in_place: Option<Call>,
+}
+
+/// The operation of this name, or of which this is another name.
+pub fn find(name: &str) -> Option<&'static Op> {
+    all().find(|op| op.name == name || op.aliases.contains(&name))
 }
 
 /// Every operation.
 pub fn all() -> impl Iterator<Item = &'static Op> {
     crate::ops::REGISTRY.iter().flat_map(|family| family.iter().copied())
+}
+
+/// An argument as data.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Value<'a> {
+    /// Python's `None`.
+    None,
+    /// A tensor.
+    Tensor(&'a Tensor),
+    /// A list of tensors.
+    Tensors(Vec<&'a Tensor>),
+    /// A number or a truth value.
+    Number(Scalar),
+    /// A list of integers.
+    Ints(Vec<i64>),
+    /// A word.
+    Text(&'a str),
+    /// A dtype.
+    DType(DType),
+}
+
+/// The arguments of a call as data.
+pub trait Arguments {
+    /// The argument at `position` (0 is the first), or else under `name`; `None` where it was not given.
+    fn value(&self, position: usize, name: &str) -> Option<Value<'_>>;
+}
+
+/// Calls an operation whose arguments are data.
+///
+/// # Errors
+/// The operation's; and when an argument is missing, or of another kind.
+pub type Call = fn(&dyn Arguments) -> Result<Vec<Tensor>>;
+
+/// What an operation takes, from data.
+pub trait FromValue<'a>: Sized {
+    /// The argument, if the value is of its kind.
+    fn from_value(value: Value<'a>) -> Option<Self>;
+}
+
+macro_rules! from_value {
+    ($($t:ty: $pattern:pat => $value:expr;)*) => {$(
+        impl<'a> FromValue<'a> for $t {
+            fn from_value(value: Value<'a>) -> Option<Self> {
+                match value { $pattern => $value, _ => None }
+            }
+        }
+    )*};
+}
+
+from_value! {
+    &'a Tensor: Value::Tensor(t) => Some(t);
+    Scalar: Value::Number(n) => Some(n);
+    f64: Value::Number(n) => Some(n.to_f64());
+    bool: Value::Number(Scalar::Bool(b)) => Some(b);
+    i64: Value::Number(Scalar::Int(i)) => Some(i);
+    usize: Value::Number(Scalar::Int(i)) => i.try_into().ok();
+    i32: Value::Number(Scalar::Int(i)) => i.try_into().ok();
+    DType: Value::DType(d) => Some(d);
+    &'a str: Value::Text(t) => Some(t);
+}
+
+impl<'a> FromValue<'a> for Vec<&'a Tensor> {
+    fn from_value(value: Value<'a>) -> Option<Self> {
+        match value {
+            Value::Tensors(list) => Some(list),
+            // An empty list is one of anything.
+            Value::Ints(list) if list.is_empty() => Some(Vec::new()),
+            _ => None,
+        }
+    }
+}
+
+impl<'a> FromValue<'a> for Vec<i64> {
+    fn from_value(value: Value<'a>) -> Option<Self> {
+        match value {
+            Value::Ints(list) => Some(list),
+            Value::Number(Scalar::Int(i)) => Some(vec![i]),
+            _ => None,
+        }
+    }
+}
+
+impl<'a> FromValue<'a> for Operand<'a> {
+    fn from_value(value: Value<'a>) -> Option<Self> {
+        match value {
+            Value::Tensor(t) => Some(Operand::Borrowed(t)),
+            Value::Number(n) => Some(Operand::Number(n)),
+            _ => None,
+        }
+    }
+}
+
+impl<'a, T: FromValue<'a>> FromValue<'a> for Option<T> {
+    fn from_value(value: Value<'a>) -> Option<Self> {
+        match value {
+            Value::None => Some(None),
+            value => T::from_value(value).map(Some),
+        }
+    }
+}
+
+/// The argument at a position, if it was given.
+///
+/// # Errors
+/// When it is of another kind.
+pub fn argument<'a, T: FromValue<'a>>(arguments: &'a dyn Arguments, position: usize, name: &str) -> Result<Option<T>> {
+    let Some(value) = arguments.value(position, name) else { return Ok(None) };
+    let text = format!("{value:?}");
+    match T::from_value(value) {
+        Some(argument) => Ok(Some(argument)),
+        None => Err(Error::Argument(format!("argument '{name}' (position {}) must not be {text}", position + 1))),
+    }
+}
+
+/// The error for an argument that must be given.
+pub fn missing(op: &str, name: &str) -> Error {
+    Error::Argument(format!("{op}() missing required argument: '{name}'"))
 }

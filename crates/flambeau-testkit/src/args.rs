@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use flambeau_autograd::ops::{self, Operand};
+use flambeau_autograd::registry::{self, Arguments};
 use flambeau_autograd::{Error, Tensor};
 use flambeau_tensor::{DType, Device, Scalar};
 
@@ -287,6 +288,13 @@ impl Args {
         sizes(&self.ints(i, name)?)
     }
 
+    /// The same call with another first argument.
+    pub fn with_first(&self, first: Tensor) -> Self {
+        let mut positional = self.positional.clone();
+        positional[0] = Value::Tensor(first);
+        Args { positional, named: self.named.clone(), leaves: self.leaves.clone(), read: RefCell::default() }
+    }
+
     fn plain<'a, T>(
         &'a self,
         i: usize,
@@ -295,6 +303,27 @@ impl Args {
         read: impl Fn(&'a Arg) -> Option<T>,
     ) -> CallResult<Option<T>> {
         self.read(i, name, what, |v| if let Value::Plain(a) = v { read(a) } else { None })
+    }
+}
+
+/// An operation of the registry takes a golden's arguments as they are.
+impl Arguments for Args {
+    fn value(&self, position: usize, name: &str) -> Option<registry::Value<'_>> {
+        use registry::Value as Data;
+        let tensors = |list: &'_ [Value]| list.iter().map(|v| if let Value::Tensor(t) = v { Some(t) } else { None }).collect();
+        Some(match self.get(position, name)? {
+            Value::Tensor(t) => Data::Tensor(t),
+            Value::List(list) => Data::Tensors(tensors(list)?),
+            Value::Plain(arg) => match (scalar(arg), arg) {
+                (Some(number), _) => Data::Number(number),
+                (None, Arg::Str(text)) => Data::Text(text),
+                (None, arg) => match (arg.as_dtype(), arg.as_ints()) {
+                    (Some(dtype), _) => Data::DType(dtype),
+                    (None, Some(ints)) => Data::Ints(ints),
+                    (None, None) => Data::None,
+                },
+            },
+        })
     }
 }
 

@@ -1,9 +1,9 @@
 //! One row per operation.
 
 use flambeau_autograd::ops::Operand;
-use flambeau_autograd::{Result, Tensor};
+use flambeau_autograd::{Error, Result, Tensor, registry};
 
-use crate::args::{Args, CallResult};
+use crate::args::{Args, CallError, CallResult};
 
 /// Why a golden of a few elements differs at NaN or at zeros of two signs.
 pub const SCALAR_TAIL: &str = "a tail of PyTorch's vectors, whose scalar code treats NaN and signs of zero otherwise";
@@ -19,6 +19,8 @@ pub enum Call {
     Operand(fn(&Tensor, Operand<'_>) -> Result<Tensor>),
     /// Anything else: reads its arguments itself.
     General(fn(&Args) -> CallResult),
+    /// As the registry declares it: the golden's arguments are its own.
+    Registered(registry::Call),
 }
 
 /// An operation: its name in PyTorch's OpInfo database (with its variant) and how to call it.
@@ -65,6 +67,17 @@ impl OpInfo {
         Self::new(name, Call::General(f))
     }
 
+    /// A row for an operation that takes its arguments as PyTorch's does.
+    pub const fn registered(name: &'static str, call: registry::Call) -> Self {
+        Self::new(name, Call::Registered(call))
+    }
+
+    /// The name that the registry has for the operation of an entry of PyTorch's database.
+    pub fn registered_name(name: &str) -> &str {
+        let prefixes = ["nn.functional.", "linalg.", "special."];
+        prefixes.iter().find_map(|prefix| name.strip_prefix(prefix)).unwrap_or(name)
+    }
+
     /// Says what flambeau's function lacks.
     #[must_use]
     pub const fn partial(mut self, what: &'static str) -> Self {
@@ -104,6 +117,10 @@ impl OpInfo {
             Call::Binary(f) => one(f(args.x()?, args.tensor(1, "other")?)),
             Call::Operand(f) => one(f(args.x()?, args.operand(1, "other")?)),
             Call::General(f) => f(args),
+            Call::Registered(f) => match f(args) {
+                Err(Error::Argument(what)) => Err(CallError::NotExpressible(what)),
+                result => Ok(result?),
+            },
         }
     }
 }

@@ -163,6 +163,8 @@ impl Operation {
             #[doc(hidden)]
             #[allow(missing_docs)]
             pub mod #hidden {
+                #[allow(unused_imports)]
+                use super::*;
                 #(#modules)*
                 pub mod forms {
                     #[allow(unused_imports)]
@@ -334,19 +336,27 @@ impl Operation {
         docs
     }
 
+    /// What a form that leaves out the argument at a position passes for it: PyTorch's default.
+    fn default_of<'a>(&self, position: usize, forms: &'a [Form]) -> Option<&'a Expr> {
+        forms.iter().find_map(|form| {
+            let value = &form.values[position.checked_sub(1)?];
+            let given = form.args.iter().any(|arg| mentions(value, &name_of(arg)));
+            (!given).then_some(value)
+        })
+    }
+
     /// The registry's entry.
     fn entry(&self, forms: &[Form]) -> TokenStream {
         let (name, span) = (self.plain_name(), self.name.span());
+        let call = self.call(&self.name, forms);
+        let call_in_place = match self.place {
+            Some(_) => self.call(&in_place(&self.name), forms),
+            None => quote!(::core::option::Option::None),
+        };
         let args = self.args.iter().enumerate().map(|(i, arg)| {
             let name = if i == 0 && self.attribute.method { "input".to_owned() } else { plain(&name_of(arg)) };
             let ty = text(&arg.ty);
-            // What the first form that leaves an argument out passes for it is PyTorch's default.
-            let value = |form: &Form| {
-                let value = i.checked_sub(1).map(|i| &form.values[i])?;
-                let given = form.args.iter().any(|arg| mentions(value, &name_of(arg)));
-                (!given).then(|| text(value))
-            };
-            let default = match forms.iter().find_map(value) {
+            let default = match self.default_of(i, forms).map(text) {
                 Some(default) => quote!(::core::option::Option::Some(#default)),
                 None => quote!(::core::option::Option::None),
             };
@@ -378,9 +388,94 @@ impl Operation {
                 in_place: #in_place,
                 differentiable: #differentiable,
                 cast: #cast,
+                call: #call,
+                call_in_place: #call_in_place,
             };
         }
     }
+
+    /// A function that calls the operation `target` with arguments that are data, if all of them can be.
+    fn call(&self, target: &Ident, forms: &[Form]) -> TokenStream {
+        let mut lets = TokenStream::new();
+        let op = self.plain_name();
+        for (i, arg) in self.args.iter().enumerate() {
+            let (name, ty) = (name_of(arg), &arg.ty);
+            let shown = if i == 0 && self.attribute.method { "input".to_owned() } else { plain(&name) };
+            let default = self.default_of(i, forms);
+            let Some(kind) = data(ty) else {
+                // What data cannot say stays as it is by default.
+                match (default, options(ty)) {
+                    (Some(default), _) => lets.extend(quote!(let #name: #ty = #default;)),
+                    (None, Some(options)) => {
+                        lets.extend(quote!(let #name = &<#options as ::core::default::Default>::default();));
+                    }
+                    (None, None) => return quote!(::core::option::Option::None),
+                }
+                continue;
+            };
+            let absent = match default {
+                Some(default) => quote!(#default),
+                None if text(ty).starts_with("Option<") => quote!(::core::option::Option::None),
+                None => quote!(return ::core::result::Result::Err(crate::registry::missing(#op, #shown))),
+            };
+            let get = quote!(crate::registry::argument(arguments, #i, #shown)?);
+            lets.extend(match kind {
+                Data::Plain => quote! {
+                    let #name: #ty = match #get { ::core::option::Option::Some(value) => value, ::core::option::Option::None => #absent };
+                },
+                Data::Converted(kind) => quote! {
+                    let #name: #kind = match #get { ::core::option::Option::Some(value) => value, ::core::option::Option::None => #absent };
+                },
+                Data::List(kind) => quote! {
+                    let list: ::core::option::Option<::std::vec::Vec<#kind>> = #get;
+                    let #name: &[#kind] = match &list { ::core::option::Option::Some(list) => list, ::core::option::Option::None => #absent };
+                },
+            });
+        }
+        let outputs = match text(&self.output).as_str() {
+            "Tensor" => quote!(::std::vec![out]),
+            "(Tensor, Tensor)" => quote!(::std::vec![out.0, out.1]),
+            "Vec<Tensor>" => quote!(out),
+            _ => return quote!(::core::option::Option::None),
+        };
+        let names = names(&self.args);
+        quote! {{
+            #[track_caller]
+            fn call(arguments: &dyn crate::registry::Arguments) -> crate::Result<::std::vec::Vec<crate::Tensor>> {
+                let _ = arguments;
+                #lets
+                let out = super::#target(#(#names),*)?;
+                ::core::result::Result::Ok(#outputs)
+            }
+            ::core::option::Option::Some(call)
+        }}
+    }
+}
+
+/// How an argument is made of data.
+enum Data {
+    /// By its own type.
+    Plain,
+    /// By the type that converts into what the operation takes.
+    Converted(TokenStream),
+    /// A slice of a list of these.
+    List(TokenStream),
+}
+
+/// How an argument of a type is made of data, if it can be.
+fn data(ty: &Type) -> Option<Data> {
+    const PLAIN: [&str; 9] = ["&Tensor", "Scalar", "f64", "bool", "i64", "usize", "i32", "DType", "&str"];
+    let text = text(ty);
+    let inner = text.strip_prefix("Option<").and_then(|t| t.strip_suffix('>'));
+    Some(match text.as_str() {
+        t if PLAIN.contains(&inner.unwrap_or(t)) => Data::Plain,
+        "Operand<'_>" => Data::Plain,
+        t if t.starts_with("impl Into<Operand<") => Data::Converted(quote!(crate::ops::Operand<'_>)),
+        "impl Into<Scalar>" => Data::Converted(quote!(::flambeau_tensor::Scalar)),
+        "&[i64]" => Data::List(quote!(i64)),
+        "&[T]" => Data::List(quote!(&crate::Tensor)),
+        _ => return None,
+    })
 }
 
 /// The name without `r#`.
