@@ -24,8 +24,11 @@ fn reachable() -> Result<BTreeSet<String>> {
     capture(cargo(&["doc", "--package", "flambeau", "--no-deps", "--quiet"]))?;
     let folder = root().join("target/doc/flambeau");
     let mut names = BTreeSet::new();
-    for link in fs::read_to_string(folder.join("all.html"))?.split("href=\"").skip(1).filter_map(|s| s.split_once('"')) {
-        let Some((path, file)) = link.0.strip_suffix(".html").map(|p| p.rsplit_once('/').unwrap_or(("", p))) else { continue };
+    for link in fs::read_to_string(folder.join("all.html"))?.split("href=\"").skip(1).filter_map(|s| s.split_once('"'))
+    {
+        let Some((path, file)) = link.0.strip_suffix(".html").map(|p| p.rsplit_once('/').unwrap_or(("", p))) else {
+            continue;
+        };
         let Some((kind, name)) = file.split_once('.').filter(|(kind, _)| *kind != "derive") else { continue };
         let module = path.replace('/', "::");
         names.insert(if module.is_empty() { name.to_owned() } else { format!("{module}::{name}") });
@@ -84,8 +87,10 @@ fn table() -> Result<String> {
             _ => format!("{rust}::{name}"),
         };
         // A name that is a word of Rust has a line behind it.
-        let there = |name: &&&str| reachable.contains(&path(name)) || reachable.contains(&path(&format!("{name}_")))
-            && matches!(**name, "where" | "in" | "type");
+        let there = |name: &&&str| {
+            reachable.contains(&path(name))
+                || reachable.contains(&path(&format!("{name}_"))) && matches!(**name, "where" | "in" | "type")
+        };
         let (here, missing): (Vec<_>, Vec<_>) = names.iter().partition(there);
         writeln!(summary, "| {module} | {} | {} |", here.len(), names.len())?;
         writeln!(sections, "\n## {module}\n")?;

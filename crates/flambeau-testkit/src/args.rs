@@ -310,7 +310,8 @@ impl Args {
 impl Arguments for Args {
     fn value(&self, position: usize, name: &str) -> Option<registry::Value<'_>> {
         use registry::Value as Data;
-        let tensors = |list: &'_ [Value]| list.iter().map(|v| if let Value::Tensor(t) = v { Some(t) } else { None }).collect();
+        let tensors =
+            |list: &'_ [Value]| list.iter().map(|v| if let Value::Tensor(t) = v { Some(t) } else { None }).collect();
         Some(match self.get(position, name)? {
             Value::Tensor(t) => Data::Tensor(t),
             Value::List(list) => Data::Tensors(tensors(list)?),

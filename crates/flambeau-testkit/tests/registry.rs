@@ -18,7 +18,8 @@ fn every_operation_has_a_row_or_a_reason() {
     let bases: BTreeSet<&str> = rows.iter().filter_map(|name| name.split('.').next()).collect();
     let excused: BTreeMap<&str, &str> = NO_ROW.iter().copied().collect();
     let has_row = |op: &registry::Op| std::iter::once(&op.name).chain(op.aliases).any(|n| bases.contains(n));
-    let missing: Vec<_> = registry::all().filter(|op| !has_row(op) && !excused.contains_key(op.name)).map(|op| op.name).collect();
+    let missing: Vec<_> =
+        registry::all().filter(|op| !has_row(op) && !excused.contains_key(op.name)).map(|op| op.name).collect();
     assert!(missing.is_empty(), "no row and no reason: {missing:?}");
     let stale: Vec<_> = excused.keys().filter(|name| registry::find(name).is_none_or(has_row)).collect();
     assert!(stale.is_empty(), "a reason for what has a row, or is no operation: {stale:?}");
@@ -75,7 +76,12 @@ fn run_in_place(call: registry::Call, case: &Case, golden: &GoldenTensor) -> Res
     if !out.requires_grad() {
         return Err("the result requires no gradient".into());
     }
-    let seed = GoldenTensor { values: Values::Float(cotangent(out.numel())), view: None, requires_grad: false, ..golden.clone() };
+    let seed = GoldenTensor {
+        values: Values::Float(cotangent(out.numel())),
+        view: None,
+        requires_grad: false,
+        ..golden.clone()
+    };
     let seed = tensor(&seed, Device::Cpu).map_err(|e| text(&e))?;
     let leaves: Vec<&Tensor> = args.leaves().iter().collect();
     let grads = grad(&[out], &leaves, &[Some(&seed)], false, false, true).map_err(|e| text(&e))?;
@@ -87,7 +93,9 @@ fn run_in_place(call: registry::Call, case: &Case, golden: &GoldenTensor) -> Res
                 compared.map_err(|e| format!("gradient {i}: {e}"))?;
             }
             (None, None) => {}
-            (found, _) => return Err(format!("gradient {i}: {} there is one", if found.is_some() { "" } else { "not" })),
+            (found, _) => {
+                return Err(format!("gradient {i}: {} there is one", if found.is_some() { "" } else { "not" }));
+            }
         }
     }
     Ok(())
@@ -116,6 +124,7 @@ fn in_place_forms_are_the_operations() {
     }
     assert!(failures.is_empty(), "{} of {cases} fail:\n{}", failures.len(), failures.join("\n"));
     println!("count: {cases} in-place cases");
-    let untested: Vec<_> = registry::all().filter(|op| op.in_place && !tested.contains(op.name)).map(|op| op.name).collect();
+    let untested: Vec<_> =
+        registry::all().filter(|op| op.in_place && !tested.contains(op.name)).map(|op| op.name).collect();
     assert!(untested.is_empty(), "in-place forms without a case: {untested:?}");
 }

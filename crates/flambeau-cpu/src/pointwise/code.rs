@@ -147,32 +147,8 @@ pub fn binary_in(op: BinaryOp, compute: DType) -> BinaryOp {
 
 fn cost<T>(step: &Step<T>) -> usize {
     match step {
-        Step::Unary(op, _) => unary_cost(*op),
-        Step::Binary(op, ..) => binary_cost(*op),
+        Step::Unary(op, _) => op.cost(),
+        Step::Binary(op, ..) => op.cost(),
         Step::Select(..) => 1,
-    }
-}
-
-/// What an element costs, in units of one addition.
-pub fn unary_cost(op: UnaryOp) -> usize {
-    use UnaryOp::*;
-    match op {
-        Neg | Abs | Sign | Floor | Ceil | Round | Trunc | Relu | IsNan | IsInf | IsFinite | LogicalNot | BitwiseNot => {
-            1
-        }
-        Reciprocal | Sqrt | Rsqrt => 4,
-        Exp | Expm1 | Log | Log2 | Log10 | Log1p | Sin | Cos | Tanh | Sigmoid | Erf => 12,
-        Tan | Asin | Acos | Atan | Sinh | Cosh | Erfc => 32,
-    }
-}
-
-/// What an element costs, in units of one addition.
-pub fn binary_cost(op: BinaryOp) -> usize {
-    use BinaryOp::*;
-    match op {
-        Add | Sub | Mul | Maximum | Minimum | Eq | Ne | Lt | Le | Gt | Ge | LogicalAnd | LogicalOr | LogicalXor
-        | BitwiseAnd | BitwiseOr | BitwiseXor => 1,
-        Div => 4,
-        FloorDiv | Remainder | Fmod | Pow | Atan2 => 32,
     }
 }

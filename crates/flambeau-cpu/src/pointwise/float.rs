@@ -58,33 +58,46 @@ pub trait Float:
     }
 }
 
-/// A function of [`math`] that both float types have; a constant wherever it is used, so that the choice is compiled away.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs, reason = "the names are the functions")]
-pub enum Function {
-    Rsqrt,
-    Exp,
-    Expm1,
-    Log,
-    Log2,
-    Log10,
-    Log1p,
-    Sin,
-    Cos,
-    Tan,
-    Asin,
-    Acos,
-    Atan,
-    Sinh,
-    Cosh,
-    Tanh,
-    Sigmoid,
-    Erf,
-    Erfc,
+/// Makes, of the functions of [`math`] that both float types have, a name for each, and all functions of one number.
+macro_rules! functions {
+    ($($variant:ident $f32:ident $f64:ident;)*) => {
+        /// A function of [`math`]; a constant wherever it is used, so that the choice is compiled away.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[allow(missing_docs, reason = "the names are the functions")]
+        pub enum Function {
+            $($variant,)*
+        }
+
+        float!(f32, pow_f32, atan2_f32, $($variant $f32;)*);
+        float!(f64, pow_f64, atan2_f64, $($variant $f64;)*);
+
+        #[inline(always)]
+        fn unary<F: Float, S: Simd>(op: UnaryOp, a: &[F], out: &mut [F]) {
+            use UnaryOp::*;
+            match op {
+                Neg => map(a, out, |x| -x),
+                Abs => map(a, out, F::abs),
+                Sign => map(a, out, |x| truth::<F>(x > F::ZERO) - truth::<F>(x < F::ZERO)),
+                Reciprocal => map(a, out, |x| F::ONE / x),
+                Sqrt => map(a, out, F::sqrt),
+                $($variant => map(a, out, |x| x.math::<S>(Function::$variant)),)*
+                Floor => map(a, out, F::floor),
+                Ceil => map(a, out, F::ceil),
+                Round => map(a, out, F::round_ties_even),
+                Trunc => map(a, out, F::trunc),
+                Relu => map(a, out, |x| if x < F::ZERO { F::ZERO } else { x }),
+                IsNan => map(a, out, |x| truth(x.nan())),
+                IsInf => map(a, out, |x| truth(x.abs() == F::INFINITY)),
+                IsFinite => map(a, out, |x| truth(x.abs() < F::INFINITY)),
+                // Flipping the bits of a float has no meaning; the layer above refuses it.
+                LogicalNot | BitwiseNot => map(a, out, |x| truth(x == F::ZERO)),
+            }
+        }
+    };
 }
 
 macro_rules! float {
-    ($t:ident, $pow:ident, $atan2:ident, $($variant:ident $function:ident),*) => {
+    ($t:ident, $pow:ident, $atan2:ident, $($variant:ident $function:ident;)*) => {
         impl Float for $t {
             const ZERO: Self = 0.0;
             const HALF: Self = 0.5;
@@ -107,7 +120,7 @@ macro_rules! float {
             fn copysign(self, sign: Self) -> Self { $t::copysign(self, sign) }
             #[inline(always)]
             fn math<S: Simd>(self, f: Function) -> Self {
-                match f { $(Function::$variant => math::$function::<S>(self)),* }
+                match f { $(Function::$variant => math::$function::<S>(self),)* }
             }
             #[inline(always)]
             fn pow<S: Simd>(self, b: Self) -> Self { math::$pow::<S>(self, b) }
@@ -128,56 +141,27 @@ macro_rules! float {
         }
     };
 }
-float!(
-    f32, pow_f32, atan2_f32, Rsqrt rsqrt_f32, Exp exp_f32, Expm1 expm1_f32, Log log_f32, Log2 log2_f32, Log10 log10_f32,
-    Log1p log1p_f32, Sin sin_f32, Cos cos_f32, Tan tan_f32, Asin asin_f32, Acos acos_f32, Atan atan_f32, Sinh sinh_f32,
-    Cosh cosh_f32, Tanh tanh_f32, Sigmoid sigmoid_f32, Erf erf_f32, Erfc erfc_f32
-);
-float!(
-    f64, pow_f64, atan2_f64, Rsqrt rsqrt_f64, Exp exp_f64, Expm1 expm1_f64, Log log_f64, Log2 log2_f64, Log10 log10_f64,
-    Log1p log1p_f64, Sin sin_f64, Cos cos_f64, Tan tan_f64, Asin asin_f64, Acos acos_f64, Atan atan_f64, Sinh sinh_f64,
-    Cosh cosh_f64, Tanh tanh_f64, Sigmoid sigmoid_f64, Erf erf_f64, Erfc erfc_f64
-);
 
-#[inline(always)]
-fn unary<F: Float, S: Simd>(op: UnaryOp, a: &[F], out: &mut [F]) {
-    use UnaryOp::*;
-    match op {
-        Neg => map(a, out, |x| -x),
-        Abs => map(a, out, F::abs),
-        Sign => map(a, out, |x| truth::<F>(x > F::ZERO) - truth::<F>(x < F::ZERO)),
-        Reciprocal => map(a, out, |x| F::ONE / x),
-        Sqrt => map(a, out, F::sqrt),
-        Rsqrt => map(a, out, |x| x.math::<S>(Function::Rsqrt)),
-        Exp => map(a, out, |x| x.math::<S>(Function::Exp)),
-        Expm1 => map(a, out, |x| x.math::<S>(Function::Expm1)),
-        Log => map(a, out, |x| x.math::<S>(Function::Log)),
-        Log2 => map(a, out, |x| x.math::<S>(Function::Log2)),
-        Log10 => map(a, out, |x| x.math::<S>(Function::Log10)),
-        Log1p => map(a, out, |x| x.math::<S>(Function::Log1p)),
-        Sin => map(a, out, |x| x.math::<S>(Function::Sin)),
-        Cos => map(a, out, |x| x.math::<S>(Function::Cos)),
-        Tan => map(a, out, |x| x.math::<S>(Function::Tan)),
-        Asin => map(a, out, |x| x.math::<S>(Function::Asin)),
-        Acos => map(a, out, |x| x.math::<S>(Function::Acos)),
-        Atan => map(a, out, |x| x.math::<S>(Function::Atan)),
-        Sinh => map(a, out, |x| x.math::<S>(Function::Sinh)),
-        Cosh => map(a, out, |x| x.math::<S>(Function::Cosh)),
-        Tanh => map(a, out, |x| x.math::<S>(Function::Tanh)),
-        Sigmoid => map(a, out, |x| x.math::<S>(Function::Sigmoid)),
-        Erf => map(a, out, |x| x.math::<S>(Function::Erf)),
-        Erfc => map(a, out, |x| x.math::<S>(Function::Erfc)),
-        Floor => map(a, out, F::floor),
-        Ceil => map(a, out, F::ceil),
-        Round => map(a, out, F::round_ties_even),
-        Trunc => map(a, out, F::trunc),
-        Relu => map(a, out, |x| if x < F::ZERO { F::ZERO } else { x }),
-        IsNan => map(a, out, |x| truth(x.nan())),
-        IsInf => map(a, out, |x| truth(x.abs() == F::INFINITY)),
-        IsFinite => map(a, out, |x| truth(x.abs() < F::INFINITY)),
-        // Flipping the bits of a float has no meaning; the layer above refuses it.
-        LogicalNot | BitwiseNot => map(a, out, |x| truth(x == F::ZERO)),
-    }
+functions! {
+    Rsqrt rsqrt_f32 rsqrt_f64;
+    Exp exp_f32 exp_f64;
+    Expm1 expm1_f32 expm1_f64;
+    Log log_f32 log_f64;
+    Log2 log2_f32 log2_f64;
+    Log10 log10_f32 log10_f64;
+    Log1p log1p_f32 log1p_f64;
+    Sin sin_f32 sin_f64;
+    Cos cos_f32 cos_f64;
+    Tan tan_f32 tan_f64;
+    Asin asin_f32 asin_f64;
+    Acos acos_f32 acos_f64;
+    Atan atan_f32 atan_f64;
+    Sinh sinh_f32 sinh_f64;
+    Cosh cosh_f32 cosh_f64;
+    Tanh tanh_f32 tanh_f64;
+    Sigmoid sigmoid_f32 sigmoid_f64;
+    Erf erf_f32 erf_f64;
+    Erfc erfc_f32 erfc_f64;
 }
 
 #[inline(always)]

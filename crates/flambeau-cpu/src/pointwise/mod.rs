@@ -13,7 +13,7 @@ pub mod tile;
 pub use float::{Float, Function, maximum, minimum};
 
 use crate::threads::parallel_for;
-use code::{Code, binary_cost, binary_in, unary_cost, unary_in};
+use code::{Code, binary_in, unary_in};
 use flambeau_tensor::access::Access;
 use flambeau_tensor::plan::Plan;
 use flambeau_tensor::pointwise::{Node, Pointwise};
@@ -113,8 +113,8 @@ impl<T: Lane> Single<T> {
         let n = out.numel();
         let _access = Access::acquire(call.inputs, call.outs)?;
         let cost = match self.node {
-            Node::Unary(op, _) => unary_cost(op),
-            Node::Binary(op, ..) => binary_cost(op),
+            Node::Unary(op, _) => op.cost(),
+            Node::Binary(op, ..) => op.cost(),
             _ => 1,
         };
         let target = View::of(out);

@@ -203,26 +203,6 @@ impl<'b> IntoExpr<'b> for i64 {
     }
 }
 
-macro_rules! methods {
-    (unary: $($name:ident $op:ident),*; binary: $($bname:ident $bop:ident),*) => {
-        /// Scalar functions as methods; see [`UnaryOp`] and [`BinaryOp`].
-        #[allow(missing_docs, reason = "the names are the functions")]
-        impl<'b> Expr<'b> {
-            $(pub fn $name(self) -> Expr<'b> { self.unary(UnaryOp::$op) })*
-            $(pub fn $bname(self, other: impl IntoExpr<'b>) -> Expr<'b> { self.binary(BinaryOp::$bop, other) })*
-        }
-    };
-}
-
-methods! {
-    unary: abs Abs, sign Sign, reciprocal Reciprocal, sqrt Sqrt, rsqrt Rsqrt, exp Exp, expm1 Expm1, log Log, log2 Log2,
-        log10 Log10, log1p Log1p, sin Sin, cos Cos, tan Tan, asin Asin, acos Acos, atan Atan, sinh Sinh, cosh Cosh,
-        tanh Tanh, sigmoid Sigmoid, erf Erf, erfc Erfc, floor Floor, ceil Ceil, round Round, trunc Trunc, relu Relu,
-        is_nan IsNan, logical_not LogicalNot;
-    binary: floor_div FloorDiv, remainder Remainder, fmod Fmod, pow Pow, maximum Maximum, minimum Minimum, atan2 Atan2,
-        eq Eq, ne Ne, lt Lt, le Le, gt Gt, ge Ge, and LogicalAnd, or LogicalOr
-}
-
 macro_rules! operators {
     ($($trait:ident $method:ident),*) => {$(
         impl<'b, R: IntoExpr<'b>> $trait<R> for Expr<'b> {

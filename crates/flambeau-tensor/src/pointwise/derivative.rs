@@ -31,7 +31,7 @@ pub struct Gradient {
 
 /// ∂node/∂input. Zero and one are kept apart, so that no 0 · inf is ever computed and no product with one is.
 #[derive(Clone)]
-enum Tangent<'b> {
+pub(super) enum Tangent<'b> {
     Zero,
     One,
     Value(Expr<'b>),
@@ -40,7 +40,7 @@ enum Tangent<'b> {
 
 use Tangent::{One, Value, Where, Zero};
 
-fn select<'b>(condition: Expr<'b>, a: Tangent<'b>, b: Tangent<'b>) -> Tangent<'b> {
+pub(super) fn select<'b>(condition: Expr<'b>, a: Tangent<'b>, b: Tangent<'b>) -> Tangent<'b> {
     match (&a, &b) {
         (Zero, Zero) => Zero,
         (One, One) => One,
@@ -87,94 +87,6 @@ fn value<'b>(a: Tangent<'b>, builder: &'b Builder) -> Expr<'b> {
             let [p, q] = *ab;
             c.select(value(p, builder), value(q, builder))
         }
-    }
-}
-
-/// f′(x), where y = f(x).
-fn unary<'b>(op: UnaryOp, x: Expr<'b>, y: Expr<'b>) -> Tangent<'b> {
-    let ln = std::f64::consts::LN_10;
-    Value(match op {
-        UnaryOp::Neg => x.constant(-1.0),
-        UnaryOp::Abs => x.sign(),
-        UnaryOp::Reciprocal => -(y * y),
-        UnaryOp::Sqrt => 1.0 / (y * 2.0),
-        UnaryOp::Rsqrt => y * y * y * -0.5,
-        UnaryOp::Exp => y,
-        UnaryOp::Expm1 => y + 1.0,
-        UnaryOp::Log => 1.0 / x,
-        UnaryOp::Log2 => 1.0 / (x * std::f64::consts::LN_2),
-        UnaryOp::Log10 => 1.0 / (x * ln),
-        UnaryOp::Log1p => 1.0 / (x + 1.0),
-        UnaryOp::Sin => x.cos(),
-        UnaryOp::Cos => -x.sin(),
-        UnaryOp::Tan => y * y + 1.0,
-        UnaryOp::Asin => (1.0 - x * x).rsqrt(),
-        UnaryOp::Acos => -(1.0 - x * x).rsqrt(),
-        UnaryOp::Atan => 1.0 / (x * x + 1.0),
-        UnaryOp::Sinh => x.cosh(),
-        UnaryOp::Cosh => x.sinh(),
-        UnaryOp::Tanh => 1.0 - y * y,
-        UnaryOp::Sigmoid => (1.0 - y) * y,
-        UnaryOp::Erf => (-(x * x)).exp() * std::f64::consts::FRAC_2_SQRT_PI,
-        UnaryOp::Erfc => (-(x * x)).exp() * -std::f64::consts::FRAC_2_SQRT_PI,
-        // PyTorch masks by `result <= 0`: a NaN passes its gradient, and relu'(0) is 0.
-        UnaryOp::Relu => return select(y.le(0.0), Zero, One),
-        UnaryOp::Sign
-        | UnaryOp::Floor
-        | UnaryOp::Ceil
-        | UnaryOp::Round
-        | UnaryOp::Trunc
-        | UnaryOp::IsNan
-        | UnaryOp::IsInf
-        | UnaryOp::IsFinite
-        | UnaryOp::LogicalNot
-        | UnaryOp::BitwiseNot => return Zero,
-    })
-}
-
-/// ∂f(a, b)/∂a and ∂f(a, b)/∂b, where y = f(a, b).
-fn binary<'b>(op: BinaryOp, a: Expr<'b>, b: Expr<'b>, y: Expr<'b>) -> [Tangent<'b>; 2] {
-    let half = a.constant(0.5);
-    match op {
-        BinaryOp::Add => [One, One],
-        BinaryOp::Sub => [One, Value(a.constant(-1.0))],
-        BinaryOp::Mul => [Value(b), Value(a)],
-        BinaryOp::Div => [Value(1.0 / b), Value(-((a / b) / b))],
-        BinaryOp::Remainder => [One, Value(-a.floor_div(b))],
-        BinaryOp::Fmod => [One, Value(-(a / b).trunc())],
-        BinaryOp::Pow => [
-            select(b.eq(0.0), Zero, Value(b * a.pow(b - 1.0))),
-            // 0^b has no slope in b for b ≥ 0, where log(0) would say -inf.
-            select(a.eq(0.0).and(b.ge(0.0)), Zero, Value(y * a.log())),
-        ],
-        // A tie shares the gradient; with a NaN both comparisons fail and both sides get it, as in PyTorch.
-        BinaryOp::Maximum => [
-            select(a.eq(b), Value(half), select(a.lt(b), Zero, One)),
-            select(a.eq(b), Value(half), select(b.lt(a), Zero, One)),
-        ],
-        BinaryOp::Minimum => [
-            select(a.eq(b), Value(half), select(a.gt(b), Zero, One)),
-            select(a.eq(b), Value(half), select(b.gt(a), Zero, One)),
-        ],
-        BinaryOp::Atan2 => {
-            let r2 = a * a + b * b;
-            // At the origin PyTorch's gradient is zero.
-            let origin = r2.eq(0.0);
-            [select(origin, Zero, Value(b / r2)), select(origin, Zero, Value(-a / r2))]
-        }
-        BinaryOp::FloorDiv
-        | BinaryOp::Eq
-        | BinaryOp::Ne
-        | BinaryOp::Lt
-        | BinaryOp::Le
-        | BinaryOp::Gt
-        | BinaryOp::Ge
-        | BinaryOp::LogicalAnd
-        | BinaryOp::LogicalOr
-        | BinaryOp::LogicalXor
-        | BinaryOp::BitwiseAnd
-        | BinaryOp::BitwiseOr
-        | BinaryOp::BitwiseXor => [Zero, Zero],
     }
 }
 
@@ -250,13 +162,13 @@ fn tangents<'b>(
             Node::Unary(UnaryOp::Neg, a) => negate(tangent(a), builder),
             Node::Unary(op, a) => match tangent(a) {
                 Zero => Zero,
-                t => times(unary(op, at(a), result), t),
+                t => times(op.slopes(at(a), result), t),
             },
             Node::Binary(BinaryOp::Sub, a, b) => plus(tangent(a), negate(tangent(b), builder), builder),
             Node::Binary(op, a, b) => match (tangent(a), tangent(b)) {
                 (Zero, Zero) => Zero,
                 (ta, tb) => {
-                    let [da, db] = binary(op, at(a), at(b), result);
+                    let [da, db] = op.slopes(at(a), at(b), result);
                     plus(times(da, ta), times(db, tb), builder)
                 }
             },

@@ -1,4 +1,10 @@
-//! The scalar functions that programs are made of.
+//! The scalar functions that programs are made of: one row each.
+
+use super::Expr;
+use super::builder::IntoExpr;
+use super::derivative::Tangent::{self, One, Value, Zero};
+use super::derivative::select;
+use std::f64::consts::{FRAC_2_SQRT_PI, LN_2, LN_10};
 
 /// How the dtype of an operation's result follows from the common dtype of its operands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,126 +17,149 @@ pub enum DTypeRule {
     Bool,
 }
 
+/// Makes the enum of functions of some numbers, and what is known of each: its method of [`Expr`], its dtype rule, what it costs in
+/// units of an addition, and its derivatives, where y is its result.
+macro_rules! functions {
+    ($(#[$meta:meta])* $enum:ident($operand:ident $(, $other:ident)?) -> $slopes:ty, $function:ty {
+        $( $(#[$doc:meta])* $name:ident, $method:ident, $rule:ident, $cost:literal, $slope:expr; )*
+    }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[allow(missing_docs, reason = "the names are the functions")]
+        pub enum $enum {
+            $( $(#[$doc])* $name, )*
+        }
+
+        impl $enum {
+            /// Every function, in the order of the enum.
+            pub const ALL: &[$enum] = &[$($enum::$name),*];
+
+            /// The dtype of the result.
+            pub const fn dtype_rule(self) -> DTypeRule {
+                match self { $($enum::$name => DTypeRule::$rule,)* }
+            }
+
+            /// What an element costs, in units of one addition.
+            pub const fn cost(self) -> usize {
+                match self { $($enum::$name => $cost,)* }
+            }
+
+            /// The derivatives by the operands, where `y` is the result.
+            pub(super) fn slopes<'b>(self, $operand: Expr<'b>, $($other: Expr<'b>,)? y: Expr<'b>) -> $slopes {
+                let slopes: $function = match self { $($enum::$name => $slope,)* };
+                slopes($operand, $($other,)? y)
+            }
+        }
+
+        functions!(@methods $enum ($($other)?) $($name $method)*);
+    };
+    (@methods $enum:ident () $($name:ident $method:ident)*) => {
+        /// Functions of one number; see [`UnaryOp`].
+        #[allow(missing_docs, clippy::should_implement_trait, reason = "the names are the functions")]
+        impl<'b> Expr<'b> {
+            $(pub fn $method(self) -> Expr<'b> { self.unary($enum::$name) })*
+        }
+    };
+    (@methods $enum:ident ($other:ident) $($name:ident $method:ident)*) => {
+        /// Functions of two numbers; see [`BinaryOp`].
+        #[allow(missing_docs, clippy::should_implement_trait, reason = "the names are the functions")]
+        impl<'b> Expr<'b> {
+            $(pub fn $method(self, other: impl IntoExpr<'b>) -> Expr<'b> { self.binary($enum::$name, other) })*
+        }
+    };
+}
+
+functions! {
 /// Functions of one number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[allow(missing_docs, reason = "the names are the functions")]
-pub enum UnaryOp {
-    Neg,
-    Abs,
+UnaryOp(x) -> Tangent<'b>, fn(Expr<'b>, Expr<'b>) -> Tangent<'b> {
+    Neg, neg, Promote, 1, |x, _| Value(x.constant(-1.0));
+    Abs, abs, Promote, 1, |x, _| Value(x.sign());
     /// -1, 0 or 1; NaN gives 0, as in PyTorch.
-    Sign,
-    Reciprocal,
-    Sqrt,
-    Rsqrt,
-    Exp,
-    Expm1,
-    Log,
-    Log2,
-    Log10,
-    Log1p,
-    Sin,
-    Cos,
-    Tan,
-    Asin,
-    Acos,
-    Atan,
-    Sinh,
-    Cosh,
-    Tanh,
-    Sigmoid,
-    Erf,
-    Erfc,
-    Floor,
-    Ceil,
+    Sign, sign, Promote, 1, |_, _| Zero;
+    Reciprocal, reciprocal, Float, 4, |_, y| Value(-(y * y));
+    Sqrt, sqrt, Float, 4, |_, y| Value(1.0 / (y * 2.0));
+    Rsqrt, rsqrt, Float, 4, |_, y| Value(y * y * y * -0.5);
+    Exp, exp, Float, 12, |_, y| Value(y);
+    Expm1, expm1, Float, 12, |_, y| Value(y + 1.0);
+    Log, log, Float, 12, |x, _| Value(1.0 / x);
+    Log2, log2, Float, 12, |x, _| Value(1.0 / (x * LN_2));
+    Log10, log10, Float, 12, |x, _| Value(1.0 / (x * LN_10));
+    Log1p, log1p, Float, 12, |x, _| Value(1.0 / (x + 1.0));
+    Sin, sin, Float, 12, |x, _| Value(x.cos());
+    Cos, cos, Float, 12, |x, _| Value(-x.sin());
+    Tan, tan, Float, 32, |_, y| Value(y * y + 1.0);
+    Asin, asin, Float, 32, |x, _| Value((1.0 - x * x).rsqrt());
+    Acos, acos, Float, 32, |x, _| Value(-(1.0 - x * x).rsqrt());
+    Atan, atan, Float, 32, |x, _| Value(1.0 / (x * x + 1.0));
+    Sinh, sinh, Float, 32, |x, _| Value(x.cosh());
+    Cosh, cosh, Float, 32, |x, _| Value(x.sinh());
+    Tanh, tanh, Float, 12, |_, y| Value(1.0 - y * y);
+    Sigmoid, sigmoid, Float, 12, |_, y| Value((1.0 - y) * y);
+    Erf, erf, Float, 12, |x, _| Value((-(x * x)).exp() * FRAC_2_SQRT_PI);
+    Erfc, erfc, Float, 32, |x, _| Value((-(x * x)).exp() * -FRAC_2_SQRT_PI);
+    Floor, floor, Promote, 1, |_, _| Zero;
+    Ceil, ceil, Promote, 1, |_, _| Zero;
     /// To the nearest integer, halves to even.
-    Round,
-    Trunc,
+    Round, round, Promote, 1, |_, _| Zero;
+    Trunc, trunc, Promote, 1, |_, _| Zero;
     /// max(x, 0), NaN stays NaN.
-    Relu,
-    IsNan,
-    IsInf,
-    IsFinite,
-    LogicalNot,
+    // PyTorch masks by `result <= 0`: a NaN passes its gradient, and relu'(0) is 0.
+    Relu, relu, Promote, 1, |_, y| select(y.le(0.0), Zero, One);
+    IsNan, is_nan, Bool, 1, |_, _| Zero;
+    IsInf, is_inf, Bool, 1, |_, _| Zero;
+    IsFinite, is_finite, Bool, 1, |_, _| Zero;
+    LogicalNot, logical_not, Bool, 1, |_, _| Zero;
     /// Flips every bit of an integer.
-    BitwiseNot,
-}
+    BitwiseNot, bitwise_not, Promote, 1, |_, _| Zero;
+}}
 
+functions! {
 /// Functions of two numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[allow(missing_docs, reason = "the names are the functions")]
-pub enum BinaryOp {
-    Add,
-    Sub,
-    Mul,
+BinaryOp(a, b) -> [Tangent<'b>; 2], fn(Expr<'b>, Expr<'b>, Expr<'b>) -> [Tangent<'b>; 2] {
+    Add, add, Promote, 1, |_, _, _| [One, One];
+    Sub, sub, Promote, 1, |a, _, _| [One, Value(a.constant(-1.0))];
+    Mul, mul, Promote, 1, |a, b, _| [Value(b), Value(a)];
     /// The quotient, unrounded for floats; truncated for integers.
-    Div,
+    Div, div, Float, 4, |a, b, _| [Value(1.0 / b), Value(-((a / b) / b))];
     /// The quotient rounded to minus infinity, as PyTorch computes it: `(a - fmod(a, b)) / b`, corrected.
-    FloorDiv,
+    FloorDiv, floor_div, Promote, 32, |_, _, _| [Zero, Zero];
     /// The remainder with the divisor's sign (Python's `%`).
-    Remainder,
+    Remainder, remainder, Promote, 32, |a, b, _| [One, Value(-a.floor_div(b))];
     /// The remainder with the dividend's sign (C's `fmod`).
-    Fmod,
-    Pow,
+    Fmod, fmod, Promote, 32, |a, b, _| [One, Value(-(a / b).trunc())];
+    Pow, pow, Promote, 32, |a, b, y| [
+        select(b.eq(0.0), Zero, Value(b * a.pow(b - 1.0))),
+        // 0^b has no slope in b for b ≥ 0, where log(0) would say -inf.
+        select(a.eq(0.0).and(b.ge(0.0)), Zero, Value(y * a.log())),
+    ];
     /// NaN if either is.
-    Maximum,
+    Maximum, maximum, Promote, 1, |a, b, _| [share(a, b, a.lt(b)), share(a, b, b.lt(a))];
     /// NaN if either is.
-    Minimum,
-    Atan2,
-    Eq,
-    Ne,
-    Lt,
-    Le,
-    Gt,
-    Ge,
-    LogicalAnd,
-    LogicalOr,
-    LogicalXor,
-    BitwiseAnd,
-    BitwiseOr,
-    BitwiseXor,
+    Minimum, minimum, Promote, 1, |a, b, _| [share(a, b, a.gt(b)), share(a, b, b.gt(a))];
+    Atan2, atan2, Float, 32, |a, b, _| of_angle(a, b);
+    Eq, eq, Bool, 1, |_, _, _| [Zero, Zero];
+    Ne, ne, Bool, 1, |_, _, _| [Zero, Zero];
+    Lt, lt, Bool, 1, |_, _, _| [Zero, Zero];
+    Le, le, Bool, 1, |_, _, _| [Zero, Zero];
+    Gt, gt, Bool, 1, |_, _, _| [Zero, Zero];
+    Ge, ge, Bool, 1, |_, _, _| [Zero, Zero];
+    LogicalAnd, and, Bool, 1, |_, _, _| [Zero, Zero];
+    LogicalOr, or, Bool, 1, |_, _, _| [Zero, Zero];
+    LogicalXor, logical_xor, Bool, 1, |_, _, _| [Zero, Zero];
+    BitwiseAnd, bitwise_and, Promote, 1, |_, _, _| [Zero, Zero];
+    BitwiseOr, bitwise_or, Promote, 1, |_, _, _| [Zero, Zero];
+    BitwiseXor, bitwise_xor, Promote, 1, |_, _, _| [Zero, Zero];
+}}
+
+/// The derivative of an extremum by one operand. A tie shares the gradient; with a NaN both comparisons fail and both sides get
+/// it, as in PyTorch.
+fn share<'b>(a: Expr<'b>, b: Expr<'b>, other_wins: Expr<'b>) -> Tangent<'b> {
+    select(a.eq(b), Value(a.constant(0.5)), select(other_wins, Zero, One))
 }
 
-impl UnaryOp {
-    /// Every function, in the order of the enum.
-    pub const ALL: [UnaryOp; 34] = {
-        use UnaryOp::*;
-        [
-            Neg, Abs, Sign, Reciprocal, Sqrt, Rsqrt, Exp, Expm1, Log, Log2, Log10, Log1p, Sin, Cos, Tan, Asin, Acos,
-            Atan, Sinh, Cosh, Tanh, Sigmoid, Erf, Erfc, Floor, Ceil, Round, Trunc, Relu, IsNan, IsInf, IsFinite,
-            LogicalNot, BitwiseNot,
-        ]
-    };
-
-    /// The dtype of the result.
-    pub const fn dtype_rule(self) -> DTypeRule {
-        use UnaryOp::*;
-        match self {
-            Neg | Abs | Sign | Floor | Ceil | Round | Trunc | Relu | BitwiseNot => DTypeRule::Promote,
-            IsNan | IsInf | IsFinite | LogicalNot => DTypeRule::Bool,
-            Reciprocal | Sqrt | Rsqrt | Exp | Expm1 | Log | Log2 | Log10 | Log1p | Sin | Cos | Tan | Asin | Acos
-            | Atan | Sinh | Cosh | Tanh | Sigmoid | Erf | Erfc => DTypeRule::Float,
-        }
-    }
-}
-
-impl BinaryOp {
-    /// Every function, in the order of the enum.
-    pub const ALL: [BinaryOp; 23] = {
-        use BinaryOp::*;
-        [
-            Add, Sub, Mul, Div, FloorDiv, Remainder, Fmod, Pow, Maximum, Minimum, Atan2, Eq, Ne, Lt, Le, Gt, Ge,
-            LogicalAnd, LogicalOr, LogicalXor, BitwiseAnd, BitwiseOr, BitwiseXor,
-        ]
-    };
-
-    /// The dtype of the result.
-    pub const fn dtype_rule(self) -> DTypeRule {
-        use BinaryOp::*;
-        match self {
-            Add | Sub | Mul | FloorDiv | Remainder | Fmod | Pow | Maximum | Minimum | BitwiseAnd | BitwiseOr
-            | BitwiseXor => DTypeRule::Promote,
-            Div | Atan2 => DTypeRule::Float,
-            Eq | Ne | Lt | Le | Gt | Ge | LogicalAnd | LogicalOr | LogicalXor => DTypeRule::Bool,
-        }
-    }
+/// The derivatives of the angle of (b, a). At the origin PyTorch's are zero.
+fn of_angle<'b>(a: Expr<'b>, b: Expr<'b>) -> [Tangent<'b>; 2] {
+    let r2 = a * a + b * b;
+    let origin = r2.eq(0.0);
+    [select(origin, Zero, Value(b / r2)), select(origin, Zero, Value(-a / r2))]
 }
