@@ -7,9 +7,9 @@ use crate::ops::reduce::extrema::shared;
 use crate::ops::{eq, gather, isnan, reshape, select, sum, to_i64, where_};
 use crate::{Tensor, no_grad};
 use flambeau_macros::op;
+use flambeau_tensor::Array;
 use flambeau_tensor::backend::Extremum;
 use flambeau_tensor::dims::wrap_dim;
-use flambeau_tensor::{Array, Scalar};
 
 /// The first k values along `dim` and where they stand, as arrays of x's rank.
 fn first_k(x: &Tensor, d: usize, k: usize, descending: bool) -> Result<(Array, Array)> {
@@ -186,7 +186,7 @@ pub fn median_dim(x: &Tensor, dim: i64, keepdim: bool) -> Result<(Tensor, Tensor
         // Sorted, NaN stand last: the first of them, if there is one, comes after all numbers.
         let dims = if values.dim() == 0 { vec![] } else { vec![d as i64] };
         let nan = reshape(&sum(&isnan(values)?, &dims, true, None)?, &shape)?;
-        let first_nan = crate::ops::rsub(&nan, n, Scalar::Int(1))?;
+        let first_nan = crate::ops::rsub(&nan, n, 1)?;
         where_(&eq(&nan, 0)?, (n - 1) / 2, first_nan)
     })
 }

@@ -413,7 +413,14 @@ fn check_alpha(alpha: Scalar, dtype: DType, subtracts: bool) -> Result<Scalar> {
 /// a ± alpha · b, whose alpha must fit the result.
 #[inline]
 #[track_caller]
-fn scaled(place: Place, name: &'static str, op: BinaryOp, a: &Tensor, b: &Operand<'_>, alpha: Scalar) -> Result<Tensor> {
+fn scaled(
+    place: Place,
+    name: &'static str,
+    op: BinaryOp,
+    a: &Tensor,
+    b: &Operand<'_>,
+    alpha: Scalar,
+) -> Result<Tensor> {
     if matches!(alpha, Scalar::Int(1)) {
         return apply(place, name, op, a, b);
     }
@@ -440,11 +447,11 @@ fn scaled(place: Place, name: &'static str, op: BinaryOp, a: &Tensor, b: &Operan
 /// assert_eq!(x.to_vec::<f32>(), [2.0, 3.0]);
 /// ```
 #[op(torch, method, forms(
-    add(other: impl Into<Operand<'a>>) = (other, Scalar::Int(1)),
-    add_scaled(other: impl Into<Operand<'a>>, alpha: Scalar) = (other, alpha),
+    add(other: impl Into<Operand<'a>>) = (other, 1),
+    add_scaled(other: impl Into<Operand<'a>>, alpha: impl Into<Scalar>) = (other, alpha),
 ))]
-pub fn add<'a>(x: &Tensor, other: impl Into<Operand<'a>>, alpha: Scalar, place: Place) -> Result<Tensor> {
-    scaled(place, "AddBackward0", BinaryOp::Add, x, &other.into(), alpha)
+pub fn add<'a>(x: &Tensor, other: impl Into<Operand<'a>>, alpha: impl Into<Scalar>, place: Place) -> Result<Tensor> {
+    scaled(place, "AddBackward0", BinaryOp::Add, x, &other.into(), alpha.into())
 }
 
 /// x − alpha · other: `torch.sub`, whose alpha is 1 unless given.
@@ -458,13 +465,13 @@ pub fn add<'a>(x: &Tensor, other: impl Into<Operand<'a>>, alpha: Scalar, place: 
 /// assert_eq!(y.sub_scaled(&x, 5).to_vec::<f32>(), [5.0, 10.0]);
 /// ```
 #[op(torch, method, alias(subtract), forms(
-    sub(other: impl Into<Operand<'a>>) = (other, Scalar::Int(1)),
-    sub_scaled(other: impl Into<Operand<'a>>, alpha: Scalar) = (other, alpha),
+    sub(other: impl Into<Operand<'a>>) = (other, 1),
+    sub_scaled(other: impl Into<Operand<'a>>, alpha: impl Into<Scalar>) = (other, alpha),
 ))]
-pub fn sub<'a>(x: &Tensor, other: impl Into<Operand<'a>>, alpha: Scalar, place: Place) -> Result<Tensor> {
+pub fn sub<'a>(x: &Tensor, other: impl Into<Operand<'a>>, alpha: impl Into<Scalar>, place: Place) -> Result<Tensor> {
     let other = other.into();
     check_sub(x, &other)?;
-    scaled(place, "SubBackward0", BinaryOp::Sub, x, &other, alpha)
+    scaled(place, "SubBackward0", BinaryOp::Sub, x, &other, alpha.into())
 }
 
 /// other − alpha · input: `torch.rsub`, whose alpha is 1 unless given.
@@ -479,11 +486,11 @@ pub fn sub<'a>(x: &Tensor, other: impl Into<Operand<'a>>, alpha: Scalar, place: 
 /// assert_eq!(torch::rsub_scaled(&x, 10, 2).to_vec::<f32>(), [8.0, 6.0]);
 /// ```
 #[op(torch, forms(
-    rsub(other: impl Into<Operand<'a>>) = (other, Scalar::Int(1)),
-    rsub_scaled(other: impl Into<Operand<'a>>, alpha: Scalar) = (other, alpha),
+    rsub(other: impl Into<Operand<'a>>) = (other, 1),
+    rsub_scaled(other: impl Into<Operand<'a>>, alpha: impl Into<Scalar>) = (other, alpha),
 ))]
-pub fn rsub<'a>(input: &Tensor, other: impl Into<Operand<'a>>, alpha: Scalar) -> Result<Tensor> {
-    let (op, other) = (BinaryOp::Sub, other.into());
+pub fn rsub<'a>(input: &Tensor, other: impl Into<Operand<'a>>, alpha: impl Into<Scalar>) -> Result<Tensor> {
+    let (op, other, alpha) = (BinaryOp::Sub, other.into(), alpha.into());
     check_sub(input, &other)?;
     match (other.kind(), alpha) {
         (Kind::Tensor(b), _) => scaled(Place::New, "RsubBackward0", op, b, &Operand::Borrowed(input), alpha),
@@ -505,11 +512,11 @@ static NUMBER_OVER: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.
 /// assert_eq!((1.0 / torch::tensor([2.0, 4.0])).to_vec::<f32>(), [0.5, 0.25]);
 /// ```
 #[op(cast = Float32)]
-pub fn rdiv(x: &Tensor, number: Scalar) -> Result<Tensor> {
+pub fn rdiv(x: &Tensor, number: impl Into<Scalar>) -> Result<Tensor> {
     match x.dtype() {
         // PyTorch's 1 / x is a tensor, and of a half type rounded.
-        DType::F16 | DType::BF16 => mul(&crate::ops::reciprocal(x)?, number),
-        _ => map("MulBackward0", &NUMBER_OVER, &[x], &[number]),
+        DType::F16 | DType::BF16 => mul(&crate::ops::reciprocal(x)?, number.into()),
+        _ => map("MulBackward0", &NUMBER_OVER, &[x], &[number.into()]),
     }
 }
 
@@ -562,23 +569,23 @@ macro_rules! operators {
             type Output = Tensor;
             #[track_caller]
             fn $method(self, other: &Tensor) -> Tensor {
-                ($left)(other, self.into()).or_panic()
+                ($left)(other, self).or_panic()
             }
         }
         impl std::ops::$trait<Tensor> for $number {
             type Output = Tensor;
             #[track_caller]
             fn $method(self, other: Tensor) -> Tensor {
-                ($left)(&other, self.into()).or_panic()
+                ($left)(&other, self).or_panic()
             }
         }
     };
 }
 
 operators! {
-    Add add AddAssign add_assign add_ |x: &Tensor, number: Scalar| add(x, number, Scalar::Int(1));
-    Sub sub SubAssign sub_assign sub_ |x: &Tensor, number: Scalar| rsub(x, number, Scalar::Int(1));
-    Mul mul MulAssign mul_assign mul_ |x: &Tensor, number: Scalar| mul(x, number);
+    Add add AddAssign add_assign add_ |x: &Tensor, number| add(x, number, 1);
+    Sub sub SubAssign sub_assign sub_ |x: &Tensor, number| rsub(x, number, 1);
+    Mul mul MulAssign mul_assign mul_ mul;
     Div div DivAssign div_assign div_ rdiv;
 }
 

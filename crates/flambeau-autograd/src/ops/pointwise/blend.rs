@@ -85,9 +85,15 @@ static ADDCDIV: LazyLock<Pointwise> = LazyLock::new(|| {
 /// assert_eq!(x.addcmul(&a, &b, 0.5).to_vec::<f32>(), [5.0, 8.5]);
 /// ```
 #[op(torch, method, cast = Widest)]
-pub fn addcmul(x: &Tensor, tensor1: &Tensor, tensor2: &Tensor, value: Scalar, place: Place) -> Result<Tensor> {
+pub fn addcmul(
+    x: &Tensor,
+    tensor1: &Tensor,
+    tensor2: &Tensor,
+    value: impl Into<Scalar>,
+    place: Place,
+) -> Result<Tensor> {
     let inputs = [x, tensor1, tensor2];
-    place.map("AddcmulBackward0", &ADDCMUL, &inputs, &[factor("addcmul_cpu_out", &inputs, value)?])
+    place.map("AddcmulBackward0", &ADDCMUL, &inputs, &[factor("addcmul_cpu_out", &inputs, value.into())?])
 }
 
 /// The factor of a fused product as a number that the result's dtype holds; f16 and bf16 compute in f32.
@@ -108,7 +114,13 @@ fn factor(op: &'static str, inputs: &[&Tensor], value: Scalar) -> Result<Scalar>
 /// assert_eq!(x.addcdiv(&a, &b, 2).to_vec::<f32>(), [2.0, 4.0]);
 /// ```
 #[op(torch, method, cast = Widest)]
-pub fn addcdiv(x: &Tensor, tensor1: &Tensor, tensor2: &Tensor, value: Scalar, place: Place) -> Result<Tensor> {
+pub fn addcdiv(
+    x: &Tensor,
+    tensor1: &Tensor,
+    tensor2: &Tensor,
+    value: impl Into<Scalar>,
+    place: Place,
+) -> Result<Tensor> {
     if !tensor1.is_floating_point() && !tensor2.is_floating_point() {
         return Err(Error::runtime(
             "Integer division with addcdiv is no longer supported, and in a future  release addcdiv will perform a true division \
@@ -118,5 +130,5 @@ pub fn addcdiv(x: &Tensor, tensor1: &Tensor, tensor2: &Tensor, value: Scalar, pl
         ));
     }
     let inputs = [x, tensor1, tensor2];
-    place.map("AddcdivBackward0", &ADDCDIV, &inputs, &[factor("addcdiv_cpu_out", &inputs, value)?])
+    place.map("AddcdivBackward0", &ADDCDIV, &inputs, &[factor("addcdiv_cpu_out", &inputs, value.into())?])
 }

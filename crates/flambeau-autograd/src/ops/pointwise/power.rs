@@ -83,7 +83,8 @@ pub fn pow<'a>(x: &Tensor, exponent: impl Into<Operand<'a>>, place: Place) -> Re
 /// assert_eq!(torch::pow_scalar(2, &exponent).to_vec::<f32>(), [2.0, 4.0, 8.0]);
 /// ```
 #[op(torch, cast = Float32)]
-pub fn pow_scalar(base: Scalar, exponent: &Tensor) -> Result<Tensor> {
+pub fn pow_scalar(base: impl Into<Scalar>, exponent: &Tensor) -> Result<Tensor> {
+    let base = base.into();
     not_of_bools(BinaryOp::Pow, exponent, &Operand::Number(base), Place::New)?;
     map("PowBackward2", &BASE, &[exponent], &[beside(exponent, BinaryOp::Pow, base)])
 }

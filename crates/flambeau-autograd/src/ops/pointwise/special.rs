@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::ops::pointwise::binary::{Kind, beside, only_floats};
 use crate::ops::{Operand, Place, map};
 use flambeau_macros::op;
-use flambeau_tensor::pointwise::{BinaryOp, Expr, Pointwise, UnaryOp};
+use flambeau_tensor::pointwise::{BinaryOp, Expr, IDENTITY, Pointwise, UnaryOp};
 use flambeau_tensor::{Scalar, default_dtype};
 use std::sync::LazyLock;
 
@@ -136,10 +136,11 @@ pub fn nan_to_num(
     neginf: Option<f64>,
     place: Place,
 ) -> Result<Tensor> {
+    let name = "NanToNumBackward0";
     if !x.is_floating_point() {
-        return if place.is_first() { Ok(x.clone()) } else { crate::ops::clone(x) };
+        return if place.is_first() { place.map(name, &IDENTITY, &[x], &[]) } else { crate::ops::clone(x) };
     }
     let (_, largest) = x.dtype().range();
     let scalars = [nan.unwrap_or(0.0), posinf.unwrap_or(largest), neginf.unwrap_or(-largest)].map(Scalar::Float);
-    place.map("NanToNumBackward0", &NAN_TO_NUM, &[x], &scalars)
+    place.map(name, &NAN_TO_NUM, &[x], &scalars)
 }
