@@ -191,8 +191,8 @@ pub fn median_dim(x: &Tensor, dim: i64, keepdim: bool) -> Result<(Tensor, Tensor
     })
 }
 
-/// The median of all elements, the lower of the middle two: `torch.median(x)`. NaN if any is, or where there are none. Equals share
-/// the gradient.
+/// The median of all elements, the lower of the middle two: `torch.median(x)`. NaN if any is, or where there are none. Equals
+/// share the gradient.
 ///
 /// ```
 /// assert_eq!(torch::tensor([4.0, 1.0, 3.0, 2.0]).median().item(), 2.0);

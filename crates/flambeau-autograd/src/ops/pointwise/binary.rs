@@ -134,8 +134,8 @@ fn named(b: &Operand<'_>, tensors: &'static str, number: &[&'static str]) -> &'s
     }
 }
 
-/// Declares, for each line `name => Op, "Backward" | "Backward with a number", check`, the operation; `check` refuses what PyTorch
-/// refuses.
+/// Declares, for each line `name => Op, "Backward" | "Backward with a number", check`, the operation; `check` refuses what
+/// PyTorch refuses.
 macro_rules! binary {
     ($($(#[$meta:meta])* $name:ident => $op:ident, $backward:literal $(| $number:literal)?, $check:ident;)*) => {$(
         $(#[$meta])*
