@@ -245,7 +245,7 @@ fn add_to(grads: &mut Buffer, edge: &Edge, gradient: Tensor) -> Result<()> {
     let slot = &mut grads[edge.output as usize];
     *slot = Some(match slot.take() {
         None => gradient,
-        Some(sum) => ops::add(&sum, &gradient)?,
+        Some(sum) => ops::add(&sum, &gradient, 1)?,
     });
     Ok(())
 }
@@ -260,7 +260,7 @@ fn accumulate(leaf: &Tensor, gradient: Tensor, create_graph: bool) -> Result<()>
         // The engine's own tensor, seen by nobody else, becomes the gradient; anything shared is copied.
         None if !create_graph && is_unshared(&gradient) && has_layout_of(&gradient, leaf) => gradient,
         None => copy_in_layout_of(&gradient, leaf)?,
-        Some(sum) if create_graph => ops::add(sum, &gradient)?,
+        Some(sum) if create_graph => ops::add(sum, &gradient, 1)?,
         Some(sum) => {
             ops::add_(sum, &gradient, 1)?;
             return Ok(());

@@ -32,7 +32,7 @@ macro_rules! of_tensor_and_operand {
 }
 
 of_tensor_and_operand! {
-    add sub mul div rsub pow remainder fmod floor_divide atan2 eq ne lt le gt ge logical_and logical_or logical_xor bitwise_and
+    mul div pow remainder fmod floor_divide atan2 eq ne lt le gt ge logical_and logical_or logical_xor bitwise_and
     bitwise_or bitwise_xor xlogy clamp_min clamp_max
 }
 

@@ -68,7 +68,7 @@ fn run_all(list: &Mutex<List>, grads: &mut [Option<Tensor>]) -> Result<()> {
         if let (Some(gradient), Some(cell)) = (&grads[output as usize], cell.upgrade()) {
             let tensor = Tensor(cell);
             let sum = match tensor.grad() {
-                Some(former) => ops::add(&former, gradient)?,
+                Some(former) => ops::add(&former, gradient, 1)?,
                 None => ops::contiguous_copy(gradient)?,
             };
             tensor.meta().set_grad(Some(sum));

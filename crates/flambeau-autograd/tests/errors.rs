@@ -12,7 +12,7 @@ fn leaf(values: &[f64]) -> Tensor {
 fn messages_are_pytorchs() {
     let (a, b) = (ones([2, 3]), ones([4]));
     assert_eq!(
-        ops::add(&a, &b).unwrap_err().to_string(),
+        ops::add(&a, &b, 1).unwrap_err().to_string(),
         "The size of tensor a (3) must match the size of tensor b (4) at non-singleton dimension 1"
     );
     assert_eq!(ops::view(&a, &[4, -1]).unwrap_err().to_string(), "shape '[4, -1]' is invalid for input of size 6");
@@ -104,7 +104,7 @@ fn guards_name_their_line() {
     {
         let mut slice = x.as_slice_mut::<f32>();
         slice[0] = 10.0;
-        assert!(ops::add(&x, 1).unwrap_err().to_string().starts_with("read of a tensor's memory"));
+        assert!(ops::add(&x, 1, 1).unwrap_err().to_string().starts_with("read of a tensor's memory"));
     }
     assert_eq!(x.to_vec::<f32>(), [10.0, 3.0]);
     assert_eq!(x.version(), 2);

@@ -165,7 +165,7 @@ fn history(case: &Value, views: &BTreeMap<&str, View>, operations: &BTreeMap<&st
     let loss = || -> Result<Tensor> {
         let weights = |t: &Tensor| (&arange(t.numel() as i64).float() + 1).view(t.size());
         let of = |t: &Tensor| ops::sum(&ops::mul(t, weights(t))?, &[], false, None);
-        ops::add(&of(&b)?, &of(&v)?)
+        ops::add(&of(&b)?, &of(&v)?, 1)
     };
     let grads = loss().and_then(|loss| match loss.requires_grad() {
         true => {

@@ -24,7 +24,7 @@ fn two(pair: Result<(Tensor, Tensor)>) -> Result<Vec<Tensor>> {
 /// The operations by the names that the script has for them.
 fn table() -> BTreeMap<&'static str, Op> {
     let all: &[(&'static str, Op)] = &[
-        ("add", |t| one(ops::add(&t[0], &t[1]))),
+        ("add", |t| one(ops::add(&t[0], &t[1], 1))),
         ("mul", |t| one(ops::mul(&t[0], &t[1]))),
         ("mul_constant", |t| one(ops::mul(&t[0], &t[1]))),
         ("div", |t| one(ops::div(&t[0], &t[1]))),

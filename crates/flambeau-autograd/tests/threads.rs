@@ -37,7 +37,7 @@ fn crossed_in_place_operations_finish() {
                                 assert_eq!(a.as_slice::<f32>().len(), size);
                                 continue;
                             }
-                            _ => ops::add(&a, &b),
+                            _ => ops::add(&a, &b, 1),
                         };
                         if let Err(error) = done {
                             let words = error.to_string();

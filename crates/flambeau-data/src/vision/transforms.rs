@@ -91,7 +91,7 @@ impl Transform<Tensor> for Normalize {
         let column = |values: &[f32]| -> Result<Tensor> {
             Ok(ops::to_dtype(&from_vec(values.to_vec(), [values.len(), 1, 1]), x.dtype())?)
         };
-        Ok(ops::div(&ops::sub(&x, &column(&self.mean)?)?, &column(&self.std)?)?)
+        Ok(ops::div(&ops::sub(&x, &column(&self.mean)?, 1)?, &column(&self.std)?)?)
     }
     fn grey_table(&self, before: Option<GreyTable>) -> Option<GreyTable> {
         match (&self.mean[..], &self.std[..]) {

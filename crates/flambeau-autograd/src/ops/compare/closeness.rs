@@ -1,8 +1,9 @@
 //! Whether tensors agree.
 
+use crate::Tensor;
 use crate::error::{Error, Result};
 use crate::ops::{all, map};
-use crate::{OrPanic, Tensor};
+use flambeau_macros::op;
 use flambeau_tensor::Scalar;
 use flambeau_tensor::pointwise::{Expr, Pointwise, UnaryOp};
 use std::sync::LazyLock;
@@ -24,16 +25,27 @@ static IS_CLOSE_OR_NAN: LazyLock<Pointwise> = LazyLock::new(|| {
     })
 });
 
-/// Whether |a − b| ≤ atol + rtol · |b|, element by element; NaN is close to NaN only where `equal_nan`: `torch.isclose`.
+/// Whether |x − other| ≤ atol + rtol · |other|, element by element: `torch.isclose`. The short form takes PyTorch's tolerances,
+/// rtol 1e-5 and atol 1e-8. NaN is close to NaN only where `equal_nan`; an infinity is close to itself.
 ///
 /// # Errors
 /// When the dtypes differ or a tolerance is negative.
-pub fn isclose(a: &Tensor, b: &Tensor, rtol: f64, atol: f64, equal_nan: bool) -> Result<Tensor> {
-    if a.dtype() != b.dtype() {
+///
+/// ```
+/// let (x, y) = (torch::tensor([1.0, 2.0]), torch::tensor([1.000001, 2.1]));
+/// assert_eq!(x.isclose(&y).to_vec::<bool>(), [true, false]);
+/// assert_eq!(x.isclose_within(&y, 0.1, 0.0, false).to_vec::<bool>(), [true, true]);
+/// ```
+#[op(torch, method, not_differentiable, forms(
+    isclose(other: &Tensor) = (other, 1e-5, 1e-8, false),
+    isclose_within(other: &Tensor, rtol: f64, atol: f64, equal_nan: bool) = (other, rtol, atol, equal_nan),
+))]
+pub fn isclose(x: &Tensor, other: &Tensor, rtol: f64, atol: f64, equal_nan: bool) -> Result<Tensor> {
+    if x.dtype() != other.dtype() {
         return Err(Error::runtime(format!(
             "{} did not match {}",
-            a.dtype().scalar_type_name(),
-            b.dtype().scalar_type_name()
+            x.dtype().scalar_type_name(),
+            other.dtype().scalar_type_name()
         )));
     }
     for (name, tolerance) in [("rtol", rtol), ("atol", atol)] {
@@ -42,44 +54,39 @@ pub fn isclose(a: &Tensor, b: &Tensor, rtol: f64, atol: f64, equal_nan: bool) ->
         }
     }
     let program: &'static Pointwise = if equal_nan { &IS_CLOSE_OR_NAN } else { &IS_CLOSE };
-    map("NotDifferentiable", program, &[&a.detach(), &b.detach()], &[Scalar::Float(rtol), Scalar::Float(atol)])
+    map("NotDifferentiable", program, &[&x.detach(), &other.detach()], &[Scalar::Float(rtol), Scalar::Float(atol)])
 }
 
-/// Whether all elements are close: `torch.allclose`.
+/// Whether all elements are close, as [`isclose`] says: `torch.allclose`.
 ///
 /// # Errors
 /// As [`isclose`].
-pub fn allclose(a: &Tensor, b: &Tensor, rtol: f64, atol: f64, equal_nan: bool) -> Result<bool> {
-    let close = all(&isclose(a, b, rtol, atol, equal_nan)?, &[], false)?;
+///
+/// ```
+/// let x = torch::tensor([1.0, f64::NAN]);
+/// assert!(!x.allclose(&x));
+/// assert!(x.allclose_within(&x, 1e-5, 1e-8, true));
+/// ```
+#[op(torch, method, not_differentiable, forms(
+    allclose(other: &Tensor) = (other, 1e-5, 1e-8, false),
+    allclose_within(other: &Tensor, rtol: f64, atol: f64, equal_nan: bool) = (other, rtol, atol, equal_nan),
+))]
+pub fn allclose(x: &Tensor, other: &Tensor, rtol: f64, atol: f64, equal_nan: bool) -> Result<bool> {
+    let close = all(&isclose(x, other, rtol, atol, equal_nan)?, &[], false)?;
     Ok(close.array().item()?.to_bool())
 }
 
 /// Whether shape and all elements are the same: `torch.equal`.
-pub fn equal(a: &Tensor, b: &Tensor) -> Result<bool> {
-    if a.size() != b.size() {
+///
+/// ```
+/// let x = torch::tensor([1.0, 2.0]);
+/// assert!(x.equal(&x.clone()) && !x.equal(&torch::tensor([1.0])));
+/// ```
+#[op(torch, method, not_differentiable)]
+pub fn equal(x: &Tensor, other: &Tensor) -> Result<bool> {
+    if x.size() != other.size() {
         return Ok(false);
     }
-    let same = all(&crate::ops::eq(&a.detach(), b.detach())?, &[], false)?;
+    let same = all(&crate::ops::eq(&x.detach(), other.detach())?, &[], false)?;
     Ok(same.array().item()?.to_bool())
-}
-
-/// Agreement; each panics at the caller's line where its function in [`crate::ops`] fails.
-impl Tensor {
-    /// [`isclose`] with PyTorch's tolerances, rtol 1e-5 and atol 1e-8.
-    #[track_caller]
-    pub fn isclose(&self, other: &Tensor) -> Tensor {
-        isclose(self, other, 1e-5, 1e-8, false).or_panic()
-    }
-
-    /// [`allclose`] with PyTorch's tolerances, rtol 1e-5 and atol 1e-8.
-    #[track_caller]
-    pub fn allclose(&self, other: &Tensor) -> bool {
-        allclose(self, other, 1e-5, 1e-8, false).or_panic()
-    }
-
-    /// See [`equal`].
-    #[track_caller]
-    pub fn equal(&self, other: &Tensor) -> bool {
-        equal(self, other).or_panic()
-    }
 }

@@ -7,4 +7,7 @@ pub(crate) mod sort;
 pub use closeness::*;
 pub use sort::*;
 
-flambeau_macros::operations! {}
+flambeau_macros::operations! {
+    closeness { isclose allclose equal }
+    sort { sort argsort msort topk kthvalue median median_dim }
+}

@@ -5,7 +5,8 @@ use crate::ops::compare::selection::kth_places;
 use crate::ops::index::lines::{at_least_1d, picked};
 use crate::ops::reduce::extrema::shared;
 use crate::ops::{eq, gather, isnan, reshape, select, sum, to_i64, where_};
-use crate::{OrPanic, Tensor, no_grad};
+use crate::{Tensor, no_grad};
+use flambeau_macros::op;
 use flambeau_tensor::Array;
 use flambeau_tensor::backend::Extremum;
 use flambeau_tensor::dims::wrap_dim;
@@ -20,8 +21,18 @@ fn first_k(x: &Tensor, d: usize, k: usize, descending: bool) -> Result<(Array, A
     Ok((values.view(&[])?, indices.view(&[])?))
 }
 
-/// Values in order along `dim` and where they stood: `torch.sort`. NaN counts as the largest. The order of equals is always
-/// kept; `stable` (PyTorch's keyword) only chooses the gradient function's name.
+/// Values in order along `dim`, and the indices where they stood: `torch.sort`. NaN counts as the largest. The order of equals is
+/// always kept; `stable` (PyTorch's keyword) only chooses the gradient function's name.
+///
+/// ```
+/// let (values, indices) = torch::tensor([3.0, 1.0, 2.0]).sort(-1, false);
+/// assert_eq!(values.to_vec::<f32>(), [1.0, 2.0, 3.0]);
+/// assert_eq!(indices.to_vec::<i64>(), [1, 2, 0]);
+/// ```
+#[op(torch, method, forms(
+    sort(dim: i64, descending: bool) = (dim, descending, None),
+    sort_stable(dim: i64, descending: bool, stable: bool) = (dim, descending, Some(stable)),
+))]
 pub fn sort(x: &Tensor, dim: i64, descending: bool, stable: Option<bool>) -> Result<(Tensor, Tensor)> {
     let d = wrap_dim(dim, x.dim())?;
     let n = x.size().get(d).copied().unwrap_or(1);
@@ -30,18 +41,42 @@ pub fn sort(x: &Tensor, dim: i64, descending: bool, stable: Option<bool>) -> Res
     Ok(picked(name, x, dim, false, values, indices))
 }
 
-/// The order of values along `dim`: `torch.argsort`.
+/// The indices that put values in order along `dim`, those of [`sort`]: `torch.argsort`.
+///
+/// ```
+/// assert_eq!(torch::tensor([3.0, 1.0, 2.0]).argsort(-1, true).to_vec::<i64>(), [0, 2, 1]);
+/// ```
+#[op(torch, method, not_differentiable)]
 pub fn argsort(x: &Tensor, dim: i64, descending: bool) -> Result<Tensor> {
     Ok(sort(&x.detach(), dim, descending, None)?.1)
 }
 
 /// Values in ascending order along the first dimension: `torch.msort`.
+///
+/// ```
+/// let x = torch::tensor([[3.0, 1.0], [2.0, 4.0]]);
+/// assert_eq!(x.msort().to_vec::<f32>(), [2.0, 1.0, 3.0, 4.0]);
+/// ```
+#[op(torch, method)]
 pub fn msort(x: &Tensor) -> Result<Tensor> {
     Ok(sort(x, 0, false, None)?.0)
 }
 
-/// The k largest (or smallest) values along `dim`, in order, and where they stand: `torch.topk`. PyTorch's `sorted = false`
-/// allows any order; this one is always sorted.
+/// The k largest (or smallest) values along `dim`, in order, and their indices: `torch.topk`. The short form takes the largest
+/// along the last dimension. PyTorch's `sorted = false` allows any order; this one is always sorted.
+///
+/// # Errors
+/// When there are fewer than k values.
+///
+/// ```
+/// let (values, indices) = torch::tensor([3.0, 1.0, 4.0, 2.0]).topk(2);
+/// assert_eq!(values.to_vec::<f32>(), [4.0, 3.0]);
+/// assert_eq!(indices.to_vec::<i64>(), [2, 0]);
+/// ```
+#[op(torch, method, forms(
+    topk(k: i64) = (k, -1, true),
+    topk_dim(k: i64, dim: i64, largest: bool) = (k, dim, largest),
+))]
 pub fn topk(x: &Tensor, k: i64, dim: i64, largest: bool) -> Result<(Tensor, Tensor)> {
     let d = wrap_dim(dim, x.dim())?;
     let n = x.size().get(d).copied().unwrap_or(1);
@@ -103,7 +138,16 @@ fn one_line(x: &Tensor, d: usize) -> Vec<usize> {
     shape
 }
 
-/// The k-th smallest value (from 1) along `dim`, and where it stands: `torch.kthvalue`.
+/// The k-th smallest value (from 1) along `dim`, and its index: `torch.kthvalue`.
+///
+/// # Errors
+/// When k is not one of 1 … the dimension's size.
+///
+/// ```
+/// let (value, index) = torch::tensor([3.0, 1.0, 4.0, 2.0]).kthvalue(2, -1, false);
+/// assert_eq!((value.item(), index.item()), (2.0, 3.0));
+/// ```
+#[op(torch, method)]
 pub fn kthvalue(x: &Tensor, k: i64, dim: i64, keepdim: bool) -> Result<(Tensor, Tensor)> {
     let d = wrap_dim(dim, x.dim())?;
     let n = x.size().get(d).copied().unwrap_or(1);
@@ -120,7 +164,17 @@ pub fn kthvalue(x: &Tensor, k: i64, dim: i64, keepdim: bool) -> Result<(Tensor, 
     })
 }
 
-/// The lower median along `dim`, and where it stands; NaN where any is: `torch.median(x, dim)`.
+/// The median along `dim`, the lower of the middle two, and its index: `torch.median(x, dim)`. NaN where any value is.
+///
+/// # Errors
+/// When the dimension is empty.
+///
+/// ```
+/// let (values, indices) = torch::tensor([[3.0, 1.0, 2.0], [4.0, 6.0, 5.0]]).median_dim(1, false);
+/// assert_eq!(values.to_vec::<f32>(), [2.0, 5.0]);
+/// assert_eq!(indices.to_vec::<i64>(), [2, 2]);
+/// ```
+#[op(torch, method)]
 pub fn median_dim(x: &Tensor, dim: i64, keepdim: bool) -> Result<(Tensor, Tensor)> {
     let d = wrap_dim(dim, x.dim())?;
     let n = x.size().get(d).copied().unwrap_or(1) as i64;
@@ -132,12 +186,18 @@ pub fn median_dim(x: &Tensor, dim: i64, keepdim: bool) -> Result<(Tensor, Tensor
         // Sorted, NaN stand last: the first of them, if there is one, comes after all numbers.
         let dims = if values.dim() == 0 { vec![] } else { vec![d as i64] };
         let nan = reshape(&sum(&isnan(values)?, &dims, true, None)?, &shape)?;
-        let first_nan = crate::ops::rsub(&nan, n)?;
+        let first_nan = crate::ops::rsub(&nan, n, 1)?;
         where_(&eq(&nan, 0)?, (n - 1) / 2, first_nan)
     })
 }
 
-/// The lower median of all elements; NaN if any is, or where there are none; equals share the gradient: `torch.median(x)`.
+/// The median of all elements, the lower of the middle two: `torch.median(x)`. NaN if any is, or where there are none. Equals
+/// share the gradient.
+///
+/// ```
+/// assert_eq!(torch::tensor([4.0, 1.0, 3.0, 2.0]).median().item(), 2.0);
+/// ```
+#[op(torch, method)]
 pub fn median(x: &Tensor) -> Result<Tensor> {
     if x.numel() == 0 {
         return crate::ops::full(&[], f64::NAN, x.dtype(), x.device());
@@ -147,55 +207,4 @@ pub fn median(x: &Tensor) -> Result<Tensor> {
         median_dim(&reshape(x, &[-1])?, 0, false)?.0
     };
     Ok(shared("MedianBackward0", x, value.array().clone()))
-}
-
-/// Order; each panics at the caller's line where its function in [`crate::ops`] fails.
-impl Tensor {
-    /// Values in order along `dim` and where they stood: `x.sort(dim, descending)`. See [`sort`].
-    #[track_caller]
-    pub fn sort(&self, dim: i64, descending: bool) -> (Tensor, Tensor) {
-        sort(self, dim, descending, None).or_panic()
-    }
-
-    /// See [`argsort`].
-    #[track_caller]
-    pub fn argsort(&self, dim: i64, descending: bool) -> Tensor {
-        argsort(self, dim, descending).or_panic()
-    }
-
-    /// See [`msort`].
-    #[track_caller]
-    pub fn msort(&self) -> Tensor {
-        msort(self).or_panic()
-    }
-
-    /// The k largest values along the last dimension: `x.topk(k)`. See [`topk`].
-    #[track_caller]
-    pub fn topk(&self, k: i64) -> (Tensor, Tensor) {
-        topk(self, k, -1, true).or_panic()
-    }
-
-    /// The k largest or smallest values along a dimension: `x.topk(k, dim, largest)`. See [`topk`].
-    #[track_caller]
-    pub fn topk_dim(&self, k: i64, dim: i64, largest: bool) -> (Tensor, Tensor) {
-        topk(self, k, dim, largest).or_panic()
-    }
-
-    /// See [`kthvalue`].
-    #[track_caller]
-    pub fn kthvalue(&self, k: i64, dim: i64, keepdim: bool) -> (Tensor, Tensor) {
-        kthvalue(self, k, dim, keepdim).or_panic()
-    }
-
-    /// The lower median of all elements. See [`median`].
-    #[track_caller]
-    pub fn median(&self) -> Tensor {
-        median(self).or_panic()
-    }
-
-    /// See [`median_dim`].
-    #[track_caller]
-    pub fn median_dim(&self, dim: i64, keepdim: bool) -> (Tensor, Tensor) {
-        median_dim(self, dim, keepdim).or_panic()
-    }
 }

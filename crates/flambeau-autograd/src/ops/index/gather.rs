@@ -230,7 +230,7 @@ pub fn embedding_renorm_(weight: &Tensor, indices: &Tensor, max_norm: f64, norm_
     // is used twice is written twice, the same.
     let taken = take_lines(&weight.detach(), 0, &used)?;
     let norms = crate::ops::to_dtype(&crate::ops::vector_norm(&taken, norm_type, &[1], true, None)?, DType::F64)?;
-    let scale = crate::ops::mul(&crate::ops::reciprocal(&crate::ops::add(&norms, 1e-7)?)?, max_norm)?;
+    let scale = crate::ops::mul(&crate::ops::reciprocal(&crate::ops::add(&norms, 1e-7, 1)?)?, max_norm)?;
     let compute = weight.dtype().compute();
     let wide = crate::ops::to_dtype(&taken, compute)?;
     let scaled =

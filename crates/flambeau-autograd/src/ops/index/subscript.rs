@@ -254,7 +254,7 @@ fn plan(x: &Tensor, picks: &Picks) -> Result<(Geometry, Tensor)> {
     };
     let mut flat = known[0].clone();
     for (pick, index) in picks.iter().zip(&known).skip(1) {
-        flat = crate::ops::add(&crate::ops::mul(&flat, size[pick.at])?, index)?;
+        flat = crate::ops::add(&crate::ops::mul(&flat, size[pick.at])?, index, 1)?;
     }
     let flat = reshape(&crate::ops::expand(&flat, &to_i64(&shape))?, &[-1])?;
     let dims: Vec<usize> = picks.iter().map(|p| p.at).collect();

@@ -118,7 +118,7 @@ fn attention(query: &Tensor, key: &Tensor, value: &Tensor, options: &AttentionOp
         Some(mask) => {
             let masked = match mask.dtype() {
                 DType::Bool => map("WhereBackward0", &MASKED, &[&scores, mask], &[])?,
-                _ => add(&scores, mask)?,
+                _ => add(&scores, mask, 1)?,
             };
             safe_softmax(&masked)?
         }

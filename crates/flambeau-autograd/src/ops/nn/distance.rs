@@ -20,7 +20,7 @@ pub fn pairwise_distance(a: &Tensor, b: &Tensor, p: f64, eps: f64, keepdim: bool
     let difference = match a.is_floating_point() || b.is_floating_point() {
         true => map("AddBackward0", &DIFFERENCE, &[a, b], &[Scalar::Float(eps)])?,
         // Integers are integers until ε is added: they wrap.
-        false => ops::add(&ops::sub(a, b)?, eps)?,
+        false => ops::add(&ops::sub(a, b, 1)?, eps, 1)?,
     };
     named_norm("NormBackward1", &difference, p, &[-1], keepdim, None)
 }

@@ -251,7 +251,7 @@ pub fn bilinear(x1: &Tensor, x2: &Tensor, weight: &Tensor, bias: Option<&Tensor>
     *shape.last_mut().expect("checked against the weight") = o;
     let y = reshape(&y, &shape)?;
     match bias {
-        Some(bias) => ops::add(&y, bias),
+        Some(bias) => ops::add(&y, bias, 1),
         None => Ok(y),
     }
 }

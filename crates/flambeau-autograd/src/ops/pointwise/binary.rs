@@ -1,14 +1,24 @@
 //! Functions of two tensors (or a tensor and a number), element by element, and the operators.
+//!
+//! The shapes broadcast to a common one, and the dtypes promote to a common one, as in PyTorch.
 
 use crate::error::{Error, Result};
-use crate::ops::{map, map_};
+use crate::ops::{Place, map};
 use crate::{OrPanic, Tensor};
+use flambeau_macros::op;
 use flambeau_tensor::pointwise::{BinaryOp, Pointwise};
 use flambeau_tensor::promotion::{ResultType, can_cast};
 use flambeau_tensor::{DType, Scalar};
 use std::sync::LazyLock;
 
 /// The second operand of a function: a tensor or a number.
+///
+/// ```
+/// let x = torch::tensor([1, 2]);
+/// assert_eq!(x.add(10).to_vec::<i64>(), [11, 12]);
+/// assert_eq!(x.add(&x).to_vec::<i64>(), [2, 4]);
+/// assert_eq!(x.add(0.5).to_vec::<f32>(), [1.5, 2.5]);
+/// ```
 pub enum Operand<'a> {
     /// A borrowed tensor.
     Borrowed(&'a Tensor),
@@ -18,20 +28,26 @@ pub enum Operand<'a> {
     Number(Scalar),
 }
 
+/// An operand, whoever owns its tensor.
+pub(crate) enum Kind<'a> {
+    Tensor(&'a Tensor),
+    Number(Scalar),
+}
+
 impl Operand<'_> {
-    /// The tensor, if it is one.
-    fn tensor(&self) -> Option<&Tensor> {
+    #[inline]
+    pub(crate) fn kind(&self) -> Kind<'_> {
         match self {
-            Operand::Borrowed(t) => Some(t),
-            Operand::Owned(t) => Some(t),
-            Operand::Number(_) => None,
+            Operand::Borrowed(t) => Kind::Tensor(t),
+            Operand::Owned(t) => Kind::Tensor(t),
+            Operand::Number(s) => Kind::Number(*s),
         }
     }
 
     fn dtype(&self) -> DType {
-        match self {
-            Operand::Number(s) => s.dtype(flambeau_tensor::default_dtype()),
-            other => other.tensor().expect("not a number").dtype(),
+        match self.kind() {
+            Kind::Number(s) => s.dtype(flambeau_tensor::default_dtype()),
+            Kind::Tensor(t) => t.dtype(),
         }
     }
 }
@@ -60,10 +76,9 @@ number_operands!(bool, u8, i8, i16, i32, u32, i64, usize, f32, f64, Scalar);
 /// The dtype that a tensor and an operand have in common: `torch.result_type`.
 pub(crate) fn common_dtype(a: &Tensor, b: &Operand<'_>) -> DType {
     let result = ResultType::default().tensor(a.dtype(), a.dim());
-    match b {
-        Operand::Number(s) => result.number(*s).finish(),
-        Operand::Borrowed(t) => result.tensor(t.dtype(), t.dim()).finish(),
-        Operand::Owned(t) => result.tensor(t.dtype(), t.dim()).finish(),
+    match b.kind() {
+        Kind::Number(s) => result.number(s).finish(),
+        Kind::Tensor(t) => result.tensor(t.dtype(), t.dim()).finish(),
     }
 }
 
@@ -103,23 +118,12 @@ fn programs(op: BinaryOp) -> &'static Programs {
 }
 
 /// Applies a function of two numbers.
-pub(crate) fn apply(name: &'static str, op: BinaryOp, a: &Tensor, b: &Operand<'_>) -> Result<Tensor> {
-    match b {
-        Operand::Number(s) => map(name, &programs(op).number, &[a], &[beside(a, op, *s)]),
-        other => map(name, &programs(op).tensors, &[a, other.tensor().expect("not a number")], &[]),
-    }
-}
-
 #[track_caller]
-pub(crate) fn apply_(name: &'static str, op: BinaryOp, a: &Tensor, b: &Operand<'_>) -> Result<Tensor> {
-    match b {
-        Operand::Number(s) => map_(name, &programs(op).number, &[a], &[beside(a, op, *s)]),
-        other => map_(name, &programs(op).tensors, &[a, other.tensor().expect("not a number")], &[]),
+fn apply(place: Place, name: &'static str, op: BinaryOp, a: &Tensor, b: &Operand<'_>) -> Result<Tensor> {
+    match b.kind() {
+        Kind::Number(s) => place.map(name, &programs(op).number, &[a], &[beside(a, op, s)]),
+        Kind::Tensor(b) => place.map(name, &programs(op).tensors, &[a, b], &[]),
     }
-}
-
-fn apply_reversed(name: &'static str, op: BinaryOp, a: Scalar, b: &Tensor) -> Result<Tensor> {
-    map(name, &programs(op).reversed, &[b], &[beside(b, op, a)])
 }
 
 /// PyTorch's name of the backward, which for some functions is another where the second operand is a number.
@@ -130,87 +134,185 @@ fn named(b: &Operand<'_>, tensors: &'static str, number: &[&'static str]) -> &'s
     }
 }
 
-/// Makes, for each line, the function and both methods; `check` refuses what PyTorch refuses.
+/// Declares, for each line `name => Op, "Backward" | "Backward with a number", check`, the operation; `check` refuses what
+/// PyTorch refuses.
 macro_rules! binary {
-    ($($(#[$doc:meta])* $name:ident, $in_place:ident => $op:ident, $backward:literal $(| $number:literal)?, $check:ident;)*) => {
-        $(
-            $(#[$doc])*
-            pub fn $name<'a>(a: &Tensor, b: impl Into<Operand<'a>>) -> Result<Tensor> {
-                let b = b.into();
-                $check(BinaryOp::$op, a, &b, false)?;
-                apply(named(&b, $backward, &[$($number)?]), BinaryOp::$op, a, &b)
-            }
-
-            /// The same in place, in the first operand.
-            #[track_caller]
-            pub fn $in_place<'a>(a: &Tensor, b: impl Into<Operand<'a>>) -> Result<Tensor> {
-                let b = b.into();
-                $check(BinaryOp::$op, a, &b, true)?;
-                apply_(named(&b, $backward, &[$($number)?]), BinaryOp::$op, a, &b)
-            }
-        )*
-
-        /// Functions of two tensors, or a tensor and a number; each panics at the caller's line where its function in
-        /// [`crate::ops`] fails.
-        impl Tensor {
-            $(
-                $(#[$doc])*
-                #[track_caller]
-                pub fn $name<'a>(&self, other: impl Into<Operand<'a>>) -> Tensor {
-                    $name(self, other).or_panic()
-                }
-
-                /// The same in place; returns the tensor.
-                #[track_caller]
-                pub fn $in_place<'a>(&self, other: impl Into<Operand<'a>>) -> Tensor {
-                    $in_place(self, other).or_panic()
-                }
-            )*
+    ($($(#[$meta:meta])* $name:ident => $op:ident, $backward:literal $(| $number:literal)?, $check:ident;)*) => {$(
+        $(#[$meta])*
+        pub fn $name<'a>(x: &Tensor, other: impl Into<Operand<'a>>, place: Place) -> Result<Tensor> {
+            let other = other.into();
+            $check(BinaryOp::$op, x, &other, place)?;
+            apply(place, named(&other, $backward, &[$($number)?]), BinaryOp::$op, x, &other)
         }
-    };
+    )*};
 }
 
 binary! {
-    /// a · b: `torch.mul`.
-    mul, mul_ => Mul, "MulBackward0", any;
-    /// a / b, unrounded; integers divide as floats: `torch.div`.
-    div, div_ => Div, "DivBackward0", any;
-    /// ⌊a / b⌋: `torch.floor_divide`.
-    floor_divide, floor_divide_ => FloorDiv, "NotImplemented", not_of_bools;
-    /// The remainder with the divisor's sign, Python's `%`: `torch.remainder`.
-    remainder, remainder_ => Remainder, "RemainderBackward1" | "RemainderBackward0", not_of_bools;
-    /// The remainder with the dividend's sign: `torch.fmod`.
-    fmod, fmod_ => Fmod, "FmodBackward1" | "FmodBackward0", not_of_bools;
-    /// The angle of (b, a): `torch.atan2`.
-    atan2, atan2_ => Atan2, "Atan2Backward0", any;
-    /// a = b: `torch.eq`.
-    eq, eq_ => Eq, "NotDifferentiable", any;
-    /// a ≠ b: `torch.ne`.
-    ne, ne_ => Ne, "NotDifferentiable", any;
-    /// a < b: `torch.lt`.
-    lt, lt_ => Lt, "NotDifferentiable", any;
-    /// a ≤ b: `torch.le`.
-    le, le_ => Le, "NotDifferentiable", any;
-    /// a > b: `torch.gt`.
-    gt, gt_ => Gt, "NotDifferentiable", any;
-    /// a ≥ b: `torch.ge`.
-    ge, ge_ => Ge, "NotDifferentiable", any;
-    /// Whether both are not zero: `torch.logical_and`.
-    logical_and, logical_and_ => LogicalAnd, "NotDifferentiable", any;
-    /// Whether either is not zero: `torch.logical_or`.
-    logical_or, logical_or_ => LogicalOr, "NotDifferentiable", any;
-    /// Whether just one is not zero: `torch.logical_xor`.
-    logical_xor, logical_xor_ => LogicalXor, "NotDifferentiable", any;
-    /// Bitwise and: `torch.bitwise_and`.
-    bitwise_and, bitwise_and_ => BitwiseAnd, "NotDifferentiable", check_bits;
-    /// Bitwise or: `torch.bitwise_or`.
-    bitwise_or, bitwise_or_ => BitwiseOr, "NotDifferentiable", check_bits;
-    /// Bitwise exclusive or: `torch.bitwise_xor`.
-    bitwise_xor, bitwise_xor_ => BitwiseXor, "NotDifferentiable", check_bits;
+    /// x · other: `torch.mul`.
+    ///
+    /// ```
+    /// let x = torch::tensor([1.0, 2.0, 3.0]);
+    /// assert_eq!(x.mul(&x).to_vec::<f32>(), [1.0, 4.0, 9.0]);
+    /// assert_eq!((&x * 2).to_vec::<f32>(), [2.0, 4.0, 6.0]);
+    /// ```
+    #[op(torch, method, alias(multiply))]
+    mul => Mul, "MulBackward0", any;
+    /// x / other, unrounded: `torch.div`. Integers and bools divide as floats.
+    ///
+    /// ```
+    /// let x = torch::tensor([1, 2, 3]);
+    /// assert_eq!(x.div(2).to_vec::<f32>(), [0.5, 1.0, 1.5]);
+    /// assert_eq!((6.0 / &x).to_vec::<f32>(), [6.0, 3.0, 2.0]);
+    /// ```
+    #[op(torch, method, alias(divide, true_divide))]
+    div => Div, "DivBackward0", any;
+    /// ⌊x / other⌋, Python's `//`: `torch.floor_divide`. Integers stay integers; it has no gradient.
+    ///
+    /// # Errors
+    /// For two bools.
+    ///
+    /// ```
+    /// let x = torch::tensor([-7, 7]);
+    /// assert_eq!(x.floor_divide(2).to_vec::<i64>(), [-4, 3]);
+    /// ```
+    #[op(torch, method, not_differentiable)]
+    floor_divide => FloorDiv, "NotImplemented", not_of_bools;
+    /// x − other · ⌊x / other⌋, the remainder with the divisor's sign, Python's `%`: `torch.remainder`.
+    ///
+    /// # Errors
+    /// For two bools.
+    ///
+    /// ```
+    /// let x = torch::tensor([-3.0, 3.0]);
+    /// assert_eq!(x.remainder(2).to_vec::<f32>(), [1.0, 1.0]);
+    /// ```
+    #[op(torch, method)]
+    remainder => Remainder, "RemainderBackward1" | "RemainderBackward0", not_of_bools;
+    /// x − other · trunc(x / other), the remainder with the dividend's sign, C's `fmod`: `torch.fmod`.
+    ///
+    /// # Errors
+    /// For two bools.
+    ///
+    /// ```
+    /// let x = torch::tensor([-3.0, 3.0]);
+    /// assert_eq!(x.fmod(2).to_vec::<f32>(), [-1.0, 1.0]);
+    /// ```
+    #[op(torch, method)]
+    fmod => Fmod, "FmodBackward1" | "FmodBackward0", not_of_bools;
+    /// The angle in (−π, π] of the point whose height is x and whose width is `other`: `torch.atan2`.
+    ///
+    /// ```
+    /// let (y, x) = (torch::tensor([1.0, 0.0]), torch::tensor([0.0, -2.0]));
+    /// assert!(y.atan2(&x).allclose(&torch::tensor([1.5707964, 3.1415927])));
+    /// ```
+    #[op(torch, method, alias(arctan2), cast = Widest)]
+    atan2 => Atan2, "Atan2Backward0", any;
+    /// Whether x = other, as bools: `torch.eq`. NaN equals nothing.
+    ///
+    /// ```
+    /// let x = torch::tensor([1.0, 2.0, 3.0]);
+    /// assert_eq!(x.eq(2).to_vec::<bool>(), [false, true, false]);
+    /// ```
+    #[op(torch, method, not_differentiable)]
+    eq => Eq, "NotDifferentiable", any;
+    /// Whether x ≠ other, as bools: `torch.ne`. NaN differs from all, itself too.
+    ///
+    /// ```
+    /// let x = torch::tensor([1.0, 2.0, 3.0]);
+    /// assert_eq!(x.ne(2).to_vec::<bool>(), [true, false, true]);
+    /// ```
+    #[op(torch, method, alias(not_equal), not_differentiable)]
+    ne => Ne, "NotDifferentiable", any;
+    /// Whether x < other, as bools: `torch.lt`.
+    ///
+    /// ```
+    /// let x = torch::tensor([1.0, 2.0, 3.0]);
+    /// assert_eq!(x.lt(2).to_vec::<bool>(), [true, false, false]);
+    /// ```
+    #[op(torch, method, alias(less), not_differentiable)]
+    lt => Lt, "NotDifferentiable", any;
+    /// Whether x ≤ other, as bools: `torch.le`.
+    ///
+    /// ```
+    /// let x = torch::tensor([1.0, 2.0, 3.0]);
+    /// assert_eq!(x.le(2).to_vec::<bool>(), [true, true, false]);
+    /// ```
+    #[op(torch, method, alias(less_equal), not_differentiable)]
+    le => Le, "NotDifferentiable", any;
+    /// Whether x > other, as bools: `torch.gt`.
+    ///
+    /// ```
+    /// let x = torch::tensor([1.0, 2.0, 3.0]);
+    /// assert_eq!(x.gt(2).to_vec::<bool>(), [false, false, true]);
+    /// ```
+    #[op(torch, method, alias(greater), not_differentiable)]
+    gt => Gt, "NotDifferentiable", any;
+    /// Whether x ≥ other, as bools: `torch.ge`.
+    ///
+    /// ```
+    /// let x = torch::tensor([1.0, 2.0, 3.0]);
+    /// assert_eq!(x.ge(2).to_vec::<bool>(), [false, true, true]);
+    /// ```
+    #[op(torch, method, alias(greater_equal), not_differentiable)]
+    ge => Ge, "NotDifferentiable", any;
+    /// Whether both are not zero, as bools: `torch.logical_and`.
+    ///
+    /// ```
+    /// let (a, b) = (torch::tensor([1, 2, 0]), torch::tensor([3, 0, 0]));
+    /// assert_eq!(a.logical_and(&b).to_vec::<bool>(), [true, false, false]);
+    /// ```
+    #[op(torch, method, not_differentiable)]
+    logical_and => LogicalAnd, "NotDifferentiable", any;
+    /// Whether either is not zero, as bools: `torch.logical_or`.
+    ///
+    /// ```
+    /// let (a, b) = (torch::tensor([1, 2, 0]), torch::tensor([3, 0, 0]));
+    /// assert_eq!(a.logical_or(&b).to_vec::<bool>(), [true, true, false]);
+    /// ```
+    #[op(torch, method, not_differentiable)]
+    logical_or => LogicalOr, "NotDifferentiable", any;
+    /// Whether just one is not zero, as bools: `torch.logical_xor`.
+    ///
+    /// ```
+    /// let (a, b) = (torch::tensor([1, 2, 0]), torch::tensor([3, 0, 0]));
+    /// assert_eq!(a.logical_xor(&b).to_vec::<bool>(), [false, true, false]);
+    /// ```
+    #[op(torch, method, not_differentiable)]
+    logical_xor => LogicalXor, "NotDifferentiable", any;
+    /// Bitwise and, of integers and bools: `torch.bitwise_and`.
+    ///
+    /// # Errors
+    /// For floats.
+    ///
+    /// ```
+    /// assert_eq!(torch::tensor([6]).bitwise_and(3).to_vec::<i64>(), [2]);
+    /// ```
+    #[op(torch, method, not_differentiable)]
+    bitwise_and => BitwiseAnd, "NotDifferentiable", check_bits;
+    /// Bitwise or, of integers and bools: `torch.bitwise_or`.
+    ///
+    /// # Errors
+    /// For floats.
+    ///
+    /// ```
+    /// assert_eq!(torch::tensor([6]).bitwise_or(3).to_vec::<i64>(), [7]);
+    /// ```
+    #[op(torch, method, not_differentiable)]
+    bitwise_or => BitwiseOr, "NotDifferentiable", check_bits;
+    /// Bitwise exclusive or, of integers and bools: `torch.bitwise_xor`.
+    ///
+    /// # Errors
+    /// For floats.
+    ///
+    /// ```
+    /// assert_eq!(torch::tensor([6]).bitwise_xor(3).to_vec::<i64>(), [5]);
+    /// ```
+    #[op(torch, method, not_differentiable)]
+    bitwise_xor => BitwiseXor, "NotDifferentiable", check_bits;
 }
 
 #[inline]
-fn any(_: BinaryOp, _: &Tensor, _: &Operand<'_>, _: bool) -> Result<()> {
+fn any(_: BinaryOp, _: &Tensor, _: &Operand<'_>, _: Place) -> Result<()> {
     Ok(())
 }
 
@@ -231,20 +333,20 @@ fn kernel(op: BinaryOp) -> &'static str {
 }
 
 /// Refuses a common dtype; in place, PyTorch first says that the target cannot hold it.
-pub(crate) fn refuse(op: BinaryOp, a: &Tensor, b: &Operand<'_>, in_place: bool, bad: fn(DType) -> bool) -> Result<()> {
+pub(crate) fn refuse(op: BinaryOp, a: &Tensor, b: &Operand<'_>, place: Place, bad: fn(DType) -> bool) -> Result<()> {
     let dtype = common_dtype(a, b);
-    if bad(dtype) && (!in_place || can_cast(dtype, a.dtype())) {
+    if bad(dtype) && (!place.is_first() || can_cast(dtype, a.dtype())) {
         return Err(flambeau_tensor::Error::NotImplementedFor { op: kernel(op), dtype }.into());
     }
     Ok(())
 }
 
-fn check_bits(op: BinaryOp, a: &Tensor, b: &Operand<'_>, in_place: bool) -> Result<()> {
-    refuse(op, a, b, in_place, DType::is_floating_point)
+fn check_bits(op: BinaryOp, a: &Tensor, b: &Operand<'_>, place: Place) -> Result<()> {
+    refuse(op, a, b, place, DType::is_floating_point)
 }
 
-pub(crate) fn not_of_bools(op: BinaryOp, a: &Tensor, b: &Operand<'_>, in_place: bool) -> Result<()> {
-    if a.dtype() == DType::Bool { refuse(op, a, b, in_place, |dtype| dtype == DType::Bool) } else { Ok(()) }
+pub(crate) fn not_of_bools(op: BinaryOp, a: &Tensor, b: &Operand<'_>, place: Place) -> Result<()> {
+    if a.dtype() == DType::Bool { refuse(op, a, b, place, |dtype| dtype == DType::Bool) } else { Ok(()) }
 }
 
 /// The dtype that tensors promote to.
@@ -308,176 +410,143 @@ fn check_alpha(alpha: Scalar, dtype: DType, subtracts: bool) -> Result<Scalar> {
     Ok(alpha.cast(dtype))
 }
 
-/// a ± alpha · b with a number that must fit the result: `torch.add(a, b, alpha=alpha)`. The programs are for a tensor
-/// and for a number in b's place.
+/// a ± alpha · b, whose alpha must fit the result.
+#[inline]
+#[track_caller]
 fn scaled(
+    place: Place,
     name: &'static str,
-    [tensors, number]: [&'static Pointwise; 2],
+    op: BinaryOp,
     a: &Tensor,
     b: &Operand<'_>,
     alpha: Scalar,
-    in_place: bool,
 ) -> Result<Tensor> {
-    let alpha = check_alpha(alpha, common_dtype(a, b), name == "SubBackward0")?;
-    match b {
-        Operand::Number(s) => {
-            let scalars = [alpha, beside(a, BinaryOp::Add, *s)];
-            if in_place { map_(name, number, &[a], &scalars) } else { map(name, number, &[a], &scalars) }
+    if matches!(alpha, Scalar::Int(1)) {
+        return apply(place, name, op, a, b);
+    }
+    let subtracts = op == BinaryOp::Sub;
+    let [tensors, number]: [&'static Pointwise; 2] =
+        if subtracts { [&SUB_SCALED, &SUB_SCALED_NUMBER] } else { [&ADD_SCALED, &ADD_SCALED_NUMBER] };
+    let alpha = check_alpha(alpha, common_dtype(a, b), subtracts)?;
+    match b.kind() {
+        Kind::Number(s) => place.map(name, number, &[a], &[alpha, beside(a, op, s)]),
+        Kind::Tensor(b) => place.map(name, tensors, &[a, b], &[alpha]),
+    }
+}
+
+/// x + alpha · other: `torch.add`, whose alpha is 1 unless given.
+///
+/// # Errors
+/// When alpha is a float while the result is an integer, or does not fit the result's dtype.
+///
+/// ```
+/// let (x, y) = (torch::tensor([1.0, 2.0]), torch::tensor([10.0, 20.0]));
+/// assert_eq!((&x + &y).to_vec::<f32>(), [11.0, 22.0]);
+/// assert_eq!(x.add_scaled(&y, 0.5).to_vec::<f32>(), [6.0, 12.0]);
+/// x.add_(1);
+/// assert_eq!(x.to_vec::<f32>(), [2.0, 3.0]);
+/// ```
+#[op(torch, method, forms(
+    add(other: impl Into<Operand<'a>>) = (other, 1),
+    add_scaled(other: impl Into<Operand<'a>>, alpha: impl Into<Scalar>) = (other, alpha),
+))]
+pub fn add<'a>(x: &Tensor, other: impl Into<Operand<'a>>, alpha: impl Into<Scalar>, place: Place) -> Result<Tensor> {
+    scaled(place, "AddBackward0", BinaryOp::Add, x, &other.into(), alpha.into())
+}
+
+/// x − alpha · other: `torch.sub`, whose alpha is 1 unless given.
+///
+/// # Errors
+/// For bools; and for an alpha as in [`add`].
+///
+/// ```
+/// let (x, y) = (torch::tensor([1.0, 2.0]), torch::tensor([10.0, 20.0]));
+/// assert_eq!((&y - &x).to_vec::<f32>(), [9.0, 18.0]);
+/// assert_eq!(y.sub_scaled(&x, 5).to_vec::<f32>(), [5.0, 10.0]);
+/// ```
+#[op(torch, method, alias(subtract), forms(
+    sub(other: impl Into<Operand<'a>>) = (other, 1),
+    sub_scaled(other: impl Into<Operand<'a>>, alpha: impl Into<Scalar>) = (other, alpha),
+))]
+pub fn sub<'a>(x: &Tensor, other: impl Into<Operand<'a>>, alpha: impl Into<Scalar>, place: Place) -> Result<Tensor> {
+    let other = other.into();
+    check_sub(x, &other)?;
+    scaled(place, "SubBackward0", BinaryOp::Sub, x, &other, alpha.into())
+}
+
+/// other − alpha · input: `torch.rsub`, whose alpha is 1 unless given.
+///
+/// # Errors
+/// As [`sub`].
+///
+/// ```
+/// let x = torch::tensor([1.0, 2.0]);
+/// assert_eq!(torch::rsub(&x, 10).to_vec::<f32>(), [9.0, 8.0]);
+/// assert_eq!((10 - &x).to_vec::<f32>(), [9.0, 8.0]);
+/// assert_eq!(torch::rsub_scaled(&x, 10, 2).to_vec::<f32>(), [8.0, 6.0]);
+/// ```
+#[op(torch, forms(
+    rsub(other: impl Into<Operand<'a>>) = (other, 1),
+    rsub_scaled(other: impl Into<Operand<'a>>, alpha: impl Into<Scalar>) = (other, alpha),
+))]
+pub fn rsub<'a>(input: &Tensor, other: impl Into<Operand<'a>>, alpha: impl Into<Scalar>) -> Result<Tensor> {
+    let (op, other, alpha) = (BinaryOp::Sub, other.into(), alpha.into());
+    check_sub(input, &other)?;
+    match (other.kind(), alpha) {
+        (Kind::Tensor(b), _) => scaled(Place::New, "RsubBackward0", op, b, &Operand::Borrowed(input), alpha),
+        (Kind::Number(s), Scalar::Int(1)) => {
+            map("RsubBackward1", &programs(op).reversed, &[input], &[beside(input, op, s)])
         }
-        other => {
-            let b = other.tensor().expect("not a number");
-            if in_place { map_(name, tensors, &[a, b], &[alpha]) } else { map(name, tensors, &[a, b], &[alpha]) }
+        (Kind::Number(s), _) => {
+            let alpha = check_alpha(alpha, common_dtype(input, &other), true)?;
+            map("RsubBackward1", &NUMBER_SUB_SCALED, &[input], &[alpha, beside(input, op, s)])
         }
-    }
-}
-
-/// a + b: `torch.add`.
-pub fn add<'a>(a: &Tensor, b: impl Into<Operand<'a>>) -> Result<Tensor> {
-    apply("AddBackward0", BinaryOp::Add, a, &b.into())
-}
-
-/// a + alpha · b: `torch.add(a, b, alpha=alpha)`.
-pub fn add_scaled<'a>(a: &Tensor, b: impl Into<Operand<'a>>, alpha: impl Into<Scalar>) -> Result<Tensor> {
-    scaled("AddBackward0", [&ADD_SCALED, &ADD_SCALED_NUMBER], a, &b.into(), alpha.into(), false)
-}
-
-/// a += alpha · b: `a.add_(b, alpha=alpha)`.
-#[track_caller]
-pub fn add_<'a>(a: &Tensor, b: impl Into<Operand<'a>>, alpha: impl Into<Scalar>) -> Result<Tensor> {
-    match (b.into(), alpha.into()) {
-        (b, Scalar::Int(1)) => apply_("AddBackward0", BinaryOp::Add, a, &b),
-        (b, alpha) => scaled("AddBackward0", [&ADD_SCALED, &ADD_SCALED_NUMBER], a, &b, alpha, true),
-    }
-}
-
-/// a − b: `torch.sub`.
-pub fn sub<'a>(a: &Tensor, b: impl Into<Operand<'a>>) -> Result<Tensor> {
-    let b = b.into();
-    check_sub(a, &b)?;
-    apply("SubBackward0", BinaryOp::Sub, a, &b)
-}
-
-/// a − alpha · b: `torch.sub(a, b, alpha=alpha)`.
-pub fn sub_scaled<'a>(a: &Tensor, b: impl Into<Operand<'a>>, alpha: impl Into<Scalar>) -> Result<Tensor> {
-    let b = b.into();
-    check_sub(a, &b)?;
-    scaled("SubBackward0", [&SUB_SCALED, &SUB_SCALED_NUMBER], a, &b, alpha.into(), false)
-}
-
-/// a −= alpha · b: `a.sub_(b, alpha=alpha)`.
-#[track_caller]
-pub fn sub_<'a>(a: &Tensor, b: impl Into<Operand<'a>>, alpha: impl Into<Scalar>) -> Result<Tensor> {
-    let b = b.into();
-    check_sub(a, &b)?;
-    match alpha.into() {
-        Scalar::Int(1) => apply_("SubBackward0", BinaryOp::Sub, a, &b),
-        alpha => scaled("SubBackward0", [&SUB_SCALED, &SUB_SCALED_NUMBER], a, &b, alpha, true),
-    }
-}
-
-/// b − a: `torch.rsub`.
-pub fn rsub<'a>(a: &Tensor, b: impl Into<Operand<'a>>) -> Result<Tensor> {
-    let b = b.into();
-    check_sub(a, &b)?;
-    match b {
-        Operand::Number(s) => apply_reversed("RsubBackward1", BinaryOp::Sub, s, a),
-        b => apply("RsubBackward0", BinaryOp::Sub, b.tensor().expect("not a number"), &Operand::Borrowed(a)),
-    }
-}
-
-/// b − alpha · a: `torch.rsub(a, b, alpha=alpha)`.
-pub fn rsub_scaled<'a>(a: &Tensor, b: impl Into<Operand<'a>>, alpha: impl Into<Scalar>) -> Result<Tensor> {
-    let b = b.into();
-    check_sub(a, &b)?;
-    let alpha = check_alpha(alpha.into(), common_dtype(a, &b), true)?;
-    match b {
-        Operand::Number(s) => map("RsubBackward1", &NUMBER_SUB_SCALED, &[a], &[alpha, beside(a, BinaryOp::Sub, s)]),
-        b => map("RsubBackward0", &SUB_SCALED, &[b.tensor().expect("not a number"), a], &[alpha]),
     }
 }
 
 static NUMBER_OVER: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input(0).reciprocal() * b.scalar(0)));
 
-/// A number over a tensor, Python's `number / a`: the number times 1 / a, as PyTorch computes it.
-pub fn rdiv(a: &Tensor, number: impl Into<Scalar>) -> Result<Tensor> {
-    match a.dtype() {
-        // PyTorch's 1 / a is a tensor, and of a half type rounded.
-        DType::F16 | DType::BF16 => mul(&crate::ops::reciprocal(a)?, number.into()),
-        _ => map("MulBackward0", &NUMBER_OVER, &[a], &[number.into()]),
+/// A number over a tensor, Python's `number / x`: the number times 1 / x, as PyTorch computes it.
+///
+/// ```
+/// assert_eq!((1.0 / torch::tensor([2.0, 4.0])).to_vec::<f32>(), [0.5, 0.25]);
+/// ```
+#[op(cast = Float32)]
+pub fn rdiv(x: &Tensor, number: impl Into<Scalar>) -> Result<Tensor> {
+    match x.dtype() {
+        // PyTorch's 1 / x is a tensor, and of a half type rounded.
+        DType::F16 | DType::BF16 => mul(&crate::ops::reciprocal(x)?, number.into()),
+        _ => map("MulBackward0", &NUMBER_OVER, &[x], &[number.into()]),
     }
 }
 
-/// The larger of two, NaN if either is; a tie shares the gradient: `torch.maximum`.
-pub fn maximum(a: &Tensor, b: &Tensor) -> Result<Tensor> {
-    apply("MaximumBackward0", BinaryOp::Maximum, a, &b.into())
+/// The larger of two, NaN if either is: `torch.maximum`. A tie shares the gradient, half to each.
+///
+/// ```
+/// let (a, b) = (torch::tensor([1.0, 5.0]), torch::tensor([3.0, f64::NAN]));
+/// let larger = a.maximum(&b).to_vec::<f32>();
+/// assert!(larger[0] == 3.0 && larger[1].is_nan());
+/// ```
+#[op(torch, method)]
+pub fn maximum(x: &Tensor, other: &Tensor) -> Result<Tensor> {
+    apply(Place::New, "MaximumBackward0", BinaryOp::Maximum, x, &other.into())
 }
 
-/// The smaller of two, NaN if either is; a tie shares the gradient: `torch.minimum`.
-pub fn minimum(a: &Tensor, b: &Tensor) -> Result<Tensor> {
-    apply("MinimumBackward0", BinaryOp::Minimum, a, &b.into())
+/// The smaller of two, NaN if either is: `torch.minimum`. A tie shares the gradient, half to each.
+///
+/// ```
+/// let (a, b) = (torch::tensor([1.0, 5.0]), torch::tensor([3.0, 4.0]));
+/// assert_eq!(a.minimum(&b).to_vec::<f32>(), [1.0, 4.0]);
+/// ```
+#[op(torch, method)]
+pub fn minimum(x: &Tensor, other: &Tensor) -> Result<Tensor> {
+    apply(Place::New, "MinimumBackward0", BinaryOp::Minimum, x, &other.into())
 }
 
-/// Sums, differences and extrema; each panics at the caller's line where its function in [`crate::ops`] fails.
-impl Tensor {
-    /// See [`add`].
-    #[track_caller]
-    pub fn add<'a>(&self, other: impl Into<Operand<'a>>) -> Tensor {
-        add(self, other).or_panic()
-    }
-
-    /// a += b; returns the tensor: `a.add_(b)`.
-    #[track_caller]
-    pub fn add_<'a>(&self, other: impl Into<Operand<'a>>) -> Tensor {
-        add_(self, other, 1).or_panic()
-    }
-
-    /// See [`add_scaled`].
-    #[track_caller]
-    pub fn add_scaled<'a>(&self, other: impl Into<Operand<'a>>, alpha: impl Into<Scalar>) -> Tensor {
-        add_scaled(self, other, alpha).or_panic()
-    }
-
-    /// a += alpha · b; returns the tensor: `a.add_(b, alpha=alpha)`.
-    #[track_caller]
-    pub fn add_scaled_<'a>(&self, other: impl Into<Operand<'a>>, alpha: impl Into<Scalar>) -> Tensor {
-        add_(self, other, alpha).or_panic()
-    }
-
-    /// See [`sub`].
-    #[track_caller]
-    pub fn sub<'a>(&self, other: impl Into<Operand<'a>>) -> Tensor {
-        sub(self, other).or_panic()
-    }
-
-    /// a −= b; returns the tensor: `a.sub_(b)`.
-    #[track_caller]
-    pub fn sub_<'a>(&self, other: impl Into<Operand<'a>>) -> Tensor {
-        sub_(self, other, 1).or_panic()
-    }
-
-    /// a −= alpha · b; returns the tensor: `a.sub_(b, alpha=alpha)`.
-    #[track_caller]
-    pub fn sub_scaled_<'a>(&self, other: impl Into<Operand<'a>>, alpha: impl Into<Scalar>) -> Tensor {
-        sub_(self, other, alpha).or_panic()
-    }
-
-    /// See [`maximum`].
-    #[track_caller]
-    pub fn maximum(&self, other: &Tensor) -> Tensor {
-        maximum(self, other).or_panic()
-    }
-
-    /// See [`minimum`].
-    #[track_caller]
-    pub fn minimum(&self, other: &Tensor) -> Tensor {
-        minimum(self, other).or_panic()
-    }
-}
-
-/// Operators on tensors, references and numbers; on the left, numbers are `f64` and `i64`, and the last name is the
+/// Operators on tensors, references and numbers; on the left, numbers are `f64` and `i64`, and the last is the
 /// function of the tensor and that number.
 macro_rules! operators {
-    ($($trait:ident $method:ident $assign:ident $assign_method:ident $in_place:ident $left:ident;)*) => {$(
+    ($($trait:ident $method:ident $assign:ident $assign_method:ident $in_place:ident $left:expr;)*) => {$(
         impl<'a, R: Into<Operand<'a>>> std::ops::$trait<R> for &Tensor {
             type Output = Tensor;
             #[track_caller]
@@ -488,34 +557,34 @@ macro_rules! operators {
             #[track_caller]
             fn $method(self, other: R) -> Tensor { Tensor::$method(&self, other) }
         }
-        operators!(@left $trait $method $left f64);
-        operators!(@left $trait $method $left i64);
+        operators!(@left $trait $method $left, f64);
+        operators!(@left $trait $method $left, i64);
         impl<'a, R: Into<Operand<'a>>> std::ops::$assign<R> for Tensor {
             #[track_caller]
             fn $assign_method(&mut self, other: R) { Tensor::$in_place(self, other); }
         }
     )*};
-    (@left $trait:ident $method:ident $left:ident $number:ty) => {
+    (@left $trait:ident $method:ident $left:expr, $number:ty) => {
         impl std::ops::$trait<&Tensor> for $number {
             type Output = Tensor;
             #[track_caller]
             fn $method(self, other: &Tensor) -> Tensor {
-                $left(other, self).or_panic()
+                ($left)(other, self).or_panic()
             }
         }
         impl std::ops::$trait<Tensor> for $number {
             type Output = Tensor;
             #[track_caller]
             fn $method(self, other: Tensor) -> Tensor {
-                $left(&other, self).or_panic()
+                ($left)(&other, self).or_panic()
             }
         }
     };
 }
 
 operators! {
-    Add add AddAssign add_assign add_ add;
-    Sub sub SubAssign sub_assign sub_ rsub;
+    Add add AddAssign add_assign add_ |x: &Tensor, number| add(x, number, 1);
+    Sub sub SubAssign sub_assign sub_ |x: &Tensor, number| rsub(x, number, 1);
     Mul mul MulAssign mul_assign mul_ mul;
     Div div DivAssign div_assign div_ rdiv;
 }

@@ -1,10 +1,11 @@
 //! Interpolation and fused multiply-adds.
 
+use crate::Tensor;
 use crate::error::{Error, Result};
-use crate::ops::{Operand, map, map_};
-use crate::{OrPanic, Tensor};
+use crate::ops::pointwise::binary::{Kind, common_dtype_of};
+use crate::ops::{Operand, Place};
+use flambeau_macros::op;
 use flambeau_tensor::pointwise::{Expr, Pointwise};
-use flambeau_tensor::promotion::ResultType;
 use flambeau_tensor::{DType, Scalar};
 use std::sync::LazyLock;
 
@@ -40,31 +41,28 @@ fn check_lerp(a: &Tensor, others: &[(&str, DType)]) -> Result<()> {
     Err(flambeau_tensor::Error::NotImplementedFor { op: "lerp_kernel_scalar", dtype: a.dtype() }.into())
 }
 
-/// a + weight · (b − a): `torch.lerp`.
+/// x + weight · (end − x), which goes from x at weight 0 to `end` at weight 1: `torch.lerp`. The weight is a number or a tensor.
 ///
 /// # Errors
 /// When the dtypes differ, or are no floats.
-pub fn lerp<'a>(a: &Tensor, end: &Tensor, weight: impl Into<Operand<'a>>) -> Result<Tensor> {
-    match weight.into() {
-        Operand::Number(w) => {
-            check_lerp(a, &[("end", end.dtype())])?;
-            map("LerpBackward0", &LERP_NUMBER, &[a, end], &[w.checked(a.dtype().compute())?])
+///
+/// ```
+/// let (start, end) = (torch::tensor([0.0, 10.0]), torch::tensor([4.0, 20.0]));
+/// assert_eq!(start.lerp(&end, 0.25).to_vec::<f32>(), [1.0, 12.5]);
+/// assert_eq!(start.lerp(&end, torch::tensor([0.5, 1.0])).to_vec::<f32>(), [2.0, 20.0]);
+/// ```
+#[op(torch, method)]
+pub fn lerp<'a>(x: &Tensor, end: &Tensor, weight: impl Into<Operand<'a>>, place: Place) -> Result<Tensor> {
+    match weight.into().kind() {
+        Kind::Number(w) => {
+            check_lerp(x, &[("end", end.dtype())])?;
+            place.map("LerpBackward0", &LERP_NUMBER, &[x, end], &[w.checked(x.dtype().compute())?])
         }
-        Operand::Borrowed(w) => lerp_tensor(a, end, w),
-        Operand::Owned(w) => lerp_tensor(a, end, &w),
+        Kind::Tensor(w) => {
+            check_lerp(x, &[("end", end.dtype()), ("weight", w.dtype())])?;
+            place.map("LerpBackward1", &LERP_TENSOR, &[x, end, w], &[])
+        }
     }
-}
-
-fn lerp_tensor(a: &Tensor, end: &Tensor, weight: &Tensor) -> Result<Tensor> {
-    check_lerp(a, &[("end", end.dtype()), ("weight", weight.dtype())])?;
-    map("LerpBackward1", &LERP_TENSOR, &[a, end, weight], &[])
-}
-
-/// [`lerp`] with a number, in place: `a.lerp_(end, weight)`.
-#[track_caller]
-pub fn lerp_(a: &Tensor, end: &Tensor, weight: impl Into<Scalar>) -> Result<Tensor> {
-    check_lerp(a, &[("end", end.dtype())])?;
-    map_("LerpBackward0", &LERP_NUMBER, &[a, end], &[weight.into().checked(a.dtype().compute())?])
 }
 
 static ADDCMUL: LazyLock<Pointwise> =
@@ -77,92 +75,60 @@ static ADDCDIV: LazyLock<Pointwise> = LazyLock::new(|| {
     })
 });
 
-/// x + value · a · b: `torch.addcmul`.
-pub fn addcmul(x: &Tensor, a: &Tensor, b: &Tensor, value: impl Into<Scalar>) -> Result<Tensor> {
-    map("AddcmulBackward0", &ADDCMUL, &[x, a, b], &[factor("addcmul_cpu_out", [x, a, b], value.into())?])
-}
-
-/// [`addcmul`] in place.
-#[track_caller]
-pub fn addcmul_(x: &Tensor, a: &Tensor, b: &Tensor, value: impl Into<Scalar>) -> Result<Tensor> {
-    map_("AddcmulBackward0", &ADDCMUL, &[x, a, b], &[factor("addcmul_cpu_out", [x, a, b], value.into())?])
+/// x + value · tensor1 · tensor2: `torch.addcmul`.
+///
+/// # Errors
+/// When the value does not fit the result's dtype, or that is bool.
+///
+/// ```
+/// let (x, a, b) = (torch::tensor([1.0, 1.0]), torch::tensor([2.0, 3.0]), torch::tensor([4.0, 5.0]));
+/// assert_eq!(x.addcmul(&a, &b, 0.5).to_vec::<f32>(), [5.0, 8.5]);
+/// ```
+#[op(torch, method, cast = Widest)]
+pub fn addcmul(
+    x: &Tensor,
+    tensor1: &Tensor,
+    tensor2: &Tensor,
+    value: impl Into<Scalar>,
+    place: Place,
+) -> Result<Tensor> {
+    let inputs = [x, tensor1, tensor2];
+    place.map("AddcmulBackward0", &ADDCMUL, &inputs, &[factor("addcmul_cpu_out", &inputs, value.into())?])
 }
 
 /// The factor of a fused product as a number that the result's dtype holds; f16 and bf16 compute in f32.
-fn factor(op: &'static str, [x, a, b]: [&Tensor; 3], value: Scalar) -> Result<Scalar> {
-    let all = [x, a, b].into_iter().fold(ResultType::default(), |r, t| r.tensor(t.dtype(), t.dim()));
-    match all.finish() {
+fn factor(op: &'static str, inputs: &[&Tensor], value: Scalar) -> Result<Scalar> {
+    match common_dtype_of(inputs) {
         dtype @ DType::Bool => Err(flambeau_tensor::Error::NotImplementedFor { op, dtype }.into()),
         dtype => Ok(value.checked(dtype.compute())?),
     }
 }
 
-fn check_addcdiv(a: &Tensor, b: &Tensor) -> Result<()> {
-    if a.is_floating_point() || b.is_floating_point() {
-        return Ok(());
-    }
-    Err(Error::runtime(
-        "Integer division with addcdiv is no longer supported, and in a future  release addcdiv will perform a true division of \
-         tensor1 and tensor2. The historic addcdiv behavior can be implemented as (input + value * torch.trunc(tensor1 / \
-         tensor2)).to(input.dtype) for integer inputs and as (input + value * tensor1 / tensor2) for float inputs. The future \
-         addcdiv behavior is just the latter implementation: (input + value * tensor1 / tensor2), for all dtypes.",
-    ))
-}
-
-/// x + value · a / b: `torch.addcdiv`.
+/// x + value · tensor1 / tensor2: `torch.addcdiv`.
 ///
 /// # Errors
-/// When neither a nor b is a float.
-pub fn addcdiv(x: &Tensor, a: &Tensor, b: &Tensor, value: impl Into<Scalar>) -> Result<Tensor> {
-    check_addcdiv(a, b)?;
-    map("AddcdivBackward0", &ADDCDIV, &[x, a, b], &[factor("addcdiv_cpu_out", [x, a, b], value.into())?])
-}
-
-/// [`addcdiv`] in place.
+/// When neither tensor1 nor tensor2 is a float, or the value does not fit the result's dtype.
 ///
-/// # Errors
-/// As [`addcdiv`].
-#[track_caller]
-pub fn addcdiv_(x: &Tensor, a: &Tensor, b: &Tensor, value: impl Into<Scalar>) -> Result<Tensor> {
-    check_addcdiv(a, b)?;
-    map_("AddcdivBackward0", &ADDCDIV, &[x, a, b], &[factor("addcdiv_cpu_out", [x, a, b], value.into())?])
-}
-
-/// Blends; each panics at the caller's line where its function in [`crate::ops`] fails.
-impl Tensor {
-    /// See [`lerp`].
-    #[track_caller]
-    pub fn lerp<'a>(&self, end: &Tensor, weight: impl Into<Operand<'a>>) -> Tensor {
-        lerp(self, end, weight).or_panic()
+/// ```
+/// let (x, a, b) = (torch::tensor([1.0, 1.0]), torch::tensor([2.0, 3.0]), torch::tensor([4.0, 2.0]));
+/// assert_eq!(x.addcdiv(&a, &b, 2).to_vec::<f32>(), [2.0, 4.0]);
+/// ```
+#[op(torch, method, cast = Widest)]
+pub fn addcdiv(
+    x: &Tensor,
+    tensor1: &Tensor,
+    tensor2: &Tensor,
+    value: impl Into<Scalar>,
+    place: Place,
+) -> Result<Tensor> {
+    if !tensor1.is_floating_point() && !tensor2.is_floating_point() {
+        return Err(Error::runtime(
+            "Integer division with addcdiv is no longer supported, and in a future  release addcdiv will perform a true division \
+             of tensor1 and tensor2. The historic addcdiv behavior can be implemented as (input + value * torch.trunc(tensor1 / \
+             tensor2)).to(input.dtype) for integer inputs and as (input + value * tensor1 / tensor2) for float inputs. The \
+             future addcdiv behavior is just the latter implementation: (input + value * tensor1 / tensor2), for all dtypes.",
+        ));
     }
-
-    /// The same in place; returns the tensor.
-    #[track_caller]
-    pub fn lerp_(&self, end: &Tensor, weight: impl Into<Scalar>) -> Tensor {
-        lerp_(self, end, weight).or_panic()
-    }
-
-    /// x + value · a · b. See [`addcmul`].
-    #[track_caller]
-    pub fn addcmul(&self, a: &Tensor, b: &Tensor, value: impl Into<Scalar>) -> Tensor {
-        addcmul(self, a, b, value).or_panic()
-    }
-
-    /// The same in place; returns the tensor.
-    #[track_caller]
-    pub fn addcmul_(&self, a: &Tensor, b: &Tensor, value: impl Into<Scalar>) -> Tensor {
-        addcmul_(self, a, b, value).or_panic()
-    }
-
-    /// x + value · a / b. See [`addcdiv`].
-    #[track_caller]
-    pub fn addcdiv(&self, a: &Tensor, b: &Tensor, value: impl Into<Scalar>) -> Tensor {
-        addcdiv(self, a, b, value).or_panic()
-    }
-
-    /// The same in place; returns the tensor.
-    #[track_caller]
-    pub fn addcdiv_(&self, a: &Tensor, b: &Tensor, value: impl Into<Scalar>) -> Tensor {
-        addcdiv_(self, a, b, value).or_panic()
-    }
+    let inputs = [x, tensor1, tensor2];
+    place.map("AddcdivBackward0", &ADDCDIV, &inputs, &[factor("addcdiv_cpu_out", &inputs, value.into())?])
 }

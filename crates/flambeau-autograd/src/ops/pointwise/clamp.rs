@@ -1,8 +1,10 @@
 //! Values kept between bounds.
 
+use crate::Tensor;
 use crate::error::{Error, Result};
-use crate::ops::{Operand, map, map_};
-use crate::{OrPanic, Tensor};
+use crate::ops::pointwise::binary::Kind;
+use crate::ops::{Operand, Place};
+use flambeau_macros::op;
 use flambeau_tensor::pointwise::{Expr, Pointwise};
 use flambeau_tensor::promotion::{ResultType, can_cast};
 use flambeau_tensor::{DType, Scalar};
@@ -82,7 +84,7 @@ fn clamp_program(
     x: &Tensor,
     min: Option<Scalar>,
     max: Option<Scalar>,
-    in_place: bool,
+    place: Place,
 ) -> Result<(&'static Pointwise, SmallVec<[Scalar; 2]>)> {
     let program: &'static Pointwise = match (min, max) {
         (Some(_), Some(_)) => &CLAMP,
@@ -92,7 +94,7 @@ fn clamp_program(
     };
     let numbers = min.into_iter().chain(max);
     let result = numbers.fold(ResultType::default().tensor(x.dtype(), x.dim()), |r, s| r.number(s)).finish();
-    if in_place && !can_cast(result, x.dtype()) {
+    if place.is_first() && !can_cast(result, x.dtype()) {
         return Err(Error::runtime(format!(
             "result type {} can't be cast to the desired output type {}",
             result.scalar_type_name(),
@@ -116,80 +118,76 @@ fn clamp_program(
     Ok((program, bounds))
 }
 
-/// x kept between two numbers; NaN stays NaN: `torch.clamp`. The gradient passes strictly between the bounds.
+/// min(max(x, low), high) of two numbers: `torch.clamp`. NaN stays NaN. The gradient passes strictly between the bounds.
 ///
 /// # Errors
 /// When no value of the dtype is within a bound, or a float dtype does not hold it.
-pub fn clamp(x: &Tensor, min: Option<Scalar>, max: Option<Scalar>) -> Result<Tensor> {
-    let (program, scalars) = clamp_program(x, min, max, false)?;
-    map("ClampBackward1", program, &[x], &scalars)
+///
+/// ```
+/// let x = torch::tensor([-2.0, 0.5, 3.0]);
+/// assert_eq!(x.clamp(-1.0, 1.0).to_vec::<f32>(), [-1.0, 0.5, 1.0]);
+/// ```
+#[op(torch, method, alias(clip), forms(clamp(min: Scalar, max: Scalar) = (Some(min), Some(max))))]
+pub fn clamp(x: &Tensor, min: Option<Scalar>, max: Option<Scalar>, place: Place) -> Result<Tensor> {
+    let (program, scalars) = clamp_program(x, min, max, place)?;
+    place.map("ClampBackward1", program, &[x], &scalars)
 }
 
-/// [`clamp`] in place.
-#[track_caller]
-pub fn clamp_(x: &Tensor, min: Option<Scalar>, max: Option<Scalar>) -> Result<Tensor> {
-    let (program, scalars) = clamp_program(x, min, max, true)?;
-    map_("ClampBackward1", program, &[x], &scalars)
-}
-
-/// x kept between two tensors, element by element; NaN in any of them gives NaN: `torch.clamp`. The gradient goes to the
-/// bound where that counts, half of it on the bound itself.
-pub fn clamp_tensor(x: &Tensor, min: Option<&Tensor>, max: Option<&Tensor>) -> Result<Tensor> {
+/// min(max(x, low), high) of two tensors, element by element: `torch.clamp(x, min, max)`. NaN in any of them gives NaN. The
+/// gradient goes to the bound where that counts, half of it where x is on the bound.
+///
+/// # Errors
+/// When there is neither a `min` nor a `max`.
+///
+/// ```
+/// let (x, low) = (torch::tensor([-2.0, 0.5]), torch::tensor([0.0, 1.0]));
+/// assert_eq!(x.clamp_tensor(Some(&low), None).to_vec::<f32>(), [0.0, 1.0]);
+/// ```
+#[op(torch, method)]
+pub fn clamp_tensor(x: &Tensor, min: Option<&Tensor>, max: Option<&Tensor>, place: Place) -> Result<Tensor> {
+    let name = "ClampBackward0";
     match (min, max) {
-        (Some(a), Some(b)) => map("ClampBackward0", &CLAMP_TENSORS, &[x, a, b], &[]),
-        (Some(a), None) => map("ClampBackward0", &CLAMP_MIN_TENSOR, &[x, a], &[]),
-        (None, Some(b)) => map("ClampBackward0", &CLAMP_MAX_TENSOR, &[x, b], &[]),
+        (Some(a), Some(b)) => place.map(name, &CLAMP_TENSORS, &[x, a, b], &[]),
+        (Some(a), None) => place.map(name, &CLAMP_MIN_TENSOR, &[x, a], &[]),
+        (None, Some(b)) => place.map(name, &CLAMP_MAX_TENSOR, &[x, b], &[]),
         (None, None) => Err(no_bound()),
     }
 }
 
-/// x, at least `min`: `torch.clamp_min`.
-pub fn clamp_min<'a>(x: &Tensor, min: impl Into<Operand<'a>>) -> Result<Tensor> {
-    match min.into() {
-        Operand::Number(s) => {
-            let (program, scalars) = clamp_program(x, Some(s), None, false)?;
-            map("ClampMinBackward0", program, &[x], &scalars)
+/// max(x, min), NaN stays NaN: `torch.clamp_min`. The bound is a number or a tensor.
+///
+/// # Errors
+/// As [`clamp`].
+///
+/// ```
+/// assert_eq!(torch::tensor([-2.0, 3.0]).clamp_min(0).to_vec::<f32>(), [0.0, 3.0]);
+/// ```
+#[op(torch, method)]
+pub fn clamp_min<'a>(x: &Tensor, min: impl Into<Operand<'a>>, place: Place) -> Result<Tensor> {
+    match min.into().kind() {
+        Kind::Number(s) => {
+            let (program, scalars) = clamp_program(x, Some(s), None, place)?;
+            place.map("ClampMinBackward0", program, &[x], &scalars)
         }
-        Operand::Borrowed(t) => map("ClampMinBackward1", &CLAMP_MIN_TENSOR, &[x, t], &[]),
-        Operand::Owned(t) => map("ClampMinBackward1", &CLAMP_MIN_TENSOR, &[x, &t], &[]),
+        Kind::Tensor(t) => place.map("ClampMinBackward1", &CLAMP_MIN_TENSOR, &[x, t], &[]),
     }
 }
 
-/// x, at most `max`: `torch.clamp_max`.
-pub fn clamp_max<'a>(x: &Tensor, max: impl Into<Operand<'a>>) -> Result<Tensor> {
-    match max.into() {
-        Operand::Number(s) => {
-            let (program, scalars) = clamp_program(x, None, Some(s), false)?;
-            map("ClampMaxBackward0", program, &[x], &scalars)
+/// min(x, max), NaN stays NaN: `torch.clamp_max`. The bound is a number or a tensor.
+///
+/// # Errors
+/// As [`clamp`].
+///
+/// ```
+/// assert_eq!(torch::tensor([-2.0, 3.0]).clamp_max(1).to_vec::<f32>(), [-2.0, 1.0]);
+/// ```
+#[op(torch, method)]
+pub fn clamp_max<'a>(x: &Tensor, max: impl Into<Operand<'a>>, place: Place) -> Result<Tensor> {
+    match max.into().kind() {
+        Kind::Number(s) => {
+            let (program, scalars) = clamp_program(x, None, Some(s), place)?;
+            place.map("ClampMaxBackward0", program, &[x], &scalars)
         }
-        Operand::Borrowed(t) => map("ClampMaxBackward1", &CLAMP_MAX_TENSOR, &[x, t], &[]),
-        Operand::Owned(t) => map("ClampMaxBackward1", &CLAMP_MAX_TENSOR, &[x, &t], &[]),
-    }
-}
-
-/// Bounds; each panics at the caller's line where its function in [`crate::ops`] fails.
-impl Tensor {
-    /// x kept between two numbers: `x.clamp(min, max)`.
-    #[track_caller]
-    pub fn clamp(&self, min: impl Into<Scalar>, max: impl Into<Scalar>) -> Tensor {
-        clamp(self, Some(min.into()), Some(max.into())).or_panic()
-    }
-
-    /// The same in place.
-    #[track_caller]
-    pub fn clamp_(&self, min: impl Into<Scalar>, max: impl Into<Scalar>) -> Tensor {
-        clamp_(self, Some(min.into()), Some(max.into())).or_panic()
-    }
-
-    /// x, at least `min`: `x.clamp_min(min)`.
-    #[track_caller]
-    pub fn clamp_min<'a>(&self, min: impl Into<Operand<'a>>) -> Tensor {
-        clamp_min(self, min).or_panic()
-    }
-
-    /// x, at most `max`: `x.clamp_max(max)`.
-    #[track_caller]
-    pub fn clamp_max<'a>(&self, max: impl Into<Operand<'a>>) -> Tensor {
-        clamp_max(self, max).or_panic()
+        Kind::Tensor(t) => place.map("ClampMaxBackward1", &CLAMP_MAX_TENSOR, &[x, t], &[]),
     }
 }

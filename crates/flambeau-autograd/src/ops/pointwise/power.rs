@@ -1,9 +1,10 @@
 //! Powers.
 
+use crate::Tensor;
 use crate::error::{Error, Result};
-use crate::ops::pointwise::binary::{beside, common_dtype, not_of_bools, only_floats};
-use crate::ops::{Operand, map, map_};
-use crate::{OrPanic, Tensor};
+use crate::ops::pointwise::binary::{Kind, beside, common_dtype, not_of_bools, only_floats};
+use crate::ops::{Operand, Place, map};
+use flambeau_macros::op;
 use flambeau_tensor::pointwise::{BinaryOp, Pointwise};
 use flambeau_tensor::{DType, Scalar};
 use std::sync::LazyLock;
@@ -49,48 +50,42 @@ fn keeping_kind(number: Scalar, dtype: DType) -> Result<Scalar> {
     Ok(if matches!(number, Scalar::Bool(_)) { number } else { checked })
 }
 
-fn check_tensors(a: &Tensor, b: &Tensor, in_place: bool) -> Result<()> {
-    not_of_bools(BinaryOp::Pow, a, &Operand::Borrowed(b), in_place)
-}
-
-/// aᵇ: `torch.pow`. The gradient for a where b is 0 is 0, and so is that for b where a is 0 and b ≥ 0.
+/// x to the power of a number or a tensor: `torch.pow`. The gradient for x is 0 where the exponent is 0, and that for the
+/// exponent is 0 where x is 0 and the exponent is not negative.
 ///
 /// # Errors
 /// For integers to a negative integer power.
-pub fn pow<'a>(a: &Tensor, b: impl Into<Operand<'a>>) -> Result<Tensor> {
-    match b.into() {
-        Operand::Number(exponent) => {
-            let (program, scalar) = of_number(a, exponent)?;
-            map("PowBackward0", program, &[a], scalar.as_slice())
+///
+/// ```
+/// let x = torch::tensor([1.0, 2.0, 3.0]);
+/// assert_eq!(x.pow(2).to_vec::<f32>(), [1.0, 4.0, 9.0]);
+/// assert_eq!(x.pow(torch::tensor([3, 3, 0])).to_vec::<f32>(), [1.0, 8.0, 1.0]);
+/// ```
+#[op(torch, method, cast = Float32)]
+pub fn pow<'a>(x: &Tensor, exponent: impl Into<Operand<'a>>, place: Place) -> Result<Tensor> {
+    let exponent = exponent.into();
+    match exponent.kind() {
+        Kind::Number(number) => {
+            let (program, scalar) = of_number(x, number)?;
+            place.map("PowBackward0", program, &[x], scalar.as_slice())
         }
-        Operand::Borrowed(b) => {
-            check_tensors(a, b, false)?;
-            map("PowBackward1", &TENSORS, &[a, b], &[])
+        Kind::Tensor(power) => {
+            not_of_bools(BinaryOp::Pow, x, &exponent, place)?;
+            place.map("PowBackward1", &TENSORS, &[x, power], &[])
         }
-        Operand::Owned(b) => pow(a, &b),
     }
 }
 
-/// [`pow`] in place, in the base.
-#[track_caller]
-pub fn pow_<'a>(a: &Tensor, b: impl Into<Operand<'a>>) -> Result<Tensor> {
-    match b.into() {
-        Operand::Number(exponent) => {
-            let (program, scalar) = of_number(a, exponent)?;
-            map_("PowBackward0", program, &[a], scalar.as_slice())
-        }
-        Operand::Borrowed(b) => {
-            check_tensors(a, b, true)?;
-            map_("PowBackward1", &TENSORS, &[a, b], &[])
-        }
-        Operand::Owned(b) => pow_(a, &b),
-    }
-}
-
-/// A number to the power of a tensor: `torch.pow(2.0, x)`.
+/// A number to the power of a tensor, element by element: `torch.pow(base, exponent)`.
+///
+/// ```
+/// let exponent = torch::tensor([1.0, 2.0, 3.0]);
+/// assert_eq!(torch::pow_scalar(2, &exponent).to_vec::<f32>(), [2.0, 4.0, 8.0]);
+/// ```
+#[op(torch, cast = Float32)]
 pub fn pow_scalar(base: impl Into<Scalar>, exponent: &Tensor) -> Result<Tensor> {
     let base = base.into();
-    not_of_bools(BinaryOp::Pow, exponent, &Operand::Number(base), false)?;
+    not_of_bools(BinaryOp::Pow, exponent, &Operand::Number(base), Place::New)?;
     map("PowBackward2", &BASE, &[exponent], &[beside(exponent, BinaryOp::Pow, base)])
 }
 
@@ -102,8 +97,13 @@ static EXP2: LazyLock<Pointwise> = LazyLock::new(|| {
 });
 
 /// 2ˣ: `torch.exp2`.
-pub fn exp2(x: &Tensor) -> Result<Tensor> {
-    map("Exp2Backward0", &EXP2, &[x], &[])
+///
+/// ```
+/// assert_eq!(torch::tensor([0.0, 3.0]).exp2().to_vec::<f32>(), [1.0, 8.0]);
+/// ```
+#[op(torch, special, method)]
+pub fn exp2(x: &Tensor, place: Place) -> Result<Tensor> {
+    place.map("Exp2Backward0", &EXP2, &[x], &[])
 }
 
 /// √(a² + b²), scaled so that the squares do not overflow; infinite beside an infinity whatever the other is, as in C99.
@@ -118,38 +118,16 @@ static HYPOT: LazyLock<Pointwise> = LazyLock::new(|| {
     .with_gradient(|_, g, x, y| vec![g * (x[0] / y[0]), g * (x[1] / y[0])])
 });
 
-/// √(a² + b²): `torch.hypot`.
+/// √(x² + other²), without overflow of the squares: `torch.hypot`.
 ///
 /// # Errors
 /// For integers and bools.
-pub fn hypot(a: &Tensor, b: &Tensor) -> Result<Tensor> {
-    only_floats("hypot_cpu", &[a, b])?;
-    map("HypotBackward0", &HYPOT, &[a, b], &[])
-}
-
-/// Powers; each panics at the caller's line where its function in [`crate::ops`] fails.
-impl Tensor {
-    /// See [`pow`].
-    #[track_caller]
-    pub fn pow<'a>(&self, exponent: impl Into<Operand<'a>>) -> Tensor {
-        pow(self, exponent).or_panic()
-    }
-
-    /// The same in place; returns the tensor.
-    #[track_caller]
-    pub fn pow_<'a>(&self, exponent: impl Into<Operand<'a>>) -> Tensor {
-        pow_(self, exponent).or_panic()
-    }
-
-    /// See [`exp2`].
-    #[track_caller]
-    pub fn exp2(&self) -> Tensor {
-        exp2(self).or_panic()
-    }
-
-    /// See [`hypot`].
-    #[track_caller]
-    pub fn hypot(&self, other: &Tensor) -> Tensor {
-        hypot(self, other).or_panic()
-    }
+///
+/// ```
+/// assert_eq!(torch::tensor([3.0]).hypot(&torch::tensor([4.0])).to_vec::<f32>(), [5.0]);
+/// ```
+#[op(torch, method)]
+pub fn hypot(x: &Tensor, other: &Tensor, place: Place) -> Result<Tensor> {
+    only_floats("hypot_cpu", &[x, other])?;
+    place.map("HypotBackward0", &HYPOT, &[x, other], &[])
 }

@@ -1,9 +1,10 @@
 //! Rounded quotients and parts of numbers.
 
+use crate::Tensor;
 use crate::error::{Error, Result};
-use crate::ops::pointwise::binary::common_dtype;
-use crate::ops::{Operand, map};
-use crate::{OrPanic, Tensor};
+use crate::ops::pointwise::binary::{Kind, common_dtype};
+use crate::ops::{Operand, Place, round, round_};
+use flambeau_macros::op;
 use flambeau_tensor::pointwise::{DTypeRule, Pointwise};
 use flambeau_tensor::{DType, Scalar};
 use std::str::FromStr;
@@ -46,21 +47,35 @@ static TRUNC_NUMBER: LazyLock<Pointwise> = LazyLock::new(|| {
         .with_gradient(|b, _, _, _| vec![b.constant(0.0)])
 });
 
-/// a / b rounded to an integer, integers in their own dtype: `torch.div(a, b, rounding_mode=mode)`. The gradient is zero.
-pub fn div_rounded<'a>(a: &Tensor, b: impl Into<Operand<'a>>, mode: RoundingMode) -> Result<Tensor> {
-    let (tensors, number): (&'static Pointwise, &'static Pointwise) = match mode {
-        RoundingMode::Floor => (&FLOOR, &FLOOR_NUMBER),
-        RoundingMode::Trunc => (&TRUNC, &TRUNC_NUMBER),
+/// x / other rounded to an integer: `torch.div(x, other, rounding_mode=mode)`. Integers stay integers. The gradient is zero.
+///
+/// # Errors
+/// For two bools.
+///
+/// ```
+/// use flambeau_autograd::ops::RoundingMode;
+/// let x = torch::tensor([-7, 7]);
+/// assert_eq!(x.div_rounded(2, RoundingMode::Floor).to_vec::<i64>(), [-4, 3]);
+/// assert_eq!(x.div_rounded(2, RoundingMode::Trunc).to_vec::<i64>(), [-3, 3]);
+/// ```
+#[op(torch, method)]
+pub fn div_rounded<'a>(
+    x: &Tensor,
+    other: impl Into<Operand<'a>>,
+    rounding_mode: RoundingMode,
+    place: Place,
+) -> Result<Tensor> {
+    let (tensors, number, op): (&'static Pointwise, &'static Pointwise, _) = match rounding_mode {
+        RoundingMode::Floor => (&FLOOR, &FLOOR_NUMBER, "div_floor_cpu"),
+        RoundingMode::Trunc => (&TRUNC, &TRUNC_NUMBER, "div_trunc_cpu"),
     };
-    let b = b.into();
-    if a.dtype() == DType::Bool && common_dtype(a, &b) == DType::Bool {
-        let op = if mode == RoundingMode::Floor { "div_floor_cpu" } else { "div_trunc_cpu" };
+    let other = other.into();
+    if x.dtype() == DType::Bool && common_dtype(x, &other) == DType::Bool {
         return Err(flambeau_tensor::Error::NotImplementedFor { op, dtype: DType::Bool }.into());
     }
-    match b {
-        Operand::Number(s) => map("DivBackward2", number, &[a], &[s]),
-        Operand::Borrowed(b) => map("DivBackward2", tensors, &[a, b], &[]),
-        Operand::Owned(b) => map("DivBackward2", tensors, &[a, &b], &[]),
+    match other.kind() {
+        Kind::Number(s) => place.map("DivBackward2", number, &[x], &[s]),
+        Kind::Tensor(b) => place.map("DivBackward2", tensors, &[x, b], &[]),
     }
 }
 
@@ -69,51 +84,42 @@ static ROUND_FRACTION: LazyLock<Pointwise> =
 static ROUND_MULTIPLE: LazyLock<Pointwise> =
     LazyLock::new(|| Pointwise::new(|b| (b.input(0) / b.scalar(0)).round() * b.scalar(0)));
 
-/// To the nearest multiple of 10^−decimals, halves to even: `torch.round(x, decimals=decimals)`. The gradient is zero.
+/// The nearest multiple of 10^−decimals, halves to even: `torch.round(x, decimals=decimals)`. The gradient is zero.
 ///
 /// # Errors
 /// For integers and bools with decimals other than 0.
-pub fn round_decimals(x: &Tensor, decimals: i32) -> Result<Tensor> {
+///
+/// ```
+/// let x = torch::tensor([1.25, 1234.0]);
+/// assert_eq!(x.round_decimals(1).to_vec::<f32>(), [1.2, 1234.0]);
+/// assert_eq!(x.round_decimals(-2).to_vec::<f32>(), [0.0, 1200.0]);
+/// ```
+#[op(torch, special, method)]
+pub fn round_decimals(x: &Tensor, decimals: i32, place: Place) -> Result<Tensor> {
     if decimals == 0 {
-        return crate::ops::round(x);
+        return if place.is_first() { round_(x) } else { round(x) };
     }
     if !x.is_floating_point() {
         return Err(flambeau_tensor::Error::NotImplementedFor { op: "round_cpu", dtype: x.dtype() }.into());
     }
     let program: &'static Pointwise = if decimals > 0 { &ROUND_FRACTION } else { &ROUND_MULTIPLE };
-    map("RoundBackward1", program, &[x], &[Scalar::Float(10f64.powi(decimals.abs()))])
+    place.map("RoundBackward1", program, &[x], &[Scalar::Float(10f64.powi(decimals.abs()))])
 }
 
 static FRAC: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input(0) - b.input(0).trunc()));
 
-/// x − trunc(x), with x's sign: `torch.frac`.
+/// x − trunc(x), the part behind the point, with x's sign: `torch.frac`.
 ///
 /// # Errors
 /// For integers and bools.
-pub fn frac(x: &Tensor) -> Result<Tensor> {
+///
+/// ```
+/// assert_eq!(torch::tensor([1.5, -2.25]).frac().to_vec::<f32>(), [0.5, -0.25]);
+/// ```
+#[op(torch, method)]
+pub fn frac(x: &Tensor, place: Place) -> Result<Tensor> {
     if !x.is_floating_point() {
         return Err(flambeau_tensor::Error::NotImplementedFor { op: "frac_cpu", dtype: x.dtype() }.into());
     }
-    map("FracBackward0", &FRAC, &[x], &[])
-}
-
-/// Rounding; each panics at the caller's line where its function in [`crate::ops`] fails.
-impl Tensor {
-    /// See [`div_rounded`].
-    #[track_caller]
-    pub fn div_rounded<'a>(&self, other: impl Into<Operand<'a>>, mode: RoundingMode) -> Tensor {
-        div_rounded(self, other, mode).or_panic()
-    }
-
-    /// See [`round_decimals`].
-    #[track_caller]
-    pub fn round_decimals(&self, decimals: i32) -> Tensor {
-        round_decimals(self, decimals).or_panic()
-    }
-
-    /// See [`frac`].
-    #[track_caller]
-    pub fn frac(&self) -> Tensor {
-        frac(self).or_panic()
-    }
+    place.map("FracBackward0", &FRAC, &[x], &[])
 }

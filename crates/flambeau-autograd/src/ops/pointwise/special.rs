@@ -1,10 +1,11 @@
 //! Special functions, element by element.
 
+use crate::Tensor;
 use crate::error::Result;
-use crate::ops::pointwise::binary::{beside, only_floats};
-use crate::ops::{Operand, map};
-use crate::{OrPanic, Tensor};
-use flambeau_tensor::pointwise::{BinaryOp, Expr, Pointwise, UnaryOp};
+use crate::ops::pointwise::binary::{Kind, beside, only_floats};
+use crate::ops::{Operand, Place, map};
+use flambeau_macros::op;
+use flambeau_tensor::pointwise::{BinaryOp, Expr, IDENTITY, Pointwise, UnaryOp};
 use flambeau_tensor::{Scalar, default_dtype};
 use std::sync::LazyLock;
 
@@ -31,12 +32,17 @@ static XLOGY_NUMBER: LazyLock<Pointwise> = LazyLock::new(|| {
     })
 });
 
-/// x · ln y, and 0 where x is 0: `torch.xlogy`.
-pub fn xlogy<'a>(x: &Tensor, y: impl Into<Operand<'a>>) -> Result<Tensor> {
-    match y.into() {
-        Operand::Number(s) => map("XlogyBackward2", &XLOGY_NUMBER, &[x], &[beside(x, BinaryOp::Pow, s)]),
-        Operand::Borrowed(y) => map("XlogyBackward0", &XLOGY, &[x, y], &[]),
-        Operand::Owned(y) => map("XlogyBackward0", &XLOGY, &[x, &y], &[]),
+/// x · ln(other), and 0 where x is 0 unless `other` is NaN: `torch.xlogy`.
+///
+/// ```
+/// let x = torch::tensor([0.0, 2.0]);
+/// assert_eq!(x.xlogy(torch::tensor([0.0, 1.0])).to_vec::<f32>(), [0.0, 0.0]);
+/// ```
+#[op(torch, special, method)]
+pub fn xlogy<'a>(x: &Tensor, other: impl Into<Operand<'a>>, place: Place) -> Result<Tensor> {
+    match other.into().kind() {
+        Kind::Number(s) => place.map("XlogyBackward2", &XLOGY_NUMBER, &[x], &[beside(x, BinaryOp::Pow, s)]),
+        Kind::Tensor(y) => place.map("XlogyBackward0", &XLOGY, &[x, y], &[]),
     }
 }
 
@@ -49,13 +55,19 @@ static LOGADDEXP: LazyLock<Pointwise> = LazyLock::new(|| {
     .with_gradient(|_, g, x, _| vec![g / ((x[1] - x[0]).exp() + 1.0), g / ((x[0] - x[1]).exp() + 1.0)])
 });
 
-/// ln(eᵃ + eᵇ), without overflow: `torch.logaddexp`.
+/// ln(eˣ + e^other), without overflow: `torch.logaddexp`.
 ///
 /// # Errors
 /// For integers and bools.
-pub fn logaddexp(a: &Tensor, b: &Tensor) -> Result<Tensor> {
-    only_floats("logaddexp_cpu", &[a, b])?;
-    map("LogaddexpBackward0", &LOGADDEXP, &[a, b], &[])
+///
+/// ```
+/// let x = torch::tensor([0.0, 1000.0]);
+/// assert!(x.logaddexp(&x).allclose(&torch::tensor([0.6931472, 1000.6931])));
+/// ```
+#[op(torch, method)]
+pub fn logaddexp(x: &Tensor, other: &Tensor) -> Result<Tensor> {
+    only_floats("logaddexp_cpu", &[x, other])?;
+    map("LogaddexpBackward0", &LOGADDEXP, &[x, other], &[])
 }
 
 static LOGIT: LazyLock<Pointwise> = LazyLock::new(|| {
@@ -77,18 +89,23 @@ static LOGIT_CLAMPED: LazyLock<Pointwise> = LazyLock::new(|| {
     })
 });
 
-/// ln(x / (1 − x)), x kept between eps and 1 − eps where an eps is given: `torch.logit`.
-pub fn logit(x: &Tensor, eps: Option<f64>) -> Result<Tensor> {
-    match eps {
-        Some(eps) => {
-            // Both bounds are numbers of the dtype: 1 − eps is 1 in a half type.
-            let dtype = if x.is_floating_point() { x.dtype() } else { default_dtype() };
-            let low = Scalar::Float(eps).cast(dtype);
-            let high = Scalar::Float(1.0 - low.to_f64()).cast(dtype);
-            map("LogitBackward0", &LOGIT_CLAMPED, &[x], &[low, high])
-        }
-        None => map("LogitBackward0", &LOGIT, &[x], &[]),
-    }
+/// ln(x / (1 − x)), the inverse of [`sigmoid`](crate::ops::sigmoid): `torch.logit`. An `eps` first keeps x between eps and
+/// 1 − eps; without one, x outside [0, 1] gives NaN.
+///
+/// ```
+/// let x = torch::tensor([0.5, 0.9]);
+/// assert!(x.logit(None).allclose(&torch::tensor([0.0, 2.1972246])));
+/// assert_eq!(torch::tensor([0.0]).logit(Some(0.5)).item(), 0.0);
+/// ```
+#[op(torch, special, method)]
+pub fn logit(x: &Tensor, eps: Option<f64>, place: Place) -> Result<Tensor> {
+    let name = "LogitBackward0";
+    let Some(eps) = eps else { return place.map(name, &LOGIT, &[x], &[]) };
+    // Both bounds are numbers of the dtype: 1 − eps is 1 in a half type.
+    let dtype = if x.is_floating_point() { x.dtype() } else { default_dtype() };
+    let low = Scalar::Float(eps).cast(dtype);
+    let high = Scalar::Float(1.0 - low.to_f64()).cast(dtype);
+    place.map(name, &LOGIT_CLAMPED, &[x], &[low, high])
 }
 
 static NAN_TO_NUM: LazyLock<Pointwise> = LazyLock::new(|| {
@@ -100,39 +117,30 @@ static NAN_TO_NUM: LazyLock<Pointwise> = LazyLock::new(|| {
     .with_gradient(|_, g, x, _| vec![g * x[0].unary(UnaryOp::IsFinite)])
 });
 
-/// NaN and the infinities replaced, by default by 0 and the dtype's largest and smallest value: `torch.nan_to_num`.
-pub fn nan_to_num(x: &Tensor, nan: Option<f64>, posinf: Option<f64>, neginf: Option<f64>) -> Result<Tensor> {
+/// NaN and the infinities replaced, by default by 0 and by the dtype's largest and smallest value: `torch.nan_to_num`. Integers
+/// have neither, and stay.
+///
+/// ```
+/// let x = torch::tensor([1.0, f64::NAN, f64::INFINITY]);
+/// assert_eq!(x.nan_to_num().to_vec::<f32>(), [1.0, 0.0, f32::MAX]);
+/// assert_eq!(x.nan_to_num_values(Some(7.0), Some(9.0), None).to_vec::<f32>(), [1.0, 7.0, 9.0]);
+/// ```
+#[op(torch, method, forms(
+    nan_to_num() = (None, None, None),
+    nan_to_num_values(nan: Option<f64>, posinf: Option<f64>, neginf: Option<f64>) = (nan, posinf, neginf),
+))]
+pub fn nan_to_num(
+    x: &Tensor,
+    nan: Option<f64>,
+    posinf: Option<f64>,
+    neginf: Option<f64>,
+    place: Place,
+) -> Result<Tensor> {
+    let name = "NanToNumBackward0";
     if !x.is_floating_point() {
-        return crate::ops::clone(x);
+        return if place.is_first() { place.map(name, &IDENTITY, &[x], &[]) } else { crate::ops::clone(x) };
     }
     let (_, largest) = x.dtype().range();
     let scalars = [nan.unwrap_or(0.0), posinf.unwrap_or(largest), neginf.unwrap_or(-largest)].map(Scalar::Float);
-    map("NanToNumBackward0", &NAN_TO_NUM, &[x], &scalars)
-}
-
-/// Special functions; each panics at the caller's line where its function in [`crate::ops`] fails.
-impl Tensor {
-    /// See [`xlogy`].
-    #[track_caller]
-    pub fn xlogy<'a>(&self, other: impl Into<Operand<'a>>) -> Tensor {
-        xlogy(self, other).or_panic()
-    }
-
-    /// See [`logaddexp`].
-    #[track_caller]
-    pub fn logaddexp(&self, other: &Tensor) -> Tensor {
-        logaddexp(self, other).or_panic()
-    }
-
-    /// See [`logit`].
-    #[track_caller]
-    pub fn logit(&self, eps: Option<f64>) -> Tensor {
-        logit(self, eps).or_panic()
-    }
-
-    /// NaN as 0, infinities as the largest and smallest finite value. See [`nan_to_num`].
-    #[track_caller]
-    pub fn nan_to_num(&self) -> Tensor {
-        nan_to_num(self, None, None, None).or_panic()
-    }
+    place.map(name, &NAN_TO_NUM, &[x], &scalars)
 }

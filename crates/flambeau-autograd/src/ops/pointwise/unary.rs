@@ -21,93 +21,213 @@ macro_rules! unary {
 
 unary! {
     /// −x: `torch.neg`.
+    ///
+    /// ```
+    /// assert_eq!(torch::tensor([1.0, -2.0]).neg().to_vec::<f32>(), [-1.0, 2.0]);
+    /// ```
     #[op(torch, method, alias(negative))]
     neg => Neg, "NegBackward0";
     /// |x|: `torch.abs`. The derivative at 0 is 0.
+    ///
+    /// ```
+    /// assert_eq!(torch::tensor([1.0, -2.0]).abs().to_vec::<f32>(), [1.0, 2.0]);
+    /// ```
     #[op(torch, method, alias(absolute))]
     abs => Abs, "AbsBackward0";
     /// −1, 0 or 1: `torch.sign`.
+    ///
+    /// ```
+    /// assert_eq!(torch::tensor([3.0, 0.0, -2.0]).sign().to_vec::<f32>(), [1.0, 0.0, -1.0]);
+    /// ```
     #[op(torch, method)]
     sign => Sign, "SignBackward0";
     /// 1 / x: `torch.reciprocal`.
+    ///
+    /// ```
+    /// assert_eq!(torch::tensor([2.0, 4.0]).reciprocal().to_vec::<f32>(), [0.5, 0.25]);
+    /// ```
     #[op(torch, method, cast = Float32)]
     reciprocal => Reciprocal, "ReciprocalBackward0";
     /// √x: `torch.sqrt`.
+    ///
+    /// ```
+    /// assert_eq!(torch::tensor([4.0, 9.0]).sqrt().to_vec::<f32>(), [2.0, 3.0]);
+    /// ```
     #[op(torch, method)]
     sqrt => Sqrt, "SqrtBackward0";
     /// 1 / √x: `torch.rsqrt`.
+    ///
+    /// ```
+    /// assert_eq!(torch::tensor([4.0, 16.0]).rsqrt().to_vec::<f32>(), [0.5, 0.25]);
+    /// ```
     #[op(torch, method, cast = Float32)]
     rsqrt => Rsqrt, "RsqrtBackward0";
     /// eˣ: `torch.exp`.
+    ///
+    /// ```
+    /// assert!(torch::tensor([0.0, 1.0]).exp().allclose(&torch::tensor([1.0, 2.7182817])));
+    /// ```
     #[op(torch, method, cast = Float32)]
     exp => Exp, "ExpBackward0";
     /// eˣ − 1, accurate near 0: `torch.expm1`.
-    #[op(torch, method, cast = Float32)]
+    ///
+    /// ```
+    /// assert_eq!(torch::tensor([0.0, 1e-10]).expm1().to_vec::<f32>(), [0.0, 1e-10]);
+    /// ```
+    #[op(torch, special, method, cast = Float32)]
     expm1 => Expm1, "Expm1Backward0";
     /// ln x: `torch.log`.
+    ///
+    /// ```
+    /// assert!(torch::tensor([1.0, 10.0]).log().allclose(&torch::tensor([0.0, 2.3025851])));
+    /// ```
     #[op(torch, method, cast = Float32)]
     log => Log, "LogBackward0";
     /// log₂ x: `torch.log2`.
+    ///
+    /// ```
+    /// assert_eq!(torch::tensor([1.0, 8.0]).log2().to_vec::<f32>(), [0.0, 3.0]);
+    /// ```
     #[op(torch, method, cast = Float32)]
     log2 => Log2, "Log2Backward0";
     /// log₁₀ x: `torch.log10`.
+    ///
+    /// ```
+    /// assert!(torch::tensor([1.0, 1000.0]).log10().allclose(&torch::tensor([0.0, 3.0])));
+    /// ```
     #[op(torch, method, cast = Float32)]
     log10 => Log10, "Log10Backward0";
     /// ln(1 + x), accurate near 0: `torch.log1p`.
-    #[op(torch, method, cast = Float32)]
+    ///
+    /// ```
+    /// assert_eq!(torch::tensor([0.0, 1e-10]).log1p().to_vec::<f32>(), [0.0, 1e-10]);
+    /// ```
+    #[op(torch, special, method, cast = Float32)]
     log1p => Log1p, "Log1PBackward0";
     /// sin x: `torch.sin`.
+    ///
+    /// ```
+    /// assert!(torch::tensor([0.0, 1.5707964]).sin().allclose(&torch::tensor([0.0, 1.0])));
+    /// ```
     #[op(torch, method)]
     sin => Sin, "SinBackward0";
     /// cos x: `torch.cos`.
+    ///
+    /// ```
+    /// assert!(torch::tensor([0.0, 3.1415927]).cos().allclose(&torch::tensor([1.0, -1.0])));
+    /// ```
     #[op(torch, method)]
     cos => Cos, "CosBackward0";
     /// tan x: `torch.tan`.
+    ///
+    /// ```
+    /// assert!(torch::tensor([0.0, 0.7853982]).tan().allclose(&torch::tensor([0.0, 1.0])));
+    /// ```
     #[op(torch, method, cast = Float32)]
     tan => Tan, "TanBackward0";
     /// arcsin x: `torch.asin`.
+    ///
+    /// ```
+    /// assert!(torch::tensor([0.0, 1.0]).asin().allclose(&torch::tensor([0.0, 1.5707964])));
+    /// ```
     #[op(torch, method, alias(arcsin), cast = Float32)]
     asin => Asin, "AsinBackward0";
     /// arccos x: `torch.acos`.
+    ///
+    /// ```
+    /// assert!(torch::tensor([1.0, -1.0]).acos().allclose(&torch::tensor([0.0, 3.1415927])));
+    /// ```
     #[op(torch, method, alias(arccos), cast = Float32)]
     acos => Acos, "AcosBackward0";
     /// arctan x: `torch.atan`.
+    ///
+    /// ```
+    /// assert!(torch::tensor([0.0, 1.0]).atan().allclose(&torch::tensor([0.0, 0.7853982])));
+    /// ```
     #[op(torch, method, alias(arctan))]
     atan => Atan, "AtanBackward0";
     /// sinh x: `torch.sinh`.
+    ///
+    /// ```
+    /// assert!(torch::tensor([0.0, 1.0]).sinh().allclose(&torch::tensor([0.0, 1.1752012])));
+    /// ```
     #[op(torch, method, cast = Float32)]
     sinh => Sinh, "SinhBackward0";
     /// cosh x: `torch.cosh`.
+    ///
+    /// ```
+    /// assert!(torch::tensor([0.0, 1.0]).cosh().allclose(&torch::tensor([1.0, 1.5430807])));
+    /// ```
     #[op(torch, method, cast = Float32)]
     cosh => Cosh, "CoshBackward0";
     /// tanh x: `torch.tanh`.
+    ///
+    /// ```
+    /// assert!(torch::tensor([0.0, 1.0]).tanh().allclose(&torch::tensor([0.0, 0.7615942])));
+    /// ```
     #[op(torch, functional, method)]
     tanh => Tanh, "TanhBackward0";
     /// 1 / (1 + e⁻ˣ): `torch.sigmoid`.
+    ///
+    /// ```
+    /// assert!(torch::tensor([0.0, 2.0]).sigmoid().allclose(&torch::tensor([0.5, 0.8807971])));
+    /// ```
     #[op(torch, functional, method)]
     sigmoid => Sigmoid, "SigmoidBackward0";
     /// 2/√π · ∫₀ˣ e^(−t²) dt: `torch.erf`.
-    #[op(torch, method)]
+    ///
+    /// ```
+    /// assert!(torch::tensor([0.0, 1.0]).erf().allclose(&torch::tensor([0.0, 0.8427008])));
+    /// ```
+    #[op(torch, special, method)]
     erf => Erf, "ErfBackward0";
     /// 1 − erf x, accurate for large x: `torch.erfc`.
-    #[op(torch, method)]
+    ///
+    /// ```
+    /// assert!(torch::tensor([0.0, 1.0]).erfc().allclose(&torch::tensor([1.0, 0.1572992])));
+    /// ```
+    #[op(torch, special, method)]
     erfc => Erfc, "ErfcBackward0";
     /// The largest integer that is not above x: `torch.floor`.
+    ///
+    /// ```
+    /// assert_eq!(torch::tensor([1.5, -1.5]).floor().to_vec::<f32>(), [1.0, -2.0]);
+    /// ```
     #[op(torch, method)]
     floor => Floor, "FloorBackward0";
     /// The smallest integer that is not below x: `torch.ceil`.
+    ///
+    /// ```
+    /// assert_eq!(torch::tensor([1.5, -1.5]).ceil().to_vec::<f32>(), [2.0, -1.0]);
+    /// ```
     #[op(torch, method)]
     ceil => Ceil, "CeilBackward0";
     /// The nearest integer, halves to even: `torch.round`.
-    #[op(torch, method)]
+    ///
+    /// ```
+    /// assert_eq!(torch::tensor([0.5, 1.5, 2.6]).round().to_vec::<f32>(), [0.0, 2.0, 3.0]);
+    /// ```
+    #[op(torch, special, method)]
     round => Round, "RoundBackward0";
     /// The integer part: `torch.trunc`.
+    ///
+    /// ```
+    /// assert_eq!(torch::tensor([1.5, -1.5]).trunc().to_vec::<f32>(), [1.0, -1.0]);
+    /// ```
     #[op(torch, method, alias(fix))]
     trunc => Trunc, "TruncBackward0";
     /// max(x, 0), NaN stays NaN: `torch.relu`. The derivative at 0 is 0.
+    ///
+    /// ```
+    /// assert_eq!(torch::tensor([1.0, -2.0]).relu().to_vec::<f32>(), [1.0, 0.0]);
+    /// ```
     #[op(torch, functional, method)]
     relu => Relu, "ReluBackward0";
     /// Whether x is not zero, negated: `torch.logical_not`.
+    ///
+    /// ```
+    /// assert_eq!(torch::tensor([0.0, 2.0]).logical_not().to_vec::<bool>(), [true, false]);
+    /// ```
     #[op(torch, method, not_differentiable)]
     logical_not => LogicalNot, "NotDifferentiable";
 }
@@ -149,24 +269,40 @@ pub(crate) fn check(dtype: DType, op: UnaryOp) -> Result<()> {
 }
 
 /// Whether x is NaN: `torch.isnan`.
+///
+/// ```
+/// assert_eq!(torch::tensor([1.0, f64::NAN]).isnan().to_vec::<bool>(), [false, true]);
+/// ```
 #[op(torch, method, not_differentiable)]
 pub fn isnan(x: &Tensor) -> Result<Tensor> {
     map("NotDifferentiable", program(UnaryOp::IsNan), &[x], &[])
 }
 
 /// Whether x is infinite: `torch.isinf`.
+///
+/// ```
+/// assert_eq!(torch::tensor([1.0, f64::INFINITY]).isinf().to_vec::<bool>(), [false, true]);
+/// ```
 #[op(torch, method, not_differentiable)]
 pub fn isinf(x: &Tensor) -> Result<Tensor> {
     map("NotDifferentiable", program(UnaryOp::IsInf), &[x], &[])
 }
 
 /// Whether x is neither infinite nor NaN: `torch.isfinite`.
+///
+/// ```
+/// assert_eq!(torch::tensor([1.0, f64::INFINITY]).isfinite().to_vec::<bool>(), [true, false]);
+/// ```
 #[op(torch, method, not_differentiable)]
 pub fn isfinite(x: &Tensor) -> Result<Tensor> {
     map("NotDifferentiable", program(UnaryOp::IsFinite), &[x], &[])
 }
 
 /// Every bit flipped; of bools, the opposite: `torch.bitwise_not`.
+///
+/// ```
+/// assert_eq!(torch::tensor([0, 5]).bitwise_not().to_vec::<i64>(), [-1, -6]);
+/// ```
 #[op(torch, method, not_differentiable)]
 pub fn bitwise_not(x: &Tensor) -> Result<Tensor> {
     match x.dtype() {
@@ -179,6 +315,10 @@ pub fn bitwise_not(x: &Tensor) -> Result<Tensor> {
 }
 
 /// x²: `torch.square`.
+///
+/// ```
+/// assert_eq!(torch::tensor([3.0, -4.0]).square().to_vec::<f32>(), [9.0, 16.0]);
+/// ```
 #[op(torch, method)]
 pub fn square(x: &Tensor) -> Result<Tensor> {
     crate::ops::pow(x, 2)

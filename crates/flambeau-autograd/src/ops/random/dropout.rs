@@ -202,12 +202,12 @@ fn alpha_dropped(x: &Tensor, p: f64, training: bool, features: bool, in_place: b
     let mask = keep_mask(x, features, p)?;
     let a = 1.0 / ((ALPHA * ALPHA * p + 1.0) * (1.0 - p)).sqrt();
     // (mask − 1)·α·a + α·a·p, and mask·a.
-    let shift = crate::ops::sub(&mask, 1)?;
+    let shift = crate::ops::sub(&mask, 1, 1)?;
     mul_(&shift, ALPHA * a)?;
     add_(&shift, ALPHA * a * p, 1)?;
     mul_(&mask, a)?;
     let scaled = times(&mask)?;
-    if in_place { add_(&scaled, &shift, 1) } else { crate::ops::add(&scaled, &shift) }
+    if in_place { add_(&scaled, &shift, 1) } else { crate::ops::add(&scaled, &shift, 1) }
 }
 
 /// One with the probability that each element names, else zero, in its dtype: `torch.bernoulli`. The gradient is zero.

@@ -141,7 +141,7 @@ pub fn aminmax(x: &Tensor, dim: Option<i64>, keepdim: bool) -> Result<(Tensor, T
         let x = c.saved(0)?;
         let part = |i: usize| share(&x, &view(&c.saved(i + 1)?, &kept)?, &view(&c.grad(i)?, &kept)?, &dims, false);
         let sum = match (c.has_grad(0), c.has_grad(1)) {
-            (true, true) => crate::ops::add(&part(0)?, &part(1)?)?,
+            (true, true) => crate::ops::add(&part(0)?, &part(1)?, 1)?,
             (true, false) => part(0)?,
             _ => part(1)?,
         };

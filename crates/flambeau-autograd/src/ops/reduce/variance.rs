@@ -118,7 +118,7 @@ fn spread_mean(
         if c.has_grad(1) {
             let g = crate::ops::expand(&crate::ops::div(&view(&c.grad(1)?, &call.kept)?, n)?, &shape)?;
             grad = Some(match grad {
-                Some(sum) => crate::ops::add(&sum, &g)?,
+                Some(sum) => crate::ops::add(&sum, &g, 1)?,
                 None => g,
             });
         }

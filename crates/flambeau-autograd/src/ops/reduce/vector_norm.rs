@@ -222,12 +222,12 @@ pub(crate) fn named_norm(
 
 /// ‖a − b‖ₚ of all elements: `torch.dist`.
 pub fn dist(a: &Tensor, b: &Tensor, p: f64) -> Result<Tensor> {
-    let difference = sub(&a.detach(), b.detach())?;
+    let difference = sub(&a.detach(), b.detach(), 1)?;
     let out = norm_array(&difference.array(), p, &[], false)?;
     let saves = [Save::Tensor(a), Save::Tensor(b), Save::Output(0)];
     Ok(record("DistBackward0", &[a, b], &saves, out, move |c| {
         let (a, b) = (c.saved(0)?, c.saved(1)?);
-        let difference = sub(&a, &b)?;
+        let difference = sub(&a, &b, 1)?;
         let Some(g) = norm_gradient(&difference, &c.saved(2)?, &c.grad(0)?, p, &[])? else {
             return Ok(smallvec![None, None]);
         };

@@ -112,7 +112,7 @@ pub fn margin_ranking_loss(
         return reduced(names, &RANKING[1], &[a, b, &ops::neg(target)?], &scalars, reduction);
     }
     // Integers are integers until the margin is added: they wrap.
-    let ranked = ops::mul(&ops::neg(target)?, &ops::sub(a, b)?)?;
+    let ranked = ops::mul(&ops::neg(target)?, &ops::sub(a, b, 1)?)?;
     reduced(names, &ABOVE, &[&ranked], &scalars, reduction)
 }
 

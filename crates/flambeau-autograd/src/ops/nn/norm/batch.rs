@@ -109,7 +109,7 @@ fn empty_batch(x: &Tensor, weight: Option<&Tensor>, bias: Option<&Tensor>) -> Re
         out = ops::mul(&out, &ops::select(w, 0, 0)?)?;
     }
     if let Some(b) = bias {
-        out = ops::add(&out, &ops::select(b, 0, 0)?)?;
+        out = ops::add(&out, &ops::select(b, 0, 0)?, 1)?;
     }
     Ok(out)
 }
