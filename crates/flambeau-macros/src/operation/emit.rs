@@ -418,13 +418,15 @@ impl Operation {
                 None if text(ty).starts_with("Option<") => quote!(::core::option::Option::None),
                 None => quote!(return ::core::result::Result::Err(crate::registry::missing(#op, #shown))),
             };
+            // A default is written as one writes the argument.
+            let converted = default.map_or_else(|| absent.clone(), |value| quote!(::core::convert::Into::into(#value)));
             let get = quote!(crate::registry::argument(arguments, #i, #shown)?);
             lets.extend(match kind {
                 Data::Plain => quote! {
                     let #name: #ty = match #get { ::core::option::Option::Some(value) => value, ::core::option::Option::None => #absent };
                 },
                 Data::Converted(kind) => quote! {
-                    let #name: #kind = match #get { ::core::option::Option::Some(value) => value, ::core::option::Option::None => #absent };
+                    let #name: #kind = match #get { ::core::option::Option::Some(value) => value, ::core::option::Option::None => #converted };
                 },
                 Data::List(kind) => quote! {
                     let list: ::core::option::Option<::std::vec::Vec<#kind>> = #get;

@@ -32,7 +32,7 @@ macro_rules! functions {
 
         impl $enum {
             /// Every function, in the order of the enum.
-            pub const ALL: &[$enum] = &[$($enum::$name),*];
+            pub const ALL: [$enum; [$($enum::$name),*].len()] = [$($enum::$name),*];
 
             /// The dtype of the result.
             pub const fn dtype_rule(self) -> DTypeRule {
