@@ -100,7 +100,7 @@ impl Operation {
         let rest = self.args.get(1..).unwrap_or_default();
         if !self.attribute.forms.is_empty() {
             let forms = self.attribute.forms.iter().map(|form| {
-                if form.values.len() != rest.len() {
+                if form.values.len() != rest.len() && (self.attribute.method || !self.is_whole(form)) {
                     let text = format!("{} values are needed: the arguments after the first", rest.len());
                     return Err(syn::Error::new(form.name.span(), text));
                 }
@@ -134,7 +134,7 @@ impl Operation {
         let mut shown = Vec::new();
         if !self.attribute.paths.is_empty() {
             for form in forms {
-                let (receiver, value) = match self.args.first() {
+                let (receiver, value) = match self.args.first().filter(|_| !self.is_whole(form)) {
                     None => (None, TokenStream::new()),
                     Some(first) => {
                         // What a method is called on is PyTorch's `input` in a function.
@@ -172,6 +172,11 @@ impl Operation {
                 #entry
             }
         })
+    }
+
+    /// Whether a form names a value for the first argument too: `arange(end: i64) = (Scalar::Int(0), end.into(), …)`.
+    fn is_whole(&self, form: &Form) -> bool {
+        form.values.len() == self.args.len()
     }
 
     /// The names that a form has: its own, with options `…_with`, in place `…_`, and the aliases of all.
@@ -342,7 +347,7 @@ impl Operation {
             let ty = text(&arg.ty);
             // What the first form that leaves an argument out passes for it is PyTorch's default.
             let value = |form: &Form| {
-                let value = i.checked_sub(1).map(|i| &form.values[i])?;
+                let value = (i + form.values.len()).checked_sub(self.args.len()).map(|i| &form.values[i])?;
                 let given = form.args.iter().any(|arg| mentions(value, &name_of(arg)));
                 (!given).then(|| text(value))
             };
