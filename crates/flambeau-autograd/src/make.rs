@@ -1,4 +1,4 @@
-//! New tensors: factories as PyTorch has them. They take the default dtype and device; `.to(…)` changes both.
+//! Tensors of Rust's numbers, and numbers of tensors.
 
 pub use crate::ops::paths::torch::{
     arange, arange_range, empty, eye, full, linspace, ones, rand, randint, randn, randperm, randperm_with, zeros,
@@ -20,10 +20,15 @@ pub(crate) fn shape_of(shape: impl IntoShape) -> Vec<usize> {
     dims.iter().map(|&d| d as usize).collect()
 }
 
-/// A tensor that owns a vector's numbers, in their own dtype.
+/// A tensor of a vector's numbers, in their own dtype.
 ///
 /// # Panics
 /// When the shape does not hold as many.
+///
+/// ```
+/// let x = torch::from_vec(vec![1u8, 2, 3, 4], [2, 2]);
+/// assert_eq!(x.dtype(), torch::uint8);
+/// ```
 #[track_caller]
 pub fn from_vec<T: Element>(data: Vec<T>, shape: impl IntoShape) -> Tensor {
     from_slice(&data, shape)
@@ -33,6 +38,11 @@ pub fn from_vec<T: Element>(data: Vec<T>, shape: impl IntoShape) -> Tensor {
 ///
 /// # Panics
 /// When the shape does not hold as many.
+///
+/// ```
+/// let x = torch::from_slice(&[0.5f64, 1.5], [2]);
+/// assert_eq!(x.dtype(), torch::float64);
+/// ```
 #[track_caller]
 pub fn from_slice<T: Element>(data: &[T], shape: impl IntoShape) -> Tensor {
     let shape = flambeau_tensor::dims::infer_shape(&shape.into_dims(), data.len()).or_panic();
@@ -95,7 +105,7 @@ list_literals!([T: Literal, const N: usize] [T; N], [T: Literal] Vec<T>, [T: Lit
 /// When the rows differ in length.
 ///
 /// ```
-/// let x = flambeau_autograd::tensor([[1., 2.], [3., 4.]]);
+/// let x = torch::tensor([[1., 2.], [3., 4.]]);
 /// assert_eq!(x.size(), [2, 2]);
 /// ```
 #[track_caller]
@@ -143,6 +153,10 @@ impl Tensor {
     ///
     /// # Panics
     /// When there are several elements.
+    ///
+    /// ```
+    /// assert_eq!(torch::tensor([1.0, 2.0]).sum().item(), 3.0);
+    /// ```
     #[track_caller]
     pub fn item(&self) -> f64 {
         self.array().item().or_panic().to_f64()
@@ -152,6 +166,10 @@ impl Tensor {
     ///
     /// # Panics
     /// When there are several elements.
+    ///
+    /// ```
+    /// assert_eq!(torch::tensor([3, 4]).max().item_as::<i64>(), 4);
+    /// ```
     #[track_caller]
     pub fn item_as<T: Element>(&self) -> T {
         T::from_scalar(self.array().item().or_panic())
@@ -161,6 +179,10 @@ impl Tensor {
     ///
     /// # Panics
     /// When `T` is not the tensor's dtype.
+    ///
+    /// ```
+    /// assert_eq!(torch::tensor([[1, 2], [3, 4]]).t().to_vec::<i64>(), [1, 3, 2, 4]);
+    /// ```
     #[track_caller]
     pub fn to_vec<T: Element>(&self) -> Vec<T> {
         self.array().to_vec().or_panic()

@@ -33,8 +33,8 @@ fn triangle(name: &'static str, x: &Tensor, outside: &'static Pointwise, k: i64)
     )
 }
 
-/// The lower triangle of matrices (of the last two dimensions), zeros above the diagonal number `diagonal`: `torch.tril`. 0 is the
-/// main diagonal, 1 the one above it, −1 the one below.
+/// The lower triangle of matrices (of the last two dimensions), zeros above the diagonal number `diagonal`: `torch.tril`.
+/// 0 is the main diagonal, 1 the one above it, −1 the one below.
 ///
 /// # Errors
 /// For less than two dimensions.
@@ -51,8 +51,8 @@ pub fn tril(x: &Tensor, diagonal: i64) -> Result<Tensor> {
     triangle("TrilBackward0", x, &ABOVE, diagonal)
 }
 
-/// The upper triangle of matrices (of the last two dimensions), zeros below the diagonal number `diagonal`: `torch.triu`. 0 is the
-/// main diagonal, 1 the one above it, −1 the one below.
+/// The upper triangle of matrices (of the last two dimensions), zeros below the diagonal number `diagonal`: `torch.triu`.
+/// 0 is the main diagonal, 1 the one above it, −1 the one below.
 ///
 /// # Errors
 /// For less than two dimensions.
@@ -83,8 +83,8 @@ fn indices(rows: i64, columns: i64, inside: impl Fn(i64, i64) -> bool) -> Result
     Ok(from_vec(all, [2, n]))
 }
 
-/// The places of a matrix's lower triangle, row numbers above column numbers, int64 `[2, n]`: `torch.tril_indices`. The triangle ends
-/// at the diagonal number `offset`.
+/// The places of a matrix's lower triangle, row numbers above column numbers, int64 `[2, n]`: `torch.tril_indices`. The
+/// triangle ends at the diagonal number `offset`.
 ///
 /// # Errors
 /// For a negative number of rows or columns.
@@ -97,8 +97,8 @@ pub fn tril_indices(row: i64, col: i64, offset: i64) -> Result<Tensor> {
     indices(row, col, |r, c| c - r <= offset)
 }
 
-/// The places of a matrix's upper triangle, row numbers above column numbers, int64 `[2, n]`: `torch.triu_indices`. The triangle ends
-/// at the diagonal number `offset`.
+/// The places of a matrix's upper triangle, row numbers above column numbers, int64 `[2, n]`: `torch.triu_indices`. The
+/// triangle ends at the diagonal number `offset`.
 ///
 /// # Errors
 /// For a negative number of rows or columns.
@@ -155,16 +155,15 @@ pub fn diag_embed(x: &Tensor, offset: i64, dim1: i64, dim2: i64) -> Result<Tenso
 /// ```
 #[op(torch, method)]
 pub fn diag(x: &Tensor, diagonal: i64) -> Result<Tensor> {
-    let offset = diagonal;
     match x.dim() {
-        1 => diag_embed(x, offset, 0, 1),
+        1 => diag_embed(x, diagonal, 0, 1),
         2 => {
             let size = x.size();
-            let out = x.array().diagonal(offset, 0, 1)?.copy()?;
+            let out = x.array().diagonal(diagonal, 0, 1)?.copy()?;
             Ok(record("DiagonalBackward0_copy", &[x], &[], out, move |c| {
                 let grad = c.grad(0)?;
                 let all = zeros(&size, grad.dtype(), grad.device())?;
-                crate::ops::copy_(&crate::ops::diagonal(&all, offset, 0, 1)?, &grad)?;
+                crate::ops::copy_(&crate::ops::diagonal(&all, diagonal, 0, 1)?, &grad)?;
                 Ok(smallvec![Some(all)])
             }))
         }

@@ -27,8 +27,8 @@ fn scanned(op: ScanOp, x: &Tensor, d: usize, dtype: Option<DType>) -> Result<Arr
     Ok(flambeau_tensor::ops::scan(op, &array, d, dtype)?.view(&to_i64(&x.size()))?)
 }
 
-/// Running sums along a dimension, each of the elements up to and with its own: `torch.cumsum`. Integers and bools sum in
-/// int64.
+/// Running sums along a dimension, each of the elements up to and with its own: `torch.cumsum`. Integers and bools
+/// sum in int64.
 ///
 /// ```
 /// assert_eq!(torch::tensor([1, 2, 3, 4]).cumsum(0).to_vec::<i64>(), [1, 3, 6, 10]);
@@ -51,8 +51,8 @@ fn reverse_cumsum(x: &Tensor, dim: i64) -> Result<Tensor> {
     flip(&cumsum(&flip(x, &[dim])?, dim, None)?, &[dim])
 }
 
-/// Running products along a dimension, each of the elements up to and with its own: `torch.cumprod`. Integers and bools multiply in
-/// int64.
+/// Running products along a dimension, each of the elements up to and with its own: `torch.cumprod`. Integers and bools
+/// multiply in int64.
 ///
 /// ```
 /// assert_eq!(torch::tensor([1, 2, 3, 4]).cumprod(0).to_vec::<i64>(), [1, 2, 6, 24]);
