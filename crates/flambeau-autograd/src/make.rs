@@ -1,16 +1,18 @@
-//! New tensors: factories as PyTorch has them. They take the default dtype and device; `.to(…)` changes both.
+//! Tensors of Rust's numbers, and numbers of tensors.
 
-use crate::ops::{self, IntoShape};
+pub use crate::ops::paths::torch::{
+    arange, arange_range, empty, eye, full, linspace, ones, rand, randint, randn, randperm, randperm_with, zeros,
+};
+
+use crate::ops::IntoShape;
 use crate::{OrPanic, Result, Size, Tensor};
-use flambeau_device::{backend, default_device, default_generator};
-use flambeau_tensor::backend::Distribution;
+use flambeau_device::{backend, default_device};
 use flambeau_tensor::promotion::promote_types;
-use flambeau_tensor::random::Generator;
 use flambeau_tensor::{Array, DType, Element, Scalar, default_dtype};
 
 /// Checks that a shape has no negative length.
 #[track_caller]
-fn shape_of(shape: impl IntoShape) -> Vec<usize> {
+pub(crate) fn shape_of(shape: impl IntoShape) -> Vec<usize> {
     let dims = shape.into_dims();
     if let Some(d) = dims.iter().find(|&&d| d < 0) {
         panic!("Trying to create tensor with negative dimension {d}: {dims:?}");
@@ -18,95 +20,15 @@ fn shape_of(shape: impl IntoShape) -> Vec<usize> {
     dims.iter().map(|&d| d as usize).collect()
 }
 
-/// Zeros of the default dtype: `torch.zeros(shape)`.
-#[track_caller]
-pub fn zeros(shape: impl IntoShape) -> Tensor {
-    ops::zeros(&shape_of(shape), default_dtype(), default_device()).or_panic()
-}
-
-/// Ones of the default dtype: `torch.ones(shape)`.
-#[track_caller]
-pub fn ones(shape: impl IntoShape) -> Tensor {
-    ops::ones(&shape_of(shape), default_dtype(), default_device()).or_panic()
-}
-
-/// Uninitialised memory, which holds arbitrary numbers: `torch.empty(shape)`.
-#[track_caller]
-pub fn empty(shape: impl IntoShape) -> Tensor {
-    ops::empty(&shape_of(shape), default_dtype(), default_device()).or_panic().into()
-}
-
-/// One value everywhere, in the dtype that the value's kind has in PyTorch: `torch.full(shape, value)`.
-#[track_caller]
-pub fn full(shape: impl IntoShape, value: impl Into<Scalar>) -> Tensor {
-    let value = value.into();
-    ops::full(&shape_of(shape), value, value.dtype(default_dtype()), default_device()).or_panic()
-}
-
-/// Random numbers of the default generator, uniform over [0, 1): `torch.rand(shape)`.
-#[track_caller]
-pub fn rand(shape: impl IntoShape) -> Tensor {
-    empty(shape).uniform_(0.0, 1.0)
-}
-
-/// Random numbers of the default generator, standard normal: `torch.randn(shape)`.
-#[track_caller]
-pub fn randn(shape: impl IntoShape) -> Tensor {
-    empty(shape).normal_(0.0, 1.0)
-}
-
-/// Random integers (int64) over [low, high): `torch.randint(low, high, shape)`.
-#[track_caller]
-pub fn randint(low: i64, high: i64, shape: impl IntoShape) -> Tensor {
-    assert!(low < high, "random_ expects 'from' to be less than 'to', but got from={low} >= to={high}");
-    let out: Tensor = ops::empty(&shape_of(shape), DType::I64, default_device()).or_panic().into();
-    ops::random_in_place(&out, Distribution::Integers { from: low, to: high }, None).or_panic()
-}
-
-/// A random permutation of 0..n (int64): `torch.randperm(n)`.
-#[track_caller]
-pub fn randperm(n: usize) -> Tensor {
-    randperm_with(n, default_generator(default_device()).or_panic())
-}
-
-/// [`randperm`] of a generator's own: `torch.randperm(n, generator=g)`.
-#[track_caller]
-pub fn randperm_with(n: usize, generator: &Generator) -> Tensor {
-    let mut order = vec![0i64; n];
-    flambeau_tensor::random::randperm(generator, &mut order).or_panic();
-    from_vec(order, [n])
-}
-
-/// The numbers 0, 1, … n−1 (int64): `torch.arange(n)`.
-#[track_caller]
-pub fn arange(end: i64) -> Tensor {
-    arange_range(0, end, 1)
-}
-
-/// The numbers start, start + step, … below end: `torch.arange(start, end, step)`. Floats if any of them is one.
-#[track_caller]
-pub fn arange_range(start: impl Into<Scalar>, end: impl Into<Scalar>, step: impl Into<Scalar>) -> Tensor {
-    ops::arange(start.into(), end.into(), step.into(), None).or_panic()
-}
-
-/// `steps` numbers from start to end, evenly spaced: `torch.linspace(start, end, steps)`.
-#[track_caller]
-pub fn linspace(start: f64, end: f64, steps: usize) -> Tensor {
-    ops::linspace(start, end, steps, default_dtype()).or_panic()
-}
-
-/// The identity matrix: `torch.eye(n)`.
-#[track_caller]
-pub fn eye(n: usize) -> Tensor {
-    let out = zeros([n, n]);
-    out.diagonal(0, 0, 1).fill_(1);
-    Tensor::from(out.array().clone())
-}
-
-/// A tensor that owns a vector's numbers, in their own dtype.
+/// A tensor of a vector's numbers, in their own dtype.
 ///
 /// # Panics
 /// When the shape does not hold as many.
+///
+/// ```
+/// let x = torch::from_vec(vec![1u8, 2, 3, 4], [2, 2]);
+/// assert_eq!(x.dtype(), torch::uint8);
+/// ```
 #[track_caller]
 pub fn from_vec<T: Element>(data: Vec<T>, shape: impl IntoShape) -> Tensor {
     from_slice(&data, shape)
@@ -116,6 +38,11 @@ pub fn from_vec<T: Element>(data: Vec<T>, shape: impl IntoShape) -> Tensor {
 ///
 /// # Panics
 /// When the shape does not hold as many.
+///
+/// ```
+/// let x = torch::from_slice(&[0.5f64, 1.5], [2]);
+/// assert_eq!(x.dtype(), torch::float64);
+/// ```
 #[track_caller]
 pub fn from_slice<T: Element>(data: &[T], shape: impl IntoShape) -> Tensor {
     let shape = flambeau_tensor::dims::infer_shape(&shape.into_dims(), data.len()).or_panic();
@@ -178,7 +105,7 @@ list_literals!([T: Literal, const N: usize] [T; N], [T: Literal] Vec<T>, [T: Lit
 /// When the rows differ in length.
 ///
 /// ```
-/// let x = flambeau_autograd::tensor([[1., 2.], [3., 4.]]);
+/// let x = torch::tensor([[1., 2.], [3., 4.]]);
 /// assert_eq!(x.size(), [2, 2]);
 /// ```
 #[track_caller]
@@ -220,60 +147,16 @@ pub fn from_scalars(values: &[Scalar], shape: &[usize], dtype: DType) -> Result<
     }
 }
 
-/// New tensors in the image of another.
+/// The elements as Rust's numbers.
 impl Tensor {
-    /// Zeros of this tensor's shape, order of dimensions, dtype and device: `torch.zeros_like(x)`.
-    #[track_caller]
-    pub fn zeros_like(&self) -> Tensor {
-        ops::full_like(self, 0).or_panic()
-    }
-
-    /// Ones of this tensor's shape, order of dimensions, dtype and device: `torch.ones_like(x)`.
-    #[track_caller]
-    pub fn ones_like(&self) -> Tensor {
-        ops::full_like(self, 1).or_panic()
-    }
-
-    /// One value in this tensor's shape, dtype and device: `torch.full_like(x, value)`.
-    #[track_caller]
-    pub fn full_like(&self, value: impl Into<Scalar>) -> Tensor {
-        ops::full_like(self, value).or_panic()
-    }
-
-    /// Zeros of this tensor's dtype and device: `x.new_zeros(shape)`.
-    #[track_caller]
-    pub fn new_zeros(&self, shape: impl IntoShape) -> Tensor {
-        ops::zeros(&shape_of(shape), self.dtype(), self.device()).or_panic()
-    }
-
-    /// Uninitialised memory of this tensor's dtype and device: `x.new_empty(shape)`.
-    #[track_caller]
-    pub fn new_empty(&self, shape: impl IntoShape) -> Tensor {
-        ops::empty(&shape_of(shape), self.dtype(), self.device()).or_panic().into()
-    }
-
-    /// Uninitialised memory of this tensor's shape, dtype and device: `torch.empty_like(x)`.
-    #[track_caller]
-    pub fn empty_like(&self) -> Tensor {
-        ops::empty_like(&self.array()).or_panic().into()
-    }
-
-    /// Random numbers in this tensor's shape, dtype and device: `torch.rand_like(x)`.
-    #[track_caller]
-    pub fn rand_like(&self) -> Tensor {
-        self.empty_like().uniform_(0.0, 1.0)
-    }
-
-    /// Standard normal numbers in this tensor's shape, dtype and device: `torch.randn_like(x)`.
-    #[track_caller]
-    pub fn randn_like(&self) -> Tensor {
-        self.empty_like().normal_(0.0, 1.0)
-    }
-
     /// The only element as f64: `x.item()`.
     ///
     /// # Panics
     /// When there are several elements.
+    ///
+    /// ```
+    /// assert_eq!(torch::tensor([1.0, 2.0]).sum().item(), 3.0);
+    /// ```
     #[track_caller]
     pub fn item(&self) -> f64 {
         self.array().item().or_panic().to_f64()
@@ -283,6 +166,10 @@ impl Tensor {
     ///
     /// # Panics
     /// When there are several elements.
+    ///
+    /// ```
+    /// assert_eq!(torch::tensor([3, 4]).max().item_as::<i64>(), 4);
+    /// ```
     #[track_caller]
     pub fn item_as<T: Element>(&self) -> T {
         T::from_scalar(self.array().item().or_panic())
@@ -292,6 +179,10 @@ impl Tensor {
     ///
     /// # Panics
     /// When `T` is not the tensor's dtype.
+    ///
+    /// ```
+    /// assert_eq!(torch::tensor([[1, 2], [3, 4]]).t().to_vec::<i64>(), [1, 3, 2, 4]);
+    /// ```
     #[track_caller]
     pub fn to_vec<T: Element>(&self) -> Vec<T> {
         self.array().to_vec().or_panic()

@@ -25,7 +25,7 @@ pub fn derive_module(input: TokenStream) -> TokenStream {
 /// `torch`, `functional`, `linalg` and `special`, the same under other names (`alias(clip)`), and its entry of the registry
 /// (`cast = Float32`, `not_differentiable`). A last argument `place: Place` says where the result goes: such an operation has
 /// in-place forms. `forms(sum() = (&[], false), sum_dim(dims: &[i64], keepdim: bool) = (dims, keepdim))` gives several forms
-/// of one operation names of their own.
+/// of one operation names of their own; the first argument is theirs too, except where a value for it stands first.
 #[proc_macro_attribute]
 pub fn op(attribute: TokenStream, item: TokenStream) -> TokenStream {
     let attribute = syn::parse_macro_input!(attribute as operation::Attribute);

@@ -57,6 +57,11 @@ pub mod nn {
     pub use flambeau_nn::*;
 }
 
+/// `torch.linalg`: norms and products of matrices.
+pub mod linalg {
+    pub use flambeau_autograd::ops::paths::linalg::*;
+}
+
 /// `torch.optim`: optimizers and learning-rate schedulers.
 pub mod optim {
     pub use flambeau_optim::*;

@@ -19,7 +19,11 @@ pub fn public(name: &Ident, ty: &Type) -> Public {
         "&[Option<i64>]" => {
             (quote!(impl crate::ops::IntoOutputSize), quote!(&crate::ops::IntoOutputSize::into_output_size(#name)))
         }
-        "Scalar" => (quote!(impl ::core::convert::Into<::flambeau_tensor::Scalar>), quote!(#name.into())),
+        "&[usize]" => (quote!(impl crate::ops::IntoShape), quote!(&crate::make::shape_of(#name))),
+        "Scalar" => (
+            quote!(impl ::core::convert::Into<::flambeau_tensor::Scalar>),
+            quote!(::core::convert::Into::<::flambeau_tensor::Scalar>::into(#name)),
+        ),
         _ => (quote!(#ty), quote!(#name)),
     };
     Public { ty, value }

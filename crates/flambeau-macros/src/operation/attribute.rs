@@ -13,7 +13,8 @@ pub struct Form {
     pub name: Ident,
     /// Its arguments after the first one.
     pub args: Vec<PatType>,
-    /// What the operation gets for each of its arguments after the first one.
+    /// What the operation gets for each of its arguments after the first one; a form that is no method may name a value for
+    /// the first one too, and does not take it then.
     pub values: Vec<Expr>,
 }
 

@@ -100,7 +100,7 @@ impl Operation {
         let rest = self.args.get(1..).unwrap_or_default();
         if !self.attribute.forms.is_empty() {
             let forms = self.attribute.forms.iter().map(|form| {
-                if form.values.len() != rest.len() {
+                if form.values.len() != rest.len() && (self.attribute.method || !self.is_whole(form)) {
                     let text = format!("{} values are needed: the arguments after the first", rest.len());
                     return Err(syn::Error::new(form.name.span(), text));
                 }
@@ -134,7 +134,7 @@ impl Operation {
         let mut shown = Vec::new();
         if !self.attribute.paths.is_empty() {
             for form in forms {
-                let (receiver, value) = match self.args.first() {
+                let (receiver, value) = match self.args.first().filter(|_| !self.is_whole(form)) {
                     None => (None, TokenStream::new()),
                     Some(first) => {
                         // What a method is called on is PyTorch's `input` in a function.
@@ -174,6 +174,11 @@ impl Operation {
                 #entry
             }
         })
+    }
+
+    /// Whether a form names a value for the first argument too: `arange(end: i64) = (Scalar::Int(0), end.into(), …)`.
+    fn is_whole(&self, form: &Form) -> bool {
+        form.values.len() == self.args.len()
     }
 
     /// The names that a form has: its own, with options `…_with`, in place `…_`, and the aliases of all.
@@ -339,7 +344,8 @@ impl Operation {
     /// What a form that leaves out the argument at a position passes for it: PyTorch's default.
     fn default_of<'a>(&self, position: usize, forms: &'a [Form]) -> Option<&'a Expr> {
         forms.iter().find_map(|form| {
-            let value = &form.values[position.checked_sub(1)?];
+            // A form may give the first argument a value too.
+            let value = &form.values[(position + form.values.len()).checked_sub(self.args.len())?];
             let given = form.args.iter().any(|arg| mentions(value, &name_of(arg)));
             (!given).then_some(value)
         })
@@ -404,7 +410,7 @@ impl Operation {
             let default = self.default_of(i, forms);
             let Some(kind) = data(ty) else {
                 // What data cannot say stays as it is by default.
-                match (default, options(ty)) {
+                match (default.filter(|_| !matches!(&**ty, Type::ImplTrait(_))), options(ty)) {
                     (Some(default), _) => lets.extend(quote!(let #name: #ty = #default;)),
                     (None, Some(options)) => {
                         lets.extend(quote!(let #name = &<#options as ::core::default::Default>::default();));

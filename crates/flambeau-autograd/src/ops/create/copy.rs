@@ -2,8 +2,9 @@
 
 use crate::error::Result;
 use crate::graph::{Grads, record};
-use crate::ops::{Arrays, view};
+use crate::ops::{Arrays, view, zeros};
 use crate::{OrPanic, Tensor, views};
+use flambeau_macros::op;
 use flambeau_tensor::{Array, DType, Device, Scalar};
 use smallvec::smallvec;
 
@@ -18,42 +19,48 @@ pub(crate) fn empty_like(array: &Array) -> Result<Array> {
     Ok(Array::empty_strided(array.backend(), array.device(), array.shape(), &strides, array.dtype())?)
 }
 
-/// A tensor filled with one value, in another's shape, dtype and order of dimensions: `torch.full_like`.
+/// A copy with memory of its own that keeps the order of dimensions; gradients flow through it: `torch.clone`. The method is
+/// `clone_tensor`, for Rust's `x.clone()` is another handle of the same tensor.
 ///
-/// # Errors
-/// When the dtype does not hold the value.
-pub fn full_like(x: &Tensor, value: impl Into<Scalar>) -> Result<Tensor> {
-    let out = empty_like(&x.array())?;
-    flambeau_tensor::ops::fill(&out, value.into())?;
-    Ok(out.into())
-}
-
-/// A tensor filled with one value: `torch.full`.
-///
-/// # Errors
-/// When the dtype does not hold the value.
-pub fn full(shape: &[usize], value: impl Into<Scalar>, dtype: DType, device: Device) -> Result<Tensor> {
-    let out = empty(shape, dtype, device)?;
-    flambeau_tensor::ops::fill(&out, value.into())?;
-    Ok(out.into())
-}
-
-/// A tensor of zeros: `torch.zeros`.
-pub fn zeros(shape: &[usize], dtype: DType, device: Device) -> Result<Tensor> {
-    full(shape, 0, dtype, device)
-}
-
-/// A tensor of ones: `torch.ones`.
-pub fn ones(shape: &[usize], dtype: DType, device: Device) -> Result<Tensor> {
-    full(shape, 1, dtype, device)
-}
-
-/// A copy that keeps the order of dimensions: `torch.clone`.
-pub fn clone(x: &Tensor) -> Result<Tensor> {
-    let array = x.array();
+/// ```
+/// let x = torch::tensor([1.0, 2.0]);
+/// let copy = torch::clone(&x);
+/// x.zero_();
+/// assert_eq!(copy.to_vec::<f32>(), [1.0, 2.0]);
+/// ```
+#[op(torch)]
+pub fn clone(input: &Tensor) -> Result<Tensor> {
+    let array = input.array();
     let out = empty_like(&array)?;
     flambeau_tensor::ops::copy_into(&array, &out)?;
-    Ok(record("CloneBackward0", &[x], &[], out, |c| Ok(smallvec![Some(c.grad(0)?)])))
+    Ok(record("CloneBackward0", &[input], &[], out, |c| Ok(smallvec![Some(c.grad(0)?)])))
+}
+
+/// The tensor in another dtype or on another device; itself where nothing changes: `x.to(target)`. The target is a dtype
+/// (`torch::float64`), a device or its name (`"cpu"`), or a tensor whose dtype and device are taken. `float`, `double`, `half`,
+/// `bfloat16`, `long`, `int` and `bool` name their dtype. Gradients come back in the own dtype and device.
+///
+/// # Errors
+/// When there is no such device.
+///
+/// ```
+/// let x = torch::tensor([1.7, -2.0, 0.0]);
+/// assert_eq!(x.to(torch::int64).to_vec::<i64>(), [1, -2, 0]);
+/// assert_eq!(x.double().dtype(), torch::float64);
+/// assert_eq!(x.bool().to_vec::<bool>(), [true, true, false]);
+/// ```
+#[op(method, forms(
+    to(target: impl ToTarget) = (target),
+    float() = (DType::F32),
+    double() = (DType::F64),
+    half() = (DType::F16),
+    bfloat16() = (DType::BF16),
+    long() = (DType::I64),
+    int() = (DType::I32),
+    bool() = (DType::Bool),
+))]
+pub fn to(x: &Tensor, target: impl ToTarget) -> Result<Tensor> {
+    target.convert(x)
 }
 
 /// The tensor in another dtype, itself if it has that dtype: `x.to(dtype)`.
@@ -81,7 +88,14 @@ pub fn to_device(x: &Tensor, device: Device) -> Result<Tensor> {
     Ok(record("ToCopyBackward0", &[x], &[], out, move |c| Ok(smallvec![Some(to_device(&c.grad(0)?, from)?)])))
 }
 
-/// The tensor in row-major order, itself if it is: `x.contiguous()`.
+/// The tensor in row-major order of memory: itself where it is, else a copy: `x.contiguous()`.
+///
+/// ```
+/// let x = torch::tensor([[1, 2], [3, 4]]).t();
+/// assert!(!x.is_contiguous());
+/// assert!(x.contiguous().is_contiguous());
+/// ```
+#[op(method)]
 pub fn contiguous(x: &Tensor) -> Result<Tensor> {
     if x.is_contiguous() {
         return Ok(x.clone());
@@ -95,44 +109,79 @@ pub(crate) fn contiguous_copy(x: &Tensor) -> Result<Tensor> {
     Ok(record("CloneBackward0", &[x], &[], out, |c| Ok(smallvec![Some(c.grad(0)?)])))
 }
 
-/// Copies `source`, broadcast and converted, into `target`: `target.copy_(source)`.
+/// Copies `src`, broadcast to the tensor's shape and converted to its dtype, into the tensor, which is returned:
+/// `x.copy_(src)`. Gradients flow to `src`.
+///
+/// # Errors
+/// When `src` does not broadcast to the tensor's shape.
+///
+/// ```
+/// let x = torch::zeros([2, 2]);
+/// x.copy_(&torch::tensor([1, 2]));
+/// assert_eq!(x.to_vec::<f32>(), [1.0, 2.0, 1.0, 2.0]);
+/// ```
+#[op(method)]
 #[track_caller]
-pub fn copy_(target: &Tensor, source: &Tensor) -> Result<Tensor> {
-    let arrays = Arrays::of(&[target, source]);
+pub fn copy_(x: &Tensor, src: &Tensor) -> Result<Tensor> {
+    let arrays = Arrays::of(&[x, src]);
     let refs = arrays.refs();
     let write = || Ok(flambeau_tensor::ops::copy_into(refs[1], refs[0])?);
-    let (shape, device) = (source.size(), source.device());
-    views::in_place("CopyBackwards", target, &[source], &[], write, move |c| {
+    let (shape, device) = (src.size(), src.device());
+    views::in_place("CopyBackwards", x, &[src], &[], write, move |c| {
         let grad = c.grad(0)?;
         let zeros = c.needs(0).then(|| zeros(&grad.size(), grad.dtype(), grad.device())).transpose()?;
         let source = c.needs(1).then(|| to_device(&view::sum_to_size(&grad, &shape)?, device)).transpose()?;
         Ok(smallvec![zeros, source])
     })?;
-    Ok(target.clone())
+    Ok(x.clone())
 }
 
-/// One value everywhere, in the shape, dtype and order of dimensions of `x`: `torch.fill`. Its gradient is zero.
-pub fn fill(x: &Tensor, value: impl Into<Scalar>) -> Result<Tensor> {
-    let array = x.array();
-    let strides = flambeau_tensor::ops::preserved_strides(&array);
-    let out = Array::empty_strided(array.backend(), array.device(), array.shape(), &strides, array.dtype())?;
+/// A new tensor with one value everywhere, in the shape, dtype and order of dimensions of `input`, whose gradient is zero:
+/// `torch.fill`.
+///
+/// # Errors
+/// When the dtype does not hold the value.
+///
+/// ```
+/// let x = torch::tensor([1.0, 2.0]);
+/// assert_eq!(torch::fill(&x, 5).to_vec::<f32>(), [5.0, 5.0]);
+/// ```
+#[op(torch)]
+pub fn fill(input: &Tensor, value: impl Into<Scalar>) -> Result<Tensor> {
+    let out = empty_like(&input.array())?;
     flambeau_tensor::ops::fill(&out, value.into())?;
-    Ok(record("FillBackward0", &[x], &[], out, |c| {
+    Ok(record("FillBackward0", &[input], &[], out, |c| {
         let grad = c.grad(0)?;
         Ok(smallvec![Some(zeros(&grad.size(), grad.dtype(), grad.device())?)])
     }))
 }
 
-/// Writes one value everywhere: `target.fill_(value)`.
+/// Writes one value everywhere and returns the tensor: `x.fill_(value)`.
+///
+/// # Errors
+/// When the dtype does not hold the value.
+///
+/// ```
+/// let x = torch::zeros([2]);
+/// assert_eq!(x.fill_(0.5).to_vec::<f32>(), [0.5, 0.5]);
+/// ```
+#[op(torch, method)]
 #[track_caller]
-pub fn fill_(target: &Tensor, value: impl Into<Scalar>) -> Result<Tensor> {
-    fill_named("FillBackward2", target, value.into())
+pub fn fill_(x: &Tensor, value: impl Into<Scalar>) -> Result<Tensor> {
+    fill_named("FillBackward2", x, value.into())
 }
 
-/// Writes zeros: `target.zero_()`.
+/// Writes zeros everywhere and returns the tensor: `x.zero_()`.
+///
+/// ```
+/// let x = torch::ones([2]);
+/// x.zero_();
+/// assert_eq!(x.to_vec::<f32>(), [0.0, 0.0]);
+/// ```
+#[op(torch, method)]
 #[track_caller]
-pub fn zero_(target: &Tensor) -> Result<Tensor> {
-    fill_named("ZeroBackward0", target, Scalar::Int(0))
+pub fn zero_(x: &Tensor) -> Result<Tensor> {
+    fill_named("ZeroBackward0", x, Scalar::Int(0))
 }
 
 #[track_caller]
@@ -182,83 +231,12 @@ impl ToTarget for &Tensor {
     }
 }
 
-/// Copies and conversions; each panics at the caller's line where its function in [`crate::ops`] fails.
+/// Conversions that are no operations of their own.
 impl Tensor {
-    /// The tensor in another dtype or on another device: `x.to(torch::float64)`, `x.to("cpu")`, `x.to(&other)`.
-    #[track_caller]
-    pub fn to(&self, target: impl ToTarget) -> Tensor {
-        target.convert(self).or_panic()
-    }
-
-    /// A copy with its own memory, connected to the graph: PyTorch's `x.clone()` (Rust's `clone` is another handle).
+    /// A copy with its own memory, connected to the graph: PyTorch's `x.clone()` (Rust's `clone` is another handle). The same as
+    /// [`torch::clone`](crate::ops::clone).
     #[track_caller]
     pub fn clone_tensor(&self) -> Tensor {
         clone(self).or_panic()
-    }
-
-    /// See [`contiguous`].
-    #[track_caller]
-    pub fn contiguous(&self) -> Tensor {
-        contiguous(self).or_panic()
-    }
-
-    /// See [`copy_`].
-    #[track_caller]
-    pub fn copy_(&self, source: &Tensor) -> Tensor {
-        copy_(self, source).or_panic()
-    }
-
-    /// See [`fill_`].
-    #[track_caller]
-    pub fn fill_(&self, value: impl Into<Scalar>) -> Tensor {
-        fill_(self, value).or_panic()
-    }
-
-    /// See [`zero_`].
-    #[track_caller]
-    pub fn zero_(&self) -> Tensor {
-        zero_(self).or_panic()
-    }
-
-    /// The tensor as f32.
-    #[track_caller]
-    pub fn float(&self) -> Tensor {
-        self.to(DType::F32)
-    }
-
-    /// The tensor as f64.
-    #[track_caller]
-    pub fn double(&self) -> Tensor {
-        self.to(DType::F64)
-    }
-
-    /// The tensor as f16.
-    #[track_caller]
-    pub fn half(&self) -> Tensor {
-        self.to(DType::F16)
-    }
-
-    /// The tensor as bf16.
-    #[track_caller]
-    pub fn bfloat16(&self) -> Tensor {
-        self.to(DType::BF16)
-    }
-
-    /// The tensor as i64.
-    #[track_caller]
-    pub fn long(&self) -> Tensor {
-        self.to(DType::I64)
-    }
-
-    /// The tensor as i32.
-    #[track_caller]
-    pub fn int(&self) -> Tensor {
-        self.to(DType::I32)
-    }
-
-    /// The tensor as truth values: whether each element is not zero.
-    #[track_caller]
-    pub fn bool(&self) -> Tensor {
-        self.to(DType::Bool)
     }
 }

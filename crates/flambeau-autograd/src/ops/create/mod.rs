@@ -1,9 +1,17 @@
 //! New tensors, copies and conversions.
 
+pub(crate) mod constant;
 pub(crate) mod copy;
 pub(crate) mod range;
 
-pub use copy::*;
+pub use constant::*;
+// `copy` has arrays' `empty` and `empty_like` besides.
+pub(crate) use copy::contiguous_copy;
+pub use copy::{ToTarget, clone, contiguous, copy_, fill, fill_, to, to_device, to_dtype, zero_};
 pub use range::*;
 
-flambeau_macros::operations! {}
+flambeau_macros::operations! {
+    constant { full zeros ones empty eye full_like zeros_like ones_like empty_like new_zeros new_empty }
+    copy { clone to contiguous copy_ fill fill_ zero_ }
+    range { arange linspace }
+}

@@ -2,10 +2,25 @@
 
 use crate::error::{Error, Result};
 use crate::{Tensor, from_scalars};
+use flambeau_macros::op;
 use flambeau_tensor::{DType, Scalar, default_dtype, sequence};
 
-/// start, start + step, … below end: `torch.arange`. Without a dtype: int64, or the default float type if any number is a
-/// float.
+/// The numbers start, start + step, … below end: `torch.arange`. `torch::arange(end)` counts 0, 1, … end − 1;
+/// `torch::arange_range(start, end, step)` is PyTorch's `arange(start, end, step)`. Without a dtype: int64, or the default
+/// float type if any of the three is a float.
+///
+/// # Errors
+/// When the step is 0 or leads away from the end.
+///
+/// ```
+/// assert_eq!(torch::arange(4).to_vec::<i64>(), [0, 1, 2, 3]);
+/// assert_eq!(torch::arange_range(1.0, 2.0, 0.25).to_vec::<f32>(), [1.0, 1.25, 1.5, 1.75]);
+/// assert_eq!(torch::arange_range(5, 0, -2).to_vec::<i64>(), [5, 3, 1]);
+/// ```
+#[op(torch, not_differentiable, forms(
+    arange(end: i64) = (Scalar::Int(0), Scalar::Int(end), Scalar::Int(1), None),
+    arange_range(end: Scalar, step: Scalar) = (end, step, None),
+))]
 pub fn arange(start: Scalar, end: Scalar, step: Scalar, dtype: Option<DType>) -> Result<Tensor> {
     let floats = [start, end, step].iter().any(|s| matches!(s, Scalar::Float(_)));
     let dtype = dtype.unwrap_or(if floats { default_dtype() } else { DType::I64 });
@@ -35,11 +50,16 @@ pub fn arange(start: Scalar, end: Scalar, step: Scalar, dtype: Option<DType>) ->
     from_scalars(&values, &[n], dtype)
 }
 
-/// `steps` numbers from start to end: `torch.linspace`. Like PyTorch's, symmetric: the second half counts down from the
-/// end, in the dtype's own precision.
+/// `steps` numbers from start to end, both included, evenly spaced: `torch.linspace`. `torch::linspace` takes the default dtype.
+/// Like PyTorch's, symmetric: the second half counts down from the end, in the dtype's own precision.
 ///
 /// # Errors
 /// When the dtype does not hold an end.
+///
+/// ```
+/// assert_eq!(torch::linspace(0.0, 1.0, 5).to_vec::<f32>(), [0.0, 0.25, 0.5, 0.75, 1.0]);
+/// ```
+#[op(torch, not_differentiable, forms(linspace(end: f64, steps: usize) = (end, steps, default_dtype())))]
 pub fn linspace(start: f64, end: f64, steps: usize, dtype: DType) -> Result<Tensor> {
     let [start, end] = [start, end].map(Scalar::Float);
     let values = sequence::linspace(start, end, steps, dtype, sequence::fuses())?;

@@ -3,7 +3,8 @@
 use crate::error::{Error, Result};
 use crate::ops::linalg::matmul::{ONE, check_scalar_types, product};
 use crate::ops::{mul, permute, reshape, sum, to_i64, unsqueeze};
-use crate::{OrPanic, Tensor, ops};
+use crate::{Tensor, ops};
+use flambeau_macros::op;
 use flambeau_tensor::dims::wrap_dim;
 use std::borrow::Borrow;
 
@@ -188,11 +189,20 @@ fn take_diagonals(x: &Tensor, labels: &[Label], operand: usize) -> Result<(Tenso
     Ok((x, labels))
 }
 
-/// Sums of products by Einstein's convention, `einsum("bij,bjk->bik", &[&a, &b])`, with ellipses, diagonals and an implicit
-/// output: `torch.einsum`. Operands are contracted from left to right.
+/// Sums of products by Einstein's convention: `torch.einsum`. The equation names each operand's dimensions by letters; equal
+/// letters run together, and what does not stand after `->` is summed. Ellipses, diagonals (`ii`) and an implicit output are
+/// understood. Operands are contracted from left to right.
 ///
 /// # Errors
 /// When the equation cannot be read or does not fit the operands.
+///
+/// ```
+/// let a = torch::tensor([[1.0, 2.0], [3.0, 4.0]]);
+/// let b = torch::tensor([[0.0, 1.0], [1.0, 0.0]]);
+/// assert_eq!(torch::einsum("ij,jk->ik", &[&a, &b]).to_vec::<f32>(), [2.0, 1.0, 4.0, 3.0]);
+/// assert_eq!(torch::einsum("ii", &[&a]).item(), 5.0);
+/// ```
+#[op(torch)]
 pub fn einsum<T: Borrow<Tensor>>(equation: &str, operands: &[T]) -> Result<Tensor> {
     let tensors: Vec<&Tensor> = operands.iter().map(Borrow::borrow).collect();
     if tensors.is_empty() {
@@ -322,7 +332,18 @@ fn sum_of_products(a: &Tensor, b: &Tensor, dims: &[usize]) -> Result<Tensor> {
     permute(&reshape(&out, &to_i64(&shape))?, &inverse)
 }
 
-/// Sums products over `a_dims` of `a` and `b_dims` of `b`; a length of one broadcasts: `torch.tensordot`.
+/// Sums products over the dimensions `a_dims` of `a` and `b_dims` of `b`, where a length of one broadcasts; the other dimensions
+/// of `a`, then of `b`, stay: `torch.tensordot(a, b, dims=(a_dims, b_dims))`.
+///
+/// # Errors
+/// When the lists or the dimensions that they name differ in length.
+///
+/// ```
+/// let a = torch::tensor([[1.0, 2.0], [3.0, 4.0]]);
+/// let v = torch::tensor([1.0, 10.0]);
+/// assert_eq!(torch::tensordot(&a, &v, [1], [0]).to_vec::<f32>(), [21.0, 43.0]);
+/// ```
+#[op(torch, cast = Widest)]
 pub fn tensordot(a: &Tensor, b: &Tensor, a_dims: &[i64], b_dims: &[i64]) -> Result<Tensor> {
     if a_dims.len() != b_dims.len() {
         return Err(Error::runtime("both dimension lists should have same length"));
@@ -360,37 +381,64 @@ pub fn tensordot(a: &Tensor, b: &Tensor, a_dims: &[i64], b_dims: &[i64]) -> Resu
     reshape(&out, &shape)
 }
 
-/// Sums products over the last `n` dimensions of `a` and the first `n` of `b`: `torch.tensordot(a, b, dims=n)`.
-pub fn tensordot_n(a: &Tensor, b: &Tensor, n: i64) -> Result<Tensor> {
-    if n < 0 {
-        return Err(Error::runtime(format!("tensordot expects dims >= 0, but got dims={n}")));
+/// Sums products over the last `dims` dimensions of `a` and the first `dims` of `b`: `torch.tensordot(a, b, dims)`. See
+/// [`tensordot`].
+///
+/// # Errors
+/// When there are not as many dimensions, or they differ in length.
+///
+/// ```
+/// let a = torch::tensor([[1.0, 2.0], [3.0, 4.0]]);
+/// assert_eq!(torch::tensordot_n(&a, &a, 2).item(), 30.0);
+/// assert_eq!(torch::tensordot_n(&a, &a, 0).size(), [2, 2, 2, 2]);
+/// ```
+#[op(torch, cast = Widest)]
+pub fn tensordot_n(a: &Tensor, b: &Tensor, dims: i64) -> Result<Tensor> {
+    if dims < 0 {
+        return Err(Error::runtime(format!("tensordot expects dims >= 0, but got dims={dims}")));
     }
-    if n as usize > a.dim().min(b.dim()) {
-        return Err(Error::runtime(format!("tensordot expects dims < ndim_a or ndim_b, but got dims={n}")));
+    if dims as usize > a.dim().min(b.dim()) {
+        return Err(Error::runtime(format!("tensordot expects dims < ndim_a or ndim_b, but got dims={dims}")));
     }
-    let a_dims: Vec<i64> = (-n..0).collect();
-    let b_dims: Vec<i64> = (0..n).collect();
+    let a_dims: Vec<i64> = (-dims..0).collect();
+    let b_dims: Vec<i64> = (0..dims).collect();
     tensordot(a, b, &a_dims, &b_dims)
 }
 
-/// Sums products over the last dimension of both: `torch.inner`.
-pub fn inner(a: &Tensor, b: &Tensor) -> Result<Tensor> {
-    if a.dim() == 0 || b.dim() == 0 {
-        return mul(a, b);
+/// Σₖ x[…, k] · other[…, k], summed over the last dimension of both, of vectors their dot product: `torch.inner`. A tensor
+/// without dimensions multiplies.
+///
+/// # Errors
+/// When the last dimensions differ in length.
+///
+/// ```
+/// let (a, b) = (torch::tensor([1.0, 2.0, 3.0]), torch::tensor([0.0, 2.0, 1.0]));
+/// assert_eq!(a.inner(&b).item(), 7.0);
+/// ```
+#[op(torch, method)]
+pub fn inner(x: &Tensor, other: &Tensor) -> Result<Tensor> {
+    if x.dim() == 0 || other.dim() == 0 {
+        return mul(x, other);
     }
-    let (sa, sb) = (a.size(), b.size());
-    if sa.last() != sb.last() {
+    let (sx, so) = (x.size(), other.size());
+    if sx.last() != so.last() {
         return Err(Error::runtime(format!(
             "inner() the last dimension must match on both input tensors but got shapes {:?} and {:?}",
-            &*sa, &*sb
+            &*sx, &*so
         )));
     }
-    tensordot(a, b, &[-1], &[-1])
+    tensordot(x, other, &[-1], &[-1])
 }
 
-/// The Kronecker product, each element of `a` times the whole of `b`: `torch.kron`.
-pub fn kron(a: &Tensor, b: &Tensor) -> Result<Tensor> {
-    let n = a.dim().max(b.dim());
+/// The Kronecker product: each element of the tensor times the whole of `other`, in its place: `torch.kron`.
+///
+/// ```
+/// let (a, b) = (torch::tensor([1, 10]), torch::tensor([1, 2]));
+/// assert_eq!(a.kron(&b).to_vec::<i64>(), [1, 2, 10, 20]);
+/// ```
+#[op(torch, method)]
+pub fn kron(x: &Tensor, other: &Tensor) -> Result<Tensor> {
+    let n = x.dim().max(other.dim());
     let pad = |x: &Tensor, after: bool| {
         let mut shape = Vec::new();
         for d in 0..n {
@@ -399,22 +447,7 @@ pub fn kron(a: &Tensor, b: &Tensor) -> Result<Tensor> {
         }
         reshape(x, &shape)
     };
-    let out = mul(&pad(a, true)?, &pad(b, false)?)?;
+    let out = mul(&pad(x, true)?, &pad(other, false)?)?;
     let shape: Vec<i64> = out.size().chunks(2).map(|pair| (pair[0] * pair[1]) as i64).collect();
     reshape(&out, &shape)
-}
-
-/// Contractions; each panics at the caller's line where its function in [`crate::ops`] fails.
-impl Tensor {
-    /// See [`inner`].
-    #[track_caller]
-    pub fn inner(&self, other: &Tensor) -> Tensor {
-        inner(self, other).or_panic()
-    }
-
-    /// See [`kron`].
-    #[track_caller]
-    pub fn kron(&self, other: &Tensor) -> Tensor {
-        kron(self, other).or_panic()
-    }
 }

@@ -6,7 +6,8 @@ use crate::error::{Error, Result};
 use crate::graph::{Save, record};
 use crate::ops::nn::window::cpp_name;
 use crate::ops::{mul, reshape, sum_map, sum_to_size, to_i64, unsqueeze};
-use crate::{OrPanic, Tensor, ops};
+use crate::{Tensor, ops};
+use flambeau_macros::op;
 use flambeau_tensor::backend::Epilogue;
 use flambeau_tensor::pointwise::Pointwise;
 use flambeau_tensor::{Array, DType, Scalar};
@@ -123,11 +124,21 @@ fn refuse_bool_in(op: &'static str, dtype: DType) -> Result<()> {
     }
 }
 
-/// The product of two matrices: `torch.mm`.
-pub fn mm(a: &Tensor, b: &Tensor) -> Result<Tensor> {
-    check_mm("mm", "self", a, b)?;
-    check_dtypes(a, b)?;
-    product("MmBackward0", a, false, b, false, ONE)
+/// The product of two matrices, `[n, k]` · `[k, m]`: `torch.mm`.
+///
+/// # Errors
+/// When they are no matrices, do not fit, or differ in dtype.
+///
+/// ```
+/// let a = torch::tensor([[1.0, 2.0], [3.0, 4.0]]);
+/// let b = torch::tensor([[0.0, 1.0], [1.0, 0.0]]);
+/// assert_eq!(a.mm(&b).to_vec::<f32>(), [2.0, 1.0, 4.0, 3.0]);
+/// ```
+#[op(torch, method, cast = Low)]
+pub fn mm(x: &Tensor, mat2: &Tensor) -> Result<Tensor> {
+    check_mm("mm", "self", x, mat2)?;
+    check_dtypes(x, mat2)?;
+    product("MmBackward0", x, false, mat2, false, ONE)
 }
 
 fn check_bmm(a: &Tensor, b: &Tensor) -> Result<()> {
@@ -157,11 +168,21 @@ pub(crate) fn check_scalar_types(a: &Tensor, b: &Tensor) -> Result<()> {
     refuse_bool(a.dtype())
 }
 
-/// Products of the matrices of two batches, `[b, n, k] · [b, k, m]`: `torch.bmm`.
-pub fn bmm(a: &Tensor, b: &Tensor) -> Result<Tensor> {
-    check_bmm(a, b)?;
-    check_scalar_types(a, b)?;
-    product("BmmBackward0", a, false, b, false, ONE)
+/// Products of the matrices of two batches, `[b, n, k]` · `[b, k, m]`: `torch.bmm`.
+///
+/// # Errors
+/// When they are no batches of matrices, do not fit, or differ in dtype.
+///
+/// ```
+/// let a = torch::tensor([[[1.0, 2.0]], [[3.0, 4.0]]]);
+/// let b = torch::tensor([[[1.0], [1.0]], [[10.0], [1.0]]]);
+/// assert_eq!(a.bmm(&b).to_vec::<f32>(), [3.0, 34.0]);
+/// ```
+#[op(torch, method, cast = Low)]
+pub fn bmm(x: &Tensor, mat2: &Tensor) -> Result<Tensor> {
+    check_bmm(x, mat2)?;
+    check_scalar_types(x, mat2)?;
+    product("BmmBackward0", x, false, mat2, false, ONE)
 }
 
 static SCALE: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input(0) * b.scalar(0)));
@@ -208,11 +229,31 @@ fn add_product(name: &'static str, x: &Tensor, a: &Tensor, b: &Tensor, beta: Sca
     }))
 }
 
-/// β · x + α · a · b of matrices, where `x` broadcasts and is not read if β is 0: `torch.addmm`.
-pub fn addmm(x: &Tensor, a: &Tensor, b: &Tensor, beta: impl Into<Scalar>, alpha: impl Into<Scalar>) -> Result<Tensor> {
-    check_addmm(x, a, b)?;
-    check_mm("addmm", "self", a, b)?;
-    add_product("AddmmBackward0", x, a, b, beta.into(), alpha.into())
+/// β · x + α · mat1 · mat2 of matrices, where `x` broadcasts to the product's shape and is not read if β is 0: `torch.addmm`.
+/// `addmm` takes 1 for both factors, `addmm_scaled` names them.
+///
+/// # Errors
+/// When the matrices do not fit or differ in dtype.
+///
+/// ```
+/// let (x, a) = (torch::tensor([10.0, 20.0]), torch::eye(2));
+/// assert_eq!(x.addmm(&a, &a).to_vec::<f32>(), [11.0, 20.0, 10.0, 21.0]);
+/// assert_eq!(x.addmm_scaled(&a, &a, 0, 5).to_vec::<f32>(), [5.0, 0.0, 0.0, 5.0]);
+/// ```
+#[op(torch, method, cast = Low, forms(
+    addmm(mat1: &Tensor, mat2: &Tensor) = (mat1, mat2, 1, 1),
+    addmm_scaled(mat1: &Tensor, mat2: &Tensor, beta: impl Into<Scalar>, alpha: impl Into<Scalar>) = (mat1, mat2, beta, alpha),
+))]
+pub fn addmm(
+    x: &Tensor,
+    mat1: &Tensor,
+    mat2: &Tensor,
+    beta: impl Into<Scalar>,
+    alpha: impl Into<Scalar>,
+) -> Result<Tensor> {
+    check_addmm(x, mat1, mat2)?;
+    check_mm("addmm", "self", mat1, mat2)?;
+    add_product("AddmmBackward0", x, mat1, mat2, beta.into(), alpha.into())
 }
 
 /// Refuses operands of several dtypes, in addmm's words.
@@ -231,35 +272,68 @@ pub(crate) fn check_addmm(x: &Tensor, a: &Tensor, b: &Tensor) -> Result<()> {
     }
 }
 
-/// β · x + α · a · b of batches of matrices: `torch.baddbmm`.
+/// β · x + α · batch1 · batch2 of batches of matrices, where `x` broadcasts and is not read if β is 0: `torch.baddbmm`.
+///
+/// # Errors
+/// When the batches do not fit or differ in dtype.
+///
+/// ```
+/// let (a, b) = (torch::ones([2, 1, 3]), torch::ones([2, 3, 1]));
+/// assert_eq!(torch::tensor([0.5]).baddbmm(&a, &b).to_vec::<f32>(), [3.5, 3.5]);
+/// ```
+#[op(torch, method, cast = Low, forms(
+    baddbmm(batch1: &Tensor, batch2: &Tensor) = (batch1, batch2, 1, 1),
+    baddbmm_scaled(batch1: &Tensor, batch2: &Tensor, beta: impl Into<Scalar>, alpha: impl Into<Scalar>)
+        = (batch1, batch2, beta, alpha),
+))]
 pub fn baddbmm(
     x: &Tensor,
-    a: &Tensor,
-    b: &Tensor,
+    batch1: &Tensor,
+    batch2: &Tensor,
     beta: impl Into<Scalar>,
     alpha: impl Into<Scalar>,
 ) -> Result<Tensor> {
-    check_bmm(a, b)?;
-    if x.dtype() != a.dtype() || a.dtype() != b.dtype() {
+    check_bmm(batch1, batch2)?;
+    if x.dtype() != batch1.dtype() || batch1.dtype() != batch2.dtype() {
         return Err(Error::runtime(format!(
             "Input dtypes must be the same, got: input {}, batch1: {}, batch2: {}",
             cpp_name(x.dtype()),
-            cpp_name(a.dtype()),
-            cpp_name(b.dtype())
+            cpp_name(batch1.dtype()),
+            cpp_name(batch2.dtype())
         )));
     }
-    refuse_bool_in("baddbmm", a.dtype())?;
-    add_product("BaddbmmBackward0", x, a, b, beta.into(), alpha.into())
+    refuse_bool_in("baddbmm", batch1.dtype())?;
+    add_product("BaddbmmBackward0", x, batch1, batch2, beta.into(), alpha.into())
 }
 
-/// β · x + α · Σᵢ aᵢ · bᵢ of two batches of matrices: `torch.addbmm`.
-pub fn addbmm(x: &Tensor, a: &Tensor, b: &Tensor, beta: impl Into<Scalar>, alpha: impl Into<Scalar>) -> Result<Tensor> {
-    for (name, t) in [("batch1", a), ("batch2", b)] {
+/// β · x + α · Σᵢ batch1ᵢ · batch2ᵢ, the sum of the products of two batches of matrices, where `x` broadcasts and is not read if
+/// β is 0: `torch.addbmm`.
+///
+/// # Errors
+/// When the batches do not fit or differ in dtype.
+///
+/// ```
+/// let (a, b) = (torch::ones([2, 1, 3]), torch::ones([2, 3, 1]));
+/// assert_eq!(torch::tensor([0.5]).addbmm(&a, &b).to_vec::<f32>(), [6.5]);
+/// ```
+#[op(torch, method, cast = Low, forms(
+    addbmm(batch1: &Tensor, batch2: &Tensor) = (batch1, batch2, 1, 1),
+    addbmm_scaled(batch1: &Tensor, batch2: &Tensor, beta: impl Into<Scalar>, alpha: impl Into<Scalar>)
+        = (batch1, batch2, beta, alpha),
+))]
+pub fn addbmm(
+    x: &Tensor,
+    batch1: &Tensor,
+    batch2: &Tensor,
+    beta: impl Into<Scalar>,
+    alpha: impl Into<Scalar>,
+) -> Result<Tensor> {
+    for (name, t) in [("batch1", batch1), ("batch2", batch2)] {
         if t.dim() != 3 {
             return Err(Error::runtime(format!("{name} must be a 3D tensor")));
         }
     }
-    let (sa, sb) = (a.size(), b.size());
+    let (sa, sb) = (batch1.size(), batch2.size());
     if sa[0] != sb[0] {
         return Err(Error::runtime(format!(
             "batch1 and batch2 must have same number of batches, got {} and {}",
@@ -272,10 +346,10 @@ pub fn addbmm(x: &Tensor, a: &Tensor, b: &Tensor, beta: impl Into<Scalar>, alpha
             sa[1], sa[2], sb[1], sb[2]
         )));
     }
-    check_addmm(x, a, b)?;
+    check_addmm(x, batch1, batch2)?;
     // Σᵢ aᵢ · bᵢ is one product over the batches laid side by side.
-    let wide = reshape(&ops::permute(a, &[1, 0, 2])?, &[sa[1] as i64, (sa[0] * sa[2]) as i64])?;
-    let tall = reshape(b, &[(sb[0] * sb[1]) as i64, sb[2] as i64])?;
+    let wide = reshape(&ops::permute(batch1, &[1, 0, 2])?, &[sa[1] as i64, (sa[0] * sa[2]) as i64])?;
+    let tall = reshape(batch2, &[(sb[0] * sb[1]) as i64, sb[2] as i64])?;
     add_product("AddbmmBackward0", x, &wide, &tall, beta.into(), alpha.into())
 }
 
@@ -307,10 +381,19 @@ fn column(v: &Array) -> Result<Array> {
     Ok(v.unsqueeze(1)?)
 }
 
-/// The product of a matrix and a vector: `torch.mv`.
-pub fn mv(a: &Tensor, v: &Tensor) -> Result<Tensor> {
-    check_mv(None, a, v)?;
-    mv_transposed(a, false, v)
+/// The product of a matrix and a vector, `[n, m]` · `[m]`: `torch.mv`.
+///
+/// # Errors
+/// When they are none, do not fit, or differ in dtype.
+///
+/// ```
+/// let a = torch::tensor([[1.0, 2.0], [3.0, 4.0]]);
+/// assert_eq!(a.mv(&torch::tensor([1.0, 10.0])).to_vec::<f32>(), [21.0, 43.0]);
+/// ```
+#[op(torch, method, cast = Low)]
+pub fn mv(x: &Tensor, vec: &Tensor) -> Result<Tensor> {
+    check_mv(None, x, vec)?;
+    mv_transposed(x, false, vec)
 }
 
 /// a′ · v, where ′ transposes if the flag is set.
@@ -325,12 +408,31 @@ fn mv_transposed(a: &Tensor, a_t: bool, v: &Tensor) -> Result<Tensor> {
     }))
 }
 
-/// β · x + α · a · v of a matrix and a vector: `torch.addmv`.
-pub fn addmv(x: &Tensor, a: &Tensor, v: &Tensor, beta: impl Into<Scalar>, alpha: impl Into<Scalar>) -> Result<Tensor> {
-    check_mv(Some(x), a, v)?;
+/// β · x + α · mat · vec of a matrix and a vector, where `x` broadcasts and is not read if β is 0: `torch.addmv`.
+///
+/// # Errors
+/// When they do not fit or differ in dtype.
+///
+/// ```
+/// let a = torch::tensor([[1.0, 2.0], [3.0, 4.0]]);
+/// let v = torch::tensor([1.0, 10.0]);
+/// assert_eq!(v.addmv(&a, &v).to_vec::<f32>(), [22.0, 53.0]);
+/// ```
+#[op(torch, method, cast = Low, forms(
+    addmv(mat: &Tensor, vec: &Tensor) = (mat, vec, 1, 1),
+    addmv_scaled(mat: &Tensor, vec: &Tensor, beta: impl Into<Scalar>, alpha: impl Into<Scalar>) = (mat, vec, beta, alpha),
+))]
+pub fn addmv(
+    x: &Tensor,
+    mat: &Tensor,
+    vec: &Tensor,
+    beta: impl Into<Scalar>,
+    alpha: impl Into<Scalar>,
+) -> Result<Tensor> {
+    check_mv(Some(x), mat, vec)?;
     // PyTorch converts these to the elements' own type, unlike those of matrices.
-    let (beta, alpha) = (beta.into().checked(a.dtype())?, alpha.into().checked(a.dtype())?);
-    let product = mv_transposed(a, false, v)?;
+    let (beta, alpha) = (beta.into().checked(mat.dtype())?, alpha.into().checked(mat.dtype())?);
+    let product = mv_transposed(mat, false, vec)?;
     let out = match beta.to_bool() {
         true => ops::map("AddmvBackward0", &ADD_SCALED, &[x, &product], &[beta, alpha])?,
         false => ops::map("AddmvBackward0", &SCALE, &[&product], &[alpha])?,
@@ -344,88 +446,55 @@ static ADD_SCALED: LazyLock<Pointwise> =
 
 static PRODUCT: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input(0) * b.input(1)));
 
-/// Σ aᵢ · bᵢ of two vectors: `torch.dot`.
-pub fn dot(a: &Tensor, b: &Tensor) -> Result<Tensor> {
-    if a.dim() != 1 || b.dim() != 1 {
-        return Err(Error::runtime(format!("1D tensors expected, but got {}D and {}D tensors", a.dim(), b.dim())));
+/// Σᵢ xᵢ · tensorᵢ of two vectors: `torch.dot`.
+///
+/// # Errors
+/// When they are no vectors, or differ in length or dtype.
+///
+/// ```
+/// let (a, b) = (torch::tensor([1.0, 2.0, 3.0]), torch::tensor([0.0, 2.0, 1.0]));
+/// assert_eq!(a.dot(&b).item(), 7.0);
+/// ```
+#[op(torch, method, cast = Widest)]
+pub fn dot(x: &Tensor, tensor: &Tensor) -> Result<Tensor> {
+    if x.dim() != 1 || tensor.dim() != 1 {
+        return Err(Error::runtime(format!("1D tensors expected, but got {}D and {}D tensors", x.dim(), tensor.dim())));
     }
-    if a.dtype() != b.dtype() {
+    if x.dtype() != tensor.dtype() {
         return Err(Error::runtime(format!(
             "dot : expected both vectors to have same dtype, but found {} and {}",
-            a.dtype().scalar_type_name(),
-            b.dtype().scalar_type_name()
+            x.dtype().scalar_type_name(),
+            tensor.dtype().scalar_type_name()
         )));
     }
-    let (n, m) = (a.numel(), b.numel());
+    let (n, m) = (x.numel(), tensor.numel());
     if n != m {
         return Err(Error::runtime(format!(
             "inconsistent tensor size, expected tensor [{n}] and src [{m}] to have the same number of elements, but got {n} \
              and {m} elements respectively"
         )));
     }
-    if a.dtype() == DType::Bool {
+    if x.dtype() == DType::Bool {
         return Err(flambeau_tensor::Error::NotImplementedFor { op: "dot", dtype: DType::Bool }.into());
     }
-    sum_map("DotBackward0", Some(&PRODUCT), &[a, b], &[], &[], false, Some(a.dtype()))
+    sum_map("DotBackward0", Some(&PRODUCT), &[x, tensor], &[], &[], false, Some(x.dtype()))
 }
 
-/// The matrix aᵢ · bⱼ of two vectors: `torch.outer`.
-pub fn outer(a: &Tensor, b: &Tensor) -> Result<Tensor> {
-    for (name, x) in [("self", a), ("vec2", b)] {
-        if x.dim() != 1 {
-            return Err(Error::runtime(format!("outer: Expected 1-D argument {name}, but got {}-D", x.dim())));
+/// The matrix xᵢ · vec2ⱼ of two vectors: `torch.outer`.
+///
+/// # Errors
+/// When they are no vectors.
+///
+/// ```
+/// let (a, b) = (torch::tensor([1, 2]), torch::tensor([3, 4, 5]));
+/// assert_eq!(a.outer(&b).to_vec::<i64>(), [3, 4, 5, 6, 8, 10]);
+/// ```
+#[op(torch, method, alias(ger))]
+pub fn outer(x: &Tensor, vec2: &Tensor) -> Result<Tensor> {
+    for (name, v) in [("self", x), ("vec2", vec2)] {
+        if v.dim() != 1 {
+            return Err(Error::runtime(format!("outer: Expected 1-D argument {name}, but got {}-D", v.dim())));
         }
     }
-    mul(&unsqueeze(a, 1)?, b)
-}
-
-/// Products of tensors; each panics at the caller's line where its function in [`crate::ops`] fails.
-impl Tensor {
-    /// See [`mm`].
-    #[track_caller]
-    pub fn mm(&self, other: &Tensor) -> Tensor {
-        mm(self, other).or_panic()
-    }
-
-    /// See [`bmm`].
-    #[track_caller]
-    pub fn bmm(&self, other: &Tensor) -> Tensor {
-        bmm(self, other).or_panic()
-    }
-
-    /// self + a · b: `x.addmm(a, b)`. See [`addmm`].
-    #[track_caller]
-    pub fn addmm(&self, a: &Tensor, b: &Tensor) -> Tensor {
-        addmm(self, a, b, 1, 1).or_panic()
-    }
-
-    /// β · self + α · a · b: `x.addmm(a, b, beta=β, alpha=α)`. See [`addmm`].
-    #[track_caller]
-    pub fn addmm_scaled(&self, a: &Tensor, b: &Tensor, beta: impl Into<Scalar>, alpha: impl Into<Scalar>) -> Tensor {
-        addmm(self, a, b, beta, alpha).or_panic()
-    }
-
-    /// self + a · b of batches: `x.baddbmm(a, b)`. See [`baddbmm`].
-    #[track_caller]
-    pub fn baddbmm(&self, a: &Tensor, b: &Tensor) -> Tensor {
-        baddbmm(self, a, b, 1, 1).or_panic()
-    }
-
-    /// See [`mv`].
-    #[track_caller]
-    pub fn mv(&self, vector: &Tensor) -> Tensor {
-        mv(self, vector).or_panic()
-    }
-
-    /// See [`dot`].
-    #[track_caller]
-    pub fn dot(&self, other: &Tensor) -> Tensor {
-        dot(self, other).or_panic()
-    }
-
-    /// See [`outer`].
-    #[track_caller]
-    pub fn outer(&self, other: &Tensor) -> Tensor {
-        outer(self, other).or_panic()
-    }
+    mul(&unsqueeze(x, 1)?, vec2)
 }

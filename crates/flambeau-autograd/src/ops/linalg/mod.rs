@@ -8,4 +8,8 @@ pub use einsum::*;
 pub use matmul::*;
 pub use triangle::*;
 
-flambeau_macros::operations! {}
+flambeau_macros::operations! {
+    einsum { einsum tensordot tensordot_n inner kron }
+    matmul { mm bmm addmm baddbmm addbmm mv addmv dot outer }
+    triangle { tril triu tril_indices triu_indices diag_embed diag trace }
+}

@@ -4,7 +4,8 @@ use crate::error::{Error, Result};
 use crate::graph::record;
 use crate::ops::index::lines::as_one;
 use crate::ops::{diagonal, iota, map, masked_fill, view, zeros};
-use crate::{OrPanic, Tensor, from_vec};
+use crate::{Tensor, from_vec};
+use flambeau_macros::op;
 use flambeau_tensor::dims::wrap_dim;
 use flambeau_tensor::pointwise::Pointwise;
 use flambeau_tensor::{DType, Scalar};
@@ -32,20 +33,40 @@ fn triangle(name: &'static str, x: &Tensor, outside: &'static Pointwise, k: i64)
     )
 }
 
-/// The lower triangle of matrices, zeros above the k-th diagonal: `torch.tril`.
-pub fn tril(x: &Tensor, k: i64) -> Result<Tensor> {
+/// The lower triangle of matrices (of the last two dimensions), zeros above the diagonal number `diagonal`: `torch.tril`.
+/// 0 is the main diagonal, 1 the one above it, −1 the one below.
+///
+/// # Errors
+/// For less than two dimensions.
+///
+/// ```
+/// let x = torch::tensor([[1, 2], [3, 4]]);
+/// assert_eq!(x.tril(0).to_vec::<i64>(), [1, 0, 3, 4]);
+/// ```
+#[op(torch, method)]
+pub fn tril(x: &Tensor, diagonal: i64) -> Result<Tensor> {
     if x.dim() < 2 {
         return Err(Error::runtime("tril: input tensor must have at least 2 dimensions"));
     }
-    triangle("TrilBackward0", x, &ABOVE, k)
+    triangle("TrilBackward0", x, &ABOVE, diagonal)
 }
 
-/// The upper triangle of matrices, zeros below the k-th diagonal: `torch.triu`.
-pub fn triu(x: &Tensor, k: i64) -> Result<Tensor> {
+/// The upper triangle of matrices (of the last two dimensions), zeros below the diagonal number `diagonal`: `torch.triu`.
+/// 0 is the main diagonal, 1 the one above it, −1 the one below.
+///
+/// # Errors
+/// For less than two dimensions.
+///
+/// ```
+/// let x = torch::tensor([[1, 2], [3, 4]]);
+/// assert_eq!(x.triu(0).to_vec::<i64>(), [1, 2, 0, 4]);
+/// ```
+#[op(torch, method)]
+pub fn triu(x: &Tensor, diagonal: i64) -> Result<Tensor> {
     if x.dim() < 2 {
         return Err(Error::runtime("triu: input tensor must have at least 2 dimensions"));
     }
-    triangle("TriuBackward0", x, &BELOW, k)
+    triangle("TriuBackward0", x, &BELOW, diagonal)
 }
 
 /// Row and column numbers of the elements that `inside` picks, i64 `[2, n]`, row by row.
@@ -62,17 +83,46 @@ fn indices(rows: i64, columns: i64, inside: impl Fn(i64, i64) -> bool) -> Result
     Ok(from_vec(all, [2, n]))
 }
 
-/// The places of a matrix's lower triangle, i64 `[2, n]`: `torch.tril_indices`.
-pub fn tril_indices(rows: i64, columns: i64, offset: i64) -> Result<Tensor> {
-    indices(rows, columns, |r, c| c - r <= offset)
+/// The places of a matrix's lower triangle, row numbers above column numbers, int64 `[2, n]`: `torch.tril_indices`. The
+/// triangle ends at the diagonal number `offset`.
+///
+/// # Errors
+/// For a negative number of rows or columns.
+///
+/// ```
+/// assert_eq!(torch::tril_indices(2, 2, 0).to_vec::<i64>(), [0, 1, 1, 0, 0, 1]);
+/// ```
+#[op(torch, not_differentiable)]
+pub fn tril_indices(row: i64, col: i64, offset: i64) -> Result<Tensor> {
+    indices(row, col, |r, c| c - r <= offset)
 }
 
-/// The places of a matrix's upper triangle, i64 `[2, n]`: `torch.triu_indices`.
-pub fn triu_indices(rows: i64, columns: i64, offset: i64) -> Result<Tensor> {
-    indices(rows, columns, |r, c| c - r >= offset)
+/// The places of a matrix's upper triangle, row numbers above column numbers, int64 `[2, n]`: `torch.triu_indices`. The
+/// triangle ends at the diagonal number `offset`.
+///
+/// # Errors
+/// For a negative number of rows or columns.
+///
+/// ```
+/// assert_eq!(torch::triu_indices(2, 2, 0).to_vec::<i64>(), [0, 0, 1, 0, 1, 1]);
+/// ```
+#[op(torch, not_differentiable)]
+pub fn triu_indices(row: i64, col: i64, offset: i64) -> Result<Tensor> {
+    indices(row, col, |r, c| c - r >= offset)
 }
 
-/// Matrices, in dimensions `dim1` and `dim2` of the result, with x's last dimension on a diagonal: `torch.diag_embed`.
+/// Matrices, in dimensions `dim1` and `dim2` of the result, that have the tensor's last dimension on the diagonal number `offset`
+/// and zeros elsewhere: `torch.diag_embed`.
+///
+/// # Errors
+/// When the two dimensions are one, and for a tensor without dimensions.
+///
+/// ```
+/// let x = torch::tensor([1, 2]);
+/// assert_eq!(x.diag_embed(0, -2, -1).to_vec::<i64>(), [1, 0, 0, 2]);
+/// assert_eq!(x.diag_embed(1, -2, -1).size(), [3, 3]);
+/// ```
+#[op(torch, method)]
 pub fn diag_embed(x: &Tensor, offset: i64, dim1: i64, dim2: i64) -> Result<Tensor> {
     let ndim = x.dim() + 1;
     let (a, b) = (wrap_dim(dim1, ndim)?, wrap_dim(dim2, ndim)?);
@@ -93,17 +143,27 @@ pub fn diag_embed(x: &Tensor, offset: i64, dim1: i64, dim2: i64) -> Result<Tenso
     Ok(record("DiagEmbedBackward0", &[x], &[], out, move |c| Ok(smallvec![Some(diagonal(&c.grad(0)?, offset, a, b)?)])))
 }
 
-/// A vector as the diagonal of a square matrix, or a matrix's diagonal as a copy: `torch.diag`.
-pub fn diag(x: &Tensor, offset: i64) -> Result<Tensor> {
+/// A vector as the diagonal of a square matrix, or a matrix's diagonal as a vector of its own: `torch.diag`. `diagonal` is the
+/// diagonal's number: 0 the main one, 1 the one above it, −1 the one below.
+///
+/// # Errors
+/// For other than one or two dimensions.
+///
+/// ```
+/// assert_eq!(torch::tensor([1, 2]).diag(0).to_vec::<i64>(), [1, 0, 0, 2]);
+/// assert_eq!(torch::tensor([[1, 2], [3, 4]]).diag(0).to_vec::<i64>(), [1, 4]);
+/// ```
+#[op(torch, method)]
+pub fn diag(x: &Tensor, diagonal: i64) -> Result<Tensor> {
     match x.dim() {
-        1 => diag_embed(x, offset, 0, 1),
+        1 => diag_embed(x, diagonal, 0, 1),
         2 => {
             let size = x.size();
-            let out = x.array().diagonal(offset, 0, 1)?.copy()?;
+            let out = x.array().diagonal(diagonal, 0, 1)?.copy()?;
             Ok(record("DiagonalBackward0_copy", &[x], &[], out, move |c| {
                 let grad = c.grad(0)?;
                 let all = zeros(&size, grad.dtype(), grad.device())?;
-                crate::ops::copy_(&diagonal(&all, offset, 0, 1)?, &grad)?;
+                crate::ops::copy_(&crate::ops::diagonal(&all, diagonal, 0, 1)?, &grad)?;
                 Ok(smallvec![Some(all)])
             }))
         }
@@ -111,7 +171,15 @@ pub fn diag(x: &Tensor, offset: i64) -> Result<Tensor> {
     }
 }
 
-/// The sum of a matrix's diagonal: `torch.trace`.
+/// The sum Σᵢ xᵢᵢ of a matrix's diagonal: `torch.trace`.
+///
+/// # Errors
+/// For other than two dimensions.
+///
+/// ```
+/// assert_eq!(torch::tensor([[1.0, 2.0], [3.0, 4.0]]).trace().item(), 5.0);
+/// ```
+#[op(torch, method)]
 pub fn trace(x: &Tensor) -> Result<Tensor> {
     if x.dim() != 2 {
         return Err(Error::runtime(format!("trace: expected a matrix, but got tensor with dim {}", x.dim())));
@@ -126,37 +194,4 @@ pub fn trace(x: &Tensor) -> Result<Tensor> {
         crate::ops::copy_(&crate::ops::narrow(&crate::ops::narrow(&all, 0, 0, n)?, 1, 0, n)?, &ones)?;
         Ok(smallvec![Some(crate::ops::where_(&all, &grad, 0)?)])
     })
-}
-
-/// Triangles and diagonals; each panics at the caller's line where its function in [`crate::ops`] fails.
-impl Tensor {
-    /// See [`tril`].
-    #[track_caller]
-    pub fn tril(&self, diagonal: i64) -> Tensor {
-        tril(self, diagonal).or_panic()
-    }
-
-    /// See [`triu`].
-    #[track_caller]
-    pub fn triu(&self, diagonal: i64) -> Tensor {
-        triu(self, diagonal).or_panic()
-    }
-
-    /// See [`diag`].
-    #[track_caller]
-    pub fn diag(&self, diagonal: i64) -> Tensor {
-        diag(self, diagonal).or_panic()
-    }
-
-    /// See [`diag_embed`].
-    #[track_caller]
-    pub fn diag_embed(&self, offset: i64, dim1: i64, dim2: i64) -> Tensor {
-        diag_embed(self, offset, dim1, dim2).or_panic()
-    }
-
-    /// See [`trace`].
-    #[track_caller]
-    pub fn trace(&self) -> Tensor {
-        trace(self).or_panic()
-    }
 }

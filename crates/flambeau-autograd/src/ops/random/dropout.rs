@@ -1,9 +1,9 @@
 //! Dropout in its variants, and samples with given probabilities.
 
+use crate::Tensor;
 use crate::error::{Error, Result};
 use crate::graph::record;
-use crate::ops::{add_, copy, device_samples, mul, mul_, random_in_place, squeeze, unsqueeze, zeros};
-use crate::{OrPanic, Tensor};
+use crate::ops::{Place, add_, copy, device_samples, mul, mul_, random_in_place, squeeze, unsqueeze, zeros};
 use flambeau_device::default_generator;
 use flambeau_macros::op;
 use flambeau_tensor::backend::Distribution;
@@ -63,38 +63,58 @@ fn factor(x: &Tensor, p: f64, training: bool, features: bool) -> Result<Option<T
     Ok(Some(mask))
 }
 
-/// Zeroes elements with probability p and divides the others by 1 − p, while training: `F.dropout`. The mask is drawn as
-/// PyTorch draws it: `bernoulli_(1 − p)` over the input's memory.
+/// x times a factor.
 #[track_caller]
-pub fn dropout(x: &Tensor, p: f64, training: bool) -> Result<Tensor> {
-    match factor(x, p, training, false)? {
-        Some(factor) => mul(x, &factor),
+fn times(x: &Tensor, factor: &Tensor, place: Place) -> Result<Tensor> {
+    if place.is_first() { mul_(x, factor) } else { mul(x, factor) }
+}
+
+#[track_caller]
+fn dropped(x: &Tensor, p: f64, training: bool, features: bool, place: Place) -> Result<Tensor> {
+    match factor(x, p, training, features)? {
+        Some(factor) => times(x, &factor, place),
         None => Ok(x.clone()),
     }
 }
 
-/// [`dropout`] in place.
-#[track_caller]
-pub fn dropout_(x: &Tensor, p: f64, training: bool) -> Result<Tensor> {
-    match factor(x, p, training, false)? {
-        Some(factor) => mul_(x, &factor),
-        None => Ok(x.clone()),
-    }
+/// Zeroes elements with probability p and divides the others by 1 − p, so that the mean stays, while training; else nothing
+/// changes: `F.dropout`. The mask is drawn as PyTorch draws it: `bernoulli_(1 − p)` over the input's memory.
+///
+/// # Errors
+/// When p is not within [0, 1].
+///
+/// ```
+/// use torch::nn::functional as F;
+/// torch::manual_seed(0);
+/// let y = F::dropout(&torch::ones([100]), 0.5, true);
+/// assert!(y.to_vec::<f32>().iter().all(|&y| y == 0.0 || y == 2.0));
+/// assert_eq!(F::dropout(&torch::ones([2]), 0.5, false).to_vec::<f32>(), [1.0, 1.0]);
+/// ```
+#[op(torch, functional)]
+pub fn dropout(input: &Tensor, p: f64, training: bool, place: Place) -> Result<Tensor> {
+    dropped(input, p, training, false, place)
 }
 
-/// [`feature_dropout`] in place.
-#[track_caller]
-pub fn feature_dropout_(x: &Tensor, p: f64, training: bool) -> Result<Tensor> {
-    match factor(x, p, training, true)? {
-        Some(factor) => mul_(x, &factor),
-        None => Ok(x.clone()),
-    }
+/// Zeroes whole features, with all that follows the first two dimensions, with probability p and divides the others by 1 − p:
+/// `torch.feature_dropout`.
+///
+/// # Errors
+/// When p is not within [0, 1], and for less than two dimensions.
+///
+/// ```
+/// let y = torch::feature_dropout(&torch::ones([1, 8, 5]), 0.5, true);
+/// let channels = y.amax_dim(2, false);
+/// assert!(torch::equal(&y.sum_dim(2, false), &(channels * 5.0)));
+/// ```
+#[op(torch)]
+pub fn feature_dropout(input: &Tensor, p: f64, train: bool, place: Place) -> Result<Tensor> {
+    dropped(input, p, train, true, place)
 }
 
-/// [`feature_dropout`], or in place, of an input without a batch.
+/// [`feature_dropout`] of an input without a batch.
 #[track_caller]
-fn unbatched(x: &Tensor, p: f64, training: bool, in_place: bool) -> Result<Tensor> {
-    if !in_place {
+fn unbatched(x: &Tensor, p: f64, training: bool, place: Place) -> Result<Tensor> {
+    if !place.is_first() {
         return squeeze(&feature_dropout(&unsqueeze(x, 0)?, p, training)?, Some(&[0]));
     }
     match factor(&unsqueeze(&x.detach(), 0)?, p, training, true)? {
@@ -104,34 +124,23 @@ fn unbatched(x: &Tensor, p: f64, training: bool, in_place: bool) -> Result<Tenso
     }
 }
 
-/// Zeroes whole features (what follows the first two dimensions) with probability p: `torch.feature_dropout`.
-#[track_caller]
-pub fn feature_dropout(x: &Tensor, p: f64, training: bool) -> Result<Tensor> {
-    match factor(x, p, training, true)? {
-        Some(factor) => mul(x, &factor),
-        None => Ok(x.clone()),
-    }
-}
-
-/// [`feature_dropout`] of `[n, c, l]` or `[c, l]`: `F.dropout1d`.
-#[track_caller]
-pub fn dropout1d(x: &Tensor, p: f64, training: bool) -> Result<Tensor> {
-    dropped_lines(x, p, training, false)
-}
-
-/// [`dropout1d`] in place.
-#[track_caller]
-pub fn dropout1d_(x: &Tensor, p: f64, training: bool) -> Result<Tensor> {
-    dropped_lines(x, p, training, true)
-}
-
-#[track_caller]
-fn dropped_lines(x: &Tensor, p: f64, training: bool, in_place: bool) -> Result<Tensor> {
+/// Zeroes whole channels of `[n, c, l]` or `[c, l]` with probability p and divides the others by 1 − p, while training:
+/// `F.dropout1d`.
+///
+/// # Errors
+/// When p is not within [0, 1], and for other numbers of dimensions.
+///
+/// ```
+/// use torch::nn::functional as F;
+/// let y = F::dropout1d(&torch::ones([4, 3]), 1.0, true);
+/// assert_eq!(y.to_vec::<f32>(), [0.0; 12]);
+/// ```
+#[op(functional)]
+pub fn dropout1d(input: &Tensor, p: f64, training: bool, place: Place) -> Result<Tensor> {
     check_probability(p)?;
-    match x.dim() {
-        2 => unbatched(x, p, training, in_place),
-        3 if in_place => feature_dropout_(x, p, training),
-        3 => feature_dropout(x, p, training),
+    match input.dim() {
+        2 => unbatched(input, p, training, place),
+        3 => dropped(input, p, training, true, place),
         n => Err(Error::runtime(format!(
             "dropout1d: Expected 2D or 3D input, but received a {n}D input. Note that dropout1d exists to provide \
              channel-wise dropout on inputs with 1 spatial dimension, a channel dimension, and an optional batch dimension \
@@ -140,64 +149,82 @@ fn dropped_lines(x: &Tensor, p: f64, training: bool, in_place: bool) -> Result<T
     }
 }
 
-/// [`feature_dropout`] of `[n, c, h, w]`: `F.dropout2d`. As in PyTorch, `[n, c, l]` drops features of its own.
-#[track_caller]
-pub fn dropout2d(x: &Tensor, p: f64, training: bool) -> Result<Tensor> {
-    feature_dropout(x, p, training)
+/// Zeroes whole channels of `[n, c, h, w]` with probability p and divides the others by 1 − p, while training: `F.dropout2d`. As
+/// in PyTorch, `[n, c, l]` drops channels of its own.
+///
+/// # Errors
+/// When p is not within [0, 1], and for less than two dimensions.
+///
+/// ```
+/// use torch::nn::functional as F;
+/// let y = F::dropout2d(&torch::ones([2, 3, 4, 4]), 0.5, true);
+/// let (low, high) = (y.amin_dim([2, 3], false), y.amax_dim([2, 3], false));
+/// assert!(torch::equal(&low, &high));
+/// ```
+#[op(functional)]
+pub fn dropout2d(input: &Tensor, p: f64, training: bool, place: Place) -> Result<Tensor> {
+    dropped(input, p, training, true, place)
 }
 
-/// [`feature_dropout`] of `[n, c, d, h, w]` or `[c, d, h, w]`: `F.dropout3d`.
-#[track_caller]
-pub fn dropout3d(x: &Tensor, p: f64, training: bool) -> Result<Tensor> {
-    match x.dim() {
-        5 => feature_dropout(x, p, training),
-        _ => unbatched(x, p, training, false),
+/// Zeroes whole channels of `[n, c, d, h, w]` or `[c, d, h, w]` with probability p and divides the others by 1 − p, while
+/// training: `F.dropout3d`.
+///
+/// # Errors
+/// When p is not within [0, 1].
+///
+/// ```
+/// use torch::nn::functional as F;
+/// let y = F::dropout3d(&torch::ones([8, 2, 2, 2]), 0.25, true);
+/// assert!(y.to_vec::<f32>().chunks(8).all(|channel| channel.iter().all(|&y| y == channel[0])));
+/// ```
+#[op(functional)]
+pub fn dropout3d(input: &Tensor, p: f64, training: bool, place: Place) -> Result<Tensor> {
+    match input.dim() {
+        5 => dropped(input, p, training, true, place),
+        _ => unbatched(input, p, training, place),
     }
 }
 
-/// [`dropout3d`] in place.
-#[track_caller]
-pub fn dropout3d_(x: &Tensor, p: f64, training: bool) -> Result<Tensor> {
-    match x.dim() {
-        5 => feature_dropout_(x, p, training),
-        _ => unbatched(x, p, training, true),
-    }
+/// Dropout that keeps the mean and variance of SELU's outputs: with probability p an element becomes SELU's limit −1.758, then
+/// all are scaled and shifted: `F.alpha_dropout`.
+///
+/// # Errors
+/// When p is not within [0, 1].
+///
+/// ```
+/// use torch::nn::functional as F;
+/// torch::manual_seed(0);
+/// let y = F::alpha_dropout(&torch::randn([1000]), 0.5, true);
+/// assert!(y.mean().item().abs() < 0.1 && (y.std().item() - 1.0).abs() < 0.1);
+/// ```
+#[op(torch, functional)]
+pub fn alpha_dropout(input: &Tensor, p: f64, training: bool, place: Place) -> Result<Tensor> {
+    alpha_dropped(input, p, training, false, place)
 }
 
-/// Dropout that keeps the mean and variance of SELU's outputs: dropped elements become SELU's limit −1.758, and the result
-/// is scaled and shifted: `F.alpha_dropout`.
-#[track_caller]
-pub fn alpha_dropout(x: &Tensor, p: f64, training: bool) -> Result<Tensor> {
-    alpha_dropped(x, p, training, false, false)
-}
-
-/// [`alpha_dropout`] in place.
-#[track_caller]
-pub fn alpha_dropout_(x: &Tensor, p: f64, training: bool) -> Result<Tensor> {
-    alpha_dropped(x, p, training, false, true)
-}
-
-/// [`alpha_dropout`] of whole features: `F.feature_alpha_dropout`.
-#[track_caller]
-pub fn feature_alpha_dropout(x: &Tensor, p: f64, training: bool) -> Result<Tensor> {
-    alpha_dropped(x, p, training, true, false)
-}
-
-/// [`feature_alpha_dropout`] in place.
-#[track_caller]
-pub fn feature_alpha_dropout_(x: &Tensor, p: f64, training: bool) -> Result<Tensor> {
-    alpha_dropped(x, p, training, true, true)
+/// [`alpha_dropout`] of whole channels, with all that follows the first two dimensions: `F.feature_alpha_dropout`.
+///
+/// # Errors
+/// When p is not within [0, 1], and for less than two dimensions.
+///
+/// ```
+/// use torch::nn::functional as F;
+/// let y = F::feature_alpha_dropout(&torch::ones([2, 3, 4]), 0.5, true);
+/// assert!(torch::equal(&y.amin_dim(2, false), &y.amax_dim(2, false)));
+/// ```
+#[op(torch, functional)]
+pub fn feature_alpha_dropout(input: &Tensor, p: f64, training: bool, place: Place) -> Result<Tensor> {
+    alpha_dropped(input, p, training, true, place)
 }
 
 #[track_caller]
-fn alpha_dropped(x: &Tensor, p: f64, training: bool, features: bool, in_place: bool) -> Result<Tensor> {
+fn alpha_dropped(x: &Tensor, p: f64, training: bool, features: bool, place: Place) -> Result<Tensor> {
     check_probability(p)?;
     if p == 0.0 || !training || x.numel() == 0 {
         return Ok(x.clone());
     }
-    let times = |factor: &Tensor| if in_place { mul_(x, factor) } else { mul(x, factor) };
     if p == 1.0 {
-        return times(&zeros(&[], x.dtype(), x.device())?);
+        return times(x, &zeros(&[], x.dtype(), x.device())?, place);
     }
     let mask = keep_mask(x, features, p)?;
     let a = 1.0 / ((ALPHA * ALPHA * p + 1.0) * (1.0 - p)).sqrt();
@@ -206,31 +233,40 @@ fn alpha_dropped(x: &Tensor, p: f64, training: bool, features: bool, in_place: b
     mul_(&shift, ALPHA * a)?;
     add_(&shift, ALPHA * a * p, 1)?;
     mul_(&mask, a)?;
-    let scaled = times(&mask)?;
-    if in_place { add_(&scaled, &shift, 1) } else { crate::ops::add(&scaled, &shift, 1) }
+    let scaled = times(x, &mask, place)?;
+    if place.is_first() { add_(&scaled, &shift, 1) } else { crate::ops::add(&scaled, &shift, 1) }
 }
 
 /// One with the probability that each element names, else zero, in its dtype: `torch.bernoulli`. The gradient is zero.
-pub fn bernoulli(p: &Tensor, generator: Option<&Generator>) -> Result<Tensor> {
+///
+/// # Errors
+/// When an element is not within [0, 1], and for integers and bools.
+///
+/// ```
+/// let p = torch::tensor([0.0, 1.0, 1.0]);
+/// assert_eq!(p.bernoulli().to_vec::<f32>(), [0.0, 1.0, 1.0]);
+/// ```
+#[op(torch, method, forms(bernoulli() = (None)))]
+pub fn bernoulli(x: &Tensor, generator: Option<&Generator>) -> Result<Tensor> {
     fn draw<T: Element + flambeau_tensor::random::RandomFloat>(p: &Tensor, generator: &Generator) -> Result<Array> {
         let data = p.array().to_vec::<T>()?;
         let mut out = vec![T::default(); data.len()];
         bernoulli_p(generator, &mut out, &data).map_err(flambeau_tensor::Error::from)?;
         Ok(Array::from_slice(p.array().backend(), p.device(), &out, &p.size())?)
     }
-    let host = p.device().is_cpu();
-    let generator = generator_for(p, generator)?;
-    let out = match p.dtype() {
-        dtype if !host && dtype.is_floating_point() => device_samples::bernoulli(p, Some(generator))?.array().clone(),
-        DType::F32 => draw::<f32>(p, generator)?,
-        DType::F64 => draw::<f64>(p, generator)?,
-        DType::F16 => draw::<half::f16>(p, generator)?,
-        DType::BF16 => draw::<half::bf16>(p, generator)?,
+    let host = x.device().is_cpu();
+    let generator = generator_for(x, generator)?;
+    let out = match x.dtype() {
+        dtype if !host && dtype.is_floating_point() => device_samples::bernoulli(x, Some(generator))?.array().clone(),
+        DType::F32 => draw::<f32>(x, generator)?,
+        DType::F64 => draw::<f64>(x, generator)?,
+        DType::F16 => draw::<half::f16>(x, generator)?,
+        DType::BF16 => draw::<half::bf16>(x, generator)?,
         dtype => {
             return Err(flambeau_tensor::Error::NotImplementedFor { op: "bernoulli_tensor_cpu_p_", dtype }.into());
         }
     };
-    Ok(record("BernoulliBackward0", &[p], &[], out, |c| {
+    Ok(record("BernoulliBackward0", &[x], &[], out, |c| {
         let grad = c.grad(0)?;
         Ok(smallvec![Some(zeros(&grad.size(), grad.dtype(), grad.device())?)])
     }))
@@ -247,7 +283,17 @@ where
     })
 }
 
-/// Indices drawn in proportion to the weights of each row of `[categories]` or `[rows, categories]`: `torch.multinomial`.
+/// Indices drawn in proportion to the weights of each row of `[categories]` or `[rows, categories]`, with or without
+/// replacement, int64: `torch.multinomial`.
+///
+/// # Errors
+/// When weights are negative, infinite or NaN, when a row has none above zero, and when more are drawn without replacement than
+/// there are categories.
+///
+/// ```
+/// let weights = torch::tensor([0.0, 3.0, 0.0]);
+/// assert_eq!(weights.multinomial(2, true).to_vec::<i64>(), [1, 1]);
+/// ```
 #[op(torch, method, not_differentiable, forms(
     multinomial(num_samples: usize, replacement: bool) = (num_samples, replacement, None),
 ))]
@@ -321,13 +367,4 @@ fn with_replacement(weights: &Tensor, categories: usize, shape: &[usize], genera
         _ => draw::<f32>(weights, categories, &mut out, generator)?,
     }
     Ok(Array::from_slice(weights.array().backend(), weights.device(), &out, shape)?.into())
-}
-
-/// Samples; each panics at the caller's line where its function in [`crate::ops`] fails.
-impl Tensor {
-    /// One with the probability that each element names, else zero: `x.bernoulli()`.
-    #[track_caller]
-    pub fn bernoulli(&self) -> Tensor {
-        bernoulli(self, None).or_panic()
-    }
 }

@@ -2,8 +2,9 @@
 
 use crate::error::{Error, Result};
 use crate::graph::Grads;
-use crate::{OrPanic, Tensor, views};
+use crate::{Tensor, views};
 use flambeau_device::default_generator;
+use flambeau_macros::op;
 use flambeau_tensor::DType;
 use flambeau_tensor::backend::Distribution;
 use flambeau_tensor::calls::{Call, Random};
@@ -112,53 +113,95 @@ fn check(dtype: DType, distribution: Distribution) -> Result<()> {
     }
 }
 
-/// Random numbers in place; each returns the tensor and panics at the caller's line on bad bounds or dtypes.
-impl Tensor {
-    /// Uniform over [from, to): `x.uniform_(from, to)`.
-    #[track_caller]
-    pub fn uniform_(&self, from: f64, to: f64) -> Tensor {
-        random_in_place(self, Distribution::Uniform { from, to }, None).or_panic()
-    }
+/// Overwrites the tensor with random numbers, uniform over [from, to), and returns it: `x.uniform_(from, to)`. `uniform_with_`
+/// draws from a generator of the caller's. Its gradient is zero.
+///
+/// # Errors
+/// When `from` is above `to`, and for integers and bools.
+///
+/// ```
+/// torch::manual_seed(0);
+/// let x = torch::empty([100]).uniform_(-1.0, 1.0);
+/// assert!(x.abs().max().item() <= 1.0);
+/// ```
+#[op(method, forms(
+    uniform_(from: f64, to: f64) = (from, to, None),
+    uniform_with_(from: f64, to: f64, generator: &Generator) = (from, to, Some(generator)),
+))]
+#[track_caller]
+pub fn uniform_(x: &Tensor, from: f64, to: f64, generator: Option<&Generator>) -> Result<Tensor> {
+    random_in_place(x, Distribution::Uniform { from, to }, generator)
+}
 
-    /// [`Tensor::uniform_`] from a generator of the caller's.
-    #[track_caller]
-    pub fn uniform_with_(&self, from: f64, to: f64, generator: &Generator) -> Tensor {
-        random_in_place(self, Distribution::Uniform { from, to }, Some(generator)).or_panic()
-    }
+/// Overwrites the tensor with normally distributed random numbers and returns it: `x.normal_(mean, std)`. `normal_with_` draws
+/// from a generator of the caller's. Its gradient is zero.
+///
+/// # Errors
+/// When the standard deviation is negative, and for integers and bools.
+///
+/// ```
+/// torch::manual_seed(0);
+/// let x = torch::empty([1000]).normal_(5.0, 2.0);
+/// assert!((x.mean().item() - 5.0).abs() < 0.3);
+/// ```
+#[op(method, forms(
+    normal_(mean: f64, std: f64) = (mean, std, None),
+    normal_with_(mean: f64, std: f64, generator: &Generator) = (mean, std, Some(generator)),
+))]
+#[track_caller]
+pub fn normal_(x: &Tensor, mean: f64, std: f64, generator: Option<&Generator>) -> Result<Tensor> {
+    random_in_place(x, Distribution::Normal { mean, std }, generator)
+}
 
-    /// Normal: `x.normal_(mean, std)`.
-    #[track_caller]
-    pub fn normal_(&self, mean: f64, std: f64) -> Tensor {
-        random_in_place(self, Distribution::Normal { mean, std }, None).or_panic()
-    }
+/// Overwrites each element with one, with probability p, else with zero, and returns the tensor: `x.bernoulli_(p)`. Its gradient
+/// is zero.
+///
+/// # Errors
+/// When p is not within [0, 1].
+///
+/// ```
+/// let x = torch::empty([4]);
+/// assert_eq!(x.bernoulli_(1.0).to_vec::<f32>(), [1.0; 4]);
+/// ```
+#[op(method, forms(bernoulli_(p: f64) = (p, None)))]
+#[track_caller]
+pub fn bernoulli_(x: &Tensor, p: f64, generator: Option<&Generator>) -> Result<Tensor> {
+    random_in_place(x, Distribution::Bernoulli { p }, generator)
+}
 
-    /// [`Tensor::normal_`] from a generator of the caller's.
-    #[track_caller]
-    pub fn normal_with_(&self, mean: f64, std: f64, generator: &Generator) -> Tensor {
-        random_in_place(self, Distribution::Normal { mean, std }, Some(generator)).or_panic()
-    }
+/// Overwrites the tensor with random numbers of the density λ · e^(−λt), t > 0, and returns it: `x.exponential_(lambd)`. Its
+/// gradient is zero.
+///
+/// # Errors
+/// When λ is not positive, and for integers and bools.
+///
+/// ```
+/// torch::manual_seed(0);
+/// let x = torch::empty([1000]).exponential_(2.0);
+/// assert!(x.min().item() >= 0.0 && (x.mean().item() - 0.5).abs() < 0.1);
+/// ```
+#[op(method, forms(exponential_(lambd: f64) = (lambd, None)))]
+#[track_caller]
+pub fn exponential_(x: &Tensor, lambd: f64, generator: Option<&Generator>) -> Result<Tensor> {
+    random_in_place(x, Distribution::Exponential { rate: lambd }, generator)
+}
 
-    /// One with probability p, else zero: `x.bernoulli_(p)`.
-    #[track_caller]
-    pub fn bernoulli_(&self, p: f64) -> Tensor {
-        random_in_place(self, Distribution::Bernoulli { p }, None).or_panic()
-    }
-
-    /// Exponential with rate λ: `x.exponential_(lambd)`.
-    #[track_caller]
-    pub fn exponential_(&self, rate: f64) -> Tensor {
-        random_in_place(self, Distribution::Exponential { rate }, None).or_panic()
-    }
-
-    /// Integers over all that the dtype holds: `x.random_()`.
-    #[track_caller]
-    pub fn random_(&self) -> Tensor {
-        random_in_place(self, Distribution::FullRange, None).or_panic()
-    }
-
-    /// Integers over [from, to): `x.random_(from, to)`.
-    #[track_caller]
-    pub fn random_range_(&self, from: i64, to: i64) -> Tensor {
-        random_in_place(self, Distribution::Integers { from, to }, None).or_panic()
-    }
+/// Overwrites the tensor with random integers and returns it: of all that the dtype holds exactly, `x.random_()`, or of
+/// from … to − 1, `x.random_range_(from, to)`, PyTorch's `x.random_(from, to)`. Its gradient is zero.
+///
+/// # Errors
+/// When `from` is not below `to`.
+///
+/// ```
+/// let x = torch::empty([10]).random_range_(3, 5);
+/// assert!(x.to_vec::<f32>().iter().all(|&n| n == 3.0 || n == 4.0));
+/// ```
+#[op(method, forms(
+    random_() = (None, None),
+    random_range_(from: i64, to: i64) = (Some((from, to)), None),
+))]
+#[track_caller]
+pub fn random_(x: &Tensor, range: Option<(i64, i64)>, generator: Option<&Generator>) -> Result<Tensor> {
+    let integers = |(from, to)| Distribution::Integers { from, to };
+    random_in_place(x, range.map_or(Distribution::FullRange, integers), generator)
 }

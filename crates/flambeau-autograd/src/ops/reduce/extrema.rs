@@ -1,9 +1,10 @@
 //! Largest and smallest values, and where they are.
 
+use crate::Tensor;
 use crate::error::{Error, Result};
 use crate::graph::{Save, record, record_many};
-use crate::ops::{IntoDims, map, reshape, sum_map, view};
-use crate::{OrPanic, Tensor};
+use crate::ops::{map, reshape, sum_map, view};
+use flambeau_macros::op;
 use flambeau_tensor::backend::{Extremum, ReduceOp, ScatterOp};
 use flambeau_tensor::dims::{wrap_dim, wrap_dims};
 use flambeau_tensor::ops::{ReduceArgs, arg_reduce, reduce};
@@ -98,27 +99,88 @@ fn extremum(x: &Tensor, op: ReduceOp, dims: &[i64], keepdim: bool, nan: bool, na
     }))
 }
 
-/// The largest value over `dims` (empty: all), NaN if any is; ties share the gradient: `torch.amax`.
-pub fn amax(x: &Tensor, dims: &[i64], keepdim: bool) -> Result<Tensor> {
-    extremum(x, ReduceOp::Max, dims, keepdim, false, Names { function: "amax", backward: "AmaxBackward0" })
+/// The largest value over the dimensions `dim` (empty: all), NaN if any is NaN: `torch.amax`. Elements that attain it share the
+/// gradient evenly. With `keepdim` the dimensions stay with length 1.
+///
+/// # Errors
+/// When there are no elements to take it of.
+///
+/// ```
+/// let x = torch::tensor([[1.0, 5.0], [3.0, 2.0]]);
+/// assert_eq!(x.amax().item(), 5.0);
+/// assert_eq!(x.amax_dim(1, false).to_vec::<f32>(), [5.0, 3.0]);
+/// ```
+#[op(torch, method, forms(
+    amax() = (&[], false),
+    amax_dim(dim: &[i64], keepdim: bool) = (dim, keepdim),
+))]
+pub fn amax(x: &Tensor, dim: &[i64], keepdim: bool) -> Result<Tensor> {
+    extremum(x, ReduceOp::Max, dim, keepdim, false, Names { function: "amax", backward: "AmaxBackward0" })
 }
 
-/// The smallest value over `dims` (empty: all), NaN if any is; ties share the gradient: `torch.amin`.
-pub fn amin(x: &Tensor, dims: &[i64], keepdim: bool) -> Result<Tensor> {
-    extremum(x, ReduceOp::Min, dims, keepdim, false, Names { function: "amin", backward: "AminBackward0" })
+/// The smallest value over the dimensions `dim` (empty: all), NaN if any is NaN: `torch.amin`. Elements that attain it share the
+/// gradient evenly. With `keepdim` the dimensions stay with length 1.
+///
+/// # Errors
+/// When there are no elements to take it of.
+///
+/// ```
+/// let x = torch::tensor([[1.0, 5.0], [3.0, 2.0]]);
+/// assert_eq!(x.amin().item(), 1.0);
+/// assert_eq!(x.amin_dim(1, false).to_vec::<f32>(), [1.0, 2.0]);
+/// ```
+#[op(torch, method, forms(
+    amin() = (&[], false),
+    amin_dim(dim: &[i64], keepdim: bool) = (dim, keepdim),
+))]
+pub fn amin(x: &Tensor, dim: &[i64], keepdim: bool) -> Result<Tensor> {
+    extremum(x, ReduceOp::Min, dim, keepdim, false, Names { function: "amin", backward: "AminBackward0" })
 }
 
-/// The largest of all elements; ties share the gradient: `torch.max(x)`.
+/// The largest of all elements, NaN if any is NaN: `torch.max(x)`. Elements that attain it share the gradient evenly.
+///
+/// # Errors
+/// When there are no elements.
+///
+/// ```
+/// let x = torch::tensor([[1.0, 5.0], [3.0, 2.0]]);
+/// assert_eq!(x.max().item(), 5.0);
+/// ```
+#[op(torch, method)]
 pub fn max(x: &Tensor) -> Result<Tensor> {
     extremum(x, ReduceOp::Max, &[], false, true, Names { function: "max", backward: "MaxBackward1" })
 }
 
-/// The smallest of all elements; ties share the gradient: `torch.min(x)`.
+/// The smallest of all elements, NaN if any is NaN: `torch.min(x)`. Elements that attain it share the gradient evenly.
+///
+/// # Errors
+/// When there are no elements.
+///
+/// ```
+/// let x = torch::tensor([[1.0, 5.0], [3.0, 2.0]]);
+/// assert_eq!(x.min().item(), 1.0);
+/// ```
+#[op(torch, method)]
 pub fn min(x: &Tensor) -> Result<Tensor> {
     extremum(x, ReduceOp::Min, &[], false, true, Names { function: "min", backward: "MinBackward1" })
 }
 
-/// The smallest and the largest value of a dimension, or of all: `torch.aminmax`.
+/// The smallest and the largest value of each line along a dimension, or without one of all elements: `torch.aminmax`. Elements
+/// that attain them share the gradient evenly.
+///
+/// # Errors
+/// When there are no elements to take them of.
+///
+/// ```
+/// let x = torch::tensor([[1.0, 5.0], [3.0, 2.0]]);
+/// let (min, max) = x.aminmax_dim(0, false);
+/// assert_eq!(min.to_vec::<f32>(), [1.0, 2.0]);
+/// assert_eq!(max.to_vec::<f32>(), [3.0, 5.0]);
+/// ```
+#[op(torch, method, forms(
+    aminmax() = (None, false),
+    aminmax_dim(dim: i64, keepdim: bool) = (Some(dim), keepdim),
+))]
 pub fn aminmax(x: &Tensor, dim: Option<i64>, keepdim: bool) -> Result<(Tensor, Tensor)> {
     let shape = x.size();
     if let Some(dim) = dim {
@@ -190,12 +252,36 @@ fn take_along(x: &Tensor, index: &Tensor, dim: usize) -> Result<Tensor> {
     }))
 }
 
-/// The largest value of a dimension and its (first) index, which gets the gradient: `torch.max(x, dim, keepdim)`.
+/// The largest value of each line along a dimension, and the index where it stands first, which gets the gradient:
+/// `torch.max(x, dim, keepdim)`.
+///
+/// # Errors
+/// When the dimension has no elements.
+///
+/// ```
+/// let x = torch::tensor([[1.0, 5.0], [3.0, 2.0]]);
+/// let (values, indices) = x.max_dim(1, false);
+/// assert_eq!(values.to_vec::<f32>(), [5.0, 3.0]);
+/// assert_eq!(indices.to_vec::<i64>(), [1, 0]);
+/// ```
+#[op(torch, method)]
 pub fn max_dim(x: &Tensor, dim: i64, keepdim: bool) -> Result<(Tensor, Tensor)> {
     with_index(x, Extremum::Max, dim, keepdim, Names { function: "max", backward: "MaxBackward0" })
 }
 
-/// The smallest value of a dimension and its (first) index, which gets the gradient: `torch.min(x, dim, keepdim)`.
+/// The smallest value of each line along a dimension, and the index where it stands first, which gets the gradient:
+/// `torch.min(x, dim, keepdim)`.
+///
+/// # Errors
+/// When the dimension has no elements.
+///
+/// ```
+/// let x = torch::tensor([[1.0, 5.0], [3.0, 2.0]]);
+/// let (values, indices) = x.min_dim(1, false);
+/// assert_eq!(values.to_vec::<f32>(), [1.0, 2.0]);
+/// assert_eq!(indices.to_vec::<i64>(), [0, 1]);
+/// ```
+#[op(torch, method)]
 pub fn min_dim(x: &Tensor, dim: i64, keepdim: bool) -> Result<(Tensor, Tensor)> {
     with_index(x, Extremum::Min, dim, keepdim, Names { function: "min", backward: "MinBackward0" })
 }
@@ -224,99 +310,40 @@ fn arg_extremum(x: &Tensor, which: Extremum, dim: Option<i64>, keepdim: bool, fu
     Ok(if keepdim { indices } else { indices.squeeze(Some(&[d as i64]))? }.into())
 }
 
-/// The (first) index of the largest value of a dimension, or of all in row-major order: `torch.argmax`.
+/// The index of the largest value, the first of equals: along a dimension, or without one among all elements in row-major
+/// order: `torch.argmax`.
+///
+/// # Errors
+/// For bools, and when there are no elements.
+///
+/// ```
+/// let x = torch::tensor([[1.0, 5.0], [3.0, 2.0]]);
+/// assert_eq!(x.argmax().item(), 1.0);
+/// assert_eq!(x.argmax_dim(1, false).to_vec::<i64>(), [1, 0]);
+/// ```
+#[op(torch, method, not_differentiable, forms(
+    argmax() = (None, false),
+    argmax_dim(dim: i64, keepdim: bool) = (Some(dim), keepdim),
+))]
 pub fn argmax(x: &Tensor, dim: Option<i64>, keepdim: bool) -> Result<Tensor> {
     arg_extremum(x, Extremum::Max, dim, keepdim, "argmax")
 }
 
-/// The (first) index of the smallest value of a dimension, or of all in row-major order: `torch.argmin`.
+/// The index of the smallest value, the first of equals: along a dimension, or without one among all elements in row-major
+/// order: `torch.argmin`.
+///
+/// # Errors
+/// For bools, and when there are no elements.
+///
+/// ```
+/// let x = torch::tensor([[1.0, 5.0], [3.0, 2.0]]);
+/// assert_eq!(x.argmin().item(), 0.0);
+/// assert_eq!(x.argmin_dim(1, false).to_vec::<i64>(), [0, 1]);
+/// ```
+#[op(torch, method, not_differentiable, forms(
+    argmin() = (None, false),
+    argmin_dim(dim: i64, keepdim: bool) = (Some(dim), keepdim),
+))]
 pub fn argmin(x: &Tensor, dim: Option<i64>, keepdim: bool) -> Result<Tensor> {
     arg_extremum(x, Extremum::Min, dim, keepdim, "argmin")
-}
-
-/// Extrema; each panics at the caller's line where its function in [`crate::ops`] fails.
-impl Tensor {
-    /// The largest of all elements; ties share the gradient: `x.amax()`.
-    #[track_caller]
-    pub fn amax(&self) -> Tensor {
-        amax(self, &[], false).or_panic()
-    }
-
-    /// The largest over some dimensions: `x.amax(dims, keepdim)`. See [`amax`].
-    #[track_caller]
-    pub fn amax_dim(&self, dims: impl IntoDims, keepdim: bool) -> Tensor {
-        amax(self, &dims.into_dims(), keepdim).or_panic()
-    }
-
-    /// The smallest of all elements; ties share the gradient: `x.amin()`.
-    #[track_caller]
-    pub fn amin(&self) -> Tensor {
-        amin(self, &[], false).or_panic()
-    }
-
-    /// The smallest over some dimensions: `x.amin(dims, keepdim)`. See [`amin`].
-    #[track_caller]
-    pub fn amin_dim(&self, dims: impl IntoDims, keepdim: bool) -> Tensor {
-        amin(self, &dims.into_dims(), keepdim).or_panic()
-    }
-
-    /// The smallest and the largest of all elements: `x.aminmax()`.
-    #[track_caller]
-    pub fn aminmax(&self) -> (Tensor, Tensor) {
-        aminmax(self, None, false).or_panic()
-    }
-
-    /// The smallest and the largest of a dimension: `x.aminmax(dim=dim, keepdim=keepdim)`.
-    #[track_caller]
-    pub fn aminmax_dim(&self, dim: i64, keepdim: bool) -> (Tensor, Tensor) {
-        aminmax(self, Some(dim), keepdim).or_panic()
-    }
-
-    /// See [`max`].
-    #[track_caller]
-    pub fn max(&self) -> Tensor {
-        max(self).or_panic()
-    }
-
-    /// See [`max_dim`].
-    #[track_caller]
-    pub fn max_dim(&self, dim: i64, keepdim: bool) -> (Tensor, Tensor) {
-        max_dim(self, dim, keepdim).or_panic()
-    }
-
-    /// See [`min`].
-    #[track_caller]
-    pub fn min(&self) -> Tensor {
-        min(self).or_panic()
-    }
-
-    /// See [`min_dim`].
-    #[track_caller]
-    pub fn min_dim(&self, dim: i64, keepdim: bool) -> (Tensor, Tensor) {
-        min_dim(self, dim, keepdim).or_panic()
-    }
-
-    /// The index of the largest element in row-major order: `x.argmax()`.
-    #[track_caller]
-    pub fn argmax(&self) -> Tensor {
-        argmax(self, None, false).or_panic()
-    }
-
-    /// The index of the largest value of a dimension: `x.argmax(dim, keepdim)`.
-    #[track_caller]
-    pub fn argmax_dim(&self, dim: i64, keepdim: bool) -> Tensor {
-        argmax(self, Some(dim), keepdim).or_panic()
-    }
-
-    /// The index of the smallest element in row-major order: `x.argmin()`.
-    #[track_caller]
-    pub fn argmin(&self) -> Tensor {
-        argmin(self, None, false).or_panic()
-    }
-
-    /// The index of the smallest value of a dimension: `x.argmin(dim, keepdim)`.
-    #[track_caller]
-    pub fn argmin_dim(&self, dim: i64, keepdim: bool) -> Tensor {
-        argmin(self, Some(dim), keepdim).or_panic()
-    }
 }

@@ -16,4 +16,12 @@ pub use sum::*;
 pub use variance::*;
 pub use vector_norm::*;
 
-flambeau_macros::operations! { sum { sum } }
+flambeau_macros::operations! {
+    extrema { amax amin max min aminmax max_dim min_dim argmax argmin }
+    product { prod }
+    scan { cumsum cumprod cummax cummin }
+    statistics { all any logsumexp nansum nanmean }
+    sum { sum mean sum_to_size }
+    variance { var std var_mean std_mean }
+    vector_norm { vector_norm norm dist linalg_norm }
+}

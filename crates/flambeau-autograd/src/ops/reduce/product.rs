@@ -1,9 +1,10 @@
 //! Products.
 
+use crate::Tensor;
 use crate::error::Result;
 use crate::graph::{Save, record};
 use crate::ops::{cat, mul, narrow, ones, reshape, to_i64, unsqueeze};
-use crate::{OrPanic, Tensor};
+use flambeau_macros::op;
 use flambeau_tensor::DType;
 use flambeau_tensor::backend::ReduceOp;
 use flambeau_tensor::dims::wrap_dim;
@@ -29,7 +30,17 @@ fn product_of_others(x: &Tensor, dim: i64) -> Result<Tensor> {
     cat(&[&mul(&of_pairs, &b)?, &mul(&of_pairs, &a)?, &narrow(&others, dim, half, 1)?], dim)
 }
 
-/// The product of all elements, or along one dimension: `torch.prod`. Integers and bools multiply in i64.
+/// The product of all elements, or of each line along one dimension: `torch.prod`. Integers and bools multiply in int64.
+///
+/// ```
+/// let x = torch::tensor([[1.0, 2.0], [3.0, 4.0]]);
+/// assert_eq!(x.prod().item(), 24.0);
+/// assert_eq!(x.prod_dim(0, false).to_vec::<f32>(), [3.0, 8.0]);
+/// ```
+#[op(torch, method, cast = Float32, forms(
+    prod() = (None, false, None),
+    prod_dim(dim: i64, keepdim: bool) = (Some(dim), keepdim, None),
+))]
 pub fn prod(x: &Tensor, dim: Option<i64>, keepdim: bool, dtype: Option<DType>) -> Result<Tensor> {
     let x = match dtype {
         Some(dtype) => &crate::ops::to_dtype(x, dtype)?,
@@ -57,19 +68,4 @@ pub fn prod(x: &Tensor, dim: Option<i64>, keepdim: bool, dtype: Option<DType>) -
         }
         Ok(smallvec![Some(mul(&g, &product_of_others(&x, d)?)?)])
     }))
-}
-
-/// Products; each panics at the caller's line where its function in [`crate::ops`] fails.
-impl Tensor {
-    /// The product of all elements. See [`prod`].
-    #[track_caller]
-    pub fn prod(&self) -> Tensor {
-        prod(self, None, false, None).or_panic()
-    }
-
-    /// The product along a dimension: `x.prod(dim, keepdim)`. See [`prod`].
-    #[track_caller]
-    pub fn prod_dim(&self, dim: i64, keepdim: bool) -> Tensor {
-        prod(self, Some(dim), keepdim, None).or_panic()
-    }
 }

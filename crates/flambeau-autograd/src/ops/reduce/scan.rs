@@ -1,10 +1,11 @@
 //! Running sums, products and extrema along a dimension.
 
+use crate::Tensor;
 use crate::error::Result;
 use crate::graph::{Save, record};
 use crate::ops::index::lines::{at_least_1d, picked};
 use crate::ops::{cat, div, eq, flip, logical_and, logical_not, mul, narrow, ones, sum, to_dtype, to_i64, where_};
-use crate::{OrPanic, Tensor};
+use flambeau_macros::op;
 use flambeau_tensor::backend::{ReduceOp, ScanOp};
 use flambeau_tensor::dims::wrap_dim;
 use flambeau_tensor::ops::{ReduceArgs, pointwise, reduce};
@@ -26,7 +27,13 @@ fn scanned(op: ScanOp, x: &Tensor, d: usize, dtype: Option<DType>) -> Result<Arr
     Ok(flambeau_tensor::ops::scan(op, &array, d, dtype)?.view(&to_i64(&x.size()))?)
 }
 
-/// Running sums along `dim`: `torch.cumsum`. Integers and bools sum in i64.
+/// Running sums along a dimension, each of the elements up to and with its own: `torch.cumsum`. Integers and bools
+/// sum in int64.
+///
+/// ```
+/// assert_eq!(torch::tensor([1, 2, 3, 4]).cumsum(0).to_vec::<i64>(), [1, 3, 6, 10]);
+/// ```
+#[op(torch, method, cast = Float32, forms(cumsum(dim: i64) = (dim, None)))]
 pub fn cumsum(x: &Tensor, dim: i64, dtype: Option<DType>) -> Result<Tensor> {
     let d = wrap_dim(dim, x.dim())?;
     let out = scanned(ScanOp::Sum, x, d, dtype)?;
@@ -44,7 +51,13 @@ fn reverse_cumsum(x: &Tensor, dim: i64) -> Result<Tensor> {
     flip(&cumsum(&flip(x, &[dim])?, dim, None)?, &[dim])
 }
 
-/// Running products along `dim`: `torch.cumprod`. Integers and bools multiply in i64.
+/// Running products along a dimension, each of the elements up to and with its own: `torch.cumprod`. Integers and bools
+/// multiply in int64.
+///
+/// ```
+/// assert_eq!(torch::tensor([1, 2, 3, 4]).cumprod(0).to_vec::<i64>(), [1, 2, 6, 24]);
+/// ```
+#[op(torch, method, cast = Float32, forms(cumprod(dim: i64) = (dim, None)))]
 pub fn cumprod(x: &Tensor, dim: i64, dtype: Option<DType>) -> Result<Tensor> {
     let d = wrap_dim(dim, x.dim())?;
     let out = scanned(ScanOp::Prod, x, d, dtype)?;
@@ -148,39 +161,28 @@ fn running(name: &'static str, x: &Tensor, dim: i64, programs: &'static [Pointwi
     Ok(picked(name, x, dim, false, values, indices))
 }
 
-/// Running maxima along `dim` and where they stand, the latest of equals; NaN stays: `torch.cummax`.
+/// Running maxima along a dimension, and the indices where they stand, the latest of equals: `torch.cummax`. NaN stays.
+///
+/// ```
+/// let x = torch::tensor([1.0, 3.0, 1.0, 3.0]);
+/// let (values, indices) = x.cummax(0);
+/// assert_eq!(values.to_vec::<f32>(), [1.0, 3.0, 3.0, 3.0]);
+/// assert_eq!(indices.to_vec::<i64>(), [0, 1, 1, 3]);
+/// ```
+#[op(torch, method)]
 pub fn cummax(x: &Tensor, dim: i64) -> Result<(Tensor, Tensor)> {
     running("CummaxBackward0", x, dim, &MAX)
 }
 
-/// Running minima along `dim` and where they stand, the latest of equals; NaN stays: `torch.cummin`.
+/// Running minima along a dimension, and the indices where they stand, the latest of equals: `torch.cummin`. NaN stays.
+///
+/// ```
+/// let x = torch::tensor([1.0, 3.0, 1.0, 3.0]);
+/// let (values, indices) = x.cummin(0);
+/// assert_eq!(values.to_vec::<f32>(), [1.0, 1.0, 1.0, 1.0]);
+/// assert_eq!(indices.to_vec::<i64>(), [0, 0, 2, 2]);
+/// ```
+#[op(torch, method)]
 pub fn cummin(x: &Tensor, dim: i64) -> Result<(Tensor, Tensor)> {
     running("CumminBackward0", x, dim, &MIN)
-}
-
-/// Scans; each panics at the caller's line where its function in [`crate::ops`] fails.
-impl Tensor {
-    /// See [`cumsum`].
-    #[track_caller]
-    pub fn cumsum(&self, dim: i64) -> Tensor {
-        cumsum(self, dim, None).or_panic()
-    }
-
-    /// See [`cumprod`].
-    #[track_caller]
-    pub fn cumprod(&self, dim: i64) -> Tensor {
-        cumprod(self, dim, None).or_panic()
-    }
-
-    /// See [`cummax`].
-    #[track_caller]
-    pub fn cummax(&self, dim: i64) -> (Tensor, Tensor) {
-        cummax(self, dim).or_panic()
-    }
-
-    /// See [`cummin`].
-    #[track_caller]
-    pub fn cummin(&self, dim: i64) -> (Tensor, Tensor) {
-        cummin(self, dim).or_panic()
-    }
 }

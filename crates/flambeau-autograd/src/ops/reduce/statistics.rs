@@ -1,10 +1,11 @@
 //! Truth values, counts and other summaries.
 
+use crate::Tensor;
 use crate::error::Result;
 use crate::graph::{Save, record};
 use crate::ops::reduce::extrema::kept_shape;
-use crate::ops::{IntoDims, map, sum_map, view};
-use crate::{OrPanic, Tensor};
+use crate::ops::{map, sum_map, view};
+use flambeau_macros::op;
 use flambeau_tensor::backend::ReduceOp;
 use flambeau_tensor::dims::wrap_dims;
 use flambeau_tensor::ops::{ReduceArgs, pointwise, pointwise_into, reduce};
@@ -19,14 +20,34 @@ fn logical(op: ReduceOp, x: &Tensor, dims: &[i64], keepdim: bool) -> Result<Tens
     Ok(if x.dtype() == DType::U8 { out.to_dtype(DType::U8)? } else { out }.into())
 }
 
-/// Whether all elements over `dims` (empty: all) are not zero: `torch.all`.
-pub fn all(x: &Tensor, dims: &[i64], keepdim: bool) -> Result<Tensor> {
-    logical(ReduceOp::All, x, dims, keepdim)
+/// Whether all elements over the dimensions `dim` (empty: all) are not zero, as bools: `torch.all`. Of uint8 the result is uint8.
+///
+/// ```
+/// let x = torch::tensor([[true, false], [true, true]]);
+/// assert_eq!(x.all().item(), 0.0);
+/// assert_eq!(x.all_dim(1, false).to_vec::<bool>(), [false, true]);
+/// ```
+#[op(torch, method, not_differentiable, forms(
+    all() = (&[], false),
+    all_dim(dim: &[i64], keepdim: bool) = (dim, keepdim),
+))]
+pub fn all(x: &Tensor, dim: &[i64], keepdim: bool) -> Result<Tensor> {
+    logical(ReduceOp::All, x, dim, keepdim)
 }
 
-/// Whether any element over `dims` (empty: all) is not zero: `torch.any`.
-pub fn any(x: &Tensor, dims: &[i64], keepdim: bool) -> Result<Tensor> {
-    logical(ReduceOp::Any, x, dims, keepdim)
+/// Whether any element over the dimensions `dim` (empty: all) is not zero, as bools: `torch.any`. Of uint8 the result is uint8.
+///
+/// ```
+/// let x = torch::tensor([[true, false], [true, true]]);
+/// assert_eq!(x.any().item(), 1.0);
+/// assert_eq!(x.any_dim(1, false).to_vec::<bool>(), [true, true]);
+/// ```
+#[op(torch, method, not_differentiable, forms(
+    any() = (&[], false),
+    any_dim(dim: &[i64], keepdim: bool) = (dim, keepdim),
+))]
+pub fn any(x: &Tensor, dim: &[i64], keepdim: bool) -> Result<Tensor> {
+    logical(ReduceOp::Any, x, dim, keepdim)
 }
 
 /// Where the largest value is infinite, 0 takes its place: nothing is left to scale.
@@ -66,15 +87,22 @@ fn logsumexp_array(x: &Array, dims: &[i64]) -> Result<Array> {
     Ok(out)
 }
 
-/// ln Σeˣ over `dims` (empty: all), without overflow: `torch.logsumexp`.
-pub fn logsumexp(x: &Tensor, dims: &[i64], keepdim: bool) -> Result<Tensor> {
+/// ln Σeˣ over the dimensions `dim` (empty: all), without overflow: `torch.logsumexp`. Integers and bools compute in the default
+/// dtype.
+///
+/// ```
+/// let x = torch::tensor([1000.0, 1000.0]);
+/// assert_eq!(x.logsumexp(0, false).item(), f64::from(1000.0 + 2f32.ln()));
+/// ```
+#[op(torch, special, method, cast = Float32)]
+pub fn logsumexp(x: &Tensor, dim: &[i64], keepdim: bool) -> Result<Tensor> {
     let x = if x.is_floating_point() { x } else { &crate::ops::to_dtype(x, flambeau_tensor::default_dtype())? };
-    let out = logsumexp_array(&x.array(), dims)?;
-    let kept = kept_shape(&x.size(), dims)?;
+    let out = logsumexp_array(&x.array(), dim)?;
+    let kept = kept_shape(&x.size(), dim)?;
     let out = if keepdim {
         out
     } else {
-        let reduced = wrap_dims(dims, x.dim())?;
+        let reduced = wrap_dims(dim, x.dim())?;
         let reduced: SmallVec<[i64; 6]> = reduced.iter().map(|&d| d as i64).collect();
         if reduced.is_empty() { out } else { out.squeeze(Some(&reduced))? }
     };
@@ -93,61 +121,34 @@ static WITHOUT_NAN: LazyLock<Pointwise> = LazyLock::new(|| {
 /// x = x
 static IS_NUMBER: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input(0).is_nan().logical_not()));
 
-/// The sum over `dims` (empty: all) of what is not NaN: `torch.nansum`.
-pub fn nansum(x: &Tensor, dims: &[i64], keepdim: bool) -> Result<Tensor> {
+/// The sum over the dimensions `dim` (empty: all) of what is not NaN: `torch.nansum`. Integers and bools sum in int64.
+///
+/// ```
+/// let x = torch::tensor([1.0, f32::NAN, 2.0]);
+/// assert_eq!(x.nansum().item(), 3.0);
+/// ```
+#[op(torch, method, forms(
+    nansum() = (&[], false),
+    nansum_dim(dim: &[i64], keepdim: bool) = (dim, keepdim),
+))]
+pub fn nansum(x: &Tensor, dim: &[i64], keepdim: bool) -> Result<Tensor> {
     if !x.is_floating_point() {
-        return crate::ops::sum(x, dims, keepdim, None);
+        return crate::ops::sum(x, dim, keepdim, None);
     }
-    sum_map("NansumBackward0", Some(&*WITHOUT_NAN), &[x], &[], dims, keepdim, None)
+    sum_map("NansumBackward0", Some(&*WITHOUT_NAN), &[x], &[], dim, keepdim, None)
 }
 
-/// The mean over `dims` (empty: all) of what is not NaN: `torch.nanmean`.
-pub fn nanmean(x: &Tensor, dims: &[i64], keepdim: bool) -> Result<Tensor> {
-    let count = sum_map("NotDifferentiable", Some(&*IS_NUMBER), &[&x.detach()], &[], dims, keepdim, None)?;
-    crate::ops::div(&nansum(x, dims, keepdim)?, &count)
-}
-
-/// Summaries; each panics at the caller's line where its function in [`crate::ops`] fails.
-impl Tensor {
-    /// Whether all elements are not zero, as a tensor: `x.all()`.
-    #[track_caller]
-    pub fn all(&self) -> Tensor {
-        all(self, &[], false).or_panic()
-    }
-
-    /// See [`all`].
-    #[track_caller]
-    pub fn all_dim(&self, dims: impl IntoDims, keepdim: bool) -> Tensor {
-        all(self, &dims.into_dims(), keepdim).or_panic()
-    }
-
-    /// Whether any element is not zero, as a tensor: `x.any()`.
-    #[track_caller]
-    pub fn any(&self) -> Tensor {
-        any(self, &[], false).or_panic()
-    }
-
-    /// See [`any`].
-    #[track_caller]
-    pub fn any_dim(&self, dims: impl IntoDims, keepdim: bool) -> Tensor {
-        any(self, &dims.into_dims(), keepdim).or_panic()
-    }
-
-    /// See [`logsumexp`].
-    #[track_caller]
-    pub fn logsumexp(&self, dims: impl IntoDims, keepdim: bool) -> Tensor {
-        logsumexp(self, &dims.into_dims(), keepdim).or_panic()
-    }
-
-    /// The sum of all elements that are not NaN: `x.nansum()`.
-    #[track_caller]
-    pub fn nansum(&self) -> Tensor {
-        nansum(self, &[], false).or_panic()
-    }
-
-    /// The mean of all elements that are not NaN: `x.nanmean()`.
-    #[track_caller]
-    pub fn nanmean(&self) -> Tensor {
-        nanmean(self, &[], false).or_panic()
-    }
+/// The mean over the dimensions `dim` (empty: all) of what is not NaN: `torch.nanmean`. Where all is NaN the mean is NaN.
+///
+/// ```
+/// let x = torch::tensor([1.0, f32::NAN, 2.0]);
+/// assert_eq!(x.nanmean().item(), 1.5);
+/// ```
+#[op(torch, method, forms(
+    nanmean() = (&[], false),
+    nanmean_dim(dim: &[i64], keepdim: bool) = (dim, keepdim),
+))]
+pub fn nanmean(x: &Tensor, dim: &[i64], keepdim: bool) -> Result<Tensor> {
+    let count = sum_map("NotDifferentiable", Some(&*IS_NUMBER), &[&x.detach()], &[], dim, keepdim, None)?;
+    crate::ops::div(&nansum(x, dim, keepdim)?, &count)
 }

@@ -1,14 +1,15 @@
 //! Sums and means.
 
+use crate::Tensor;
 use crate::error::{Error, Result};
 use crate::ops;
 use crate::ops::{sum_map, to_i64};
-use crate::{OrPanic, Tensor};
 use flambeau_macros::op;
 use flambeau_tensor::pointwise::Pointwise;
 use flambeau_tensor::{DType, Scalar};
 
-/// Σ over `dims` (empty: all): `torch.sum`. Integers and bools sum in i64.
+/// The sum Σx over the dimensions `dim` (empty: all): `torch.sum`. Integers and bools sum in int64. With `keepdim` the
+/// dimensions stay with length 1.
 ///
 /// ```
 /// let x = torch::tensor([[1.0, 2.0], [3.0, 4.0]]);
@@ -17,22 +18,35 @@ use flambeau_tensor::{DType, Scalar};
 /// ```
 #[op(torch, method, cast = Float32, forms(
     sum() = (&[], false, None),
-    sum_dim(dims: &[i64], keepdim: bool) = (dims, keepdim, None),
+    sum_dim(dim: &[i64], keepdim: bool) = (dim, keepdim, None),
 ))]
-pub fn sum(x: &Tensor, dims: &[i64], keepdim: bool, dtype: Option<DType>) -> Result<Tensor> {
+pub fn sum(x: &Tensor, dim: &[i64], keepdim: bool, dtype: Option<DType>) -> Result<Tensor> {
     if dtype == Some(DType::Bool) {
         // Truth values add as "or" does.
-        return ops::any(&ops::to_dtype(x, DType::Bool)?, dims, keepdim);
+        return ops::any(&ops::to_dtype(x, DType::Bool)?, dim, keepdim);
     }
-    let name = if dims.is_empty() { "SumBackward0" } else { "SumBackward1" };
-    sum_map(name, None, &[x], &[], dims, keepdim, dtype)
+    let name = if dim.is_empty() { "SumBackward0" } else { "SumBackward1" };
+    sum_map(name, None, &[x], &[], dim, keepdim, dtype)
 }
 
-/// The mean over `dims` (empty: all): `torch.mean`.
-pub fn mean(x: &Tensor, dims: &[i64], keepdim: bool, dtype: Option<DType>) -> Result<Tensor> {
+/// The mean Σx / n over the dimensions `dim` (empty: all): `torch.mean`. With `keepdim` the dimensions stay with length 1.
+///
+/// # Errors
+/// For integers and bools.
+///
+/// ```
+/// let x = torch::tensor([[1.0, 2.0], [3.0, 4.0]]);
+/// assert_eq!(x.mean().item(), 2.5);
+/// assert_eq!(x.mean_dim(1, true).to_vec::<f32>(), [1.5, 3.5]);
+/// ```
+#[op(torch, method, forms(
+    mean() = (&[], false, None),
+    mean_dim(dim: &[i64], keepdim: bool) = (dim, keepdim, None),
+))]
+pub fn mean(x: &Tensor, dim: &[i64], keepdim: bool, dtype: Option<DType>) -> Result<Tensor> {
     check_mean(x.dtype(), dtype)?;
-    let name = if dims.is_empty() { "MeanBackward0" } else { "MeanBackward1" };
-    mean_map(name, None, &[x], &[], dims, keepdim, dtype)
+    let name = if dim.is_empty() { "MeanBackward0" } else { "MeanBackward1" };
+    mean_map(name, None, &[x], &[], dim, keepdim, dtype)
 }
 
 /// Refuses a mean whose result, of the input's dtype or the wanted one, is no float.
@@ -69,21 +83,31 @@ pub(crate) fn mean_map(
     ops::map::divided_sum_map(name, program, inputs, scalars, dims, keepdim, dtype, Some(n))
 }
 
-/// Sums a gradient to the smaller shape that was broadcast to its own: `x.sum_to_size(shape)`.
-pub fn sum_to_size(x: &Tensor, shape: &[usize]) -> Result<Tensor> {
+/// Sums to a smaller shape that broadcasts to the tensor's own: `x.sum_to_size(size)`. It is what the gradient of a broadcast
+/// needs.
+///
+/// # Errors
+/// When the shape does not broadcast to the tensor's.
+///
+/// ```
+/// let x = torch::ones([2, 3]);
+/// assert_eq!(x.sum_to_size([1, 3]).to_vec::<f32>(), [2.0, 2.0, 2.0]);
+/// ```
+#[op(method)]
+pub fn sum_to_size(x: &Tensor, size: &[usize]) -> Result<Tensor> {
     let from = x.size();
-    if shape.is_empty() {
+    if size.is_empty() {
         return sum(x, &[], false, None);
     }
-    let new = from.len().checked_sub(shape.len()).ok_or_else(|| not_summable(&from, shape))?;
+    let new = from.len().checked_sub(size.len()).ok_or_else(|| not_summable(&from, size))?;
     let mut dims = Vec::new();
     for (d, &n) in from.iter().enumerate() {
-        let to = d.checked_sub(new).map_or(1, |i| shape[i]);
+        let to = d.checked_sub(new).map_or(1, |i| size[i]);
         match (n, to) {
             _ if d < new => dims.push(d as i64),
             (n, to) if n == to => {}
             (_, 1) => dims.push(d as i64),
-            _ => return Err(not_summable(&from, shape)),
+            _ => return Err(not_summable(&from, size)),
         }
     }
     if dims.is_empty() {
@@ -94,30 +118,9 @@ pub fn sum_to_size(x: &Tensor, shape: &[usize]) -> Result<Tensor> {
         return sum(x, &dims, false, None);
     }
     let out = sum(x, &dims, true, None)?;
-    if new == 0 { Ok(out) } else { ops::view(&out, &to_i64(shape)) }
+    if new == 0 { Ok(out) } else { ops::view(&out, &to_i64(size)) }
 }
 
 fn not_summable(from: &[usize], to: &[usize]) -> Error {
     Error::runtime(format!("size {{{to:?}}} is not expandable to size {{{from:?}}}."))
-}
-
-/// Sums and means; each panics at the caller's line where its function in [`crate::ops`] fails.
-impl Tensor {
-    /// The mean of all elements. See [`mean`].
-    #[track_caller]
-    pub fn mean(&self) -> Tensor {
-        mean(self, &[], false, None).or_panic()
-    }
-
-    /// The mean over some dimensions: `x.mean(dims, keepdim)`. See [`mean`].
-    #[track_caller]
-    pub fn mean_dim(&self, dims: impl ops::IntoDims, keepdim: bool) -> Tensor {
-        mean(self, &dims.into_dims(), keepdim, None).or_panic()
-    }
-
-    /// See [`sum_to_size`].
-    #[track_caller]
-    pub fn sum_to_size(&self, shape: &[usize]) -> Tensor {
-        sum_to_size(self, shape).or_panic()
-    }
 }

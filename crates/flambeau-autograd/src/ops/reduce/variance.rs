@@ -1,11 +1,12 @@
 //! Variances and standard deviations.
 
+use crate::Tensor;
 use crate::error::Result;
 use crate::graph::{Context, Save, record, record_many};
 use crate::ops::reduce::extrema::kept_shape;
 use crate::ops::reduce::sum::mean_map;
-use crate::ops::{IntoDims, map, to_dtype, view};
-use crate::{OrPanic, Tensor};
+use crate::ops::{map, to_dtype, view};
+use flambeau_macros::op;
 use flambeau_tensor::dims::wrap_dims;
 use flambeau_tensor::ops::{moments, pointwise, pointwise_into};
 use flambeau_tensor::pointwise::Pointwise;
@@ -128,61 +129,75 @@ fn spread_mean(
     Ok((both.pop().expect("two outputs"), mean))
 }
 
-/// Σ(x − mean)² / (n − correction) over `dims` (empty: all): `torch.var`.
+/// The variance Σ(x − mean)² / (n − correction) over the dimensions `dim` (empty: all): `torch.var`. The correction of 1, which
+/// `x.var()` takes, makes it unbiased.
 ///
 /// # Errors
 /// For integers and bools.
-pub fn var(x: &Tensor, dims: &[i64], correction: f64, keepdim: bool) -> Result<Tensor> {
-    spread("VarBackward0", x, dims, correction, keepdim, false)
+///
+/// ```
+/// let x = torch::tensor([[1.0, 3.0], [2.0, 6.0]]);
+/// assert_eq!(x.var_dim(1, 1.0, false).to_vec::<f32>(), [2.0, 8.0]);
+/// assert_eq!(x.var_dim(1, 0.0, false).to_vec::<f32>(), [1.0, 4.0]);
+/// ```
+#[op(torch, method, forms(
+    var() = (&[], 1.0, false),
+    var_dim(dim: &[i64], correction: f64, keepdim: bool) = (dim, correction, keepdim),
+))]
+pub fn var(x: &Tensor, dim: &[i64], correction: f64, keepdim: bool) -> Result<Tensor> {
+    spread("VarBackward0", x, dim, correction, keepdim, false)
 }
 
-/// The root of [`var`]: `torch.std`.
+/// The standard deviation √(Σ(x − mean)² / (n − correction)) over the dimensions `dim` (empty: all), the root of [`var`]:
+/// `torch.std`. `x.std()` takes the correction 1.
 ///
 /// # Errors
 /// For integers and bools.
-pub fn std(x: &Tensor, dims: &[i64], correction: f64, keepdim: bool) -> Result<Tensor> {
-    spread("StdBackward0", x, dims, correction, keepdim, true)
+///
+/// ```
+/// let x = torch::tensor([1.0, 3.0, 5.0]);
+/// assert_eq!(x.std().item(), 2.0);
+/// ```
+#[op(torch, method, forms(
+    std() = (&[], 1.0, false),
+    std_dim(dim: &[i64], correction: f64, keepdim: bool) = (dim, correction, keepdim),
+))]
+pub fn std(x: &Tensor, dim: &[i64], correction: f64, keepdim: bool) -> Result<Tensor> {
+    spread("StdBackward0", x, dim, correction, keepdim, true)
 }
 
-/// [`var`] and the mean: `torch.var_mean`.
+/// The variance, as [`var`] computes it, and the mean: `torch.var_mean`.
 ///
 /// # Errors
 /// For integers and bools.
-pub fn var_mean(x: &Tensor, dims: &[i64], correction: f64, keepdim: bool) -> Result<(Tensor, Tensor)> {
-    spread_mean("VarMeanBackward0", x, dims, correction, keepdim, false)
+///
+/// ```
+/// let (var, mean) = torch::var_mean(&torch::tensor([1.0, 3.0, 5.0]));
+/// assert_eq!([var.item(), mean.item()], [4.0, 3.0]);
+/// ```
+#[op(torch, forms(
+    var_mean() = (&[], 1.0, false),
+    var_mean_dim(dim: &[i64], correction: f64, keepdim: bool) = (dim, correction, keepdim),
+))]
+pub fn var_mean(x: &Tensor, dim: &[i64], correction: f64, keepdim: bool) -> Result<(Tensor, Tensor)> {
+    spread_mean("VarMeanBackward0", x, dim, correction, keepdim, false)
 }
 
-/// [`std()`] and the mean: `torch.std_mean`.
+/// The standard deviation, as [`std()`] computes it, and the mean: `torch.std_mean`.
 ///
 /// # Errors
 /// For integers and bools.
-pub fn std_mean(x: &Tensor, dims: &[i64], correction: f64, keepdim: bool) -> Result<(Tensor, Tensor)> {
-    spread_mean("StdMeanBackward0", x, dims, correction, keepdim, true)
-}
-
-/// Variances; each panics at the caller's line where its function in [`crate::ops`] fails.
-impl Tensor {
-    /// The unbiased variance of all elements: `x.var()`.
-    #[track_caller]
-    pub fn var(&self) -> Tensor {
-        var(self, &[], 1.0, false).or_panic()
-    }
-
-    /// The variance over some dimensions: `x.var(dims, correction=correction, keepdim=keepdim)`.
-    #[track_caller]
-    pub fn var_dim(&self, dims: impl IntoDims, correction: f64, keepdim: bool) -> Tensor {
-        var(self, &dims.into_dims(), correction, keepdim).or_panic()
-    }
-
-    /// The unbiased standard deviation of all elements: `x.std()`.
-    #[track_caller]
-    pub fn std(&self) -> Tensor {
-        std(self, &[], 1.0, false).or_panic()
-    }
-
-    /// The standard deviation over some dimensions: `x.std(dims, correction=correction, keepdim=keepdim)`.
-    #[track_caller]
-    pub fn std_dim(&self, dims: impl IntoDims, correction: f64, keepdim: bool) -> Tensor {
-        std(self, &dims.into_dims(), correction, keepdim).or_panic()
-    }
+///
+/// ```
+/// let x = torch::tensor([[1.0, 3.0, 5.0], [2.0, 2.0, 2.0]]);
+/// let (std, mean) = torch::std_mean_dim(&x, 1, 1.0, false);
+/// assert_eq!(std.to_vec::<f32>(), [2.0, 0.0]);
+/// assert_eq!(mean.to_vec::<f32>(), [3.0, 2.0]);
+/// ```
+#[op(torch, forms(
+    std_mean() = (&[], 1.0, false),
+    std_mean_dim(dim: &[i64], correction: f64, keepdim: bool) = (dim, correction, keepdim),
+))]
+pub fn std_mean(x: &Tensor, dim: &[i64], correction: f64, keepdim: bool) -> Result<(Tensor, Tensor)> {
+    spread_mean("StdMeanBackward0", x, dim, correction, keepdim, true)
 }

@@ -1,10 +1,11 @@
 //! Norms of vectors, and those of matrices that need no decomposition.
 
+use crate::Tensor;
 use crate::error::{Error, Result};
 use crate::graph::{Save, record};
 use crate::ops::reduce::extrema::kept_shape;
-use crate::ops::{IntoDims, amax, amin, map, sub, sum_map, sum_to_size, to_dtype, view};
-use crate::{OrPanic, Tensor};
+use crate::ops::{amax, amin, map, sub, sum_map, sum_to_size, to_dtype, view};
+use flambeau_macros::op;
 use flambeau_tensor::backend::ReduceOp;
 use flambeau_tensor::dims::wrap_dims;
 use flambeau_tensor::ops::{ReduceArgs, pointwise_into, reduce};
@@ -183,13 +184,42 @@ fn norm_gradient(x: &Tensor, norm: &Tensor, g: &Tensor, p: f64, dims: &[i64]) ->
     map("MulBackward0", &order.gradient, &[x, norm, g, &count], scalars).map(Some)
 }
 
-/// (Σ|x|ᵖ)^(1/p) over `dims` (empty: all); for p = 0 the number of elements that are not zero, for ±∞ the extremum:
-/// `torch.linalg.vector_norm`.
+/// The p-norm (Σ|x|ᵖ)^(1/p) over the dimensions `dim` (empty: all), p = `ord`: `torch.linalg.vector_norm`. The order 2 is the
+/// length of a vector, 0 counts the elements that are not zero, ±∞ is the largest or smallest |x|.
 ///
 /// # Errors
 /// For integers and bools, and where an extremum has no element.
-pub fn vector_norm(x: &Tensor, p: f64, dims: &[i64], keepdim: bool, dtype: Option<DType>) -> Result<Tensor> {
-    named_norm("LinalgVectorNormBackward0", x, p, dims, keepdim, dtype)
+///
+/// ```
+/// let x = torch::tensor([3.0, -4.0, 0.0]);
+/// assert_eq!(torch::linalg::vector_norm(&x).item(), 5.0);
+/// assert_eq!(torch::linalg::vector_norm_dim(&x, 0.0, 0, false).item(), 2.0);
+/// ```
+#[op(linalg, cast = Float32, forms(
+    vector_norm() = (2.0, &[], false, None),
+    vector_norm_dim(ord: f64, dim: &[i64], keepdim: bool) = (ord, dim, keepdim, None),
+))]
+pub fn vector_norm(x: &Tensor, ord: f64, dim: &[i64], keepdim: bool, dtype: Option<DType>) -> Result<Tensor> {
+    named_norm("LinalgVectorNormBackward0", x, ord, dim, keepdim, dtype)
+}
+
+/// The p-norm (Σ|x|ᵖ)^(1/p) over the dimensions `dim` (empty: all), of `x.norm()` √Σx²: `torch.norm`. It is [`vector_norm`]
+/// under its older name.
+///
+/// # Errors
+/// For integers and bools, and where an extremum has no element.
+///
+/// ```
+/// let x = torch::tensor([[3.0, -4.0], [1.0, 1.0]]);
+/// assert_eq!(x.norm_dim(1.0, 1, false).to_vec::<f32>(), [7.0, 2.0]);
+/// assert_eq!(torch::tensor([3.0, -4.0]).norm().item(), 5.0);
+/// ```
+#[op(torch, method, cast = Float32, forms(
+    norm() = (2.0, &[], false),
+    norm_dim(p: f64, dim: &[i64], keepdim: bool) = (p, dim, keepdim),
+))]
+pub fn norm(x: &Tensor, p: f64, dim: &[i64], keepdim: bool) -> Result<Tensor> {
+    vector_norm(x, p, dim, keepdim, None)
 }
 
 /// [`vector_norm`] under the name that PyTorch has for its backward in another function.
@@ -220,12 +250,18 @@ pub(crate) fn named_norm(
     }))
 }
 
-/// ‖a − b‖ₚ of all elements: `torch.dist`.
-pub fn dist(a: &Tensor, b: &Tensor, p: f64) -> Result<Tensor> {
-    let difference = sub(&a.detach(), b.detach(), 1)?;
+/// The distance ‖x − other‖ₚ, the p-norm of the difference of all elements: `torch.dist`.
+///
+/// ```
+/// let (a, b) = (torch::tensor([1.0, 2.0]), torch::tensor([4.0, 6.0]));
+/// assert_eq!(a.dist(&b, 2.0).item(), 5.0);
+/// ```
+#[op(torch, method, cast = Float32)]
+pub fn dist(x: &Tensor, other: &Tensor, p: f64) -> Result<Tensor> {
+    let difference = sub(&x.detach(), other.detach(), 1)?;
     let out = norm_array(&difference.array(), p, &[], false)?;
-    let saves = [Save::Tensor(a), Save::Tensor(b), Save::Output(0)];
-    Ok(record("DistBackward0", &[a, b], &saves, out, move |c| {
+    let saves = [Save::Tensor(x), Save::Tensor(other), Save::Output(0)];
+    Ok(record("DistBackward0", &[x, other], &saves, out, move |c| {
         let (a, b) = (c.saved(0)?, c.saved(1)?);
         let difference = sub(&a, &b, 1)?;
         let Some(g) = norm_gradient(&difference, &c.saved(2)?, &c.grad(0)?, p, &[])? else {
@@ -253,16 +289,29 @@ impl From<f64> for NormOrder {
 }
 
 /// A vector's norm, or a matrix's where an order is given and two dimensions are reduced; without an order √Σx²:
-/// `torch.linalg.norm`.
+/// `torch.linalg.norm`. Of a matrix the orders ±1 are the largest or smallest sum of a column's |x|, ±∞ of a row's, and
+/// [`NormOrder::Fro`] is √Σx².
 ///
 /// # Errors
 /// For the orders 2 and −2 of a matrix, which need singular values, and for a shape that fits no order.
-pub fn linalg_norm(x: &Tensor, order: Option<NormOrder>, dims: Option<&[i64]>, keepdim: bool) -> Result<Tensor> {
-    let Some(order) = order else {
-        return vector_norm(x, 2.0, dims.unwrap_or_default(), keepdim, None);
+///
+/// ```
+/// let x = torch::tensor([[1.0, -2.0], [3.0, 4.0]]);
+/// assert_eq!(torch::linalg::norm_ord(&x, 1.0).item(), 6.0);
+/// assert_eq!(torch::linalg::norm_ord(&x, f64::INFINITY).item(), 7.0);
+/// assert_eq!(torch::linalg::norm(&x).item(), f64::from(30f32.sqrt()));
+/// ```
+#[op(linalg, forms(
+    norm() = (None, None, false),
+    norm_ord(ord: impl Into<NormOrder>) = (Some(ord.into()), None, false),
+    norm_dim(ord: impl Into<NormOrder>, dim: &[i64], keepdim: bool) = (Some(ord.into()), Some(&dim[..]), keepdim),
+))]
+pub fn linalg_norm(x: &Tensor, ord: Option<NormOrder>, dim: Option<&[i64]>, keepdim: bool) -> Result<Tensor> {
+    let Some(order) = ord else {
+        return vector_norm(x, 2.0, dim.unwrap_or_default(), keepdim, None);
     };
-    let all: SmallVec<[i64; 6]> = match dims {
-        Some(dims) => dims.into(),
+    let all: SmallVec<[i64; 6]> = match dim {
+        Some(dim) => dim.into(),
         None if x.dim() == 1 || x.dim() == 2 => (0..x.dim() as i64).collect(),
         None => {
             return Err(Error::runtime(format!(
@@ -288,26 +337,5 @@ pub fn linalg_norm(x: &Tensor, order: Option<NormOrder>, dims: Option<&[i64]>, k
         )
         .into()),
         NormOrder::P(p) => Err(Error::runtime(format!("linalg.matrix_norm: Order {p} not supported."))),
-    }
-}
-
-/// Norms; each panics at the caller's line where its function in [`crate::ops`] fails.
-impl Tensor {
-    /// √Σx² of all elements: `x.norm()`.
-    #[track_caller]
-    pub fn norm(&self) -> Tensor {
-        vector_norm(self, 2.0, &[], false, None).or_panic()
-    }
-
-    /// The p-norm over some dimensions: `x.norm(p, dims, keepdim)`.
-    #[track_caller]
-    pub fn norm_dim(&self, p: f64, dims: impl IntoDims, keepdim: bool) -> Tensor {
-        vector_norm(self, p, &dims.into_dims(), keepdim, None).or_panic()
-    }
-
-    /// See [`dist`].
-    #[track_caller]
-    pub fn dist(&self, other: &Tensor, p: f64) -> Tensor {
-        dist(self, other, p).or_panic()
     }
 }

@@ -120,7 +120,7 @@ pub(crate) fn strided_scatter(grad: &Tensor, view: &Strided, base: &Strided) -> 
     let start = view.offset.min(base.offset);
     let length = extent(view).max(extent(base)) - start;
     let array = grad.array();
-    let flat = copy::zeros(&[length], grad.dtype(), grad.device())?;
+    let flat = crate::ops::zeros(&[length], grad.dtype(), grad.device())?;
     if array.numel() > 0 {
         let at = positions(&flat, view, start)?;
         let dense = array.reshape(&[-1])?;
@@ -128,8 +128,8 @@ pub(crate) fn strided_scatter(grad: &Tensor, view: &Strided, base: &Strided) -> 
     }
     let mut out = flat.array().as_strided(&base.shape, &base.strides, base.offset - start)?;
     if !out.is_non_overlapping() {
-        let ones = copy::ones(&[numel(&base.shape)], grad.dtype(), grad.device())?;
-        let counts = copy::zeros(&[length], grad.dtype(), grad.device())?;
+        let ones = crate::ops::ones(&[numel(&base.shape)], grad.dtype(), grad.device())?;
+        let counts = crate::ops::zeros(&[length], grad.dtype(), grad.device())?;
         let index = positions(&counts, base, start)?;
         flambeau_tensor::ops::scatter(ScatterOp::Add, 0, &index, &ones.array(), &counts.array())?;
         let counts = counts.array().as_strided(&base.shape, &base.strides, base.offset - start)?;
@@ -295,7 +295,7 @@ fn embed(
     part: impl Fn(&Array) -> Result<Array>,
     again: impl Fn(&Tensor) -> Result<Tensor> + Send + Sync + 'static,
 ) -> Result<Tensor> {
-    let out = copy::zeros(shape, grad.dtype(), grad.device())?;
+    let out = crate::ops::zeros(shape, grad.dtype(), grad.device())?;
     flambeau_tensor::ops::copy_into(&grad.array(), &part(&out.array())?)?;
     let out = out.array().clone();
     Ok(record(name, &[grad], &[], out, move |c| Ok(smallvec![Some(again(&c.grad(0)?)?)])))
