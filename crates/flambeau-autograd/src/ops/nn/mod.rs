@@ -24,4 +24,13 @@ pub use pool::*;
 pub use vision::*;
 pub use window::*;
 
-flambeau_macros::operations! { loss::nll { cross_entropy } }
+flambeau_macros::operations! {
+    activation::hard { hardtanh relu6 hardsigmoid hardswish threshold prelu hardshrink softshrink }
+    activation::rectified { leaky_relu gelu silu elu softplus }
+    activation::smooth { selu celu mish softsign tanhshrink glu rrelu }
+    activation::softmax { softmax log_softmax softmin logsigmoid }
+    linear { linear matmul bilinear }
+    attention { scaled_dot_product_attention }
+    distance { pairwise_distance cosine_similarity normalize }
+    loss::nll { cross_entropy }
+}
