@@ -32,5 +32,19 @@ flambeau_macros::operations! {
     linear { linear matmul bilinear }
     attention { scaled_dot_product_attention }
     distance { pairwise_distance cosine_similarity normalize }
+    conv { conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d }
+    pad { pad constant_pad }
+    pool::max {
+        max_pool1d max_pool2d max_pool3d max_pool1d_with_indices max_pool2d_with_indices max_pool3d_with_indices
+        max_unpool1d max_unpool2d max_unpool3d
+    }
+    pool::average { avg_pool1d avg_pool2d avg_pool3d }
+    pool::adaptive {
+        adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d
+        adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d
+        adaptive_max_pool1d_with_indices adaptive_max_pool2d_with_indices adaptive_max_pool3d_with_indices
+    }
+    vision::im2col { im2col col2im }
+    vision::interpolate { interpolate pixel_shuffle pixel_unshuffle }
     loss::nll { cross_entropy }
 }

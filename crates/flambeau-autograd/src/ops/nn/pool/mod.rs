@@ -1,19 +1,13 @@
 //! Pooling over one to three spatial dimensions: the largest value or the mean of each window.
 
-mod adaptive;
-mod average;
-mod max;
+pub(crate) mod adaptive;
+pub(crate) mod average;
+pub(crate) mod max;
 mod window;
 
-pub use adaptive::{
-    adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d, adaptive_max_pool1d, adaptive_max_pool2d,
-    adaptive_max_pool3d,
-};
-pub use average::{AvgPoolOptions, avg_pool1d, avg_pool2d, avg_pool3d};
-pub use max::{
-    MaxPoolOptions, max_pool1d, max_pool1d_with_indices, max_pool2d, max_pool2d_with_indices, max_pool3d,
-    max_pool3d_with_indices, max_unpool1d, max_unpool2d, max_unpool3d,
-};
+pub use adaptive::*;
+pub use average::*;
+pub use max::*;
 
 use crate::Tensor;
 use crate::error::Result;
