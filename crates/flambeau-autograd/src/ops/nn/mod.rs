@@ -46,5 +46,14 @@ flambeau_macros::operations! {
     }
     vision::im2col { im2col col2im }
     vision::interpolate { interpolate pixel_shuffle pixel_unshuffle }
-    loss::nll { cross_entropy }
+    norm::batch { batch_norm instance_norm }
+    norm::layer { layer_norm group_norm rms_norm local_response_norm }
+    loss::nll { nll_loss cross_entropy }
+    loss::bce { binary_cross_entropy binary_cross_entropy_with_logits }
+    loss::elementwise {
+        mse_loss l1_loss smooth_l1_loss huber_loss kl_div soft_margin_loss poisson_nll_loss gaussian_nll_loss
+    }
+    loss::margin {
+        hinge_embedding_loss margin_ranking_loss cosine_embedding_loss triplet_margin_loss multi_margin_loss
+    }
 }
