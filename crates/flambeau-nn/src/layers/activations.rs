@@ -1,7 +1,7 @@
 //! Activations: one function each.
 
 use super::{Activation, ActivationFunction, py_number};
-use crate::options::options;
+use flambeau_autograd::options;
 use flambeau_autograd::{OrPanic, Tensor, ops};
 use flambeau_tensor::Scalar;
 

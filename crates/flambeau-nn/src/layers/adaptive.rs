@@ -133,9 +133,9 @@ impl<const D: usize> AdaptiveMaxPool<D> {
     #[track_caller]
     pub fn forward_with_indices(&self, x: &Tensor) -> (Tensor, Tensor) {
         let pool = match D {
-            1 => ops::adaptive_max_pool1d,
-            2 => ops::adaptive_max_pool2d,
-            _ => ops::adaptive_max_pool3d,
+            1 => ops::adaptive_max_pool1d_with_indices,
+            2 => ops::adaptive_max_pool2d_with_indices,
+            _ => ops::adaptive_max_pool3d_with_indices,
         };
         pool(x, &self.output_size.lengths()).or_panic()
     }

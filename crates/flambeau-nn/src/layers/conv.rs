@@ -1,8 +1,8 @@
 //! Convolutions.
 
 use super::{Lengths, Padding, PaddingMode, Place, py_tuple, weight_and_bias};
-use crate::options::options;
 use crate::{Forward, Module, ModuleState, Parameter};
+use flambeau_autograd::options;
 use flambeau_autograd::{OrPanic, Tensor, ops};
 use flambeau_tensor::{DType, Device};
 

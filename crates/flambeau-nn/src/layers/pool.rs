@@ -1,8 +1,8 @@
 //! Pooling over windows.
 
 use super::{Lengths, py_bool};
-use crate::options::options;
 use crate::{Forward, Module, ModuleState};
+use flambeau_autograd::options;
 use flambeau_autograd::{OrPanic, Tensor, ops};
 
 options! {

@@ -124,7 +124,12 @@ options! {
 /// # Errors
 /// When the numbers of dimensions differ, the sizes do not broadcast, or bools are subtracted.
 #[op(functional, cast = Float32)]
-pub fn margin_ranking_loss(input1: &Tensor, input2: &Tensor, target: &Tensor, options: &MarginRankingOptions) -> Result<Tensor> {
+pub fn margin_ranking_loss(
+    input1: &Tensor,
+    input2: &Tensor,
+    target: &Tensor,
+    options: &MarginRankingOptions,
+) -> Result<Tensor> {
     let (a, b, margin, reduction) = (input1, input2, options.margin, options.reduction);
     reduction.check()?;
     if a.dim() != b.dim() || a.dim() != target.dim() {
@@ -197,7 +202,12 @@ options! {
 /// # Errors
 /// When the shapes do not fit.
 #[op(functional, cast = Float32)]
-pub fn cosine_embedding_loss(input1: &Tensor, input2: &Tensor, target: &Tensor, options: &CosineEmbeddingOptions) -> Result<Tensor> {
+pub fn cosine_embedding_loss(
+    input1: &Tensor,
+    input2: &Tensor,
+    target: &Tensor,
+    options: &CosineEmbeddingOptions,
+) -> Result<Tensor> {
     let (a, b, margin, reduction) = (input1, input2, options.margin, options.reduction);
     reduction.check()?;
     let (dims, inputs) = match target.dim() {
@@ -256,7 +266,12 @@ options! {
 /// # Errors
 /// When the numbers of dimensions differ, or the margin is not positive.
 #[op(functional, cast = Float32)]
-pub fn triplet_margin_loss(anchor: &Tensor, positive: &Tensor, negative: &Tensor, options: &TripletMarginOptions) -> Result<Tensor> {
+pub fn triplet_margin_loss(
+    anchor: &Tensor,
+    positive: &Tensor,
+    negative: &Tensor,
+    options: &TripletMarginOptions,
+) -> Result<Tensor> {
     let o = options;
     o.reduction.check()?;
     if o.margin <= 0.0 {

@@ -197,12 +197,7 @@ static RMS: LazyLock<[Pointwise; 2]> = LazyLock::new(|| {
         &lengths(normalized_shape), weight, eps
     ),
 ))]
-pub fn rms_norm(
-    x: &Tensor,
-    normalized_shape: &[usize],
-    weight: Option<&Tensor>,
-    eps: Option<f64>,
-) -> Result<Tensor> {
+pub fn rms_norm(x: &Tensor, normalized_shape: &[usize], weight: Option<&Tensor>, eps: Option<f64>) -> Result<Tensor> {
     let normalized = normalized_shape;
     if x.dim() < normalized.len() {
         return Err(Error::value(format!(

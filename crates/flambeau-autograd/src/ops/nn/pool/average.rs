@@ -49,7 +49,11 @@ options! {
 #[op(torch, functional)]
 pub fn avg_pool1d(x: &Tensor, kernel_size: &[i64], options: &AvgPoolOptions) -> Result<Tensor> {
     let stride = options.stride.as_deref();
-    check_1d(x, "avg_pool1d", [("kernel_size", kernel_size), ("stride", stride.unwrap_or(&[1])), ("padding", &options.padding)])?;
+    check_1d(
+        x,
+        "avg_pool1d",
+        [("kernel_size", kernel_size), ("stride", stride.unwrap_or(&[1])), ("padding", &options.padding)],
+    )?;
     let options = AvgPoolOptions {
         stride: stride.map(|s| widened(s, 1)),
         padding: widened(&options.padding, 0),

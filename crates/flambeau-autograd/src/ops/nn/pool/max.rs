@@ -81,11 +81,7 @@ pub fn max_pool1d(x: &Tensor, kernel_size: &[i64], options: &MaxPoolOptions) -> 
 #[op(functional, forms(
     max_pool1d_with_indices(kernel_size: &[i64], options: MaxPoolOptions) = (kernel_size, options),
 ))]
-pub fn max_pool1d_with_indices(
-    x: &Tensor,
-    kernel_size: &[i64],
-    options: &MaxPoolOptions,
-) -> Result<(Tensor, Tensor)> {
+pub fn max_pool1d_with_indices(x: &Tensor, kernel_size: &[i64], options: &MaxPoolOptions) -> Result<(Tensor, Tensor)> {
     let stride = options.stride.as_deref().unwrap_or(&[1]);
     let (padding, dilation) = (("padding", &options.padding[..]), ("dilation", &options.dilation[..]));
     check_1d(x, "max_pool1d", [("kernel_size", kernel_size), ("stride", stride), padding, dilation])?;
@@ -161,11 +157,7 @@ pub fn max_pool2d(x: &Tensor, kernel_size: &[i64], options: &MaxPoolOptions) -> 
 #[op(functional, forms(
     max_pool2d_with_indices(kernel_size: &[i64], options: MaxPoolOptions) = (kernel_size, options),
 ))]
-pub fn max_pool2d_with_indices(
-    x: &Tensor,
-    kernel_size: &[i64],
-    options: &MaxPoolOptions,
-) -> Result<(Tensor, Tensor)> {
+pub fn max_pool2d_with_indices(x: &Tensor, kernel_size: &[i64], options: &MaxPoolOptions) -> Result<(Tensor, Tensor)> {
     max_pool(x, options.windows("max_pool2d", kernel_size), 2, "MaxPool2DWithIndicesBackward0")
 }
 
@@ -192,11 +184,7 @@ pub fn max_pool3d(x: &Tensor, kernel_size: &[i64], options: &MaxPoolOptions) -> 
 #[op(functional, forms(
     max_pool3d_with_indices(kernel_size: &[i64], options: MaxPoolOptions) = (kernel_size, options),
 ))]
-pub fn max_pool3d_with_indices(
-    x: &Tensor,
-    kernel_size: &[i64],
-    options: &MaxPoolOptions,
-) -> Result<(Tensor, Tensor)> {
+pub fn max_pool3d_with_indices(x: &Tensor, kernel_size: &[i64], options: &MaxPoolOptions) -> Result<(Tensor, Tensor)> {
     max_pool(x, options.windows("max_pool3d", kernel_size), 3, "MaxPool3DWithIndicesBackward0")
 }
 
