@@ -1,4 +1,4 @@
-//! Options that are set by closures: `F::conv2d_with(&x, &w, None, |o| o.stride(2))`, `nn::Conv2d::with(1, 6, 3, |o| o.bias(false))`.
+//! Options that are set by closures: `F::conv2d_with(&x, &w, None, |o| o.stride(2))`.
 
 /// A struct of options with PyTorch's defaults and one setter per option, under PyTorch's keyword. Setters take what
 /// converts into the option's type; those after `exact` take the type itself, since a literal cannot choose among the

@@ -192,9 +192,12 @@ impl Operation {
         all
     }
 
-    /// The place of the form's argument that is a struct of options, and the struct.
+    /// The place of the form's argument that is a struct of options, and the struct; one that the operation itself takes by value
+    /// is an argument like others.
     fn options_of(&self, form: &Form) -> Option<(usize, Options)> {
-        form.args.iter().enumerate().find_map(|(i, arg)| Some((i, options(&arg.ty)?)))
+        let by_value = |arg: &PatType| self.args.iter().any(|own| text(&own.ty) == text(&arg.ty));
+        let wanted = |arg: &PatType| options(&arg.ty).filter(|o| o.optional || !by_value(arg));
+        form.args.iter().enumerate().find_map(|(i, arg)| Some((i, wanted(arg)?)))
     }
 
     /// Whether the form has one without options and one with them.
@@ -351,7 +354,8 @@ impl Operation {
                 let given = form.args.iter().any(|arg| mentions(value, &name_of(arg)));
                 (!given).then(|| text(value))
             };
-            let default = match forms.iter().find_map(value) {
+            let of_options = || options(&arg.ty).map(|o| format!("&{}::default()", text(&o.path)));
+            let default = match forms.iter().find_map(value).or_else(of_options) {
                 Some(default) => quote!(::core::option::Option::Some(#default)),
                 None => quote!(::core::option::Option::None),
             };

@@ -202,7 +202,7 @@ static SLOPED: LazyLock<Pointwise> = LazyLock::new(|| {
 ///
 /// # Errors
 /// When a bound is not finite, or `lower` is above `upper`.
-#[op(functional)]
+#[op(torch, functional)]
 pub fn rrelu(x: &Tensor, lower: f64, upper: f64, training: bool) -> Result<Tensor> {
     for (name, bound) in [("lower", lower), ("upper", upper)] {
         if !bound.is_finite() {

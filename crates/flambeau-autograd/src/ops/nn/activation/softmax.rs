@@ -22,7 +22,7 @@ use std::sync::LazyLock;
 ///
 /// # Errors
 /// Of integers, unless a dtype of floats is given.
-#[op(torch, functional, method, cast = Float32, forms(
+#[op(torch, functional, special, method, cast = Float32, forms(
     softmax(dim: i64) = (dim, None),
     softmax_dtype(dim: i64, dtype: DType) = (dim, Some(dtype)),
 ))]
@@ -40,7 +40,7 @@ pub fn softmax(x: &Tensor, dim: i64, dtype: Option<DType>) -> Result<Tensor> {
 ///
 /// # Errors
 /// Of integers, unless a dtype of floats is given.
-#[op(torch, functional, method, cast = Float32, forms(
+#[op(torch, functional, special, method, cast = Float32, forms(
     log_softmax(dim: i64) = (dim, None),
     log_softmax_dtype(dim: i64, dtype: DType) = (dim, Some(dtype)),
 ))]

@@ -54,8 +54,8 @@ options! {
     }
 }
 
-/// −w · (t · ln x + (1 − t) · ln(1 − x)) of probabilities, logarithms kept above −100: `F.binary_cross_entropy`. Options: `weight`,
-/// `reduction`.
+/// −w · (t · ln x + (1 − t) · ln(1 − x)) of probabilities, logarithms kept above −100: `F.binary_cross_entropy`. Options:
+/// `weight`, `reduction`.
 ///
 /// ```
 /// use torch::nn::functional as F;

@@ -95,8 +95,8 @@ pub fn layer_norm(
     Ok(normalize_by("NativeLayerNormBackward0", x, weight, bias, layout)?.0)
 }
 
-/// (x − mean) / √(variance + ε) · weight + bias over each of `num_groups` groups of channels of each sample of `[n, C, …]`, weight
-/// and bias per channel (arXiv 1803.08494): `F.group_norm`. Options: `weight`, `bias`, `eps`.
+/// (x − mean) / √(variance + ε) · weight + bias over each of `num_groups` groups of channels of each sample of `[n, C, …]`;
+/// weight and bias are per channel (arXiv 1803.08494): `F.group_norm`. Options: `weight`, `bias`, `eps`.
 ///
 /// ```
 /// use torch::nn::functional as F;

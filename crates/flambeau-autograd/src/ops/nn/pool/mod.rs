@@ -21,7 +21,7 @@ fn with_spatial(shape: &[usize], spatial: &[usize]) -> Dims {
 }
 
 /// Dense memory of `x`'s planes as the backends take it: `[planes, d, h, w]`, missing dimensions of length one.
-fn planes(x: &Array, ndim: usize) -> Result<Array> {
+pub(crate) fn planes(x: &Array, ndim: usize) -> Result<Array> {
     let (outer, spatial) = x.shape().split_at(x.ndim() - ndim);
     let mut shape: SmallVec<[usize; 4]> = SmallVec::from_elem(1, 4);
     shape[0] = outer.iter().product();
@@ -30,7 +30,7 @@ fn planes(x: &Array, ndim: usize) -> Result<Array> {
 }
 
 /// Fresh dense memory of a shape beside `x`.
-fn fresh(x: &Tensor, shape: &[usize], dtype: DType) -> Result<Array> {
+pub(crate) fn fresh(x: &Tensor, shape: &[usize], dtype: DType) -> Result<Array> {
     let array = x.array();
     Ok(Array::empty(array.backend(), array.device(), shape, dtype)?)
 }

@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::graph::record;
+use crate::ops::nn::pool::{fresh, planes};
 use crate::ops::{
     IntoDims, adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d, permute, reshape, round, to_dtype, to_i64,
 };
@@ -295,22 +296,13 @@ impl Resample {
     }
 
     fn run(self, x: &Tensor, shape: &[usize], kernel: impl FnOnce(&Array, &Array) -> Result<()>) -> Result<Array> {
-        let array = x.array();
-        let out = Array::empty(array.backend(), array.device(), shape, x.dtype())?;
+        let out = fresh(x, shape, x.dtype())?;
         match x.numel() {
             0 => fill(&out, Scalar::Int(0))?,
-            _ => kernel(&planes(&array)?, &planes(&out)?)?,
+            _ => kernel(&planes(&x.array(), shape.len() - 2)?, &planes(&out, shape.len() - 2)?)?,
         }
         Ok(out)
     }
-}
-
-/// Dense memory as `[planes, d, h, w]`.
-fn planes(a: &Array) -> Result<Array> {
-    let mut shape: SmallVec<[usize; 4]> = SmallVec::from_elem(1, 4);
-    shape[0] = a.shape()[0] * a.shape()[1];
-    shape[6 - a.ndim()..].copy_from_slice(&a.shape()[2..]);
-    Ok(a.contiguous()?.view(&to_i64(&shape))?)
 }
 
 /// Moves groups of r² channels of `[…, c·r², h, w]` to blocks of r × r pixels, `[…, c, h·r, w·r]` (arXiv 1609.05158):
