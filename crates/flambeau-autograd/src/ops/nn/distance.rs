@@ -22,7 +22,7 @@ static DIFFERENCE: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.i
 /// let (a, b) = (torch::tensor([[0.0, 0.0]]), torch::tensor([[3.0, 4.0]]));
 /// assert!(F::pairwise_distance(&a, &b).allclose(&torch::tensor([5.0])));
 /// ```
-#[op(torch, functional, forms(pairwise_distance(x2: &Tensor) = (x2, 2.0, 1e-6, false)))]
+#[op(torch, functional, cast = Float32, forms(pairwise_distance(x2: &Tensor) = (x2, 2.0, 1e-6, false)))]
 pub fn pairwise_distance(x1: &Tensor, x2: &Tensor, p: f64, eps: f64, keepdim: bool) -> Result<Tensor> {
     let (a, b) = (x1, x2);
     rules::difference(a.dtype(), b.dtype())?;

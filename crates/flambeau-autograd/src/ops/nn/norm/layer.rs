@@ -192,7 +192,7 @@ static RMS: LazyLock<[Pointwise; 2]> = LazyLock::new(|| {
 ///
 /// # Errors
 /// When the shapes do not fit.
-#[op(torch, functional, forms(
+#[op(torch, functional, cast = Float32, forms(
     rms_norm(normalized_shape: impl IntoShape, weight: Option<&Tensor>, eps: Option<f64>) = (
         &lengths(normalized_shape), weight, eps
     ),

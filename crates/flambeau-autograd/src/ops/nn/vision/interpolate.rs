@@ -141,7 +141,7 @@ impl IntoScales for &[f64] {
 ///
 /// # Errors
 /// When options and shape do not fit.
-#[op(functional, forms(interpolate(options: InterpolateOptions) = (options)))]
+#[op(functional, cast = Float32, forms(interpolate(options: InterpolateOptions) = (options)))]
 pub fn interpolate(x: &Tensor, options: &InterpolateOptions) -> Result<Tensor> {
     let mode = options.mode;
     if x.dtype() == DType::U8 && mode != InterpolateMode::Area {
