@@ -18,6 +18,7 @@ mod make;
 #[cfg(feature = "ndarray")]
 mod ndarray;
 pub mod ops;
+mod options;
 pub mod registry;
 mod tensor;
 mod views;

@@ -4,8 +4,8 @@
 mod golden;
 
 use flambeau_autograd::ops::{
-    self, AvgPoolOptions, ConvOptions, ConvTransposeOptions, CrossEntropyOptions, EmbeddingOptions, InterpolateOptions,
-    MaxPoolOptions, PadMode, PadOptions, Reduction, UnfoldOptions,
+    self, AvgPoolOptions, ConvOptions, ConvTransposeOptions, EmbeddingOptions, InterpolateOptions, MaxPoolOptions,
+    PadMode, PadOptions, UnfoldOptions,
 };
 use flambeau_autograd::{Result, Tensor, backward};
 use std::collections::BTreeMap;
@@ -114,7 +114,7 @@ fn table() -> BTreeMap<&'static str, Op> {
         ("max_pool1d", |t| two(ops::max_pool1d_with_indices(&t[0], &[2], &MaxPoolOptions::default()))),
         ("max_pool2d", |t| two(ops::max_pool2d_with_indices(&t[0], &[2], &MaxPoolOptions::default()))),
         ("max_pool3d", |t| two(ops::max_pool3d_with_indices(&t[0], &[2], &MaxPoolOptions::default()))),
-        ("adaptive_max_pool2d", |t| two(ops::adaptive_max_pool2d(&t[0], &[Some(2)]))),
+        ("adaptive_max_pool2d", |t| two(ops::adaptive_max_pool2d_with_indices(&t[0], &[Some(2)]))),
         ("avg_pool2d", |t| one(ops::avg_pool2d(&t[0], &[2], &AvgPoolOptions::default()))),
         ("adaptive_avg_pool2d", |t| one(ops::adaptive_avg_pool2d(&t[0], &[Some(2)]))),
         ("batch_norm", |t| one(ops::batch_norm(&t[0], None, None, Some(&t[1]), Some(&t[2]), true, 0.1, 1e-5))),
@@ -122,27 +122,27 @@ fn table() -> BTreeMap<&'static str, Op> {
         ("batch_norm_eval", |t| one(normalized(t, false))),
         ("layer_norm", |t| one(ops::layer_norm(&t[0], &[3], Some(&t[1]), Some(&t[2]), 1e-5))),
         ("group_norm", |t| one(ops::group_norm(&t[0], 2, Some(&t[1]), Some(&t[2]), 1e-5))),
-        ("nll_loss", |t| one(ops::nll_loss(&t[0], &t[1], None, -100, Reduction::Mean))),
-        ("nll_loss_weight", |t| one(ops::nll_loss(&t[0], &t[1], Some(&t[2]), -100, Reduction::Mean))),
-        ("nll_loss_none", |t| one(ops::nll_loss(&t[0], &t[1], None, -100, Reduction::None))),
-        ("nll_loss_2d", |t| one(ops::nll_loss(&t[0], &t[1], None, -100, Reduction::Mean))),
-        ("cross_entropy", |t| one(ops::cross_entropy(&t[0], &t[1]))),
-        ("cross_entropy_weight", |t| one(ops::cross_entropy_with(&t[0], &t[1], |o| o.weight(&t[2])))),
-        ("cross_entropy_smoothed", |t| one(ops::cross_entropy_with(&t[0], &t[1], smoothed))),
+        ("nll_loss", |t| loss(t, ops::nll_loss)),
+        ("nll_loss_weight", |t| loss_with(t, ops::nll_loss, |o| o.weight(&t[2]))),
+        ("nll_loss_none", |t| loss_with(t, ops::nll_loss, |o| o.reduction("none"))),
+        ("nll_loss_2d", |t| loss(t, ops::nll_loss)),
+        ("cross_entropy", |t| loss(t, ops::cross_entropy)),
+        ("cross_entropy_weight", |t| loss_with(t, ops::cross_entropy, |o| o.weight(&t[2]))),
+        ("cross_entropy_smoothed", |t| loss_with(t, ops::cross_entropy, |o| o.label_smoothing(0.1))),
         ("cross_entropy_smoothed_weight", |t| {
-            one(ops::cross_entropy_with(&t[0], &t[1], |o| smoothed(o).weight(&t[2])))
+            loss_with(t, ops::cross_entropy, |o| o.label_smoothing(0.1).weight(&t[2]))
         }),
-        ("cross_entropy_probabilities", |t| one(ops::cross_entropy(&t[0], &t[1]))),
-        ("multi_margin_loss", |t| one(ops::multi_margin_loss(&t[0], &t[1], 1, 1.0, None, Reduction::Mean))),
-        ("mse_loss", |t| one(ops::mse_loss(&t[0], &t[1], Reduction::Mean))),
-        ("l1_loss", |t| one(ops::l1_loss(&t[0], &t[1], Reduction::Mean))),
-        ("smooth_l1_loss", |t| one(ops::smooth_l1_loss(&t[0], &t[1], 1.0, Reduction::Mean))),
-        ("huber_loss", |t| one(ops::huber_loss(&t[0], &t[1], 1.0, Reduction::Mean))),
-        ("binary_cross_entropy", |t| one(ops::binary_cross_entropy(&t[0], &t[1], None, Reduction::Mean))),
-        ("binary_cross_entropy_weight", |t| one(ops::binary_cross_entropy(&t[0], &t[1], Some(&t[2]), Reduction::Mean))),
-        ("bce_with_logits", |t| one(ops::binary_cross_entropy_with_logits(&t[0], &t[1], None, None, Reduction::Mean))),
-        ("kl_div", |t| one(ops::kl_div(&t[0], &t[1], false, Reduction::Sum))),
-        ("soft_margin_loss", |t| one(ops::soft_margin_loss(&t[0], &t[1], Reduction::Mean))),
+        ("cross_entropy_probabilities", |t| loss(t, ops::cross_entropy)),
+        ("multi_margin_loss", |t| loss(t, ops::multi_margin_loss)),
+        ("mse_loss", |t| loss(t, ops::mse_loss)),
+        ("l1_loss", |t| loss(t, ops::l1_loss)),
+        ("smooth_l1_loss", |t| loss(t, ops::smooth_l1_loss)),
+        ("huber_loss", |t| loss(t, ops::huber_loss)),
+        ("binary_cross_entropy", |t| loss(t, ops::binary_cross_entropy)),
+        ("binary_cross_entropy_weight", |t| loss_with(t, ops::binary_cross_entropy, |o| o.weight(&t[2]))),
+        ("bce_with_logits", |t| loss(t, ops::binary_cross_entropy_with_logits)),
+        ("kl_div", |t| loss_with(t, ops::kl_div, |o| o.reduction("sum"))),
+        ("soft_margin_loss", |t| loss(t, ops::soft_margin_loss)),
         ("dropout", |t| one(ops::dropout(&t[0], 0.5, true))),
         ("view", |t| one(ops::view(&t[0], &[6]))),
         ("t", |t| one(ops::t(&t[0]))),
@@ -181,8 +181,14 @@ fn table() -> BTreeMap<&'static str, Op> {
     all.iter().copied().collect()
 }
 
-fn smoothed(o: CrossEntropyOptions) -> CrossEntropyOptions {
-    o.label_smoothing(0.1)
+type Loss<O> = fn(&Tensor, &Tensor, &O) -> Result<Tensor>;
+
+fn loss<O: Default>(t: &[Tensor], f: Loss<O>) -> Result<Vec<Tensor>> {
+    loss_with(t, f, |o| o)
+}
+
+fn loss_with<O: Default>(t: &[Tensor], f: Loss<O>, set: impl FnOnce(O) -> O) -> Result<Vec<Tensor>> {
+    one(f(&t[0], &t[1], &set(O::default())))
 }
 
 fn normalized(t: &[Tensor], training: bool) -> Result<Tensor> {

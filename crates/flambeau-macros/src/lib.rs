@@ -25,7 +25,10 @@ pub fn derive_module(input: TokenStream) -> TokenStream {
 /// `torch`, `functional`, `linalg` and `special`, the same under other names (`alias(clip)`), and its entry of the registry
 /// (`cast = Float32`, `not_differentiable`). A last argument `place: Place` says where the result goes: such an operation has
 /// in-place forms. `forms(sum() = (&[], false), sum_dim(dims: &[i64], keepdim: bool) = (dims, keepdim))` gives several forms
-/// of one operation names of their own; the first argument is theirs too, except where a value for it stands first.
+/// of one operation names of their own; the first argument is theirs too, except where a value for it stands first. An argument
+/// `options: &ConvOptions` makes two of a form: one without options, and `…_with`, whose closure sets some; a form's argument
+/// `options: ConvOptions` makes only the closure's, under the form's name. The values of a form may take the options apart:
+/// `(options.weight.as_ref(), options.eps)`.
 #[proc_macro_attribute]
 pub fn op(attribute: TokenStream, item: TokenStream) -> TokenStream {
     let attribute = syn::parse_macro_input!(attribute as operation::Attribute);

@@ -47,7 +47,6 @@ pub mod init;
 mod layers;
 mod losses;
 mod module;
-mod options;
 
 pub use error::{Error, Result};
 pub use flambeau_macros::Module;

@@ -4,7 +4,7 @@
 use super::attribute::text;
 use proc_macro2::TokenStream;
 use quote::quote;
-use syn::{Ident, Type};
+use syn::{Ident, Path, PathArguments, Type, TypePath};
 
 /// An argument of a public form: its type there, and the operation's argument made of it.
 pub struct Public {
@@ -29,9 +29,24 @@ pub fn public(name: &Ident, ty: &Type) -> Public {
     Public { ty, value }
 }
 
-/// The options struct behind `&SomeOptions`, where the type is that: such an operation has a form without options and one,
-/// `…_with`, whose closure sets some.
-pub fn options(ty: &Type) -> Option<&Type> {
-    let Type::Reference(reference) = ty else { return None };
-    text(&reference.elem).ends_with("Options").then_some(&*reference.elem)
+/// A struct of options among a form's arguments.
+pub struct Options {
+    /// Its path without generic arguments.
+    pub path: Path,
+    /// Whether it is taken by reference, `&SomeOptions`: such a form exists without options and, as `…_with`, with a closure that
+    /// sets some. By value, `SomeOptions`, only the closure's form exists, under the form's own name.
+    pub optional: bool,
+}
+
+/// The struct of options that the type is or refers to: a type whose name ends in `Options`.
+pub fn options(ty: &Type) -> Option<Options> {
+    let (ty, optional) = match ty {
+        Type::Reference(reference) => (&*reference.elem, true),
+        ty => (ty, false),
+    };
+    let Type::Path(TypePath { path, .. }) = ty else { return None };
+    let mut path = path.clone();
+    let last = path.segments.last_mut().filter(|last| last.ident.to_string().ends_with("Options"))?;
+    last.arguments = PathArguments::None;
+    Some(Options { path, optional })
 }

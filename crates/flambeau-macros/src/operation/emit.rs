@@ -1,6 +1,6 @@
 //! The forms of one operation.
 
-use super::arguments::{options, public};
+use super::arguments::{Options, options, public};
 use super::attribute::{Attribute, Form, PATHS, text};
 use proc_macro2::TokenStream;
 use quote::{ToTokens, format_ident, quote};
@@ -138,11 +138,7 @@ impl Operation {
                     None => (None, TokenStream::new()),
                     Some(first) => {
                         // What a method is called on is PyTorch's `input` in a function.
-                        let name = if self.attribute.method {
-                            Ident::new("input", name_of(first).span())
-                        } else {
-                            name_of(first)
-                        };
+                        let name = Ident::new(&self.first_name(first), name_of(first).span());
                         let public = public(&name, &first.ty);
                         let ty = public.ty;
                         (Some(quote!(#name: #ty)), public.value)
@@ -181,12 +177,16 @@ impl Operation {
         form.values.len() == self.args.len()
     }
 
+    /// The first argument's public name: what a method is called on, or `x`, is PyTorch's `input`.
+    fn first_name(&self, first: &PatType) -> String {
+        let name = plain(&name_of(first));
+        if self.attribute.method || name == "x" { "input".to_owned() } else { name }
+    }
+
     /// The names that a form has: its own, with options `…_with`, in place `…_`, and the aliases of all.
     fn names_of(&self, form: &Form) -> Vec<Ident> {
         let mut all = vec![form.name.clone()];
-        if self.with_options(form).is_some() {
-            all.push(format_ident!("{}_with", plain(&form.name), span = form.name.span()));
-        }
+        all.extend(self.optional(form).then(|| with_name(&form.name)));
         if self.place.is_some() {
             all.push(in_place(&form.name));
         }
@@ -199,9 +199,17 @@ impl Operation {
         all
     }
 
-    /// Whether the form's last argument is a struct of options.
-    fn with_options<'a>(&self, form: &'a Form) -> Option<&'a Type> {
-        form.args.last().and_then(|last| options(&last.ty))
+    /// The place of the form's argument that is a struct of options, and the struct; one that the operation itself takes by value
+    /// is an argument like others.
+    fn options_of(&self, form: &Form) -> Option<(usize, Options)> {
+        let by_value = |arg: &PatType| self.args.iter().any(|own| text(&own.ty) == text(&arg.ty));
+        let wanted = |arg: &PatType| options(&arg.ty).filter(|o| o.optional || !by_value(arg));
+        form.args.iter().enumerate().find_map(|(i, arg)| Some((i, wanted(arg)?)))
+    }
+
+    /// Whether the form has one without options and one with them.
+    fn optional(&self, form: &Form) -> bool {
+        self.options_of(form).is_some_and(|(_, options)| options.optional)
     }
 
     /// A panicking form, as a function or a method: with its options, in place, and under its other names.
@@ -210,29 +218,28 @@ impl Operation {
         let aliases: &[Ident] = if plain(&form.name) == self.plain_name() { &self.attribute.aliases } else { &[] };
         for name in std::iter::once(&form.name).chain(aliases) {
             let alias = (name != &form.name).then_some(&form.name);
-            let mut emit = |name: &Ident, form: &Form, target: &Ident, in_place: bool| {
-                all.extend(self.one(name, form, &receiver, &first, target, alias, in_place));
+            let nothing = TokenStream::new();
+            let mut emit = |name: &Ident, form: &Form, lets: &TokenStream, target: &Ident, in_place: bool| {
+                all.extend(self.one(name, form, lets, &receiver, &first, target, alias, in_place));
             };
-            match self.with_options(form) {
-                None => emit(name, form, &self.name, false),
-                Some(options) => {
-                    let mut without = Form { name: name.clone(), args: form.args.clone(), values: form.values.clone() };
-                    let removed = without.args.pop().map(|arg| name_of(&arg)).expect("it has options");
-                    let replaced =
-                        |value: &Expr, by: Expr| if text(value) == removed.to_string() { by } else { value.clone() };
-                    let default: Expr = parse_quote!(&<#options as ::core::default::Default>::default());
-                    let set: Expr = parse_quote!(&#removed(<#options as ::core::default::Default>::default()));
-                    without.values = form.values.iter().map(|v| replaced(v, default.clone())).collect();
-                    emit(name, &without, &self.name, false);
-                    let with = format_ident!("{}_with", plain(name), span = name.span());
-                    let mut closure = without;
-                    closure.args.push(parse_quote!(#removed: impl ::core::ops::FnOnce(#options) -> #options));
-                    closure.values = form.values.iter().map(|v| replaced(v, set.clone())).collect();
-                    emit(&with, &closure, &self.name, false);
+            match self.options_of(form) {
+                None => emit(name, form, &nothing, &self.name, false),
+                Some((at, Options { path, optional })) => {
+                    let (options, ty) = (name_of(&form.args[at]), owned(&form.args[at].ty));
+                    let changed = || Form { name: name.clone(), args: form.args.clone(), values: form.values.clone() };
+                    if optional {
+                        let mut without = changed();
+                        without.args.remove(at);
+                        emit(name, &without, &quote!(let #options = &#path::default();), &self.name, false);
+                    }
+                    let mut closure = changed();
+                    closure.args[at] = parse_quote!(#options: impl ::core::ops::FnOnce(#ty) -> #ty);
+                    let name = if optional { with_name(name) } else { name.clone() };
+                    emit(&name, &closure, &quote!(let #options = &#options(#path::default());), &self.name, false);
                 }
             }
             if self.place.is_some() {
-                emit(&in_place(name), form, &in_place(&self.name), true);
+                emit(&in_place(name), form, &nothing, &in_place(&self.name), true);
             }
         }
         all
@@ -243,6 +250,7 @@ impl Operation {
         &self,
         name: &Ident,
         form: &Form,
+        lets: &TokenStream,
         receiver: &Option<TokenStream>,
         first: &TokenStream,
         target: &Ident,
@@ -258,7 +266,7 @@ impl Operation {
             values.push((name, public.value));
         }
         // An argument that is passed on as it is becomes what its public form gives; in an expression it keeps its name.
-        let mut lets = TokenStream::new();
+        let mut lets = lets.clone();
         let mut passed = Vec::new();
         for value in &form.values {
             match values.iter().find(|(name, _)| text(value) == name.to_string()) {
@@ -360,9 +368,10 @@ impl Operation {
             None => quote!(::core::option::Option::None),
         };
         let args = self.args.iter().enumerate().map(|(i, arg)| {
-            let name = if i == 0 && self.attribute.method { "input".to_owned() } else { plain(&name_of(arg)) };
+            let name = if i == 0 { self.first_name(arg) } else { plain(&name_of(arg)) };
             let ty = text(&arg.ty);
-            let default = match self.default_of(i, forms).map(text) {
+            let of_options = || options(&arg.ty).map(|o| format!("&{}::default()", text(&o.path)));
+            let default = match self.default_of(i, forms).map(text).or_else(of_options) {
                 Some(default) => quote!(::core::option::Option::Some(#default)),
                 None => quote!(::core::option::Option::None),
             };
@@ -371,7 +380,7 @@ impl Operation {
         let paths = self.attribute.paths.iter().map(plain);
         let aliases = self.attribute.aliases.iter().map(plain);
         let forms = forms.iter().flat_map(|form| {
-            let with = self.with_options(form).map(|_| format!("{}_with", plain(&form.name)));
+            let with = self.optional(form).then(|| plain(&with_name(&form.name)));
             std::iter::once(plain(&form.name)).chain(with)
         });
         let in_place = self.place.is_some();
@@ -406,14 +415,15 @@ impl Operation {
         let op = self.plain_name();
         for (i, arg) in self.args.iter().enumerate() {
             let (name, ty) = (name_of(arg), &arg.ty);
-            let shown = if i == 0 && self.attribute.method { "input".to_owned() } else { plain(&name) };
+            let shown = if i == 0 { self.first_name(arg) } else { plain(&name) };
             let default = self.default_of(i, forms);
             let Some(kind) = data(ty) else {
                 // What data cannot say stays as it is by default.
                 match (default.filter(|_| !matches!(&**ty, Type::ImplTrait(_))), options(ty)) {
                     (Some(default), _) => lets.extend(quote!(let #name: #ty = #default;)),
                     (None, Some(options)) => {
-                        lets.extend(quote!(let #name = &<#options as ::core::default::Default>::default();));
+                        let path = options.path;
+                        lets.extend(quote!(let #name = &<#path>::default();));
                     }
                     (None, None) => return quote!(::core::option::Option::None),
                 }
@@ -489,6 +499,19 @@ fn data(ty: &Type) -> Option<Data> {
 /// The name without `r#`.
 fn plain(name: &Ident) -> String {
     name.to_string().trim_start_matches("r#").to_owned()
+}
+
+/// The name of the form with options: `conv2d_with`.
+fn with_name(name: &Ident) -> Ident {
+    format_ident!("{}_with", plain(name), span = name.span())
+}
+
+/// The type behind a reference.
+fn owned(ty: &Type) -> &Type {
+    match ty {
+        Type::Reference(reference) => &reference.elem,
+        ty => ty,
+    }
 }
 
 /// The in-place form's name: `relu_`, `add_scaled_`.

@@ -88,11 +88,7 @@ impl<const D: usize> AdaptiveAvgPool<D> {
 impl<const D: usize> Forward for AdaptiveAvgPool<D> {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
-        let pool = match D {
-            1 => ops::adaptive_avg_pool1d,
-            2 => ops::adaptive_avg_pool2d,
-            _ => ops::adaptive_avg_pool3d,
-        };
+        let pool = [ops::adaptive_avg_pool1d, ops::adaptive_avg_pool2d, ops::adaptive_avg_pool3d][D - 1];
         pool(x, &self.output_size.lengths()).or_panic()
     }
 }
@@ -132,11 +128,11 @@ impl<const D: usize> AdaptiveMaxPool<D> {
     /// The largest elements and where they lie in each plane: the layer with `return_indices=True`.
     #[track_caller]
     pub fn forward_with_indices(&self, x: &Tensor) -> (Tensor, Tensor) {
-        let pool = match D {
-            1 => ops::adaptive_max_pool1d,
-            2 => ops::adaptive_max_pool2d,
-            _ => ops::adaptive_max_pool3d,
-        };
+        let pool = [
+            ops::adaptive_max_pool1d_with_indices,
+            ops::adaptive_max_pool2d_with_indices,
+            ops::adaptive_max_pool3d_with_indices,
+        ][D - 1];
         pool(x, &self.output_size.lengths()).or_panic()
     }
 }

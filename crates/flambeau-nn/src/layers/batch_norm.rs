@@ -1,8 +1,8 @@
 //! Normalisation over batches and over instances.
 
 use super::{Place, py_bool};
-use crate::options::options;
 use crate::{Buffer, Forward, Module, ModuleState, Parameter};
+use flambeau_autograd::options;
 use flambeau_autograd::{OrPanic, Tensor, ops};
 use flambeau_tensor::print::py_float;
 use flambeau_tensor::{DType, Device};

@@ -1,8 +1,8 @@
 //! Convolutions.
 
 use super::{Lengths, Padding, PaddingMode, Place, py_tuple, weight_and_bias};
-use crate::options::options;
 use crate::{Forward, Module, ModuleState, Parameter};
+use flambeau_autograd::options;
 use flambeau_autograd::{OrPanic, Tensor, ops};
 use flambeau_tensor::{DType, Device};
 
@@ -148,11 +148,7 @@ impl<const D: usize> Forward for Conv<D> {
         let o = &self.options;
         let options =
             ops::ConvOptions::default().stride(o.stride.each()).dilation(o.dilation.each()).groups(o.groups as i64);
-        let conv = match D {
-            1 => ops::conv1d,
-            2 => ops::conv2d,
-            _ => ops::conv3d,
-        };
+        let conv = [ops::conv1d, ops::conv2d, ops::conv3d][D - 1];
         let bias = self.bias.as_deref();
         if o.padding_mode != PaddingMode::Zeros {
             let mode = ops::PadOptions::default().mode(o.padding_mode.name());

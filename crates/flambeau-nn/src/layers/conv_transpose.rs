@@ -2,8 +2,8 @@
 
 use super::conv::check_groups;
 use super::{Lengths, Place, py_tuple, weight_and_bias};
-use crate::options::options;
 use crate::{Forward, Module, ModuleState, Parameter};
+use flambeau_autograd::options;
 use flambeau_autograd::{OrPanic, Tensor, ops};
 use flambeau_tensor::{DType, Device};
 
@@ -146,11 +146,7 @@ impl<const D: usize> ConvTranspose<D> {
             .output_padding(output_padding)
             .groups(o.groups as i64)
             .dilation(o.dilation.each());
-        let conv = match D {
-            1 => ops::conv_transpose1d,
-            2 => ops::conv_transpose2d,
-            _ => ops::conv_transpose3d,
-        };
+        let conv = [ops::conv_transpose1d, ops::conv_transpose2d, ops::conv_transpose3d][D - 1];
         conv(x, &self.weight, self.bias.as_deref(), &options).or_panic()
     }
 }

@@ -2,8 +2,8 @@
 
 use super::{Place, py_bool};
 use crate::init;
-use crate::options::options;
 use crate::{Forward, Module, ModuleState, Parameter};
+use flambeau_autograd::options;
 use flambeau_autograd::{OrPanic, Tensor, no_grad, ops};
 use flambeau_tensor::print::py_float;
 use flambeau_tensor::{DType, Device};

@@ -2,8 +2,8 @@
 
 use super::{Place, py_bool, weight_and_bias};
 use crate::init;
-use crate::options::options;
 use crate::{Forward, Module, ModuleState, Parameter};
+use flambeau_autograd::options;
 use flambeau_autograd::{OrPanic, Tensor, ops};
 use flambeau_tensor::{DType, Device};
 

@@ -13,8 +13,8 @@ mod lengths;
 mod linear;
 mod norm;
 mod pool;
+mod prelu;
 mod shape;
-mod softmax;
 
 pub use activation::{Activation, ActivationFunction};
 pub use activations::*;
@@ -29,8 +29,8 @@ pub use lengths::{Lengths, Padding, PaddingMode};
 pub use linear::*;
 pub use norm::*;
 pub use pool::*;
+pub use prelu::*;
 pub use shape::*;
-pub use softmax::*;
 
 use crate::{Parameter, init};
 use flambeau_autograd::{OrPanic, Tensor, ops};

@@ -1,9 +1,9 @@
 //! Normalisation within each example.
 
 use super::{Place, py_bool, py_tuple};
-use crate::options::options;
 use crate::{Forward, Module, ModuleState, Parameter};
 use flambeau_autograd::ops::IntoShape;
+use flambeau_autograd::options;
 use flambeau_autograd::{OrPanic, Tensor, ops};
 use flambeau_tensor::print::py_float;
 use flambeau_tensor::{DType, Device};

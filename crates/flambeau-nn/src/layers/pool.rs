@@ -1,8 +1,8 @@
 //! Pooling over windows.
 
 use super::{Lengths, py_bool};
-use crate::options::options;
 use crate::{Forward, Module, ModuleState};
+use flambeau_autograd::options;
 use flambeau_autograd::{OrPanic, Tensor, ops};
 
 options! {
@@ -83,11 +83,7 @@ impl<const D: usize> MaxPool<D> {
     /// The largest elements and where they lie in each plane: the layer with `return_indices=True`.
     #[track_caller]
     pub fn forward_with_indices(&self, x: &Tensor) -> (Tensor, Tensor) {
-        let pool = match D {
-            1 => ops::max_pool1d_with_indices,
-            2 => ops::max_pool2d_with_indices,
-            _ => ops::max_pool3d_with_indices,
-        };
+        let pool = [ops::max_pool1d_with_indices, ops::max_pool2d_with_indices, ops::max_pool3d_with_indices][D - 1];
         pool(x, &signed(self.kernel_size), &self.call_options()).or_panic()
     }
 }
@@ -95,11 +91,7 @@ impl<const D: usize> MaxPool<D> {
 impl<const D: usize> Forward for MaxPool<D> {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
-        let pool = match D {
-            1 => ops::max_pool1d,
-            2 => ops::max_pool2d,
-            _ => ops::max_pool3d,
-        };
+        let pool = [ops::max_pool1d, ops::max_pool2d, ops::max_pool3d][D - 1];
         pool(x, &signed(self.kernel_size), &self.call_options()).or_panic()
     }
 }
@@ -181,11 +173,7 @@ impl<const D: usize> Forward for AvgPool<D> {
             .ceil_mode(o.ceil_mode)
             .count_include_pad(o.count_include_pad)
             .divisor_override(o.divisor_override);
-        let pool = match D {
-            1 => ops::avg_pool1d,
-            2 => ops::avg_pool2d,
-            _ => ops::avg_pool3d,
-        };
+        let pool = [ops::avg_pool1d, ops::avg_pool2d, ops::avg_pool3d][D - 1];
         pool(x, &signed(self.kernel_size), &options).or_panic()
     }
 }

@@ -1,9 +1,9 @@
 //! Layers that only change the shape.
 
 use super::{Activation, ActivationFunction, py_tuple};
-use crate::options::options;
 use crate::{Forward, Module, ModuleState};
 use flambeau_autograd::ops::{self, IntoDims};
+use flambeau_autograd::options;
 use flambeau_autograd::{OrPanic, Tensor};
 
 options! {

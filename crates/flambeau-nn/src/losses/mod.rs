@@ -1,13 +1,7 @@
 //! The losses of `torch.nn`.
 
-mod classification;
-mod regression;
-
-pub use classification::*;
-pub use regression::*;
-
 use crate::{Buffer, Module, ModuleState};
-use flambeau_autograd::Tensor;
+use flambeau_autograd::{OrPanic, Tensor, ops};
 
 /// A loss's function with its options: what distinguishes one loss from another.
 pub trait LossFunction: Default + Send + Sync + 'static {
@@ -79,4 +73,52 @@ impl<F: LossFunction> Loss<F> {
     pub fn call(&self, x: &Tensor, target: &Tensor) -> Tensor {
         self.forward(x, target)
     }
+}
+
+/// Declares, for each line `Loss(Options) = function: weights`, the loss as its function in [`ops`] with the function's options;
+/// `weights` are those of its options that state dicts hold.
+macro_rules! losses {
+    ($($(#[$doc:meta])* $loss:ident($options:ident) = $function:ident: $($weight:ident)*;)*) => {$(
+        pub use ops::$options;
+
+        $(#[$doc])*
+        pub type $loss = Loss<$options>;
+
+        impl LossFunction for $options {
+            const NAME: &'static str = stringify!($loss);
+            #[track_caller]
+            fn apply(&self, x: &Tensor, target: &Tensor) -> Tensor {
+                ops::$function(x, target, self).or_panic()
+            }
+            $(fn $weight(&self) -> Option<&Tensor> {
+                self.$weight.as_ref()
+            })*
+        }
+    )*};
+}
+
+losses! {
+    /// −ln softmax(x)ₜ for logits x [n, classes, …] and classes t [n, …], or probabilities in the shape of x:
+    /// `nn.CrossEntropyLoss(weight, ignore_index, reduction, label_smoothing)`.
+    CrossEntropyLoss(CrossEntropyLossOptions) = cross_entropy: weight;
+    /// −xₜ for log-probabilities x [n, classes, …] and classes t [n, …]: `nn.NLLLoss(weight, ignore_index, reduction)`.
+    NLLLoss(NLLLossOptions) = nll_loss: weight;
+    /// −t · ln x − (1 − t) · ln(1 − x) for probabilities x: `nn.BCELoss(weight, reduction)`.
+    BCELoss(BCELossOptions) = binary_cross_entropy: weight;
+    /// [`BCELoss`] of sigmoid(x), which does not overflow: `nn.BCEWithLogitsLoss(weight, reduction, pos_weight)`.
+    BCEWithLogitsLoss(BCEWithLogitsLossOptions) = binary_cross_entropy_with_logits: weight pos_weight;
+    /// The squared difference (x − t)²: `nn.MSELoss(reduction)`.
+    MSELoss(MSELossOptions) = mse_loss:;
+    /// The absolute difference |x − t|: `nn.L1Loss(reduction)`.
+    L1Loss(L1LossOptions) = l1_loss:;
+    /// (x − t)² / 2β where |x − t| < β, else |x − t| − β/2: `nn.SmoothL1Loss(reduction, beta)`.
+    SmoothL1Loss(SmoothL1LossOptions) = smooth_l1_loss:;
+    /// (x − t)² / 2 where |x − t| ≤ δ, else δ · (|x − t| − δ/2): `nn.HuberLoss(reduction, delta)`.
+    HuberLoss(HuberLossOptions) = huber_loss:;
+    /// t · (ln t − x) for log-probabilities x and probabilities t: `nn.KLDivLoss(reduction, log_target)`.
+    KLDivLoss(KLDivLossOptions) = kl_div:;
+    /// x where t = 1, max(0, margin − x) where t = −1: `nn.HingeEmbeddingLoss(margin, reduction)`.
+    HingeEmbeddingLoss(HingeEmbeddingLossOptions) = hinge_embedding_loss:;
+    /// ln(1 + e^(−t·x)) for targets ±1: `nn.SoftMarginLoss(reduction)`.
+    SoftMarginLoss(SoftMarginLossOptions) = soft_margin_loss:;
 }

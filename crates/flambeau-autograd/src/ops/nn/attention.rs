@@ -6,61 +6,28 @@ use crate::ops::nn::window::cpp_name;
 use crate::ops::{
     add, dropout, expand, map, matmul, mul, reshape, softmax, squeeze, to_dtype, to_i64, transpose, unsqueeze,
 };
+use crate::options;
+use flambeau_macros::op;
 use flambeau_tensor::backend::ReduceOp;
 use flambeau_tensor::ops::{ReduceArgs, reduce};
 use flambeau_tensor::pointwise::Pointwise;
 use flambeau_tensor::{Array, DType};
 use std::sync::LazyLock;
 
-/// Keyword arguments of `F.scaled_dot_product_attention`.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct AttentionOptions<'a> {
-    /// Bools (true takes part) or floats that are added to the scores; broadcasts to `[…, l, s]`.
-    pub attn_mask: Option<&'a Tensor>,
-    /// The probability with which a weight is dropped.
-    pub dropout_p: f64,
-    /// Whether position i attends to positions up to i only.
-    pub is_causal: bool,
-    /// The factor of the scores; `None` stands for 1/√e.
-    pub scale: Option<f64>,
-    /// Whether groups of query heads share a key and value head.
-    pub enable_gqa: bool,
-}
-
-impl<'a> AttentionOptions<'a> {
-    /// Bools (true takes part) or floats that are added to the scores.
-    #[must_use]
-    pub fn attn_mask(mut self, mask: impl Into<Option<&'a Tensor>>) -> Self {
-        self.attn_mask = mask.into();
-        self
-    }
-
-    /// The probability with which a weight is dropped; 0 by default.
-    #[must_use]
-    pub fn dropout_p(mut self, p: f64) -> Self {
-        self.dropout_p = p;
-        self
-    }
-
-    /// Whether position i attends to positions up to i only; false by default.
-    #[must_use]
-    pub fn is_causal(mut self, is_causal: bool) -> Self {
-        self.is_causal = is_causal;
-        self
-    }
-
-    /// The factor of the scores; 1/√e by default.
-    #[must_use]
-    pub fn scale(mut self, scale: impl Into<Option<f64>>) -> Self {
-        self.scale = scale.into();
-        self
-    }
-
-    /// Whether groups of query heads share a key and value head; false by default.
-    #[must_use]
-    pub fn enable_gqa(mut self, enable: bool) -> Self {
-        self.enable_gqa = enable;
-        self
+options! {
+    /// Options of [`scaled_dot_product_attention`].
+    #[derive(Copy, Debug)]
+    AttentionOptions<'a> {
+        /// Bools (true takes part) or floats that are added to the scores; broadcasts to `[…, l, s]` (none).
+        attn_mask: Option<&'a Tensor> = None,
+        /// The probability with which a weight is dropped (0).
+        dropout_p: f64 = 0.0,
+        /// Whether position i attends to positions up to i only (false).
+        is_causal: bool = false,
+        /// The factor of the scores (`None`: 1/√e).
+        scale: Option<f64> = None,
+        /// Whether groups of query heads share a key and value head (false).
+        enable_gqa: bool = false,
     }
 }
 
@@ -72,14 +39,29 @@ static MASKED: LazyLock<Pointwise> =
 static LIVE_ROWS: LazyLock<Pointwise> =
     LazyLock::new(|| Pointwise::new(|b| b.input(1).gt(f64::NEG_INFINITY).select(b.input(0), 0.0)));
 
-/// softmax(q·kᵀ·scale + mask)·v for `q` `[…, l, e]`, `k` `[…, s, e]`, `v` `[…, s, ev]`: `F.scaled_dot_product_attention`. A
-/// row that may attend to nothing gives zeros.
+/// softmax(q·kᵀ/√e + mask)·v for `query` `[…, l, e]`, `key` `[…, s, e]`, `value` `[…, s, ev]` (arXiv 1706.03762):
+/// `F.scaled_dot_product_attention`. A row that may attend to nothing gives zeros. Options: `attn_mask`, `dropout_p`,
+/// `is_causal`, `scale`, `enable_gqa`.
+///
+/// ```
+/// use torch::nn::functional as F;
+/// let (q, k) = (torch::zeros([2, 3]), torch::ones([2, 3]));
+/// let v = torch::tensor([[1.0], [3.0]]);
+/// assert_eq!(F::scaled_dot_product_attention(&q, &k, &v).to_vec::<f32>(), [2.0, 2.0]);
+/// let y = F::scaled_dot_product_attention_with(&q, &k, &v, |o| o.is_causal(true));
+/// assert_eq!(y.to_vec::<f32>(), [1.0, 2.0]);
+/// ```
+///
+/// # Errors
+/// When shapes or dtypes do not fit, or a mask stands beside `is_causal`.
+#[op(functional, cast = Low)]
 #[track_caller]
-pub fn scaled_dot_product_attention(
+#[allow(clippy::needless_lifetimes, reason = "the closure of the form with options needs a name")]
+pub fn scaled_dot_product_attention<'a>(
     query: &Tensor,
     key: &Tensor,
     value: &Tensor,
-    options: &AttentionOptions<'_>,
+    options: &AttentionOptions<'a>,
 ) -> Result<Tensor> {
     check(query, key, value, options)?;
     let dtype = query.dtype();

@@ -5,6 +5,7 @@ use crate::ops::nn::loss::rules;
 use crate::ops::reduce::vector_norm::named_norm;
 use crate::ops::{map, sum_map, to_i64, vector_norm};
 use crate::{Tensor, ops};
+use flambeau_macros::op;
 use flambeau_tensor::Scalar;
 use flambeau_tensor::dims::broadcast_shapes;
 use flambeau_tensor::pointwise::Pointwise;
@@ -14,8 +15,16 @@ use std::sync::LazyLock;
 /// a − b + ε
 static DIFFERENCE: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input(0) - b.input(1) + b.scalar(0)));
 
-/// ‖a − b + ε‖ₚ over the last dimension: `F.pairwise_distance`.
-pub fn pairwise_distance(a: &Tensor, b: &Tensor, p: f64, eps: f64, keepdim: bool) -> Result<Tensor> {
+/// ‖x1 − x2 + ε‖ₚ over the last dimension: `F.pairwise_distance`. The function's p is 2 and its ε 1e-6.
+///
+/// ```
+/// use torch::nn::functional as F;
+/// let (a, b) = (torch::tensor([[0.0, 0.0]]), torch::tensor([[3.0, 4.0]]));
+/// assert!(F::pairwise_distance(&a, &b).allclose(&torch::tensor([5.0])));
+/// ```
+#[op(torch, functional, cast = Float32, forms(pairwise_distance(x2: &Tensor) = (x2, 2.0, 1e-6, false)))]
+pub fn pairwise_distance(x1: &Tensor, x2: &Tensor, p: f64, eps: f64, keepdim: bool) -> Result<Tensor> {
+    let (a, b) = (x1, x2);
     rules::difference(a.dtype(), b.dtype())?;
     let difference = match a.is_floating_point() || b.is_floating_point() {
         true => map("AddBackward0", &DIFFERENCE, &[a, b], &[Scalar::Float(eps)])?,
@@ -34,8 +43,20 @@ static KEPT_FROM_ZERO: LazyLock<Pointwise> = LazyLock::new(|| {
 static PRODUCT_OF_UNITS: LazyLock<Pointwise> =
     LazyLock::new(|| Pointwise::new(|b| (b.input(0) / b.input(2)) * (b.input(1) / b.input(3))));
 
-/// a·b / (max(‖a‖, ε) · max(‖b‖, ε)) over a dimension of the shape that both broadcast to: `F.cosine_similarity`.
-pub fn cosine_similarity(a: &Tensor, b: &Tensor, dim: i64, eps: f64) -> Result<Tensor> {
+/// x1·x2 / (max(‖x1‖, ε) · max(‖x2‖, ε)) over a dimension of the shape that both broadcast to, the cosine of the angle between
+/// the vectors: `F.cosine_similarity`. The function's ε is 1e-8; PyTorch's default for `dim` is 1.
+///
+/// ```
+/// use torch::nn::functional as F;
+/// let (a, b) = (torch::tensor([[1.0, 0.0], [1.0, 0.0]]), torch::tensor([[2.0, 0.0], [0.0, 3.0]]));
+/// assert_eq!(F::cosine_similarity(&a, &b, 1).to_vec::<f32>(), [1.0, 0.0]);
+/// ```
+///
+/// # Errors
+/// When the shapes do not broadcast, or of integers.
+#[op(torch, functional, cast = Float32, forms(cosine_similarity(x2: &Tensor, dim: i64) = (x2, dim, 1e-8)))]
+pub fn cosine_similarity(x1: &Tensor, x2: &Tensor, dim: i64, eps: f64) -> Result<Tensor> {
+    let (a, b) = (x1, x2);
     let shape = to_i64(&broadcast_shapes(&a.size(), &b.size())?);
     let dtype = promote_types(a.dtype(), b.dtype());
     if !dtype.is_floating_point() {
@@ -57,7 +78,15 @@ pub fn cosine_similarity(a: &Tensor, b: &Tensor, dim: i64, eps: f64) -> Result<T
 static SCALED_TO_ONE: LazyLock<Pointwise> =
     LazyLock::new(|| Pointwise::new(|b| b.input(0) / b.input(1).lt(b.scalar(0)).select(b.scalar(0), b.input(1))));
 
-/// x / max(‖x‖ₚ, ε) along some dimensions: `F.normalize`.
+/// x / max(‖x‖ₚ, ε) along some dimensions: vectors of length one: `F.normalize`. The function's ε is 1e-12; PyTorch's defaults
+/// for `p` and `dim` are 2 and 1.
+///
+/// ```
+/// use torch::nn::functional as F;
+/// let x = torch::tensor([[3.0, 4.0], [0.0, 0.0]]);
+/// assert!(F::normalize(&x, 2.0, 1).allclose(&torch::tensor([[0.6, 0.8], [0.0, 0.0]])));
+/// ```
+#[op(functional, cast = Float32, forms(normalize(p: f64, dim: i64) = (p, &[dim], 1e-12)))]
 pub fn normalize(x: &Tensor, p: f64, dims: &[i64], eps: f64) -> Result<Tensor> {
     let norm = named_norm("NormBackward1", x, p, dims, true, None)?;
     map("DivBackward0", &SCALED_TO_ONE, &[x, &norm], &[Scalar::Float(eps)])

@@ -7,7 +7,8 @@ use crate::ops::linalg::matmul::{
 };
 use crate::ops::nn::window::cpp_name;
 use crate::ops::{dot, mm, mv, reshape, sum_to_size, to_i64};
-use crate::{OrPanic, Tensor, ops};
+use crate::{Tensor, ops};
+use flambeau_macros::op;
 use flambeau_tensor::dims::broadcast_shapes;
 use flambeau_tensor::pointwise::Pointwise;
 use flambeau_tensor::{Array, Dims};
@@ -78,8 +79,19 @@ fn linear_map(name: &'static str, x: &Tensor, w: &Tensor, w_t: bool, bias: Optio
     }))
 }
 
-/// x · Wᵀ + b over the last dimension of `x`, with W of `[out, in]`: `F.linear`. One kernel: the bias is added as the product
-/// is stored.
+/// x · Wᵀ + b over the last dimension of `x`, with W of `[out, in]` and b of `[out]`: `F.linear`. One kernel: the bias is added
+/// as the product is stored.
+///
+/// ```
+/// use torch::nn::functional as F;
+/// let (x, w) = (torch::tensor([[1.0, 2.0]]), torch::tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]]));
+/// let b = torch::tensor([10.0, 20.0, 30.0]);
+/// assert_eq!(F::linear(&x, &w, Some(&b)).to_vec::<f32>(), [11.0, 22.0, 33.0]);
+/// ```
+///
+/// # Errors
+/// When shapes or dtypes do not fit.
+#[op(functional, cast = Low)]
 pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
     let (n, wn) = (x.dim(), weight.dim());
     if n == 0 || wn == 0 {
@@ -131,8 +143,21 @@ fn at_least_1d(op: &str, a: usize, b: usize) -> Error {
     Error::runtime(format!("both arguments to {op} need to be at least 1D, but they are {a}D and {b}D"))
 }
 
-/// The product of vectors, matrices and batches of them, batches broadcast: `torch.matmul`.
-pub fn matmul(a: &Tensor, b: &Tensor) -> Result<Tensor> {
+/// The product of vectors, matrices and batches of them: `torch.matmul`. Of `[…, n, k]` and `[…, k, m]` it is `[…, n, m]`, where
+/// the leading dimensions broadcast; a vector is a row on the left, a column on the right, and its dimension goes away.
+///
+/// ```
+/// let a = torch::tensor([[1.0, 2.0], [3.0, 4.0]]);
+/// assert_eq!(a.matmul(&a).to_vec::<f32>(), [7.0, 10.0, 15.0, 22.0]);
+/// assert_eq!(a.matmul(&torch::tensor([1.0, 1.0])).to_vec::<f32>(), [3.0, 7.0]);
+/// assert_eq!(torch::ones([5, 1, 2, 3]).matmul(&torch::ones([4, 3, 6])).size(), [5, 4, 2, 6]);
+/// ```
+///
+/// # Errors
+/// When shapes or dtypes do not fit, or of a tensor without dimensions.
+#[op(torch, linalg, method, cast = Low)]
+pub fn matmul(x: &Tensor, other: &Tensor) -> Result<Tensor> {
+    let (a, b) = (x, other);
     match (a.dim(), b.dim()) {
         (0, m) => Err(at_least_1d("matmul", 0, m)),
         (n, 0) => Err(at_least_1d("matmul", n, 0)),
@@ -199,7 +224,19 @@ fn batched(name: &'static str, a: &Tensor, b: &Tensor) -> Result<Tensor> {
 }
 
 /// yₒ = Σᵢⱼ x1ᵢ · Wₒᵢⱼ · x2ⱼ + bₒ over the last dimensions, with W of `[out, in1, in2]`: `F.bilinear`.
-pub fn bilinear(x1: &Tensor, x2: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
+///
+/// ```
+/// use torch::nn::functional as F;
+/// let (x1, x2) = (torch::tensor([[1.0, 2.0]]), torch::tensor([[3.0, 4.0]]));
+/// let y = F::bilinear(&x1, &x2, &torch::ones([1, 2, 2]), None);
+/// assert_eq!(y.to_vec::<f32>(), [21.0]);
+/// ```
+///
+/// # Errors
+/// When shapes or dtypes do not fit.
+#[op(torch, functional, cast = Widest)]
+pub fn bilinear(input1: &Tensor, input2: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
+    let (x1, x2) = (input1, input2);
     let (s1, s2, w) = (x1.size(), x2.size(), weight.size());
     if s1.len() != s2.len() {
         return Err(Error::runtime(format!(
@@ -253,14 +290,5 @@ pub fn bilinear(x1: &Tensor, x2: &Tensor, weight: &Tensor, bias: Option<&Tensor>
     match bias {
         Some(bias) => ops::add(&y, bias, 1),
         None => Ok(y),
-    }
-}
-
-/// The general product; panics at the caller's line where its function in [`crate::ops`] fails.
-impl Tensor {
-    /// See [`matmul`].
-    #[track_caller]
-    pub fn matmul(&self, other: &Tensor) -> Tensor {
-        matmul(self, other).or_panic()
     }
 }

@@ -24,4 +24,36 @@ pub use pool::*;
 pub use vision::*;
 pub use window::*;
 
-flambeau_macros::operations! { loss::nll { cross_entropy } }
+flambeau_macros::operations! {
+    activation::hard { hardtanh relu6 hardsigmoid hardswish threshold prelu hardshrink softshrink }
+    activation::rectified { leaky_relu gelu silu elu softplus }
+    activation::smooth { selu celu mish softsign tanhshrink glu rrelu }
+    activation::softmax { softmax log_softmax softmin logsigmoid }
+    linear { linear matmul bilinear }
+    attention { scaled_dot_product_attention }
+    distance { pairwise_distance cosine_similarity normalize }
+    conv { conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d }
+    pad { pad constant_pad }
+    pool::max {
+        max_pool1d max_pool2d max_pool3d max_pool1d_with_indices max_pool2d_with_indices max_pool3d_with_indices
+        max_unpool1d max_unpool2d max_unpool3d
+    }
+    pool::average { avg_pool1d avg_pool2d avg_pool3d }
+    pool::adaptive {
+        adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d
+        adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d
+        adaptive_max_pool1d_with_indices adaptive_max_pool2d_with_indices adaptive_max_pool3d_with_indices
+    }
+    vision::im2col { im2col col2im }
+    vision::interpolate { interpolate pixel_shuffle pixel_unshuffle }
+    norm::batch { batch_norm instance_norm }
+    norm::layer { layer_norm group_norm rms_norm local_response_norm }
+    loss::nll { nll_loss cross_entropy }
+    loss::bce { binary_cross_entropy binary_cross_entropy_with_logits }
+    loss::elementwise {
+        mse_loss l1_loss smooth_l1_loss huber_loss kl_div soft_margin_loss poisson_nll_loss gaussian_nll_loss
+    }
+    loss::margin {
+        hinge_embedding_loss margin_ranking_loss cosine_embedding_loss triplet_margin_loss multi_margin_loss
+    }
+}

@@ -3,7 +3,8 @@
 use crate::error::{Error, Result};
 use crate::graph::{Save, record};
 use crate::ops::copy;
-use crate::{OrPanic, Tensor};
+use crate::{OrPanic, Tensor, options};
+use flambeau_macros::op;
 use flambeau_tensor::backend::ScatterOp;
 use flambeau_tensor::ops::{copy_into, fill, index_select, scatter};
 use flambeau_tensor::{Array, Dims, Scalar};
@@ -41,44 +42,42 @@ fn not_implemented(message: impl Into<String>) -> Error {
     flambeau_tensor::Error::NotImplemented(message.into()).into()
 }
 
-/// Keyword arguments of `F.pad`.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct PadOptions {
-    /// What stands in the padding.
-    pub mode: PadMode,
-    /// The number of [`PadMode::Constant`].
-    pub value: Scalar,
-}
-
-impl Default for PadOptions {
-    fn default() -> Self {
-        PadOptions { mode: PadMode::Constant, value: Scalar::Int(0) }
-    }
-}
-
-impl PadOptions {
-    /// `"constant"` (the default), `"reflect"`, `"replicate"` or `"circular"`.
-    ///
-    /// # Panics
-    /// On any other name.
-    #[must_use]
+impl From<&str> for PadMode {
+    /// By PyTorch's name; an unknown one panics at the caller's line.
     #[track_caller]
-    pub fn mode(mut self, mode: &str) -> Self {
-        self.mode = mode.parse().or_panic();
-        self
-    }
-
-    /// The number of constant padding; 0 by default.
-    #[must_use]
-    pub fn value(mut self, value: impl Into<Scalar>) -> Self {
-        self.value = value.into();
-        self
+    fn from(name: &str) -> Self {
+        name.parse().or_panic()
     }
 }
 
-/// Pads dimensions from the last one forward: `pads` holds (before, after) of the last, of the last but one, …; negative
-/// numbers crop: `F.pad`. Constant padding takes any number of dimensions, the others the last one to three.
-pub fn pad(x: &Tensor, pads: &[i64], options: &PadOptions) -> Result<Tensor> {
+options! {
+    /// Options of `F::pad`.
+    #[derive(Copy, Debug, PartialEq)]
+    PadOptions {
+        /// `"constant"`, `"reflect"`, `"replicate"` or `"circular"` (`"constant"`).
+        mode: PadMode = PadMode::Constant,
+        /// The number of [`PadMode::Constant`] (0).
+        value: Scalar = Scalar::Int(0),
+    }
+}
+
+/// Pads dimensions from the last one forward: `pad` holds (before, after) of the last, of the last but one, …; negative
+/// numbers crop: `F.pad`. Constant padding takes any number of dimensions, the others the last one to three. Options: `mode`
+/// (`"constant"`, `"reflect"`, `"replicate"`, `"circular"`), `value`.
+///
+/// ```
+/// use torch::nn::functional as F;
+/// let x = torch::tensor([[1.0, 2.0, 3.0]]);
+/// assert_eq!(F::pad(&x, [1, 1]).to_vec::<f32>(), [0.0, 1.0, 2.0, 3.0, 0.0]);
+/// let y = F::pad_with(&x, [2, 0], |o| o.mode("reflect"));
+/// assert_eq!(y.to_vec::<f32>(), [3.0, 2.0, 1.0, 2.0, 3.0]);
+/// ```
+///
+/// # Errors
+/// When the padding does not fit the input.
+#[op(functional)]
+pub fn pad(x: &Tensor, pad: &[i64], options: &PadOptions) -> Result<Tensor> {
+    let pads = pad;
     check_length(x, pads)?;
     let (name, rule): ([&'static str; 3], Rule) = match options.mode {
         PadMode::Constant => return constant_pad(x, pads, options.value),
@@ -125,8 +124,15 @@ fn check_length(x: &Tensor, pads: &[i64]) -> Result<()> {
     Ok(())
 }
 
-/// Pads with a number; see [`pad`].
-pub fn constant_pad(x: &Tensor, pads: &[i64], value: impl Into<Scalar>) -> Result<Tensor> {
+/// [`fn@pad`] with a number: `torch.constant_pad_nd`.
+///
+/// ```
+/// let x = torch::tensor([[1, 2], [3, 4]]);
+/// assert_eq!(torch::constant_pad_nd(&x, [0, 1, -1, 0], 9).to_vec::<i64>(), [3, 4, 9]);
+/// ```
+#[op(torch, forms(constant_pad_nd(pad: &[i64], value: Scalar) = (pad, value)))]
+pub fn constant_pad(x: &Tensor, pad: &[i64], value: impl Into<Scalar>) -> Result<Tensor> {
+    let pads = pad;
     check_length(x, pads)?;
     let array = x.array();
     let mut shape: Dims = array.shape().into();

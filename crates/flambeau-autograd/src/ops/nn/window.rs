@@ -79,6 +79,18 @@ impl IntoOutputSize for &[Option<i64>] {
     }
 }
 
+/// What pooling accepts as `stride`: numbers; none stand for the window's size.
+pub trait IntoStride {
+    /// The steps, or `None`.
+    fn into_stride(self) -> Option<Sizes>;
+}
+
+impl<T: IntoDims> IntoStride for T {
+    fn into_stride(self) -> Option<Sizes> {
+        Some(self.into_dims()).filter(|s| !s.is_empty())
+    }
+}
+
 /// One number for each of `ndim` spatial dimensions; `message` words the error for any other count.
 pub(crate) fn per_dim(sizes: &[i64], ndim: usize, message: impl FnOnce() -> String) -> Result<Sizes> {
     match sizes {
@@ -86,6 +98,11 @@ pub(crate) fn per_dim(sizes: &[i64], ndim: usize, message: impl FnOnce() -> Stri
         all if all.len() == ndim => Ok(all.into()),
         _ => Err(Error::runtime(message())),
     }
+}
+
+/// The sizes of planes of height one for the sizes of lines: `fill` in front.
+pub(crate) fn widened(sizes: &[i64], fill: i64) -> Sizes {
+    std::iter::once(fill).chain(sizes.iter().copied()).collect()
 }
 
 /// Three numbers with the missing leading dimensions filled in, as the backends take them.

@@ -3,7 +3,8 @@
 use crate::Tensor;
 use crate::error::{Error, Result};
 use crate::ops::pointwise::clamp::bound;
-use crate::ops::{map, map_, reshape};
+use crate::ops::{Place, map, reshape};
+use flambeau_macros::op;
 use flambeau_tensor::pointwise::{Expr, Pointwise};
 use flambeau_tensor::{DType, Scalar};
 use std::sync::LazyLock;
@@ -40,26 +41,30 @@ fn bounds(x: &Tensor, min: f64, max: f64) -> Result<[Scalar; 2]> {
     }
 }
 
-/// x kept between `min_val` and `max_val`; the gradient does not pass at the bounds: `F.hardtanh`.
-pub fn hardtanh(x: &Tensor, min_val: f64, max_val: f64) -> Result<Tensor> {
-    map("HardtanhBackward0", &HARDTANH, &[x], &bounds(x, min_val, max_val)?)
+/// x kept between `min_val` and `max_val`: `F.hardtanh`. The gradient does not pass at the bounds, nor outside of them.
+///
+/// ```
+/// use torch::nn::functional as F;
+/// let x = torch::tensor([-4.0, -0.5, 2.0]);
+/// assert_eq!(F::hardtanh(&x, -1.0, 1.0).to_vec::<f32>(), [-1.0, -0.5, 1.0]);
+/// ```
+///
+/// # Errors
+/// When `min_val` is above `max_val`, or of bools.
+#[op(functional)]
+pub fn hardtanh(x: &Tensor, min_val: f64, max_val: f64, place: Place) -> Result<Tensor> {
+    place.map("HardtanhBackward0", &HARDTANH, &[x], &bounds(x, min_val, max_val)?)
 }
 
-/// [`hardtanh`] in place.
-#[track_caller]
-pub fn hardtanh_(x: &Tensor, min_val: f64, max_val: f64) -> Result<Tensor> {
-    map_("HardtanhBackward0", &HARDTANH, &[x], &bounds(x, min_val, max_val)?)
-}
-
-/// min(max(x, 0), 6): `F.relu6`.
-pub fn relu6(x: &Tensor) -> Result<Tensor> {
-    hardtanh(x, 0.0, 6.0)
-}
-
-/// [`relu6`] in place.
-#[track_caller]
-pub fn relu6_(x: &Tensor) -> Result<Tensor> {
-    hardtanh_(x, 0.0, 6.0)
+/// min(max(x, 0), 6), x kept between 0 and 6: `F.relu6`.
+///
+/// ```
+/// use torch::nn::functional as F;
+/// assert_eq!(F::relu6(&torch::tensor([-1.0, 3.0, 8.0])).to_vec::<f32>(), [0.0, 3.0, 6.0]);
+/// ```
+#[op(functional)]
+pub fn relu6(x: &Tensor, place: Place) -> Result<Tensor> {
+    hardtanh_at(x, 0.0, 6.0, place)
 }
 
 /// The slope of hardsigmoid, which PyTorch's kernels hold in float32 for every dtype.
@@ -73,17 +78,16 @@ static HARDSIGMOID: LazyLock<Pointwise> = LazyLock::new(|| {
     })
 });
 
-/// min(max(x + 3, 0), 6) / 6: `F.hardsigmoid`.
-pub fn hardsigmoid(x: &Tensor) -> Result<Tensor> {
+/// min(max(x + 3, 0), 6) / 6, a sigmoid of straight pieces: `F.hardsigmoid`.
+///
+/// ```
+/// use torch::nn::functional as F;
+/// assert_eq!(F::hardsigmoid(&torch::tensor([-4.0, 0.0, 3.0])).to_vec::<f32>(), [0.0, 0.5, 1.0]);
+/// ```
+#[op(functional)]
+pub fn hardsigmoid(x: &Tensor, place: Place) -> Result<Tensor> {
     floats_only(x, "hardsigmoid_cpu")?;
-    map("HardsigmoidBackward0", &HARDSIGMOID, &[x], &[])
-}
-
-/// [`hardsigmoid`] in place.
-#[track_caller]
-pub fn hardsigmoid_(x: &Tensor) -> Result<Tensor> {
-    floats_only(x, "hardsigmoid_cpu")?;
-    map_("HardsigmoidBackward0", &HARDSIGMOID, &[x], &[])
+    place.map("HardsigmoidBackward0", &HARDSIGMOID, &[x], &[])
 }
 
 /// x · min(max(x + 3, 0), 6) / 6; the derivative is 0 up to −3, 1 from 3 on, else x/3 + 1/2, NaN for NaN.
@@ -99,16 +103,15 @@ static HARDSWISH: LazyLock<Pointwise> = LazyLock::new(|| {
 });
 
 /// x · min(max(x + 3, 0), 6) / 6 (arXiv 1905.02244): `F.hardswish`.
-pub fn hardswish(x: &Tensor) -> Result<Tensor> {
+///
+/// ```
+/// use torch::nn::functional as F;
+/// assert_eq!(F::hardswish(&torch::tensor([-1.5, 0.0, 4.0])).to_vec::<f32>(), [-0.375, 0.0, 4.0]);
+/// ```
+#[op(functional)]
+pub fn hardswish(x: &Tensor, place: Place) -> Result<Tensor> {
     floats_only(x, "hardswish_cpu")?;
-    map("HardswishBackward0", &HARDSWISH, &[x], &[])
-}
-
-/// [`hardswish`] in place.
-#[track_caller]
-pub fn hardswish_(x: &Tensor) -> Result<Tensor> {
-    floats_only(x, "hardswish_cpu")?;
-    map_("HardswishBackward0", &HARDSWISH, &[x], &[])
+    place.map("HardswishBackward0", &HARDSWISH, &[x], &[])
 }
 
 /// A number that an activation computes with, which the dtype that x is computed in must hold; after [`floats_only`].
@@ -131,15 +134,20 @@ static THRESHOLD: LazyLock<Pointwise> = LazyLock::new(|| {
     })
 });
 
-/// x where x > threshold, else value: `F.threshold`. NaN stays.
-pub fn threshold(x: &Tensor, threshold: impl Into<Scalar>, value: impl Into<Scalar>) -> Result<Tensor> {
-    map("ThresholdBackward0", &THRESHOLD, &[x], &of_kind(x, [threshold.into(), value.into()])?)
-}
-
-/// [`threshold`] in place.
-#[track_caller]
-pub fn threshold_(x: &Tensor, threshold: impl Into<Scalar>, value: impl Into<Scalar>) -> Result<Tensor> {
-    map_("ThresholdBackward1", &THRESHOLD, &[x], &of_kind(x, [threshold.into(), value.into()])?)
+/// x where x > `threshold`, else `value`: `F.threshold`. NaN stays.
+///
+/// ```
+/// use torch::nn::functional as F;
+/// let x = torch::tensor([-4.0, 0.5, 2.0]);
+/// assert_eq!(F::threshold(&x, 0.5, 9.0).to_vec::<f32>(), [9.0, 9.0, 2.0]);
+/// ```
+///
+/// # Errors
+/// When the tensor's dtype does not hold the numbers, or of bools.
+#[op(torch, functional)]
+pub fn threshold(x: &Tensor, threshold: impl Into<Scalar>, value: impl Into<Scalar>, place: Place) -> Result<Tensor> {
+    let name = if place.is_first() { "ThresholdBackward1" } else { "ThresholdBackward0" };
+    place.map(name, &THRESHOLD, &[x], &of_kind(x, [threshold.into(), value.into()])?)
 }
 
 /// Numbers as the tensor's elements, which must hold them.
@@ -159,6 +167,16 @@ static PRELU: LazyLock<Pointwise> = LazyLock::new(|| {
 });
 
 /// x where x > 0, else weight · x; the weight is one number or one per channel (dimension 1): `F.prelu`.
+///
+/// ```
+/// let x = torch::tensor([[-4.0, -4.0], [1.0, -2.0]]);
+/// let weight = torch::tensor([0.25, 0.5]);
+/// assert_eq!(x.prelu(&weight).to_vec::<f32>(), [-1.0, -2.0, 1.0, -1.0]);
+/// ```
+///
+/// # Errors
+/// When the dtypes differ, or the weight has neither one element nor one per channel.
+#[op(torch, functional, method, cast = Low)]
 pub fn prelu(x: &Tensor, weight: &Tensor) -> Result<Tensor> {
     if x.dtype() != weight.dtype() {
         return Err(Error::runtime(format!(
@@ -209,7 +227,13 @@ static HARDSHRINK: LazyLock<Pointwise> = LazyLock::new(|| {
     .with_gradient(|b, g, x, _| vec![outside(x[0], b.scalar(0), g)])
 });
 
-/// x, but 0 within [−λ, λ]: `F.hardshrink`.
+/// x, but 0 within [−λ, λ]: `F.hardshrink`. PyTorch's default for λ, `lambd`, is 0.5.
+///
+/// ```
+/// let x = torch::tensor([-1.0, 0.5, 2.0]);
+/// assert_eq!(x.hardshrink(0.5).to_vec::<f32>(), [-1.0, 0.0, 2.0]);
+/// ```
+#[op(torch, functional, method)]
 pub fn hardshrink(x: &Tensor, lambd: f64) -> Result<Tensor> {
     floats_only(x, "hardshrink_cpu")?;
     map("HardshrinkBackward0", &HARDSHRINK, &[x], &[Scalar::Float(lambd).checked(x.dtype())?])
@@ -225,7 +249,16 @@ static SOFTSHRINK: LazyLock<Pointwise> = LazyLock::new(|| {
     .with_gradient(|b, g, x, _| vec![outside(x[0], b.scalar(0), g)])
 });
 
-/// x moved by λ towards 0, and 0 within [−λ, λ]: `F.softshrink`.
+/// x moved by λ towards 0, and 0 within [−λ, λ]: `F.softshrink`. PyTorch's default for λ, `lambd`, is 0.5.
+///
+/// ```
+/// use torch::nn::functional as F;
+/// assert_eq!(F::softshrink(&torch::tensor([-1.0, 0.5, 2.0]), 0.5).to_vec::<f32>(), [-0.5, 0.0, 1.5]);
+/// ```
+///
+/// # Errors
+/// When λ is negative or above what the dtype holds.
+#[op(functional)]
 pub fn softshrink(x: &Tensor, lambd: f64) -> Result<Tensor> {
     floats_only(x, "softshrink_check")?;
     let (_, largest) = x.dtype().range();

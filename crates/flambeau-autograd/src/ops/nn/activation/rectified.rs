@@ -3,7 +3,8 @@
 use crate::Tensor;
 use crate::error::Result;
 use crate::ops::nn::activation::hard::{computed, floats_only};
-use crate::ops::{map, map_};
+use crate::ops::{Place, map};
+use flambeau_macros::op;
 use flambeau_tensor::Scalar;
 use flambeau_tensor::pointwise::Pointwise;
 use std::sync::LazyLock;
@@ -15,15 +16,17 @@ pub(crate) static LEAKY_RELU: LazyLock<Pointwise> = LazyLock::new(|| {
     })
 });
 
-/// x where x > 0, else slope · x: `F.leaky_relu`.
-pub fn leaky_relu(x: &Tensor, negative_slope: f64) -> Result<Tensor> {
-    map("LeakyReluBackward0", &LEAKY_RELU, &[x], &[computed(x, "leaky_relu_cpu", negative_slope)?])
-}
-
-/// [`leaky_relu`] in place.
-#[track_caller]
-pub fn leaky_relu_(x: &Tensor, negative_slope: f64) -> Result<Tensor> {
-    map_("LeakyReluBackward1", &LEAKY_RELU, &[x], &[computed(x, "leaky_relu_cpu", negative_slope)?])
+/// x where x > 0, else `negative_slope` · x: `F.leaky_relu`. The slope of `leaky_relu` is 0.01, `leaky_relu_slope` takes one.
+///
+/// ```
+/// use torch::nn::functional as F;
+/// let x = torch::tensor([-4.0, 0.0, 2.0]);
+/// assert_eq!(F::leaky_relu_slope(&x, 0.25).to_vec::<f32>(), [-1.0, 0.0, 2.0]);
+/// ```
+#[op(functional, forms(leaky_relu() = (0.01), leaky_relu_slope(negative_slope: f64) = (negative_slope)))]
+pub fn leaky_relu(x: &Tensor, negative_slope: f64, place: Place) -> Result<Tensor> {
+    let name = if place.is_first() { "LeakyReluBackward1" } else { "LeakyReluBackward0" };
+    place.map(name, &LEAKY_RELU, &[x], &[computed(x, "leaky_relu_cpu", negative_slope)?])
 }
 
 /// x/2 · (1 + erf(x/√2))
@@ -43,7 +46,16 @@ static GELU_TANH: LazyLock<Pointwise> = LazyLock::new(|| {
     })
 });
 
-/// The Gaussian error linear unit x · Φ(x) (arXiv 1606.08415), with tanh for Φ where `tanh`: `F.gelu`.
+/// The Gaussian error linear unit x · Φ(x) (arXiv 1606.08415), Φ the normal distribution's function: `F.gelu`. `gelu_tanh`
+/// is PyTorch's `approximate="tanh"`: Φ(x) ≈ (1 + tanh(√(2/π) · (x + 0.044715 x³))) / 2.
+///
+/// ```
+/// use torch::nn::functional as F;
+/// let x = torch::tensor([-1.0, 0.0, 2.0]);
+/// assert!(F::gelu(&x).allclose(&torch::tensor([-0.15865526, 0.0, 1.9544997])));
+/// assert!(F::gelu_tanh(&x).allclose(&torch::tensor([-0.15880799, 0.0, 1.9545977])));
+/// ```
+#[op(functional, forms(gelu() = (false), gelu_tanh() = (true)))]
 pub fn gelu(x: &Tensor, tanh: bool) -> Result<Tensor> {
     floats_only(x, "GeluKernelImpl")?;
     map("GeluBackward0", if tanh { &GELU_TANH } else { &GELU }, &[x], &[])
@@ -60,7 +72,14 @@ static SILU: LazyLock<Pointwise> = LazyLock::new(|| {
     })
 });
 
-/// x · σ(x): `F.silu`.
+/// x · σ(x), σ the sigmoid: `F.silu`.
+///
+/// ```
+/// use torch::nn::functional as F;
+/// let x = torch::tensor([-1.0, 0.0, 2.0]);
+/// assert!(F::silu(&x).allclose(&torch::tensor([-0.26894143, 0.0, 1.7615942])));
+/// ```
+#[op(functional)]
 pub fn silu(x: &Tensor) -> Result<Tensor> {
     floats_only(x, "silu_cpu")?;
     map("SiluBackward0", &SILU, &[x], &[])
@@ -79,7 +98,14 @@ pub(crate) static ELU: LazyLock<Pointwise> = LazyLock::new(|| {
     })
 });
 
-/// x where x > 0, else α · (eˣ − 1): `F.elu`.
+/// x where x > 0, else α · (eˣ − 1): `F.elu`. PyTorch's default for α is 1.
+///
+/// ```
+/// use torch::nn::functional as F;
+/// let x = torch::tensor([-1.0, 0.0, 2.0]);
+/// assert!(F::elu(&x, 1.0).allclose(&torch::tensor([-0.63212055, 0.0, 2.0])));
+/// ```
+#[op(functional)]
 pub fn elu(x: &Tensor, alpha: f64) -> Result<Tensor> {
     let alpha = computed(x, "elu_cpu", alpha)?;
     map("EluBackward0", &ELU, &[x], &[Scalar::Float(1.0), alpha, Scalar::Float(1.0)])
@@ -98,7 +124,18 @@ static SOFTPLUS: LazyLock<Pointwise> = LazyLock::new(|| {
     })
 });
 
-/// 1/β · ln(1 + e^(βx)), linear where βx > threshold: `F.softplus`.
+/// 1/β · ln(1 + e^(βx)), and x itself where βx > `threshold`: `F.softplus`. Without arguments β is 1 and the threshold 20;
+/// `softplus_beta` takes both.
+///
+/// ```
+/// use torch::nn::functional as F;
+/// let x = torch::tensor([-1.0, 0.0, 30.0]);
+/// assert!(F::softplus(&x).allclose(&torch::tensor([0.3132617, 0.6931472, 30.0])));
+/// ```
+#[op(functional, cast = Float32, forms(
+    softplus() = (1.0, 20.0),
+    softplus_beta(beta: f64, threshold: f64) = (beta, threshold),
+))]
 pub fn softplus(x: &Tensor, beta: f64, threshold: f64) -> Result<Tensor> {
     let scalars = [computed(x, "softplus_cpu", beta)?, computed(x, "softplus_cpu", threshold)?];
     map("SoftplusBackward0", &SOFTPLUS, &[x], &scalars)

@@ -6,8 +6,9 @@ use crate::graph::{Save, record};
 use crate::ops::nn::activation::hard::{computed, floats_only};
 use crate::ops::nn::activation::rectified::{ELU, LEAKY_RELU};
 use crate::ops::pointwise::binary::check_sub;
-use crate::ops::{cat, map, map_, narrow};
+use crate::ops::{Place, cat, map, narrow};
 use flambeau_device::default_generator;
+use flambeau_macros::op;
 use flambeau_tensor::backend::Distribution;
 use flambeau_tensor::dims::wrap_dim;
 use flambeau_tensor::pointwise::Pointwise;
@@ -24,17 +25,18 @@ const SELU_SCALE: f64 = 1.050_700_987_355_480_5;
 /// selu as an elu.
 const SELU: [Scalar; 3] = [Scalar::Float(SELU_SCALE), Scalar::Float(SELU_ALPHA * SELU_SCALE), Scalar::Float(1.0)];
 
-/// λ · (x where x > 0, else α · (eˣ − 1)), whose fixed point is zero mean and unit variance: `F.selu`.
-pub fn selu(x: &Tensor) -> Result<Tensor> {
+/// λ · (x where x > 0, else α · (eˣ − 1)) with α = 1.6732632 and λ = 1.0507010, whose fixed point is zero mean and unit variance
+/// (arXiv 1706.02515): `F.selu`.
+///
+/// ```
+/// use torch::nn::functional as F;
+/// let x = torch::tensor([-1.0, 0.0, 2.0]);
+/// assert!(F::selu(&x).allclose(&torch::tensor([-1.1113307, 0.0, 2.101402])));
+/// ```
+#[op(torch, functional)]
+pub fn selu(x: &Tensor, place: Place) -> Result<Tensor> {
     floats_only(x, "elu_cpu")?;
-    map("EluBackward0", &ELU, &[x], &SELU)
-}
-
-/// [`selu`] in place.
-#[track_caller]
-pub fn selu_(x: &Tensor) -> Result<Tensor> {
-    floats_only(x, "elu_cpu")?;
-    map_("EluBackward0", &ELU, &[x], &SELU)
+    place.map("EluBackward0", &ELU, &[x], &SELU)
 }
 
 /// celu as an elu.
@@ -45,15 +47,19 @@ fn celu_scalars(x: &Tensor, alpha: f64) -> Result<[Scalar; 3]> {
     Ok([Scalar::Float(1.0), computed(x, "elu_cpu", alpha)?, computed(x, "elu_cpu", 1.0 / alpha)?])
 }
 
-/// x where x > 0, else α · (e^(x/α) − 1): `F.celu`.
-pub fn celu(x: &Tensor, alpha: f64) -> Result<Tensor> {
-    map("CeluBackward0", &ELU, &[x], &celu_scalars(x, alpha)?)
-}
-
-/// [`celu`] in place.
-#[track_caller]
-pub fn celu_(x: &Tensor, alpha: f64) -> Result<Tensor> {
-    map_("CeluBackward0", &ELU, &[x], &celu_scalars(x, alpha)?)
+/// x where x > 0, else α · (e^(x/α) − 1) (arXiv 1704.07483): `F.celu`. PyTorch's default for α is 1.
+///
+/// ```
+/// use torch::nn::functional as F;
+/// let x = torch::tensor([-1.0, 0.0, 2.0]);
+/// assert!(F::celu(&x, 2.0).allclose(&torch::tensor([-0.78693867, 0.0, 2.0])));
+/// ```
+///
+/// # Errors
+/// When α is zero.
+#[op(torch, functional)]
+pub fn celu(x: &Tensor, alpha: f64, place: Place) -> Result<Tensor> {
+    place.map("CeluBackward0", &ELU, &[x], &celu_scalars(x, alpha)?)
 }
 
 /// x · tanh(ln(1 + eˣ))
@@ -71,16 +77,16 @@ static MISH: LazyLock<Pointwise> = LazyLock::new(|| {
 });
 
 /// x · tanh(ln(1 + eˣ)) (arXiv 1908.08681): `F.mish`.
-pub fn mish(x: &Tensor) -> Result<Tensor> {
+///
+/// ```
+/// use torch::nn::functional as F;
+/// let x = torch::tensor([-1.0, 0.0, 2.0]);
+/// assert!(F::mish(&x).allclose(&torch::tensor([-0.30340144, 0.0, 1.943959])));
+/// ```
+#[op(functional)]
+pub fn mish(x: &Tensor, place: Place) -> Result<Tensor> {
     floats_only(x, "mish_cpu")?;
-    map("MishBackward0", &MISH, &[x], &[])
-}
-
-/// [`mish`] in place.
-#[track_caller]
-pub fn mish_(x: &Tensor) -> Result<Tensor> {
-    floats_only(x, "mish_cpu")?;
-    map_("MishBackward0", &MISH, &[x], &[])
+    place.map("MishBackward0", &MISH, &[x], &[])
 }
 
 /// x / (1 + |x|), with the steps of PyTorch's division in the derivative, for its values at ±∞.
@@ -96,6 +102,12 @@ static SOFTSIGN: LazyLock<Pointwise> = LazyLock::new(|| {
 });
 
 /// x / (1 + |x|): `F.softsign`.
+///
+/// ```
+/// use torch::nn::functional as F;
+/// assert_eq!(F::softsign(&torch::tensor([-1.0, 0.0, 3.0])).to_vec::<f32>(), [-0.5, 0.0, 0.75]);
+/// ```
+#[op(functional)]
 pub fn softsign(x: &Tensor) -> Result<Tensor> {
     if x.dtype() == DType::Bool {
         crate::ops::abs(x)?;
@@ -112,6 +124,13 @@ static TANHSHRINK: LazyLock<Pointwise> = LazyLock::new(|| {
 });
 
 /// x − tanh x: `F.tanhshrink`.
+///
+/// ```
+/// use torch::nn::functional as F;
+/// let x = torch::tensor([-1.0, 0.0, 2.0]);
+/// assert!(F::tanhshrink(&x).allclose(&torch::tensor([-0.23840584, 0.0, 1.0359724])));
+/// ```
+#[op(functional)]
 pub fn tanhshrink(x: &Tensor) -> Result<Tensor> {
     check_sub(x, &0.5.into())?;
     map("SubBackward0", &TANHSHRINK, &[x], &[])
@@ -129,7 +148,17 @@ static GATING: LazyLock<Pointwise> = LazyLock::new(|| {
     })
 });
 
-/// The first half along `dim` times the sigmoid of the second: `F.glu`.
+/// a · σ(b), where a and b are the halves of `x` along `dim` (arXiv 1612.08083): `F.glu`. PyTorch's default for `dim` is −1.
+///
+/// ```
+/// use torch::nn::functional as F;
+/// let x = torch::tensor([1.0, 2.0, 0.0, 0.0]);
+/// assert_eq!(F::glu(&x, -1).to_vec::<f32>(), [0.5, 1.0]);
+/// ```
+///
+/// # Errors
+/// When the dimension's length is odd, or of a tensor without dimensions.
+#[op(functional)]
 pub fn glu(x: &Tensor, dim: i64) -> Result<Tensor> {
     if x.dim() == 0 {
         return Err(Error::runtime("glu does not support scalars because halving size must be even"));
@@ -163,7 +192,17 @@ static SLOPED: LazyLock<Pointwise> = LazyLock::new(|| {
 
 /// x where x > 0, else slope · x, the slope drawn from [lower, upper) for each such element while training, else their mean:
 /// `F.rrelu`. Training draws from the device's generator: on the CPU one number per element that is not positive, elsewhere one
-/// per element, as PyTorch does.
+/// per element, as PyTorch does. PyTorch's default bounds are 1/8 and 1/3.
+///
+/// ```
+/// use torch::nn::functional as F;
+/// let x = torch::tensor([-4.0, 0.0, 2.0]);
+/// assert_eq!(F::rrelu(&x, 0.25, 0.75, false).to_vec::<f32>(), [-2.0, 0.0, 2.0]);
+/// ```
+///
+/// # Errors
+/// When a bound is not finite, or `lower` is above `upper`.
+#[op(torch, functional)]
 pub fn rrelu(x: &Tensor, lower: f64, upper: f64, training: bool) -> Result<Tensor> {
     for (name, bound) in [("lower", lower), ("upper", upper)] {
         if !bound.is_finite() {

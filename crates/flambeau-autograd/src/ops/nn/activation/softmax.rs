@@ -4,7 +4,8 @@ use crate::error::Result;
 use crate::graph::{Save, record};
 use crate::ops::nn::activation::hard::floats_only;
 use crate::ops::{map, sum_map};
-use crate::{OrPanic, Tensor, ops};
+use crate::{Tensor, ops};
+use flambeau_macros::op;
 use flambeau_tensor::dims::wrap_dim;
 use flambeau_tensor::ops::{SoftmaxGradient, softmax_backward};
 use flambeau_tensor::pointwise::Pointwise;
@@ -12,17 +13,52 @@ use flambeau_tensor::{Array, DType, Error};
 use smallvec::smallvec;
 use std::sync::LazyLock;
 
-/// eˣ / Σ eˣ along `dim`, computed in `dtype` where one is given: `F.softmax`.
+/// eˣ / Σ eˣ along `dim`: positive numbers that add up to 1: `F.softmax`. `softmax_dtype` computes in another dtype.
+///
+/// ```
+/// let y = torch::tensor([[1.0, 1.0], [0.0, f32::NEG_INFINITY]]).softmax(1);
+/// assert_eq!(y.to_vec::<f32>(), [0.5, 0.5, 1.0, 0.0]);
+/// ```
+///
+/// # Errors
+/// Of integers, unless a dtype of floats is given.
+#[op(torch, functional, special, method, cast = Float32, forms(
+    softmax(dim: i64) = (dim, None),
+    softmax_dtype(dim: i64, dtype: DType) = (dim, Some(dtype)),
+))]
 pub fn softmax(x: &Tensor, dim: i64, dtype: Option<DType>) -> Result<Tensor> {
     along(x, dim, dtype, false)
 }
 
-/// ln softmax along `dim`, which does not overflow: `F.log_softmax`.
+/// The logarithm of softmax, x − ln Σ eˣ along `dim`, which does not overflow: `F.log_softmax`. `log_softmax_dtype` computes in
+/// another dtype.
+///
+/// ```
+/// let y = torch::tensor([1000.0, 1000.0]).log_softmax(0);
+/// assert!(y.allclose(&torch::tensor([-0.6931472, -0.6931472])));
+/// ```
+///
+/// # Errors
+/// Of integers, unless a dtype of floats is given.
+#[op(torch, functional, special, method, cast = Float32, forms(
+    log_softmax(dim: i64) = (dim, None),
+    log_softmax_dtype(dim: i64, dtype: DType) = (dim, Some(dtype)),
+))]
 pub fn log_softmax(x: &Tensor, dim: i64, dtype: Option<DType>) -> Result<Tensor> {
     along(x, dim, dtype, true)
 }
 
-/// softmax of −x along `dim`: `F.softmin`.
+/// softmax of −x along `dim`: `F.softmin`. `softmin_dtype` computes in another dtype.
+///
+/// ```
+/// use torch::nn::functional as F;
+/// let y = F::softmin(&torch::tensor([0.0, 0.0, f32::INFINITY]), 0);
+/// assert_eq!(y.to_vec::<f32>(), [0.5, 0.5, 0.0]);
+/// ```
+#[op(functional, cast = Float32, forms(
+    softmin(dim: i64) = (dim, None),
+    softmin_dtype(dim: i64, dtype: DType) = (dim, Some(dtype)),
+))]
 pub fn softmin(x: &Tensor, dim: i64, dtype: Option<DType>) -> Result<Tensor> {
     softmax(&ops::neg(x)?, dim, dtype)
 }
@@ -82,23 +118,15 @@ static LOG_SIGMOID: LazyLock<Pointwise> = LazyLock::new(|| {
     .with_gradient(|_, g, x, _| vec![g * (-x[0]).sigmoid()])
 });
 
-/// ln σ(x), which does not overflow: `F.logsigmoid`.
+/// ln σ(x) = −ln(1 + e⁻ˣ), which does not overflow: `F.logsigmoid`.
+///
+/// ```
+/// use torch::nn::functional as F;
+/// let x = torch::tensor([-1000.0, 0.0]);
+/// assert!(F::logsigmoid(&x).allclose(&torch::tensor([-1000.0, -0.6931472])));
+/// ```
+#[op(functional)]
 pub fn logsigmoid(x: &Tensor) -> Result<Tensor> {
     floats_only(x, "log_sigmoid_cpu")?;
     map("LogSigmoidBackward0", &LOG_SIGMOID, &[x], &[])
-}
-
-/// softmax; each panics at the caller's line where its function in [`crate::ops`] fails.
-impl Tensor {
-    /// See [`softmax`].
-    #[track_caller]
-    pub fn softmax(&self, dim: i64) -> Tensor {
-        softmax(self, dim, None).or_panic()
-    }
-
-    /// See [`log_softmax`].
-    #[track_caller]
-    pub fn log_softmax(&self, dim: i64) -> Tensor {
-        log_softmax(self, dim, None).or_panic()
-    }
 }

@@ -15,6 +15,7 @@ use crate::graph::{Context, Grads, Save, record};
 use crate::ops::nn::window::{Padding, Sizes, per_dim};
 use crate::ops::{constant_pad, reshape, squeeze, sum, unsqueeze};
 use check::{Call, list_message, text, too_small, wrong_dims};
+use flambeau_macros::op;
 use flambeau_tensor::backend::ConvGeometry;
 use flambeau_tensor::calls::{Call as _, Conv, ConvInputGrad, ConvWeightGrad};
 use flambeau_tensor::ops::{fill, pointwise_into, same_device};
@@ -23,24 +24,71 @@ use flambeau_tensor::{Array, Dims, Scalar};
 use smallvec::{SmallVec, smallvec};
 use std::sync::LazyLock;
 
-/// out\[n, o, p\] = bias\[o\] + Σ_c Σ_κ weight\[o, c, κ\] · x\[n, c, p·stride + κ·dilation − padding\]: `F.conv1d`. `x` is
-/// `[n, c, l]` or `[c, l]`, `weight` `[o, c/groups, k]`.
+/// The convolution (as in PyTorch, a cross-correlation) of `[n, c, l]` or `[c, l]` with a weight of `[o, c/groups, k]`, plus a
+/// bias of `[o]`: `F.conv1d`. Options: `stride`, `padding` (numbers, `"same"`, `"valid"`), `dilation`, `groups`.
+///
+/// out\[n, o, p\] = bias\[o\] + Σ_c Σ_κ weight\[o, c, κ\] · x\[n, c, p·stride + κ·dilation − padding\]
+///
+/// ```
+/// use torch::nn::functional as F;
+/// let x = torch::tensor([[[1.0, 2.0, 3.0, 4.0]]]);
+/// let w = torch::tensor([[[1.0, 10.0]]]);
+/// assert_eq!(F::conv1d(&x, &w, None).to_vec::<f32>(), [21.0, 32.0, 43.0]);
+/// let y = F::conv1d_with(&x, &w, None, |o| o.stride(2).padding(1));
+/// assert_eq!(y.to_vec::<f32>(), [10.0, 32.0, 4.0]);
+/// ```
+///
+/// # Errors
+/// When shapes, dtypes or options do not fit.
+#[op(torch, functional, cast = Low)]
 pub fn conv1d(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, options: &ConvOptions) -> Result<Tensor> {
     conv(x, weight, bias, options, 1)
 }
 
-/// [`conv1d`] over height and width: `F.conv2d`.
+/// [`conv1d`] over height and width, of `[n, c, h, w]` or `[c, h, w]` with a weight of `[o, c/groups, kh, kw]`: `F.conv2d`.
+///
+/// ```
+/// use torch::nn::functional as F;
+/// let (x, w) = (torch::ones([1, 3, 8, 8]), torch::ones([6, 3, 3, 3]));
+/// let b = torch::ones([6]);
+/// let y = F::conv2d_with(&x, &w, Some(&b), |o| o.padding("same"));
+/// assert_eq!(y.size(), [1, 6, 8, 8]);
+/// assert_eq!((y.i((0, 0, 0, 0)).item(), y.i((0, 0, 4, 4)).item()), (13.0, 28.0));
+/// ```
+#[op(torch, functional, cast = Low)]
 pub fn conv2d(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, options: &ConvOptions) -> Result<Tensor> {
     conv(x, weight, bias, options, 2)
 }
 
-/// [`conv1d`] over depth, height and width: `F.conv3d`.
+/// [`conv1d`] over depth, height and width, of `[n, c, d, h, w]` or `[c, d, h, w]` with a weight of `[o, c/groups, kd, kh, kw]`:
+/// `F.conv3d`.
+///
+/// ```
+/// use torch::nn::functional as F;
+/// let y = F::conv3d(&torch::ones([2, 4, 5, 6, 7]), &torch::ones([8, 4, 2, 3, 3]), None);
+/// assert_eq!(y.size(), [2, 8, 4, 4, 5]);
+/// ```
+#[op(torch, functional, cast = Low)]
 pub fn conv3d(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, options: &ConvOptions) -> Result<Tensor> {
     conv(x, weight, bias, options, 3)
 }
 
-/// The transpose of [`conv1d`]'s linear map plus a bias: `F.conv_transpose1d`. `weight` is `[c, o/groups, k]`; the output
-/// has length `(l − 1)·stride − 2·padding + dilation·(k − 1) + output_padding + 1`.
+/// The transpose of [`conv1d`]'s linear map, of `[n, c, l]` or `[c, l]` with a weight of `[c, o/groups, k]`, plus a bias of
+/// `[o]`: `F.conv_transpose1d`. Options: `stride`, `padding`, `output_padding`, `groups`, `dilation`.
+///
+/// The output's length is (l − 1)·stride − 2·padding + dilation·(k − 1) + output_padding + 1.
+///
+/// ```
+/// use torch::nn::functional as F;
+/// let (x, w) = (torch::tensor([[[1.0, 2.0]]]), torch::tensor([[[1.0, 10.0]]]));
+/// assert_eq!(F::conv_transpose1d(&x, &w, None).to_vec::<f32>(), [1.0, 12.0, 20.0]);
+/// let y = F::conv_transpose1d_with(&x, &w, None, |o| o.stride(2));
+/// assert_eq!(y.to_vec::<f32>(), [1.0, 10.0, 2.0, 20.0]);
+/// ```
+///
+/// # Errors
+/// When shapes, dtypes or options do not fit.
+#[op(torch, functional, cast = Low)]
 pub fn conv_transpose1d(
     x: &Tensor,
     weight: &Tensor,
@@ -50,7 +98,15 @@ pub fn conv_transpose1d(
     conv_transpose(x, weight, bias, options, 1)
 }
 
-/// [`conv_transpose1d`] over height and width: `F.conv_transpose2d`.
+/// [`conv_transpose1d`] over height and width, with a weight of `[c, o/groups, kh, kw]`: `F.conv_transpose2d`.
+///
+/// ```
+/// use torch::nn::functional as F;
+/// let (x, w) = (torch::ones([1, 8, 4, 4]), torch::ones([8, 2, 3, 3]));
+/// let y = F::conv_transpose2d_with(&x, &w, None, |o| o.stride(2).padding(1).output_padding(1));
+/// assert_eq!(y.size(), [1, 2, 8, 8]);
+/// ```
+#[op(torch, functional, cast = Low)]
 pub fn conv_transpose2d(
     x: &Tensor,
     weight: &Tensor,
@@ -60,7 +116,14 @@ pub fn conv_transpose2d(
     conv_transpose(x, weight, bias, options, 2)
 }
 
-/// [`conv_transpose1d`] over depth, height and width: `F.conv_transpose3d`.
+/// [`conv_transpose1d`] over depth, height and width, with a weight of `[c, o/groups, kd, kh, kw]`: `F.conv_transpose3d`.
+///
+/// ```
+/// use torch::nn::functional as F;
+/// let y = F::conv_transpose3d(&torch::ones([1, 2, 3, 3, 3]), &torch::ones([2, 4, 2, 2, 2]), None);
+/// assert_eq!(y.size(), [1, 4, 4, 4, 4]);
+/// ```
+#[op(torch, functional, cast = Low)]
 pub fn conv_transpose3d(
     x: &Tensor,
     weight: &Tensor,

@@ -4,7 +4,8 @@ use crate::error::{Error, Result};
 use crate::ops::Reduction;
 use crate::ops::nn::loss::elementwise::{any_element, reduced};
 use crate::ops::nn::loss::rules;
-use crate::{Tensor, ops};
+use crate::{Tensor, ops, options};
+use flambeau_macros::op;
 use flambeau_tensor::dims::broadcast_shapes;
 use flambeau_tensor::ops::refuse_where;
 use flambeau_tensor::pointwise::{Expr, Pointwise};
@@ -43,17 +44,32 @@ static BCE: LazyLock<[Pointwise; 2]> = LazyLock::new(|| {
 pub(crate) static NO_PROBABILITY: LazyLock<Pointwise> =
     LazyLock::new(|| Pointwise::new(|b| b.input(0).ge(0.0).and(b.input(0).le(1.0)).logical_not()));
 
-/// −w · (t · ln x + (1 − t) · ln(1 − x)) of probabilities, logarithms kept above −100: `F.binary_cross_entropy`.
+options! {
+    /// Options of `F::binary_cross_entropy` and `nn::BCELoss`.
+    BCELossOptions {
+        /// A weight for each element, broadcast (1).
+        weight: Option<Tensor> = None,
+        /// What becomes of the losses of single elements: `"none"`, `"mean"`, `"sum"` (`"mean"`).
+        reduction: Reduction = Reduction::Mean,
+    }
+}
+
+/// −w · (t · ln x + (1 − t) · ln(1 − x)) of probabilities, logarithms kept above −100: `F.binary_cross_entropy`. Options:
+/// `weight`, `reduction`.
+///
+/// ```
+/// use torch::nn::functional as F;
+/// let (x, target) = (torch::tensor([0.5, 1.0]), torch::tensor([1.0, 1.0]));
+/// let losses = F::binary_cross_entropy_with(&x, &target, |o| o.reduction("none"));
+/// assert!(losses.allclose(&torch::tensor([0.6931472, 0.0])));
+/// ```
 ///
 /// # Errors
 /// When sizes or dtypes differ, the weight requires a gradient, or an element of `x` or of the target is no probability (that of
 /// the target is checked on the CPU only); a device may tell it at its next readback.
-pub fn binary_cross_entropy(
-    x: &Tensor,
-    target: &Tensor,
-    weight: Option<&Tensor>,
-    reduction: Reduction,
-) -> Result<Tensor> {
+#[op(functional)]
+pub fn binary_cross_entropy(x: &Tensor, target: &Tensor, options: &BCELossOptions) -> Result<Tensor> {
+    let (weight, reduction) = (options.weight.as_ref(), options.reduction);
     reduction.check()?;
     let (size, target_size) = (x.size(), target.size());
     if size != *target_size {
@@ -145,15 +161,37 @@ fn logits_loss<'b>(x: Expr<'b>, t: Expr<'b>, p: Option<Expr<'b>>) -> Expr<'b> {
     }
 }
 
-/// Binary cross-entropy of σ(x), which does not overflow; positive examples count `pos_weight` times:
-/// `F.binary_cross_entropy_with_logits`.
+options! {
+    /// Options of `F::binary_cross_entropy_with_logits` and `nn::BCEWithLogitsLoss`.
+    BCEWithLogitsLossOptions {
+        /// A weight for each element, broadcast (1).
+        weight: Option<Tensor> = None,
+        /// What becomes of the losses of single elements: `"none"`, `"mean"`, `"sum"` (`"mean"`).
+        reduction: Reduction = Reduction::Mean,
+        /// A weight for positive examples, broadcast (1).
+        pos_weight: Option<Tensor> = None,
+    }
+}
+
+/// [`binary_cross_entropy`] of σ(x), which does not overflow; positive examples count `pos_weight` times:
+/// `F.binary_cross_entropy_with_logits`. Options: `weight`, `reduction`, `pos_weight`.
+///
+/// ```
+/// use torch::nn::functional as F;
+/// let (x, target) = (torch::tensor([0.0, 1000.0]), torch::tensor([1.0, 0.0]));
+/// let losses = F::binary_cross_entropy_with_logits_with(&x, &target, |o| o.reduction("none"));
+/// assert!(losses.allclose(&torch::tensor([0.6931472, 1000.0])));
+/// ```
+///
+/// # Errors
+/// When sizes or dtypes do not fit, or a weight requires a gradient.
+#[op(functional, cast = Float32)]
 pub fn binary_cross_entropy_with_logits(
     x: &Tensor,
     target: &Tensor,
-    weight: Option<&Tensor>,
-    pos_weight: Option<&Tensor>,
-    reduction: Reduction,
+    options: &BCEWithLogitsLossOptions,
 ) -> Result<Tensor> {
+    let (weight, pos_weight, reduction) = (options.weight.as_ref(), options.pos_weight.as_ref(), options.reduction);
     reduction.check()?;
     let (size, target_size) = (x.size(), target.size());
     if size != *target_size {

@@ -5,7 +5,8 @@ use crate::graph::record;
 use crate::ops::map::divided_sum_map;
 use crate::ops::nn::loss::rules::{self, warn_of_broadcast};
 use crate::ops::{map, mean_map, sum_map};
-use crate::{OrPanic, Tensor, ops, warn};
+use crate::{OrPanic, Tensor, ops, options, warn};
+use flambeau_macros::op;
 use flambeau_tensor::pointwise::{Expr, Pointwise};
 use flambeau_tensor::{DType, Scalar};
 use std::str::FromStr;
@@ -101,12 +102,29 @@ static MSE: LazyLock<Pointwise> = LazyLock::new(|| {
     .with_gradient(|_, g, x, _| both_ways(x, |d| d * 2.0 * g))
 });
 
-/// The mean (or what `reduction` says) of (x − t)², in the dtype that the two promote to: `F.mse_loss`.
+options! {
+    /// Options of `F::mse_loss` and `nn::MSELoss`.
+    MSELossOptions {
+        /// What becomes of the losses of single elements: `"none"`, `"mean"`, `"sum"` (`"mean"`).
+        reduction: Reduction = Reduction::Mean,
+    }
+}
+
+/// The mean (or what `reduction` says) of (x − t)², in the dtype that the two promote to: `F.mse_loss`. Option: `reduction`.
+///
+/// ```
+/// use torch::nn::functional as F;
+/// let (x, target) = (torch::tensor([1.0, 4.0]), torch::tensor([2.0, 1.0]));
+/// assert_eq!(F::mse_loss(&x, &target).item(), 5.0);
+/// assert_eq!(F::mse_loss_with(&x, &target, |o| o.reduction("sum")).item(), 10.0);
+/// ```
 ///
 /// # Errors
 /// When the sizes do not broadcast or both are integers.
+#[op(functional, cast = Float32)]
 #[track_caller]
-pub fn mse_loss(x: &Tensor, target: &Tensor, reduction: Reduction) -> Result<Tensor> {
+pub fn mse_loss(x: &Tensor, target: &Tensor, options: &MSELossOptions) -> Result<Tensor> {
+    let reduction = options.reduction;
     reduction.check()?;
     warn_of_broadcast(x, target);
     rules::floats("mse_cpu", &[x, target])?;
@@ -116,12 +134,33 @@ pub fn mse_loss(x: &Tensor, target: &Tensor, reduction: Reduction) -> Result<Ten
 /// |x − t|
 static L1: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| (b.input(0) - b.input(1)).abs()));
 
-/// The mean (or what `reduction` says) of |x − t|, in the dtype that the two promote to: `F.l1_loss`.
+options! {
+    /// Options of `F::l1_loss` and `nn::L1Loss`.
+    L1LossOptions {
+        /// What becomes of the losses of single elements: `"none"`, `"mean"`, `"sum"` (`"mean"`).
+        reduction: Reduction = Reduction::Mean,
+    }
+}
+
+/// The mean (or what `reduction` says) of |x − t|, in the dtype that the two promote to: `F.l1_loss`. Option: `reduction`.
+///
+/// ```
+/// use torch::nn::functional as F;
+/// let (x, target) = (torch::tensor([1.0, 4.0]), torch::tensor([2.0, 1.0]));
+/// assert_eq!(F::l1_loss(&x, &target).item(), 2.0);
+/// assert_eq!(F::l1_loss_with(&x, &target, |o| o.reduction("none")).to_vec::<f32>(), [1.0, 3.0]);
+/// ```
 ///
 /// # Errors
 /// When the sizes do not broadcast, one is of bools, or the mean is one of integers.
+#[op(functional, cast = Float32)]
 #[track_caller]
-pub fn l1_loss(x: &Tensor, target: &Tensor, reduction: Reduction) -> Result<Tensor> {
+pub fn l1_loss(x: &Tensor, target: &Tensor, options: &L1LossOptions) -> Result<Tensor> {
+    l1(x, target, options.reduction)
+}
+
+#[track_caller]
+fn l1(x: &Tensor, target: &Tensor, reduction: Reduction) -> Result<Tensor> {
     reduction.check()?;
     warn_of_broadcast(x, target);
     rules::difference(x.dtype(), target.dtype())?;
@@ -140,18 +179,37 @@ static SMOOTH_L1: LazyLock<Pointwise> = LazyLock::new(|| {
     })
 });
 
+options! {
+    /// Options of `F::smooth_l1_loss` and `nn::SmoothL1Loss`.
+    SmoothL1LossOptions {
+        /// What becomes of the losses of single elements: `"none"`, `"mean"`, `"sum"` (`"mean"`).
+        reduction: Reduction = Reduction::Mean,
+        /// Where the square ends (1).
+        beta: f64 = 1.0,
+    }
+}
+
 /// d²/2β where |d| < β, else |d| − β/2, with d = x − t (arXiv 1504.08083), in the dtype that the two promote to:
-/// `F.smooth_l1_loss`.
+/// `F.smooth_l1_loss`. Options: `beta`, `reduction`.
+///
+/// ```
+/// use torch::nn::functional as F;
+/// let (x, target) = (torch::tensor([1.0, 4.0]), torch::tensor([2.0, 1.0]));
+/// let losses = F::smooth_l1_loss_with(&x, &target, |o| o.beta(2.0).reduction("none"));
+/// assert_eq!(losses.to_vec::<f32>(), [0.25, 2.0]);
+/// ```
 ///
 /// # Errors
 /// When the sizes do not broadcast, both are integers, or β is negative.
+#[op(functional, cast = Float32)]
 #[track_caller]
-pub fn smooth_l1_loss(x: &Tensor, target: &Tensor, beta: f64, reduction: Reduction) -> Result<Tensor> {
+pub fn smooth_l1_loss(x: &Tensor, target: &Tensor, options: &SmoothL1LossOptions) -> Result<Tensor> {
+    let (beta, reduction) = (options.beta, options.reduction);
     if beta < 0.0 {
         return Err(Error::runtime("smooth_l1_loss does not support negative values for beta."));
     }
     if beta == 0.0 {
-        return l1_loss(x, target, reduction);
+        return l1(x, target, reduction);
     }
     reduction.check()?;
     warn_of_broadcast(x, target);
@@ -171,13 +229,32 @@ static HUBER: LazyLock<Pointwise> = LazyLock::new(|| {
     })
 });
 
+options! {
+    /// Options of `F::huber_loss` and `nn::HuberLoss`.
+    HuberLossOptions {
+        /// What becomes of the losses of single elements: `"none"`, `"mean"`, `"sum"` (`"mean"`).
+        reduction: Reduction = Reduction::Mean,
+        /// Where the square ends (1).
+        delta: f64 = 1.0,
+    }
+}
+
 /// d²/2 where |d| ≤ δ, else δ · (|d| − δ/2), with d = x − t, in the dtype of x: `F.huber_loss`. Of two dtypes there is no
-/// gradient.
+/// gradient. Options: `delta`, `reduction`.
+///
+/// ```
+/// use torch::nn::functional as F;
+/// let (x, target) = (torch::tensor([1.0, 4.0]), torch::tensor([2.0, 1.0]));
+/// let losses = F::huber_loss_with(&x, &target, |o| o.delta(2.0).reduction("none"));
+/// assert_eq!(losses.to_vec::<f32>(), [0.5, 4.0]);
+/// ```
 ///
 /// # Errors
 /// When the sizes do not broadcast, x cannot hold the loss, or δ is not positive.
+#[op(functional, cast = Float32)]
 #[track_caller]
-pub fn huber_loss(x: &Tensor, target: &Tensor, delta: f64, reduction: Reduction) -> Result<Tensor> {
+pub fn huber_loss(x: &Tensor, target: &Tensor, options: &HuberLossOptions) -> Result<Tensor> {
+    let (delta, reduction) = (options.delta, options.reduction);
     reduction.check()?;
     if delta <= 0.0 {
         return Err(Error::runtime("huber_loss does not support non-positive values for delta."));
@@ -223,13 +300,31 @@ static KL_DIV_LOG: LazyLock<Pointwise> = LazyLock::new(|| {
     })
 });
 
+options! {
+    /// Options of `F::kl_div` and `nn::KLDivLoss`.
+    KLDivLossOptions {
+        /// As of the other losses, and `"batchmean"`, the sum over the batch size (`"mean"`).
+        reduction: Reduction = Reduction::Mean,
+        /// Whether the targets are log-probabilities too (false).
+        log_target: bool = false,
+    }
+}
+
 /// The Kullback–Leibler divergence t · (ln t − x) of log-probabilities `x` from the probabilities `target`, which are
-/// log-probabilities too where `log_target`: `F.kl_div`.
+/// log-probabilities too where `log_target`: `F.kl_div`. Options: `log_target`, `reduction`, here also `"batchmean"`.
+///
+/// ```
+/// use torch::nn::functional as F;
+/// let (p, q) = (torch::tensor([[0.5, 0.5]]), torch::tensor([[0.5, 0.5]]));
+/// assert_eq!(F::kl_div_with(&p.log(), &q, |o| o.reduction("batchmean")).item(), 0.0);
+/// ```
 ///
 /// # Errors
 /// When the sizes do not broadcast or one is of integers.
+#[op(functional, cast = Float32)]
 #[track_caller]
-pub fn kl_div(x: &Tensor, target: &Tensor, log_target: bool, reduction: Reduction) -> Result<Tensor> {
+pub fn kl_div(x: &Tensor, target: &Tensor, options: &KLDivLossOptions) -> Result<Tensor> {
+    let (log_target, reduction) = (options.log_target, options.reduction);
     if reduction == Reduction::Mean {
         warn(
             "reduction: 'mean' divides the total loss by both the batch size and the support size.'batchmean' divides only by the \
@@ -256,11 +351,27 @@ static SOFT_MARGIN: LazyLock<Pointwise> = LazyLock::new(|| {
     })
 });
 
-/// ln(1 + e^(−t·x)) with targets of 1 and −1, in the dtype of x: `F.soft_margin_loss`.
+options! {
+    /// Options of `F::soft_margin_loss` and `nn::SoftMarginLoss`.
+    SoftMarginLossOptions {
+        /// What becomes of the losses of single elements: `"none"`, `"mean"`, `"sum"` (`"mean"`).
+        reduction: Reduction = Reduction::Mean,
+    }
+}
+
+/// ln(1 + e^(−t·x)) with targets of 1 and −1, in the dtype of x: `F.soft_margin_loss`. Option: `reduction`.
+///
+/// ```
+/// use torch::nn::functional as F;
+/// let loss = F::soft_margin_loss(&torch::tensor([0.0, 0.0]), &torch::tensor([1.0, -1.0]));
+/// assert!(loss.allclose(&torch::tensor(0.6931472)));
+/// ```
 ///
 /// # Errors
 /// When the sizes do not broadcast, x cannot hold the loss, or the target requires a gradient.
-pub fn soft_margin_loss(x: &Tensor, target: &Tensor, reduction: Reduction) -> Result<Tensor> {
+#[op(functional, cast = Float32)]
+pub fn soft_margin_loss(x: &Tensor, target: &Tensor, options: &SoftMarginLossOptions) -> Result<Tensor> {
+    let reduction = options.reduction;
     reduction.check()?;
     rules::without_gradient("soft_margin_loss", "target", Some(target))?;
     rules::negative(x)?;
@@ -306,19 +417,35 @@ fn stirling_gradient<'b>(t: Expr<'b>, g: Expr<'b>) -> Expr<'b> {
     g * t.log() + g * t / t + -g + of_root
 }
 
-/// eˣ − t·x, or x − t·ln(x + ε) unless `log_input`, plus Stirling's approximation of ln t! where `full`:
-/// `F.poisson_nll_loss`. The dtype is that which the steps promote to.
+options! {
+    /// Options of `F::poisson_nll_loss`.
+    PoissonNLLOptions {
+        /// Whether the input is a logarithm (yes).
+        log_input: bool = true,
+        /// Whether Stirling's approximation of ln t! is added (no).
+        full: bool = false,
+        /// Added to the input before its logarithm is taken (1e-8).
+        eps: f64 = 1e-8,
+        /// What becomes of the losses of single elements: `"none"`, `"mean"`, `"sum"` (`"mean"`).
+        reduction: Reduction = Reduction::Mean,
+    }
+}
+
+/// The negative log-likelihood of `target` under Poisson distributions: eˣ − t·x, or x − t·ln(x + ε) unless `log_input`, plus
+/// Stirling's approximation of ln t! where `full`: `F.poisson_nll_loss`. The dtype is that which the steps promote to. Options:
+/// `log_input`, `full`, `eps`, `reduction`.
+///
+/// ```
+/// use torch::nn::functional as F;
+/// let (x, target) = (torch::tensor([0.0, 0.0]), torch::tensor([1.0, 3.0]));
+/// assert_eq!(F::poisson_nll_loss(&x, &target).item(), 1.0);
+/// ```
 ///
 /// # Errors
 /// When the sizes do not broadcast or bools are subtracted.
-pub fn poisson_nll_loss(
-    x: &Tensor,
-    target: &Tensor,
-    log_input: bool,
-    full: bool,
-    eps: f64,
-    reduction: Reduction,
-) -> Result<Tensor> {
+#[op(functional, cast = Float32)]
+pub fn poisson_nll_loss(x: &Tensor, target: &Tensor, options: &PoissonNLLOptions) -> Result<Tensor> {
+    let &PoissonNLLOptions { log_input, full, eps, reduction } = options;
     reduction.check()?;
     // Of eˣ − t·x, of x − t·ln(x + ε) and of t·ln t − t, what may be of bools.
     let [of_x, of_target] = [x, target].map(|t| t.dtype() == DType::Bool);
@@ -350,19 +477,33 @@ static GAUSSIAN: LazyLock<[Pointwise; 2]> = LazyLock::new(|| {
     })
 });
 
-/// The negative log-likelihood of `target` under normal distributions of means `x` and variances `var`:
-/// `F.gaussian_nll_loss`. The dtype is that which the three promote to.
+options! {
+    /// Options of `F::gaussian_nll_loss`.
+    GaussianNLLOptions {
+        /// Whether the constant ½ ln 2π is added (no).
+        full: bool = false,
+        /// The least variance (1e-6).
+        eps: f64 = 1e-6,
+        /// What becomes of the losses of single elements: `"none"`, `"mean"`, `"sum"` (`"mean"`).
+        reduction: Reduction = Reduction::Mean,
+    }
+}
+
+/// The negative log-likelihood of `target` under normal distributions of means `x` and variances `var`,
+/// ½ (ln v + (x − t)² / v) with v = max(var, ε): `F.gaussian_nll_loss`. The dtype is that which the three promote to. Options:
+/// `full`, `eps`, `reduction`.
+///
+/// ```
+/// use torch::nn::functional as F;
+/// let (x, target) = (torch::tensor([1.0, 4.0]), torch::tensor([2.0, 1.0]));
+/// assert_eq!(F::gaussian_nll_loss(&x, &target, &torch::ones([2])).item(), 2.5);
+/// ```
 ///
 /// # Errors
 /// When the sizes do not fit, a variance is negative or an integer, or bools are subtracted.
-pub fn gaussian_nll_loss(
-    x: &Tensor,
-    target: &Tensor,
-    var: &Tensor,
-    full: bool,
-    eps: f64,
-    reduction: Reduction,
-) -> Result<Tensor> {
+#[op(functional)]
+pub fn gaussian_nll_loss(x: &Tensor, target: &Tensor, var: &Tensor, options: &GaussianNLLOptions) -> Result<Tensor> {
+    let &GaussianNLLOptions { full, eps, reduction } = options;
     if reduction == Reduction::BatchMean {
         return Err(Error::value("batchmean is not valid"));
     }

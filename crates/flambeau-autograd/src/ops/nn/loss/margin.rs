@@ -7,7 +7,8 @@ use crate::ops::nn::loss::elementwise::{composed, reduced};
 use crate::ops::nn::loss::rules;
 use crate::ops::shape::view::iota;
 use crate::ops::{Reduction, map, pairwise_distance, reshape, sum_map};
-use crate::{Tensor, ops};
+use crate::{Tensor, ops, options};
+use flambeau_macros::op;
 use flambeau_tensor::pointwise::{Expr, Pointwise};
 use flambeau_tensor::{DType, Finding, IndexRule, Scalar};
 use smallvec::smallvec;
@@ -39,11 +40,31 @@ static HINGE: LazyLock<Pointwise> = LazyLock::new(|| {
 static SIDES: LazyLock<Pointwise> =
     LazyLock::new(|| Pointwise::new(|b| b.input(0).eq(1).select(1, b.input(0).eq(-1).select(2, 0))));
 
-/// x where the target is 1, max(margin − x, 0) where it is −1, in the dtype of x: `F.hinge_embedding_loss`.
+options! {
+    /// Options of `F::hinge_embedding_loss` and `nn::HingeEmbeddingLoss`.
+    HingeEmbeddingLossOptions {
+        /// How far apart unlike pairs shall be (1).
+        margin: f64 = 1.0,
+        /// What becomes of the losses of single elements: `"none"`, `"mean"`, `"sum"` (`"mean"`).
+        reduction: Reduction = Reduction::Mean,
+    }
+}
+
+/// x where the target is 1, max(margin − x, 0) where it is −1, in the dtype of x: `F.hinge_embedding_loss`. Options: `margin`,
+/// `reduction`.
+///
+/// ```
+/// use torch::nn::functional as F;
+/// let (x, target) = (torch::tensor([0.25, 0.25]), torch::tensor([1.0, -1.0]));
+/// let losses = F::hinge_embedding_loss_with(&x, &target, |o| o.reduction("none"));
+/// assert_eq!(losses.to_vec::<f32>(), [0.25, 0.75]);
+/// ```
 ///
 /// # Errors
 /// When the sizes do not broadcast, x is of bools, or the mean is one of integers.
-pub fn hinge_embedding_loss(x: &Tensor, target: &Tensor, margin: f64, reduction: Reduction) -> Result<Tensor> {
+#[op(functional, cast = Float32)]
+pub fn hinge_embedding_loss(x: &Tensor, target: &Tensor, options: &HingeEmbeddingLossOptions) -> Result<Tensor> {
+    let (margin, reduction) = (options.margin, options.reduction);
     reduction.check()?;
     let dtype = x.dtype();
     if dtype == DType::Bool {
@@ -80,17 +101,36 @@ static RANKING: LazyLock<[Pointwise; 2]> = LazyLock::new(|| {
 /// max(x + m, 0)
 static ABOVE: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| not_negative(b.input(0) + b.scalar(0))));
 
-/// max(−t · (a − b) + margin, 0), in the dtype that the three promote to: `F.margin_ranking_loss`.
+options! {
+    /// Options of `F::margin_ranking_loss`.
+    MarginRankingOptions {
+        /// By how much one must rank above the other (0).
+        margin: f64 = 0.0,
+        /// What becomes of the losses of single elements: `"none"`, `"mean"`, `"sum"` (`"mean"`).
+        reduction: Reduction = Reduction::Mean,
+    }
+}
+
+/// max(−t · (input1 − input2) + margin, 0) with targets t of 1, where the first shall be larger, and −1:
+/// `F.margin_ranking_loss`. Options: `margin`, `reduction`.
+///
+/// ```
+/// use torch::nn::functional as F;
+/// let (a, b) = (torch::tensor([3.0, 3.0]), torch::tensor([1.0, 1.0]));
+/// let loss = F::margin_ranking_loss(&a, &b, &torch::tensor([1.0, -1.0]));
+/// assert_eq!(loss.item(), 1.0);
+/// ```
 ///
 /// # Errors
-/// When the inputs have different numbers of dimensions or do not broadcast, or one is of bools.
+/// When the numbers of dimensions differ, the sizes do not broadcast, or bools are subtracted.
+#[op(functional, cast = Float32)]
 pub fn margin_ranking_loss(
-    a: &Tensor,
-    b: &Tensor,
+    input1: &Tensor,
+    input2: &Tensor,
     target: &Tensor,
-    margin: f64,
-    reduction: Reduction,
+    options: &MarginRankingOptions,
 ) -> Result<Tensor> {
+    let (a, b, margin, reduction) = (input1, input2, options.margin, options.reduction);
     reduction.check()?;
     if a.dim() != b.dim() || a.dim() != target.dim() {
         return Err(Error::runtime(format!(
@@ -139,15 +179,36 @@ static COSINE: LazyLock<Pointwise> = LazyLock::new(|| {
     })
 });
 
-/// 1 − cos(a, b) where the target is 1, max(cos(a, b) − margin, 0) where it is −1; of `[n, d]` and targets `[n]`, or `[d]` and
-/// one target: `F.cosine_embedding_loss`.
+options! {
+    /// Options of `F::cosine_embedding_loss`.
+    CosineEmbeddingOptions {
+        /// The cosine that different pairs may have (0).
+        margin: f64 = 0.0,
+        /// What becomes of the losses of single elements: `"none"`, `"mean"`, `"sum"` (`"mean"`).
+        reduction: Reduction = Reduction::Mean,
+    }
+}
+
+/// 1 − cos(input1, input2) where the target is 1, max(cos(input1, input2) − margin, 0) where it is −1; of `[n, d]` and targets
+/// `[n]`, or `[d]` and one target: `F.cosine_embedding_loss`. Options: `margin`, `reduction`.
+///
+/// ```
+/// use torch::nn::functional as F;
+/// let (a, b) = (torch::tensor([1.0, 0.0]), torch::tensor([0.0, 1.0]));
+/// assert_eq!(F::cosine_embedding_loss(&a, &b, &torch::tensor(1.0)).item(), 1.0);
+/// assert_eq!(F::cosine_embedding_loss(&a, &b, &torch::tensor(-1.0)).item(), 0.0);
+/// ```
+///
+/// # Errors
+/// When the shapes do not fit.
+#[op(functional, cast = Float32)]
 pub fn cosine_embedding_loss(
-    a: &Tensor,
-    b: &Tensor,
+    input1: &Tensor,
+    input2: &Tensor,
     target: &Tensor,
-    margin: f64,
-    reduction: Reduction,
+    options: &CosineEmbeddingOptions,
 ) -> Result<Tensor> {
+    let (a, b, margin, reduction) = (input1, input2, options.margin, options.reduction);
     reduction.check()?;
     let (dims, inputs) = match target.dim() {
         0 => (1, "1D input tensors"),
@@ -175,66 +236,43 @@ static TRIPLET: LazyLock<Pointwise> = LazyLock::new(|| {
     })
 });
 
-/// What [`triplet_margin_loss`] takes besides its tensors.
-#[derive(Clone, Copy, Debug)]
-pub struct TripletMarginOptions {
-    margin: f64,
-    p: f64,
-    eps: f64,
-    swap: bool,
-    reduction: Reduction,
-}
-
-impl Default for TripletMarginOptions {
-    fn default() -> Self {
-        TripletMarginOptions { margin: 1.0, p: 2.0, eps: 1e-6, swap: false, reduction: Reduction::Mean }
+options! {
+    /// Options of `F::triplet_margin_loss`.
+    #[derive(Copy, Debug)]
+    TripletMarginOptions {
+        /// By how much the negative must be farther (1).
+        margin: f64 = 1.0,
+        /// The norm's order (2).
+        p: f64 = 2.0,
+        /// Added to differences (1e-6).
+        eps: f64 = 1e-6,
+        /// Whether the distance of positive and negative counts where it is the smaller (false).
+        swap: bool = false,
+        /// What becomes of the losses of single elements: `"none"`, `"mean"`, `"sum"` (`"mean"`).
+        reduction: Reduction = Reduction::Mean,
     }
 }
 
-impl TripletMarginOptions {
-    /// By how much the negative must be farther. Default: 1.
-    #[must_use]
-    pub fn margin(mut self, margin: f64) -> Self {
-        self.margin = margin;
-        self
-    }
-
-    /// The norm's order. Default: 2.
-    #[must_use]
-    pub fn p(mut self, p: f64) -> Self {
-        self.p = p;
-        self
-    }
-
-    /// Added to differences. Default: 1e-6.
-    #[must_use]
-    pub fn eps(mut self, eps: f64) -> Self {
-        self.eps = eps;
-        self
-    }
-
-    /// Whether the distance of positive and negative counts where it is the smaller. Default: no.
-    #[must_use]
-    pub fn swap(mut self, swap: bool) -> Self {
-        self.swap = swap;
-        self
-    }
-
-    /// What becomes of the losses of single elements. Default: their mean.
-    #[must_use]
-    pub fn reduction(mut self, reduction: Reduction) -> Self {
-        self.reduction = reduction;
-        self
-    }
-}
-
-/// max(d(anchor, positive) − d(anchor, negative) + margin, 0): `F.triplet_margin_loss`.
+/// max(d(anchor, positive) − d(anchor, negative) + margin, 0), d the p-norm of the difference: `F.triplet_margin_loss`. Options:
+/// `margin`, `p`, `eps`, `swap`, `reduction`.
+///
+/// ```
+/// use torch::nn::functional as F;
+/// let anchor = torch::tensor([[0.0, 0.0]]);
+/// let (positive, negative) = (torch::tensor([[0.0, 3.0]]), torch::tensor([[2.0, 0.0]]));
+/// assert!(F::triplet_margin_loss(&anchor, &positive, &negative).allclose(&torch::tensor(2.0)));
+/// ```
+///
+/// # Errors
+/// When the numbers of dimensions differ, or the margin is not positive.
+#[op(functional, cast = Float32)]
 pub fn triplet_margin_loss(
     anchor: &Tensor,
     positive: &Tensor,
     negative: &Tensor,
-    o: &TripletMarginOptions,
+    options: &TripletMarginOptions,
 ) -> Result<Tensor> {
+    let o = options;
     o.reduction.check()?;
     if o.margin <= 0.0 {
         return Err(Error::value(format!("margin must be greater than 0, got {:?}", o.margin)));
@@ -288,16 +326,34 @@ static MULTI_MARGIN_GRADIENT: LazyLock<Pointwise> = LazyLock::new(|| {
     })
 });
 
+options! {
+    /// Options of `F::multi_margin_loss`.
+    MultiMarginOptions {
+        /// The exponent, 1 or 2 (1).
+        p: i64 = 1,
+        /// By how much the target's class must lead (1).
+        margin: f64 = 1.0,
+        /// A weight for each class (1).
+        weight: Option<Tensor> = None,
+        /// What becomes of the losses of single elements: `"none"`, `"mean"`, `"sum"` (`"mean"`).
+        reduction: Reduction = Reduction::Mean,
+    }
+}
+
 /// Σ over classes i ≠ y of max(margin − x_y + x_i, 0)ᵖ / C, times the weight of y; of `[n, C]` (or `[C]`) and int64 targets
-/// `[n]`: `F.multi_margin_loss`. p is 1 or 2.
-pub fn multi_margin_loss(
-    x: &Tensor,
-    target: &Tensor,
-    p: i64,
-    margin: f64,
-    weight: Option<&Tensor>,
-    reduction: Reduction,
-) -> Result<Tensor> {
+/// `[n]`: `F.multi_margin_loss`. p is 1 or 2. Options: `p`, `margin`, `weight`, `reduction`.
+///
+/// ```
+/// use torch::nn::functional as F;
+/// let loss = F::multi_margin_loss(&torch::tensor([[3.0, 2.5]]), &torch::tensor([0]));
+/// assert_eq!(loss.item(), 0.25);
+/// ```
+///
+/// # Errors
+/// When shapes, dtypes or options do not fit, or a target is no class.
+#[op(functional, cast = Float32)]
+pub fn multi_margin_loss(x: &Tensor, target: &Tensor, options: &MultiMarginOptions) -> Result<Tensor> {
+    let (p, margin, weight, reduction) = (options.p, options.margin, options.weight.as_ref(), options.reduction);
     reduction.check()?;
     if p != 1 && p != 2 {
         return Err(Error::value("only p == 1 and p == 2 supported"));

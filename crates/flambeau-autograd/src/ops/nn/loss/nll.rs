@@ -6,7 +6,7 @@ use crate::ops::nn::activation::softmax::softmax_gradient;
 use crate::ops::nn::loss::rules;
 use crate::ops::reduce::extrema::put_along;
 use crate::ops::{Reduction, log_softmax, map, reshape, sum_map, to_i64};
-use crate::{Tensor, ops};
+use crate::{Tensor, ops, options};
 use flambeau_macros::op;
 use flambeau_tensor::backend::{ClassTargets, LossReduction};
 use flambeau_tensor::ops::{ClassWeights, nll as nll_of, nll_backward};
@@ -15,48 +15,31 @@ use flambeau_tensor::{Array, DType, Dims, Scalar};
 use smallvec::{SmallVec, smallvec};
 use std::sync::LazyLock;
 
-/// What [`cross_entropy_with`] takes besides its tensors.
-#[derive(Clone, Debug)]
-pub struct CrossEntropyOptions {
-    weight: Option<Tensor>,
-    ignore_index: i64,
-    reduction: Reduction,
-    label_smoothing: f64,
-}
-
-impl Default for CrossEntropyOptions {
-    fn default() -> Self {
-        CrossEntropyOptions { weight: None, ignore_index: -100, reduction: Reduction::Mean, label_smoothing: 0.0 }
+options! {
+    /// Options of `F::cross_entropy` and `nn::CrossEntropyLoss`.
+    #[derive(Debug)]
+    CrossEntropyLossOptions {
+        /// A weight for each class (1).
+        weight: Option<Tensor> = None,
+        /// The target that counts for nothing (−100).
+        ignore_index: i64 = -100,
+        /// What becomes of the losses of single elements: `"none"`, `"mean"`, `"sum"` (`"mean"`).
+        reduction: Reduction = Reduction::Mean,
+        /// The part of a target's probability that all classes share, in [0, 1] (arXiv 1512.00567) (0).
+        label_smoothing: f64 = 0.0,
     }
 }
 
-impl CrossEntropyOptions {
-    /// A weight for each class, `[C]`. Default: none.
-    #[must_use]
-    pub fn weight(mut self, weight: &Tensor) -> Self {
-        self.weight = Some(weight.clone());
-        self
-    }
-
-    /// The target that counts for nothing. Default: −100.
-    #[must_use]
-    pub fn ignore_index(mut self, index: i64) -> Self {
-        self.ignore_index = index;
-        self
-    }
-
-    /// What becomes of the losses of single elements. Default: their mean, weighted by class.
-    #[must_use]
-    pub fn reduction(mut self, reduction: Reduction) -> Self {
-        self.reduction = reduction;
-        self
-    }
-
-    /// The part of a target's probability that all classes share, in [0, 1] (arXiv 1512.00567). Default: 0.
-    #[must_use]
-    pub fn label_smoothing(mut self, amount: f64) -> Self {
-        self.label_smoothing = amount;
-        self
+options! {
+    /// Options of `F::nll_loss` and `nn::NLLLoss`.
+    #[derive(Debug)]
+    NLLLossOptions {
+        /// A weight for each class (1).
+        weight: Option<Tensor> = None,
+        /// The target that counts for nothing (−100).
+        ignore_index: i64 = -100,
+        /// What becomes of the losses of single elements: `"none"`, `"mean"`, `"sum"` (`"mean"`).
+        reduction: Reduction = Reduction::Mean,
     }
 }
 
@@ -224,18 +207,22 @@ fn check_shapes(x: &Tensor, target: &Tensor) -> Result<()> {
 }
 
 /// −x at the target's class, weighted by class, of log-probabilities `[n, C, …]` (or `[C]`) and int64 targets `[n, …]`:
-/// `F.nll_loss`. A mean divides by the weights of the targets.
+/// `F.nll_loss`. A mean divides by the weights of the targets. Options: `weight`, `ignore_index`, `reduction`.
+///
+/// ```
+/// use torch::nn::functional as F;
+/// let x = torch::tensor([[-1.0, -2.0], [-3.0, -4.0]]);
+/// let target = torch::tensor([0, 1]);
+/// assert_eq!(F::nll_loss(&x, &target).item(), 2.5);
+/// assert_eq!(F::nll_loss_with(&x, &target, |o| o.reduction("none")).to_vec::<f32>(), [1.0, 4.0]);
+/// ```
 ///
 /// # Errors
 /// When shapes or dtypes do not fit, or a target is no class.
-pub fn nll_loss(
-    x: &Tensor,
-    target: &Tensor,
-    weight: Option<&Tensor>,
-    ignore_index: i64,
-    reduction: Reduction,
-) -> Result<Tensor> {
-    let targets = Targets::new(x, target, weight, ignore_index, reduction)?;
+#[op(functional, cast = Float32)]
+pub fn nll_loss(x: &Tensor, target: &Tensor, options: &NLLLossOptions) -> Result<Tensor> {
+    let weight = options.weight.as_ref();
+    let targets = Targets::new(x, target, weight, options.ignore_index, options.reduction)?;
     nll(x, target, weight, targets)
 }
 
@@ -256,13 +243,22 @@ fn nll(x: &Tensor, target: &Tensor, weight: Option<&Tensor>, targets: Targets) -
     }))
 }
 
-/// Cross-entropy of logits `[n, C, …]` (or `[C]`) and targets: int64 classes `[n, …]`, or probabilities in the logits' shape:
-/// `F.cross_entropy`.
+/// −ln softmax(x) at the target's class, of logits `[n, C, …]` (or `[C]`) and targets: int64 classes `[n, …]`, or probabilities
+/// in the logits' shape: `F.cross_entropy`. A mean divides by the weights of the targets. Options: `weight`, `ignore_index`,
+/// `reduction`, `label_smoothing`.
+///
+/// ```
+/// use torch::nn::functional as F;
+/// let logits = torch::tensor([[0.0, 0.0], [0.0, f32::NEG_INFINITY]]);
+/// let target = torch::tensor([1, 0]);
+/// let losses = F::cross_entropy_with(&logits, &target, |o| o.reduction("none"));
+/// assert!(losses.allclose(&torch::tensor([0.6931472, 0.0])));
+/// ```
 ///
 /// # Errors
 /// When shapes, dtypes or options do not fit, or a target is no class.
 #[op(functional, cast = Float32)]
-pub fn cross_entropy(x: &Tensor, target: &Tensor, options: &CrossEntropyOptions) -> Result<Tensor> {
+pub fn cross_entropy(x: &Tensor, target: &Tensor, options: &CrossEntropyLossOptions) -> Result<Tensor> {
     let o = options;
     o.reduction.check()?;
     if !(0.0..=1.0).contains(&o.label_smoothing) {
@@ -315,7 +311,7 @@ fn smoothed(
     log_probabilities: &Tensor,
     target: &Tensor,
     targets: Targets,
-    o: &CrossEntropyOptions,
+    o: &CrossEntropyLossOptions,
     dim: i64,
 ) -> Result<Tensor> {
     let classes = log_probabilities.size()[dim as usize] as f64;
@@ -362,7 +358,7 @@ static OF_PROBABILITIES: LazyLock<[Pointwise; 2]> = LazyLock::new(|| {
     })
 });
 
-fn of_probabilities(x: &Tensor, target: &Tensor, o: &CrossEntropyOptions, dim: i64) -> Result<Tensor> {
+fn of_probabilities(x: &Tensor, target: &Tensor, o: &CrossEntropyLossOptions, dim: i64) -> Result<Tensor> {
     if !target.is_floating_point() {
         return Err(Error::runtime(format!(
             "Expected floating point type for target with class probabilities, got {}",

@@ -4,7 +4,8 @@ use crate::error::{Error, Result};
 use crate::graph::record;
 use crate::ops::nn::norm::statistics::{check_mixed, normalize_by, one_value};
 use crate::ops::{map, map_, reshape, to_i64};
-use crate::{Tensor, no_grad, ops};
+use crate::{Tensor, no_grad, ops, options};
+use flambeau_macros::op;
 use flambeau_tensor::backend::{NormLayout, ReduceOp};
 use flambeau_tensor::dims::{numel, wrap_dim};
 use flambeau_tensor::ops::{NormFormulas, ReduceArgs, reduce};
@@ -44,12 +45,45 @@ fn update_running(running: &Tensor, batch: &Array, divisor: f64, momentum: f64) 
     Ok(())
 }
 
-/// Normalises each channel of `[n, C, …]`: by the batch's statistics where `training` (which also move the running ones by
-/// `momentum`), else by the running ones; then weight and bias per channel (arXiv 1502.03167): `F.batch_norm`.
+options! {
+    /// Options of `F::batch_norm` and `F::instance_norm`.
+    BatchNormOptions {
+        /// Multiplied, per channel (1).
+        weight: Option<Tensor> = None,
+        /// Added, per channel (0).
+        bias: Option<Tensor> = None,
+        /// Whether the input's own statistics count, and move the running ones (no); `use_input_stats` of instance norm.
+        training: bool = false,
+        /// How far the running statistics move (0.1).
+        momentum: f64 = 0.1,
+        /// Added to the variance (1e-5).
+        eps: f64 = 1e-5,
+    }
+}
+
+/// (x − mean) / √(variance + ε) · weight + bias for each channel of `[n, C, …]` (arXiv 1502.03167): `F.batch_norm`. The
+/// statistics are the batch's where `training`, which also moves the running ones by `momentum`, else the running ones. Options:
+/// `weight`, `bias`, `training`, `momentum`, `eps`.
+///
+/// ```
+/// use torch::nn::functional as F;
+/// let x = torch::tensor([[1.0, 10.0], [3.0, 30.0]]);
+/// let y = F::batch_norm_with(&x, None, None, |o| o.training(true).eps(0.0001));
+/// assert!(y.allclose(&torch::tensor([[-0.99995, -0.9999995], [0.99995, 0.9999995]])));
+/// let (mean, var) = (torch::tensor([1.0, 10.0]), torch::tensor([4.0, 100.0]));
+/// let y = F::batch_norm_with(&x, Some(&mean), Some(&var), |o| o.eps(0.0));
+/// assert_eq!(y.to_vec::<f32>(), [0.0, 0.0, 1.0, 2.0]);
+/// ```
 ///
 /// # Errors
 /// When a parameter does not have C elements, the running statistics are missing in evaluation, a channel has only one value in
 /// training, or `eps` is negative (in training also 0).
+#[op(functional, forms(
+    batch_norm(running_mean: Option<&Tensor>, running_var: Option<&Tensor>, options: &BatchNormOptions) = (
+        running_mean, running_var, options.weight.as_ref(), options.bias.as_ref(), options.training, options.momentum,
+        options.eps
+    ),
+))]
 #[allow(clippy::too_many_arguments, reason = "PyTorch's arguments, in its order")]
 pub fn batch_norm(
     x: &Tensor,
@@ -145,11 +179,25 @@ fn by_running(
     Ok(record(name, &[&out], &[], rounded, move |c| Ok(smallvec![Some(ops::to_dtype(&c.grad(0)?, wide)?)])))
 }
 
-/// Normalises each channel of each sample of `[n, C, …]`, by its own statistics where `use_input_stats`, else by the running
-/// ones; then weight and bias per channel (arXiv 1607.08022): `F.instance_norm`.
+/// [`batch_norm`] for each channel of each sample of `[n, C, …]` by itself (arXiv 1607.08022): `F.instance_norm`. Without options
+/// the statistics are the input's; `instance_norm_with` takes running ones and the options of [`batch_norm`], whose `training` is
+/// PyTorch's `use_input_stats`.
+///
+/// ```
+/// use torch::nn::functional as F;
+/// let y = F::instance_norm(&torch::tensor([[[1.0, 3.0], [10.0, 30.0]]]));
+/// assert!(y.allclose(&torch::tensor([[[-0.999995, 0.999995], [-1.0, 1.0]]])));
+/// ```
 ///
 /// # Errors
 /// When a parameter does not have C elements, statistics are missing, or a channel has only one value.
+#[op(functional, forms(
+    instance_norm() = (None, None, None, None, true, 0.1, 1e-5),
+    instance_norm_with(running_mean: Option<&Tensor>, running_var: Option<&Tensor>, options: BatchNormOptions) = (
+        running_mean, running_var, options.weight.as_ref(), options.bias.as_ref(), options.training, options.momentum,
+        options.eps
+    ),
+))]
 #[allow(clippy::too_many_arguments, reason = "PyTorch's arguments, in its order")]
 pub fn instance_norm(
     x: &Tensor,

@@ -2,8 +2,9 @@
 
 use crate::error::{Error, Result};
 use crate::ops::nn::norm::statistics::{check_mixed, normalize_by, one_value};
-use crate::ops::{AvgPoolOptions, PadOptions, map, mean_map};
-use crate::{Tensor, ops};
+use crate::ops::{AvgPoolOptions, IntoShape, PadOptions, map, mean_map};
+use crate::{Tensor, ops, options};
+use flambeau_macros::op;
 use flambeau_tensor::backend::NormLayout;
 use flambeau_tensor::dims::numel;
 use flambeau_tensor::pointwise::Pointwise;
@@ -39,15 +40,49 @@ fn check_normalized(x: &Tensor, normalized: &[usize], params: [(&str, Option<&Te
     Ok(())
 }
 
-/// Normalises over the last dimensions, which are `normalized`; then weight and bias of that shape (arXiv 1607.06450):
-/// `F.layer_norm`.
+options! {
+    /// Options of `F::layer_norm` and `F::group_norm`.
+    NormOptions {
+        /// Multiplied: in the normalised shape, or per channel of groups (1).
+        weight: Option<Tensor> = None,
+        /// Added, in the shape of the weight (0).
+        bias: Option<Tensor> = None,
+        /// Added to the variance (1e-5).
+        eps: f64 = 1e-5,
+    }
+}
+
+/// A shape as the functions take it.
+fn lengths(shape: impl IntoShape) -> Vec<usize> {
+    shape.into_dims().iter().map(|&n| n as usize).collect()
+}
+
+/// (x − mean) / √(variance + ε) · weight + bias over the last dimensions, which are `normalized_shape`; weight and bias have that
+/// shape (arXiv 1607.06450): `F.layer_norm`. Options: `weight`, `bias`, `eps`.
+///
+/// ```
+/// use torch::nn::functional as F;
+/// let x = torch::tensor([[1.0, 3.0], [10.0, 30.0]]);
+/// assert!(F::layer_norm(&x, 2).allclose(&torch::tensor([[-0.999995, 0.999995], [-1.0, 1.0]])));
+/// let y = F::layer_norm_with(&x, 2, |o| o.weight(torch::tensor([1.0, 2.0])).eps(0.0));
+/// assert_eq!(y.to_vec::<f32>(), [-1.0, 2.0, -1.0, 2.0]);
+/// ```
+///
+/// # Errors
+/// When shapes or dtypes do not fit, or of integers.
+#[op(torch, functional, cast = Float32, forms(
+    layer_norm(normalized_shape: impl IntoShape, options: &NormOptions) = (
+        &lengths(normalized_shape), options.weight.as_ref(), options.bias.as_ref(), options.eps
+    ),
+))]
 pub fn layer_norm(
     x: &Tensor,
-    normalized: &[usize],
+    normalized_shape: &[usize],
     weight: Option<&Tensor>,
     bias: Option<&Tensor>,
     eps: f64,
 ) -> Result<Tensor> {
+    let normalized = normalized_shape;
     check_normalized(x, normalized, [("weight", weight), ("bias", bias)])?;
     if !x.is_floating_point() {
         let dtype = x.dtype();
@@ -60,8 +95,23 @@ pub fn layer_norm(
     Ok(normalize_by("NativeLayerNormBackward0", x, weight, bias, layout)?.0)
 }
 
-/// Normalises groups of channels of each sample of `[n, C, …]`; then weight and bias per channel (arXiv 1803.08494):
-/// `F.group_norm`.
+/// (x − mean) / √(variance + ε) · weight + bias over each of `num_groups` groups of channels of each sample of `[n, C, …]`;
+/// weight and bias are per channel (arXiv 1803.08494): `F.group_norm`. Options: `weight`, `bias`, `eps`.
+///
+/// ```
+/// use torch::nn::functional as F;
+/// let x = torch::tensor([[1.0, 3.0, 10.0, 30.0]]);
+/// let y = F::group_norm_with(&x, 2, |o| o.eps(0.0).bias(torch::tensor([0.0, 0.0, 5.0, 5.0])));
+/// assert_eq!(y.to_vec::<f32>(), [-1.0, 1.0, 4.0, 6.0]);
+/// ```
+///
+/// # Errors
+/// When `num_groups` does not divide the channels, or shapes or dtypes do not fit.
+#[op(torch, functional, cast = Float32, forms(
+    group_norm(num_groups: usize, options: &NormOptions) = (
+        num_groups, options.weight.as_ref(), options.bias.as_ref(), options.eps
+    ),
+))]
 pub fn group_norm(
     x: &Tensor,
     num_groups: usize,
@@ -130,9 +180,25 @@ static RMS: LazyLock<[Pointwise; 2]> = LazyLock::new(|| {
     })
 });
 
-/// x / √(mean x² + ε) over the last dimensions, which are `normalized`, times a weight of that shape (arXiv 1910.07467):
+/// x / √(mean x² + ε) over the last dimensions, which are `normalized_shape`, times a weight of that shape (arXiv 1910.07467):
 /// `F.rms_norm`. ε is the dtype's epsilon unless given.
-pub fn rms_norm(x: &Tensor, normalized: &[usize], weight: Option<&Tensor>, eps: Option<f64>) -> Result<Tensor> {
+///
+/// ```
+/// use torch::nn::functional as F;
+/// let x = torch::tensor([[3.0, 3.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]]);
+/// let y = F::rms_norm(&x, 8, None, None);
+/// assert!(y.i((0, ..3)).allclose(&torch::tensor([2.0, 2.0, 0.0])));
+/// ```
+///
+/// # Errors
+/// When the shapes do not fit.
+#[op(torch, functional, cast = Float32, forms(
+    rms_norm(normalized_shape: impl IntoShape, weight: Option<&Tensor>, eps: Option<f64>) = (
+        &lengths(normalized_shape), weight, eps
+    ),
+))]
+pub fn rms_norm(x: &Tensor, normalized_shape: &[usize], weight: Option<&Tensor>, eps: Option<f64>) -> Result<Tensor> {
+    let normalized = normalized_shape;
     if x.dim() < normalized.len() {
         return Err(Error::value(format!(
             "Input tensor must have at least {} dimensions, but got {}",
@@ -172,7 +238,17 @@ static RESPONSE: LazyLock<Pointwise> =
     LazyLock::new(|| Pointwise::new(|b| b.input(0) / (b.input(1) * b.scalar(0) + b.scalar(2)).pow(b.scalar(1))));
 
 /// x / (k + α · mean x²)^β, with the mean over `size` neighbouring channels of `[n, C, …]`, zeros beyond the ends:
-/// `F.local_response_norm`.
+/// `F.local_response_norm`. PyTorch's defaults for α, β and k are 1e-4, 0.75 and 1.
+///
+/// ```
+/// use torch::nn::functional as F;
+/// let x = torch::tensor([[[2.0], [2.0], [0.0]]]);
+/// assert_eq!(F::local_response_norm(&x, 1, 0.25, 1.0, 1.0).to_vec::<f32>(), [1.0, 1.0, 0.0]);
+/// ```
+///
+/// # Errors
+/// Of less than three dimensions.
+#[op(functional)]
 pub fn local_response_norm(x: &Tensor, size: i64, alpha: f64, beta: f64, k: f64) -> Result<Tensor> {
     let (n, shape) = (x.dim(), x.size());
     if n < 3 {

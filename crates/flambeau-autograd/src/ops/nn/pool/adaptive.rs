@@ -1,14 +1,14 @@
 //! Adaptive pooling: windows that tile the input to a given number of outputs.
 
-use super::average::{check_dims_1d, one_int};
 use super::max::record_max;
 use super::window::empty_dim;
-use super::{fresh, planes, with_spatial};
+use super::{average, fresh, planes, with_spatial};
 use crate::Tensor;
 use crate::error::{Error, Result};
 use crate::graph::{Save, record};
 use crate::ops::nn::loss::elementwise::any_element;
 use crate::ops::{mean, squeeze, to_i64, unsqueeze};
+use flambeau_macros::op;
 use flambeau_tensor::backend::{Extremum, PoolGeometry};
 use flambeau_tensor::calls::{AdaptiveAvgPool, AdaptiveAvgPoolBackward, Call};
 use flambeau_tensor::ops::{arg_reduce, fill, gather, index_select, pointwise};
@@ -19,23 +19,53 @@ use std::sync::LazyLock;
 
 type Lengths = SmallVec<[usize; 3]>;
 
-/// The mean of each of `output_size` windows that tile `[n, c, l]` or `[c, l]`, window i from ⌊i·l/o⌋ to ⌈(i+1)·l/o⌉:
+/// The mean of each of `output_size` windows that tile `[n, c, l]` or `[c, l]`, window i of o from ⌊i·l/o⌋ to ⌈(i+1)·l/o⌉:
 /// `F.adaptive_avg_pool1d`.
+///
+/// ```
+/// use torch::nn::functional as F;
+/// let x = torch::tensor([[1.0, 3.0, 5.0, 7.0]]);
+/// assert_eq!(F::adaptive_avg_pool1d(&x, 2).to_vec::<f32>(), [2.0, 6.0]);
+/// ```
+///
+/// # Errors
+/// When the sizes do not fit.
+#[op(torch, functional)]
 pub fn adaptive_avg_pool1d(x: &Tensor, output_size: &[Option<i64>]) -> Result<Tensor> {
-    check_dims_1d(x, "adaptive_avg_pool1d")?;
-    one_int("adaptive_avg_pool1d", "output_size", Some(output_size))?;
+    check_1d(x, "adaptive_avg_pool1d", output_size)?;
     let out = adaptive_avg_pool2d(&unsqueeze(x, -2)?, &[Some(1), output_size[0]])?;
     squeeze(&out, Some(&[-2]))
 }
 
 /// [`adaptive_avg_pool1d`] over height and width; `None` keeps a length: `F.adaptive_avg_pool2d`.
+///
+/// ```
+/// use torch::nn::functional as F;
+/// let x = torch::ones([1, 3, 8, 10]);
+/// assert_eq!(F::adaptive_avg_pool2d(&x, 4).size(), [1, 3, 4, 4]);
+/// assert_eq!(F::adaptive_avg_pool2d(&x, [Some(2), None]).size(), [1, 3, 2, 10]);
+/// ```
+#[op(functional)]
 pub fn adaptive_avg_pool2d(x: &Tensor, output_size: &[Option<i64>]) -> Result<Tensor> {
     adaptive_average(x, output_size, 2, "AdaptiveAvgPool2DBackward0", "adaptive_avg_pool2d")
 }
 
 /// [`adaptive_avg_pool1d`] over depth, height and width; `None` keeps a length: `F.adaptive_avg_pool3d`.
+///
+/// ```
+/// use torch::nn::functional as F;
+/// let y = F::adaptive_avg_pool3d(&torch::ones([1, 3, 4, 8, 10]), [2, 4, 5]);
+/// assert_eq!(y.size(), [1, 3, 2, 4, 5]);
+/// ```
+#[op(functional)]
 pub fn adaptive_avg_pool3d(x: &Tensor, output_size: &[Option<i64>]) -> Result<Tensor> {
     adaptive_average(x, output_size, 3, "AdaptiveAvgPool3DBackward0", "adaptive_avg_pool3d")
+}
+
+/// [`average::check_1d`] of an output size.
+fn check_1d(x: &Tensor, function: &str, output_size: &[Option<i64>]) -> Result<()> {
+    let lengths: SmallVec<[i64; 3]> = output_size.iter().map(|n| n.unwrap_or(0)).collect();
+    average::check_1d(x, function, [("output_size", &lengths)])
 }
 
 fn adaptive_average(
@@ -126,24 +156,86 @@ fn tiled_means_transpose(grad: &Tensor, spatial: &[usize], name: &'static str) -
     }))
 }
 
-/// The largest value of each of `output_size` windows that tile `[n, c, l]` or `[c, l]`, and its index:
+/// The largest value of each of `output_size` windows that tile `[n, c, l]` or `[c, l]`, as in [`adaptive_avg_pool1d`]:
 /// `F.adaptive_max_pool1d`.
-pub fn adaptive_max_pool1d(x: &Tensor, output_size: &[Option<i64>]) -> Result<(Tensor, Tensor)> {
-    check_dims_1d(x, "adaptive_max_pool1d")?;
-    one_int("adaptive_max_pool1d", "output_size", Some(output_size))?;
+///
+/// ```
+/// use torch::nn::functional as F;
+/// let x = torch::tensor([[1.0, 3.0, 7.0, 5.0]]);
+/// assert_eq!(F::adaptive_max_pool1d(&x, 2).to_vec::<f32>(), [3.0, 7.0]);
+/// ```
+///
+/// # Errors
+/// When the sizes do not fit.
+#[op(functional)]
+pub fn adaptive_max_pool1d(x: &Tensor, output_size: &[Option<i64>]) -> Result<Tensor> {
+    Ok(adaptive_max_pool1d_with_indices(x, output_size)?.0)
+}
+
+/// [`adaptive_max_pool1d`] and the index (int64) of each value within its line:
+/// `F.adaptive_max_pool1d(…, return_indices=True)`.
+///
+/// ```
+/// use torch::nn::functional as F;
+/// let x = torch::tensor([[1.0, 3.0, 7.0, 5.0]]);
+/// let (y, indices) = F::adaptive_max_pool1d_with_indices(&x, 2);
+/// assert_eq!((y.to_vec::<f32>(), indices.to_vec::<i64>()), (vec![3.0, 7.0], vec![1, 2]));
+/// ```
+#[op(functional)]
+pub fn adaptive_max_pool1d_with_indices(x: &Tensor, output_size: &[Option<i64>]) -> Result<(Tensor, Tensor)> {
+    check_1d(x, "adaptive_max_pool1d", output_size)?;
     empty_dim("adaptive_max_pool1d", "input", &x.size(), 1)?;
-    let (values, indices) = adaptive_max_pool2d(&unsqueeze(x, -2)?, &[Some(1), output_size[0]])?;
+    let (values, indices) = adaptive_max_pool2d_with_indices(&unsqueeze(x, -2)?, &[Some(1), output_size[0]])?;
     Ok((squeeze(&values, Some(&[-2]))?, squeeze(&indices, Some(&[-2]))?))
 }
 
 /// [`adaptive_max_pool1d`] over height and width; `None` keeps a length: `F.adaptive_max_pool2d`.
-pub fn adaptive_max_pool2d(x: &Tensor, output_size: &[Option<i64>]) -> Result<(Tensor, Tensor)> {
+///
+/// ```
+/// use torch::nn::functional as F;
+/// let x = torch::tensor([[[1.0, 3.0], [7.0, 5.0]]]);
+/// assert_eq!(F::adaptive_max_pool2d(&x, [None, Some(1)]).to_vec::<f32>(), [3.0, 7.0]);
+/// ```
+#[op(functional)]
+pub fn adaptive_max_pool2d(x: &Tensor, output_size: &[Option<i64>]) -> Result<Tensor> {
+    Ok(adaptive_max_pool2d_with_indices(x, output_size)?.0)
+}
+
+/// [`adaptive_max_pool2d`] and the flat index (int64) of each value within its plane:
+/// `F.adaptive_max_pool2d(…, return_indices=True)`.
+///
+/// ```
+/// use torch::nn::functional as F;
+/// let x = torch::tensor([[[1.0, 3.0], [7.0, 5.0]]]);
+/// assert_eq!(F::adaptive_max_pool2d_with_indices(&x, 1).1.to_vec::<i64>(), [2]);
+/// ```
+#[op(functional)]
+pub fn adaptive_max_pool2d_with_indices(x: &Tensor, output_size: &[Option<i64>]) -> Result<(Tensor, Tensor)> {
     let lengths = check_max(x, output_size, 2, "adaptive_max_pool2d")?;
     adaptive_max(x, &lengths, "AdaptiveMaxPool2DBackward0")
 }
 
 /// [`adaptive_max_pool1d`] over depth, height and width; `None` keeps a length: `F.adaptive_max_pool3d`.
-pub fn adaptive_max_pool3d(x: &Tensor, output_size: &[Option<i64>]) -> Result<(Tensor, Tensor)> {
+///
+/// ```
+/// use torch::nn::functional as F;
+/// assert_eq!(F::adaptive_max_pool3d(&torch::ones([2, 3, 4, 8, 10]), 2).size(), [2, 3, 2, 2, 2]);
+/// ```
+#[op(functional)]
+pub fn adaptive_max_pool3d(x: &Tensor, output_size: &[Option<i64>]) -> Result<Tensor> {
+    Ok(adaptive_max_pool3d_with_indices(x, output_size)?.0)
+}
+
+/// [`adaptive_max_pool3d`] and the flat index (int64) of each value within its volume:
+/// `F.adaptive_max_pool3d(…, return_indices=True)`.
+///
+/// ```
+/// use torch::nn::functional as F;
+/// let x = torch::tensor([1.0, 9.0, 3.0, 4.0]).view([1, 1, 2, 2]);
+/// assert_eq!(F::adaptive_max_pool3d_with_indices(&x, 1).1.to_vec::<i64>(), [1]);
+/// ```
+#[op(functional)]
+pub fn adaptive_max_pool3d_with_indices(x: &Tensor, output_size: &[Option<i64>]) -> Result<(Tensor, Tensor)> {
     let lengths = check_max(x, output_size, 3, "adaptive_max_pool3d")?;
     adaptive_max(x, &lengths, "AdaptiveMaxPool3DBackward0")
 }

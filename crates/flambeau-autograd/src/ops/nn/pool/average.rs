@@ -5,122 +5,105 @@ use super::{fresh, planes, with_spatial};
 use crate::Tensor;
 use crate::error::{Error, Result};
 use crate::graph::{Save, record};
-use crate::ops::nn::window::Sizes;
-use crate::ops::{IntoDims, squeeze, to_dtype, trunc, unsqueeze};
+use crate::ops::nn::window::{Sizes, widened};
+use crate::ops::{IntoDims, IntoStride, squeeze, to_dtype, trunc, unsqueeze};
+use crate::options;
+use flambeau_macros::op;
 use flambeau_tensor::backend::{AvgPoolDivisor, PoolGeometry};
 use flambeau_tensor::calls::{AvgPool, AvgPoolBackward, Call};
 use flambeau_tensor::ops::fill;
 use flambeau_tensor::{DType, Scalar};
 use smallvec::smallvec;
 
-/// Keyword arguments of `F.avg_pool1d`, `F.avg_pool2d` and `F.avg_pool3d`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AvgPoolOptions {
-    /// Step between windows; `None` stands for the window's size.
-    pub stride: Option<Sizes>,
-    /// Zeros on both sides.
-    pub padding: Sizes,
-    /// Whether a last window that only partly fits counts.
-    pub ceil_mode: bool,
-    /// Whether padded zeros count in the mean.
-    pub count_include_pad: bool,
-    /// A divisor in place of the window's size (two and three dimensions).
-    pub divisor_override: Option<i64>,
-}
-
-impl Default for AvgPoolOptions {
-    fn default() -> Self {
-        AvgPoolOptions {
-            stride: None,
-            padding: smallvec![0],
-            ceil_mode: false,
-            count_include_pad: true,
-            divisor_override: None,
-        }
+options! {
+    /// Options of `F::avg_pool1d`, `F::avg_pool2d` and `F::avg_pool3d`.
+    #[derive(Debug, PartialEq, Eq)]
+    AvgPoolOptions {
+        /// Whether a last window that only partly fits counts (false).
+        ceil_mode: bool = false,
+        /// Whether padded zeros count in the mean (true).
+        count_include_pad: bool = true,
+        /// A divisor in place of the window's size, of two and three dimensions (none).
+        divisor_override: Option<i64> = None,
+    } by IntoStride::into_stride {
+        /// Step between windows (the window's size).
+        stride: Option<Sizes> = None,
+    } by IntoDims::into_dims {
+        /// Zeros on both sides (0).
+        padding: Sizes = smallvec![0],
     }
 }
 
-impl AvgPoolOptions {
-    /// Step between windows; the window's size by default.
-    #[must_use]
-    pub fn stride(mut self, stride: impl IntoDims) -> Self {
-        self.stride = Some(stride.into_dims()).filter(|s| !s.is_empty());
-        self
-    }
-
-    /// Zeros on both sides; 0 by default.
-    #[must_use]
-    pub fn padding(mut self, padding: impl IntoDims) -> Self {
-        self.padding = padding.into_dims();
-        self
-    }
-
-    /// Whether a last window that only partly fits counts; false by default.
-    #[must_use]
-    pub fn ceil_mode(mut self, ceil_mode: bool) -> Self {
-        self.ceil_mode = ceil_mode;
-        self
-    }
-
-    /// Whether padded zeros count; true by default.
-    #[must_use]
-    pub fn count_include_pad(mut self, count_include_pad: bool) -> Self {
-        self.count_include_pad = count_include_pad;
-        self
-    }
-
-    /// A divisor in place of the window's size; none by default.
-    #[must_use]
-    pub fn divisor_override(mut self, divisor: impl Into<Option<i64>>) -> Self {
-        self.divisor_override = divisor.into();
-        self
-    }
-}
-
-/// The mean of each window of `[n, c, l]` or `[c, l]`: `F.avg_pool1d`.
-pub fn avg_pool1d(x: &Tensor, kernel: &[i64], options: &AvgPoolOptions) -> Result<Tensor> {
-    check_dims_1d(x, "avg_pool1d")?;
-    one_int("avg_pool1d", "kernel_size", Some(kernel))?;
-    one_int("avg_pool1d", "stride", options.stride.as_deref())?;
-    one_int("avg_pool1d", "padding", Some(&options.padding))?;
-    let wide = |sizes: &[i64], fill: i64| -> Sizes { std::iter::once(fill).chain(sizes.iter().copied()).collect() };
+/// The mean of each window of `[n, c, l]` or `[c, l]`, windows side by side: `F.avg_pool1d`. Options: `stride`, `padding`,
+/// `ceil_mode`, `count_include_pad`.
+///
+/// ```
+/// use torch::nn::functional as F;
+/// let x = torch::tensor([[1.0, 3.0, 5.0, 7.0]]);
+/// assert_eq!(F::avg_pool1d(&x, 2).to_vec::<f32>(), [2.0, 6.0]);
+/// assert_eq!(F::avg_pool1d_with(&x, 2, |o| o.stride(1)).to_vec::<f32>(), [2.0, 4.0, 6.0]);
+/// ```
+///
+/// # Errors
+/// When the windows do not fit.
+#[op(torch, functional)]
+pub fn avg_pool1d(x: &Tensor, kernel_size: &[i64], options: &AvgPoolOptions) -> Result<Tensor> {
+    let stride = options.stride.as_deref();
+    check_1d(
+        x,
+        "avg_pool1d",
+        [("kernel_size", kernel_size), ("stride", stride.unwrap_or(&[1])), ("padding", &options.padding)],
+    )?;
     let options = AvgPoolOptions {
-        stride: options.stride.as_ref().map(|s| wide(s, 1)),
-        padding: wide(&options.padding, 0),
+        stride: stride.map(|s| widened(s, 1)),
+        padding: widened(&options.padding, 0),
         ..options.clone()
     };
-    squeeze(&avg_pool2d(&unsqueeze(x, -2)?, &wide(kernel, 1), &options)?, Some(&[-2]))
+    squeeze(&avg_pool2d(&unsqueeze(x, -2)?, &widened(kernel_size, 1), &options)?, Some(&[-2]))
 }
 
-/// Refuses a list of another length than one.
-pub(super) fn one_int<T>(function: &str, argument: &str, list: Option<&[T]>) -> Result<()> {
-    match list {
-        Some(list) if list.len() != 1 => Err(Error::runtime(format!(
+/// What PyTorch refuses of a pooling of lines: other inputs than lines, and arguments that are lists of another length than one.
+pub(super) fn check_1d<const N: usize>(x: &Tensor, function: &str, lists: [(&str, &[i64]); N]) -> Result<()> {
+    let n = x.dim();
+    if n != 2 && n != 3 {
+        return Err(Error::runtime(format!(
+            "Expected 2 to 3 dimensions, but got {n}-dimensional tensor for argument #1 'self' (while checking arguments for \
+             {function})"
+        )));
+    }
+    match lists.iter().find(|(_, list)| list.len() != 1) {
+        Some((argument, list)) => Err(Error::runtime(format!(
             "{function}() argument '{argument}' should contain one int (got {})",
             list.len()
         ))),
-        _ => Ok(()),
+        None => Ok(()),
     }
 }
 
-pub(super) fn check_dims_1d(x: &Tensor, name: &str) -> Result<()> {
-    match x.dim() {
-        2 | 3 => Ok(()),
-        n => Err(Error::runtime(format!(
-            "Expected 2 to 3 dimensions, but got {n}-dimensional tensor for argument #1 'self' (while checking arguments for \
-             {name})"
-        ))),
-    }
+/// [`avg_pool1d`] over height and width, of `[n, c, h, w]` or `[c, h, w]`: `F.avg_pool2d`. Options as there, and
+/// `divisor_override`.
+///
+/// ```
+/// use torch::nn::functional as F;
+/// let x = torch::tensor([[[1.0, 3.0], [5.0, 7.0]]]);
+/// assert_eq!(F::avg_pool2d(&x, 2).to_vec::<f32>(), [4.0]);
+/// assert_eq!(F::avg_pool2d_with(&x, [2, 1], |o| o.divisor_override(1)).to_vec::<f32>(), [6.0, 10.0]);
+/// ```
+#[op(functional)]
+pub fn avg_pool2d(x: &Tensor, kernel_size: &[i64], options: &AvgPoolOptions) -> Result<Tensor> {
+    avg_pool(x, kernel_size, options, 2, "avg_pool2d", "AvgPool2DBackward0")
 }
 
-/// The mean of each window of `[n, c, h, w]` or `[c, h, w]`: `F.avg_pool2d`.
-pub fn avg_pool2d(x: &Tensor, kernel: &[i64], options: &AvgPoolOptions) -> Result<Tensor> {
-    avg_pool(x, kernel, options, 2, "avg_pool2d", "AvgPool2DBackward0")
-}
-
-/// The mean of each window of `[n, c, d, h, w]` or `[c, d, h, w]`: `F.avg_pool3d`.
-pub fn avg_pool3d(x: &Tensor, kernel: &[i64], options: &AvgPoolOptions) -> Result<Tensor> {
-    avg_pool(x, kernel, options, 3, "avg_pool3d", "AvgPool3DBackward0")
+/// [`avg_pool1d`] over depth, height and width, of `[n, c, d, h, w]` or `[c, d, h, w]`: `F.avg_pool3d`. Options as there, and
+/// `divisor_override`.
+///
+/// ```
+/// use torch::nn::functional as F;
+/// assert_eq!(F::avg_pool3d(&torch::ones([1, 2, 4, 6, 8]), 2).size(), [1, 2, 2, 3, 4]);
+/// ```
+#[op(functional)]
+pub fn avg_pool3d(x: &Tensor, kernel_size: &[i64], options: &AvgPoolOptions) -> Result<Tensor> {
+    avg_pool(x, kernel_size, options, 3, "avg_pool3d", "AvgPool3DBackward0")
 }
 
 fn avg_pool(

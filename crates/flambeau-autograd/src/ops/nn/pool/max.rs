@@ -1,67 +1,39 @@
 //! Max pooling, its inverse, and the pair of linear maps behind their gradients: picking by index and adding by index.
 
-use super::average::{check_dims_1d, one_int};
+use super::average::check_1d;
 use super::window::{Windows, empty_dim, output_length};
 use super::{fresh, planes, with_spatial};
 use crate::Tensor;
 use crate::error::{Error, Result};
 use crate::graph::{Save, record, record_many};
-use crate::ops::nn::window::{Sizes, per_dim};
-use crate::ops::{IntoDims, squeeze, to_i64, unsqueeze};
+use crate::ops::nn::window::{Sizes, per_dim, widened};
+use crate::ops::{IntoDims, IntoStride, squeeze, to_i64, unsqueeze};
+use crate::options;
+use flambeau_macros::op;
 use flambeau_tensor::backend::{PoolGeometry, ScatterOp};
 use flambeau_tensor::calls::{Call, MaxPool, MaxPoolBackward};
 use flambeau_tensor::ops::fill;
 use flambeau_tensor::{Array, DType, Dims, Scalar};
 use smallvec::{SmallVec, smallvec};
 
-/// Keyword arguments of `F.max_pool1d`, `F.max_pool2d` and `F.max_pool3d`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MaxPoolOptions {
-    /// Step between windows; `None` stands for the window's size.
-    pub stride: Option<Sizes>,
-    /// What is added on both sides; it never wins.
-    pub padding: Sizes,
-    /// Step between elements of a window.
-    pub dilation: Sizes,
-    /// Whether a last window that only partly fits counts.
-    pub ceil_mode: bool,
-}
-
-impl Default for MaxPoolOptions {
-    fn default() -> Self {
-        MaxPoolOptions { stride: None, padding: smallvec![0], dilation: smallvec![1], ceil_mode: false }
+options! {
+    /// Options of `F::max_pool1d`, `F::max_pool2d` and `F::max_pool3d`, and of their inverses.
+    #[derive(Debug, PartialEq, Eq)]
+    MaxPoolOptions {
+        /// Whether a last window that only partly fits counts (false).
+        ceil_mode: bool = false,
+    } by IntoStride::into_stride {
+        /// Step between windows (the window's size).
+        stride: Option<Sizes> = None,
+    } by IntoDims::into_dims {
+        /// What is added on both sides; it never wins (0).
+        padding: Sizes = smallvec![0],
+        /// Step between elements of a window (1).
+        dilation: Sizes = smallvec![1],
     }
 }
 
 impl MaxPoolOptions {
-    /// Step between windows; the window's size by default.
-    #[must_use]
-    pub fn stride(mut self, stride: impl IntoDims) -> Self {
-        self.stride = Some(stride.into_dims()).filter(|s| !s.is_empty());
-        self
-    }
-
-    /// What is added on both sides; 0 by default.
-    #[must_use]
-    pub fn padding(mut self, padding: impl IntoDims) -> Self {
-        self.padding = padding.into_dims();
-        self
-    }
-
-    /// Step between elements of a window; 1 by default.
-    #[must_use]
-    pub fn dilation(mut self, dilation: impl IntoDims) -> Self {
-        self.dilation = dilation.into_dims();
-        self
-    }
-
-    /// Whether a last window that only partly fits counts; false by default.
-    #[must_use]
-    pub fn ceil_mode(mut self, ceil_mode: bool) -> Self {
-        self.ceil_mode = ceil_mode;
-        self
-    }
-
     fn windows<'a>(&'a self, name: &'static str, kernel: &'a [i64]) -> Windows<'a> {
         Windows {
             name,
@@ -76,41 +48,60 @@ impl MaxPoolOptions {
     }
 }
 
-/// The largest value of each window of `[n, c, l]` or `[c, l]`: `F.max_pool1d`. NaN wins.
-pub fn max_pool1d(x: &Tensor, kernel: &[i64], options: &MaxPoolOptions) -> Result<Tensor> {
-    check_1d(x, kernel, options)?;
+/// The largest value of each window of `[n, c, l]` or `[c, l]`, windows side by side: `F.max_pool1d`. NaN wins. Options:
+/// `stride`, `padding`, `dilation`, `ceil_mode`.
+///
+/// ```
+/// use torch::nn::functional as F;
+/// let x = torch::tensor([[1.0, 3.0, 2.0, 0.0]]);
+/// assert_eq!(F::max_pool1d(&x, 2).to_vec::<f32>(), [3.0, 2.0]);
+/// assert_eq!(F::max_pool1d_with(&x, 2, |o| o.stride(1)).to_vec::<f32>(), [3.0, 3.0, 2.0]);
+/// ```
+///
+/// # Errors
+/// When the windows do not fit.
+#[op(torch, functional)]
+pub fn max_pool1d(x: &Tensor, kernel_size: &[i64], options: &MaxPoolOptions) -> Result<Tensor> {
+    check_lines(x, kernel_size, options)?;
     if !x.is_floating_point() {
         return Err(flambeau_tensor::Error::NotImplementedFor { op: "max_pool1d_impl", dtype: x.dtype() }.into());
     }
-    Ok(max_lines(x, kernel, options)?.0)
+    Ok(max_lines(x, kernel_size, options)?.0)
 }
 
-/// [`max_pool1d`] and the index (i64) of each value within its line: `F.max_pool1d(…, return_indices=True)`. The first of equal
-/// values wins.
-pub fn max_pool1d_with_indices(x: &Tensor, kernel: &[i64], options: &MaxPoolOptions) -> Result<(Tensor, Tensor)> {
-    check_dims_1d(x, "max_pool1d")?;
-    one_int("max_pool1d", "kernel_size", Some(kernel))?;
-    one_int("max_pool1d", "stride", options.stride.as_deref())?;
-    one_int("max_pool1d", "padding", Some(&options.padding))?;
-    one_int("max_pool1d", "dilation", Some(&options.dilation))?;
-    max_lines(x, kernel, options)
+/// [`max_pool1d`] and the index (int64) of each value within its line: `F.max_pool1d(…, return_indices=True)`. The first of
+/// equal values wins.
+///
+/// ```
+/// use torch::nn::functional as F;
+/// let x = torch::tensor([[1.0, 3.0, 2.0, 0.0]]);
+/// let (y, indices) = F::max_pool1d_with_indices(&x, 2, |o| o);
+/// assert_eq!((y.to_vec::<f32>(), indices.to_vec::<i64>()), (vec![3.0, 2.0], vec![1, 2]));
+/// ```
+#[op(functional, forms(
+    max_pool1d_with_indices(kernel_size: &[i64], options: MaxPoolOptions) = (kernel_size, options),
+))]
+pub fn max_pool1d_with_indices(x: &Tensor, kernel_size: &[i64], options: &MaxPoolOptions) -> Result<(Tensor, Tensor)> {
+    let stride = options.stride.as_deref().unwrap_or(&[1]);
+    let (padding, dilation) = (("padding", &options.padding[..]), ("dilation", &options.dilation[..]));
+    check_1d(x, "max_pool1d", [("kernel_size", kernel_size), ("stride", stride), padding, dilation])?;
+    max_lines(x, kernel_size, options)
 }
 
 /// The pooling of lines as planes of height one.
 fn max_lines(x: &Tensor, kernel: &[i64], options: &MaxPoolOptions) -> Result<(Tensor, Tensor)> {
-    let wide = |sizes: &[i64], fill: i64| -> Sizes { std::iter::once(fill).chain(sizes.iter().copied()).collect() };
     let options = MaxPoolOptions {
-        stride: options.stride.as_ref().map(|s| wide(s, 1)),
-        padding: wide(&options.padding, 0),
-        dilation: wide(&options.dilation, 1),
+        stride: options.stride.as_ref().map(|s| widened(s, 1)),
+        padding: widened(&options.padding, 0),
+        dilation: widened(&options.dilation, 1),
         ceil_mode: options.ceil_mode,
     };
-    let (values, indices) = max_pool2d_with_indices(&unsqueeze(x, -2)?, &wide(kernel, 1), &options)?;
+    let (values, indices) = max_pool2d_with_indices(&unsqueeze(x, -2)?, &widened(kernel, 1), &options)?;
     Ok((squeeze(&values, Some(&[-2]))?, squeeze(&indices, Some(&[-2]))?))
 }
 
 /// What `max_pool1d` refuses before it does any work, in its own words.
-fn check_1d(x: &Tensor, kernel: &[i64], options: &MaxPoolOptions) -> Result<()> {
+fn check_lines(x: &Tensor, kernel: &[i64], options: &MaxPoolOptions) -> Result<()> {
     let shape = x.size();
     let empty = shape.iter().skip(usize::from(shape.len() == 3)).any(|&n| n == 0);
     if !matches!(shape.len(), 2 | 3) || empty {
@@ -141,25 +132,60 @@ fn check_1d(x: &Tensor, kernel: &[i64], options: &MaxPoolOptions) -> Result<()> 
     require(length > 0, format!("max_pool1d() Invalid computed output size: {length}"))
 }
 
-/// The largest value of each window of `[n, c, h, w]` or `[c, h, w]`: `F.max_pool2d`. NaN wins.
-pub fn max_pool2d(x: &Tensor, kernel: &[i64], options: &MaxPoolOptions) -> Result<Tensor> {
-    Ok(max_pool2d_with_indices(x, kernel, options)?.0)
+/// [`max_pool1d`] over height and width, of `[n, c, h, w]` or `[c, h, w]`: `F.max_pool2d`.
+///
+/// ```
+/// use torch::nn::functional as F;
+/// let x = torch::tensor([[[1.0, 3.0], [7.0, 5.0]]]);
+/// assert_eq!(F::max_pool2d(&x, 2).to_vec::<f32>(), [7.0]);
+/// assert_eq!(F::max_pool2d_with(&x, [1, 2], |o| o.stride([1, 2])).to_vec::<f32>(), [3.0, 7.0]);
+/// ```
+#[op(torch, functional)]
+pub fn max_pool2d(x: &Tensor, kernel_size: &[i64], options: &MaxPoolOptions) -> Result<Tensor> {
+    Ok(max_pool2d_with_indices(x, kernel_size, options)?.0)
 }
 
-/// [`max_pool2d`] and the flat index (i64) of each value within its plane: `F.max_pool2d(…, return_indices=True)`. The first of
-/// equal values wins.
-pub fn max_pool2d_with_indices(x: &Tensor, kernel: &[i64], options: &MaxPoolOptions) -> Result<(Tensor, Tensor)> {
-    max_pool(x, options.windows("max_pool2d", kernel), 2, "MaxPool2DWithIndicesBackward0")
+/// [`max_pool2d`] and the flat index (int64) of each value within its plane: `F.max_pool2d(…, return_indices=True)`. The first
+/// of equal values wins.
+///
+/// ```
+/// use torch::nn::functional as F;
+/// let x = torch::tensor([[[1.0, 3.0], [7.0, 5.0]]]);
+/// let (y, indices) = F::max_pool2d_with_indices(&x, 2, |o| o);
+/// assert_eq!((y.item(), indices.to_vec::<i64>()), (7.0, vec![2]));
+/// ```
+#[op(functional, forms(
+    max_pool2d_with_indices(kernel_size: &[i64], options: MaxPoolOptions) = (kernel_size, options),
+))]
+pub fn max_pool2d_with_indices(x: &Tensor, kernel_size: &[i64], options: &MaxPoolOptions) -> Result<(Tensor, Tensor)> {
+    max_pool(x, options.windows("max_pool2d", kernel_size), 2, "MaxPool2DWithIndicesBackward0")
 }
 
-/// [`max_pool2d`] over depth, height and width: `F.max_pool3d`.
-pub fn max_pool3d(x: &Tensor, kernel: &[i64], options: &MaxPoolOptions) -> Result<Tensor> {
-    Ok(max_pool3d_with_indices(x, kernel, options)?.0)
+/// [`max_pool1d`] over depth, height and width, of `[n, c, d, h, w]` or `[c, d, h, w]`: `F.max_pool3d`.
+///
+/// ```
+/// use torch::nn::functional as F;
+/// assert_eq!(F::max_pool3d(&torch::ones([1, 2, 4, 6, 8]), 2).size(), [1, 2, 2, 3, 4]);
+/// ```
+#[op(torch, functional)]
+pub fn max_pool3d(x: &Tensor, kernel_size: &[i64], options: &MaxPoolOptions) -> Result<Tensor> {
+    Ok(max_pool3d_with_indices(x, kernel_size, options)?.0)
 }
 
-/// [`max_pool2d_with_indices`] over depth, height and width: `F.max_pool3d(…, return_indices=True)`.
-pub fn max_pool3d_with_indices(x: &Tensor, kernel: &[i64], options: &MaxPoolOptions) -> Result<(Tensor, Tensor)> {
-    max_pool(x, options.windows("max_pool3d", kernel), 3, "MaxPool3DWithIndicesBackward0")
+/// [`max_pool3d`] and the flat index (int64) of each value within its volume: `F.max_pool3d(…, return_indices=True)`. The first
+/// of equal values wins.
+///
+/// ```
+/// use torch::nn::functional as F;
+/// let x = torch::tensor([1.0, 9.0, 3.0, 4.0]).view([1, 1, 2, 2]);
+/// let (y, indices) = F::max_pool3d_with_indices(&x, [1, 2, 2], |o| o);
+/// assert_eq!((y.item(), indices.to_vec::<i64>()), (9.0, vec![1]));
+/// ```
+#[op(functional, forms(
+    max_pool3d_with_indices(kernel_size: &[i64], options: MaxPoolOptions) = (kernel_size, options),
+))]
+pub fn max_pool3d_with_indices(x: &Tensor, kernel_size: &[i64], options: &MaxPoolOptions) -> Result<(Tensor, Tensor)> {
+    max_pool(x, options.windows("max_pool3d", kernel_size), 3, "MaxPool3DWithIndicesBackward0")
 }
 
 fn max_pool(x: &Tensor, windows: Windows<'_>, ndim: usize, name: &'static str) -> Result<(Tensor, Tensor)> {
@@ -252,43 +278,83 @@ fn pick_at(x: &Tensor, indices: &Tensor, picked: Picked) -> Result<Tensor> {
     }))
 }
 
-/// Puts the values of a [`max_pool1d`] back to where they came from, zeros elsewhere: `F.max_unpool1d`. Without
-/// `output_size` the smallest input that gives `x` is assumed.
+/// Puts the values of [`max_pool1d_with_indices`] back to where they came from, zeros elsewhere: `F.max_unpool1d`. The options
+/// are those of the pooling. Without `output_size` the smallest input that gives `x` is assumed.
+///
+/// ```
+/// use torch::nn::functional as F;
+/// let x = torch::tensor([[1.0, 3.0, 2.0, 0.0]]);
+/// let (y, indices) = F::max_pool1d_with_indices(&x, 2, |o| o);
+/// assert_eq!(F::max_unpool1d(&y, &indices, 2, |o| o, None).to_vec::<f32>(), [0.0, 3.0, 2.0, 0.0]);
+/// ```
+///
+/// # Errors
+/// When shapes do not fit, or an index lies outside the output.
+#[op(functional, forms(
+    max_unpool1d(
+        indices: &Tensor, kernel_size: &[i64], options: MaxPoolOptions, output_size: Option<&[usize]>
+    ) = (indices, kernel_size, options, output_size),
+))]
 pub fn max_unpool1d(
     x: &Tensor,
     indices: &Tensor,
-    kernel: &[i64],
+    kernel_size: &[i64],
     options: &MaxPoolOptions,
     output_size: Option<&[usize]>,
 ) -> Result<Tensor> {
     // A line is a plane of width one.
-    let mut size = unpooled_size(x, kernel, options, output_size, 1)?;
+    let mut size = unpooled_size(x, kernel_size, options, output_size, 1)?;
     size.push(1);
     let out = max_unpool("MaxUnpool2DBackward0", &unsqueeze(x, -1)?, &unsqueeze(indices, -1)?, &size)?;
     squeeze(&out, Some(&[-1]))
 }
 
 /// [`max_unpool1d`] over height and width: `F.max_unpool2d`.
+///
+/// ```
+/// use torch::nn::functional as F;
+/// let x = torch::tensor([[[1.0, 3.0], [7.0, 5.0]]]);
+/// let (y, indices) = F::max_pool2d_with_indices(&x, 2, |o| o);
+/// assert_eq!(F::max_unpool2d(&y, &indices, 2, |o| o, None).to_vec::<f32>(), [0.0, 0.0, 7.0, 0.0]);
+/// ```
+#[op(functional, forms(
+    max_unpool2d(
+        indices: &Tensor, kernel_size: &[i64], options: MaxPoolOptions, output_size: Option<&[usize]>
+    ) = (indices, kernel_size, options, output_size),
+))]
 pub fn max_unpool2d(
     x: &Tensor,
     indices: &Tensor,
-    kernel: &[i64],
+    kernel_size: &[i64],
     options: &MaxPoolOptions,
     output_size: Option<&[usize]>,
 ) -> Result<Tensor> {
-    let size = unpooled_size(x, kernel, options, output_size, 2)?;
+    let size = unpooled_size(x, kernel_size, options, output_size, 2)?;
     max_unpool("MaxUnpool2DBackward0", x, indices, &size)
 }
 
 /// [`max_unpool1d`] over depth, height and width: `F.max_unpool3d`.
+///
+/// ```
+/// use torch::nn::functional as F;
+/// let x = torch::tensor([1.0, 9.0, 3.0, 4.0]).view([1, 1, 2, 2]);
+/// let (y, indices) = F::max_pool3d_with_indices(&x, [1, 2, 2], |o| o);
+/// let back = F::max_unpool3d(&y, &indices, [1, 2, 2], |o| o, None);
+/// assert_eq!(back.to_vec::<f32>(), [0.0, 9.0, 0.0, 0.0]);
+/// ```
+#[op(functional, forms(
+    max_unpool3d(
+        indices: &Tensor, kernel_size: &[i64], options: MaxPoolOptions, output_size: Option<&[usize]>
+    ) = (indices, kernel_size, options, output_size),
+))]
 pub fn max_unpool3d(
     x: &Tensor,
     indices: &Tensor,
-    kernel: &[i64],
+    kernel_size: &[i64],
     options: &MaxPoolOptions,
     output_size: Option<&[usize]>,
 ) -> Result<Tensor> {
-    let size = unpooled_size(x, kernel, options, output_size, 3)?;
+    let size = unpooled_size(x, kernel_size, options, output_size, 3)?;
     if let Some(stride) = options.stride.as_deref().filter(|s| s.iter().any(|&n| n <= 0)) {
         let stride = per_dim(stride, 3, || format!("max_unpool3d: expected 3 numbers, but got {stride:?}"))?;
         return Err(Error::runtime(format!("strides should be greater than zero, but got stride: {stride:?}")));

@@ -1,19 +1,13 @@
 //! Pooling over one to three spatial dimensions: the largest value or the mean of each window.
 
-mod adaptive;
-mod average;
-mod max;
+pub(crate) mod adaptive;
+pub(crate) mod average;
+pub(crate) mod max;
 mod window;
 
-pub use adaptive::{
-    adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d, adaptive_max_pool1d, adaptive_max_pool2d,
-    adaptive_max_pool3d,
-};
-pub use average::{AvgPoolOptions, avg_pool1d, avg_pool2d, avg_pool3d};
-pub use max::{
-    MaxPoolOptions, max_pool1d, max_pool1d_with_indices, max_pool2d, max_pool2d_with_indices, max_pool3d,
-    max_pool3d_with_indices, max_unpool1d, max_unpool2d, max_unpool3d,
-};
+pub use adaptive::*;
+pub use average::*;
+pub use max::*;
 
 use crate::Tensor;
 use crate::error::Result;
@@ -27,7 +21,7 @@ fn with_spatial(shape: &[usize], spatial: &[usize]) -> Dims {
 }
 
 /// Dense memory of `x`'s planes as the backends take it: `[planes, d, h, w]`, missing dimensions of length one.
-fn planes(x: &Array, ndim: usize) -> Result<Array> {
+pub(crate) fn planes(x: &Array, ndim: usize) -> Result<Array> {
     let (outer, spatial) = x.shape().split_at(x.ndim() - ndim);
     let mut shape: SmallVec<[usize; 4]> = SmallVec::from_elem(1, 4);
     shape[0] = outer.iter().product();
@@ -36,7 +30,7 @@ fn planes(x: &Array, ndim: usize) -> Result<Array> {
 }
 
 /// Fresh dense memory of a shape beside `x`.
-fn fresh(x: &Tensor, shape: &[usize], dtype: DType) -> Result<Array> {
+pub(crate) fn fresh(x: &Tensor, shape: &[usize], dtype: DType) -> Result<Array> {
     let array = x.array();
     Ok(Array::empty(array.backend(), array.device(), shape, dtype)?)
 }

@@ -6,48 +6,23 @@ use crate::graph::record;
 use crate::ops::nn::activation::hard::floats_only;
 use crate::ops::nn::window::{Sizes, per_dim};
 use crate::ops::{IntoDims, constant_pad, copy, squeeze, to_i64, unsqueeze};
+use crate::options;
+use flambeau_macros::op;
 use flambeau_tensor::backend::ScatterOp;
 use flambeau_tensor::dims::wrap_dim;
 use flambeau_tensor::{Array, DType, Scalar};
 use smallvec::smallvec;
 
-/// Keyword arguments of `F.unfold` and `F.fold`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UnfoldOptions {
-    /// Step between elements of a block.
-    pub dilation: Sizes,
-    /// Zeros on both sides.
-    pub padding: Sizes,
-    /// Step between blocks.
-    pub stride: Sizes,
-}
-
-impl Default for UnfoldOptions {
-    fn default() -> Self {
-        UnfoldOptions { dilation: smallvec![1], padding: smallvec![0], stride: smallvec![1] }
-    }
-}
-
-impl UnfoldOptions {
-    /// Step between elements of a block; 1 by default.
-    #[must_use]
-    pub fn dilation(mut self, dilation: impl IntoDims) -> Self {
-        self.dilation = dilation.into_dims();
-        self
-    }
-
-    /// Zeros on both sides; 0 by default.
-    #[must_use]
-    pub fn padding(mut self, padding: impl IntoDims) -> Self {
-        self.padding = padding.into_dims();
-        self
-    }
-
-    /// Step between blocks; 1 by default.
-    #[must_use]
-    pub fn stride(mut self, stride: impl IntoDims) -> Self {
-        self.stride = stride.into_dims();
-        self
+options! {
+    /// Options of `F::unfold` and `F::fold`.
+    #[derive(Debug, PartialEq, Eq)]
+    UnfoldOptions {} by IntoDims::into_dims {
+        /// Step between elements of a block (1).
+        dilation: Sizes = smallvec![1],
+        /// Zeros on both sides (0).
+        padding: Sizes = smallvec![0],
+        /// Step between blocks (1).
+        stride: Sizes = smallvec![1],
     }
 }
 
@@ -167,9 +142,22 @@ impl Blocks {
     }
 }
 
-/// Each block of `[n, c, h, w]` or `[c, h, w]` as a column: `[n, c·kh·kw, blocks]`: `F.unfold`.
-pub fn im2col(x: &Tensor, kernel: &[i64], options: &UnfoldOptions) -> Result<Tensor> {
-    let steps = Steps::new(kernel, options, false)?;
+/// Each block of `[n, c, h, w]` or `[c, h, w]` as a column, `[n, c·kh·kw, blocks]`: `F.unfold`. Options: `dilation`, `padding`,
+/// `stride`.
+///
+/// ```
+/// use torch::nn::functional as F;
+/// let x = torch::tensor([[[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]]);
+/// let columns = F::unfold(&x, [2, 2]);
+/// assert_eq!(columns.size(), [4, 2]);
+/// assert_eq!(columns.to_vec::<f32>(), [1.0, 2.0, 2.0, 3.0, 4.0, 5.0, 5.0, 6.0]);
+/// ```
+///
+/// # Errors
+/// When the blocks do not fit the image.
+#[op(functional, forms(unfold(kernel_size: &[i64], options: &UnfoldOptions) = (kernel_size, options)))]
+pub fn im2col(x: &Tensor, kernel_size: &[i64], options: &UnfoldOptions) -> Result<Tensor> {
+    let steps = Steps::new(kernel_size, options, false)?;
     let (shape, n) = (x.size(), x.dim());
     for d in [1, 2] {
         wrap_dim(d, n)?;
@@ -218,10 +206,25 @@ fn columns(x: &Tensor, blocks: Blocks) -> Result<Tensor> {
     Ok(record("Im2ColBackward0", &[x], &[], out, move |g| Ok(smallvec![Some(image(&g.grad(0)?, blocks)?)])))
 }
 
-/// Adds the columns of `[n, c·kh·kw, blocks]` or `[c·kh·kw, blocks]` up to images of `output_size`: `F.fold`.
-pub fn col2im(x: &Tensor, output_size: &[i64], kernel: &[i64], options: &UnfoldOptions) -> Result<Tensor> {
+/// Adds the columns of `[n, c·kh·kw, blocks]` or `[c·kh·kw, blocks]` up to images of `output_size`, the transpose of
+/// `F::unfold`: `F.fold`. Options: `dilation`, `padding`, `stride`.
+///
+/// ```
+/// use torch::nn::functional as F;
+/// let columns = torch::ones([4, 2]);
+/// let image = F::fold(&columns, [2, 3], [2, 2]);
+/// assert_eq!(image.size(), [1, 2, 3]);
+/// assert_eq!(image.to_vec::<f32>(), [1.0, 2.0, 1.0, 1.0, 2.0, 1.0]);
+/// ```
+///
+/// # Errors
+/// When the columns are not those of such images.
+#[op(functional, forms(
+    fold(output_size: &[i64], kernel_size: &[i64], options: &UnfoldOptions) = (output_size, kernel_size, options),
+))]
+pub fn col2im(x: &Tensor, output_size: &[i64], kernel_size: &[i64], options: &UnfoldOptions) -> Result<Tensor> {
     let output_size = two("output_size", output_size)?;
-    let steps = Steps::new(kernel, options, true)?;
+    let steps = Steps::new(kernel_size, options, true)?;
     let (shape, n) = (x.size(), x.dim());
     if !matches!(n, 2 | 3) || shape[n - 2..].contains(&0) {
         return Err(Error::runtime(format!(

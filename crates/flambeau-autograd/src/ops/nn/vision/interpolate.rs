@@ -2,10 +2,12 @@
 
 use crate::error::{Error, Result};
 use crate::graph::record;
+use crate::ops::nn::pool::{fresh, planes};
 use crate::ops::{
-    adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d, permute, reshape, round, to_dtype, to_i64,
+    IntoDims, adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d, permute, reshape, round, to_dtype, to_i64,
 };
-use crate::{OrPanic, Tensor};
+use crate::{OrPanic, Tensor, options};
+use flambeau_macros::op;
 use flambeau_tensor::backend::ResampleMode;
 use flambeau_tensor::calls::{self, Call, ResampleBackward};
 use flambeau_tensor::ops::fill;
@@ -68,19 +70,32 @@ impl std::str::FromStr for InterpolateMode {
     }
 }
 
-/// Keyword arguments of `F.interpolate`.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct InterpolateOptions {
-    /// The output's spatial lengths, one for all or one per dimension.
-    pub size: Option<SmallVec<[i64; 6]>>,
-    /// Output over input lengths, one for all or one per dimension.
-    pub scale_factor: Option<SmallVec<[f64; 3]>>,
-    /// How values between elements are found.
-    pub mode: InterpolateMode,
-    /// Whether the corner elements' centres stay where they are (linear modes).
-    pub align_corners: Option<bool>,
-    /// Whether the scale is computed from the rounded output lengths.
-    pub recompute_scale_factor: bool,
+impl From<&str> for InterpolateMode {
+    /// By PyTorch's name; an unknown one panics at the caller's line.
+    #[track_caller]
+    fn from(name: &str) -> Self {
+        name.parse().or_panic()
+    }
+}
+
+options! {
+    /// Options of `F::interpolate`.
+    #[derive(Debug, PartialEq)]
+    InterpolateOptions {
+        /// How values between elements are found: `"nearest"`, `"linear"`, `"bilinear"`, `"trilinear"` or `"area"`
+        /// (`"nearest"`).
+        mode: InterpolateMode = InterpolateMode::Nearest,
+        /// Whether the corner elements' centres stay where they are, in linear modes (false).
+        align_corners: Option<bool> = None,
+        /// Whether the scale is computed from the rounded output lengths (false).
+        recompute_scale_factor: bool = false,
+    } by IntoDims::into_dims {
+        /// The output's spatial lengths, one for all or one per dimension.
+        size: Option<SmallVec<[i64; 6]>> = None,
+    } by IntoScales::into_scales {
+        /// Output over input lengths, one for all or one per dimension.
+        scale_factor: Option<SmallVec<[f64; 3]>> = None,
+    }
 }
 
 /// One scale for all spatial dimensions or one per dimension.
@@ -113,48 +128,20 @@ impl IntoScales for &[f64] {
     }
 }
 
-impl InterpolateOptions {
-    /// The output's spatial lengths.
-    #[must_use]
-    pub fn size(mut self, size: impl crate::ops::IntoDims) -> Self {
-        self.size = Some(size.into_dims());
-        self
-    }
-
-    /// Output over input lengths.
-    #[must_use]
-    pub fn scale_factor(mut self, scale: impl IntoScales) -> Self {
-        self.scale_factor = Some(scale.into_scales());
-        self
-    }
-
-    /// `"nearest"` (the default), `"linear"`, `"bilinear"`, `"trilinear"` or `"area"`.
-    ///
-    /// # Panics
-    /// On any other name.
-    #[must_use]
-    #[track_caller]
-    pub fn mode(mut self, mode: &str) -> Self {
-        self.mode = mode.parse().or_panic();
-        self
-    }
-
-    /// Whether the corner elements' centres stay where they are.
-    #[must_use]
-    pub fn align_corners(mut self, align_corners: impl Into<Option<bool>>) -> Self {
-        self.align_corners = align_corners.into();
-        self
-    }
-
-    /// Whether the scale is computed from the rounded output lengths.
-    #[must_use]
-    pub fn recompute_scale_factor(mut self, recompute: bool) -> Self {
-        self.recompute_scale_factor = recompute;
-        self
-    }
-}
-
 /// Resizes the spatial dimensions of `[n, c, …]` (one to three of them) to `size`, or by `scale_factor`: `F.interpolate`.
+/// Options: `size` or `scale_factor`, `mode`, `align_corners`, `recompute_scale_factor`.
+///
+/// ```
+/// use torch::nn::functional as F;
+/// let x = torch::tensor([[[1.0, 3.0]]]);
+/// assert_eq!(F::interpolate(&x, |o| o.scale_factor(2.0)).to_vec::<f32>(), [1.0, 1.0, 3.0, 3.0]);
+/// let y = F::interpolate(&x, |o| o.size(3).mode("linear").align_corners(true));
+/// assert_eq!(y.to_vec::<f32>(), [1.0, 2.0, 3.0]);
+/// ```
+///
+/// # Errors
+/// When options and shape do not fit.
+#[op(functional, cast = Float32, forms(interpolate(options: InterpolateOptions) = (options)))]
 pub fn interpolate(x: &Tensor, options: &InterpolateOptions) -> Result<Tensor> {
     let mode = options.mode;
     if x.dtype() == DType::U8 && mode != InterpolateMode::Area {
@@ -309,25 +296,27 @@ impl Resample {
     }
 
     fn run(self, x: &Tensor, shape: &[usize], kernel: impl FnOnce(&Array, &Array) -> Result<()>) -> Result<Array> {
-        let array = x.array();
-        let out = Array::empty(array.backend(), array.device(), shape, x.dtype())?;
+        let out = fresh(x, shape, x.dtype())?;
         match x.numel() {
             0 => fill(&out, Scalar::Int(0))?,
-            _ => kernel(&planes(&array)?, &planes(&out)?)?,
+            _ => kernel(&planes(&x.array(), shape.len() - 2)?, &planes(&out, shape.len() - 2)?)?,
         }
         Ok(out)
     }
 }
 
-/// Dense memory as `[planes, d, h, w]`.
-fn planes(a: &Array) -> Result<Array> {
-    let mut shape: SmallVec<[usize; 4]> = SmallVec::from_elem(1, 4);
-    shape[0] = a.shape()[0] * a.shape()[1];
-    shape[6 - a.ndim()..].copy_from_slice(&a.shape()[2..]);
-    Ok(a.contiguous()?.view(&to_i64(&shape))?)
-}
-
-/// Moves groups of r² channels of `[…, c·r², h, w]` to blocks of r × r pixels, `[…, c, h·r, w·r]`: `F.pixel_shuffle`.
+/// Moves groups of r² channels of `[…, c·r², h, w]` to blocks of r × r pixels, `[…, c, h·r, w·r]` (arXiv 1609.05158):
+/// `F.pixel_shuffle`.
+///
+/// ```
+/// use torch::nn::functional as F;
+/// let x = torch::tensor([1.0, 2.0, 3.0, 4.0]).view([4, 1, 1]);
+/// assert_eq!(F::pixel_shuffle(&x, 2).size(), [1, 2, 2]);
+/// ```
+///
+/// # Errors
+/// When the number of channels is no multiple of r².
+#[op(torch, functional)]
 pub fn pixel_shuffle(x: &Tensor, upscale_factor: i64) -> Result<Tensor> {
     let (outer, [c, h, w]) = image(x, "pixel_shuffle", "upscale_factor", upscale_factor)?;
     let r = upscale_factor;
@@ -345,6 +334,15 @@ pub fn pixel_shuffle(x: &Tensor, upscale_factor: i64) -> Result<Tensor> {
 }
 
 /// The inverse of [`pixel_shuffle`]: `F.pixel_unshuffle`.
+///
+/// ```
+/// use torch::nn::functional as F;
+/// assert_eq!(F::pixel_unshuffle(&torch::ones([2, 3, 4, 6]), 2).size(), [2, 12, 2, 3]);
+/// ```
+///
+/// # Errors
+/// When height or width is no multiple of r.
+#[op(torch, functional)]
 pub fn pixel_unshuffle(x: &Tensor, downscale_factor: i64) -> Result<Tensor> {
     let (outer, [c, h, w]) = image(x, "pixel_unshuffle", "downscale_factor", downscale_factor)?;
     let r = downscale_factor;
