@@ -19,6 +19,10 @@ pub fn public(name: &Ident, ty: &Type) -> Public {
         "&[Option<i64>]" => {
             (quote!(impl crate::ops::IntoOutputSize), quote!(&crate::ops::IntoOutputSize::into_output_size(#name)))
         }
+        "Option<i64>" => {
+            let into = quote!(::core::convert::Into);
+            (quote!(impl #into<#ty>), quote!(#into::<#ty>::into(#name)))
+        }
         "Scalar" => (quote!(impl ::core::convert::Into<::flambeau_tensor::Scalar>), quote!(#name.into())),
         _ => (quote!(#ty), quote!(#name)),
     };
