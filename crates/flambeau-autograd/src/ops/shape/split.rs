@@ -1,10 +1,10 @@
 //! A tensor taken apart, as views: `torch.split` and its relatives.
 
+use crate::Tensor;
 use crate::error::{Error, Result};
 use crate::graph::{Context, record_many};
 use crate::ops::{cat, slice, stack};
 use crate::views::{Creation, View};
-use crate::Tensor;
 use flambeau_macros::op;
 use flambeau_tensor::Array;
 use flambeau_tensor::dims::wrap_dim;
@@ -83,7 +83,9 @@ pub fn split(x: &Tensor, split_size: i64, dim: i64) -> Result<Vec<Tensor>> {
         return Err(Error::runtime("split expects at least a 1-dimensional tensor"));
     }
     if split_size < 0 {
-        return Err(Error::runtime(format!("split expects split_size be non-negative, but got split_size={split_size}")));
+        return Err(Error::runtime(format!(
+            "split expects split_size be non-negative, but got split_size={split_size}"
+        )));
     }
     let n = x.size()[wrap_dim(dim, x.dim())?] as i64;
     if split_size == 0 && n > 0 {

@@ -1,10 +1,10 @@
 //! Views: other shapes of the same memory.
 
+use crate::Tensor;
 use crate::error::{Error, Result};
 use crate::graph::{record, recording};
 use crate::ops::{copy, reduce, to_i64};
 use crate::views::record_view;
-use crate::Tensor;
 use flambeau_macros::op;
 use flambeau_tensor::backend::ScatterOp;
 use flambeau_tensor::dims::{numel, wrap_dim};
