@@ -15,7 +15,8 @@ use smallvec::smallvec;
 use std::sync::LazyLock;
 
 /// out\[…, i, …\] = x\[…, index\[…, i, …\], …\] along `dim`, in the shape of `index`: `torch.gather`. The index is an integer
-/// tensor with as many dimensions as x, and not longer in the others than `dim`. [`scatter`](crate::ops::scatter()) is the reverse.
+/// tensor with as many dimensions as x, and not longer in the others than `dim`. [`scatter`](crate::ops::scatter()) is the
+/// reverse.
 ///
 /// # Errors
 /// For an index of another dtype or number of dimensions, and where it points outside.
@@ -61,9 +62,9 @@ pub fn gather(x: &Tensor, dim: i64, index: &Tensor) -> Result<Tensor> {
     }))
 }
 
-/// [`gather()`] that broadcasts the other dimensions of `x` and `indices`: `torch.take_along_dim`. As PyTorch does, an index counts
-/// modulo the dimension's length. Without `dim`, it takes from the flattened tensor, and an index counts as in [`gather()`].
-/// Indices as [`argsort`](crate::ops::argsort()) and [`argmax`](crate::ops::argmax()) give them fit.
+/// [`gather()`] that broadcasts the other dimensions of `x` and `indices`: `torch.take_along_dim`. As PyTorch does, an index
+/// counts modulo the dimension's length. Without `dim`, it takes from the flattened tensor, and an index counts as in
+/// [`gather()`]. Indices as [`argsort`](crate::ops::argsort()) and [`argmax`](crate::ops::argmax()) give them fit.
 ///
 /// ```
 /// let x = torch::tensor([[3, 1, 2], [6, 5, 4]]);
@@ -149,8 +150,8 @@ pub fn index_select(x: &Tensor, dim: i64, index: &Tensor) -> Result<Tensor> {
     })
 }
 
-/// The elements of the flattened tensor at `index`, in the shape of `index` (int64): `torch.take`. Negative indices count from the
-/// end.
+/// The elements of the flattened tensor at `index`, in the shape of `index` (int64): `torch.take`. Negative indices count from
+/// the end.
 ///
 /// ```
 /// let x = torch::tensor([[1, 2], [3, 4]]);
@@ -292,8 +293,8 @@ pub fn embedding(input: &Tensor, weight: &Tensor, options: &EmbeddingOptions) ->
     })
 }
 
-/// Scales the rows that `indices` name down, in place, where their `norm_type`-norm exceeds `max_norm`: `torch.embedding_renorm_`,
-/// which `F.embedding` calls with `max_norm` before it looks rows up. Nothing is recorded.
+/// Scales the rows that `indices` name down, in place, where their `norm_type`-norm exceeds `max_norm`:
+/// `torch.embedding_renorm_`, which `F.embedding` calls with `max_norm` before it looks rows up. Nothing is recorded.
 ///
 /// ```
 /// let table = torch::tensor([[3.0, 4.0], [6.0, 8.0]]);

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::graph::{Context, Grads, Save, record, record_many, recording};
-use crate::ops::{Place, zeros};
+use crate::ops::{Operand, Place, zeros};
 use crate::{Tensor, no_grad, views};
 use flambeau_tensor::backend::ScatterOp;
 use flambeau_tensor::ops::{
@@ -104,6 +104,15 @@ fn write_changes(target: &Array, write: impl Fn(&Array) -> Result<()>) -> Result
     let mark = if target.dtype().is_floating_point() { Scalar::Float(f64::NAN) } else { Scalar::Int(1) };
     let (zeros, marked) = (written(Scalar::Int(0))?, written(mark)?);
     Ok(pointwise_into_repeats(&CHANGED, &[target, &zeros, &marked], &[], &[target])?)
+}
+
+/// The tensor that an operand is, or else the number.
+pub(crate) fn tensor_or_number<'x>(operand: &'x Operand<'_>) -> Result<&'x Tensor, Scalar> {
+    match operand {
+        Operand::Borrowed(t) => Ok(t),
+        Operand::Owned(t) => Ok(t),
+        Operand::Number(s) => Err(*s),
+    }
 }
 
 /// The array with at least one dimension: kernels along a dimension need one.

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::graph::Save;
-use crate::ops::index::lines::{Shared, Write, add_lines, as_one, take_lines};
+use crate::ops::index::lines::{Shared, Write, add_lines, as_one, take_lines, tensor_or_number};
 use crate::ops::index::write::fill_value;
 use crate::ops::pointwise::binary::common_dtype;
 use crate::ops::{Operand, Place, expand, map, reshape, sum, to_i64, unbind, view};
@@ -47,7 +47,7 @@ pub fn where_<'a, 'b>(
     }
     let (a, b) = (input.into(), other.into());
     let name = "WhereBackward0";
-    match (tensor(&a), tensor(&b)) {
+    match (tensor_or_number(&a), tensor_or_number(&b)) {
         (Ok(a), Ok(b)) => map(name, &WHERE, &[condition, a, b], &[]),
         (Ok(a), Err(b)) => map(name, &WHERE_OR_NUMBER, &[condition, a], &[chosen(a, b)?]),
         (Err(a), Ok(b)) => map(name, &NUMBER_OR, &[condition, b], &[chosen(b, a)?]),
@@ -70,14 +70,6 @@ fn held(common: DType, number: Scalar) -> Result<Scalar> {
     }
     // Unchanged, so that it promotes as it did.
     Ok(number)
-}
-
-fn tensor<'x>(operand: &'x Operand<'_>) -> Result<&'x Tensor, Scalar> {
-    match operand {
-        Operand::Borrowed(t) => Ok(t),
-        Operand::Owned(t) => Ok(t),
-        Operand::Number(s) => Err(*s),
-    }
 }
 
 /// mask ? number : x

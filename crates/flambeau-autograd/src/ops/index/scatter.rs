@@ -3,7 +3,7 @@
 use crate::Tensor;
 use crate::error::{Error, Result};
 use crate::graph::Save;
-use crate::ops::index::lines::{Shared, Write, at_least_1d, index_i64, is_index};
+use crate::ops::index::lines::{Shared, Write, at_least_1d, index_i64, is_index, tensor_or_number};
 use crate::ops::{Operand, Place, gather, slice, zeros};
 use flambeau_macros::op;
 use flambeau_tensor::Array;
@@ -90,17 +90,13 @@ fn scatter_with(
     src: &Operand<'_>,
     place: Place,
 ) -> Result<Tensor> {
-    let tensor = match src {
-        Operand::Number(_) => None,
-        Operand::Borrowed(t) => Some(*t),
-        Operand::Owned(t) => Some(t),
-    };
-    let d = check_scatter(x, dim, index, tensor)?;
+    let src = tensor_or_number(src);
+    let d = check_scatter(x, dim, index, src.ok())?;
     let (given, index) = (index, index_i64(index)?);
     let saves = [&index, given].map(Save::Tensor);
     let write_to = |name, others| Write { name, place, target: x, others, saves: &saves, shared: Shared::Nothing };
-    if let (Operand::Number(value), true) = (src, op != ScatterOp::Add) {
-        let value = crate::ops::full(&[], *value, x.dtype(), x.device())?;
+    if let (Err(value), true) = (src, op != ScatterOp::Add) {
+        let value = crate::ops::full(&[], value, x.dtype(), x.device())?;
         let write = |out: &Array| {
             let value = value.array().broadcast_to(at_least_1d(&index.array())?.shape())?;
             scatter_into(op, d, &index.array(), &value, out)
@@ -115,11 +111,10 @@ fn scatter_with(
         });
     }
     let owned;
-    let src = match tensor {
-        Some(src) => src,
-        None => {
-            let Operand::Number(value) = src else { unreachable!("the other operands are tensors") };
-            owned = crate::ops::full(&index.size(), *value, x.dtype(), x.device())?;
+    let src = match src {
+        Ok(src) => src,
+        Err(value) => {
+            owned = crate::ops::full(&index.size(), value, x.dtype(), x.device())?;
             &owned
         }
     };

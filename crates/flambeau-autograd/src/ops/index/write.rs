@@ -4,7 +4,7 @@ use crate::Tensor;
 use crate::error::{Error, Result};
 use crate::graph::Save;
 use crate::ops::index::gather::flat_places;
-use crate::ops::index::lines::{Shared, Write, at_least_1d, index_i64, is_index, places, spread};
+use crate::ops::index::lines::{Shared, Write, at_least_1d, index_i64, is_index, places, spread, tensor_or_number};
 use crate::ops::{Operand, Place, index_select, reshape, sum, take, to_i64, view, zeros};
 use flambeau_macros::op;
 use flambeau_tensor::backend::ScatterOp;
@@ -46,8 +46,8 @@ fn write_lines(op: ScatterOp, d: usize, index: &Tensor, src: &Array, out: &Array
     Ok(flambeau_tensor::ops::scatter(op, d, &at, &src, &at_least_1d(out)?)?)
 }
 
-/// x with `alpha` · the i-th line of `source` added to line `index[i]`, along `dim`: `torch.index_add`. The index is a 1-d (or 0-d)
-/// integer tensor; what goes to one line is summed.
+/// x with `alpha` · the i-th line of `source` added to line `index[i]`, along `dim`: `torch.index_add`. The index is a 1-d (or
+/// 0-d) integer tensor; what goes to one line is summed.
 ///
 /// # Errors
 /// Where dtypes differ, shapes do not fit, and where the index names a line outside; negative numbers do not count from the end.
@@ -170,17 +170,12 @@ pub fn index_copy(x: &Tensor, dim: i64, index: &Tensor, source: &Tensor, place: 
 
 /// A fill's value as a 0-dim tensor of `dtype`; and whether it was a tensor.
 pub(crate) fn fill_value(name: &str, value: Operand<'_>, like: &Tensor) -> Result<(Tensor, bool)> {
-    let value = match value {
-        Operand::Number(s) => {
-            return Ok((crate::ops::full(&[], s, like.dtype(), like.device())?, false));
-        }
-        Operand::Borrowed(t) => t.clone(),
-        Operand::Owned(t) => t,
-    };
-    match value.dim() {
-        0 => Ok((crate::ops::to_dtype(&value, like.dtype())?, true)),
-        n => Err(Error::runtime(format!(
-            "{name} only supports a 0-dimensional value tensor, but got tensor with {n} dimension(s)."
+    match tensor_or_number(&value) {
+        Err(number) => Ok((crate::ops::full(&[], number, like.dtype(), like.device())?, false)),
+        Ok(value) if value.dim() == 0 => Ok((crate::ops::to_dtype(value, like.dtype())?, true)),
+        Ok(value) => Err(Error::runtime(format!(
+            "{name} only supports a 0-dimensional value tensor, but got tensor with {} dimension(s).",
+            value.dim()
         ))),
     }
 }

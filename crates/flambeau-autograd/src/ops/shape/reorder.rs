@@ -33,8 +33,8 @@ pub fn flip(x: &Tensor, dims: &[i64]) -> Result<Tensor> {
     as_one("FlipBackward0", &[x], &[], compute, move |c| Ok(smallvec![Some(flip(&c.grad(0)?, &own)?)]))
 }
 
-/// Elements moved by `shifts[i]` places along `dims[i]`; what leaves at the end comes in again at the start: `torch.roll`. Without
-/// dims, `()`, the elements move in the flattened order.
+/// Elements moved by `shifts[i]` places along `dims[i]`; what leaves at the end comes in again at the start: `torch.roll`.
+/// Without dims, `()`, the elements move in the flattened order.
 ///
 /// # Errors
 /// Where `shifts` and `dims` have different lengths.

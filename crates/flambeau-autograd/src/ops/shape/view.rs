@@ -91,8 +91,8 @@ fn check_count(shape: &[usize]) -> Result<()> {
     count.map(drop).ok_or_else(|| Error::runtime("numel: integer multiplication overflow"))
 }
 
-/// A view of any shape over the tensor's memory: `torch.as_strided`. The element i, j, … lies `storage_offset` + i · `stride[0]` +
-/// j · `stride[1]` + … elements behind the start of the memory; elements may repeat.
+/// A view of any shape over the tensor's memory: `torch.as_strided`. The element i, j, … lies `storage_offset` + i · `stride[0]`
+/// + j · `stride[1]` + … elements behind the start of the memory; elements may repeat.
 ///
 /// # Errors
 /// Where an element would lie outside the memory.
@@ -179,8 +179,9 @@ pub(crate) fn expand_if_needed(x: &Tensor, shape: &[usize]) -> Result<Tensor> {
     if x.array().shape() == shape && !recording(&[x]) { Ok(x.clone()) } else { expand(x, &to_i64(shape)) }
 }
 
-/// A view in which lengths of one grow to those of `sizes`, by showing the one element again and again: `x.expand(sizes)`. −1 keeps
-/// a length, and more sizes than dimensions add dimensions in front. No memory is copied; [`repeat`](crate::ops::repeat()) copies.
+/// A view in which lengths of one grow to those of `sizes`, by showing the one element again and again: `x.expand(sizes)`. −1
+/// keeps a length, and more sizes than dimensions add dimensions in front. No memory is copied; [`repeat`](crate::ops::repeat())
+/// copies.
 ///
 /// # Errors
 /// Where a length that is not one would change.
@@ -492,8 +493,8 @@ pub fn unfold(x: &Tensor, dimension: i64, size: i64, step: i64) -> Result<Tensor
     strided_view("UnfoldBackward0", x, view, |a| Ok(a.unfold(dimension, size, step)?))
 }
 
-/// A view of the diagonal of two dimensions, which go away, as a new last one: `torch.diagonal`. A positive `offset` starts to the
-/// right of the main diagonal, a negative one below it.
+/// A view of the diagonal of two dimensions, which go away, as a new last one: `torch.diagonal`. A positive `offset` starts to
+/// the right of the main diagonal, a negative one below it.
 ///
 /// # Errors
 /// Where both dimensions are the same.
@@ -527,8 +528,8 @@ fn strided_view(
     Ok(record_view(name, x, view, move |c| Ok(smallvec![Some(strided_scatter(&c.grad(0)?, &own, &base)?)])))
 }
 
-/// Another shape in place, for which the memory grows where it must: `x.resize_(shape)`. The elements keep their places in memory,
-/// in row-major order of the new shape; new ones are zero, or what the memory held.
+/// Another shape in place, for which the memory grows where it must: `x.resize_(shape)`. The elements keep their places in
+/// memory, in row-major order of the new shape; new ones are zero, or what the memory held.
 ///
 /// # Errors
 /// For a tensor that requires grad, and for a negative length.
