@@ -13,8 +13,6 @@ mod pad;
 mod pooling;
 mod vision;
 
-pub use flambeau_autograd::ops::paths::functional::{embedding, embedding_with, one_hot};
-
 pub use activation::*;
 pub use attention::*;
 pub use conv::*;
