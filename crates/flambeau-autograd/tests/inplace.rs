@@ -32,7 +32,7 @@ fn views() -> BTreeMap<&'static str, View> {
         ("flatten", |b| ops::flatten(b, 0, -1)),
         ("permute", |b| ops::permute(b, &[1, 0])),
         ("movedim", |b| ops::movedim(b, &[0], &[1])),
-        ("swapaxes", |b| ops::swapaxes(b, 0, 1)),
+        ("swapaxes", |b| Ok(b.swapaxes(0, 1))),
         ("unsqueeze", |b| ops::unsqueeze(b, 0)),
         ("squeeze", |b| ops::squeeze(&head(b)?, Some(&[1]))),
         ("expand", |b| ops::expand(&head(b)?, &[2, 3])),

@@ -101,7 +101,7 @@ fn table() -> BTreeMap<&'static str, Op> {
         ("scatter_add", |t| one(ops::scatter_add(&t[0], 1, &t[1], &t[2]))),
         ("scatter_reduce_amax", |t| one(ops::scatter_reduce(&t[0], 1, &t[1], &t[2], "amax", true))),
         ("scatter_reduce_sum", |t| one(ops::scatter_reduce(&t[0], 1, &t[1], &t[2], "sum", true))),
-        ("embedding", |t| one(ops::embedding(&t[0], &t[1], EmbeddingOptions::default()))),
+        ("embedding", |t| one(ops::embedding(&t[1], &t[0], &EmbeddingOptions::default()))),
         ("matmul", |t| one(ops::matmul(&t[0], &t[1]))),
         ("bmm", |t| one(ops::bmm(&t[0], &t[1]))),
         ("mv", |t| one(ops::mv(&t[0], &t[1]))),

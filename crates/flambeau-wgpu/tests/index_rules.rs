@@ -430,7 +430,7 @@ fn take_put_embedding_and_their_kin_keep_their_rules() {
             check(device, "put", outcome(device, || ops::put(&x, &at, &values, false)), or(&flat_words, &put));
             let rows_of =
                 || lines.iter().flat_map(|&i| (0..width).map(move |k| (i as usize * width + k) as f32)).collect();
-            let embedded = outcome(device, || ops::embedding(&x, &named, EmbeddingOptions::default()));
+            let embedded = outcome(device, || ops::embedding(&named, &x, &EmbeddingOptions::default()));
             check(device, "embedding", embedded, or(&line_words, &rows_of));
             let hot =
                 || lines.iter().flat_map(|&i| (0..rows as i64).map(move |k| f32::from(u8::from(k == i)))).collect();

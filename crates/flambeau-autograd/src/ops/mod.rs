@@ -32,7 +32,7 @@ pub(crate) use random::in_place::random_in_place;
 
 pub(crate) use place::Place;
 
-pub(crate) use map::{map, map_, map_repeats_, sum_map, to_i64};
+pub(crate) use map::{map, map_, sum_map, to_i64};
 
 use crate::Tensor;
 use crate::tensor::ArrayRef;

@@ -20,10 +20,14 @@ pub fn public(name: &Ident, ty: &Type) -> Public {
             (quote!(impl crate::ops::IntoOutputSize), quote!(&crate::ops::IntoOutputSize::into_output_size(#name)))
         }
         "&[usize]" => (quote!(impl crate::ops::IntoShape), quote!(&crate::make::shape_of(#name))),
-        "Scalar" => (
-            quote!(impl ::core::convert::Into<::flambeau_tensor::Scalar>),
-            quote!(::core::convert::Into::<::flambeau_tensor::Scalar>::into(#name)),
-        ),
+        "Option<i64>" | "Scalar" => {
+            // PyTorch's optional integer is given as a number or as None.
+            let (into, ty) = (
+                quote!(::core::convert::Into),
+                if text(ty) == "Scalar" { quote!(::flambeau_tensor::Scalar) } else { quote!(#ty) },
+            );
+            (quote!(impl #into<#ty>), quote!(#into::<#ty>::into(#name)))
+        }
         _ => (quote!(#ty), quote!(#name)),
     };
     Public { ty, value }

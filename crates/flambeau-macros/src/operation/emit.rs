@@ -292,7 +292,7 @@ impl Operation {
         let receiver = receiver.as_ref().map(|receiver| quote!(#receiver,));
         // Methods stand beside the declaration, functions two modules below it.
         let in_module = receiver.as_ref().is_none_or(|r| text(r) != "&self,");
-        let target = if in_module { quote!(super::super::#target) } else { quote!(#target) };
+        let target = if in_module { quote!(super::super::#target) } else { quote!(self::#target) };
         quote! {
             #docs
             #search

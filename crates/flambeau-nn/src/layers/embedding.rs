@@ -108,10 +108,8 @@ impl Forward for Embedding {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
         let o = &self.options;
-        if let Some(norm) = o.max_norm {
-            ops::embedding_renorm_(&self.weight, x, norm, o.norm_type).or_panic();
-        }
-        let options = ops::EmbeddingOptions { padding_idx: o.padding_idx, scale_grad_by_freq: o.scale_grad_by_freq };
-        ops::embedding(&self.weight, x, options).or_panic()
+        let options = ops::EmbeddingOptions::default().padding_idx(o.padding_idx).max_norm(o.max_norm);
+        let options = options.norm_type(o.norm_type).scale_grad_by_freq(o.scale_grad_by_freq);
+        ops::embedding(x, &self.weight, &options).or_panic()
     }
 }

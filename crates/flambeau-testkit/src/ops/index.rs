@@ -74,15 +74,12 @@ pub(super) const ROWS: &[OpInfo] = &[
         // `sparse` changes how the gradient is stored, not its values; flambeau's gradients are dense.
         a.get(9, "sparse");
         let (weight, indices) = (a.x()?, a.tensor(1, "indices")?);
-        let options = EmbeddingOptions {
-            padding_idx: a.opt_int(2, "padding_idx")?,
-            scale_grad_by_freq: a.bool(9, "scale_grad_by_freq", false)?,
-        };
-        if let Some(max_norm) = a.opt_float(9, "max_norm")? {
-            let _no_grad = flambeau_autograd::no_grad();
-            ops::embedding_renorm_(weight, indices, max_norm, a.float(9, "norm_type", 2.0)?)?;
-        }
-        one(ops::embedding(weight, indices, options))
+        let options = EmbeddingOptions::default()
+            .padding_idx(a.opt_int(2, "padding_idx")?)
+            .scale_grad_by_freq(a.bool(9, "scale_grad_by_freq", false)?)
+            .max_norm(a.opt_float(9, "max_norm")?)
+            .norm_type(a.float(9, "norm_type", 2.0)?);
+        one(ops::embedding(indices, weight, &options))
     }),
     OpInfo::general("nn.functional.one_hot", |a| one(ops::one_hot(a.x()?, a.int(1, "num_classes", -1)?))),
     OpInfo::general("put", |a| {

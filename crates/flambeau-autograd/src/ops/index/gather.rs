@@ -1,11 +1,12 @@
 //! Reading at indices: gather, index_select, take and embedding.
 
+use crate::Tensor;
 use crate::error::{Error, Result};
 use crate::graph::{Save, record};
 use crate::ops::index::lines::{add_lines, as_one, at_least_1d, index_i64, is_index, line_places, places, take_lines};
 use crate::ops::nn::window::type_text;
 use crate::ops::{masked_fill, reshape, to_i64, view, zeros};
-use crate::{OrPanic, Tensor};
+use flambeau_macros::op;
 use flambeau_tensor::dims::{broadcast_shapes, wrap_dim};
 use flambeau_tensor::ops::refuse_where;
 use flambeau_tensor::pointwise::Pointwise;
@@ -13,7 +14,19 @@ use flambeau_tensor::{DType, Finding, IndexRule, Scalar};
 use smallvec::smallvec;
 use std::sync::LazyLock;
 
-/// out\[…i…\] = x\[…index\[…i…\]…\] along `dim`, in `index`'s shape: `torch.gather`.
+/// out\[…, i, …\] = x\[…, index\[…, i, …\], …\] along `dim`, in the shape of `index`: `torch.gather`. The index is an integer
+/// tensor with as many dimensions as x, and not longer in the others than `dim`. [`scatter`](crate::ops::scatter()) is the
+/// reverse.
+///
+/// # Errors
+/// For an index of another dtype or number of dimensions, and where it points outside.
+///
+/// ```
+/// let x = torch::tensor([[1, 2, 3], [4, 5, 6]]);
+/// let index = torch::tensor([[2, 0], [1, 1]]);
+/// assert_eq!(x.gather(1, &index).to_vec::<i64>(), [3, 1, 5, 5]);
+/// ```
+#[op(torch, method)]
 pub fn gather(x: &Tensor, dim: i64, index: &Tensor) -> Result<Tensor> {
     let d = wrap_dim(dim, x.dim())?;
     if !is_index(index) && index.numel() > 0 {
@@ -49,28 +62,36 @@ pub fn gather(x: &Tensor, dim: i64, index: &Tensor) -> Result<Tensor> {
     }))
 }
 
-/// [`gather`] with the other dimensions of `x` and `index` broadcast: `torch.take_along_dim`. As PyTorch does, an index counts
-/// modulo the dimension's length. Without `dim`, of the flattened tensors, where it does not.
-pub fn take_along_dim(x: &Tensor, index: &Tensor, dim: Option<i64>) -> Result<Tensor> {
+/// [`gather()`] that broadcasts the other dimensions of `x` and `indices`: `torch.take_along_dim`. As PyTorch does, an index
+/// counts modulo the dimension's length. Without `dim`, it takes from the flattened tensor, and an index counts as in
+/// [`gather()`]. Indices as [`argsort`](crate::ops::argsort()) and [`argmax`](crate::ops::argmax()) give them fit.
+///
+/// ```
+/// let x = torch::tensor([[3, 1, 2], [6, 5, 4]]);
+/// let order = x.argsort(1, false);
+/// assert_eq!(x.take_along_dim(&order, 1).to_vec::<i64>(), [1, 2, 3, 4, 5, 6]);
+/// ```
+#[op(torch, method)]
+pub fn take_along_dim(x: &Tensor, indices: &Tensor, dim: Option<i64>) -> Result<Tensor> {
     let Some(dim) = dim else {
-        return gather(&reshape(x, &[-1])?, 0, &reshape(index, &[-1])?);
+        return gather(&reshape(x, &[-1])?, 0, &reshape(indices, &[-1])?);
     };
-    if x.dim() != index.dim() {
+    if x.dim() != indices.dim() {
         return Err(Error::runtime(format!(
             "torch.take_along_dim(): input and indices should have the same number of dimensions, but got {} dimensions for \
              input, and {} dimensions for indices",
             x.dim(),
-            index.dim()
+            indices.dim()
         )));
     }
-    if !is_index(index) {
+    if !is_index(indices) {
         return Err(Error::runtime(
             "torch.take_along_dim(): dtype of indices should be Long or Int but got ".to_owned()
-                + index.dtype().scalar_type_name(),
+                + indices.dtype().scalar_type_name(),
         ));
     }
     let d = wrap_dim(dim, x.dim())?;
-    let index = &crate::ops::remainder(&index_i64(index)?.detach(), x.size().get(d).copied().unwrap_or(1))?;
+    let index = &crate::ops::remainder(&index_i64(indices)?.detach(), x.size().get(d).copied().unwrap_or(1))?;
     if x.dim() == 0 {
         return gather(x, dim, index);
     }
@@ -88,7 +109,17 @@ pub fn take_along_dim(x: &Tensor, index: &Tensor, dim: Option<i64>) -> Result<Te
     gather(&expand_to(x)?, dim, &expand_to(index)?)
 }
 
-/// The lines along `dim` that a 1-d (or 0-d) index names: `torch.index_select`.
+/// The lines along `dim` that a 1-d (or 0-d) integer tensor names, as a copy: `torch.index_select`.
+///
+/// # Errors
+/// For an index of another dtype or shape, and where it names a line outside; negative numbers do not count from the end.
+///
+/// ```
+/// let x = torch::tensor([[1, 2], [3, 4], [5, 6]]);
+/// let rows = torch::tensor([2, 0]);
+/// assert_eq!(x.index_select(0, &rows).to_vec::<i64>(), [5, 6, 1, 2]);
+/// ```
+#[op(torch, method)]
 pub fn index_select(x: &Tensor, dim: i64, index: &Tensor) -> Result<Tensor> {
     let d = wrap_dim(dim, x.dim())?;
     if index.dim() > 1 {
@@ -119,7 +150,14 @@ pub fn index_select(x: &Tensor, dim: i64, index: &Tensor) -> Result<Tensor> {
     })
 }
 
-/// The elements of the flattened tensor at `index`, in `index`'s shape: `torch.take`. Negative indices count from the end.
+/// The elements of the flattened tensor at `index`, in the shape of `index` (int64): `torch.take`. Negative indices count from
+/// the end.
+///
+/// ```
+/// let x = torch::tensor([[1, 2], [3, 4]]);
+/// assert_eq!(x.take(&torch::tensor([0, 3, -2])).to_vec::<i64>(), [1, 4, 3]);
+/// ```
+#[op(torch, method)]
 pub fn take(x: &Tensor, index: &Tensor) -> Result<Tensor> {
     if index.dtype() != DType::I64 {
         return Err(Error::runtime(format!(
@@ -147,13 +185,49 @@ pub(crate) fn flat_places(x: &Tensor, index: &Tensor) -> Result<Tensor> {
     places(index, &IndexRule::wrapping(x.numel(), Finding::Element, 0))
 }
 
-/// How an embedding's gradient is computed; PyTorch's keywords of `F.embedding`.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+/// What [`embedding()`] takes besides its tensors.
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct EmbeddingOptions {
-    /// The row that gets no gradient.
-    pub padding_idx: Option<i64>,
-    /// Whether a row's gradient is divided by how often the row was named.
-    pub scale_grad_by_freq: bool,
+    padding_idx: Option<i64>,
+    max_norm: Option<f64>,
+    norm_type: f64,
+    scale_grad_by_freq: bool,
+}
+
+impl Default for EmbeddingOptions {
+    fn default() -> Self {
+        EmbeddingOptions { padding_idx: None, max_norm: None, norm_type: 2.0, scale_grad_by_freq: false }
+    }
+}
+
+impl EmbeddingOptions {
+    /// The row that gets no gradient; a negative one counts from the end. Default: none.
+    #[must_use]
+    pub fn padding_idx(mut self, row: impl Into<Option<i64>>) -> Self {
+        self.padding_idx = row.into();
+        self
+    }
+
+    /// Rows of a larger norm are scaled down to it, in the table itself, before they are looked up. Default: none.
+    #[must_use]
+    pub fn max_norm(mut self, norm: impl Into<Option<f64>>) -> Self {
+        self.max_norm = norm.into();
+        self
+    }
+
+    /// Which norm `max_norm` is of. Default: 2.
+    #[must_use]
+    pub fn norm_type(mut self, p: f64) -> Self {
+        self.norm_type = p;
+        self
+    }
+
+    /// Whether a row's gradient is divided by how often the row was named. Default: false.
+    #[must_use]
+    pub fn scale_grad_by_freq(mut self, scale: bool) -> Self {
+        self.scale_grad_by_freq = scale;
+        self
+    }
 }
 
 /// Refuses indices of another dtype than int64 and int32.
@@ -168,27 +242,41 @@ fn check_indices(indices: &Tensor, argument: usize, function: &str) -> Result<()
     }
 }
 
-/// Rows of a matrix, in the shape of `indices` with the rows' length behind: `torch.embedding`. The gradient of each row is
-/// the sum over its uses.
-pub fn embedding(weight: &Tensor, indices: &Tensor, options: EmbeddingOptions) -> Result<Tensor> {
-    if weight.dim() != 2 {
-        return Err(Error::runtime("'weight' must be 2-D"));
-    }
-    check_indices(indices, 1, "embedding")?;
+/// out\[i, j, …\] = weight\[input\[i, j, …\]\]: the rows of a table `[rows, width]` that an integer tensor names, in the shape of
+/// `input` with `width` behind: `F.embedding`. The gradient of a row is the sum over its uses.
+///
+/// # Errors
+/// For a table that is no matrix, indices of another dtype than int64 and int32 or outside, and a `padding_idx` outside.
+///
+/// ```
+/// use torch::nn::functional as F;
+/// let table = torch::tensor([[0.0, 0.0], [1.0, 2.0], [3.0, 4.0]]).requires_grad_(true);
+/// let words = torch::tensor([2, 1, 2]);
+/// assert_eq!(F::embedding(&words, &table).to_vec::<f32>(), [3.0, 4.0, 1.0, 2.0, 3.0, 4.0]);
+/// F::embedding_with(&words, &table, |o| o.padding_idx(1)).sum().backward();
+/// assert_eq!(table.grad().unwrap().to_vec::<f32>(), [0.0, 0.0, 0.0, 0.0, 2.0, 2.0]);
+/// ```
+#[op(functional)]
+pub fn embedding(input: &Tensor, weight: &Tensor, options: &EmbeddingOptions) -> Result<Tensor> {
+    let EmbeddingOptions { padding_idx, max_norm, norm_type, scale_grad_by_freq } = *options;
     let size = weight.size();
-    let (rows, width) = (size[0], size[1] as i64);
-    let at = reshape(&line_places(&size, 0, indices)?, &[-1])?;
-    let padding = match options.padding_idx {
-        Some(p) if p < -(rows as i64) || p >= rows as i64 => {
-            return Err(Error::value("Padding_idx must be within num_embeddings"));
-        }
-        padding => padding.map(|p| if p < 0 { p + rows as i64 } else { p }),
+    let &[rows, width] = &size[..] else {
+        return Err(Error::runtime("'weight' must be 2-D"));
     };
-    let flat = reshape(&index_i64(indices)?, &[-1])?;
-    let mut shape = to_i64(&indices.size());
+    if padding_idx.is_some_and(|p| p < -(rows as i64) || p >= rows as i64) {
+        return Err(Error::value("Padding_idx must be within num_embeddings"));
+    }
+    let (padding, width) = (padding_idx.map(|p| p.rem_euclid(rows as i64)), width as i64);
+    if let Some(max_norm) = max_norm {
+        embedding_renorm_(weight, input, max_norm, norm_type)?;
+    }
+    check_indices(input, 1, "embedding")?;
+    let at = reshape(&line_places(&size, 0, input)?, &[-1])?;
+    let flat = reshape(&index_i64(input)?, &[-1])?;
+    let mut shape = to_i64(&input.size());
     shape.push(width);
     let compute = || view(&take_lines(weight, 0, &at)?, &shape);
-    as_one("EmbeddingBackward0", &[weight], &[indices, &flat].map(Save::Tensor), compute, move |c| {
+    as_one("EmbeddingBackward0", &[weight], &[input, &flat].map(Save::Tensor), compute, move |c| {
         c.unchanged(0)?;
         let flat = c.saved(1)?;
         let mut grad = reshape(&c.grad(0)?, &[-1, width])?;
@@ -196,7 +284,7 @@ pub fn embedding(weight: &Tensor, indices: &Tensor, options: EmbeddingOptions) -
             let at = view(&crate::ops::eq(&flat, p)?, &[-1, 1])?;
             grad = masked_fill(&grad, &at, Scalar::Int(0))?;
         }
-        if options.scale_grad_by_freq {
+        if scale_grad_by_freq {
             let ones = crate::ops::ones(&flat.size(), grad.dtype(), grad.device())?;
             let counts = take_lines(&add_lines(&ones, 0, &flat, rows)?, 0, &flat)?;
             grad = crate::ops::div(&grad, &view(&counts, &[-1, 1])?)?;
@@ -205,8 +293,15 @@ pub fn embedding(weight: &Tensor, indices: &Tensor, options: EmbeddingOptions) -
     })
 }
 
-/// Scales the rows that `indices` name down, in place, where their p-norm exceeds `max_norm`: what `F.embedding` does with
-/// `max_norm` before it looks rows up. Nothing is recorded.
+/// Scales the rows that `indices` name down, in place, where their `norm_type`-norm exceeds `max_norm`:
+/// `torch.embedding_renorm_`, which `F.embedding` calls with `max_norm` before it looks rows up. Nothing is recorded.
+///
+/// ```
+/// let table = torch::tensor([[3.0, 4.0], [6.0, 8.0]]);
+/// torch::embedding_renorm_(&table, &torch::tensor([0]), 1.0, 2.0);
+/// assert!(table.allclose(&torch::tensor([[0.6, 0.8], [6.0, 8.0]])));
+/// ```
+#[op(torch, not_differentiable)]
 pub fn embedding_renorm_(weight: &Tensor, indices: &Tensor, max_norm: f64, norm_type: f64) -> Result<Tensor> {
     let _guard = crate::no_grad();
     let &[rows, width] = &weight.size()[..] else {
@@ -242,25 +337,34 @@ pub fn embedding_renorm_(weight: &Tensor, indices: &Tensor, max_norm: f64, norm_
 static BELOW_ZERO: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input(0).lt(0)));
 static AT_LEAST: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input(0).ge(b.scalar(0))));
 
-/// One at each class's place, zero elsewhere, in a new last dimension of `num_classes` (−1: the largest class + 1):
-/// `F.one_hot`.
-pub fn one_hot(classes: &Tensor, num_classes: i64) -> Result<Tensor> {
-    if classes.dtype() != DType::I64 {
+/// One at each class's place, zero elsewhere, in a new last dimension of length `num_classes` (−1: the largest class + 1):
+/// `F.one_hot`. Classes and result are int64.
+///
+/// # Errors
+/// For another dtype, a negative class, and a class that is not below `num_classes`.
+///
+/// ```
+/// let classes = torch::tensor([2, 0]);
+/// assert_eq!(classes.one_hot(3).to_vec::<i64>(), [0, 0, 1, 1, 0, 0]);
+/// ```
+#[op(functional, method, not_differentiable)]
+pub fn one_hot(x: &Tensor, num_classes: i64) -> Result<Tensor> {
+    if x.dtype() != DType::I64 {
         return Err(Error::runtime("one_hot is only applicable to index tensor of type LongTensor."));
     }
-    let mut shape = classes.size().to_vec();
-    let n = match (classes.numel(), num_classes) {
+    let mut shape = x.size().to_vec();
+    let n = match (x.numel(), num_classes) {
         (0, n) if n <= 0 => return Err(Error::runtime("Can not infer total number of classes from empty tensor.")),
         (0, n) => n,
         // A device would have to be waited for; it tells at its next readback.
-        (_, n) if n > 0 && !classes.device().is_cpu() => {
-            let classes = classes.array();
+        (_, n) if n > 0 && !x.device().is_cpu() => {
+            let classes = x.array();
             refuse_where(&BELOW_ZERO, &classes, &[], Finding::NegativeClass)?;
             refuse_where(&AT_LEAST, &classes, &[Scalar::Int(n)], Finding::LargeClass)?;
             n
         }
         (_, n) => {
-            let values = classes.array().to_vec::<i64>()?;
+            let values = x.array().to_vec::<i64>()?;
             if values.iter().any(|&c| c < 0) {
                 return Err(Error::runtime("Class values must be non-negative."));
             }
@@ -272,39 +376,6 @@ pub fn one_hot(classes: &Tensor, num_classes: i64) -> Result<Tensor> {
         }
     };
     shape.push(n as usize);
-    let out = zeros(&shape, DType::I64, classes.device())?;
-    crate::ops::scatter_(&out, -1, &crate::ops::unsqueeze(classes, -1)?, 1)
-}
-
-/// Reading at indices; each panics at the caller's line where its function in [`crate::ops`] fails.
-impl Tensor {
-    /// See [`gather`].
-    #[track_caller]
-    pub fn gather(&self, dim: i64, index: &Tensor) -> Tensor {
-        gather(self, dim, index).or_panic()
-    }
-
-    /// See [`take_along_dim`].
-    #[track_caller]
-    pub fn take_along_dim(&self, index: &Tensor, dim: impl Into<Option<i64>>) -> Tensor {
-        take_along_dim(self, index, dim.into()).or_panic()
-    }
-
-    /// See [`index_select`].
-    #[track_caller]
-    pub fn index_select(&self, dim: i64, index: &Tensor) -> Tensor {
-        index_select(self, dim, index).or_panic()
-    }
-
-    /// See [`take`].
-    #[track_caller]
-    pub fn take(&self, index: &Tensor) -> Tensor {
-        take(self, index).or_panic()
-    }
-
-    /// See [`one_hot`].
-    #[track_caller]
-    pub fn one_hot(&self, num_classes: i64) -> Tensor {
-        one_hot(self, num_classes).or_panic()
-    }
+    let out = zeros(&shape, DType::I64, x.device())?;
+    crate::ops::scatter_(&out, -1, &crate::ops::unsqueeze(x, -1)?, 1)
 }

@@ -14,6 +14,11 @@ pub struct Slice {
 }
 
 /// Python's `start:end:step`: `x.i(slice(None, None, 2))` is `x[::2]`. Negative ends count from the end of the dimension.
+///
+/// ```
+/// let x = torch::arange(6);
+/// assert_eq!(x.i(torch::slice(1, None, 2)).to_vec::<i64>(), [1, 3, 5]); // x[1::2]
+/// ```
 pub fn slice(start: impl Into<Option<i64>>, end: impl Into<Option<i64>>, step: i64) -> Slice {
     Slice { start: start.into(), end: end.into(), step }
 }

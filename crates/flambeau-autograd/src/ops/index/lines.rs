@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::graph::{Context, Grads, Save, record, record_many, recording};
-use crate::ops::zeros;
+use crate::ops::{Operand, Place, zeros};
 use crate::{Tensor, no_grad, views};
 use flambeau_tensor::backend::ScatterOp;
 use flambeau_tensor::ops::{
@@ -28,56 +28,61 @@ pub(crate) fn as_one(
     Ok(record(name, inputs, saves, out.array().clone(), backward))
 }
 
-/// Runs an operation that writes into part of its first operand: into the operand itself (in place), or into a copy.
-#[track_caller]
-pub(crate) fn write_to(
-    name: &'static str,
-    in_place: bool,
-    target: &Tensor,
-    others: &[&Tensor],
-    saves: &[Save<'_>],
-    write: impl Fn(&Array) -> Result<()>,
-    backward: impl Fn(&Context<'_>) -> Result<Grads> + Send + Sync + 'static,
-) -> Result<Tensor> {
-    if in_place {
+/// What memory a write may find in use in place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shared {
+    /// None: each element of the target is its own, and shares no memory with the operands.
+    Nothing,
+    /// The target may show an element several times, as PyTorch lets fills and `index_put_`.
+    Target,
+    /// The operands may share memory with the target: they are read first.
+    Operands,
+}
+
+/// An operation that writes into part of its first operand: into the operand itself, or into a copy.
+pub(crate) struct Write<'a> {
+    /// The backward's name in PyTorch.
+    pub name: &'static str,
+    pub place: Place,
+    pub target: &'a Tensor,
+    pub others: &'a [&'a Tensor],
+    pub saves: &'a [Save<'a>],
+    pub shared: Shared,
+}
+
+impl Write<'_> {
+    /// Runs it: `write` writes to an array.
+    #[track_caller]
+    pub fn run(
+        self,
+        write: impl Fn(&Array) -> Result<()>,
+        backward: impl Fn(&Context<'_>) -> Result<Grads> + Send + Sync + 'static,
+    ) -> Result<Tensor> {
+        let Write { name, place, target, others, saves, shared } = self;
         let inputs: SmallVec<[&Tensor; 4]> = std::iter::once(target).chain(others.iter().copied()).collect();
+        if !place.is_first() {
+            let out = target.array().copy()?;
+            write(&out)?;
+            return Ok(record(name, &inputs, saves, out, backward));
+        }
         if recording(&inputs) {
             views::check_in_place(target)?;
         }
-        let kept = saves.iter().filter_map(|save| if let Save::Tensor(t) = save { Some(*t) } else { None });
-        kept.chain(others.iter().copied()).try_for_each(|t| check_no_overlap(&target.array(), &t.array()))?;
-        // PyTorch lets fills and `index_put_` write to a view that repeats an element.
-        if !name.starts_with("IndexFill") && !name.starts_with("IndexPut") {
+        if shared != Shared::Operands {
+            let kept = saves.iter().filter_map(|save| if let Save::Tensor(t) = save { Some(*t) } else { None });
+            kept.chain(others.iter().copied()).try_for_each(|t| check_no_overlap(&target.array(), &t.array()))?;
+        }
+        if shared != Shared::Target {
             check_no_internal_overlap(&target.array())?;
         }
-    }
-    write_anywhere(name, in_place, target, others, saves, write, backward)
-}
-
-/// [`write_to`] without a look at the memory that operands share.
-#[track_caller]
-pub(crate) fn write_anywhere(
-    name: &'static str,
-    in_place: bool,
-    target: &Tensor,
-    others: &[&Tensor],
-    saves: &[Save<'_>],
-    write: impl Fn(&Array) -> Result<()>,
-    backward: impl Fn(&Context<'_>) -> Result<Grads> + Send + Sync + 'static,
-) -> Result<Tensor> {
-    if in_place {
         let array = target.array().clone();
         let write = || match array.is_contiguous() || array.is_non_overlapping() {
             true => write(&array),
             false => write_changes(&array, &write),
         };
         views::in_place(name, target, others, saves, write, backward)?;
-        return Ok(target.clone());
+        Ok(target.clone())
     }
-    let out = target.array().copy()?;
-    write(&out)?;
-    let inputs: SmallVec<[&Tensor; 4]> = std::iter::once(target).chain(others.iter().copied()).collect();
-    Ok(record(name, &inputs, saves, out, backward))
 }
 
 /// s, z: what became of zeros that were written to, and of other marks. Where they agree a value was set, else z was added.
@@ -99,6 +104,15 @@ fn write_changes(target: &Array, write: impl Fn(&Array) -> Result<()>) -> Result
     let mark = if target.dtype().is_floating_point() { Scalar::Float(f64::NAN) } else { Scalar::Int(1) };
     let (zeros, marked) = (written(Scalar::Int(0))?, written(mark)?);
     Ok(pointwise_into_repeats(&CHANGED, &[target, &zeros, &marked], &[], &[target])?)
+}
+
+/// The tensor that an operand is, or else the number.
+pub(crate) fn tensor_or_number<'x>(operand: &'x Operand<'_>) -> Result<&'x Tensor, Scalar> {
+    match operand {
+        Operand::Borrowed(t) => Ok(t),
+        Operand::Owned(t) => Ok(t),
+        Operand::Number(s) => Err(*s),
+    }
 }
 
 /// The array with at least one dimension: kernels along a dimension need one.

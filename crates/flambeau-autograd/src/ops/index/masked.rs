@@ -1,12 +1,13 @@
 //! Masks: where, masked_fill, masked_select, masked_scatter, and where elements are not zero.
 
 use crate::error::{Error, Result};
-use crate::graph::{Save, recording};
-use crate::ops::index::lines::{add_lines, as_one, take_lines, write_anywhere};
-use crate::ops::index::write::{fill_number, fill_value};
+use crate::graph::Save;
+use crate::ops::index::lines::{Shared, Write, add_lines, as_one, take_lines, tensor_or_number};
+use crate::ops::index::write::fill_value;
 use crate::ops::pointwise::binary::common_dtype;
-use crate::ops::{Operand, expand, map, map_repeats_, reshape, sum, to_i64, unbind, view};
+use crate::ops::{Operand, Place, expand, map, reshape, sum, to_i64, unbind, view};
 use crate::{OrPanic, Tensor};
+use flambeau_macros::op;
 use flambeau_tensor::backend::ScatterOp;
 use flambeau_tensor::dims::broadcast_shapes;
 use flambeau_tensor::pointwise::Pointwise;
@@ -21,17 +22,32 @@ static WHERE_OR_NUMBER: LazyLock<Pointwise> =
 static NUMBER_OR: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.mask(0).select(b.scalar(0), b.input(1))));
 static NUMBERS: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.mask(0).select(b.scalar(0), b.scalar(1))));
 
-/// c ? a : b with broadcasting; a and b are tensors or numbers: `torch.where(c, a, b)`.
-pub fn where_<'a, 'b>(condition: &Tensor, a: impl Into<Operand<'a>>, b: impl Into<Operand<'b>>) -> Result<Tensor> {
+/// condition ? input : other, element by element, all three broadcast: `torch.where`. `input` and `other` are tensors or numbers;
+/// their dtypes are promoted to a common one.
+///
+/// # Errors
+/// For a condition that is neither bool nor uint8, and for a number that the common dtype does not hold.
+///
+/// ```
+/// let x = torch::tensor([-1.0, 2.0]);
+/// assert_eq!(torch::where_(&x.gt(0), &x, 7.0).to_vec::<f32>(), [7.0, 2.0]);
+/// assert_eq!(x.where_(&x.gt(0), 7.0).to_vec::<f32>(), [7.0, 2.0]);
+/// ```
+#[op(torch)]
+pub fn where_<'a, 'b>(
+    condition: &Tensor,
+    input: impl Into<Operand<'a>>,
+    other: impl Into<Operand<'b>>,
+) -> Result<Tensor> {
     if !matches!(condition.dtype(), DType::Bool | DType::U8) {
         return Err(Error::runtime(format!(
             "where expected condition to be a boolean tensor, but got a tensor with dtype {}",
             condition.dtype().scalar_type_name()
         )));
     }
-    let (a, b) = (a.into(), b.into());
+    let (a, b) = (input.into(), other.into());
     let name = "WhereBackward0";
-    match (tensor(&a), tensor(&b)) {
+    match (tensor_or_number(&a), tensor_or_number(&b)) {
         (Ok(a), Ok(b)) => map(name, &WHERE, &[condition, a, b], &[]),
         (Ok(a), Err(b)) => map(name, &WHERE_OR_NUMBER, &[condition, a], &[chosen(a, b)?]),
         (Err(a), Ok(b)) => map(name, &NUMBER_OR, &[condition, b], &[chosen(b, a)?]),
@@ -56,52 +72,38 @@ fn held(common: DType, number: Scalar) -> Result<Scalar> {
     Ok(number)
 }
 
-fn tensor<'x>(operand: &'x Operand<'_>) -> Result<&'x Tensor, Scalar> {
-    match operand {
-        Operand::Borrowed(t) => Ok(t),
-        Operand::Owned(t) => Ok(t),
-        Operand::Number(s) => Err(*s),
-    }
-}
-
 /// mask ? number : x
 static FILL: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.mask(1).select(b.scalar(0), b.input(0))));
 /// mask ? value : x
 static FILL_FROM: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.mask(1).select(b.input(2), b.input(0))));
 
-fn check_mask(x: &Tensor, mask: &Tensor) -> Result<()> {
-    if mask.dtype() == DType::Bool {
-        // PyTorch names the mask first where the shapes disagree.
-        broadcast_shapes(&mask.size(), &x.size())?;
-        return Ok(());
+/// x with one value, a number or a 0-d tensor, where the mask is true: `torch.masked_fill`. The mask (bool) is broadcast; the
+/// dtype stays that of x.
+///
+/// # Errors
+/// For a mask of another dtype, a value of more dimensions, and a number that the dtype does not hold.
+///
+/// ```
+/// let x = torch::tensor([1.0, -2.0, 3.0]);
+/// assert_eq!(x.masked_fill(&x.lt(0), 0).to_vec::<f32>(), [1.0, 0.0, 3.0]);
+/// x.masked_fill_(&x.gt(0), 9);
+/// assert_eq!(x.to_vec::<f32>(), [9.0, -2.0, 9.0]);
+/// ```
+#[op(torch, method)]
+pub fn masked_fill<'a>(x: &Tensor, mask: &Tensor, value: impl Into<Operand<'a>>, place: Place) -> Result<Tensor> {
+    if mask.dtype() != DType::Bool {
+        return Err(Error::runtime(format!(
+            "masked_fill_ only supports boolean masks, but got mask with dtype {}",
+            mask.dtype().c_name()
+        )));
     }
-    Err(Error::runtime(format!(
-        "masked_fill_ only supports boolean masks, but got mask with dtype {}",
-        mask.dtype().c_name()
-    )))
-}
-
-/// x with one value (a number or a 0-dim tensor) where the mask is true: `torch.masked_fill`. The dtype stays x's.
-pub fn masked_fill<'a>(x: &Tensor, mask: &Tensor, value: impl Into<Operand<'a>>) -> Result<Tensor> {
-    check_mask(x, mask)?;
+    // PyTorch names the mask first where the shapes disagree.
+    broadcast_shapes(&mask.size(), &x.size())?;
     match value.into() {
-        Operand::Number(s) => map("MaskedFillBackward0", &FILL, &[x, mask], &[fill_number(s, x.dtype())?]),
+        Operand::Number(s) => place.map_repeats("MaskedFillBackward0", &FILL, &[x, mask], &[s.checked(x.dtype())?]),
         value => {
             let (value, _) = fill_value("masked_fill_", value, x)?;
-            map("MaskedFillBackward1", &FILL_FROM, &[x, mask, &value], &[])
-        }
-    }
-}
-
-/// [`masked_fill`] in place.
-#[track_caller]
-pub fn masked_fill_<'a>(x: &Tensor, mask: &Tensor, value: impl Into<Operand<'a>>) -> Result<Tensor> {
-    check_mask(x, mask)?;
-    match value.into() {
-        Operand::Number(s) => map_repeats_("MaskedFillBackward0", &FILL, &[x, mask], &[fill_number(s, x.dtype())?]),
-        value => {
-            let (value, _) = fill_value("masked_fill_", value, x)?;
-            map_repeats_("MaskedFillBackward1", &FILL_FROM, &[x, mask, &value], &[])
+            place.map_repeats("MaskedFillBackward1", &FILL_FROM, &[x, mask, &value], &[])
         }
     }
 }
@@ -112,7 +114,16 @@ pub(crate) fn true_places(mask: &Tensor, shape: &[usize]) -> Result<Tensor> {
     Ok(flambeau_tensor::ops::nonzero(&flat)?.view(&[-1])?.into())
 }
 
-/// The elements where the mask is true, in row-major order: `torch.masked_select`. Both are broadcast.
+/// The elements where the mask is true, in row-major order, as a 1-d copy: `torch.masked_select`. Both are broadcast.
+///
+/// # Errors
+/// For a mask of another dtype than bool.
+///
+/// ```
+/// let x = torch::tensor([[1.0, -2.0], [-3.0, 4.0]]);
+/// assert_eq!(x.masked_select(&x.gt(0)).to_vec::<f32>(), [1.0, 4.0]);
+/// ```
+#[op(torch, method)]
 pub fn masked_select(x: &Tensor, mask: &Tensor) -> Result<Tensor> {
     if mask.dtype() != DType::Bool {
         return Err(Error::runtime("masked_select: expected BoolTensor for mask"));
@@ -130,8 +141,19 @@ pub fn masked_select(x: &Tensor, mask: &Tensor) -> Result<Tensor> {
     })
 }
 
-#[track_caller]
-fn masked_scatter_with(in_place: bool, x: &Tensor, mask: &Tensor, source: &Tensor) -> Result<Tensor> {
+/// x with the first elements of `source`, in order, where the mask is true: `torch.masked_scatter`. The mask (bool) is
+/// broadcast.
+///
+/// # Errors
+/// Where the dtypes of x and `source` differ, the mask is no bool, or `source` has too few elements.
+///
+/// ```
+/// let (x, mask) = (torch::zeros([4]), torch::tensor([true, false, true, false]));
+/// let source = torch::tensor([5.0, 6.0, 7.0]);
+/// assert_eq!(x.masked_scatter(&mask, &source).to_vec::<f32>(), [5.0, 0.0, 6.0, 0.0]);
+/// ```
+#[op(torch, method)]
+pub fn masked_scatter(x: &Tensor, mask: &Tensor, source: &Tensor, place: Place) -> Result<Tensor> {
     if x.dtype() != source.dtype() {
         return Err(Error::runtime(format!(
             "masked_scatter: expected self and source to have same dtypes but got{} and {}",
@@ -146,29 +168,24 @@ fn masked_scatter_with(in_place: bool, x: &Tensor, mask: &Tensor, source: &Tenso
         )));
     }
     let shape = broadcast_shapes(&x.size(), &mask.size())?;
-    if !in_place && *shape != *x.size() {
-        return masked_scatter_with(false, &expand(x, &to_i64(&shape))?, mask, source);
-    }
-    if in_place {
-        if recording(&[x, source]) {
-            crate::views::check_in_place(x)?;
-        }
-        flambeau_tensor::ops::check_no_internal_overlap(&x.array())?;
+    if !place.is_first() && *shape != *x.size() {
+        return masked_scatter(&expand(x, &to_i64(&shape))?, mask, source);
     }
     let places = true_places(mask, &x.size())?;
     let (n, given) = (places.numel(), source.numel());
-    if n > given {
-        return Err(Error::runtime("Number of elements of source < number of ones in mask"));
-    }
     let write = |out: &Array| {
+        if n > given {
+            return Err(Error::runtime("Number of elements of source < number of ones in mask"));
+        }
         let dense = out.contiguous()?;
         let values = source.array().reshape(&[-1])?.narrow(0, 0, n as i64)?;
         flambeau_tensor::ops::scatter(ScatterOp::Set, 0, &places.array(), &values, &dense.view(&[-1])?)?;
         Ok(flambeau_tensor::ops::copy_into(&dense, out)?)
     };
     let size = to_i64(&source.size());
-    // The source may share memory with the target: it is read first.
-    write_anywhere("MaskedScatterBackward0", in_place, x, &[source], &[Save::Tensor(mask)], write, move |c| {
+    let (others, saves) = ([source], [Save::Tensor(mask)]);
+    let name = "MaskedScatterBackward0";
+    Write { name, place, target: x, others: &others, saves: &saves, shared: Shared::Operands }.run(write, move |c| {
         let (grad, mask) = (c.grad(0)?, c.saved(0)?);
         let own = c.needs(0).then(|| masked_fill(&grad, &mask, 0)).transpose()?;
         let source = || {
@@ -180,97 +197,57 @@ fn masked_scatter_with(in_place: bool, x: &Tensor, mask: &Tensor, source: &Tenso
     })
 }
 
-/// x with the first elements of `source`, in order, where the mask is true: `torch.masked_scatter`.
-pub fn masked_scatter(x: &Tensor, mask: &Tensor, source: &Tensor) -> Result<Tensor> {
-    masked_scatter_with(false, x, mask, source)
-}
-
-/// [`masked_scatter`] in place.
-#[track_caller]
-pub fn masked_scatter_(x: &Tensor, mask: &Tensor, source: &Tensor) -> Result<Tensor> {
-    masked_scatter_with(true, x, mask, source)
-}
-
-/// The indices of elements that are not zero, in row-major order: i64 `[n, dims]`: `torch.nonzero`.
+/// The indices of the elements that are not zero, in row-major order, one row each: int64 `[n, dimensions]`: `torch.nonzero`.
+///
+/// ```
+/// let x = torch::tensor([[1, 0], [0, 3]]);
+/// assert_eq!(x.nonzero().to_vec::<i64>(), [0, 0, 1, 1]);
+/// ```
+#[op(torch, method, not_differentiable)]
 pub fn nonzero(x: &Tensor) -> Result<Tensor> {
     Ok(flambeau_tensor::ops::nonzero(&x.array())?.into())
 }
 
-/// The indices of elements that are not zero, one i64 `[n]` per dimension: `torch.nonzero(x, as_tuple=True)`.
+/// The indices of the elements that are not zero, one int64 `[n]` for each dimension: `torch.nonzero(x, as_tuple=True)`.
+///
+/// ```
+/// let x = torch::tensor([[0, 2], [0, 3]]);
+/// let places = x.nonzero_tuple();
+/// assert_eq!(places[0].to_vec::<i64>(), [0, 1]);
+/// assert_eq!(places[1].to_vec::<i64>(), [1, 1]);
+/// ```
+#[op(torch, method, not_differentiable)]
 pub fn nonzero_tuple(x: &Tensor) -> Result<Vec<Tensor>> {
     let x = x.detach();
     unbind(&nonzero(&if x.dim() == 0 { view(&x, &[1])? } else { x })?, 1)
 }
 
-/// [`nonzero`] under NumPy's name: `torch.argwhere`.
+/// [`nonzero()`] under NumPy's name: `torch.argwhere`.
+///
+/// ```
+/// assert_eq!(torch::tensor([0, 5, 6]).argwhere().to_vec::<i64>(), [1, 2]);
+/// ```
+#[op(torch, method, not_differentiable)]
 pub fn argwhere(x: &Tensor) -> Result<Tensor> {
     nonzero(x)
 }
 
-/// How many elements are not zero, over some dims (empty: all): `torch.count_nonzero`.
-pub fn count_nonzero(x: &Tensor, dims: &[i64]) -> Result<Tensor> {
-    sum(&crate::ops::ne(&x.detach(), 0)?, dims, false, None)
+/// How many elements are not zero over the dimensions `dim`, all for `()`, as int64: `torch.count_nonzero`.
+///
+/// ```
+/// let x = torch::tensor([[1, 0], [2, 3]]);
+/// assert_eq!(x.count_nonzero(()).item(), 3.0);
+/// assert_eq!(x.count_nonzero(0).to_vec::<i64>(), [2, 1]);
+/// ```
+#[op(torch, method, not_differentiable)]
+pub fn count_nonzero(x: &Tensor, dim: &[i64]) -> Result<Tensor> {
+    sum(&crate::ops::ne(&x.detach(), 0)?, dim, false, None)
 }
 
-/// Masks; each panics at the caller's line where its function in [`crate::ops`] fails.
 impl Tensor {
     /// This tensor where the condition is true, else `other`: `x.where(condition, other)`. See [`where_`].
     #[track_caller]
     pub fn where_<'a>(&self, condition: &Tensor, other: impl Into<Operand<'a>>) -> Tensor {
         where_(condition, self, other).or_panic()
-    }
-
-    /// See [`masked_fill`].
-    #[track_caller]
-    pub fn masked_fill<'a>(&self, mask: &Tensor, value: impl Into<Operand<'a>>) -> Tensor {
-        masked_fill(self, mask, value).or_panic()
-    }
-
-    /// See [`masked_fill_`].
-    #[track_caller]
-    pub fn masked_fill_<'a>(&self, mask: &Tensor, value: impl Into<Operand<'a>>) -> Tensor {
-        masked_fill_(self, mask, value).or_panic()
-    }
-
-    /// See [`masked_select`].
-    #[track_caller]
-    pub fn masked_select(&self, mask: &Tensor) -> Tensor {
-        masked_select(self, mask).or_panic()
-    }
-
-    /// See [`masked_scatter`].
-    #[track_caller]
-    pub fn masked_scatter(&self, mask: &Tensor, source: &Tensor) -> Tensor {
-        masked_scatter(self, mask, source).or_panic()
-    }
-
-    /// See [`masked_scatter_`].
-    #[track_caller]
-    pub fn masked_scatter_(&self, mask: &Tensor, source: &Tensor) -> Tensor {
-        masked_scatter_(self, mask, source).or_panic()
-    }
-
-    /// See [`nonzero`].
-    #[track_caller]
-    pub fn nonzero(&self) -> Tensor {
-        nonzero(self).or_panic()
-    }
-
-    /// See [`nonzero_tuple`].
-    #[track_caller]
-    pub fn nonzero_tuple(&self) -> Vec<Tensor> {
-        nonzero_tuple(self).or_panic()
-    }
-
-    /// See [`argwhere`].
-    #[track_caller]
-    pub fn argwhere(&self) -> Tensor {
-        argwhere(self).or_panic()
-    }
-
-    /// See [`count_nonzero`]; `()` for all dims.
-    #[track_caller]
-    pub fn count_nonzero(&self, dims: impl crate::ops::IntoDims) -> Tensor {
-        count_nonzero(self, &dims.into_dims()).or_panic()
     }
 }

@@ -18,4 +18,12 @@ pub use scatter_reduce::*;
 pub use subscript::*;
 pub use write::*;
 
-flambeau_macros::operations! {}
+flambeau_macros::operations! {
+    gather { gather take_along_dim index_select take embedding embedding_renorm_ one_hot }
+    masked { where_ masked_fill masked_select masked_scatter nonzero nonzero_tuple argwhere count_nonzero }
+    replace { select_scatter slice_scatter diagonal_scatter unflatten atleast_1d atleast_2d atleast_3d }
+    scatter { scatter scatter_with_reduce scatter_add }
+    scatter_reduce { scatter_reduce }
+    subscript { index index_set index_put }
+    write { index_add index_copy index_fill put }
+}

@@ -1,9 +1,10 @@
 //! Parts replaced in a copy, and dimensions added: select_scatter, slice_scatter, unflatten, atleast_nd.
 
+use crate::Tensor;
 use crate::error::{Error, Result};
 use crate::graph::record;
 use crate::ops::{clone, select, slice, unsqueeze, view};
-use crate::{OrPanic, Tensor};
+use flambeau_macros::op;
 use flambeau_tensor::Array;
 use flambeau_tensor::dims::wrap_dim;
 use smallvec::smallvec;
@@ -39,7 +40,14 @@ fn part_scatter(
     }))
 }
 
-/// A copy of x with `src` as one line of a dimension: `torch.select_scatter`.
+/// A copy of x in which `src` stands in place of one line along `dim`: `torch.select_scatter`. `src` has the shape of
+/// `x.select(dim, index)`.
+///
+/// ```
+/// let (x, src) = (torch::zeros([2, 2]), torch::tensor([1.0, 2.0]));
+/// assert_eq!(x.select_scatter(&src, 0, 1).to_vec::<f32>(), [0.0, 0.0, 1.0, 2.0]);
+/// ```
+#[op(torch, method)]
 pub fn select_scatter(x: &Tensor, src: &Tensor, dim: i64, index: i64) -> Result<Tensor> {
     let d = wrap_dim(dim, x.dim())?;
     let n = x.size().get(d).copied().unwrap_or(0) as i64;
@@ -53,7 +61,14 @@ pub fn select_scatter(x: &Tensor, src: &Tensor, dim: i64, index: i64) -> Result<
     part_scatter("SelectScatterBackward0", x, src, array_part, move |t| select(t, dim, index))
 }
 
-/// A copy of x with `src` in `[start:end:step]` of a dimension: `torch.slice_scatter`.
+/// A copy of x in which `src` stands in `[start:end:step]` along `dim`: `torch.slice_scatter`. `src` has the shape of
+/// `x.slice(dim, start, end, step)`.
+///
+/// ```
+/// let (x, src) = (torch::zeros([5]), torch::tensor([1.0, 2.0]));
+/// assert_eq!(x.slice_scatter(&src, 0, 0, 4, 2).to_vec::<f32>(), [1.0, 0.0, 2.0, 0.0, 0.0]);
+/// ```
+#[op(torch, method)]
 pub fn slice_scatter(
     x: &Tensor,
     src: &Tensor,
@@ -66,13 +81,30 @@ pub fn slice_scatter(
     part_scatter("SliceScatterBackward0", x, src, array_part, move |t| slice(t, dim, start, end, step))
 }
 
-/// A copy of x with `src` on a diagonal: `torch.diagonal_scatter`.
+/// A copy of x in which `src` stands on a diagonal: `torch.diagonal_scatter`. `src` has the shape of
+/// `x.diagonal(offset, dim1, dim2)`.
+///
+/// ```
+/// let (x, src) = (torch::zeros([2, 2]), torch::tensor([1.0, 2.0]));
+/// assert_eq!(x.diagonal_scatter(&src, 0, 0, 1).to_vec::<f32>(), [1.0, 0.0, 0.0, 2.0]);
+/// ```
+#[op(torch, method)]
 pub fn diagonal_scatter(x: &Tensor, src: &Tensor, offset: i64, dim1: i64, dim2: i64) -> Result<Tensor> {
     let array_part = move |a: &Array| Ok(a.diagonal(offset, dim1, dim2)?);
     part_scatter("DiagonalScatterBackward0", x, src, array_part, move |t| crate::ops::diagonal(t, offset, dim1, dim2))
 }
 
-/// One dimension as several; one length may be −1: `torch.unflatten`.
+/// The dimension `dim` as several, of the lengths `sizes`, one of which may be −1: `torch.unflatten`. A view;
+/// [`flatten`](crate::ops::flatten()) is the reverse.
+///
+/// # Errors
+/// Where `sizes` is empty or does not multiply up to the length of the dimension.
+///
+/// ```
+/// let x = torch::zeros([2, 12]);
+/// assert_eq!(x.unflatten(1, [3, -1]).size(), [2, 3, 4]);
+/// ```
+#[op(torch, method)]
 pub fn unflatten(x: &Tensor, dim: i64, sizes: &[i64]) -> Result<Tensor> {
     let d = wrap_dim(dim, x.dim())?;
     if sizes.is_empty() {
@@ -91,12 +123,22 @@ pub fn unflatten(x: &Tensor, dim: i64, sizes: &[i64]) -> Result<Tensor> {
     view(x, &shape)
 }
 
-/// The tensor with at least one dimension: `torch.atleast_1d`.
+/// The tensor, with one dimension where it has none: `torch.atleast_1d`.
+///
+/// ```
+/// assert_eq!(torch::tensor(5.0).atleast_1d().size(), [1]);
+/// ```
+#[op(torch, method)]
 pub fn atleast_1d(x: &Tensor) -> Result<Tensor> {
     if x.dim() == 0 { view(x, &[1]) } else { Ok(x.clone()) }
 }
 
 /// The tensor with at least two dimensions, new ones in front: `torch.atleast_2d`.
+///
+/// ```
+/// assert_eq!(torch::tensor([1, 2, 3]).atleast_2d().size(), [1, 3]);
+/// ```
+#[op(torch, method)]
 pub fn atleast_2d(x: &Tensor) -> Result<Tensor> {
     match x.dim() {
         0 => view(x, &[1, 1]),
@@ -105,51 +147,18 @@ pub fn atleast_2d(x: &Tensor) -> Result<Tensor> {
     }
 }
 
-/// The tensor with at least three dimensions; a vector lies along the second: `torch.atleast_3d`.
+/// The tensor with at least three dimensions; a vector lies along the second, a matrix along the first two: `torch.atleast_3d`.
+///
+/// ```
+/// assert_eq!(torch::tensor([1, 2, 3]).atleast_3d().size(), [1, 3, 1]);
+/// assert_eq!(torch::zeros([2, 3]).atleast_3d().size(), [2, 3, 1]);
+/// ```
+#[op(torch, method)]
 pub fn atleast_3d(x: &Tensor) -> Result<Tensor> {
     match x.dim() {
         0 => view(x, &[1, 1, 1]),
         1 => unsqueeze(&unsqueeze(x, 0)?, -1),
         2 => unsqueeze(x, -1),
         _ => Ok(x.clone()),
-    }
-}
-
-/// Parts replaced and dimensions added; each panics at the caller's line where its function in [`crate::ops`] fails.
-impl Tensor {
-    /// See [`select_scatter`].
-    #[track_caller]
-    pub fn select_scatter(&self, src: &Tensor, dim: i64, index: i64) -> Tensor {
-        select_scatter(self, src, dim, index).or_panic()
-    }
-
-    /// See [`slice_scatter`].
-    #[track_caller]
-    pub fn slice_scatter(&self, src: &Tensor, dim: i64, start: Option<i64>, end: Option<i64>, step: i64) -> Tensor {
-        slice_scatter(self, src, dim, start, end, step).or_panic()
-    }
-
-    /// See [`unflatten`].
-    #[track_caller]
-    pub fn unflatten(&self, dim: i64, sizes: impl crate::ops::IntoDims) -> Tensor {
-        unflatten(self, dim, &sizes.into_dims()).or_panic()
-    }
-
-    /// See [`atleast_1d`].
-    #[track_caller]
-    pub fn atleast_1d(&self) -> Tensor {
-        atleast_1d(self).or_panic()
-    }
-
-    /// See [`atleast_2d`].
-    #[track_caller]
-    pub fn atleast_2d(&self) -> Tensor {
-        atleast_2d(self).or_panic()
-    }
-
-    /// See [`atleast_3d`].
-    #[track_caller]
-    pub fn atleast_3d(&self) -> Tensor {
-        atleast_3d(self).or_panic()
     }
 }

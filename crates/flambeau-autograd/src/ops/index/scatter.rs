@@ -1,10 +1,11 @@
 //! Writing at one index per element: the scatter family, each fresh and in place.
 
+use crate::Tensor;
 use crate::error::{Error, Result};
 use crate::graph::Save;
-use crate::ops::index::lines::{at_least_1d, index_i64, is_index, write_to};
-use crate::ops::{Operand, gather, slice, zeros};
-use crate::{OrPanic, Tensor};
+use crate::ops::index::lines::{Shared, Write, at_least_1d, index_i64, is_index, tensor_or_number};
+use crate::ops::{Operand, Place, gather, slice, zeros};
+use flambeau_macros::op;
 use flambeau_tensor::Array;
 use flambeau_tensor::backend::ScatterOp;
 use flambeau_tensor::dims::wrap_dim;
@@ -82,28 +83,26 @@ pub(crate) fn scatter_into(op: ScatterOp, d: usize, index: &Array, src: &Array, 
 
 #[track_caller]
 fn scatter_with(
-    in_place: bool,
     op: ScatterOp,
     x: &Tensor,
     dim: i64,
     index: &Tensor,
     src: &Operand<'_>,
+    place: Place,
 ) -> Result<Tensor> {
-    let tensor = match src {
-        Operand::Number(_) => None,
-        Operand::Borrowed(t) => Some(*t),
-        Operand::Owned(t) => Some(t),
-    };
-    let d = check_scatter(x, dim, index, tensor)?;
+    let src = tensor_or_number(src);
+    let d = check_scatter(x, dim, index, src.ok())?;
     let (given, index) = (index, index_i64(index)?);
-    if let (Operand::Number(value), true) = (src, op != ScatterOp::Add) {
-        let value = crate::ops::full(&[], *value, x.dtype(), x.device())?;
+    let saves = [&index, given].map(Save::Tensor);
+    let write_to = |name, others| Write { name, place, target: x, others, saves: &saves, shared: Shared::Nothing };
+    if let (Err(value), true) = (src, op != ScatterOp::Add) {
+        let value = crate::ops::full(&[], value, x.dtype(), x.device())?;
         let write = |out: &Array| {
             let value = value.array().broadcast_to(at_least_1d(&index.array())?.shape())?;
             scatter_into(op, d, &index.array(), &value, out)
         };
         let name = if op == ScatterOp::Set { "ScatterBackward1" } else { "NotImplementedBackward0" };
-        return write_to(name, in_place, x, &[], &[&index, given].map(Save::Tensor), write, move |c| {
+        return write_to(name, &[]).run(write, move |c| {
             c.unchanged(1)?;
             if op != ScatterOp::Set {
                 return Err(not_differentiable());
@@ -112,11 +111,10 @@ fn scatter_with(
         });
     }
     let owned;
-    let src = match tensor {
-        Some(src) => src,
-        None => {
-            let Operand::Number(value) = src else { unreachable!("the other operands are tensors") };
-            owned = crate::ops::full(&index.size(), *value, x.dtype(), x.device())?;
+    let src = match src {
+        Ok(src) => src,
+        Err(value) => {
+            owned = crate::ops::full(&index.size(), value, x.dtype(), x.device())?;
             &owned
         }
     };
@@ -130,7 +128,7 @@ fn scatter_with(
         0 => Ok(()),
         _ => scatter_into(op, d, &index.array(), &src.array(), out),
     };
-    write_to(name, in_place, x, &[src], &[&index, given].map(Save::Tensor), write, move |c| {
+    write_to(name, &[src]).run(write, move |c| {
         c.unchanged(1)?;
         let (grad, index) = (c.grad(0)?, c.saved(0)?);
         let own = match (c.needs(0), op) {
@@ -148,83 +146,61 @@ fn not_differentiable() -> Error {
     Error::runtime("derivative for aten::scatter with reduce is not implemented")
 }
 
-/// x with out\[…index\[…i…\]…\] = src\[…i…\] along `dim`; `src` is a tensor or a number: `torch.scatter`.
-pub fn scatter<'a>(x: &Tensor, dim: i64, index: &Tensor, src: impl Into<Operand<'a>>) -> Result<Tensor> {
-    scatter_with(false, ScatterOp::Set, x, dim, index, &src.into())
+/// x with out\[…, index\[…, i, …\], …\] = src\[…, i, …\] along `dim`: `torch.scatter`. `src` is a tensor of the dtype of x, of
+/// which the first part of `index`'s shape is used, or a number. Where several values go to one place, the last one stays on the
+/// CPU. [`gather()`] is the reverse.
+///
+/// # Errors
+/// Where dtypes, or the shapes of `index` and the tensors, do not fit, and where the index points outside.
+///
+/// ```
+/// let (x, index) = (torch::zeros([2, 3]), torch::tensor([[2], [0]]));
+/// let src = torch::tensor([[5.0], [6.0]]);
+/// assert_eq!(x.scatter(1, &index, &src).to_vec::<f32>(), [0.0, 0.0, 5.0, 6.0, 0.0, 0.0]);
+/// x.scatter_(1, &index, 1);
+/// assert_eq!(x.to_vec::<f32>(), [0.0, 0.0, 1.0, 1.0, 0.0, 0.0]);
+/// ```
+#[op(torch, method)]
+pub fn scatter<'a>(x: &Tensor, dim: i64, index: &Tensor, src: impl Into<Operand<'a>>, place: Place) -> Result<Tensor> {
+    scatter_with(ScatterOp::Set, x, dim, index, &src.into(), place)
 }
 
-/// [`scatter`] in place.
-#[track_caller]
-pub fn scatter_<'a>(x: &Tensor, dim: i64, index: &Tensor, src: impl Into<Operand<'a>>) -> Result<Tensor> {
-    scatter_with(true, ScatterOp::Set, x, dim, index, &src.into())
-}
-
-fn reduce_op(reduce: &str) -> Result<ScatterOp> {
-    match reduce {
-        "add" => Ok(ScatterOp::Add),
-        "multiply" => Ok(ScatterOp::Mul),
-        _ => Err(Error::runtime("reduce argument must be either add or multiply.")),
-    }
-}
-
-/// [`scatter`] that adds to or multiplies what it finds: `torch.scatter(…, reduce="add" | "multiply")`. Products have no
-/// gradient, as in PyTorch.
+/// [`scatter()`] that adds to what it finds, `"add"`, or multiplies it, `"multiply"`: `torch.scatter(…, reduce=reduce)`. Products
+/// have no gradient, as in PyTorch; [`scatter_reduce`](crate::ops::scatter_reduce()) has.
+///
+/// ```
+/// let (x, index) = (torch::tensor([1.0, 2.0]), torch::tensor([1, 1]));
+/// let src = torch::tensor([3.0, 4.0]);
+/// assert_eq!(x.scatter_with_reduce(0, &index, &src, "multiply").to_vec::<f32>(), [1.0, 24.0]);
+/// ```
+#[op(torch, method)]
 pub fn scatter_with_reduce<'a>(
     x: &Tensor,
     dim: i64,
     index: &Tensor,
     src: impl Into<Operand<'a>>,
     reduce: &str,
+    place: Place,
 ) -> Result<Tensor> {
-    scatter_with(false, reduce_op(reduce)?, x, dim, index, &src.into())
+    let op = match reduce {
+        "add" => ScatterOp::Add,
+        "multiply" => ScatterOp::Mul,
+        _ => return Err(Error::runtime("reduce argument must be either add or multiply.")),
+    };
+    scatter_with(op, x, dim, index, &src.into(), place)
 }
 
-/// [`scatter_with_reduce`] in place.
-#[track_caller]
-pub fn scatter_with_reduce_<'a>(
-    x: &Tensor,
-    dim: i64,
-    index: &Tensor,
-    src: impl Into<Operand<'a>>,
-    reduce: &str,
-) -> Result<Tensor> {
-    scatter_with(true, reduce_op(reduce)?, x, dim, index, &src.into())
-}
-
-/// x with src\[…i…\] added at …index\[…i…\]… along `dim`: `torch.scatter_add`.
-pub fn scatter_add(x: &Tensor, dim: i64, index: &Tensor, src: &Tensor) -> Result<Tensor> {
-    scatter_with(false, ScatterOp::Add, x, dim, index, &src.into())
-}
-
-/// [`scatter_add`] in place.
-#[track_caller]
-pub fn scatter_add_(x: &Tensor, dim: i64, index: &Tensor, src: &Tensor) -> Result<Tensor> {
-    scatter_with(true, ScatterOp::Add, x, dim, index, &src.into())
-}
-
-/// Scatters; each panics at the caller's line where its function in [`crate::ops`] fails.
-impl Tensor {
-    /// See [`scatter`].
-    #[track_caller]
-    pub fn scatter<'a>(&self, dim: i64, index: &Tensor, src: impl Into<Operand<'a>>) -> Tensor {
-        scatter(self, dim, index, src).or_panic()
-    }
-
-    /// See [`scatter_`].
-    #[track_caller]
-    pub fn scatter_<'a>(&self, dim: i64, index: &Tensor, src: impl Into<Operand<'a>>) -> Tensor {
-        scatter_(self, dim, index, src).or_panic()
-    }
-
-    /// See [`scatter_add`].
-    #[track_caller]
-    pub fn scatter_add(&self, dim: i64, index: &Tensor, src: &Tensor) -> Tensor {
-        scatter_add(self, dim, index, src).or_panic()
-    }
-
-    /// See [`scatter_add_`].
-    #[track_caller]
-    pub fn scatter_add_(&self, dim: i64, index: &Tensor, src: &Tensor) -> Tensor {
-        scatter_add_(self, dim, index, src).or_panic()
-    }
+/// x with src\[…, i, …\] added at …, index\[…, i, …\], … along `dim`: `torch.scatter_add`. What goes to one place is summed.
+///
+/// # Errors
+/// Those of [`scatter()`].
+///
+/// ```
+/// let (x, index) = (torch::zeros([2]), torch::tensor([1, 0, 1]));
+/// let src = torch::tensor([1.0, 2.0, 3.0]);
+/// assert_eq!(x.scatter_add(0, &index, &src).to_vec::<f32>(), [2.0, 4.0]);
+/// ```
+#[op(torch, method, cast = Widest)]
+pub fn scatter_add(x: &Tensor, dim: i64, index: &Tensor, src: &Tensor, place: Place) -> Result<Tensor> {
+    scatter_with(ScatterOp::Add, x, dim, index, &src.into(), place)
 }

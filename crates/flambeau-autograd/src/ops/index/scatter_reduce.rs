@@ -4,8 +4,11 @@ use crate::error::{Error, Result};
 use crate::graph::{Context, Grads, Save, record};
 use crate::ops::index::lines::index_i64;
 use crate::ops::index::scatter::{check_scatter, scatter_into};
-use crate::ops::{clone, div, eq, floor_divide, gather, masked_fill, mul, ones, scatter, to_dtype, where_, zeros};
-use crate::{OrPanic, Tensor, no_grad, views};
+use crate::ops::{
+    Place, clone, div, eq, floor_divide, gather, masked_fill, mul, ones, scatter, to_dtype, where_, zeros,
+};
+use crate::{Tensor, no_grad, views};
+use flambeau_macros::op;
 use flambeau_tensor::backend::ScatterOp;
 use flambeau_tensor::dims::wrap_dim;
 use flambeau_tensor::{DType, Scalar};
@@ -154,15 +157,20 @@ fn saves<'a>(x: &'a Tensor, index: &'a Tensor, src: &'a Tensor) -> [Save<'a>; 4]
     [Save::Tensor(index), Save::Tensor(x), Save::Tensor(src), Save::Output(0)]
 }
 
-fn checked(x: &Tensor, dim: i64, index: &Tensor, src: &Tensor, reduce: &str, include_self: bool) -> Result<Call> {
-    let reduce = Reduce::named(reduce)?;
-    check_scatter(x, dim, index, Some(src))?;
-    Ok(Call { dim, reduce, include_self })
-}
-
-/// The values of `src` that `index` sends to one place along `dim`, combined: `torch.scatter_reduce`. `reduce` is `"sum"`,
-/// `"prod"`, `"mean"`, `"amax"` or `"amin"`; `include_self` counts what was there. The gradient of an extremum is shared
+/// x with the values of `src` that `index` sends to one place along `dim`, combined: `torch.scatter_reduce`. `reduce` is
+/// `"sum"`, `"prod"`, `"mean"`, `"amax"` or `"amin"`; `include_self` counts what was there. The gradient of an extremum is shared
 /// among equals.
+///
+/// # Errors
+/// Those of [`scatter()`](crate::ops::scatter()), and for another `reduce`.
+///
+/// ```
+/// let (x, index) = (torch::tensor([10.0, 20.0]), torch::tensor([0, 0, 1]));
+/// let src = torch::tensor([1.0, 3.0, 5.0]);
+/// assert_eq!(x.scatter_reduce(0, &index, &src, "mean", false).to_vec::<f32>(), [2.0, 5.0]);
+/// assert_eq!(x.scatter_reduce(0, &index, &src, "amax", true).to_vec::<f32>(), [10.0, 20.0]);
+/// ```
+#[op(torch, method)]
 pub fn scatter_reduce(
     x: &Tensor,
     dim: i64,
@@ -170,23 +178,15 @@ pub fn scatter_reduce(
     src: &Tensor,
     reduce: &str,
     include_self: bool,
+    place: Place,
 ) -> Result<Tensor> {
-    let call = checked(x, dim, index, src, reduce, include_self)?;
-    with_call(call, x, &index_i64(index)?, src)
-}
-
-/// [`scatter_reduce`] in place.
-#[track_caller]
-pub fn scatter_reduce_(
-    x: &Tensor,
-    dim: i64,
-    index: &Tensor,
-    src: &Tensor,
-    reduce: &str,
-    include_self: bool,
-) -> Result<Tensor> {
-    let call = checked(x, dim, index, src, reduce, include_self)?;
+    let reduce = Reduce::named(reduce)?;
+    check_scatter(x, dim, index, Some(src))?;
+    let call = Call { dim, reduce, include_self };
     let index = index_i64(index)?;
+    if !place.is_first() {
+        return with_call(call, x, &index, src);
+    }
     // The backward of products and extrema needs the old value, which the write destroys.
     let old = clone(x)?;
     let write = || {
@@ -196,19 +196,4 @@ pub fn scatter_reduce_(
     };
     views::in_place("ScatterReduceBackward0", x, &[src], &saves(&old, &index, src), write, move |c| call.backward(c))?;
     Ok(x.clone())
-}
-
-/// Scatters that reduce; each panics at the caller's line where its function in [`crate::ops`] fails.
-impl Tensor {
-    /// See [`scatter_reduce`].
-    #[track_caller]
-    pub fn scatter_reduce(&self, dim: i64, index: &Tensor, src: &Tensor, reduce: &str, include_self: bool) -> Tensor {
-        scatter_reduce(self, dim, index, src, reduce, include_self).or_panic()
-    }
-
-    /// See [`scatter_reduce_`].
-    #[track_caller]
-    pub fn scatter_reduce_(&self, dim: i64, index: &Tensor, src: &Tensor, reduce: &str, include_self: bool) -> Tensor {
-        scatter_reduce_(self, dim, index, src, reduce, include_self).or_panic()
-    }
 }

@@ -4,9 +4,10 @@
 use crate::error::{Error, Result};
 use crate::graph::Save;
 use crate::ops::index::indexing::{Index, Indices, IntoIndex, Slice};
-use crate::ops::index::lines::{add_lines, as_one, index_i64, places, spread, take_lines, write_to};
-use crate::ops::{Operand, alias, permute, reshape, select, slice, sum_to_size, to_i64, unsqueeze, view};
-use crate::{OrPanic, Tensor, from_vec, no_grad};
+use crate::ops::index::lines::{Shared, Write, add_lines, as_one, index_i64, places, spread, take_lines};
+use crate::ops::{Operand, Place, alias, permute, reshape, select, slice, sum_to_size, to_i64, unsqueeze, view};
+use crate::{Tensor, from_vec, no_grad};
+use flambeau_macros::op;
 use flambeau_tensor::backend::ScatterOp;
 use flambeau_tensor::dims::broadcast_shapes;
 use flambeau_tensor::{Array, DType, Dims, Finding, IndexRule, Scalar};
@@ -306,17 +307,19 @@ fn saves<'a>(flat: &'a Tensor, picks: &'a Picks) -> Vec<Save<'a>> {
 
 #[track_caller]
 fn put_at(
-    in_place: bool,
     x: &Tensor,
     geometry: &Geometry,
     (flat, picks): (&Tensor, &Picks),
     values: &Tensor,
     accumulate: bool,
+    place: Place,
 ) -> Result<Tensor> {
     let op = if accumulate { ScatterOp::Add } else { ScatterOp::Set };
     let write = |out: &Array| geometry.write(op, flat, &values.array(), out);
     let (backward, size) = (geometry.clone(), values.size());
-    write_to("IndexPutBackward0", in_place, x, &[values], &saves(flat, picks), write, move |c| {
+    let (others, saves) = ([values], saves(flat, picks));
+    let name = "IndexPutBackward0";
+    Write { name, place, target: x, others: &others, saves: &saves, shared: Shared::Target }.run(write, move |c| {
         c.unchanged(1)?;
         let (grad, flat) = (c.grad(0)?, c.saved(0)?);
         let own = match (c.needs(0), accumulate) {
@@ -324,7 +327,7 @@ fn put_at(
             (true, true) => Some(grad.clone()),
             (true, false) => {
                 let zero = crate::ops::zeros(&[], grad.dtype(), grad.device())?;
-                Some(put_at(false, &grad, &backward, (&flat, &Picks::new()), &zero, false)?)
+                Some(put_at(&grad, &backward, (&flat, &Picks::new()), &zero, false, Place::New)?)
             }
         };
         let values = || {
@@ -336,13 +339,24 @@ fn put_at(
     })
 }
 
-#[track_caller]
-fn index_put_with(
-    in_place: bool,
+/// x with `values`, broadcast, where index tensors point, one for each dimension, `None` for all of one: `torch.index_put`. An
+/// index tensor is of integers, or a bool mask. `accumulate` adds the values to what is there.
+///
+/// # Errors
+/// Where dtypes differ, the index tensors or the values do not broadcast, and where an index points outside.
+///
+/// ```
+/// let (x, i, j) = (torch::zeros([2, 2]), torch::tensor([0, 1]), torch::tensor([1, 0]));
+/// let values = torch::tensor([5.0, 6.0]);
+/// assert_eq!(x.index_put(&[Some(&i), Some(&j)], &values, false).to_vec::<f32>(), [0.0, 5.0, 6.0, 0.0]);
+/// ```
+#[op(torch, method, cast = Widest)]
+pub fn index_put(
     x: &Tensor,
     indices: &[Option<&Tensor>],
     values: &Tensor,
     accumulate: bool,
+    place: Place,
 ) -> Result<Tensor> {
     let picks = picks_of(x, indices)?;
     if x.dtype() != values.dtype() {
@@ -353,25 +367,25 @@ fn index_put_with(
         )));
     }
     let (geometry, flat) = plan(x, &picks)?;
-    put_at(in_place, x, &geometry, (&flat, &picks), values, accumulate)
+    put_at(x, &geometry, (&flat, &picks), values, accumulate, place)
 }
 
-/// x with `values`, broadcast, where index tensors (one per dimension, `None` for all of one) point: `torch.index_put`.
-/// `accumulate` adds.
-pub fn index_put(x: &Tensor, indices: &[Option<&Tensor>], values: &Tensor, accumulate: bool) -> Result<Tensor> {
-    index_put_with(false, x, indices, values, accumulate)
-}
-
-/// [`index_put`] in place.
-#[track_caller]
-pub fn index_put_(x: &Tensor, indices: &[Option<&Tensor>], values: &Tensor, accumulate: bool) -> Result<Tensor> {
-    index_put_with(true, x, indices, values, accumulate)
-}
-
-/// Python's `x[index]`: a view where the index has no tensors.
+/// Python's `x[index]`, the method `x.i(index)`: integers and ranges, negative ones from the end, `None` or
+/// [`NewAxis`](crate::ops::indexing::NewAxis) for a new dimension, [`Ellipsis`](crate::ops::indexing::Ellipsis) for `...`,
+/// [`slice`](crate::ops::indexing::slice) for a step, lists and tensors of integers for lines, bool tensors for masks; several of
+/// them as a tuple. A view where the index has no lists and tensors, else a copy.
 ///
 /// # Errors
 /// Too many indices, an index out of bounds, a mask of another shape, index tensors that do not broadcast.
+///
+/// ```
+/// let x = torch::tensor([[1, 2, 3], [4, 5, 6]]);
+/// assert_eq!(x.i(1).to_vec::<i64>(), [4, 5, 6]); // x[1]
+/// assert_eq!(x.i((.., 1..)).to_vec::<i64>(), [2, 3, 5, 6]); // x[:, 1:]
+/// assert_eq!(x.i((.., [2, 0])).to_vec::<i64>(), [3, 1, 6, 4]); // x[:, [2, 0]]
+/// assert_eq!(x.i(x.gt(4)).to_vec::<i64>(), [5, 6]); // x[x > 4]
+/// ```
+#[op(method, forms(i(index: impl IntoIndex) = (index)))]
 pub fn index(x: &Tensor, index: impl IntoIndex) -> Result<Tensor> {
     let mut indices = Indices::new();
     index.append(&mut indices);
@@ -383,10 +397,19 @@ pub fn index(x: &Tensor, index: impl IntoIndex) -> Result<Tensor> {
     }
 }
 
-/// Python's `x[index] = value`, in place; the value is a tensor (broadcast and converted) or a number.
+/// Python's `x[index] = value`, in place, the method `x.set(index, value)`; the value is a tensor, which is broadcast and
+/// converted, or a number. The index is one of [`Tensor::i`].
 ///
 /// # Errors
-/// Those of [`index`], and a value that does not broadcast.
+/// Those of [`index()`](crate::ops::index()), and a value that does not broadcast.
+///
+/// ```
+/// let x = torch::tensor([[1, 2, 3], [4, 5, 6]]);
+/// x.set((.., 0), 0); // x[:, 0] = 0
+/// x.set(1, torch::tensor([7, 8, 9])); // x[1] = torch.tensor([7, 8, 9])
+/// assert_eq!(x.to_vec::<i64>(), [0, 2, 3, 7, 8, 9]);
+/// ```
+#[op(method, forms(set(index: impl IntoIndex, value: impl Into<Operand<'a>>) = (index, value)))]
 #[track_caller]
 pub fn index_set<'a>(x: &Tensor, index: impl IntoIndex, value: impl Into<Operand<'a>>) -> Result<()> {
     let mut indices = Indices::new();
@@ -406,7 +429,7 @@ pub fn index_set<'a>(x: &Tensor, index: impl IntoIndex, value: impl Into<Operand
     }
     let value = crate::ops::to_device(&crate::ops::to_dtype(&value, x.dtype())?, x.device())?;
     let (geometry, flat) = plan(&part, &picks)?;
-    put_at(true, &part, &geometry, (&flat, &picks), &value, false)?;
+    put_at(&part, &geometry, (&flat, &picks), &value, false, Place::First)?;
     Ok(())
 }
 
@@ -428,37 +451,10 @@ fn set_number(part: &Tensor, picks: &Picks, value: Scalar) -> Result<()> {
         _ => {
             let (geometry, flat) = plan(part, picks)?;
             let value = crate::ops::full(&[], value, part.dtype(), part.device())?;
-            put_at(true, part, &geometry, (&flat, picks), &value, false)?
+            put_at(part, &geometry, (&flat, picks), &value, false, Place::First)?
         }
     };
     Ok(())
-}
-
-/// Python's brackets; each panics at the caller's line where its function in [`crate::ops`] fails.
-impl Tensor {
-    /// Python's `x[index]`: `x.i(0)`, `x.i((.., 1..3))`, `x.i((Ellipsis, None))`, `x.i(&mask)`. See [`index`].
-    #[track_caller]
-    pub fn i(&self, at: impl IntoIndex) -> Tensor {
-        index(self, at).or_panic()
-    }
-
-    /// Python's `x[index] = value`: `x.set((.., 1), 0.0)`, `x.set(&mask, &values)`. See [`index_set`].
-    #[track_caller]
-    pub fn set<'a>(&self, at: impl IntoIndex, value: impl Into<Operand<'a>>) {
-        index_set(self, at, value).or_panic();
-    }
-
-    /// See [`index_put`].
-    #[track_caller]
-    pub fn index_put(&self, indices: &[Option<&Tensor>], values: &Tensor, accumulate: bool) -> Tensor {
-        index_put(self, indices, values, accumulate).or_panic()
-    }
-
-    /// See [`index_put_`].
-    #[track_caller]
-    pub fn index_put_(&self, indices: &[Option<&Tensor>], values: &Tensor, accumulate: bool) -> Tensor {
-        index_put_(self, indices, values, accumulate).or_panic()
-    }
 }
 
 #[cfg(test)]

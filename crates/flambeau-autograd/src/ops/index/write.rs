@@ -1,11 +1,12 @@
 //! Writing lines by number, and elements by their place: index_add, index_copy, index_fill, put, each fresh and in place.
 
+use crate::Tensor;
 use crate::error::{Error, Result};
 use crate::graph::Save;
 use crate::ops::index::gather::flat_places;
-use crate::ops::index::lines::{at_least_1d, index_i64, is_index, places, spread, write_to};
-use crate::ops::{Operand, index_select, reshape, sum, take, to_i64, view, zeros};
-use crate::{OrPanic, Tensor};
+use crate::ops::index::lines::{Shared, Write, at_least_1d, index_i64, is_index, places, spread, tensor_or_number};
+use crate::ops::{Operand, Place, index_select, reshape, sum, take, to_i64, view, zeros};
+use flambeau_macros::op;
 use flambeau_tensor::backend::ScatterOp;
 use flambeau_tensor::dims::wrap_dim;
 use flambeau_tensor::{Array, DType, Finding, IndexRule, Scalar};
@@ -45,14 +46,25 @@ fn write_lines(op: ScatterOp, d: usize, index: &Tensor, src: &Array, out: &Array
     Ok(flambeau_tensor::ops::scatter(op, d, &at, &src, &at_least_1d(out)?)?)
 }
 
-#[track_caller]
-fn index_add_with(
-    in_place: bool,
+/// x with `alpha` · the i-th line of `source` added to line `index[i]`, along `dim`: `torch.index_add`. The index is a 1-d (or
+/// 0-d) integer tensor; what goes to one line is summed.
+///
+/// # Errors
+/// Where dtypes differ, shapes do not fit, and where the index names a line outside; negative numbers do not count from the end.
+///
+/// ```
+/// let (x, index) = (torch::zeros([2, 2]), torch::tensor([1, 1]));
+/// let source = torch::tensor([[1.0, 2.0], [3.0, 4.0]]);
+/// assert_eq!(x.index_add(0, &index, &source, 1).to_vec::<f32>(), [0.0, 0.0, 4.0, 6.0]);
+/// ```
+#[op(torch, method)]
+pub fn index_add(
     x: &Tensor,
     dim: i64,
     index: &Tensor,
     source: &Tensor,
-    alpha: Scalar,
+    alpha: impl Into<Scalar>,
+    place: Place,
 ) -> Result<Tensor> {
     let d = wrap_dim(dim, x.dim())?;
     let (given, index) = (index, line_index("index_add_", index)?);
@@ -80,7 +92,7 @@ fn index_add_with(
             index.numel()
         )));
     }
-    let alpha = alpha.checked(x.dtype())?;
+    let alpha = alpha.into().checked(x.dtype())?;
     let one = alpha.to_f64() == 1.0;
     let n = own.get(d).copied().unwrap_or(1);
     // A vector's elements are written by another kernel than lines.
@@ -90,8 +102,8 @@ fn index_add_with(
         let scaled = if one { source.detach() } else { crate::ops::mul(&source.detach(), alpha)? };
         write_lines(ScatterOp::Add, d, &at, &scaled.array(), out)
     };
-    let saves = [&index, given, source].map(Save::Tensor);
-    write_to("IndexAddBackward0", in_place, x, &[source], &saves, write, move |c| {
+    let (name, others, saves) = ("IndexAddBackward0", [source], [&index, given, source].map(Save::Tensor));
+    Write { name, place, target: x, others: &others, saves: &saves, shared: Shared::Nothing }.run(write, move |c| {
         c.unchanged(1)?;
         let grad = c.grad(0)?;
         let source = |grad: &Tensor| -> Result<Tensor> {
@@ -103,19 +115,19 @@ fn index_add_with(
     })
 }
 
-/// x with alpha · source's lines added at the lines that a 1-d index names along `dim`: `torch.index_add`.
-pub fn index_add(x: &Tensor, dim: i64, index: &Tensor, source: &Tensor, alpha: impl Into<Scalar>) -> Result<Tensor> {
-    index_add_with(false, x, dim, index, source, alpha.into())
-}
-
-/// [`index_add`] in place.
-#[track_caller]
-pub fn index_add_(x: &Tensor, dim: i64, index: &Tensor, source: &Tensor, alpha: impl Into<Scalar>) -> Result<Tensor> {
-    index_add_with(true, x, dim, index, source, alpha.into())
-}
-
-#[track_caller]
-fn index_copy_with(in_place: bool, x: &Tensor, dim: i64, index: &Tensor, source: &Tensor) -> Result<Tensor> {
+/// x with the i-th line of `source` in place of line `index[i]`, along `dim`: `torch.index_copy`. The index is a 1-d (or 0-d)
+/// integer tensor.
+///
+/// # Errors
+/// Those of [`index_add()`].
+///
+/// ```
+/// let (x, index) = (torch::zeros([3]), torch::tensor([2, 0]));
+/// let source = torch::tensor([5.0, 6.0]);
+/// assert_eq!(x.index_copy(0, &index, &source).to_vec::<f32>(), [6.0, 0.0, 5.0]);
+/// ```
+#[op(torch, method)]
+pub fn index_copy(x: &Tensor, dim: i64, index: &Tensor, source: &Tensor, place: Place) -> Result<Tensor> {
     let d = wrap_dim(dim, x.dim())?;
     let (given, index) = (index, line_index("index_copy_", index)?);
     if source.dtype() != x.dtype() {
@@ -146,8 +158,8 @@ fn index_copy_with(in_place: bool, x: &Tensor, dim: i64, index: &Tensor, source:
     let n = own.get(d).copied().unwrap_or(1);
     let at = written_places(x, &index, &IndexRule::strict(n, Finding::CopiedLine, d))?;
     let write = |out: &Array| write_lines(ScatterOp::Set, d, &at, &source.array(), out);
-    let saves = [&index, given, source].map(Save::Tensor);
-    write_to("IndexCopyBackward0", in_place, x, &[source], &saves, write, move |c| {
+    let (name, others, saves) = ("IndexCopyBackward0", [source], [&index, given, source].map(Save::Tensor));
+    Write { name, place, target: x, others: &others, saves: &saves, shared: Shared::Nothing }.run(write, move |c| {
         c.unchanged(1)?;
         let (grad, index) = (c.grad(0)?, c.saved(0)?);
         let own = c.needs(0).then(|| index_fill(&grad, dim, &index, 0)).transpose()?;
@@ -156,43 +168,38 @@ fn index_copy_with(in_place: bool, x: &Tensor, dim: i64, index: &Tensor, source:
     })
 }
 
-/// x with source's lines in place of those that a 1-d index names along `dim`: `torch.index_copy`.
-pub fn index_copy(x: &Tensor, dim: i64, index: &Tensor, source: &Tensor) -> Result<Tensor> {
-    index_copy_with(false, x, dim, index, source)
-}
-
-/// [`index_copy`] in place.
-#[track_caller]
-pub fn index_copy_(x: &Tensor, dim: i64, index: &Tensor, source: &Tensor) -> Result<Tensor> {
-    index_copy_with(true, x, dim, index, source)
-}
-
-/// A fill's number as an element of `dtype`, which must hold it.
-pub(crate) fn fill_number(value: Scalar, dtype: DType) -> Result<Scalar> {
-    Ok(value.checked(dtype)?)
-}
-
 /// A fill's value as a 0-dim tensor of `dtype`; and whether it was a tensor.
 pub(crate) fn fill_value(name: &str, value: Operand<'_>, like: &Tensor) -> Result<(Tensor, bool)> {
-    let value = match value {
-        Operand::Number(s) => {
-            return Ok((crate::ops::full(&[], s, like.dtype(), like.device())?, false));
-        }
-        Operand::Borrowed(t) => t.clone(),
-        Operand::Owned(t) => t,
-    };
-    match value.dim() {
-        0 => Ok((crate::ops::to_dtype(&value, like.dtype())?, true)),
-        n => Err(Error::runtime(format!(
-            "{name} only supports a 0-dimensional value tensor, but got tensor with {n} dimension(s)."
+    match tensor_or_number(&value) {
+        Err(number) => Ok((crate::ops::full(&[], number, like.dtype(), like.device())?, false)),
+        Ok(value) if value.dim() == 0 => Ok((crate::ops::to_dtype(value, like.dtype())?, true)),
+        Ok(value) => Err(Error::runtime(format!(
+            "{name} only supports a 0-dimensional value tensor, but got tensor with {} dimension(s).",
+            value.dim()
         ))),
     }
 }
 
-#[track_caller]
-fn index_fill_with(in_place: bool, x: &Tensor, dim: i64, index: &Tensor, value: Operand<'_>) -> Result<Tensor> {
+/// x with one value, a number or a 0-d tensor, in the lines that a 1-d (or 0-d) integer tensor names along `dim`:
+/// `torch.index_fill`. Negative numbers count from the end.
+///
+/// # Errors
+/// For an index of another dtype or shape or outside, a value of more dimensions, and a number that the dtype does not hold.
+///
+/// ```
+/// let (x, index) = (torch::zeros([3]), torch::tensor([0, -1]));
+/// assert_eq!(x.index_fill(0, &index, 7).to_vec::<f32>(), [7.0, 0.0, 7.0]);
+/// ```
+#[op(torch, method)]
+pub fn index_fill<'a>(
+    x: &Tensor,
+    dim: i64,
+    index: &Tensor,
+    value: impl Into<Operand<'a>>,
+    place: Place,
+) -> Result<Tensor> {
     let d = wrap_dim(dim, x.dim())?;
-    let (value, is_tensor) = fill_value("index_fill_", value, x)?;
+    let (value, is_tensor) = fill_value("index_fill_", value.into(), x)?;
     if !is_index(index) {
         return Err(Error::index("index_fill_(): Expected dtype int64 for index."));
     }
@@ -206,7 +213,8 @@ fn index_fill_with(in_place: bool, x: &Tensor, dim: i64, index: &Tensor, value: 
     shape[d] = index.numel();
     let write = |out: &Array| write_lines(ScatterOp::Set, d, &index, &value.array().broadcast_to(&shape)?, out);
     let name = if is_tensor { "IndexFillBackward1" } else { "IndexFillBackward0" };
-    write_to(name, in_place, x, &[&value], &[&index, given].map(Save::Tensor), write, move |c| {
+    let (others, saves) = ([&value], [&index, given].map(Save::Tensor));
+    Write { name, place, target: x, others: &others, saves: &saves, shared: Shared::Target }.run(write, move |c| {
         c.unchanged(1)?;
         let (grad, index) = (c.grad(0)?, c.saved(0)?);
         let own = c.needs(0).then(|| index_fill(&grad, dim, &index, 0)).transpose()?;
@@ -225,19 +233,19 @@ fn index_fill_with(in_place: bool, x: &Tensor, dim: i64, index: &Tensor, value: 
     })
 }
 
-/// x with one value (a number or a 0-dim tensor) in the lines that a 1-d index names along `dim`: `torch.index_fill`.
-pub fn index_fill<'a>(x: &Tensor, dim: i64, index: &Tensor, value: impl Into<Operand<'a>>) -> Result<Tensor> {
-    index_fill_with(false, x, dim, index, value.into())
-}
-
-/// [`index_fill`] in place.
-#[track_caller]
-pub fn index_fill_<'a>(x: &Tensor, dim: i64, index: &Tensor, value: impl Into<Operand<'a>>) -> Result<Tensor> {
-    index_fill_with(true, x, dim, index, value.into())
-}
-
-#[track_caller]
-fn put_with(in_place: bool, x: &Tensor, index: &Tensor, source: &Tensor, accumulate: bool) -> Result<Tensor> {
+/// x with the elements of `source` at the places that `index` (int64) names in the flattened tensor: `torch.put`. `accumulate`
+/// adds them to what is there. Negative indices count from the end; [`take()`] reads.
+///
+/// # Errors
+/// Where dtypes, or the numbers of elements of `index` and `source`, differ, and where an index points outside.
+///
+/// ```
+/// let (x, index) = (torch::zeros([2, 2]), torch::tensor([1, -1]));
+/// let source = torch::tensor([5.0, 6.0]);
+/// assert_eq!(x.put(&index, &source, false).to_vec::<f32>(), [0.0, 5.0, 0.0, 6.0]);
+/// ```
+#[op(torch, method)]
+pub fn put(x: &Tensor, index: &Tensor, source: &Tensor, accumulate: bool, place: Place) -> Result<Tensor> {
     if index.dtype() != DType::I64 {
         return Err(Error::runtime(format!(
             "put_(): Expected a long tensor for index, but got {}",
@@ -272,8 +280,8 @@ fn put_with(in_place: bool, x: &Tensor, index: &Tensor, source: &Tensor, accumul
         Ok(flambeau_tensor::ops::copy_into(&dense, out)?)
     };
     let size = source.size();
-    let saves = [&flat, index, source].map(Save::Tensor);
-    write_to("PutBackward0", in_place, x, &[source], &saves, write, move |c| {
+    let (name, others, saves) = ("PutBackward0", [source], [&flat, index, source].map(Save::Tensor));
+    Write { name, place, target: x, others: &others, saves: &saves, shared: Shared::Nothing }.run(write, move |c| {
         c.unchanged(1)?;
         let (grad, flat) = (c.grad(0)?, c.saved(0)?);
         let own = match (c.needs(0), accumulate) {
@@ -284,60 +292,4 @@ fn put_with(in_place: bool, x: &Tensor, index: &Tensor, source: &Tensor, accumul
         let source = c.needs(1).then(|| reshape(&take(&grad, &flat)?, &to_i64(&size))).transpose()?;
         Ok(smallvec![own, source])
     })
-}
-
-/// x with `source`'s elements at the places that `index` names in the flattened tensor: `torch.put`. `accumulate` adds.
-pub fn put(x: &Tensor, index: &Tensor, source: &Tensor, accumulate: bool) -> Result<Tensor> {
-    put_with(false, x, index, source, accumulate)
-}
-
-/// [`put`] in place.
-#[track_caller]
-pub fn put_(x: &Tensor, index: &Tensor, source: &Tensor, accumulate: bool) -> Result<Tensor> {
-    put_with(true, x, index, source, accumulate)
-}
-
-/// Writing lines; each panics at the caller's line where its function in [`crate::ops`] fails.
-impl Tensor {
-    /// See [`index_add`].
-    #[track_caller]
-    pub fn index_add(&self, dim: i64, index: &Tensor, source: &Tensor, alpha: impl Into<Scalar>) -> Tensor {
-        index_add(self, dim, index, source, alpha).or_panic()
-    }
-
-    /// See [`index_add_`].
-    #[track_caller]
-    pub fn index_add_(&self, dim: i64, index: &Tensor, source: &Tensor, alpha: impl Into<Scalar>) -> Tensor {
-        index_add_(self, dim, index, source, alpha).or_panic()
-    }
-
-    /// See [`index_copy`].
-    #[track_caller]
-    pub fn index_copy(&self, dim: i64, index: &Tensor, source: &Tensor) -> Tensor {
-        index_copy(self, dim, index, source).or_panic()
-    }
-
-    /// See [`index_copy_`].
-    #[track_caller]
-    pub fn index_copy_(&self, dim: i64, index: &Tensor, source: &Tensor) -> Tensor {
-        index_copy_(self, dim, index, source).or_panic()
-    }
-
-    /// See [`index_fill`].
-    #[track_caller]
-    pub fn index_fill<'a>(&self, dim: i64, index: &Tensor, value: impl Into<Operand<'a>>) -> Tensor {
-        index_fill(self, dim, index, value).or_panic()
-    }
-
-    /// See [`index_fill_`].
-    #[track_caller]
-    pub fn index_fill_<'a>(&self, dim: i64, index: &Tensor, value: impl Into<Operand<'a>>) -> Tensor {
-        index_fill_(self, dim, index, value).or_panic()
-    }
-
-    /// See [`put_`].
-    #[track_caller]
-    pub fn put_(&self, index: &Tensor, source: &Tensor, accumulate: bool) -> Tensor {
-        put_(self, index, source, accumulate).or_panic()
-    }
 }

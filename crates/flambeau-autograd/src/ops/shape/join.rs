@@ -3,10 +3,10 @@
 use crate::error::{Error, Result};
 use crate::graph::{Grads, record};
 use crate::ops::{
-    IntoDims, contiguous, expand, flatten, narrow, reshape, select, sum, sum_to_size, to_dtype, to_i64, unsqueeze, view,
+    contiguous, expand, flatten, narrow, reshape, select, sum, sum_to_size, to_dtype, to_i64, unsqueeze, view,
 };
 use crate::views::record_view;
-use crate::{OrPanic, Tensor, from_vec};
+use crate::{Tensor, from_vec};
 use flambeau_macros::op;
 use flambeau_tensor::dims::{broadcast_shapes, wrap_dim};
 use flambeau_tensor::promotion::ResultType;
@@ -37,8 +37,18 @@ fn join(arrays: &[Array], dim: usize, shape: &[usize], dtype: DType) -> Result<A
     Ok(out)
 }
 
-/// Tensors one behind the other along a dimension: `torch.cat`. Shapes agree in all others; dtypes are promoted; empty 1-d
-/// tensors are skipped, as PyTorch does for old programs.
+/// Tensors one behind the other along the dimension `dim`: `torch.cat`. Their lengths agree in all other dimensions, their dtypes
+/// are promoted to a common one, and empty 1-d tensors are skipped, as PyTorch does for old programs.
+///
+/// # Errors
+/// Without tensors, for 0-d tensors, and where another length than that of `dim` differs.
+///
+/// ```
+/// let (a, b) = (torch::tensor([[1, 2]]), torch::tensor([[3, 4], [5, 6]]));
+/// let c = torch::cat(&[&a, &b], 0);
+/// assert_eq!(c.size(), [3, 2]);
+/// assert_eq!(c.to_vec::<i64>(), [1, 2, 3, 4, 5, 6]);
+/// ```
 #[op(torch, alias(concat, concatenate), cast = Widest)]
 pub fn cat<T: Borrow<Tensor>>(tensors: &[T], dim: i64) -> Result<Tensor> {
     let tensors = borrowed(tensors);
@@ -114,7 +124,18 @@ fn cat_kept(
     }))
 }
 
-/// Tensors of one shape along a new dimension: `torch.stack`.
+/// Tensors of one shape along a new dimension, which stands at `dim`: `torch.stack`. n tensors of shape `[2, 3]` give
+/// `[n, 2, 3]` at 0 and `[2, 3, n]` at −1. Their dtypes are promoted to a common one.
+///
+/// # Errors
+/// Without tensors, and where their shapes differ.
+///
+/// ```
+/// let (a, b) = (torch::tensor([1, 2]), torch::tensor([3, 4]));
+/// assert_eq!(torch::stack(&[&a, &b], 0).to_vec::<i64>(), [1, 2, 3, 4]);
+/// assert_eq!(torch::stack(&[&a, &b], 1).to_vec::<i64>(), [1, 3, 2, 4]);
+/// ```
+#[op(torch, cast = Widest)]
 pub fn stack<T: Borrow<Tensor>>(tensors: &[T], dim: i64) -> Result<Tensor> {
     let tensors = borrowed(tensors);
     let Some(first) = tensors.first() else {
@@ -157,30 +178,71 @@ fn stack_in<T: Borrow<Tensor>>(
     cat(&raised, dim(raised[0].dim()))
 }
 
-/// Side by side: along the first dimension of 1-d tensors, else the second: `torch.hstack`.
+/// Tensors side by side: along the first dimension where they are 1-d, else along the second: `torch.hstack`.
+///
+/// ```
+/// let (a, b) = (torch::tensor([[1], [2]]), torch::tensor([[3], [4]]));
+/// let c = torch::hstack(&[&a, &b]);
+/// assert_eq!(c.size(), [2, 2]);
+/// assert_eq!(c.to_vec::<i64>(), [1, 3, 2, 4]);
+/// ```
+#[op(torch)]
 pub fn hstack<T: Borrow<Tensor>>(tensors: &[T]) -> Result<Tensor> {
     stack_in("hstack", tensors, crate::ops::atleast_1d, |ndim| i64::from(ndim > 1))
 }
 
-/// One below the other, as rows: `torch.vstack`.
+/// Tensors one below the other; a 1-d tensor is one row: `torch.vstack`.
+///
+/// ```
+/// let (a, b) = (torch::tensor([1, 2]), torch::tensor([3, 4]));
+/// assert_eq!(torch::vstack(&[&a, &b]).size(), [2, 2]);
+/// ```
+#[op(torch, alias(row_stack))]
 pub fn vstack<T: Borrow<Tensor>>(tensors: &[T]) -> Result<Tensor> {
     stack_in("vstack", tensors, crate::ops::atleast_2d, |_| 0)
 }
 
-/// One behind the other, along the third dimension: `torch.dstack`.
+/// Tensors one behind the other in depth, the third dimension, which those that lack it get: `torch.dstack`.
+///
+/// ```
+/// let (a, b) = (torch::tensor([1, 2]), torch::tensor([3, 4]));
+/// let c = torch::dstack(&[&a, &b]);
+/// assert_eq!(c.size(), [1, 2, 2]);
+/// assert_eq!(c.to_vec::<i64>(), [1, 3, 2, 4]);
+/// ```
+#[op(torch)]
 pub fn dstack<T: Borrow<Tensor>>(tensors: &[T]) -> Result<Tensor> {
     stack_in("dstack", tensors, crate::ops::atleast_3d, |_| 2)
 }
 
-/// Views of all tensors in the shape that they broadcast to: `torch.broadcast_tensors`.
+/// Views of all tensors in the one shape that they broadcast to: `torch.broadcast_tensors`.
+///
+/// ```
+/// let (column, row) = (torch::tensor([[1], [2]]), torch::tensor([10, 20, 30]));
+/// let both = torch::broadcast_tensors(&[&column, &row]);
+/// assert_eq!(both[0].to_vec::<i64>(), [1, 1, 1, 2, 2, 2]);
+/// assert_eq!(both[1].to_vec::<i64>(), [10, 20, 30, 10, 20, 30]);
+/// ```
+#[op(torch)]
 pub fn broadcast_tensors<T: Borrow<Tensor>>(tensors: &[T]) -> Result<Vec<Tensor>> {
     let tensors = borrowed(tensors);
     let shape = tensors.iter().try_fold(Dims::new(), |s, t| broadcast_shapes(&s, &t.size()))?;
     tensors.iter().map(|t| expand(t, &to_i64(&shape))).collect()
 }
 
-/// Coordinate grids of 1-d (or 0-d) tensors: `torch.meshgrid`. `indexing` is `"ij"` (the i-th grid varies along dimension
-/// i) or `"xy"` (the first two dimensions swapped).
+/// Grids of coordinates from 1-d (or 0-d) tensors of lengths n₀, n₁, …, one for each tensor: `torch.meshgrid`. `indexing` is
+/// `"ij"` (all have the shape `[n₀, n₁, …]`, and the i-th varies along dimension i) or `"xy"` (the first two dimensions are
+/// swapped). The grids are views.
+///
+/// # Errors
+/// Without tensors, where dtypes or devices differ, and for another `indexing`.
+///
+/// ```
+/// let grids = torch::meshgrid(&[torch::tensor([1, 2]), torch::tensor([3, 4, 5])], "ij");
+/// assert_eq!(grids[0].to_vec::<i64>(), [1, 1, 1, 2, 2, 2]);
+/// assert_eq!(grids[1].to_vec::<i64>(), [3, 4, 5, 3, 4, 5]);
+/// ```
+#[op(torch)]
 pub fn meshgrid<T: Borrow<Tensor>>(tensors: &[T], indexing: &str) -> Result<Vec<Tensor>> {
     let mut tensors = borrowed(tensors);
     let Some(first) = tensors.first() else {
@@ -225,8 +287,18 @@ pub fn meshgrid<T: Borrow<Tensor>>(tensors: &[T], indexing: &str) -> Result<Vec<
     Ok(grids)
 }
 
-/// The tensor repeated `repeats[i]` times along each dimension, as a copy; more repeats than dimensions add dimensions in
-/// front: `x.repeat(repeats)`.
+/// The tensor `repeats[i]` times along each dimension i, as a copy: `x.repeat(repeats)`. More repeats than dimensions add
+/// dimensions in front. [`expand`] shows the same elements without a copy.
+///
+/// # Errors
+/// Where there are fewer repeats than dimensions, or a negative one.
+///
+/// ```
+/// let x = torch::tensor([1, 2]);
+/// assert_eq!(x.repeat(2).to_vec::<i64>(), [1, 2, 1, 2]);
+/// assert_eq!(x.repeat([3, 1]).size(), [3, 2]);
+/// ```
+#[op(method)]
 pub fn repeat(x: &Tensor, repeats: &[i64]) -> Result<Tensor> {
     let size = x.size();
     let Some(new) = repeats.len().checked_sub(size.len()) else {
@@ -262,15 +334,28 @@ fn old_length(size: &[usize], new: usize, i: usize) -> i64 {
     i.checked_sub(new).map_or(1, |d| size[d] as i64)
 }
 
-/// [`repeat`] with missing repeats taken as one: `torch.tile`.
+/// [`repeat`] that takes missing repeats, in front, as one: `torch.tile`.
+///
+/// ```
+/// let x = torch::tensor([[1, 2], [3, 4]]);
+/// assert_eq!(x.tile(2).to_vec::<i64>(), [1, 2, 1, 2, 3, 4, 3, 4]);
+/// ```
+#[op(torch, method)]
 pub fn tile(x: &Tensor, dims: &[i64]) -> Result<Tensor> {
     let missing = x.dim().saturating_sub(dims.len());
     let repeats: Vec<i64> = std::iter::repeat_n(1, missing).chain(dims.iter().copied()).collect();
     repeat(x, &repeats)
 }
 
-/// Each element (line along `dim`; without one, of the flattened tensor) `repeats` times in a row:
-/// `torch.repeat_interleave(x, repeats, dim)`.
+/// Each line along `dim` `repeats` times in a row; without `dim`, each element of the flattened tensor:
+/// `torch.repeat_interleave`.
+///
+/// ```
+/// let x = torch::tensor([[1, 2], [3, 4]]);
+/// assert_eq!(x.repeat_interleave(2, None).to_vec::<i64>(), [1, 1, 2, 2, 3, 3, 4, 4]);
+/// assert_eq!(x.repeat_interleave(2, 0).to_vec::<i64>(), [1, 2, 1, 2, 3, 4, 3, 4]);
+/// ```
+#[op(torch, method)]
 pub fn repeat_interleave(x: &Tensor, repeats: i64, dim: Option<i64>) -> Result<Tensor> {
     if repeats < 0 {
         return Err(Error::runtime("Repeats must be non-negative"));
@@ -290,8 +375,17 @@ pub fn repeat_interleave(x: &Tensor, repeats: i64, dim: Option<i64>) -> Result<T
     view(&copy, &shape)
 }
 
-/// The i-th line along `dim` (without one, element of the flattened tensor) `repeats[i]` times; one number serves all:
-/// `torch.repeat_interleave(x, repeats, dim)` with a tensor.
+/// The i-th line along `dim` `repeats[i]` times in a row; without `dim`, the i-th element of the flattened tensor:
+/// `torch.repeat_interleave` with a tensor. One number in `repeats` serves all.
+///
+/// # Errors
+/// Where `repeats` is no 1-d (or 0-d) tensor of integers, has another length than the dimension, or a negative element.
+///
+/// ```
+/// let (x, repeats) = (torch::tensor([7, 8, 9]), torch::tensor([1, 0, 2]));
+/// assert_eq!(x.repeat_interleave_each(&repeats, 0).to_vec::<i64>(), [7, 9, 9]);
+/// ```
+#[op(torch, method)]
 pub fn repeat_interleave_each(x: &Tensor, repeats: &Tensor, dim: Option<i64>) -> Result<Tensor> {
     let flat = if dim.is_none() { Some(flatten(x, 0, -1)?) } else { None };
     let x = flat.as_ref().unwrap_or(x);
@@ -322,37 +416,4 @@ pub fn repeat_interleave_each(x: &Tensor, repeats: &Tensor, dim: Option<i64>) ->
         counts.iter().enumerate().flat_map(|(i, &r)| std::iter::repeat_n(i as i64, r as usize)).collect();
     let length = index.len();
     crate::ops::index_select(x, d as i64, &crate::ops::to_device(&from_vec(index, [length]), x.device())?)
-}
-
-/// Tensors put together; each panics at the caller's line where its function in [`crate::ops`] fails.
-impl Tensor {
-    /// See [`stack`].
-    #[track_caller]
-    pub fn stack<T: Borrow<Tensor>>(tensors: &[T], dim: i64) -> Tensor {
-        stack(tensors, dim).or_panic()
-    }
-
-    /// See [`repeat`].
-    #[track_caller]
-    pub fn repeat(&self, repeats: impl IntoDims) -> Tensor {
-        repeat(self, &repeats.into_dims()).or_panic()
-    }
-
-    /// See [`tile`].
-    #[track_caller]
-    pub fn tile(&self, dims: impl IntoDims) -> Tensor {
-        tile(self, &dims.into_dims()).or_panic()
-    }
-
-    /// See [`repeat_interleave`].
-    #[track_caller]
-    pub fn repeat_interleave(&self, repeats: i64, dim: impl Into<Option<i64>>) -> Tensor {
-        repeat_interleave(self, repeats, dim.into()).or_panic()
-    }
-
-    /// See [`repeat_interleave_each`].
-    #[track_caller]
-    pub fn repeat_interleave_each(&self, repeats: &Tensor, dim: impl Into<Option<i64>>) -> Tensor {
-        repeat_interleave_each(self, repeats, dim.into()).or_panic()
-    }
 }

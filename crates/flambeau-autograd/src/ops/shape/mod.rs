@@ -10,4 +10,12 @@ pub use reorder::*;
 pub use split::*;
 pub use view::*;
 
-flambeau_macros::operations! { join { cat } }
+flambeau_macros::operations! {
+    join { cat stack hstack vstack dstack broadcast_tensors meshgrid repeat tile repeat_interleave repeat_interleave_each }
+    reorder { flip roll movedim }
+    split { split split_sizes chunk unbind tensor_split tensor_split_at }
+    view {
+        as_strided expand expand_as broadcast_to view view_as reshape flatten permute transpose t slice narrow select unsqueeze
+        squeeze unfold diagonal resize_
+    }
+}

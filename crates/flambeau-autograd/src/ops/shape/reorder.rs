@@ -2,14 +2,22 @@
 
 use crate::error::{Error, Result};
 use crate::ops::index::lines::{as_one, take_lines};
-use crate::ops::{IntoDims, cat, clone, narrow, permute, reshape, to_device, to_i64};
+use crate::ops::{cat, clone, narrow, permute, reshape, to_device, to_i64};
 use crate::views::record_view;
-use crate::{OrPanic, Tensor, from_vec};
+use crate::{Tensor, from_vec};
+use flambeau_macros::op;
 use flambeau_tensor::Dims;
 use flambeau_tensor::dims::wrap_dim;
 use smallvec::smallvec;
 
-/// The order of elements reversed along `dims`, as a copy: `torch.flip`.
+/// The order of the elements reversed along each of `dims`, as a copy: `torch.flip`.
+///
+/// ```
+/// let x = torch::tensor([[1, 2], [3, 4]]);
+/// assert_eq!(x.flip(0).to_vec::<i64>(), [3, 4, 1, 2]);
+/// assert_eq!(x.flip([0, 1]).to_vec::<i64>(), [4, 3, 2, 1]);
+/// ```
+#[op(torch, method)]
 pub fn flip(x: &Tensor, dims: &[i64]) -> Result<Tensor> {
     let dims = if dims.is_empty() { Dims::new() } else { flambeau_tensor::dims::wrap_dims(dims, x.dim())? };
     let own: Vec<i64> = dims.iter().map(|&d| d as i64).collect();
@@ -25,8 +33,18 @@ pub fn flip(x: &Tensor, dims: &[i64]) -> Result<Tensor> {
     as_one("FlipBackward0", &[x], &[], compute, move |c| Ok(smallvec![Some(flip(&c.grad(0)?, &own)?)]))
 }
 
-/// Elements moved by `shifts[i]` places along `dims[i]`, around the end; without dims, in the flattened order:
-/// `torch.roll`.
+/// Elements moved by `shifts[i]` places along `dims[i]`; what leaves at the end comes in again at the start: `torch.roll`.
+/// Without dims, `()`, the elements move in the flattened order.
+///
+/// # Errors
+/// Where `shifts` and `dims` have different lengths.
+///
+/// ```
+/// let x = torch::tensor([[1, 2], [3, 4], [5, 6]]);
+/// assert_eq!(x.roll(1, 0).to_vec::<i64>(), [5, 6, 1, 2, 3, 4]);
+/// assert_eq!(x.roll(1, ()).to_vec::<i64>(), [6, 1, 2, 3, 4, 5]);
+/// ```
+#[op(torch, method)]
 pub fn roll(x: &Tensor, shifts: &[i64], dims: &[i64]) -> Result<Tensor> {
     if shifts.is_empty() {
         return Err(Error::runtime("`shifts` required"));
@@ -60,7 +78,17 @@ pub fn roll(x: &Tensor, shifts: &[i64], dims: &[i64]) -> Result<Tensor> {
     as_one("RollBackward0", &[x], &[], compute, move |c| Ok(smallvec![Some(roll(&c.grad(0)?, &back, &dims)?)]))
 }
 
-/// Moves dimensions `source[i]` to the places `destination[i]`; the others keep their order: `torch.movedim`.
+/// The dimensions `source[i]` at the places `destination[i]`, as a view; the others keep their order: `torch.movedim`.
+///
+/// # Errors
+/// Where the two lists have different lengths, or name a dimension twice.
+///
+/// ```
+/// let x = torch::zeros([2, 3, 4]);
+/// assert_eq!(x.movedim(0, 2).size(), [3, 4, 2]);
+/// assert_eq!(x.movedim([0, 1], [1, 0]).size(), [3, 2, 4]);
+/// ```
+#[op(torch, method, alias(moveaxis))]
 pub fn movedim(x: &Tensor, source: &[i64], destination: &[i64]) -> Result<Tensor> {
     if source.len() != destination.len() {
         return Err(Error::runtime(format!(
@@ -93,36 +121,4 @@ pub fn movedim(x: &Tensor, source: &[i64], destination: &[i64]) -> Result<Tensor
 /// A view of all of the tensor: `torch.ops.aten.alias`, Python's `x[...]`.
 pub(crate) fn alias(x: &Tensor) -> Result<Tensor> {
     Ok(record_view("AliasBackward0", x, x.array().clone(), |c| Ok(smallvec![Some(c.grad(0)?)])))
-}
-
-/// Two dimensions swapped, under NumPy's name: `torch.swapaxes`.
-pub fn swapaxes(x: &Tensor, a: i64, b: i64) -> Result<Tensor> {
-    crate::ops::transpose(x, a, b)
-}
-
-/// Other orders; each panics at the caller's line where its function in [`crate::ops`] fails.
-impl Tensor {
-    /// See [`flip`].
-    #[track_caller]
-    pub fn flip(&self, dims: impl IntoDims) -> Tensor {
-        flip(self, &dims.into_dims()).or_panic()
-    }
-
-    /// See [`roll`]; `()` for no dims.
-    #[track_caller]
-    pub fn roll(&self, shifts: impl IntoDims, dims: impl IntoDims) -> Tensor {
-        roll(self, &shifts.into_dims(), &dims.into_dims()).or_panic()
-    }
-
-    /// See [`movedim`].
-    #[track_caller]
-    pub fn movedim(&self, source: impl IntoDims, destination: impl IntoDims) -> Tensor {
-        movedim(self, &source.into_dims(), &destination.into_dims()).or_panic()
-    }
-
-    /// See [`swapaxes`].
-    #[track_caller]
-    pub fn swapaxes(&self, a: i64, b: i64) -> Tensor {
-        swapaxes(self, a, b).or_panic()
-    }
 }

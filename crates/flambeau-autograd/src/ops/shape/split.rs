@@ -1,10 +1,11 @@
 //! A tensor taken apart, as views: `torch.split` and its relatives.
 
+use crate::Tensor;
 use crate::error::{Error, Result};
 use crate::graph::{Context, record_many};
-use crate::ops::{IntoDims, cat, slice, stack};
+use crate::ops::{cat, slice, stack};
 use crate::views::{Creation, View};
-use crate::{OrPanic, Tensor};
+use flambeau_macros::op;
 use flambeau_tensor::Array;
 use flambeau_tensor::dims::wrap_dim;
 use smallvec::smallvec;
@@ -27,9 +28,19 @@ fn record_views(
     outs
 }
 
-/// Parts of the given lengths along a dimension, which they fill: `torch.split(x, sizes, dim)`.
-pub fn split_sizes(x: &Tensor, sizes: &[i64], dim: i64) -> Result<Vec<Tensor>> {
-    split_named("SplitWithSizesBackward0", x, sizes, dim)
+/// Views of parts that have the given lengths along `dim`: `torch.split` with a list.
+///
+/// # Errors
+/// Where the lengths do not sum to that of the dimension.
+///
+/// ```
+/// let parts = torch::arange(5).split_sizes([1, 4], 0);
+/// assert_eq!(parts[0].to_vec::<i64>(), [0]);
+/// assert_eq!(parts[1].to_vec::<i64>(), [1, 2, 3, 4]);
+/// ```
+#[op(torch, method, alias(split_with_sizes))]
+pub fn split_sizes(x: &Tensor, split_sizes: &[i64], dim: i64) -> Result<Vec<Tensor>> {
+    split_named("SplitWithSizesBackward0", x, split_sizes, dim)
 }
 
 fn split_named(name: &'static str, x: &Tensor, sizes: &[i64], dim: i64) -> Result<Vec<Tensor>> {
@@ -58,29 +69,46 @@ fn split_named(name: &'static str, x: &Tensor, sizes: &[i64], dim: i64) -> Resul
     Ok(record_views(name, x, views, move |grads| cat(grads, d as i64)))
 }
 
-/// Parts of `size` along a dimension, the last one shorter where it does not divide: `torch.split(x, size, dim)`.
-pub fn split(x: &Tensor, size: i64, dim: i64) -> Result<Vec<Tensor>> {
+/// Views of parts of the length `split_size` along `dim`, the last one shorter where it does not divide: `torch.split`.
+///
+/// ```
+/// let parts = torch::arange(5).split(2, 0);
+/// assert_eq!(parts.len(), 3);
+/// assert_eq!(parts[1].to_vec::<i64>(), [2, 3]);
+/// assert_eq!(parts[2].to_vec::<i64>(), [4]);
+/// ```
+#[op(torch, method)]
+pub fn split(x: &Tensor, split_size: i64, dim: i64) -> Result<Vec<Tensor>> {
     if x.dim() == 0 {
         return Err(Error::runtime("split expects at least a 1-dimensional tensor"));
     }
-    if size < 0 {
-        return Err(Error::runtime(format!("split expects split_size be non-negative, but got split_size={size}")));
+    if split_size < 0 {
+        return Err(Error::runtime(format!(
+            "split expects split_size be non-negative, but got split_size={split_size}"
+        )));
     }
     let n = x.size()[wrap_dim(dim, x.dim())?] as i64;
-    if size == 0 && n > 0 {
+    if split_size == 0 && n > 0 {
         return Err(Error::runtime(format!(
             "split_size can only be 0 if dimension size is 0, but got dimension size of {n}"
         )));
     }
-    let whole = n.checked_div(size).unwrap_or(0);
-    let mut sizes = vec![size; whole as usize];
-    if n == 0 || n > whole * size {
-        sizes.push(n - whole * size);
+    let whole = n.checked_div(split_size).unwrap_or(0);
+    let mut sizes = vec![split_size; whole as usize];
+    if n == 0 || n > whole * split_size {
+        sizes.push(n - whole * split_size);
     }
     split_named("SplitBackward0", x, &sizes, dim)
 }
 
-/// At most `chunks` parts of equal length, the last one shorter: `torch.chunk`.
+/// Views of at most `chunks` parts of equal length along `dim`, the last one shorter where they do not divide: `torch.chunk`.
+///
+/// ```
+/// let parts = torch::arange(5).chunk(2, 0);
+/// assert_eq!(parts[0].to_vec::<i64>(), [0, 1, 2]);
+/// assert_eq!(parts[1].to_vec::<i64>(), [3, 4]);
+/// ```
+#[op(torch, method)]
 pub fn chunk(x: &Tensor, chunks: i64, dim: i64) -> Result<Vec<Tensor>> {
     if x.dim() == 0 {
         return Err(Error::runtime("chunk expects at least a 1-dimensional tensor"));
@@ -95,7 +123,14 @@ pub fn chunk(x: &Tensor, chunks: i64, dim: i64) -> Result<Vec<Tensor>> {
     }
 }
 
-/// The lines along a dimension, which goes away: `torch.unbind`.
+/// Views of the lines along `dim`, which goes away: `torch.unbind`.
+///
+/// ```
+/// let rows = torch::tensor([[1, 2], [3, 4]]).unbind(0);
+/// assert_eq!(rows.len(), 2);
+/// assert_eq!(rows[1].to_vec::<i64>(), [3, 4]);
+/// ```
+#[op(torch, method)]
 pub fn unbind(x: &Tensor, dim: i64) -> Result<Vec<Tensor>> {
     if x.dim() == 0 {
         return Err(Error::index(format!("Dimension specified as {dim} but tensor has no dimensions")));
@@ -106,7 +141,14 @@ pub fn unbind(x: &Tensor, dim: i64) -> Result<Vec<Tensor>> {
     Ok(record_views("UnbindBackward0", x, views, move |grads| stack(grads, d)))
 }
 
-/// `sections` parts whose lengths differ by one at most, the longer ones first: `torch.tensor_split(x, sections, dim)`.
+/// Views of `sections` parts along `dim` whose lengths differ by one at most, the longer ones first: `torch.tensor_split`.
+///
+/// ```
+/// let parts = torch::arange(5).tensor_split(3, 0);
+/// let lengths: Vec<usize> = parts.iter().map(|part| part.numel()).collect();
+/// assert_eq!(lengths, [2, 2, 1]);
+/// ```
+#[op(torch, method)]
 pub fn tensor_split(x: &Tensor, sections: i64, dim: i64) -> Result<Vec<Tensor>> {
     check_tensor_split(x)?;
     let n = x.size()[wrap_dim(dim, x.dim())?] as i64;
@@ -118,7 +160,16 @@ pub fn tensor_split(x: &Tensor, sections: i64, dim: i64) -> Result<Vec<Tensor>> 
     (0..sections).map(|i| slice(x, dim, Some(start(i)), Some(start(i + 1)), 1)).collect()
 }
 
-/// Parts that end before each index, as Python's slices `[: i₀]`, `[i₀ : i₁]`, …: `torch.tensor_split(x, indices, dim)`.
+/// Views of the parts along `dim` that end before each index, as Python's slices `[: i₀]`, `[i₀ : i₁]`, …, `[iₙ :]`:
+/// `torch.tensor_split` with a list.
+///
+/// ```
+/// let parts = torch::arange(5).tensor_split_at([1, 3], 0);
+/// assert_eq!(parts[0].to_vec::<i64>(), [0]);
+/// assert_eq!(parts[1].to_vec::<i64>(), [1, 2]);
+/// assert_eq!(parts[2].to_vec::<i64>(), [3, 4]);
+/// ```
+#[op(torch, method)]
 pub fn tensor_split_at(x: &Tensor, indices: &[i64], dim: i64) -> Result<Vec<Tensor>> {
     check_tensor_split(x)?;
     let starts = std::iter::once(Some(0)).chain(indices.iter().map(|&i| Some(i)));
@@ -130,44 +181,5 @@ fn check_tensor_split(x: &Tensor) -> Result<()> {
     match x.dim() {
         0 => Err(Error::runtime("tensor_split expected at least a 1-dimensional tensor, but got a tensor with 0 dims")),
         _ => Ok(()),
-    }
-}
-
-/// A tensor taken apart; each panics at the caller's line where its function in [`crate::ops`] fails.
-impl Tensor {
-    /// See [`split`].
-    #[track_caller]
-    pub fn split(&self, size: i64, dim: i64) -> Vec<Tensor> {
-        split(self, size, dim).or_panic()
-    }
-
-    /// See [`split_sizes`].
-    #[track_caller]
-    pub fn split_sizes(&self, sizes: impl IntoDims, dim: i64) -> Vec<Tensor> {
-        split_sizes(self, &sizes.into_dims(), dim).or_panic()
-    }
-
-    /// See [`chunk`].
-    #[track_caller]
-    pub fn chunk(&self, chunks: i64, dim: i64) -> Vec<Tensor> {
-        chunk(self, chunks, dim).or_panic()
-    }
-
-    /// See [`unbind`].
-    #[track_caller]
-    pub fn unbind(&self, dim: i64) -> Vec<Tensor> {
-        unbind(self, dim).or_panic()
-    }
-
-    /// See [`tensor_split`].
-    #[track_caller]
-    pub fn tensor_split(&self, sections: i64, dim: i64) -> Vec<Tensor> {
-        tensor_split(self, sections, dim).or_panic()
-    }
-
-    /// See [`tensor_split_at`].
-    #[track_caller]
-    pub fn tensor_split_at(&self, indices: impl IntoDims, dim: i64) -> Vec<Tensor> {
-        tensor_split_at(self, &indices.into_dims(), dim).or_panic()
     }
 }

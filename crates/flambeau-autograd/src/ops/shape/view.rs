@@ -1,10 +1,11 @@
 //! Views: other shapes of the same memory.
 
+use crate::Tensor;
 use crate::error::{Error, Result};
 use crate::graph::{record, recording};
 use crate::ops::{copy, reduce, to_i64};
 use crate::views::record_view;
-use crate::{OrPanic, Tensor};
+use flambeau_macros::op;
 use flambeau_tensor::backend::ScatterOp;
 use flambeau_tensor::dims::{numel, wrap_dim};
 use flambeau_tensor::{Array, DType, Dims};
@@ -90,21 +91,29 @@ fn check_count(shape: &[usize]) -> Result<()> {
     count.map(drop).ok_or_else(|| Error::runtime("numel: integer multiplication overflow"))
 }
 
-/// Any shape, strides and offset over the tensor's memory: `torch.as_strided`.
+/// A view of any shape over the tensor's memory: `torch.as_strided`. The element i, j, … lies `storage_offset` + i · `stride[0]`
+/// + j · `stride[1]` + … elements behind the start of the memory; elements may repeat.
 ///
 /// # Errors
-/// When an element would lie outside the memory.
-pub fn as_strided(x: &Tensor, shape: &[usize], strides: &[usize], offset: usize) -> Result<Tensor> {
-    check_count(shape)?;
-    let last = shape.iter().zip(strides).try_fold(offset, |end, (&n, &s)| {
+/// Where an element would lie outside the memory.
+///
+/// ```
+/// let x = torch::arange(6);
+/// let windows = x.as_strided(&[4, 3], &[1, 1], 0);
+/// assert_eq!(windows.to_vec::<i64>(), [0, 1, 2, 1, 2, 3, 2, 3, 4, 3, 4, 5]);
+/// ```
+#[op(torch, method)]
+pub fn as_strided(x: &Tensor, size: &[usize], stride: &[usize], storage_offset: usize) -> Result<Tensor> {
+    check_count(size)?;
+    let last = size.iter().zip(stride).try_fold(storage_offset, |end, (&n, &s)| {
         n.saturating_sub(1).checked_mul(s)?.checked_add(end).filter(|&end| end < i64::MAX as usize)
     });
     if last.and_then(|last| (last + 1).checked_mul(x.dtype().size())).is_none() {
         return Err(Error::runtime(format!(
-            "Storage size calculation overflowed with sizes={shape:?} and strides={strides:?}"
+            "Storage size calculation overflowed with sizes={size:?} and strides={stride:?}"
         )));
     }
-    let view = x.array().as_strided(shape, strides, offset)?;
+    let view = x.array().as_strided(size, stride, storage_offset)?;
     let (base, own) = (Strided::of(&x.array()), Strided::of(&view));
     Ok(record_view("AsStridedBackward0", x, view, move |c| {
         Ok(smallvec![Some(strided_scatter(&c.grad(0)?, &own, &base)?)])
@@ -170,7 +179,19 @@ pub(crate) fn expand_if_needed(x: &Tensor, shape: &[usize]) -> Result<Tensor> {
     if x.array().shape() == shape && !recording(&[x]) { Ok(x.clone()) } else { expand(x, &to_i64(shape)) }
 }
 
-/// Lengths of one grow without a copy; −1 keeps a length: `x.expand(sizes)`.
+/// A view in which lengths of one grow to those of `sizes`, by showing the one element again and again: `x.expand(sizes)`. −1
+/// keeps a length, and more sizes than dimensions add dimensions in front. No memory is copied; [`repeat`](crate::ops::repeat())
+/// copies.
+///
+/// # Errors
+/// Where a length that is not one would change.
+///
+/// ```
+/// let column = torch::tensor([[1], [2]]);
+/// assert_eq!(column.expand([-1, 3]).to_vec::<i64>(), [1, 1, 1, 2, 2, 2]);
+/// assert_eq!(column.expand([4, 2, 3]).size(), [4, 2, 3]);
+/// ```
+#[op(method)]
 pub fn expand(x: &Tensor, sizes: &[i64]) -> Result<Tensor> {
     let array = x.array();
     let shape: Dims = array.shape().into();
@@ -179,7 +200,42 @@ pub fn expand(x: &Tensor, sizes: &[i64]) -> Result<Tensor> {
     Ok(record_view("ExpandBackward0", x, view, move |c| Ok(smallvec![Some(sum_to_size(&c.grad(0)?, &shape)?)])))
 }
 
-/// Another shape of the same elements: `x.view(shape)`. One length may be −1; fails where it needs a copy.
+/// [`expand()`] to another tensor's shape: `x.expand_as(other)`.
+///
+/// ```
+/// let (x, other) = (torch::tensor([1, 2]), torch::zeros([3, 2]));
+/// assert_eq!(x.expand_as(&other).to_vec::<i64>(), [1, 2, 1, 2, 1, 2]);
+/// ```
+#[op(method)]
+pub fn expand_as(x: &Tensor, other: &Tensor) -> Result<Tensor> {
+    expand(x, &to_i64(&other.size()))
+}
+
+/// [`expand()`] under NumPy's name, also a function: `torch.broadcast_to`.
+///
+/// ```
+/// let x = torch::tensor([1, 2]);
+/// assert_eq!(torch::broadcast_to(&x, [2, 2]).to_vec::<i64>(), [1, 2, 1, 2]);
+/// ```
+#[op(torch, method)]
+pub fn broadcast_to(x: &Tensor, shape: &[i64]) -> Result<Tensor> {
+    expand(x, shape)
+}
+
+/// The same elements, in the same memory, in another shape: `x.view(shape)`. One length may be −1: what the others leave. Writing
+/// to the view writes to the tensor.
+///
+/// # Errors
+/// Where the number of elements differs, and where the elements lie in memory so that only a copy has the shape: [`reshape()`]
+/// makes it.
+///
+/// ```
+/// let x = torch::arange(6);
+/// assert_eq!(x.view([2, -1]).size(), [2, 3]);
+/// x.view([2, 3]).select(0, 1).fill_(0);
+/// assert_eq!(x.to_vec::<i64>(), [0, 1, 2, 0, 0, 0]);
+/// ```
+#[op(method)]
 pub fn view(x: &Tensor, shape: &[i64]) -> Result<Tensor> {
     let from = to_i64(x.array().shape());
     let view = x.array().view(shape)?;
@@ -187,7 +243,28 @@ pub fn view(x: &Tensor, shape: &[i64]) -> Result<Tensor> {
     Ok(record_view("ViewBackward0", x, view, move |c| Ok(smallvec![Some(reshape(&c.grad(0)?, &from)?)])))
 }
 
-/// Another shape of the same elements, as a view where possible: `torch.reshape`.
+/// [`view()`] in another tensor's shape: `x.view_as(other)`.
+///
+/// ```
+/// assert_eq!(torch::arange(6).view_as(&torch::zeros([3, 2])).size(), [3, 2]);
+/// ```
+#[op(method)]
+pub fn view_as(x: &Tensor, other: &Tensor) -> Result<Tensor> {
+    view(x, &to_i64(&other.size()))
+}
+
+/// The same elements, in row-major order, in another shape: `torch.reshape`. One length may be −1: what the others leave. A view
+/// where that is possible, else a copy.
+///
+/// # Errors
+/// Where the number of elements differs.
+///
+/// ```
+/// let x = torch::tensor([[1, 2, 3], [4, 5, 6]]);
+/// assert_eq!(x.reshape([3, -1]).size(), [3, 2]);
+/// assert_eq!(x.t().reshape(-1).to_vec::<i64>(), [1, 4, 2, 5, 3, 6]);
+/// ```
+#[op(torch, method)]
 pub fn reshape(x: &Tensor, shape: &[i64]) -> Result<Tensor> {
     let from = to_i64(x.array().shape());
     let out = x.array().reshape(shape)?;
@@ -199,10 +276,20 @@ pub fn reshape(x: &Tensor, shape: &[i64]) -> Result<Tensor> {
     Ok(record("UnsafeViewBackward0", &[x], &[], out, move |c| Ok(smallvec![Some(reshape(&c.grad(0)?, &from)?)])))
 }
 
-/// Dimensions `start..=end` as one: `torch.flatten`.
-pub fn flatten(x: &Tensor, start: i64, end: i64) -> Result<Tensor> {
+/// The dimensions from `start_dim` to `end_dim`, both included, as one: `torch.flatten`. A view where that is possible.
+///
+/// # Errors
+/// Where `start_dim` comes after `end_dim`.
+///
+/// ```
+/// let x = torch::zeros([2, 3, 4]);
+/// assert_eq!(x.flatten(0, -1).size(), [24]);
+/// assert_eq!(x.flatten(1, 2).size(), [2, 12]);
+/// ```
+#[op(torch, method)]
+pub fn flatten(x: &Tensor, start_dim: i64, end_dim: i64) -> Result<Tensor> {
     let shape = x.size();
-    let (start, end) = (wrap_dim(start, shape.len())?, wrap_dim(end, shape.len())?);
+    let (start, end) = (wrap_dim(start_dim, shape.len())?, wrap_dim(end_dim, shape.len())?);
     if start > end {
         return Err(Error::runtime("flatten() has invalid args: start_dim cannot come after end_dim"));
     }
@@ -223,7 +310,16 @@ pub fn flatten(x: &Tensor, start: i64, end: i64) -> Result<Tensor> {
     reshape(x, &new)
 }
 
-/// Reorders dimensions: `x.permute(dims)`.
+/// The dimensions in another order, as a view: dimension i of the result is `dims[i]` of the tensor: `torch.permute`.
+///
+/// # Errors
+/// Where `dims` does not name each dimension once.
+///
+/// ```
+/// let x = torch::zeros([2, 3, 4]);
+/// assert_eq!(x.permute([2, 0, 1]).size(), [4, 2, 3]);
+/// ```
+#[op(torch, method)]
 pub fn permute(x: &Tensor, dims: &[i64]) -> Result<Tensor> {
     let view = x.array().permute(dims)?;
     let n = dims.len();
@@ -234,13 +330,28 @@ pub fn permute(x: &Tensor, dims: &[i64]) -> Result<Tensor> {
     Ok(record_view("PermuteBackward0", x, view, move |c| Ok(smallvec![Some(permute(&c.grad(0)?, &inverse)?)])))
 }
 
-/// Swaps two dimensions: `torch.transpose`.
-pub fn transpose(x: &Tensor, a: i64, b: i64) -> Result<Tensor> {
-    let view = x.array().transpose(a, b)?;
-    Ok(record_view("TransposeBackward0", x, view, move |c| Ok(smallvec![Some(transpose(&c.grad(0)?, a, b)?)])))
+/// Two dimensions swapped, as a view: `torch.transpose`.
+///
+/// ```
+/// let x = torch::tensor([[1, 2, 3], [4, 5, 6]]);
+/// assert_eq!(x.transpose(0, 1).to_vec::<i64>(), [1, 4, 2, 5, 3, 6]);
+/// ```
+#[op(torch, method, alias(swapaxes, swapdims))]
+pub fn transpose(x: &Tensor, dim0: i64, dim1: i64) -> Result<Tensor> {
+    let view = x.array().transpose(dim0, dim1)?;
+    Ok(record_view("TransposeBackward0", x, view, move |c| Ok(smallvec![Some(transpose(&c.grad(0)?, dim0, dim1)?)])))
 }
 
-/// The transpose of a matrix; fewer dimensions stay: `x.t()`.
+/// The transpose of a matrix, as a view; a tensor of fewer dimensions as it is: `torch.t`.
+///
+/// # Errors
+/// For more than two dimensions.
+///
+/// ```
+/// let x = torch::tensor([[1, 2, 3], [4, 5, 6]]);
+/// assert_eq!(x.t().to_vec::<i64>(), [1, 4, 2, 5, 3, 6]);
+/// ```
+#[op(torch, method)]
 pub fn t(x: &Tensor) -> Result<Tensor> {
     let n = x.dim();
     if n > 2 {
@@ -250,7 +361,18 @@ pub fn t(x: &Tensor) -> Result<Tensor> {
     Ok(record_view("TBackward0", x, view, move |c| Ok(smallvec![Some(t(&c.grad(0)?)?)])))
 }
 
-/// Python's `[start:end:step]` of a dimension.
+/// A view of every `step`-th line along `dim` from `start` up to, not including, `end`: Python's `x[start:end:step]` in the
+/// dimension `dim`. Negative ends count from the end of the dimension, ends outside are moved to it; `None` is the whole.
+///
+/// # Errors
+/// Where `step` is not positive.
+///
+/// ```
+/// let x = torch::arange(6);
+/// assert_eq!(x.slice(0, 1, None, 2).to_vec::<i64>(), [1, 3, 5]);
+/// assert_eq!(x.slice(0, None, -2, 1).to_vec::<i64>(), [0, 1, 2, 3]);
+/// ```
+#[op(method)]
 pub fn slice(x: &Tensor, dim: i64, start: Option<i64>, end: Option<i64>, step: i64) -> Result<Tensor> {
     let view = x.array().slice(dim, start, end, step)?;
     let shape = x.size();
@@ -265,13 +387,32 @@ pub fn slice(x: &Tensor, dim: i64, start: Option<i64>, end: Option<i64>, step: i
     }))
 }
 
-/// The part `start..start + length` of a dimension: `torch.narrow`.
+/// A view of `length` lines along `dim`, the first of which is `start`: `torch.narrow`.
+///
+/// # Errors
+/// Where a line lies outside the dimension.
+///
+/// ```
+/// let x = torch::tensor([[1, 2, 3], [4, 5, 6]]);
+/// assert_eq!(x.narrow(1, 1, 2).to_vec::<i64>(), [2, 3, 5, 6]);
+/// ```
+#[op(torch, method)]
 pub fn narrow(x: &Tensor, dim: i64, start: i64, length: i64) -> Result<Tensor> {
     let start = x.array().narrow_start(dim, start, length)?;
     slice(x, dim, Some(start), Some(start + length), 1)
 }
 
-/// One line of a dimension, which goes away: `x.select(dim, index)`.
+/// A view of one line along `dim`, which goes away: `torch.select`. A negative index counts from the end.
+///
+/// # Errors
+/// Where the index lies outside the dimension.
+///
+/// ```
+/// let x = torch::tensor([[1, 2, 3], [4, 5, 6]]);
+/// assert_eq!(x.select(0, 1).to_vec::<i64>(), [4, 5, 6]);
+/// assert_eq!(x.select(1, -1).to_vec::<i64>(), [3, 6]);
+/// ```
+#[op(torch, method)]
 pub fn select(x: &Tensor, dim: i64, index: i64) -> Result<Tensor> {
     let view = x.array().select(dim, index)?;
     let shape = x.size();
@@ -301,18 +442,33 @@ fn embed(
     Ok(record(name, &[grad], &[], out, move |c| Ok(smallvec![Some(again(&c.grad(0)?)?)])))
 }
 
-/// Inserts a dimension of length one: `torch.unsqueeze`.
+/// A view with a new dimension of length one at `dim`: `torch.unsqueeze`.
+///
+/// ```
+/// let x = torch::tensor([1, 2, 3]);
+/// assert_eq!(x.unsqueeze(0).size(), [1, 3]);
+/// assert_eq!(x.unsqueeze(-1).size(), [3, 1]);
+/// ```
+#[op(torch, method)]
 pub fn unsqueeze(x: &Tensor, dim: i64) -> Result<Tensor> {
     let view = x.array().unsqueeze(dim)?;
     let shape = to_i64(x.array().shape());
     Ok(record_view("UnsqueezeBackward0", x, view, move |c| Ok(smallvec![Some(reshape(&c.grad(0)?, &shape)?)])))
 }
 
-/// Removes dimensions of length one, all or those among `dims`: `torch.squeeze`.
-pub fn squeeze(x: &Tensor, dims: Option<&[i64]>) -> Result<Tensor> {
-    let view = x.array().squeeze(dims)?;
+/// A view without the dimensions of length one, all or those among `dim`: `torch.squeeze`. Dimensions of another length stay.
+///
+/// ```
+/// let x = torch::zeros([1, 3, 1]);
+/// assert_eq!(x.squeeze().size(), [3]);
+/// assert_eq!(x.squeeze_dim(0).size(), [3, 1]);
+/// assert_eq!(x.squeeze_dim([0, 1]).size(), [3, 1]);
+/// ```
+#[op(torch, method, forms(squeeze() = (None), squeeze_dim(dim: &[i64]) = (Some(dim))))]
+pub fn squeeze(x: &Tensor, dim: Option<&[i64]>) -> Result<Tensor> {
+    let view = x.array().squeeze(dim)?;
     let shape = to_i64(x.array().shape());
-    let name = match dims {
+    let name = match dim {
         None => "SqueezeBackward0",
         Some([_]) => "SqueezeBackward1",
         Some(_) => "SqueezeBackward2",
@@ -320,13 +476,35 @@ pub fn squeeze(x: &Tensor, dims: Option<&[i64]>) -> Result<Tensor> {
     Ok(record_view(name, x, view, move |c| Ok(smallvec![Some(reshape(&c.grad(0)?, &shape)?)])))
 }
 
-/// All windows of `size` along a dimension, `step` apart, as a new last dimension: `x.unfold(dim, size, step)`.
-pub fn unfold(x: &Tensor, dim: i64, size: i64, step: i64) -> Result<Tensor> {
-    let view = x.array().unfold(dim, size, step)?;
-    strided_view("UnfoldBackward0", x, view, |a| Ok(a.unfold(dim, size, step)?))
+/// A view of all windows of `size` lines along a dimension, `step` apart: `x.unfold(dimension, size, step)`. The windows stand
+/// along the dimension, of length (n − size) / step + 1, and what they hold along a new last one.
+///
+/// # Errors
+/// Where `size` is larger than the dimension, or `step` not positive.
+///
+/// ```
+/// let windows = torch::arange(5).unfold(0, 3, 2);
+/// assert_eq!(windows.size(), [2, 3]);
+/// assert_eq!(windows.to_vec::<i64>(), [0, 1, 2, 2, 3, 4]);
+/// ```
+#[op(method)]
+pub fn unfold(x: &Tensor, dimension: i64, size: i64, step: i64) -> Result<Tensor> {
+    let view = x.array().unfold(dimension, size, step)?;
+    strided_view("UnfoldBackward0", x, view, |a| Ok(a.unfold(dimension, size, step)?))
 }
 
-/// The diagonal of two dimensions as a new last one: `torch.diagonal`.
+/// A view of the diagonal of two dimensions, which go away, as a new last one: `torch.diagonal`. A positive `offset` starts to
+/// the right of the main diagonal, a negative one below it.
+///
+/// # Errors
+/// Where both dimensions are the same.
+///
+/// ```
+/// let x = torch::tensor([[1, 2, 3], [4, 5, 6]]);
+/// assert_eq!(x.diagonal(0, 0, 1).to_vec::<i64>(), [1, 5]);
+/// assert_eq!(x.diagonal(1, 0, 1).to_vec::<i64>(), [2, 6]);
+/// ```
+#[op(torch, method)]
 pub fn diagonal(x: &Tensor, offset: i64, dim1: i64, dim2: i64) -> Result<Tensor> {
     let view = x.array().diagonal(offset, dim1, dim2)?;
     strided_view("DiagonalBackward0", x, view, |a| Ok(a.diagonal(offset, dim1, dim2)?))
@@ -350,11 +528,18 @@ fn strided_view(
     Ok(record_view(name, x, view, move |c| Ok(smallvec![Some(strided_scatter(&c.grad(0)?, &own, &base)?)])))
 }
 
-/// Another shape in place, growing the memory where it must: `x.resize_(shape)`. Elements keep their place in memory, new
-/// ones are zero or stale.
+/// Another shape in place, for which the memory grows where it must: `x.resize_(shape)`. The elements keep their places in
+/// memory, in row-major order of the new shape; new ones are zero, or what the memory held.
 ///
 /// # Errors
-/// On a tensor that requires grad.
+/// For a tensor that requires grad, and for a negative length.
+///
+/// ```
+/// let x = torch::tensor([[1, 2, 3], [4, 5, 6]]);
+/// x.resize_([2, 2]);
+/// assert_eq!(x.to_vec::<i64>(), [1, 2, 3, 4]);
+/// ```
+#[op(method)]
 pub fn resize_(x: &Tensor, shape: &[i64]) -> Result<Tensor> {
     if x.requires_grad() {
         return Err(Error::runtime("cannot resize variables that require grad"));
@@ -382,127 +567,4 @@ pub(crate) fn iota(n: usize, like: &Tensor) -> Result<Tensor> {
     let array = Array::from_slice(flambeau_device::backend(like.device())?, like.device(), &values, &[n])?;
     debug_assert_eq!(array.dtype(), DType::I64);
     Ok(array.into())
-}
-
-/// Views; each panics at the caller's line where its function in [`crate::ops`] fails.
-impl Tensor {
-    /// See [`expand`].
-    #[track_caller]
-    pub fn expand(&self, sizes: impl IntoShape) -> Tensor {
-        expand(self, &sizes.into_dims()).or_panic()
-    }
-
-    /// Expands to another tensor's shape: `x.expand_as(other)`.
-    #[track_caller]
-    pub fn expand_as(&self, other: &Tensor) -> Tensor {
-        expand(self, &to_i64(&other.size())).or_panic()
-    }
-
-    /// Broadcasts to a shape: `torch.broadcast_to`.
-    #[track_caller]
-    pub fn broadcast_to(&self, shape: impl IntoShape) -> Tensor {
-        expand(self, &shape.into_dims()).or_panic()
-    }
-
-    /// See [`view`].
-    #[track_caller]
-    pub fn view(&self, shape: impl IntoShape) -> Tensor {
-        view(self, &shape.into_dims()).or_panic()
-    }
-
-    /// In another tensor's shape: `x.view_as(other)`.
-    #[track_caller]
-    pub fn view_as(&self, other: &Tensor) -> Tensor {
-        view(self, &to_i64(&other.size())).or_panic()
-    }
-
-    /// See [`reshape`].
-    #[track_caller]
-    pub fn reshape(&self, shape: impl IntoShape) -> Tensor {
-        reshape(self, &shape.into_dims()).or_panic()
-    }
-
-    /// See [`flatten`].
-    #[track_caller]
-    pub fn flatten(&self, start: i64, end: i64) -> Tensor {
-        flatten(self, start, end).or_panic()
-    }
-
-    /// See [`permute`].
-    #[track_caller]
-    pub fn permute(&self, dims: impl IntoDims) -> Tensor {
-        permute(self, &dims.into_dims()).or_panic()
-    }
-
-    /// See [`transpose`].
-    #[track_caller]
-    pub fn transpose(&self, a: i64, b: i64) -> Tensor {
-        transpose(self, a, b).or_panic()
-    }
-
-    /// See [`t`].
-    #[track_caller]
-    pub fn t(&self) -> Tensor {
-        t(self).or_panic()
-    }
-
-    /// See [`slice()`].
-    #[track_caller]
-    pub fn slice(&self, dim: i64, start: Option<i64>, end: Option<i64>, step: i64) -> Tensor {
-        slice(self, dim, start, end, step).or_panic()
-    }
-
-    /// See [`narrow`].
-    #[track_caller]
-    pub fn narrow(&self, dim: i64, start: i64, length: i64) -> Tensor {
-        narrow(self, dim, start, length).or_panic()
-    }
-
-    /// See [`select`].
-    #[track_caller]
-    pub fn select(&self, dim: i64, index: i64) -> Tensor {
-        select(self, dim, index).or_panic()
-    }
-
-    /// See [`unsqueeze`].
-    #[track_caller]
-    pub fn unsqueeze(&self, dim: i64) -> Tensor {
-        unsqueeze(self, dim).or_panic()
-    }
-
-    /// All dimensions of length one removed. See [`squeeze`].
-    #[track_caller]
-    pub fn squeeze(&self) -> Tensor {
-        squeeze(self, None).or_panic()
-    }
-
-    /// Some dimensions of length one removed: `x.squeeze(dim)`. See [`squeeze`].
-    #[track_caller]
-    pub fn squeeze_dim(&self, dims: impl IntoDims) -> Tensor {
-        squeeze(self, Some(&dims.into_dims())).or_panic()
-    }
-
-    /// See [`unfold`].
-    #[track_caller]
-    pub fn unfold(&self, dim: i64, size: i64, step: i64) -> Tensor {
-        unfold(self, dim, size, step).or_panic()
-    }
-
-    /// See [`diagonal`].
-    #[track_caller]
-    pub fn diagonal(&self, offset: i64, dim1: i64, dim2: i64) -> Tensor {
-        diagonal(self, offset, dim1, dim2).or_panic()
-    }
-
-    /// See [`as_strided`].
-    #[track_caller]
-    pub fn as_strided(&self, shape: &[usize], strides: &[usize], offset: usize) -> Tensor {
-        as_strided(self, shape, strides, offset).or_panic()
-    }
-
-    /// See [`resize_`].
-    #[track_caller]
-    pub fn resize_(&self, shape: impl IntoShape) -> Tensor {
-        resize_(self, &shape.into_dims()).or_panic()
-    }
 }
