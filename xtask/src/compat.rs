@@ -24,16 +24,16 @@ fn reachable() -> Result<BTreeSet<String>> {
     capture(cargo(&["doc", "--package", "flambeau", "--no-deps", "--quiet"]))?;
     let folder = root().join("target/doc/flambeau");
     let mut names = BTreeSet::new();
-    for link in fs::read_to_string(folder.join("all.html"))?.split("href=\"").skip(1).filter_map(|s| s.split_once('"'))
-    {
-        let Some((path, file)) = link.0.strip_suffix(".html").map(|p| p.rsplit_once('/').unwrap_or(("", p))) else {
+    let all = fs::read_to_string(folder.join("all.html"))?;
+    for link in all.split("href=\"").skip(1).filter_map(|s| s.split_once('"').map(|(link, _)| link)) {
+        let Some((path, file)) = link.strip_suffix(".html").map(|p| p.rsplit_once('/').unwrap_or(("", p))) else {
             continue;
         };
         let Some((kind, name)) = file.split_once('.').filter(|(kind, _)| *kind != "derive") else { continue };
         let module = path.replace('/', "::");
         names.insert(if module.is_empty() { name.to_owned() } else { format!("{module}::{name}") });
         if kind == "struct" || kind == "enum" {
-            let page = fs::read_to_string(folder.join(format!("{}.html", link.0.trim_end_matches(".html"))))?;
+            let page = fs::read_to_string(folder.join(link))?;
             for method in page.split("id=\"method.").skip(1).filter_map(|s| s.split_once('"')) {
                 let owner = if module.is_empty() { name.to_owned() } else { format!("{module}::{name}") };
                 names.insert(format!("{owner}::{}", method.0));
@@ -48,7 +48,8 @@ fn operations() -> Result<BTreeMap<String, Operation>> {
     let text = capture(cargo(&["run", "--quiet", "--package", "flambeau-testkit", "--example", "registry"]))?;
     let mut all = BTreeMap::new();
     for line in text.lines() {
-        let [name, _paths, forms, aliases, in_place, order] = line.split('\t').collect::<Vec<_>>()[..] else {
+        let fields: Vec<&str> = line.split('\t').collect();
+        let [name, _paths, forms, aliases, in_place, order] = fields[..] else {
             return Err(format!("the registry printed {line:?}").into());
         };
         let list = |text: &str| text.split(',').filter(|s| !s.is_empty()).map(str::to_owned).collect::<Vec<_>>();
@@ -87,21 +88,21 @@ fn table() -> Result<String> {
             _ => format!("{rust}::{name}"),
         };
         // A name that is a word of Rust has a line behind it.
-        let there = |name: &&&str| {
-            reachable.contains(&path(name))
-                || reachable.contains(&path(&format!("{name}_"))) && matches!(**name, "where" | "in" | "type")
+        let there = |name: &str| {
+            let behind = matches!(name, "where" | "in" | "type") && reachable.contains(&path(&format!("{name}_")));
+            behind || reachable.contains(&path(name))
         };
-        let (here, missing): (Vec<_>, Vec<_>) = names.iter().partition(there);
+        let (here, missing): (Vec<&str>, Vec<&str>) = names.iter().partition(|name| there(name));
         writeln!(summary, "| {module} | {} | {} |", here.len(), names.len())?;
         writeln!(sections, "\n## {module}\n")?;
         if !here.is_empty() {
             writeln!(sections, "| name | forms | in place | gradients |\n|---|---|---|---|")?;
         }
         for name in here {
-            let operation = operations.get(name.trim_end_matches('_')).or_else(|| operations.get(*name));
+            let operation = operations.get(name.trim_end_matches('_')).or_else(|| operations.get(name));
             let (forms, in_place, order) = match operation {
                 Some(op) => {
-                    let others: Vec<_> = op.forms.iter().filter(|f| f != name).map(|f| format!("`{f}`")).collect();
+                    let others: Vec<_> = op.forms.iter().filter(|f| *f != name).map(|f| format!("`{f}`")).collect();
                     (others.join(", "), if op.in_place { "yes" } else { "" }, ["", "1", "2"][usize::from(op.order)])
                 }
                 None => (String::new(), "", ""),

@@ -7,7 +7,6 @@ mod caller;
 mod display;
 mod engine;
 mod error;
-pub mod functions;
 mod grad_mode;
 mod gradcheck;
 mod graph;

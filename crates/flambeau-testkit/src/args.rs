@@ -306,15 +306,18 @@ impl Args {
     }
 }
 
+/// The list's tensors, if it holds nothing else.
+fn all_tensors(list: &[Value]) -> Option<Vec<&Tensor>> {
+    list.iter().map(|v| if let Value::Tensor(t) = v { Some(t) } else { None }).collect()
+}
+
 /// An operation of the registry takes a golden's arguments as they are.
 impl Arguments for Args {
     fn value(&self, position: usize, name: &str) -> Option<registry::Value<'_>> {
         use registry::Value as Data;
-        let tensors =
-            |list: &'_ [Value]| list.iter().map(|v| if let Value::Tensor(t) = v { Some(t) } else { None }).collect();
         Some(match self.get(position, name)? {
             Value::Tensor(t) => Data::Tensor(t),
-            Value::List(list) => Data::Tensors(tensors(list)?),
+            Value::List(list) => Data::Tensors(all_tensors(list)?),
             Value::Plain(arg) => match (scalar(arg), arg) {
                 (Some(number), _) => Data::Number(number),
                 (None, Arg::Str(text)) => Data::Text(text),

@@ -237,7 +237,7 @@ fn every_function_that_panics_with_an_error_tracks_its_caller() {
 /// `unwrap`, and `?` in `main`, print an error's `Debug`.
 #[test]
 fn errors_say_the_same_with_debug() {
-    let error = flambeau_autograd::ops::add(&x(), three()).unwrap_err();
+    let error = flambeau_autograd::ops::add(&x(), three(), 1).unwrap_err();
     assert_eq!(format!("{error:?}"), error.to_string());
     assert!(error.to_string().starts_with("The size of tensor a (2)"), "{error}");
     let missing = torch::load("no such file.pth").unwrap_err();

@@ -4,8 +4,8 @@
 mod support;
 
 use flambeau_autograd::ops::{
-    self, CrossEntropyOptions, Reduction, batch_norm, cross_entropy_options, group_norm, layer_norm, log_softmax,
-    nll_loss, softmax,
+    self, CrossEntropyLossOptions, NLLLossOptions, Reduction, batch_norm, cross_entropy, group_norm, layer_norm,
+    log_softmax, nll_loss, softmax,
 };
 use flambeau_autograd::{Result, Tensor, backward, from_vec, grad};
 use flambeau_tensor::{DType, Device};
@@ -82,17 +82,18 @@ fn losses_and_norms_take_few_kernels() {
     for reduction in [Reduction::Mean, Reduction::Sum, Reduction::None] {
         for weighted in [false, true] {
             let options = |device| {
-                let o = CrossEntropyOptions::default().reduction(reduction).ignore_index(3);
+                let o = CrossEntropyLossOptions::default().reduction(reduction).ignore_index(3);
                 if weighted { o.weight(&weight.to(device)) } else { o }
             };
             let targets = [target.to(Device::Cpu), target.to(GPU)];
             let all = [options(Device::Cpu), options(GPU)];
             let at = |device: Device| usize::from(device == GPU);
-            let f = |x: &[Tensor], d: Device| cross_entropy_options(&x[0], &targets[at(d)], &all[at(d)]);
+            let f = |x: &[Tensor], d: Device| cross_entropy(&x[0], &targets[at(d)], &all[at(d)]);
             check("cross_entropy", std::slice::from_ref(&logits), f, 2, 1);
             let weights = [weight.to(Device::Cpu), weight.to(GPU)];
             let f = |x: &[Tensor], d: Device| {
-                nll_loss(&x[0], &targets[at(d)], weighted.then_some(&weights[at(d)]), 3, reduction)
+                let options = NLLLossOptions::default().weight(weighted.then(|| weights[at(d)].clone()));
+                nll_loss(&x[0], &targets[at(d)], &options.ignore_index(3).reduction(reduction))
             };
             check("nll_loss", std::slice::from_ref(&logits), f, 1, 1);
         }

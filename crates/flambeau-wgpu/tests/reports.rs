@@ -3,7 +3,7 @@
 
 mod support;
 
-use flambeau_autograd::ops::{self, Reduction, RoundingMode};
+use flambeau_autograd::ops::{self, BCELossOptions, MultiMarginOptions, RoundingMode};
 use flambeau_autograd::{Result, Tensor, from_vec};
 use flambeau_tensor::{Backend, DType, Device};
 use flambeau_wgpu::WGPU;
@@ -112,7 +112,7 @@ fn a_loss_refuses_what_is_no_probability() {
                 for device in [Device::Cpu, GPU] {
                     let make = |v: &[f32]| from_vec(v.to_vec(), [v.len()]).to(dtype).to(device);
                     let (x, target) = (make(&x), make(&vec![1.0; n]));
-                    let found = words(device, || ops::binary_cross_entropy(&x, &target, None, Reduction::Mean));
+                    let found = words(device, || ops::binary_cross_entropy(&x, &target, &BCELossOptions::default()));
                     let expected = "RuntimeError: all elements of input should be between 0 and 1".to_owned();
                     assert_eq!(found, wrong.then_some(expected), "{value} in {dtype} on {device}");
                     let drawn = words(device, || ops::bernoulli(&x, None));
@@ -135,7 +135,7 @@ fn a_margin_loss_refuses_a_target_that_is_no_class() {
         for device in [Device::Cpu, GPU] {
             let x = from_vec(vec![0.5f32; 6], [2, 3]).to(device);
             let target = from_vec(vec![1, bad], [2]).to(device);
-            let found = words(device, || ops::multi_margin_loss(&x, &target, 1, 1.0, None, Reduction::Mean));
+            let found = words(device, || ops::multi_margin_loss(&x, &target, &MultiMarginOptions::default()));
             assert_eq!(found.as_deref(), Some("RuntimeError: target out of range"), "{bad} on {device}");
         }
     }

@@ -24,13 +24,12 @@
 //! This crate only re-exports the crates below it, laid out as `torch` is; `docs/porting.md` shows each rule, Python beside
 //! Rust.
 
-pub use flambeau_autograd::functions::*;
 pub use flambeau_autograd::ops::indexing::{Ellipsis, IntoIndex, NewAxis, slice};
-pub use flambeau_autograd::ops::{IntoDims, IntoShape, Operand};
+pub use flambeau_autograd::ops::paths::torch::*;
+pub use flambeau_autograd::ops::{self, IntoDims, IntoShape, Operand};
 pub use flambeau_autograd::{
-    Error, GradModeGuard, Node, OrPanic, Result, Size, Tensor, arange, arange_range, empty, enable_grad, eye,
-    from_slice, from_vec, full, is_grad_enabled, linspace, no_grad, ones, rand, randint, randn, randperm,
-    set_grad_enabled, tensor, zeros,
+    Error, GradModeGuard, Node, OrPanic, Result, Size, Tensor, enable_grad, from_slice, from_vec, is_grad_enabled,
+    no_grad, registry, set_grad_enabled, tensor,
 };
 pub use flambeau_device::{
     check_device, default_device as get_default_device, default_generator, get_num_threads, manual_seed,
@@ -60,6 +59,11 @@ pub mod nn {
 /// `torch.linalg`: norms and products of matrices.
 pub mod linalg {
     pub use flambeau_autograd::ops::paths::linalg::*;
+}
+
+/// `torch.special`: special functions.
+pub mod special {
+    pub use flambeau_autograd::ops::paths::special::*;
 }
 
 /// `torch.optim`: optimizers and learning-rate schedulers.

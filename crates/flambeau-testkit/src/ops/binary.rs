@@ -2,7 +2,7 @@
 
 use flambeau_autograd::Tensor;
 use flambeau_autograd::ops::{self, Operand, RoundingMode};
-use flambeau_tensor::DType;
+use flambeau_tensor::{DType, Scalar};
 
 use crate::args::{Args, CallResult};
 use crate::opinfo::{OpInfo, SCALAR_TAIL, one};
@@ -12,16 +12,9 @@ fn truth(x: &Tensor, value: bool) -> CallResult {
     one(ops::full(&[], value, DType::Bool, x.device()))
 }
 
-fn scaled(
-    a: &Args,
-    plain: fn(&Tensor, Operand<'_>) -> flambeau_autograd::Result<Tensor>,
-    scaled: fn(&Tensor, Operand<'_>, flambeau_tensor::Scalar) -> flambeau_autograd::Result<Tensor>,
-) -> CallResult {
-    let (x, y) = (a.x()?, a.operand(1, "other")?);
-    one(match a.opt_scalar(2, "alpha")? {
-        Some(alpha) => scaled(x, y, alpha),
-        None => plain(x, y),
-    })
+/// A sum or a difference, the second term times alpha.
+fn scaled(a: &Args, f: fn(&Tensor, Operand<'_>, Scalar) -> flambeau_autograd::Result<Tensor>) -> CallResult {
+    one(f(a.x()?, a.operand(1, "other")?, a.scalar_or_one(2, "alpha")?))
 }
 
 fn div_rounded(a: &Args) -> CallResult {
@@ -36,14 +29,13 @@ const ROUNDED_ONCE: &str = "one rounding instead of two";
 const NO_SLOPE: &str = "where there is no slope the gradient is 0 here, and 0 times the incoming gradient in PyTorch";
 
 pub(super) const ROWS: &[OpInfo] = &[
-    OpInfo::binary("__radd__", |x, y| ops::add(y, x)),
+    OpInfo::binary("__radd__", |x, y| ops::add(y, x, 1)),
     OpInfo::binary("__rdiv__", |x, y| ops::mul(&ops::reciprocal(x)?, y)),
     OpInfo::binary("__rmul__", |x, y| ops::mul(y, x)),
     OpInfo::binary("__rpow__", |x, y| ops::pow(y, x))
         .no_gradcheck("the samples raise negative numbers to fractional powers"),
-    OpInfo::binary("__rsub__", |x, y| ops::rsub(x, y)),
-    OpInfo::general("add", |a| scaled(a, |x, y| ops::add(x, y), |x, y, s| ops::add_scaled(x, y, s)))
-        .differs(&[(30, ROUNDED_ONCE)]),
+    OpInfo::binary("__rsub__", |x, y| ops::rsub(x, y, 1)),
+    OpInfo::general("add", |a| scaled(a, |x, y, alpha| ops::add(x, y, alpha))).differs(&[(30, ROUNDED_ONCE)]),
     OpInfo::general("addcdiv", |a| {
         let (x, p, q) = (a.x()?, a.tensor(1, "tensor1")?, a.tensor(2, "tensor2")?);
         one(ops::addcdiv(x, p, q, a.scalar_or_one(3, "value")?))
@@ -89,15 +81,8 @@ pub(super) const ROWS: &[OpInfo] = &[
     OpInfo::operand("ne", |x, y| ops::ne(x, y)),
     OpInfo::operand("pow", |x, y| ops::pow(x, y)).differs(&[(28, NO_SLOPE)]),
     OpInfo::operand("remainder", |x, y| ops::remainder(x, y)),
-    OpInfo::general("rsub", |a| {
-        let (x, y) = (a.x()?, a.operand(1, "other")?);
-        one(match a.opt_scalar(2, "alpha")? {
-            Some(alpha) => ops::rsub_scaled(x, y, alpha),
-            None => ops::rsub(x, y),
-        })
-    }),
-    OpInfo::general("sub", |a| scaled(a, |x, y| ops::sub(x, y), |x, y, s| ops::sub_scaled(x, y, s)))
-        .differs(&[(27, ROUNDED_ONCE)]),
+    OpInfo::general("rsub", |a| scaled(a, |x, y, alpha| ops::rsub(x, y, alpha))),
+    OpInfo::general("sub", |a| scaled(a, |x, y, alpha| ops::sub(x, y, alpha))).differs(&[(27, ROUNDED_ONCE)]),
     OpInfo::general("where", |a| one(ops::where_(a.tensor(1, "condition")?, a.x()?, a.tensor(2, "other")?))),
     OpInfo::operand("xlogy", |x, y| ops::xlogy(x, y)),
 ];

@@ -1,6 +1,9 @@
 //! Losses of classes and margins.
 
-use flambeau_autograd::ops::{self, Reduction, TripletMarginOptions};
+use flambeau_autograd::ops::{
+    self, CosineEmbeddingOptions, CrossEntropyLossOptions, HingeEmbeddingLossOptions, MarginRankingOptions,
+    MultiMarginOptions, NLLLossOptions, Reduction, TripletMarginOptions,
+};
 
 use crate::args::{Args, CallResult};
 use crate::opinfo::{OpInfo, one};
@@ -11,27 +14,29 @@ fn reduction(a: &Args) -> CallResult<Reduction> {
 
 pub(super) const ROWS: &[OpInfo] = &[
     OpInfo::general("nn.functional.cross_entropy", |a| {
-        let (weight, reduction) = (a.opt_tensor(2, "weight")?, reduction(a)?);
         let (ignore, smoothing) = (a.int(9, "ignore_index", -100)?, a.float(9, "label_smoothing", 0.0)?);
-        one(ops::cross_entropy_with(a.x()?, a.tensor(1, "target")?, |o| {
-            let o = o.reduction(reduction).ignore_index(ignore).label_smoothing(smoothing);
-            weight.into_iter().fold(o, |o, w| o.weight(w))
-        }))
+        let options = CrossEntropyLossOptions::default().weight(a.opt_tensor(2, "weight")?.cloned());
+        let options = options.reduction(reduction(a)?).ignore_index(ignore).label_smoothing(smoothing);
+        one(ops::cross_entropy(a.x()?, a.tensor(1, "target")?, &options))
     }),
     OpInfo::general("nn.functional.nll_loss", |a| {
-        let (weight, ignore) = (a.opt_tensor(2, "weight")?, a.int(9, "ignore_index", -100)?);
-        one(ops::nll_loss(a.x()?, a.tensor(1, "target")?, weight, ignore, reduction(a)?))
+        let options = NLLLossOptions::default().weight(a.opt_tensor(2, "weight")?.cloned());
+        let options = options.ignore_index(a.int(9, "ignore_index", -100)?).reduction(reduction(a)?);
+        one(ops::nll_loss(a.x()?, a.tensor(1, "target")?, &options))
     }),
     OpInfo::general("nn.functional.hinge_embedding_loss", |a| {
-        one(ops::hinge_embedding_loss(a.x()?, a.tensor(1, "target")?, a.float(9, "margin", 1.0)?, reduction(a)?))
+        let options = HingeEmbeddingLossOptions::default().margin(a.float(9, "margin", 1.0)?).reduction(reduction(a)?);
+        one(ops::hinge_embedding_loss(a.x()?, a.tensor(1, "target")?, &options))
     }),
     OpInfo::general("nn.functional.cosine_embedding_loss", |a| {
         let (b, target) = (a.tensor(1, "input2")?, a.tensor(2, "target")?);
-        one(ops::cosine_embedding_loss(a.x()?, b, target, a.float(9, "margin", 0.0)?, reduction(a)?))
+        let options = CosineEmbeddingOptions::default().margin(a.float(9, "margin", 0.0)?).reduction(reduction(a)?);
+        one(ops::cosine_embedding_loss(a.x()?, b, target, &options))
     }),
     OpInfo::general("nn.functional.margin_ranking_loss", |a| {
         let (b, target) = (a.tensor(1, "input2")?, a.tensor(2, "target")?);
-        one(ops::margin_ranking_loss(a.x()?, b, target, a.float(9, "margin", 0.0)?, reduction(a)?))
+        let options = MarginRankingOptions::default().margin(a.float(9, "margin", 0.0)?).reduction(reduction(a)?);
+        one(ops::margin_ranking_loss(a.x()?, b, target, &options))
     }),
     OpInfo::general("nn.functional.triplet_margin_loss", |a| {
         let (positive, negative) = (a.tensor(1, "positive")?, a.tensor(2, "negative")?);
@@ -43,7 +48,8 @@ pub(super) const ROWS: &[OpInfo] = &[
         one(ops::triplet_margin_loss(a.x()?, positive, negative, &options))
     }),
     OpInfo::general("nn.functional.multi_margin_loss", |a| {
-        let (p, margin, weight) = (a.int(9, "p", 1)?, a.float(9, "margin", 1.0)?, a.opt_tensor(9, "weight")?);
-        one(ops::multi_margin_loss(a.x()?, a.tensor(1, "target")?, p, margin, weight, reduction(a)?))
+        let options = MultiMarginOptions::default().p(a.int(9, "p", 1)?).margin(a.float(9, "margin", 1.0)?);
+        let options = options.weight(a.opt_tensor(9, "weight")?.cloned()).reduction(reduction(a)?);
+        one(ops::multi_margin_loss(a.x()?, a.tensor(1, "target")?, &options))
     }),
 ];

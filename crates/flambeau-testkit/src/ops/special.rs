@@ -25,9 +25,9 @@ pub fn only_special() -> &'static [OpInfo] {
 const ROWS: &[OpInfo] = &[
     OpInfo::general("nansum", |a| one(ops::nansum(a.x()?, &a.ints(1, "dim")?, false))),
     OpInfo::general("nanmean", |a| one(ops::nanmean(a.x()?, &a.ints(1, "dim")?, false))),
-    OpInfo::general("nn.functional.adaptive_max_pool1d", |a| adaptive_max(a, ops::adaptive_max_pool1d)),
-    OpInfo::general("nn.functional.adaptive_max_pool2d", |a| adaptive_max(a, ops::adaptive_max_pool2d)),
-    OpInfo::general("nn.functional.adaptive_max_pool3d", |a| adaptive_max(a, ops::adaptive_max_pool3d)),
+    OpInfo::general("nn.functional.adaptive_max_pool1d", |a| adaptive_max(a, ops::adaptive_max_pool1d_with_indices)),
+    OpInfo::general("nn.functional.adaptive_max_pool2d", |a| adaptive_max(a, ops::adaptive_max_pool2d_with_indices)),
+    OpInfo::general("nn.functional.adaptive_max_pool3d", |a| adaptive_max(a, ops::adaptive_max_pool3d_with_indices)),
     OpInfo::general("nn.functional.hardshrink", |a| one(ops::hardshrink(a.x()?, a.float(1, "lambd", 0.5)?))),
     OpInfo::general("nn.functional.max_pool3d", |a| max_pool(a, ops::max_pool3d, ops::max_pool3d_with_indices)),
     OpInfo::general("nn.functional.rrelu", |a| {

@@ -244,7 +244,11 @@ impl<'a> Ctor<'a> {
                 called(module, move |module, x| outputs(module.forward_with_indices(&x[0])))
             }
             Err(size) => {
-                let pool = [ops::adaptive_max_pool1d, ops::adaptive_max_pool2d, ops::adaptive_max_pool3d][D - 1];
+                let pool = [
+                    ops::adaptive_max_pool1d_with_indices,
+                    ops::adaptive_max_pool2d_with_indices,
+                    ops::adaptive_max_pool3d_with_indices,
+                ][D - 1];
                 function(move |x| outputs(pool(&x[0], &size).or_panic()))
             }
         }

@@ -54,9 +54,9 @@ macro_rules! rows {
 }
 
 const NUMBERS: &[OpInfo] = rows! {
-    "add" => |a| ops::add(a.x()?, second(a)?);
-    "sub" => |a| ops::sub(a.x()?, second(a)?);
-    "rsub" => |a| ops::rsub(a.x()?, second(a)?);
+    "add" => |a| ops::add(a.x()?, second(a)?, 1);
+    "sub" => |a| ops::sub(a.x()?, second(a)?, 1);
+    "rsub" => |a| ops::rsub(a.x()?, second(a)?, 1);
     "mul" => |a| ops::mul(a.x()?, second(a)?);
     "div" => |a| ops::div(a.x()?, second(a)?);
     "floor_divide" => |a| ops::floor_divide(a.x()?, second(a)?);
@@ -64,8 +64,8 @@ const NUMBERS: &[OpInfo] = rows! {
     "fmod" => |a| ops::fmod(a.x()?, second(a)?);
     "div_floor" => |a| ops::div_rounded(a.x()?, second(a)?, RoundingMode::Floor);
     "div_trunc" => |a| ops::div_rounded(a.x()?, second(a)?, RoundingMode::Trunc);
-    "number_minus" => |a| ops::rsub(a.x()?, number(a)?);
-    "number_plus" => |a| ops::add(a.x()?, number(a)?);
+    "number_minus" => |a| ops::rsub(a.x()?, number(a)?, 1);
+    "number_plus" => |a| ops::add(a.x()?, number(a)?, 1);
     "number_times" => |a| ops::mul(a.x()?, number(a)?);
     "number_over" => |a| ops::rdiv(a.x()?, number(a)?);
     "pow" => |a| ops::pow(a.x()?, second(a)?);
@@ -95,11 +95,11 @@ const NUMBERS: &[OpInfo] = rows! {
     "pow_" => |a| ops::pow_(&fresh(a)?, number(a)?);
     "bitwise_or_" => |a| ops::bitwise_or_(&fresh(a)?, number(a)?);
     "remainder_" => |a| ops::remainder_(&fresh(a)?, number(a)?);
-    "add_alpha" => |a| ops::add_scaled(a.x()?, a.x()?, number(a)?);
-    "sub_alpha" => |a| ops::sub_scaled(a.x()?, a.x()?, number(a)?);
-    "rsub_alpha" => |a| ops::rsub_scaled(a.x()?, a.x()?, number(a)?);
+    "add_alpha" => |a| ops::add(a.x()?, a.x()?, number(a)?);
+    "sub_alpha" => |a| ops::sub(a.x()?, a.x()?, number(a)?);
+    "rsub_alpha" => |a| ops::rsub(a.x()?, a.x()?, number(a)?);
     "add_alpha_" => |a| ops::add_(&fresh(a)?, a.x()?, number(a)?);
-    "add_number_alpha" => |a| ops::add_scaled(a.x()?, 2, number(a)?);
+    "add_number_alpha" => |a| ops::add(a.x()?, 2, number(a)?);
     "where" => |a| ops::where_(&beside(a.x()?, mask())?, a.x()?, number(a)?);
     "where_number" => |a| ops::where_(&beside(a.x()?, mask())?, number(a)?, a.x()?);
     "where_numbers" => |a| ops::where_(&beside(a.x()?, mask())?, number(a)?, 1);
@@ -167,10 +167,10 @@ const PAIRS: &[OpInfo] = rows! {
     "minimum" => |a| ops::minimum(a.x()?, other(a)?);
     "logical_and" => |a| ops::logical_and(a.x()?, other(a)?);
     "logical_xor" => |a| ops::logical_xor(a.x()?, other(a)?);
-    "mse_loss" => |a| ops::mse_loss(a.x()?, other(a)?, ops::Reduction::Mean);
-    "l1_loss" => |a| ops::l1_loss(a.x()?, other(a)?, ops::Reduction::Mean);
-    "smooth_l1_loss" => |a| ops::smooth_l1_loss(a.x()?, other(a)?, 1.0, ops::Reduction::Mean);
-    "huber_loss" => |a| ops::huber_loss(a.x()?, other(a)?, 1.0, ops::Reduction::Mean);
+    "mse_loss" => |a| ops::mse_loss(a.x()?, other(a)?, &ops::MSELossOptions::default());
+    "l1_loss" => |a| ops::l1_loss(a.x()?, other(a)?, &ops::L1LossOptions::default());
+    "smooth_l1_loss" => |a| ops::smooth_l1_loss(a.x()?, other(a)?, &ops::SmoothL1LossOptions::default());
+    "huber_loss" => |a| ops::huber_loss(a.x()?, other(a)?, &ops::HuberLossOptions::default());
     "addcmul_two" => |a| ops::addcmul(a.x()?, a.x()?, other(a)?, 1);
     "addcdiv_two" => |a| ops::addcdiv(a.x()?, other(a)?, other(a)?, 1);
     "where_two" => |a| ops::where_(&beside(a.x()?, flambeau_autograd::from_vec(vec![true, false, true], [3]))?, a.x()?, other(a)?);
@@ -288,7 +288,7 @@ fn seeded(a: &Args, draw: impl Fn(&Tensor) -> Result<Tensor>) -> CallResult {
 
 /// x + by
 fn plus(x: &Tensor, by: f64) -> Result<Tensor> {
-    ops::add(x, by)
+    ops::add(x, by, 1)
 }
 
 const RANDOM: &[OpInfo] = &[
