@@ -6,6 +6,7 @@
 
 mod adagrad;
 mod adam;
+mod class;
 mod error;
 mod group;
 pub mod lr_scheduler;
@@ -13,6 +14,7 @@ mod optimizer;
 mod options;
 mod programs;
 mod rmsprop;
+mod rule;
 mod sgd;
 mod state;
 
