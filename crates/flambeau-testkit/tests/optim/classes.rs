@@ -67,4 +67,5 @@ classes! {
     AdamW(1e-3): betas, eps, weight_decay, amsgrad, maximize;
     Adagrad(1e-2): lr_decay, weight_decay, initial_accumulator_value, eps, maximize;
     RMSprop(1e-2): alpha, eps, weight_decay, momentum, centered, maximize;
+    NAdam(2e-3): betas, eps, weight_decay, momentum_decay, decoupled_weight_decay, maximize;
 }
