@@ -1,155 +1,79 @@
 //! Adagrad.
 
+use crate::class::optimizer;
 use crate::error::Result;
-use crate::group::ParamItem;
-use crate::optimizer::{Optimizer, Rule, Target};
 use crate::options::{OptionValue, Options};
-use crate::programs::{Programs, Updates, gradient, switches};
-use crate::state::State;
-use flambeau_autograd::{OrPanic, Tensor};
+use crate::programs::{Given, Programs};
+use crate::rule::{Rule, Step, Update};
+use crate::state::{STEP, State};
+use flambeau_autograd::Tensor;
 use flambeau_tensor::Scalar;
-use flambeau_tensor::pointwise::Pointwise;
-use std::panic::Location;
+use flambeau_tensor::pointwise::Expr;
+use smallvec::smallvec;
 
-/// Adagrad (Duchi, Hazan, Singer 2011): `torch.optim.Adagrad`.
-///
-/// g ← ∇ + weight_decay · p; s ← s + g²; p ← p − lr / (1 + (t − 1) · lr_decay) · g / (√s + eps).
-pub enum Adagrad {}
-
-/// Options of [`Adagrad`]; numbers may be floats or integers, and print as they are given.
-pub struct AdagradOptions(Options);
-
-impl AdagradOptions {
-    /// How fast the learning rate falls with the steps. Default: 0.
-    #[must_use]
-    pub fn lr_decay(self, lr_decay: impl Into<Scalar>) -> Self {
-        AdagradOptions(self.0.with("lr_decay", lr_decay.into()))
-    }
-
-    /// The factor of the L2 penalty that is added to the gradient. Default: 0.
-    #[must_use]
-    pub fn weight_decay(self, weight_decay: impl Into<Scalar>) -> Self {
-        AdagradOptions(self.0.with("weight_decay", weight_decay.into()))
-    }
-
-    /// What the sum of squares starts from. Default: 0.
-    #[must_use]
-    pub fn initial_accumulator_value(self, value: impl Into<Scalar>) -> Self {
-        AdagradOptions(self.0.with("initial_accumulator_value", value.into()))
-    }
-
-    /// Added to the denominator. Default: 1e-10.
-    #[must_use]
-    pub fn eps(self, eps: impl Into<Scalar>) -> Self {
-        AdagradOptions(self.0.with("eps", eps.into()))
-    }
-
-    /// Whether to climb instead of descend. Default: false.
-    #[must_use]
-    pub fn maximize(self, maximize: bool) -> Self {
-        AdagradOptions(self.0.with("maximize", maximize))
-    }
-}
-
-impl Adagrad {
-    /// Adagrad with the learning rate `lr` (PyTorch's default: 1e-2): `torch.optim.Adagrad(params, lr)`.
+optimizer! {
+    /// Adagrad (Duchi, Hazan, Singer 2011): `torch.optim.Adagrad`.
     ///
-    /// # Panics
-    /// As [`Adagrad::with`].
-    #[allow(clippy::new_ret_no_self, reason = "every optimizer is the same handle")]
-    #[track_caller]
-    pub fn new<P: ParamItem>(params: impl IntoIterator<Item = P>, lr: impl Into<Scalar>) -> Optimizer {
-        Self::with(params, lr, |o| o)
-    }
-
-    /// Adagrad with options: `Adagrad::with(params, 1e-2, |o| o.lr_decay(0.1))`.
+    /// g ← ∇ + weight_decay · p; s ← s + g²; p ← p − lr / (1 + (t − 1) · lr_decay) · g / (√s + eps).
     ///
-    /// # Panics
-    /// With PyTorch's `ValueError`s: a negative option, no parameters, a parameter that is no leaf or stands in two groups.
-    #[track_caller]
-    pub fn with<P: ParamItem>(
-        params: impl IntoIterator<Item = P>,
-        lr: impl Into<Scalar>,
-        options: impl FnOnce(AdagradOptions) -> AdagradOptions,
-    ) -> Optimizer {
-        let defaults = Options::new([
-            ("lr", OptionValue::Number(lr.into())),
-            ("lr_decay", 0.into()),
-            ("eps", 1e-10.into()),
-            ("weight_decay", 0.into()),
-            ("initial_accumulator_value", 0.into()),
-            ("foreach", OptionValue::None),
-            ("maximize", false.into()),
-            ("differentiable", false.into()),
-            ("fused", OptionValue::None),
-        ]);
-        let defaults = options(AdagradOptions(defaults)).0;
-        let first_sum = defaults.number("initial_accumulator_value").or_panic();
-        Optimizer::new(AdagradRule { first_sum }, params, defaults)
+    /// ```
+    /// use flambeau_optim::Adagrad;
+    ///
+    /// let w = flambeau_autograd::ones([2]).requires_grad_(true);
+    /// let optimizer = Adagrad::with([&w], 0.5, |o| o.eps(0.0).initial_accumulator_value(3));
+    /// w.sum().backward();
+    /// optimizer.step();
+    /// assert_eq!(w.detach().to_vec::<f32>(), [0.75, 0.75]); // 1 − 0.5 · 1 / √(3 + 1)
+    /// ```
+    Adagrad, AdagradOptions, AdagradRule {
+        lr = 1e-2,
+        /// How fast the learning rate falls with the steps.
+        lr_decay: Scalar = 0,
+        /// Added to the denominator.
+        eps: Scalar = 1e-10,
+        /// The factor of the L2 penalty that is added to the gradient.
+        weight_decay: Scalar = 0,
+        /// What the sum of squares starts from.
+        initial_accumulator_value: Scalar = 0,
+        foreach = OptionValue::None,
+        /// Whether to climb instead of descend.
+        maximize: bool = false,
+        differentiable = false,
+        fused = OptionValue::None,
     }
+    checked(lr, lr_decay, weight_decay, initial_accumulator_value, eps)
+    later(foreach, maximize, differentiable, fused)
 }
 
-struct AdagradRule {
-    /// What sums start from, which only the constructor says: a group's own value is kept and not used.
-    first_sum: f64,
-}
+struct AdagradRule;
 
-const MAXIMIZE: usize = 1;
-const DECAY: usize = 2;
+static PROGRAMS: Programs<0> = Programs::new(formula);
 const SUM: &str = "sum";
 
-static PROGRAMS: Programs<4> = Programs::new(program);
+fn formula<'b>(p: &Given<'b>, _: [bool; 0]) -> Vec<Expr<'b>> {
+    let [lr, eps] = p.scalars();
+    let sum = p.buffer(0) + p.grad * p.grad;
+    vec![p.param + lr * p.grad / (sum.sqrt() + eps), sum]
+}
 
-/// Inputs: parameter, gradient, sum of squares; outputs: parameter, sum.
-fn program(on: usize) -> Pointwise {
-    Pointwise::with_outputs(|b| {
-        let (lr, eps) = (b.scalar(0), b.scalar(1));
-        let grad = gradient(b, on & MAXIMIZE != 0, (on & DECAY != 0).then_some(2));
-        let sum = b.input(2) + grad * grad;
-        vec![b.input(0) + lr * grad / (sum.sqrt() + eps), sum]
-    })
+/// What sums start from, which only the constructor says: a group's own value is kept and not used.
+fn first_sum(defaults: &Options) -> Result<f64> {
+    defaults.number("initial_accumulator_value")
 }
 
 impl Rule for AdagradRule {
-    fn name(&self) -> &'static str {
-        "Adagrad"
+    fn prepare(&self, defaults: &Options, param: &Tensor, state: &mut State) -> Result<()> {
+        state.number(STEP, 0.0);
+        state.buffer(SUM, param, first_sum(defaults)?, true).map(drop)
     }
 
-    fn older_files_lack(&self) -> &'static [(&'static str, OptionValue)] {
-        &[
-            ("foreach", OptionValue::None),
-            ("maximize", OptionValue::FALSE),
-            ("differentiable", OptionValue::FALSE),
-            ("fused", OptionValue::None),
-        ]
-    }
-
-    fn check(&self, options: &Options) -> Result<()> {
-        options.check_not_negative(&[
-            ("lr", "learning rate"),
-            ("lr_decay", "lr_decay value"),
-            ("weight_decay", "weight_decay value"),
-            ("initial_accumulator_value", "initial_accumulator_value value"),
-            ("eps", "epsilon value"),
-        ])
-    }
-
-    fn prepare(&self, param: &Tensor, state: &mut State) -> Result<()> {
-        state.start_counting();
-        state.buffer(SUM, param, self.first_sum, true).map(drop)
-    }
-
-    fn update(&self, options: &Options, targets: Vec<Target<'_>>, caller: &'static Location<'static>) -> Result<()> {
-        let (lr, lr_decay, decay) =
-            (options.number("lr")?, options.number("lr_decay")?, options.number("weight_decay")?);
-        let program = PROGRAMS.get(switches(&[(MAXIMIZE, options.flag("maximize")?), (DECAY, decay != 0.0)]));
-        let mut updates = Updates::default();
-        for Target { param, grad, state, fresh } in targets {
-            let step = state.count();
-            let scalars = [-(lr / (1.0 + (step - 1.0) * lr_decay)), options.number("eps")?, decay];
-            let sum = state.buffer(SUM, param, self.first_sum, fresh)?;
-            updates.push(program, &[param, &grad, &sum], &scalars, &[param, &sum]);
-        }
-        updates.run(caller)
+    fn update(&self, step: Step<'_>) -> Result<()> {
+        let [lr, lr_decay, eps] = step.options.numbers(["lr", "lr_decay", "eps"])?;
+        let first = first_sum(step.defaults)?;
+        step.run(&PROGRAMS, |target| {
+            let buffers = smallvec![target.buffer(SUM, first)?];
+            let rate = -(lr / (1.0 + (target.count()? - 1.0) * lr_decay));
+            Ok(Update { on: [], scalars: [rate, eps], buffers })
+        })
     }
 }

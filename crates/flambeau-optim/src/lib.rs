@@ -6,13 +6,16 @@
 
 mod adagrad;
 mod adam;
+mod class;
 mod error;
 mod group;
 pub mod lr_scheduler;
+mod nadam;
 mod optimizer;
 mod options;
 mod programs;
 mod rmsprop;
+mod rule;
 mod sgd;
 mod state;
 
@@ -20,6 +23,7 @@ pub use adagrad::{Adagrad, AdagradOptions};
 pub use adam::{Adam, AdamOptions, AdamW};
 pub use error::{Error, Result};
 pub use group::{ParamGroup, ParamItem, ParamList};
+pub use nadam::{NAdam, NAdamOptions};
 pub use optimizer::{Optimizer, ParamGroupRef};
 pub use options::{OptionValue, Options};
 pub use rmsprop::{RMSprop, RMSpropOptions};

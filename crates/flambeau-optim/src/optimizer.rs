@@ -1,45 +1,15 @@
 //! What all optimizers share: groups, states, steps, printing.
 
+use crate::class::Class;
 use crate::error::{Error, Result, check};
 use crate::group::{ParamGroup, ParamItem, ParamList};
 use crate::options::{OptionValue, Options};
+use crate::rule::{Step, Target};
 use crate::state::{GroupState, State, StateDict};
-use flambeau_autograd::{OrPanic, Tensor, no_grad, ops};
+use flambeau_autograd::{OrPanic, Tensor, no_grad, ops, warn};
 use std::fmt;
 use std::panic::Location;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-/// An update rule: what tells one optimizer from another.
-pub(crate) trait Rule: Send + Sync {
-    /// PyTorch's class name.
-    fn name(&self) -> &'static str;
-
-    /// Checks the options that the constructor was given.
-    fn check(&self, options: &Options) -> Result<()>;
-
-    /// What options files of older versions do not have, with the values that they meant: `__setstate__`.
-    fn older_files_lack(&self) -> &'static [(&'static str, OptionValue)];
-
-    /// Sets what no file may change.
-    fn loaded(&self, _options: &mut Options) {}
-
-    /// Prepares the state of the constructor's parameters, for rules that do so before the first step.
-    fn prepare(&self, _param: &Tensor, _state: &mut State) -> Result<()> {
-        Ok(())
-    }
-
-    /// Updates parameters of one group by their gradients.
-    fn update(&self, options: &Options, targets: Vec<Target<'_>>, caller: &'static Location<'static>) -> Result<()>;
-}
-
-/// A parameter to update.
-pub(crate) struct Target<'a> {
-    pub param: &'a Tensor,
-    pub grad: Tensor,
-    pub state: &'a mut State,
-    /// Whether the state was empty when the step began.
-    pub fresh: bool,
-}
 
 /// A parameter of a group, which stands once however often the group names it.
 struct Slot {
@@ -91,7 +61,7 @@ impl Group {
 }
 
 struct Inner {
-    rule: Box<dyn Rule>,
+    class: &'static Class,
     defaults: Options,
     groups: Vec<Group>,
 }
@@ -102,27 +72,15 @@ struct Inner {
 pub struct Optimizer(Arc<Mutex<Inner>>);
 
 impl Optimizer {
+    /// An optimizer of these parameters, whose groups start from `defaults`.
     #[track_caller]
     pub(crate) fn new<P: ParamItem>(
-        rule: impl Rule + 'static,
+        class: &'static Class,
         params: impl IntoIterator<Item = P>,
         defaults: Options,
     ) -> Self {
-        let build = || {
-            rule.check(&defaults)?;
-            let list = ParamList::collect(params)?;
-            let optimizer =
-                Optimizer(Arc::new(Mutex::new(Inner { rule: Box::new(rule), defaults, groups: Vec::new() })));
-            {
-                let inner = &mut *optimizer.lock();
-                list.groups.into_iter().try_for_each(|group| inner.add(group))?;
-                for slot in inner.groups.iter_mut().flat_map(|g| &mut g.slots) {
-                    inner.rule.prepare(&slot.param, &mut slot.state)?;
-                }
-            }
-            Ok::<_, Error>(optimizer)
-        };
-        build().or_panic()
+        let inner = Inner::new(class, params, defaults).or_panic();
+        Optimizer(Arc::new(Mutex::new(inner)))
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -158,7 +116,8 @@ impl Optimizer {
                     Some(Target { param, grad, state, fresh: *fresh })
                 });
                 let targets: Vec<Target<'_>> = targets.collect();
-                inner.rule.update(&group.options, targets, caller)?;
+                let (options, defaults) = (&group.options, &inner.defaults);
+                inner.class.rule.update(Step { options, defaults, targets, caller })?;
             }
         }
         Ok(())
@@ -243,13 +202,31 @@ impl Optimizer {
 }
 
 impl Inner {
+    #[track_caller]
+    fn new<P: ParamItem>(
+        class: &'static Class,
+        params: impl IntoIterator<Item = P>,
+        defaults: Options,
+    ) -> Result<Self> {
+        class.check(&defaults)?;
+        let mut inner = Inner { class, defaults, groups: Vec::new() };
+        for group in ParamList::collect(params)?.groups {
+            inner.add(group)?;
+        }
+        for slot in inner.groups.iter_mut().flat_map(|g| &mut g.slots) {
+            class.rule.prepare(&inner.defaults, &slot.param, &mut slot.state)?;
+        }
+        Ok(inner)
+    }
+
+    #[track_caller]
     fn add(&mut self, group: ParamGroup) -> Result<()> {
         // In the order of PyTorch's dictionary: what the group sets, then the rest of the defaults.
         let mut options = Options::default();
         for (name, value) in group.options.iter() {
             if self.defaults.get(name).is_none() && name != "initial_lr" {
                 let known: Vec<_> = self.defaults.iter().map(|(name, _)| name).collect();
-                let what = format!("{} has no option {name}; it has {}", self.rule.name(), known.join(", "));
+                let what = format!("{} has no option {name}; it has {}", self.class.name, known.join(", "));
                 return Err(Error::Type(what));
             }
             options.set(name, value);
@@ -259,7 +236,7 @@ impl Inner {
         check(leaves, || "can't optimize a non-leaf Tensor".into())?;
         let group = Group::new(group.params, options);
         if group.rounds > 1 {
-            eprintln!("UserWarning: {DUPLICATES}");
+            warn(DUPLICATES);
         }
         let mut others = self.groups.iter().flat_map(|g| &g.slots);
         let known = others.any(|other| group.slots.iter().any(|slot| slot.param.is_same(&other.param)));
@@ -298,12 +275,11 @@ impl Inner {
             // The saved options take the place of the group's own, in their order.
             let mut options = Options::default();
             saved.options.iter().for_each(|(name, value)| options.set(name, *value));
-            self.rule.older_files_lack().iter().for_each(|(name, value)| options.set_default(name, *value));
-            self.rule.loaded(&mut options);
+            self.class.complete(&mut options);
             let mut states = vec![State::default(); group.slots.len()];
             for (&at, id) in group.order.iter().zip(&saved.params) {
                 if let Some((_, values)) = dict.state.iter().find(|(i, _)| i == id) {
-                    states[at] = State::from_values(values, &group.slots[at].param)?;
+                    states[at] = State::from_values(values, &group.slots[at].param, self.class.rule.numbers())?;
                 }
             }
             loaded.push((options, states));
@@ -323,7 +299,7 @@ impl fmt::Display for Optimizer {
     /// As `print(optimizer)`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let inner = self.lock();
-        write!(f, "{} (", inner.rule.name())?;
+        write!(f, "{} (", inner.class.name)?;
         for (i, group) in inner.groups.iter().enumerate() {
             write!(f, "\nParameter Group {i}\n{}", group.options)?;
         }

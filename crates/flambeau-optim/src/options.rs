@@ -1,6 +1,6 @@
 //! What a parameter group holds besides its parameters: options by PyTorch's names.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, check};
 use flambeau_tensor::Scalar;
 use flambeau_tensor::print::py_float;
 use std::fmt;
@@ -14,10 +14,6 @@ pub enum OptionValue {
     Number(Scalar),
     /// A tuple of two floats, as `betas`.
     Pair(f64, f64),
-}
-
-impl OptionValue {
-    pub(crate) const FALSE: Self = OptionValue::Number(Scalar::Bool(false));
 }
 
 impl From<Scalar> for OptionValue {
@@ -126,27 +122,28 @@ impl Options {
         }
     }
 
-    /// PyTorch's checks of `0 <= value`, which NaN fails, with the option's name as PyTorch's message spells it.
-    pub(crate) fn check_not_negative(&self, names: &[(&str, &str)]) -> Result<()> {
-        self.check_each(names, |x| x >= 0.0)
+    /// [`Options::number`] of each name.
+    pub(crate) fn numbers<const N: usize>(&self, names: [&str; N]) -> Result<[f64; N]> {
+        let mut numbers = [0.0; N];
+        numbers.iter_mut().zip(names).try_for_each(|(x, name)| self.number(name).map(|value| *x = value))?;
+        Ok(numbers)
     }
 
-    /// PyTorch's checks of each value, with the option's name as PyTorch's message spells it.
-    pub(crate) fn check_each(&self, names: &[(&str, &str)], holds: fn(f64) -> bool) -> Result<()> {
-        names.iter().try_for_each(|(name, spelled)| {
-            let holds = holds(self.number(name)?);
+    /// PyTorch's check of an option's value: what `allows` says of a number, 0 ≤ β < 1 of `betas`.
+    pub(crate) fn check(&self, name: &str, allows: impl Fn(f64) -> bool) -> Result<()> {
+        if let Some(OptionValue::Pair(a, b)) = self.get(name) {
+            return [a, b].into_iter().enumerate().try_for_each(|(i, beta)| {
+                check((0.0..1.0).contains(&beta), || format!("Invalid beta parameter at index {i}: {}", py_float(beta)))
+            });
+        }
+        let allowed = allows(self.number(name)?);
+        check(allowed, || {
             let value = self.get(name).unwrap_or(OptionValue::None);
-            crate::error::check(holds, || format!("Invalid {spelled}: {value}"))
-        })
-    }
-
-    /// PyTorch's checks of `0 <= beta < 1`.
-    pub(crate) fn check_betas(&self) -> Result<()> {
-        let (a, b) = self.pair("betas")?;
-        [a, b].into_iter().enumerate().try_for_each(|(i, beta)| {
-            crate::error::check((0.0..1.0).contains(&beta), || {
-                format!("Invalid beta parameter at index {i}: {}", py_float(beta))
-            })
+            match name {
+                "lr" => format!("Invalid learning rate: {value}"),
+                "eps" => format!("Invalid epsilon value: {value}"),
+                _ => format!("Invalid {name} value: {value}"),
+            }
         })
     }
 }

@@ -1,6 +1,8 @@
 //! One fused program for all parameters of a group.
 
 use crate::error::Result;
+use crate::options::Options;
+use crate::rule::Target;
 use flambeau_autograd::Tensor;
 use flambeau_tensor::Scalar;
 use flambeau_tensor::backend::PointwiseList;
@@ -10,51 +12,133 @@ use smallvec::SmallVec;
 use std::panic::Location;
 use std::sync::OnceLock;
 
-/// An optimizer's program for every combination of its switches (one bit each), built when it is first used.
-pub(crate) struct Programs<const N: usize> {
-    slots: [OnceLock<Pointwise>; N],
-    build: fn(usize) -> Pointwise,
+/// The option of weight decay by a factor, in place of a penalty in the gradient.
+pub(crate) const DECOUPLED: &str = "decoupled_weight_decay";
+
+/// What all rules make of a gradient and of the weights before their own formula.
+#[derive(Clone, Copy)]
+pub(crate) struct Gradient {
+    /// Whether the objective is to be maximised: the gradient is turned round.
+    maximize: bool,
+    /// Whether `decay · param` is added to the gradient.
+    penalty: bool,
+    /// Whether the parameter is multiplied by `decay`.
+    shrink: bool,
+    /// The number for either.
+    pub decay: f64,
 }
 
+impl Gradient {
+    /// As a group's options say. What is none of the optimizer's options does not happen.
+    pub fn of(options: &Options, defaults: &Options) -> Result<Self> {
+        let flag = |name| if defaults.get(name).is_some() { options.flag(name) } else { Ok(false) };
+        let decay = if defaults.get("weight_decay").is_some() { options.number("weight_decay")? } else { 0.0 };
+        let (maximize, decoupled) = (flag("maximize")?, flag(DECOUPLED)?);
+        let factor = if decoupled { 1.0 - options.number("lr")? * decay } else { decay };
+        let decays = decay != 0.0;
+        Ok(Gradient { maximize, penalty: decays && !decoupled, shrink: decays && decoupled, decay: factor })
+    }
+}
+
+/// What a rule's formula starts from.
+pub(crate) struct Given<'b> {
+    builder: &'b Builder,
+    /// The parameter, after decoupled weight decay.
+    pub param: Expr<'b>,
+    /// The gradient, turned round where the objective is to be maximised, and with the penalty of weight decay.
+    pub grad: Expr<'b>,
+}
+
+impl<'b> Given<'b> {
+    /// Inputs 0 and 1, scalar 0.
+    fn new(builder: &'b Builder, on: Gradient) -> Self {
+        let (mut param, mut grad) = (builder.input(0), builder.input(1));
+        if on.maximize {
+            grad = -grad;
+        }
+        if on.penalty {
+            grad = grad + param * builder.scalar(0);
+        }
+        if on.shrink {
+            param = param * builder.scalar(0);
+        }
+        Given { builder, param, grad }
+    }
+
+    /// The i-th running average.
+    pub fn buffer(&self, i: usize) -> Expr<'b> {
+        self.builder.input(2 + i)
+    }
+
+    /// The rule's numbers.
+    pub fn scalars<const N: usize>(&self) -> [Expr<'b>; N] {
+        std::array::from_fn(|i| self.builder.scalar(1 + i))
+    }
+}
+
+/// A rule's formula: the new parameter, then the new running averages.
+type Formula<const N: usize> = for<'b> fn(&Given<'b>, [bool; N]) -> Vec<Expr<'b>>;
+
+/// A rule's program for every combination of its switches and the gradient's, built when it is first used.
+pub(crate) struct Programs<const N: usize> {
+    slots: [OnceLock<Pointwise>; 1 << (3 + MOST_SWITCHES)],
+    formula: Formula<N>,
+}
+
+/// How many switches a rule may have.
+const MOST_SWITCHES: usize = 3;
+
 impl<const N: usize> Programs<N> {
-    pub const fn new(build: fn(usize) -> Pointwise) -> Self {
-        Programs { slots: [const { OnceLock::new() }; N], build }
+    pub const fn new(formula: Formula<N>) -> Self {
+        const { assert!(N <= MOST_SWITCHES) };
+        Programs { slots: [const { OnceLock::new() }; _], formula }
     }
 
     /// The program for these switches.
-    pub fn get(&self, switches: usize) -> &Pointwise {
-        self.slots[switches].get_or_init(|| (self.build)(switches))
+    pub fn get(&self, gradient: Gradient, on: [bool; N]) -> &Pointwise {
+        let all = [gradient.maximize, gradient.penalty, gradient.shrink].into_iter().chain(on);
+        let slot = all.fold(0, |bits, on| bits << 1 | usize::from(on));
+        self.slots[slot]
+            .get_or_init(|| Pointwise::with_outputs(|builder| (self.formula)(&Given::new(builder, gradient), on)))
     }
-}
-
-/// The switches whose condition holds.
-pub(crate) fn switches(conditions: &[(usize, bool)]) -> usize {
-    conditions.iter().filter(|(_, on)| *on).map(|(bit, _)| bit).sum()
 }
 
 /// The updates of one step. Those with the same program and numbers run together.
 #[derive(Default)]
-pub(crate) struct Updates<'p>(Vec<Update<'p>>);
+pub(crate) struct Updates<'p>(Vec<Planned<'p>>);
 
-struct Update<'p> {
+struct Planned<'p> {
     program: &'p Pointwise,
     scalars: SmallVec<[Scalar; 8]>,
     list: PointwiseList,
 }
 
 impl<'p> Updates<'p> {
-    /// Adds an update: the program's results over `inputs` go to `outputs`. Of `scalars` it takes as many as it names.
-    pub fn push(&mut self, program: &'p Pointwise, inputs: &[&Tensor], scalars: &[f64], outputs: &[&Tensor]) {
-        let arrays = |tensors: &[&Tensor]| tensors.iter().map(|t| t.array().clone()).collect();
-        let scalars = scalars[..program.num_scalars()].iter().map(|&x| x.into()).collect();
-        self.0.push(Update { program, scalars, list: PointwiseList { inputs: arrays(inputs), outs: arrays(outputs) } });
+    /// Adds an update: the program's results over the parameter, its gradient and `buffers` go to the parameter and `buffers`.
+    /// Of inputs and scalars it takes as many as it names.
+    pub fn push(
+        &mut self,
+        program: &'p Pointwise,
+        target: &Target<'_>,
+        decay: f64,
+        scalars: &[f64],
+        buffers: &[Tensor],
+    ) {
+        let arrays = |first: &[&Tensor], count| {
+            first.iter().copied().chain(buffers).take(count).map(|t| t.array().clone()).collect()
+        };
+        let inputs = arrays(&[target.param, &target.grad], program.num_inputs());
+        let outs = arrays(&[target.param], program.outputs().len());
+        let scalars = std::iter::once(&decay).chain(scalars).take(program.num_scalars());
+        let scalars = scalars.map(|&x| x.into()).collect();
+        self.0.push(Planned { program, scalars, list: PointwiseList { inputs, outs } });
     }
 
     /// Runs all updates and counts a write on each result. Nothing is recorded.
     pub fn run(self, caller: &'static Location<'static>) -> Result<()> {
         let mut rest = &self.0[..];
         while let Some(first) = rest.first() {
-            let same = |u: &&Update<'_>| std::ptr::eq(u.program, first.program) && u.scalars == first.scalars;
+            let same = |u: &&Planned<'_>| std::ptr::eq(u.program, first.program) && u.scalars == first.scalars;
             let count = rest.iter().take_while(same).count();
             let lists: Vec<PointwiseList> = rest[..count].iter().map(|u| u.list.clone()).collect();
             pointwise_lists(first.program, &lists, &first.scalars)?;
@@ -65,18 +149,7 @@ impl<'p> Updates<'p> {
     }
 }
 
-/// The gradient that a step uses, input 1: turned round where the objective is to be maximised, and with
-/// `decay · param` (input 0, scalar `decay`) added where weights decay.
-pub(crate) fn gradient(b: &Builder, maximize: bool, decay: Option<usize>) -> Expr<'_> {
-    let grad = b.input(1);
-    let grad = if maximize { -grad } else { grad };
-    match decay {
-        Some(scalar) => grad + b.input(0) * b.scalar(scalar),
-        None => grad,
-    }
-}
-
-/// start + weight · (end − start), from the nearer end as `torch.lerp` computes it.
+/// start + weight · (end − start), from the nearer end as `torch.lerp` computes it: `near_end` where the weight is at least ½.
 pub(crate) fn lerp<'b>(start: Expr<'b>, end: Expr<'b>, weight: Expr<'b>, near_end: bool) -> Expr<'b> {
     match near_end {
         false => start + weight * (end - start),

@@ -5,27 +5,29 @@ use crate::options::OptionValue;
 use flambeau_autograd::{Tensor, ops};
 use flambeau_tensor::{DType, Scalar};
 
-/// Running averages and the number of steps of one parameter.
+/// Numbers and running averages of one parameter, each in the order in which they came up.
 #[derive(Clone, Default)]
 pub(crate) struct State {
-    step: Option<f64>,
+    numbers: Vec<(String, f64)>,
     buffers: Vec<(String, Tensor)>,
 }
 
-/// The name of the number of steps, which PyTorch keeps as a 0-dim tensor; the rest are running averages.
-const STEP: &str = "step";
+/// The name of the number of steps.
+pub(crate) const STEP: &str = "step";
 
 impl State {
-    /// Counts a step and returns its number, from 1.
-    pub fn count(&mut self) -> f64 {
-        let step = self.step.unwrap_or(0.0) + 1.0;
-        self.step = Some(step);
-        step
+    /// The number of that name, which starts as `first`. PyTorch keeps it as a 0-dim tensor of float32.
+    pub fn number(&mut self, name: &str, first: f64) -> &mut f64 {
+        let at = self.numbers.iter().position(|(n, _)| n == name).unwrap_or_else(|| {
+            self.numbers.push((name.to_owned(), first));
+            self.numbers.len() - 1
+        });
+        &mut self.numbers[at].1
     }
 
-    /// Starts to count before the first step.
-    pub fn start_counting(&mut self) {
-        self.step = Some(0.0);
+    /// Whether there is a number of that name.
+    pub fn has_number(&self, name: &str) -> bool {
+        self.numbers.iter().any(|(n, _)| n == name)
     }
 
     /// The buffer of that name. Where the state is `fresh` it is made, with `value` everywhere, in the parameter's dtype and order
@@ -60,28 +62,30 @@ impl State {
     }
 
     pub fn is_empty(&self) -> bool {
-        self.step.is_none() && self.buffers.is_empty()
+        self.numbers.is_empty() && self.buffers.is_empty()
     }
 
-    /// As PyTorch's `state_dict()` shows it: counters are 0-dim float32 tensors on the CPU.
+    /// As PyTorch's `state_dict()` shows it: numbers are 0-dim float32 tensors on the CPU.
     pub fn to_values(&self) -> Result<Vec<(String, StateValue)>> {
-        let mut values = Vec::with_capacity(1 + self.buffers.len());
-        if let Some(step) = self.step {
-            let step = flambeau_autograd::from_scalars(&[Scalar::Float(step)], &[], DType::F32)?;
-            values.push((STEP.to_owned(), StateValue::Tensor(step)));
+        let mut values = Vec::with_capacity(self.numbers.len() + self.buffers.len());
+        for (name, number) in &self.numbers {
+            let number = flambeau_autograd::from_scalars(&[Scalar::Float(*number)], &[], DType::F32)?;
+            values.push((name.clone(), StateValue::Tensor(number)));
         }
         let buffers = self.buffers.iter().map(|(name, buffer)| (name.clone(), StateValue::Tensor(buffer.clone())));
         values.extend(buffers);
         Ok(values)
     }
 
-    /// Takes over what [`State::to_values`] or PyTorch wrote: buffers are copied in the parameter's dtype and device.
-    pub fn from_values(values: &[(String, StateValue)], param: &Tensor) -> Result<Self> {
+    /// Takes over what [`State::to_values`] or PyTorch wrote: buffers are copied in the parameter's dtype and device, entries
+    /// that are called as `numbers` are numbers.
+    pub fn from_values(values: &[(String, StateValue)], param: &Tensor, numbers: &[&str]) -> Result<Self> {
         let mut state = State::default();
         for (name, value) in values {
+            let is_number = numbers.contains(&name.as_str());
             match value {
-                StateValue::Tensor(t) if name == STEP => state.step = Some(t.array().item()?.to_f64()),
-                StateValue::Number(x) if name == STEP => state.step = Some(x.to_f64()),
+                StateValue::Tensor(t) if is_number => *state.number(name, 0.0) = t.array().item()?.to_f64(),
+                StateValue::Number(x) if is_number => *state.number(name, 0.0) = x.to_f64(),
                 StateValue::Tensor(t) => {
                     let moved = ops::to_dtype(&ops::to_device(&t.detach(), param.device())?, param.dtype())?;
                     state.buffers.push((name.clone(), ops::clone(&moved)?));

@@ -15,7 +15,8 @@ OPTIMIZERS = [
     (optim.RMSprop, [{}, {"alpha": 0.9}, {"momentum": 0.9}, {"centered": True}, {"weight_decay": 0.1}, {"centered": True, "momentum": 0.5}, {"maximize": True}]),
     (optim.Adadelta, [{}, {"rho": 0.8, "weight_decay": 0.1}]),
     (optim.Adamax, [{}, {"weight_decay": 0.1}]),
-    (optim.NAdam, [{}, {"weight_decay": 0.1}, {"weight_decay": 0.1, "decoupled_weight_decay": True}]),
+    (optim.NAdam, [{}, {"betas": (0.8, 0.9)}, {"eps": 1e-2}, {"weight_decay": 0.1}, {"weight_decay": 0.1, "decoupled_weight_decay": True}, {"momentum_decay": 0.5},
+                   {"maximize": True}, {"betas": (0.5, 0.7), "momentum_decay": 0, "weight_decay": 0.05}]),
     (optim.RAdam, [{}, {"weight_decay": 0.1}]),
 ]
 A = [[0.5, -1.5, 2.0], [3.0, -0.25, 0.0]], [1.0, 0.0, -2.0, 0.125]

@@ -19,6 +19,8 @@ OPTIONS = {
     optim.RMSprop: {"alpha": [0.9, 0.95, 0.5, -0.1], "eps": [1e-2, 0.0, -1e-8], "weight_decay": [0.5, -0.1], "momentum": [0.9, 0.5, -0.5], "centered": [True], "maximize": [True]},
 }
 OPTIONS[optim.AdamW] = OPTIONS[optim.Adam]
+OPTIONS[optim.NAdam] = {"betas": OPTIONS[optim.Adam]["betas"], "eps": [1e-2, 0.0, -1e-8], "weight_decay": [0.1, 0.5, -0.1], "momentum_decay": [4e-2, 0.5, 0, -0.1],
+                        "decoupled_weight_decay": [True], "maximize": [True]}
 # What no step may change: PyTorch reads a state that was never made.
 FROZEN = {"amsgrad", "centered"}
 HIDDEN = ("foreach", "fused", "differentiable", "capturable")

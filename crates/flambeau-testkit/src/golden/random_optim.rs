@@ -149,7 +149,7 @@ mod tests {
     #[test]
     fn random_optimizers_are_many_and_of_every_kind() {
         let cases = load_random_optimizers().unwrap();
-        for name in ["SGD", "Adam", "AdamW", "Adagrad", "RMSprop"] {
+        for name in ["SGD", "Adam", "AdamW", "Adagrad", "RMSprop", "NAdam"] {
             assert!(cases.iter().filter(|c| c.optimizer == name).count() >= 150, "{name}");
         }
         let count = |holds: &dyn Fn(&RandomOptimizerCase) -> bool| cases.iter().filter(|c| holds(c)).count();

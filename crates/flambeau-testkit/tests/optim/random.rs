@@ -1,64 +1,21 @@
 //! One random optimizer against PyTorch's: prints, steps, state dicts, groups, errors.
 
 use flambeau_autograd::Tensor;
-use flambeau_optim::{Adagrad, Adam, AdamW, Optimizer, OptionValue, ParamGroup, RMSprop, SGD, StateDict, StateValue};
-use flambeau_tensor::{Device, Scalar};
+use flambeau_optim::{Optimizer, OptionValue, ParamGroup, StateDict, StateValue};
+use flambeau_tensor::Device;
 use flambeau_testkit::catch::catch;
 use flambeau_testkit::golden::{
     Arg, ExpectedError, OptimizerGroup, OptimizerSnapshot, RandomOptimizerCase, RandomOptimizerStep,
 };
 
+use crate::classes::make;
 use crate::{compare, option, tensor};
-
-/// A number of the constructor, where PyTorch's default stands for none.
-fn number(case: &RandomOptimizerCase, name: &str) -> Option<Scalar> {
-    case.kwargs.get(name).map(|arg| match option(arg) {
-        OptionValue::Number(x) => x,
-        other => panic!("{name}: {other}"),
-    })
-}
-
-fn flag(case: &RandomOptimizerCase, name: &str) -> bool {
-    case.kwargs.get(name).is_some_and(|a| a.as_bool().expect("a bool"))
-}
 
 /// Constructor options go through the constructor here, since some are its alone.
 fn build(case: &RandomOptimizerCase, params: &[Tensor]) -> Optimizer {
     match &case.groups {
-        None => with(case, case.order.iter().map(|&i| &params[i])),
-        Some(groups) => with(case, groups.iter().map(|g| group(g, params))),
-    }
-}
-
-fn with<P: flambeau_optim::ParamItem>(case: &RandomOptimizerCase, params: impl Iterator<Item = P>) -> Optimizer {
-    let lr = |default: f64| number(case, "lr").unwrap_or(Scalar::Float(default));
-    macro_rules! set {
-        ($o:ident, $($name:ident),*) => {{
-            let mut o = $o;
-            $( if let Some(x) = number(case, stringify!($name)) { o = o.$name(x); } )*
-            o.maximize(flag(case, "maximize"))
-        }};
-    }
-    let adam = |o: flambeau_optim::AdamOptions| {
-        let o = set!(o, eps, weight_decay).amsgrad(flag(case, "amsgrad"));
-        match case.kwargs.get("betas").map(option) {
-            Some(OptionValue::Pair(a, b)) => o.betas((a, b)),
-            _ => o,
-        }
-    };
-    match case.optimizer.as_str() {
-        "SGD" => {
-            SGD::with(params, lr(1e-3), |o| set!(o, momentum, dampening, weight_decay).nesterov(flag(case, "nesterov")))
-        }
-        "Adam" => Adam::with(params, lr(1e-3), adam),
-        "AdamW" => AdamW::with(params, lr(1e-3), adam),
-        "Adagrad" => {
-            Adagrad::with(params, lr(1e-2), |o| set!(o, lr_decay, weight_decay, initial_accumulator_value, eps))
-        }
-        "RMSprop" => RMSprop::with(params, lr(1e-2), |o| {
-            set!(o, alpha, eps, weight_decay, momentum).centered(flag(case, "centered"))
-        }),
-        other => panic!("there is no {other}"),
+        None => make(&case.optimizer, &case.kwargs, case.order.iter().map(|&i| &params[i])),
+        Some(groups) => make(&case.optimizer, &case.kwargs, groups.iter().map(|g| group(g, params))),
     }
 }
 
@@ -174,8 +131,7 @@ fn resumes(case: &RandomOptimizerCase, first: &Optimizer, params: &[Tensor], dev
         let index = |p: &Tensor| params.iter().position(|q| q.is_same(p)).expect("a parameter");
         ParamGroup::new(g.params().iter().map(|p| &copies[index(p)])).lr(0.25)
     });
-    let bare = RandomOptimizerCase { kwargs: Default::default(), ..case.clone() };
-    let second = with(&bare, groups);
+    let second = make(&case.optimizer, &Default::default(), groups);
     second.load_state_dict(&first.state_dict()).expect("the same groups");
     first.step();
     second.step();

@@ -1,0 +1,202 @@
+//! An optimizer's declaration: its class in PyTorch, its options, its constructors.
+
+use crate::error::Result;
+use crate::options::Options;
+use crate::rule::Rule;
+
+/// What is declared of an optimizer.
+pub(crate) struct Class {
+    /// PyTorch's class name.
+    pub name: &'static str,
+    /// How it updates parameters.
+    pub rule: &'static dyn Rule,
+    /// PyTorch's defaults, in the order of its dictionary.
+    pub defaults: fn() -> Options,
+    /// Options whose value the constructor checks, in PyTorch's order.
+    pub checked: &'static [&'static str],
+    /// Options that files of older versions do not have: those that `__setstate__` gives their default, in its order.
+    pub later: &'static [&'static str],
+}
+
+impl Class {
+    /// PyTorch's checks of the options that the constructor was given.
+    ///
+    /// # Errors
+    /// PyTorch's `ValueError` for the first option out of its range.
+    pub fn check(&self, options: &Options) -> Result<()> {
+        self.checked.iter().try_for_each(|name| options.check(name, |x| self.rule.allows(x)))?;
+        self.rule.check(options)
+    }
+
+    /// Gives a loaded group what older files lack, and what no file may change.
+    pub fn complete(&self, options: &mut Options) {
+        let defaults = (self.defaults)();
+        let later = self.later.iter().filter_map(|name| Some((name, defaults.get(name)?)));
+        later.for_each(|(name, value)| options.set_default(name, value));
+        self.rule.loaded(self.name, options);
+    }
+}
+
+/// Declares optimizers: a class, the type of its options, its rule, and a table of options in the order of PyTorch's
+/// dictionary. An option with a type has a setter of that name, which takes what converts into the type; one without is set
+/// by a group only. After the table stand the options that the constructor checks and those that older files lack, each in
+/// PyTorch's order. Classes that share all of it, but for defaults of their own, follow.
+macro_rules! optimizer {
+    (@setter $(#[$doc:meta])* $name:ident = $default:expr) => {};
+    (@setter $(#[$doc:meta])* $name:ident: $type:ty = $default:expr) => {
+        $(#[$doc])*
+        #[doc = concat!(" Default: `", stringify!($default), "`.")]
+        #[must_use]
+        pub fn $name(self, $name: impl Into<$type>) -> Self {
+            let value: $type = $name.into();
+            Self(self.0.with(stringify!($name), value))
+        }
+    };
+    (@class $(#[$meta:meta])* $class:ident, $options:ident, $lr:literal { $($name:ident = $default:expr),* }) => {
+        $(#[$meta])*
+        pub enum $class {}
+
+        impl $class {
+            const CLASS: $crate::class::Class = $crate::class::Class {
+                name: stringify!($class),
+                defaults: || ($options::CLASS.defaults)()$(.with(stringify!($name), $default))*,
+                ..$options::CLASS
+            };
+
+            #[doc = concat!("`torch.optim.", stringify!($class), "(params, lr)`, where PyTorch's default of `lr` is ",
+                stringify!($lr), ".")]
+            ///
+            /// # Panics
+            #[doc = concat!("As [`", stringify!($class), "::with`].")]
+            ///
+            /// ```
+            #[doc = concat!("use flambeau_optim::", stringify!($class), ";")]
+            ///
+            /// let w = flambeau_autograd::ones([2]).requires_grad_(true);
+            #[doc = concat!("let optimizer = ", stringify!($class), "::new([&w], 0.5);")]
+            /// assert_eq!(optimizer.param_groups()[0].lr(), 0.5);
+            /// ```
+            #[allow(clippy::new_ret_no_self, reason = "every optimizer is the same handle")]
+            #[track_caller]
+            pub fn new<P: $crate::group::ParamItem>(
+                params: impl IntoIterator<Item = P>,
+                lr: impl Into<flambeau_tensor::Scalar>,
+            ) -> $crate::optimizer::Optimizer {
+                Self::with(params, lr, |o| o)
+            }
+
+            #[doc = concat!("[`", stringify!($class), "::new`] with options.")]
+            ///
+            /// # Panics
+            /// With PyTorch's `ValueError`s: an option out of its range, no parameters, a parameter that is no leaf or stands
+            /// in two groups.
+            ///
+            /// ```
+            #[doc = concat!("use flambeau_optim::", stringify!($class), ";")]
+            ///
+            /// let w = flambeau_autograd::ones([2]).requires_grad_(true);
+            #[doc = concat!("let optimizer = ", stringify!($class), "::with([&w], 0.5, |o| o.maximize(true));")]
+            /// assert_eq!(optimizer.defaults().get("maximize"), Some(true.into()));
+            /// ```
+            #[track_caller]
+            pub fn with<P: $crate::group::ParamItem>(
+                params: impl IntoIterator<Item = P>,
+                lr: impl Into<flambeau_tensor::Scalar>,
+                options: impl FnOnce($options) -> $options,
+            ) -> $crate::optimizer::Optimizer {
+                let defaults = (Self::CLASS.defaults)().with("lr", lr.into());
+                $crate::optimizer::Optimizer::new(&Self::CLASS, params, options($options(defaults)).0)
+            }
+        }
+    };
+    (
+        $(#[$meta:meta])*
+        $class:ident, $options:ident, $rule:ident {
+            lr = $lr:literal,
+            $( $(#[$doc:meta])* $name:ident $(: $type:ty)? = $default:expr ),* $(,)?
+        }
+        checked($($checked:ident),*)
+        later($($later:ident),*)
+        $( $(#[$own_meta:meta])* $own:ident { $($own_name:ident = $own_default:expr),* } )*
+    ) => {
+        #[doc = concat!("Options of [`", stringify!($class), "`]" $(, ", [`", stringify!($own), "`]")*,
+            "; numbers may be floats or integers, and print as they are given.")]
+        pub struct $options($crate::options::Options);
+
+        impl $options {
+            const CLASS: $crate::class::Class = $crate::class::Class {
+                name: stringify!($class),
+                rule: &$rule,
+                defaults: || $crate::options::Options::new([
+                    ("lr", $lr.into()),
+                    $( (stringify!($name), $default.into()) ),*
+                ]),
+                checked: &[$(stringify!($checked)),*],
+                later: &[$(stringify!($later)),*],
+            };
+
+            $( optimizer!(@setter $(#[$doc])* $name $(: $type)? = $default); )*
+        }
+
+        optimizer!(@class $(#[$meta])* $class, $options, $lr {});
+        $( optimizer!(@class $(#[$own_meta])* $own, $options, $lr { $($own_name = $own_default),* }); )*
+    };
+}
+
+pub(crate) use optimizer;
+
+#[cfg(test)]
+mod tests {
+    use crate::options::OptionValue;
+    use crate::{Adam, AdamW, Optimizer, SGD, StateDict};
+    use flambeau_autograd::{Tensor, ones};
+
+    fn param() -> Tensor {
+        let w = ones([2]).requires_grad_(true);
+        w.sum().backward();
+        w
+    }
+
+    /// The optimizer's state dict, as a version of PyTorch wrote it that had no option but `lr`.
+    fn older(optimizer: &Optimizer) -> StateDict {
+        let mut dict = optimizer.state_dict();
+        dict.param_groups.iter_mut().for_each(|group| group.options.retain(|(name, _)| name == "lr"));
+        dict
+    }
+
+    fn names_and_values(optimizer: &Optimizer) -> String {
+        let options = &optimizer.state_dict().param_groups[0].options;
+        options.iter().map(|(name, value)| format!("{name}={value} ")).collect()
+    }
+
+    #[test]
+    fn older_files_get_the_class_defaults_and_not_the_constructors() {
+        let sgd = SGD::with([param()], 0.5, |o| o.momentum(0.9).nesterov(true));
+        sgd.load_state_dict(&older(&sgd)).unwrap();
+        let expected = "lr=0.5 nesterov=False maximize=False foreach=None differentiable=False fused=False ";
+        assert_eq!(names_and_values(&sgd), expected);
+        assert_eq!(sgd.try_step().unwrap_err().to_string(), "KeyError: 'momentum'");
+    }
+
+    #[test]
+    fn adamws_decay_is_decoupled_whatever_a_file_says() {
+        let (adam, adamw) = (Adam::new([param()], 0.5), AdamW::new([param()], 0.5));
+        let decoupled = |o: &Optimizer| o.param_groups()[0].get("decoupled_weight_decay");
+        for dict in [adam.state_dict(), older(&adam)] {
+            adam.load_state_dict(&dict).unwrap();
+            adamw.load_state_dict(&dict).unwrap();
+            let expected = [false, true].map(|on| Some(OptionValue::from(on)));
+            assert_eq!([decoupled(&adam), decoupled(&adamw)], expected);
+        }
+    }
+
+    #[test]
+    fn a_state_of_another_optimizer_is_a_key_error() {
+        let (sgd, adam) = (SGD::with([param()], 0.5, |o| o.momentum(0.9)), Adam::new([param()], 0.5));
+        sgd.step();
+        let mut dict = sgd.state_dict();
+        dict.param_groups = adam.state_dict().param_groups;
+        adam.load_state_dict(&dict).unwrap();
+        assert_eq!(adam.try_step().unwrap_err().to_string(), "KeyError: 'exp_avg'");
+    }
+}
