@@ -29,11 +29,11 @@ def main(names):
     warnings.filterwarnings("ignore")
     torch.set_num_threads(1)
     own = edges.edge_cases()
-    unknown = own.keys() - {*ops.TIER_1, *ops.TIER_2}
+    unknown = own.keys() - {*ops.TIER_1, *ops.TIER_2, *ops.TIER_3}
     assert not unknown, unknown
     files = [name for name in names if name in FILES] if names else list(FILES)
     counts = {"ops": 0}
-    for name in [name for name in names if name not in FILES] if names else [*ops.TIER_1, *ops.TIER_2]:
+    for name in [name for name in names if name not in FILES] if names else [*ops.TIER_1, *ops.TIER_2, *ops.TIER_3]:
         cases = ops.op_cases(name) + own.get(name, [])
         encode.write(DATA / "ops" / f"{name}.jsonl.gz", cases)
         counts["ops"] += len(cases)

@@ -50,6 +50,14 @@ nn.functional.triplet_margin_loss nn.functional.soft_margin_loss nn.functional.m
 nn.functional.gaussian_nll_loss nn.functional.pairwise_distance
 """.split()
 
+TIER_3 = """
+exp2 hypot frac kron atleast_1d atleast_2d atleast_3d dstack broadcast_tensors tensor_split diagonal_scatter nansum nanmean
+constant_pad_nd nn.functional.hardshrink nn.functional.softshrink nn.functional.tanhshrink nn.functional.bilinear
+nn.functional.conv_transpose3d nn.functional.max_pool3d nn.functional.avg_pool3d nn.functional.adaptive_avg_pool3d
+nn.functional.adaptive_max_pool1d nn.functional.adaptive_max_pool2d nn.functional.adaptive_max_pool3d nn.functional.max_unpool1d
+nn.functional.max_unpool2d nn.functional.max_unpool3d nn.functional.local_response_norm
+""".split()
+
 # Ops that only move, select, compare or round data: results and gradients hold to the last bit in every dtype. (amax is not among
 # them, since its gradient shares a tie by a division.)
 EXACT = set("""
@@ -66,7 +74,8 @@ nn.functional.pad.circular flip roll broadcast_to movedim narrow unflatten diago
 split_with_sizes squeeze.multiple hstack vstack tile count_nonzero bitwise_and bitwise_or bitwise_xor bitwise_not isclose isin
 nan_to_num T mT double half bool bfloat16 new_ones new_full fill scalar_tensor cummax cummin median kthvalue msort unique
 unique_consecutive bincount bucketize searchsorted argwhere diag diag_embed index_fill index_copy take put take_along_dim
-masked_scatter tril_indices triu_indices select_scatter slice_scatter allclose equal
+masked_scatter tril_indices triu_indices select_scatter slice_scatter allclose equal atleast_1d atleast_2d atleast_3d dstack
+broadcast_tensors tensor_split diagonal_scatter constant_pad_nd nn.functional.hardshrink nn.functional.max_pool3d frac
 """.split())
 
 # PyTorch does not promise which of several equal elements these return; the samples of small integers have many.
@@ -76,7 +85,7 @@ TIES_ARE_OPEN = {"topk", "median", "kthvalue"}
 LOOSE_F32 = {
     "matmul", "mm", "bmm", "addmm", "mv", "dot", "einsum", "baddbmm", "addbmm", "addmv", "inner", "tensordot", "nn.functional.linear",
     "nn.functional.conv1d", "nn.functional.conv2d", "nn.functional.conv3d", "nn.functional.conv_transpose1d",
-    "nn.functional.conv_transpose2d", "nn.functional.scaled_dot_product_attention", "prod", "cumprod", "pow", "__rpow__", "lgamma",
+    "nn.functional.conv_transpose2d", "nn.functional.conv_transpose3d", "nn.functional.bilinear", "nn.functional.scaled_dot_product_attention", "prod", "cumprod", "pow", "__rpow__", "lgamma",
     "nn.functional.batch_norm", "nn.functional.layer_norm", "nn.functional.group_norm", "nn.functional.instance_norm",
     "nn.functional.rms_norm", "var", "std", "var_mean", "std_mean", "tan", "sinh", "cosh", "nn.functional.interpolate.bicubic",
 }

@@ -230,7 +230,8 @@ fn every_function_that_panics_with_an_error_tracks_its_caller() {
         }
     }
     println!("count: {panicking} functions that panic with an error track their caller");
-    assert!(panicking > 300, "{panicking}: the search finds too few");
+    // Those that are written; the forms of operations track it by the macro that makes them.
+    assert!(panicking > 25, "{panicking}: the search finds too few");
     assert!(bad.is_empty(), "{bad:#?}");
 }
 

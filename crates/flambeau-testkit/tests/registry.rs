@@ -8,8 +8,84 @@ use flambeau_testkit::opinfo::OpInfo;
 use flambeau_testkit::ops::all;
 use std::collections::{BTreeMap, BTreeSet};
 
+const MODULES: &str = "the modules' goldens and random configurations (tests/modules)";
+const VARIANT: &str = "a form of an operation that has a row, whose goldens call it";
+const RANDOM: &str = "the streams: flambeau-tensor's goldens, dropout_stream.rs, tests/training.rs, gpu_random.rs";
+const SAVED: &str = "PyTorch's table of saved tensors (flambeau-autograd/tests/saved.rs)";
+const FRESH: &str = "what it holds is unspecified";
+
 /// Operations without a row of goldens, each with what tests it.
-const NO_ROW: &[(&str, &str)] = &[];
+const NO_ROW: &[(&str, &str)] = &[
+    ("adaptive_max_pool1d_with_indices", VARIANT),
+    ("adaptive_max_pool2d_with_indices", VARIANT),
+    ("adaptive_max_pool3d_with_indices", VARIANT),
+    ("alpha_dropout", RANDOM),
+    ("bernoulli", RANDOM),
+    ("bernoulli_", RANDOM),
+    ("clamp_tensor", VARIANT),
+    ("col2im", MODULES),
+    ("constant_pad", VARIANT),
+    ("copy_", "flambeau-autograd/tests/inplace.rs"),
+    ("div_rounded", VARIANT),
+    ("dropout1d", RANDOM),
+    ("dropout2d", RANDOM),
+    ("dropout3d", RANDOM),
+    ("embedding_renorm_", "the goldens of embedding with max_norm"),
+    ("empty", FRESH),
+    ("empty_like", FRESH),
+    ("exponential_", RANDOM),
+    ("feature_alpha_dropout", RANDOM),
+    ("feature_dropout", RANDOM),
+    ("fill_", "flambeau-autograd/tests/inplace.rs"),
+    ("im2col", VARIANT),
+    ("index", VARIANT),
+    ("index_set", "flambeau-wgpu/tests/indexing.rs, on both devices"),
+    ("linalg_norm", VARIANT),
+    ("max_dim", VARIANT),
+    ("max_pool1d_with_indices", VARIANT),
+    ("max_pool2d_with_indices", VARIANT),
+    ("max_pool3d_with_indices", VARIANT),
+    ("median_dim", VARIANT),
+    ("min_dim", VARIANT),
+    ("multinomial", RANDOM),
+    ("new_empty", FRESH),
+    ("nonzero_tuple", "its parts are nonzero's columns"),
+    ("normal_", RANDOM),
+    ("pow_scalar", VARIANT),
+    ("rand", RANDOM),
+    ("rand_like", RANDOM),
+    ("randint", RANDOM),
+    ("randn", RANDOM),
+    ("randn_like", RANDOM),
+    ("random_", RANDOM),
+    ("randperm", RANDOM),
+    ("rdiv", VARIANT),
+    ("repeat_interleave_each", VARIANT),
+    ("resize_", "flambeau-autograd/tests/versions.rs"),
+    ("round_decimals", VARIANT),
+    ("rrelu", "its goldens of special values (tests/special.rs)"),
+    ("scatter_with_reduce", VARIANT),
+    ("tensor_split_at", VARIANT),
+    ("tensordot_n", VARIANT),
+    ("uniform_", RANDOM),
+    ("where_", VARIANT),
+];
+
+/// In-place forms that no golden is a case of, each with what tests it.
+const NO_IN_PLACE_CASE: &[(&str, &str)] = &[
+    ("alpha_dropout", RANDOM),
+    ("clamp_tensor", SAVED),
+    ("div_rounded", SAVED),
+    ("dropout1d", RANDOM),
+    ("dropout2d", RANDOM),
+    ("dropout3d", RANDOM),
+    ("feature_alpha_dropout", RANDOM),
+    ("feature_dropout", RANDOM),
+    ("index_put", "flambeau-autograd/tests/inplace.rs and flambeau-wgpu/tests/indexing.rs"),
+    ("round_decimals", SAVED),
+    ("scatter_reduce", SAVED),
+    ("scatter_with_reduce", SAVED),
+];
 
 #[test]
 fn every_operation_has_a_row_or_a_reason() {
@@ -27,21 +103,23 @@ fn every_operation_has_a_row_or_a_reason() {
 }
 
 #[test]
-fn names_are_unique() {
+fn names_are_unique_in_their_module() {
     let mut seen = BTreeMap::new();
     for op in registry::all() {
-        let in_place = op.forms.iter().chain(op.aliases).filter(|_| op.in_place).map(|name| format!("{name}_"));
-        let names = op.forms.iter().chain(op.aliases).map(|name| (*name).to_owned()).chain(in_place);
-        for name in names.collect::<BTreeSet<_>>() {
-            if let Some(other) = seen.insert(name.clone(), op.name) {
-                panic!("{name} is a form of {other} and of {}", op.name);
+        let names: Vec<String> = op.forms.iter().chain(op.aliases).map(|name| (*name).to_owned()).collect();
+        let in_place = names.iter().filter(|_| op.in_place).map(|name| format!("{name}_"));
+        let names: BTreeSet<String> = names.iter().cloned().chain(in_place).collect();
+        for (module, name) in op.paths.iter().flat_map(|module| names.iter().map(move |name| (*module, name.clone()))) {
+            if let Some(other) = seen.insert((module, name.clone()), op.name) {
+                panic!("{module}::{name} is a form of {other} and of {}", op.name);
             }
         }
     }
+    println!("count: {} functions of operations", seen.len());
 }
 
 /// What a golden case makes of an in-place form: `None` where the case is not one of it.
-fn in_place_case(op: &registry::Op, case: &Case) -> Option<Result<(), String>> {
+fn in_place_case(op: &registry::Op, case: &Case) -> Option<Result<bool, String>> {
     let (call, golden) = (op.call_in_place?, case.outputs.first()?);
     let [Arg::Tensor(first), ..] = &case.args[..] else { return None };
     // The result must fit into the first tensor, which nothing else may look at.
@@ -51,28 +129,34 @@ fn in_place_case(op: &registry::Op, case: &Case) -> Option<Result<(), String>> {
     Some(run_in_place(call, case, golden))
 }
 
-fn run_in_place(call: registry::Call, case: &Case, golden: &GoldenTensor) -> Result<(), String> {
+/// Whether the case is one of the in-place form, which then gave what PyTorch's operation gives.
+fn run_in_place(call: registry::Call, case: &Case, golden: &GoldenTensor) -> Result<bool, String> {
     let text = |e: &dyn std::fmt::Display| e.to_string();
     let args = Args::of(case, Device::Cpu).map_err(|e| text(&e))?;
     let leaf = args.x().map_err(|e| text(&e))?;
     // Not the leaf itself, which must not be written to.
     let x = ops::clone(leaf).map_err(|e| text(&e))?;
     let version = x.version();
-    let outputs = match call(&args.with_first(x.clone())) {
-        // What data cannot say is no case of it.
-        Err(flambeau_autograd::Error::Argument(_)) => return Ok(()),
-        outputs => outputs.map_err(|e| text(&e))?,
-    };
+    let args = args.with_first(x.clone());
+    let outputs = call(&args);
+    // Arguments of another form, or that data cannot say, make no case of it.
+    if matches!(outputs, Err(flambeau_autograd::Error::Argument(_))) || !args.unread().is_empty() {
+        return Ok(false);
+    }
+    let outputs = outputs.map_err(|e| text(&e))?;
     let [out] = &outputs[..] else { return Err(format!("{} outputs", outputs.len())) };
     if !out.array().storage().ptr_eq(x.array().storage()) {
         return Err("the result is not the tensor that was written to".into());
     }
-    if x.numel() > 0 && x.version() == version {
+    let found = values(out).map_err(|e| text(&e))?;
+    // What changes nothing (dropout of p = 0) need not write.
+    let unchanged =
+        version == x.version() && golden.compare(leaf.dtype(), &leaf.size(), &found, case.tolerance).is_ok();
+    if x.numel() > 0 && x.version() == version && !unchanged {
         return Err("the write was not counted".into());
     }
-    let found = values(out).map_err(|e| text(&e))?;
     golden.compare(out.dtype(), &out.size(), &found, case.tolerance).map_err(|e| format!("value: {e}"))?;
-    let Some(expected) = &case.grads else { return Ok(()) };
+    let Some(expected) = &case.grads else { return Ok(true) };
     if !out.requires_grad() {
         return Err("the result requires no gradient".into());
     }
@@ -98,7 +182,7 @@ fn run_in_place(call: registry::Call, case: &Case, golden: &GoldenTensor) -> Res
             }
         }
     }
-    Ok(())
+    Ok(true)
 }
 
 /// The in-place form of each operation gives what PyTorch's operation gives, and its gradients, on every golden that fits.
@@ -107,14 +191,17 @@ fn in_place_forms_are_the_operations() {
     let (mut cases, mut failures) = (0, Vec::new());
     let mut tested = BTreeSet::new();
     for row in all() {
-        let Some(op) = registry::find(OpInfo::registered_name(row.name)).filter(|op| op.in_place) else { continue };
+        // `div.no_rounding_mode` is a variant of div.
+        let name = OpInfo::registered_name(row.name);
+        let op = registry::find(name).or_else(|| registry::find(name.split('.').next()?));
+        let Some(op) = op.filter(|op| op.in_place) else { continue };
         for (i, case) in load_op(row.name).unwrap().iter().enumerate() {
             if row.differs.iter().any(|(number, _)| *number == i) {
                 continue;
             }
             match in_place_case(op, case) {
-                None => {}
-                Some(Ok(())) => {
+                None | Some(Ok(false)) => {}
+                Some(Ok(true)) => {
                     cases += 1;
                     tested.insert(op.name);
                 }
@@ -124,7 +211,11 @@ fn in_place_forms_are_the_operations() {
     }
     assert!(failures.is_empty(), "{} of {cases} fail:\n{}", failures.len(), failures.join("\n"));
     println!("count: {cases} in-place cases");
-    let untested: Vec<_> =
+    let excused: BTreeSet<&str> = NO_IN_PLACE_CASE.iter().map(|(name, _)| *name).collect();
+    let untested: BTreeSet<&str> =
         registry::all().filter(|op| op.in_place && !tested.contains(op.name)).map(|op| op.name).collect();
-    assert!(untested.is_empty(), "in-place forms without a case: {untested:?}");
+    let missing: Vec<_> = untested.difference(&excused).collect();
+    assert!(missing.is_empty(), "in-place forms without a case: {missing:?}");
+    let stale: Vec<_> = excused.difference(&untested).collect();
+    assert!(stale.is_empty(), "a reason for what has a case: {stale:?}");
 }

@@ -9,8 +9,6 @@ use flambeau_testkit::ops::all;
 const NOT_YET: &[(&str, &str)] = &[
     ("bincount", "no function yet"),
     ("bucketize", "no function yet"),
-    ("diff", "no function yet"),
-    ("eye", "only the square form exists, `torch::eye(n)`"),
     ("isin", "no function yet"),
     ("lgamma", "needs the scalar functions ln Γ and ψ in every backend"),
     ("nn.functional.interpolate.bicubic", "no primitive for cubic resampling yet"),

@@ -29,6 +29,8 @@ pub struct Attribute {
     pub aliases: Vec<Ident>,
     /// The forms; none stands for the operation's own signature.
     pub forms: Vec<Form>,
+    /// PyTorch's defaults of arguments that no form leaves out.
+    pub defaults: Vec<(Ident, Expr)>,
     /// Whether gradients flow through it.
     pub not_differentiable: bool,
     /// What autocast does with its inputs.
@@ -72,6 +74,18 @@ impl Parse for Attribute {
                     parenthesized!(names in input);
                     attribute.aliases.extend(Punctuated::<Ident, Token![,]>::parse_terminated(&names)?);
                 }
+                "default" => {
+                    let defaults;
+                    parenthesized!(defaults in input);
+                    while !defaults.is_empty() {
+                        let name = defaults.parse()?;
+                        defaults.parse::<Token![=]>()?;
+                        attribute.defaults.push((name, defaults.parse()?));
+                        if !defaults.is_empty() {
+                            defaults.parse::<Token![,]>()?;
+                        }
+                    }
+                }
                 "forms" => {
                     let forms;
                     parenthesized!(forms in input);
@@ -79,7 +93,7 @@ impl Parse for Attribute {
                 }
                 path if PATHS.contains(&path) => attribute.paths.push(word),
                 other => {
-                    let known = "method, forms(…), alias(…), cast = …, not_differentiable";
+                    let known = "method, forms(…), alias(…), default(…), cast = …, not_differentiable";
                     let text = format!("`{other}` is none of {}, {known}", PATHS.join(", "));
                     return Err(syn::Error::new(word.span(), text));
                 }

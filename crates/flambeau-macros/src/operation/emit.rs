@@ -349,13 +349,17 @@ impl Operation {
         docs
     }
 
-    /// What a form that leaves out the argument at a position passes for it: PyTorch's default.
-    fn default_of<'a>(&self, position: usize, forms: &'a [Form]) -> Option<&'a Expr> {
-        forms.iter().find_map(|form| {
-            // A form may give the first argument a value too.
-            let value = &form.values[(position + form.values.len()).checked_sub(self.args.len())?];
-            let given = form.args.iter().any(|arg| mentions(value, &name_of(arg)));
-            (!given).then_some(value)
+    /// PyTorch's default of the argument at a position: what the attribute says, or what a form that leaves it out passes.
+    fn default_of<'a>(&'a self, position: usize, forms: &'a [Form]) -> Option<&'a Expr> {
+        let name = name_of(&self.args[position]);
+        let said = self.attribute.defaults.iter().find(|(of, _)| *of == name).map(|(_, value)| value);
+        said.or_else(|| {
+            forms.iter().find_map(|form| {
+                // A form may give the first argument a value too.
+                let value = &form.values[(position + form.values.len()).checked_sub(self.args.len())?];
+                let given = form.args.iter().any(|arg| mentions(value, &name_of(arg)));
+                (!given).then_some(value)
+            })
         })
     }
 

@@ -5,8 +5,9 @@ use flambeau_autograd::ops::{
     UnfoldOptions,
 };
 use flambeau_autograd::{Result, Tensor};
+use flambeau_tensor::Scalar;
 
-use crate::args::{Args, CallError, CallResult, Value};
+use crate::args::{Args, CallError, CallResult, Value, sizes};
 use crate::golden::Arg;
 use crate::opinfo::{OpInfo, one, two};
 
@@ -64,7 +65,7 @@ fn avg_pool(a: &Args, f: fn(&Tensor, &[i64], &AvgPoolOptions) -> Result<Tensor>)
 type MaxPool = fn(&Tensor, &[i64], &MaxPoolOptions) -> Result<(Tensor, Tensor)>;
 type MaxPoolValues = fn(&Tensor, &[i64], &MaxPoolOptions) -> Result<Tensor>;
 
-pub(super) fn max_pool(a: &Args, values: MaxPoolValues, both: MaxPool) -> CallResult {
+fn max_pool(a: &Args, values: MaxPoolValues, both: MaxPool) -> CallResult {
     let mut options = MaxPoolOptions::default();
     if let Some(stride) = a.opt_ints(2, "stride")?.filter(|s| !s.is_empty()) {
         options = options.stride(stride);
@@ -81,6 +82,31 @@ pub(super) fn max_pool(a: &Args, values: MaxPoolValues, both: MaxPool) -> CallRe
         true => two(both(a.x()?, &kernel, &options)),
         false => one(values(a.x()?, &kernel, &options)),
     }
+}
+
+/// An adaptive max pool that tells where its values stood.
+type IndexedPool = fn(&Tensor, &[Option<i64>]) -> Result<(Tensor, Tensor)>;
+
+fn adaptive_max_pool(a: &Args, f: IndexedPool) -> CallResult {
+    let mut both = two(f(a.x()?, &output_size(a)?))?;
+    if !a.bool(2, "return_indices", false)? {
+        both.pop();
+    }
+    Ok(both)
+}
+
+type MaxUnpool = fn(&Tensor, &Tensor, &[i64], &MaxPoolOptions, Option<&[usize]>) -> Result<Tensor>;
+
+fn max_unpool(a: &Args, f: MaxUnpool) -> CallResult {
+    let mut options = MaxPoolOptions::default();
+    if let Some(stride) = a.opt_ints(3, "stride")?.filter(|s| !s.is_empty()) {
+        options = options.stride(stride);
+    }
+    if let Some(padding) = a.opt_ints(4, "padding")? {
+        options = options.padding(padding);
+    }
+    let size = a.opt_ints(5, "output_size")?.map(|ints| sizes(&ints)).transpose()?;
+    one(f(a.x()?, a.tensor(1, "indices")?, &a.ints(2, "kernel_size")?, &options, size.as_deref()))
 }
 
 fn output_size(a: &Args) -> CallResult<Vec<Option<i64>>> {
@@ -147,15 +173,35 @@ pub(super) const ROWS: &[OpInfo] = &[
     }),
     OpInfo::general("nn.functional.adaptive_avg_pool1d", |a| one(ops::adaptive_avg_pool1d(a.x()?, &output_size(a)?))),
     OpInfo::general("nn.functional.adaptive_avg_pool2d", |a| one(ops::adaptive_avg_pool2d(a.x()?, &output_size(a)?))),
+    OpInfo::general("nn.functional.adaptive_avg_pool3d", |a| one(ops::adaptive_avg_pool3d(a.x()?, &output_size(a)?))),
+    OpInfo::general("nn.functional.adaptive_max_pool1d", |a| {
+        adaptive_max_pool(a, ops::adaptive_max_pool1d_with_indices)
+    }),
+    OpInfo::general("nn.functional.adaptive_max_pool2d", |a| {
+        adaptive_max_pool(a, ops::adaptive_max_pool2d_with_indices)
+    }),
+    OpInfo::general("nn.functional.adaptive_max_pool3d", |a| {
+        adaptive_max_pool(a, ops::adaptive_max_pool3d_with_indices)
+    }),
     OpInfo::general("nn.functional.avg_pool1d", |a| avg_pool(a, ops::avg_pool1d)),
     OpInfo::general("nn.functional.avg_pool2d", |a| avg_pool(a, ops::avg_pool2d)),
+    OpInfo::general("nn.functional.avg_pool3d", |a| avg_pool(a, ops::avg_pool3d)),
     OpInfo::general("nn.functional.conv1d", |a| conv(a, ops::conv1d)),
     OpInfo::general("nn.functional.conv2d", |a| conv(a, ops::conv2d)),
     OpInfo::general("nn.functional.conv3d", |a| conv(a, ops::conv3d)),
     OpInfo::general("nn.functional.conv_transpose1d", |a| conv_transpose(a, ops::conv_transpose1d)),
     OpInfo::general("nn.functional.conv_transpose2d", |a| conv_transpose(a, ops::conv_transpose2d)),
+    OpInfo::general("nn.functional.conv_transpose3d", |a| conv_transpose(a, ops::conv_transpose3d))
+        .differs(&[(15, "PyTorch adds the taps in f16; here they are added in f32 and rounded once")]),
     OpInfo::general("nn.functional.max_pool1d", |a| max_pool(a, ops::max_pool1d, ops::max_pool1d_with_indices)),
     OpInfo::general("nn.functional.max_pool2d", |a| max_pool(a, ops::max_pool2d, ops::max_pool2d_with_indices)),
+    OpInfo::general("nn.functional.max_pool3d", |a| max_pool(a, ops::max_pool3d, ops::max_pool3d_with_indices)),
+    OpInfo::general("nn.functional.max_unpool1d", |a| max_unpool(a, ops::max_unpool1d)),
+    OpInfo::general("nn.functional.max_unpool2d", |a| max_unpool(a, ops::max_unpool2d)),
+    OpInfo::general("nn.functional.max_unpool3d", |a| max_unpool(a, ops::max_unpool3d)),
+    OpInfo::general("constant_pad_nd", |a| {
+        one(ops::constant_pad(a.x()?, &a.ints(1, "pad")?, a.opt_scalar(2, "value")?.unwrap_or(Scalar::Int(0))))
+    }),
     OpInfo::general("nn.functional.pad.circular", pad),
     OpInfo::general("nn.functional.pad.constant", pad),
     OpInfo::general("nn.functional.pad.reflect", pad),

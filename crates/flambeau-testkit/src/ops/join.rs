@@ -1,6 +1,6 @@
 //! Joining, splitting, repeating and reordering.
 
-use flambeau_autograd::ops;
+use flambeau_autograd::{Tensor, ops};
 
 use crate::args::{CallError, Value};
 use crate::golden::Arg;
@@ -22,6 +22,11 @@ pub(super) const ROWS: &[OpInfo] = &[
         Ok(ops::meshgrid(&tensors, a.opt_str(99, "indexing")?.unwrap_or("ij"))?)
     })
     .differs(&[(34, "PyTorch's message holds its C++ print of a whole tensor")]),
+    OpInfo::general("broadcast_tensors", |a| {
+        let tensors = a.rest(0).iter().map(|v| if let Value::Tensor(t) = v { Some(t.clone()) } else { None });
+        let tensors: Option<Vec<Tensor>> = tensors.collect();
+        Ok(ops::broadcast_tensors(&tensors.ok_or(CallError::NotExpressible("no list of tensors".into()))?)?)
+    }),
     OpInfo::general("movedim", |a| one(ops::movedim(a.x()?, &a.ints(1, "source")?, &a.ints(2, "destination")?))),
     OpInfo::general("repeat", |a| one(ops::repeat(a.x()?, &a.ints(1, "repeats")?))),
     OpInfo::general("repeat_interleave", |a| {
@@ -44,6 +49,16 @@ pub(super) const ROWS: &[OpInfo] = &[
     OpInfo::general("split_with_sizes", |a| {
         Ok(ops::split_sizes(a.x()?, &a.ints(1, "split_sizes")?, a.int(2, "dim", 0)?)?)
     }),
+    OpInfo::general("tensor_split", |a| {
+        let (x, dim) = (a.x()?, a.int(2, "dim", 0)?);
+        Ok(match a.get(1, "indices_or_sections") {
+            Some(Value::Tensor(t)) if t.dim() == 0 => ops::tensor_split(x, t.array().item()?.to_i64(), dim)?,
+            Some(Value::Tensor(t)) => ops::tensor_split_at(x, &t.array().to_vec::<i64>()?, dim)?,
+            Some(Value::Plain(Arg::List(_))) => ops::tensor_split_at(x, &a.ints(1, "indices")?, dim)?,
+            _ => ops::tensor_split(x, a.need_int(1, "sections")?, dim)?,
+        })
+    })
+    .partial("a tensor of the places is read by its caller"),
     OpInfo::general("stack", |a| one(ops::stack(&a.tensors(0, "tensors")?, a.int(1, "dim", 0)?))),
     OpInfo::general("tile", |a| one(ops::tile(a.x()?, &a.ints(1, "dims")?))),
     OpInfo::general("unbind", |a| Ok(ops::unbind(a.x()?, a.int(1, "dim", 0)?)?)),

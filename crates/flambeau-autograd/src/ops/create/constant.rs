@@ -65,15 +65,19 @@ pub fn empty(size: &[usize], dtype: DType, device: Device) -> Result<Tensor> {
     Ok(copy::empty(size, dtype, device)?.into())
 }
 
-/// The identity matrix, n × n with ones on the diagonal and zeros elsewhere: `torch.eye`. `torch::eye` takes the default dtype
-/// and device.
+/// The identity matrix of n rows and m columns (n, if there is no m), ones on the diagonal and zeros elsewhere: `torch.eye`.
+/// `torch::eye` takes the default dtype and device.
 ///
 /// ```
 /// assert_eq!(torch::eye(2).to_vec::<f32>(), [1.0, 0.0, 0.0, 1.0]);
+/// assert_eq!(torch::eye_m(1, 3).to_vec::<f32>(), [1.0, 0.0, 0.0]);
 /// ```
-#[op(torch, not_differentiable, forms(eye() = (default_dtype(), default_device())))]
-pub fn eye(n: usize, dtype: DType, device: Device) -> Result<Tensor> {
-    let out = zeros(&[n, n], dtype, device)?.array().clone();
+#[op(torch, not_differentiable, forms(
+    eye() = (None, default_dtype(), default_device()),
+    eye_m(m: usize) = (Some(m), default_dtype(), default_device()),
+))]
+pub fn eye(n: usize, m: Option<usize>, dtype: DType, device: Device) -> Result<Tensor> {
+    let out = zeros(&[n, m.unwrap_or(n)], dtype, device)?.array().clone();
     flambeau_tensor::ops::fill(&out.diagonal(0, 0, 1)?, Scalar::Int(1))?;
     Ok(out.into())
 }

@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::ops::linalg::matmul::{ONE, check_scalar_types, product};
+use crate::ops::nn::linear::named_view;
 use crate::ops::{mul, permute, reshape, sum, to_i64, unsqueeze};
 use crate::{Tensor, ops};
 use flambeau_macros::op;
@@ -448,6 +449,6 @@ pub fn kron(x: &Tensor, other: &Tensor) -> Result<Tensor> {
         reshape(x, &shape)
     };
     let out = mul(&pad(x, true)?, &pad(other, false)?)?;
-    let shape: Vec<i64> = out.size().chunks(2).map(|pair| (pair[0] * pair[1]) as i64).collect();
-    reshape(&out, &shape)
+    let shape: Vec<usize> = out.size().chunks(2).map(|pair| pair[0] * pair[1]).collect();
+    named_view("UnsafeViewBackward0", &out, &shape)
 }

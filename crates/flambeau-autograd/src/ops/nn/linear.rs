@@ -187,9 +187,9 @@ pub fn matmul(x: &Tensor, other: &Tensor) -> Result<Tensor> {
 }
 
 /// A fresh result in another shape: not a view to the user.
-fn named_view(name: &'static str, x: &Tensor, shape: &[usize]) -> Result<Tensor> {
+pub(crate) fn named_view(name: &'static str, x: &Tensor, shape: &[usize]) -> Result<Tensor> {
     let from = to_i64(&x.size());
-    let out = x.array().view(&to_i64(shape))?;
+    let out = x.array().reshape(&to_i64(shape))?;
     Ok(record(name, &[x], &[], out, move |c| Ok(smallvec![Some(reshape(&c.grad(0)?, &from)?)])))
 }
 

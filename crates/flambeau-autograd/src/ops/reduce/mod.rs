@@ -19,7 +19,7 @@ pub use vector_norm::*;
 flambeau_macros::operations! {
     extrema { amax amin max min aminmax max_dim min_dim argmax argmin }
     product { prod }
-    scan { cumsum cumprod cummax cummin }
+    scan { cumsum cumprod cummax cummin diff }
     statistics { all any logsumexp nansum nanmean }
     sum { sum mean sum_to_size }
     variance { var std var_mean std_mean }

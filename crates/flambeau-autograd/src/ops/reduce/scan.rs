@@ -1,10 +1,13 @@
 //! Running sums, products and extrema along a dimension.
 
 use crate::Tensor;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::graph::{Save, record};
 use crate::ops::index::lines::{at_least_1d, picked};
-use crate::ops::{cat, div, eq, flip, logical_and, logical_not, mul, narrow, ones, sum, to_dtype, to_i64, where_};
+use crate::ops::{
+    cat, copy_, div, eq, flip, logical_and, logical_not, logical_xor, mul, narrow, ones, sub, sum, to_dtype, to_i64,
+    where_, zeros_like,
+};
 use flambeau_macros::op;
 use flambeau_tensor::backend::{ReduceOp, ScanOp};
 use flambeau_tensor::dims::wrap_dim;
@@ -41,6 +44,65 @@ pub fn cumsum(x: &Tensor, dim: i64, dtype: Option<DType>) -> Result<Tensor> {
     Ok(record("CumsumBackward0", &[x], &[], out, move |c| {
         Ok(smallvec![Some(to_dtype(&reverse_cumsum(&c.grad(0)?, d as i64)?, own)?)])
     }))
+}
+
+/// Differences of neighbours along a dimension, x\[i + 1\] − x\[i\], taken n times: `torch.diff`. Each time the dimension gets
+/// shorter by one; `prepend` and `append` lengthen it first. Of bools, whether neighbours differ.
+///
+/// # Errors
+/// When x has no dimension, n is negative, or what is put before or behind does not fit.
+///
+/// ```
+/// let x = torch::tensor([1, 4, 9, 16]);
+/// assert_eq!(x.diff().to_vec::<i64>(), [3, 5, 7]);
+/// assert_eq!(x.diff_n(2, 0).to_vec::<i64>(), [2, 2]);
+/// ```
+#[op(torch, method, forms(
+    diff() = (1, -1, None, None),
+    diff_n(n: i64, dim: i64) = (n, dim, None, None),
+    diff_between(n: i64, dim: i64, prepend: Option<&Tensor>, append: Option<&Tensor>) = (n, dim, prepend, append),
+))]
+pub fn diff(x: &Tensor, n: i64, dim: i64, prepend: Option<&Tensor>, append: Option<&Tensor>) -> Result<Tensor> {
+    if x.dim() == 0 {
+        return Err(Error::runtime("diff expects input to be at least one-dimensional"));
+    }
+    if n < 0 {
+        return Err(Error::runtime(format!("order must be non-negative but got {n}")));
+    }
+    let d = wrap_dim(dim, x.dim())?;
+    for other in [prepend, append].into_iter().flatten() {
+        check_beside(x, other, d)?;
+    }
+    if n == 0 {
+        return copy_(&zeros_like(x)?, x);
+    }
+    let parts: Vec<&Tensor> = prepend.into_iter().chain([x]).chain(append).collect();
+    let mut out = if parts.len() > 1 { cat(&parts, d as i64)? } else { x.clone() };
+    for _ in 0..n.min(out.size()[d] as i64) {
+        let length = out.size()[d] as i64 - 1;
+        let (later, earlier) = (narrow(&out, d as i64, 1, length)?, narrow(&out, d as i64, 0, length)?);
+        out = match x.dtype() {
+            DType::Bool => logical_xor(&later, &earlier)?,
+            _ => sub(&later, &earlier, 1)?,
+        };
+    }
+    Ok(out)
+}
+
+/// Refuses what cannot stand before or behind x along a dimension, in the words of [`diff`].
+fn check_beside(x: &Tensor, other: &Tensor, d: usize) -> Result<()> {
+    let (size, other) = (x.size(), other.size());
+    if other.len() != size.len() {
+        return Err(Error::runtime("diff expects prepend or append to be the same dimension as input"));
+    }
+    match (0..size.len()).find(|&i| i != d && other[i] != size[i]) {
+        None => Ok(()),
+        Some(i) => Err(Error::runtime(format!(
+            "diff expects the shape of tensor to prepend or append to match that of input except along the differencing \
+             dimension; input.size({i}) = {}, but got tensor.size({i}) = {}",
+            size[i], other[i]
+        ))),
+    }
 }
 
 /// Sums from each element to the end.

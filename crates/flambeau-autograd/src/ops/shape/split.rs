@@ -148,7 +148,7 @@ pub fn unbind(x: &Tensor, dim: i64) -> Result<Vec<Tensor>> {
 /// let lengths: Vec<usize> = parts.iter().map(|part| part.numel()).collect();
 /// assert_eq!(lengths, [2, 2, 1]);
 /// ```
-#[op(torch, method)]
+#[op(torch, method, default(dim = 0))]
 pub fn tensor_split(x: &Tensor, sections: i64, dim: i64) -> Result<Vec<Tensor>> {
     check_tensor_split(x)?;
     let n = x.size()[wrap_dim(dim, x.dim())?] as i64;
@@ -169,7 +169,7 @@ pub fn tensor_split(x: &Tensor, sections: i64, dim: i64) -> Result<Vec<Tensor>> 
 /// assert_eq!(parts[1].to_vec::<i64>(), [1, 2]);
 /// assert_eq!(parts[2].to_vec::<i64>(), [3, 4]);
 /// ```
-#[op(torch, method)]
+#[op(torch, method, default(dim = 0))]
 pub fn tensor_split_at(x: &Tensor, indices: &[i64], dim: i64) -> Result<Vec<Tensor>> {
     check_tensor_split(x)?;
     let starts = std::iter::once(Some(0)).chain(indices.iter().map(|&i| Some(i)));

@@ -233,7 +233,7 @@ static HARDSHRINK: LazyLock<Pointwise> = LazyLock::new(|| {
 /// let x = torch::tensor([-1.0, 0.5, 2.0]);
 /// assert_eq!(x.hardshrink(0.5).to_vec::<f32>(), [-1.0, 0.0, 2.0]);
 /// ```
-#[op(torch, functional, method)]
+#[op(torch, functional, method, default(lambd = 0.5))]
 pub fn hardshrink(x: &Tensor, lambd: f64) -> Result<Tensor> {
     floats_only(x, "hardshrink_cpu")?;
     map("HardshrinkBackward0", &HARDSHRINK, &[x], &[Scalar::Float(lambd).checked(x.dtype())?])
@@ -258,7 +258,7 @@ static SOFTSHRINK: LazyLock<Pointwise> = LazyLock::new(|| {
 ///
 /// # Errors
 /// When λ is negative or above what the dtype holds.
-#[op(functional)]
+#[op(functional, default(lambd = 0.5))]
 pub fn softshrink(x: &Tensor, lambd: f64) -> Result<Tensor> {
     floats_only(x, "softshrink_check")?;
     let (_, largest) = x.dtype().range();

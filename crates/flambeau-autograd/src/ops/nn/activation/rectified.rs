@@ -105,7 +105,7 @@ pub(crate) static ELU: LazyLock<Pointwise> = LazyLock::new(|| {
 /// let x = torch::tensor([-1.0, 0.0, 2.0]);
 /// assert!(F::elu(&x, 1.0).allclose(&torch::tensor([-0.63212055, 0.0, 2.0])));
 /// ```
-#[op(functional)]
+#[op(functional, default(alpha = 1.0))]
 pub fn elu(x: &Tensor, alpha: f64) -> Result<Tensor> {
     let alpha = computed(x, "elu_cpu", alpha)?;
     map("EluBackward0", &ELU, &[x], &[Scalar::Float(1.0), alpha, Scalar::Float(1.0)])

@@ -57,7 +57,7 @@ fn celu_scalars(x: &Tensor, alpha: f64) -> Result<[Scalar; 3]> {
 ///
 /// # Errors
 /// When α is zero.
-#[op(torch, functional)]
+#[op(torch, functional, default(alpha = 1.0))]
 pub fn celu(x: &Tensor, alpha: f64, place: Place) -> Result<Tensor> {
     place.map("CeluBackward0", &ELU, &[x], &celu_scalars(x, alpha)?)
 }

@@ -248,7 +248,7 @@ static RESPONSE: LazyLock<Pointwise> =
 ///
 /// # Errors
 /// Of less than three dimensions.
-#[op(functional)]
+#[op(functional, default(alpha = 1e-4, beta = 0.75, k = 1.0))]
 pub fn local_response_norm(x: &Tensor, size: i64, alpha: f64, beta: f64, k: f64) -> Result<Tensor> {
     let (n, shape) = (x.dim(), x.size());
     if n < 3 {
