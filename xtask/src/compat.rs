@@ -11,6 +11,9 @@ use std::fs;
 const NAMES: &str = include_str!("../data/pytorch_names.txt");
 const TABLE: &str = "docs/compat.md";
 
+/// What the table says of operations that can be differentiated 0, 1 and 2 times.
+const ORDERS: [&str; 3] = ["", "1", "2"];
+
 /// An operation as the testkit's example `registry` prints it.
 struct Operation {
     forms: Vec<String>,
@@ -73,11 +76,11 @@ fn table() -> Result<String> {
     }
     let mut text = String::from(
         "# Names of PyTorch, and where they stand here\n\n\
-         Made by `cargo xtask compat` from PyTorch's documented names (`xtask/data`), the documentation of the facade and the \
-         registry of operations; do not edit. A name stands under the same path as in Python (`torch::nn::functional::relu`). \
-         Operations run on the CPU and on wgpu, in every dtype that PyTorch has for them of bool, uint8, int8 to int64, \
-         float16, bfloat16, float32 and float64. Forms: what stands for Python's overloads and optional arguments. Gradients: \
-         2 where the second derivative is there too.\n\n",
+         Made by `cargo xtask compat` from PyTorch's documented names (`xtask/data`), the documentation of the facade and the\n\
+         registry of operations; do not edit. A name stands under the same path as in Python (`torch::nn::functional::relu`).\n\
+         Operations run on the CPU and on wgpu, in every dtype that PyTorch has for them of bool, uint8, int8 to int64, float16,\n\
+         bfloat16, float32 and float64. Forms: what stands for Python's overloads and optional arguments. Gradients: 2 where the\n\
+         second derivative is there too.\n\n",
     );
     let mut summary = String::from("| module | there | of |\n|---|---|---|\n");
     let mut sections = String::new();
@@ -101,9 +104,11 @@ fn table() -> Result<String> {
         for name in here {
             let operation = operations.get(name.trim_end_matches('_')).or_else(|| operations.get(name));
             let (forms, in_place, order) = match operation {
+                // An in-place name stands for the operation's own in-place form.
+                Some(op) if name.ends_with('_') && op.in_place => (String::new(), "", ORDERS[usize::from(op.order)]),
                 Some(op) => {
                     let others: Vec<_> = op.forms.iter().filter(|f| *f != name).map(|f| format!("`{f}`")).collect();
-                    (others.join(", "), if op.in_place { "yes" } else { "" }, ["", "1", "2"][usize::from(op.order)])
+                    (others.join(", "), if op.in_place { "yes" } else { "" }, ORDERS[usize::from(op.order)])
                 }
                 None => (String::new(), "", ""),
             };

@@ -103,7 +103,7 @@ fn overlapping_memory_is_not_written_to() {
 #[test]
 fn as_strided_gradients_add_up() {
     let x = leaf(&[1.0, 2.0, 3.0]);
-    let windows = x.as_strided(&[2, 2], &[1, 1], 0);
+    let windows = x.as_strided([2, 2], [1, 1], 0);
     (&windows * &windows).sum().backward();
     assert_eq!(x.grad().unwrap().to_vec::<f64>(), [2.0, 8.0, 6.0]);
     let x = leaf(&[1.0, 2.0, 3.0, 4.0]);

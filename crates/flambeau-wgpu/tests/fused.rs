@@ -83,7 +83,7 @@ fn losses_and_norms_take_few_kernels() {
         for weighted in [false, true] {
             let options = |device| {
                 let o = CrossEntropyLossOptions::default().reduction(reduction).ignore_index(3);
-                if weighted { o.weight(&weight.to(device)) } else { o }
+                if weighted { o.weight(weight.to(device)) } else { o }
             };
             let targets = [target.to(Device::Cpu), target.to(GPU)];
             let all = [options(Device::Cpu), options(GPU)];

@@ -269,14 +269,14 @@ impl Operation {
         let mut lets = lets.clone();
         let mut passed = Vec::new();
         for value in &form.values {
-            match values.iter().find(|(name, _)| text(value) == name.to_string()) {
+            match values.iter().find(|(name, _)| *name == text(value)) {
                 Some((_, value)) => passed.push(value.clone()),
                 None => passed.push(value.to_token_stream()),
             }
         }
         for (name, value) in &values {
-            let used_within = form.values.iter().any(|v| text(v) != name.to_string() && mentions(v, name));
-            if used_within && value.to_string() != name.to_string() {
+            let used_within = form.values.iter().any(|v| *name != text(v) && mentions(v, name));
+            if used_within && *name != value.to_string() {
                 lets.extend(quote!(let #name = #value;));
                 passed.iter_mut().filter(|p| p.to_string() == value.to_string()).for_each(|p| *p = quote!(#name));
             }
