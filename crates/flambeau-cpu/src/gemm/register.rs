@@ -1,5 +1,6 @@
 //! One SIMD register as a type, so that the microkernel, the packing and the vector products are written once.
 
+use crate::simd::Level;
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::*;
 
@@ -11,6 +12,8 @@ use std::arch::x86_64::*;
 pub(super) trait Register: Copy {
     /// The number type.
     type Elem: Copy + PartialOrd + 'static;
+    /// The level that the type belongs to.
+    const LEVEL: Level;
     /// Numbers per register.
     const LANES: usize;
     /// Rows of C that one microkernel call computes at most.
@@ -82,6 +85,7 @@ impl Number for f64 {
 
 impl<T: Number> Register for Lanes4<T> {
     type Elem = T;
+    const LEVEL: Level = Level::Portable;
     const LANES: usize = 4;
     const ROWS: usize = 4;
     const KC: usize = 1024 / size_of::<T>();
@@ -150,11 +154,12 @@ impl<T: Number> Register for Lanes4<T> {
 /// cannot name them.
 #[cfg(target_arch = "x86_64")]
 macro_rules! x86_register {
-    ($vector:ty, $elem:ty, lanes $lanes:literal, rows $rows:literal, kc $kc:literal, nc $nc:literal,
+    ($vector:ty, $level:ident, $elem:ty, lanes $lanes:literal, rows $rows:literal, kc $kc:literal, nc $nc:literal,
      $splat:ident, $load:ident, $store:ident, $add:ident, $mul:ident, $fma:ident, $max:ident,
      load_first $load_first:expr, store_first $store_first:expr, zip $zip:expr) => {
         impl Register for $vector {
             type Elem = $elem;
+            const LEVEL: Level = Level::$level;
             const LANES: usize = $lanes;
             const ROWS: usize = $rows;
             const KC: usize = $kc;
@@ -223,7 +228,7 @@ static MASK64: [i64; 8] = [-1, -1, -1, -1, 0, 0, 0, 0];
 
 #[cfg(target_arch = "x86_64")]
 x86_register!(
-    __m512, f32, lanes 16, rows 12, kc 400, nc 1024,
+    __m512, Avx512, f32, lanes 16, rows 12, kc 400, nc 1024,
     _mm512_set1_ps, _mm512_loadu_ps, _mm512_storeu_ps, _mm512_add_ps, _mm512_mul_ps, _mm512_fmadd_ps, _mm512_max_ps,
     load_first |p, n: usize| _mm512_maskz_loadu_ps((1u32 << n).wrapping_sub(1) as u16, p),
     store_first |p, n: usize, v| _mm512_mask_storeu_ps(p, (1u32 << n).wrapping_sub(1) as u16, v),
@@ -235,7 +240,7 @@ x86_register!(
 );
 #[cfg(target_arch = "x86_64")]
 x86_register!(
-    __m512d, f64, lanes 8, rows 12, kc 256, nc 512,
+    __m512d, Avx512, f64, lanes 8, rows 12, kc 256, nc 512,
     _mm512_set1_pd, _mm512_loadu_pd, _mm512_storeu_pd, _mm512_add_pd, _mm512_mul_pd, _mm512_fmadd_pd, _mm512_max_pd,
     load_first |p, n: usize| _mm512_maskz_loadu_pd((1u32 << n).wrapping_sub(1) as u8, p),
     store_first |p, n: usize, v| _mm512_mask_storeu_pd(p, (1u32 << n).wrapping_sub(1) as u8, v),
@@ -247,7 +252,7 @@ x86_register!(
 );
 #[cfg(target_arch = "x86_64")]
 x86_register!(
-    __m256, f32, lanes 8, rows 6, kc 400, nc 1024,
+    __m256, Avx2, f32, lanes 8, rows 6, kc 400, nc 1024,
     _mm256_set1_ps, _mm256_loadu_ps, _mm256_storeu_ps, _mm256_add_ps, _mm256_mul_ps, _mm256_fmadd_ps, _mm256_max_ps,
     load_first |p, n: usize| _mm256_maskload_ps(p, _mm256_loadu_si256(MASK32.as_ptr().add(8 - n).cast())),
     store_first |p, n: usize, v| _mm256_maskstore_ps(p, _mm256_loadu_si256(MASK32.as_ptr().add(8 - n).cast()), v),
@@ -258,7 +263,7 @@ x86_register!(
 );
 #[cfg(target_arch = "x86_64")]
 x86_register!(
-    __m256d, f64, lanes 4, rows 6, kc 256, nc 512,
+    __m256d, Avx2, f64, lanes 4, rows 6, kc 256, nc 512,
     _mm256_set1_pd, _mm256_loadu_pd, _mm256_storeu_pd, _mm256_add_pd, _mm256_mul_pd, _mm256_fmadd_pd, _mm256_max_pd,
     load_first |p, n: usize| _mm256_maskload_pd(p, _mm256_loadu_si256(MASK64.as_ptr().add(4 - n).cast())),
     store_first |p, n: usize, v| _mm256_maskstore_pd(p, _mm256_loadu_si256(MASK64.as_ptr().add(4 - n).cast()), v),
