@@ -2,29 +2,29 @@
 
 use super::arguments::{Options, options, public};
 use super::attribute::{Attribute, Form, PATHS, text};
+use super::names::{in_place, in_place_text, mentions, name_of, names, plain, with_name};
 use proc_macro2::TokenStream;
 use quote::{ToTokens, format_ident, quote};
-use syn::punctuated::Punctuated;
 use syn::{
-    Attribute as Meta, Block, Expr, FnArg, GenericArgument, GenericParam, Generics, Ident, ItemFn, Pat, PatType,
-    PathArguments, Result, ReturnType, Token, Type, parse_quote,
+    Attribute as Meta, Block, Expr, FnArg, GenericArgument, GenericParam, Generics, Ident, ItemFn, PatType,
+    PathArguments, Result, ReturnType, Type, parse_quote,
 };
 
 /// The declaration, taken apart.
-struct Operation {
-    attribute: Attribute,
-    name: Ident,
+pub struct Operation {
+    pub attribute: Attribute,
+    pub name: Ident,
     /// Its documentation.
     docs: Vec<Meta>,
     /// Other attributes of the function.
     metas: Vec<Meta>,
     generics: Generics,
     /// The arguments, without `place`.
-    args: Vec<PatType>,
+    pub args: Vec<PatType>,
     /// The argument that says where the result goes: the operation has an in-place form.
-    place: Option<PatType>,
+    pub place: Option<PatType>,
     /// The type within the `Result`.
-    output: Type,
+    pub output: Type,
     result: ReturnType,
     body: Block,
 }
@@ -60,7 +60,7 @@ impl Operation {
         Ok(Operation { attribute, name, docs, metas, generics, args, place, output, result, body: *item.block })
     }
 
-    fn plain_name(&self) -> String {
+    pub fn plain_name(&self) -> String {
         plain(&self.name)
     }
 
@@ -178,7 +178,7 @@ impl Operation {
     }
 
     /// The first argument's public name: what a method is called on, or `x`, is PyTorch's `input`.
-    fn first_name(&self, first: &PatType) -> String {
+    pub fn first_name(&self, first: &PatType) -> String {
         let name = plain(&name_of(first));
         if self.attribute.method || name == "x" { "input".to_owned() } else { name }
     }
@@ -208,7 +208,7 @@ impl Operation {
     }
 
     /// Whether the form has one without options and one with them.
-    fn optional(&self, form: &Form) -> bool {
+    pub fn optional(&self, form: &Form) -> bool {
         self.options_of(form).is_some_and(|(_, options)| options.optional)
     }
 
@@ -281,7 +281,8 @@ impl Operation {
                 passed.iter_mut().filter(|p| p.to_string() == value.to_string()).for_each(|p| *p = quote!(#name));
             }
         }
-        let (generics, _, bounds) = self.generics_of(form);
+        let generics = self.generics_of(form);
+        let (generics, _, bounds) = generics.split_for_impl();
         let output = &self.output;
         let docs = self.docs_of(form, alias, in_place);
         let search = alias.is_none().then(|| {
@@ -306,23 +307,18 @@ impl Operation {
     }
 
     /// The generics that a form's arguments, the first one and the output still need.
-    fn generics_of(&self, form: &Form) -> (TokenStream, (), Option<syn::WhereClause>) {
+    fn generics_of(&self, form: &Form) -> Generics {
         let mut used = self.output.to_token_stream();
         used.extend(self.args.first().map(ToTokens::to_token_stream));
         form.args.iter().for_each(|arg| used.extend(arg.to_token_stream()));
-        let kept: Punctuated<GenericParam, Token![,]> = self
-            .generics
-            .params
-            .iter()
-            .filter(|param| match param {
-                GenericParam::Type(t) => mentions(&used, &t.ident),
-                GenericParam::Const(c) => mentions(&used, &c.ident),
-                GenericParam::Lifetime(l) => mentions(&used, &l.lifetime.ident),
-            })
-            .cloned()
-            .collect();
-        let generics = if kept.is_empty() { TokenStream::new() } else { quote!(<#kept>) };
-        (generics, (), self.generics.where_clause.clone())
+        let mut generics = self.generics.clone();
+        let needed = |param: &GenericParam| match param {
+            GenericParam::Type(t) => mentions(&used, &t.ident),
+            GenericParam::Const(c) => mentions(&used, &c.ident),
+            GenericParam::Lifetime(l) => mentions(&used, &l.lifetime.ident),
+        };
+        generics.params = generics.params.into_iter().filter(needed).collect();
+        generics
     }
 
     /// A form's documentation: the operation's. Its examples are compiled where they were written, and only there.
@@ -331,13 +327,11 @@ impl Operation {
         let lead = match (alias, in_place) {
             (Some(alias), false) => Some(format!("Another name of `{}`:", plain(alias))),
             (Some(alias), true) => Some(format!("Another name of `{}`:", in_place_text(alias))),
-            (None, true) => Some(format!(
-                "[`{}`](Self::{0}) in place: the tensor gets the result, and is returned.",
-                plain(&form.name)
-            )),
+            (None, true) => {
+                Some(format!("`{}` in place: the tensor gets the result, and is returned.", plain(&form.name)))
+            }
             (None, false) => None,
         };
-        let lead = lead.map(|lead| lead.replace("](Self::", "`](crate::Tensor::").replace("``]", "`]"));
         if let Some(lead) = lead {
             docs.extend(quote!(#[doc = #lead] #[doc = ""]));
         }
@@ -348,206 +342,6 @@ impl Operation {
         }
         docs
     }
-
-    /// PyTorch's default of the argument at a position: what the attribute says, or what a form that leaves it out passes.
-    fn default_of<'a>(&'a self, position: usize, forms: &'a [Form]) -> Option<&'a Expr> {
-        let name = name_of(&self.args[position]);
-        let said = self.attribute.defaults.iter().find(|(of, _)| *of == name).map(|(_, value)| value);
-        said.or_else(|| {
-            forms.iter().find_map(|form| {
-                // A form may give the first argument a value too.
-                let value = &form.values[(position + form.values.len()).checked_sub(self.args.len())?];
-                let given = form.args.iter().any(|arg| mentions(value, &name_of(arg)));
-                (!given).then_some(value)
-            })
-        })
-    }
-
-    /// The registry's entry.
-    fn entry(&self, forms: &[Form]) -> TokenStream {
-        let (name, span) = (self.plain_name(), self.name.span());
-        let call = self.call(&self.name, forms);
-        let call_in_place = match self.place {
-            Some(_) => self.call(&in_place(&self.name), forms),
-            None => quote!(::core::option::Option::None),
-        };
-        let args = self.args.iter().enumerate().map(|(i, arg)| {
-            let name = if i == 0 { self.first_name(arg) } else { plain(&name_of(arg)) };
-            let ty = text(&arg.ty);
-            let of_options = || options(&arg.ty).map(|o| format!("&{}::default()", text(&o.path)));
-            let default = match self.default_of(i, forms).map(text).or_else(of_options) {
-                Some(default) => quote!(::core::option::Option::Some(#default)),
-                None => quote!(::core::option::Option::None),
-            };
-            quote!(crate::registry::Arg { name: #name, ty: #ty, default: #default })
-        });
-        let paths = self.attribute.paths.iter().map(plain);
-        let aliases = self.attribute.aliases.iter().map(plain);
-        let forms = forms.iter().flat_map(|form| {
-            let with = self.optional(form).then(|| plain(&with_name(&form.name)));
-            std::iter::once(plain(&form.name)).chain(with)
-        });
-        let in_place = self.place.is_some();
-        let (method, differentiable) = (self.attribute.method, !self.attribute.not_differentiable);
-        let cast = match &self.attribute.cast {
-            Some(cast) => quote!(crate::registry::Cast::#cast),
-            None => quote!(crate::registry::Cast::None),
-        };
-        // `pub(crate)`: an operation that no list names is an unused constant, at its name.
-        let op = Ident::new("OP", span);
-        quote! {
-            pub(crate) const #op: crate::registry::Op = crate::registry::Op {
-                name: #name,
-                module: ::core::module_path!(),
-                args: &[#(#args),*],
-                paths: &[#(#paths),*],
-                method: #method,
-                forms: &[#(#forms),*],
-                aliases: &[#(#aliases),*],
-                in_place: #in_place,
-                differentiable: #differentiable,
-                cast: #cast,
-                call: #call,
-                call_in_place: #call_in_place,
-            };
-        }
-    }
-
-    /// A function that calls the operation `target` with arguments that are data, if all of them can be.
-    fn call(&self, target: &Ident, forms: &[Form]) -> TokenStream {
-        let mut lets = TokenStream::new();
-        let op = self.plain_name();
-        for (i, arg) in self.args.iter().enumerate() {
-            let (name, ty) = (name_of(arg), &arg.ty);
-            let shown = if i == 0 { self.first_name(arg) } else { plain(&name) };
-            let default = self.default_of(i, forms);
-            let Some(kind) = data(ty) else {
-                // What data cannot say stays as it is by default.
-                match (default.filter(|_| !matches!(&**ty, Type::ImplTrait(_))), options(ty)) {
-                    (Some(default), _) => lets.extend(quote!(let #name: #ty = #default;)),
-                    (None, Some(options)) => {
-                        let path = options.path;
-                        lets.extend(quote!(let #name = &<#path>::default();));
-                    }
-                    (None, None) => return quote!(::core::option::Option::None),
-                }
-                continue;
-            };
-            let absent = match default {
-                Some(default) => quote!(#default),
-                None if text(ty).starts_with("Option<") => quote!(::core::option::Option::None),
-                None => quote!(return ::core::result::Result::Err(crate::registry::missing(#op, #shown))),
-            };
-            // A default is written as one writes the argument.
-            let converted = default.map_or_else(|| absent.clone(), |value| quote!(::core::convert::Into::into(#value)));
-            let get = quote!(crate::registry::argument(arguments, #i, #shown)?);
-            lets.extend(match kind {
-                Data::Plain => quote! {
-                    let #name: #ty = match #get { ::core::option::Option::Some(value) => value, ::core::option::Option::None => #absent };
-                },
-                Data::Converted(kind) => quote! {
-                    let #name: #kind = match #get { ::core::option::Option::Some(value) => value, ::core::option::Option::None => #converted };
-                },
-                Data::List(kind) => quote! {
-                    let list: ::core::option::Option<::std::vec::Vec<#kind>> = #get;
-                    let #name: &[#kind] = match &list { ::core::option::Option::Some(list) => list, ::core::option::Option::None => #absent };
-                },
-            });
-        }
-        let outputs = match text(&self.output).as_str() {
-            "Tensor" => quote!(::std::vec![out]),
-            "(Tensor, Tensor)" => quote!(::std::vec![out.0, out.1]),
-            "Vec<Tensor>" => quote!(out),
-            _ => return quote!(::core::option::Option::None),
-        };
-        let names = names(&self.args);
-        quote! {{
-            #[track_caller]
-            fn call(arguments: &dyn crate::registry::Arguments) -> crate::Result<::std::vec::Vec<crate::Tensor>> {
-                let _ = arguments;
-                #lets
-                let out = super::#target(#(#names),*)?;
-                ::core::result::Result::Ok(#outputs)
-            }
-            ::core::option::Option::Some(call)
-        }}
-    }
-}
-
-/// How an argument is made of data.
-enum Data {
-    /// By its own type.
-    Plain,
-    /// By the type that converts into what the operation takes.
-    Converted(TokenStream),
-    /// A slice of a list of these.
-    List(TokenStream),
-}
-
-/// How an argument of a type is made of data, if it can be.
-fn data(ty: &Type) -> Option<Data> {
-    const PLAIN: [&str; 9] = ["&Tensor", "Scalar", "f64", "bool", "i64", "usize", "i32", "DType", "&str"];
-    let text = text(ty);
-    let inner = text.strip_prefix("Option<").and_then(|t| t.strip_suffix('>'));
-    Some(match text.as_str() {
-        t if PLAIN.contains(&inner.unwrap_or(t)) => Data::Plain,
-        "Operand<'_>" => Data::Plain,
-        t if t.starts_with("impl Into<Operand<") => Data::Converted(quote!(crate::ops::Operand<'_>)),
-        "impl Into<Scalar>" => Data::Converted(quote!(::flambeau_tensor::Scalar)),
-        "&[i64]" => Data::List(quote!(i64)),
-        "&[T]" => Data::List(quote!(&crate::Tensor)),
-        _ => return None,
-    })
-}
-
-/// The name without `r#`.
-fn plain(name: &Ident) -> String {
-    name.to_string().trim_start_matches("r#").to_owned()
-}
-
-/// The name of the form with options: `conv2d_with`.
-fn with_name(name: &Ident) -> Ident {
-    format_ident!("{}_with", plain(name), span = name.span())
-}
-
-/// The type behind a reference.
-fn owned(ty: &Type) -> &Type {
-    match ty {
-        Type::Reference(reference) => &reference.elem,
-        ty => ty,
-    }
-}
-
-/// The in-place form's name: `relu_`, `add_scaled_`.
-fn in_place(name: &Ident) -> Ident {
-    format_ident!("{}", in_place_text(name), span = name.span())
-}
-
-fn in_place_text(name: &Ident) -> String {
-    format!("{}_", plain(name))
-}
-
-fn name_of(arg: &PatType) -> Ident {
-    match &*arg.pat {
-        Pat::Ident(name) => name.ident.clone(),
-        _ => format_ident!("argument"),
-    }
-}
-
-fn names(args: &[PatType]) -> Vec<Ident> {
-    args.iter().map(name_of).collect()
-}
-
-/// Whether an identifier stands among some tokens.
-fn mentions(tokens: impl ToTokens, name: &Ident) -> bool {
-    fn within(tokens: TokenStream, name: &Ident) -> bool {
-        tokens.into_iter().any(|token| match token {
-            proc_macro2::TokenTree::Ident(ident) => &ident == name,
-            proc_macro2::TokenTree::Group(group) => within(group.stream(), name),
-            _ => false,
-        })
-    }
-    within(tokens.to_token_stream(), name)
 }
 
 /// `T` of `-> Result<T>`.
@@ -560,5 +354,13 @@ fn within_result(output: &ReturnType) -> Result<Type> {
     match arguments.args.first() {
         Some(GenericArgument::Type(ty)) => Ok(ty.clone()),
         _ => Err(wrong()),
+    }
+}
+
+/// The type behind a reference.
+fn owned(ty: &Type) -> &Type {
+    match ty {
+        Type::Reference(reference) => &reference.elem,
+        ty => ty,
     }
 }

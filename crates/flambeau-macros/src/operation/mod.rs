@@ -3,7 +3,9 @@
 mod arguments;
 mod attribute;
 mod emit;
+mod entry;
 mod list;
+mod names;
 
 pub use attribute::Attribute;
 pub use emit::expand;
