@@ -2,7 +2,7 @@
 
 use crate::Tensor;
 use crate::error::Result;
-use crate::ops::{Place, map};
+use crate::ops::{Place, map, pow, pow_};
 use flambeau_macros::op;
 use flambeau_tensor::DType;
 use flambeau_tensor::pointwise::{Pointwise, UnaryOp};
@@ -320,8 +320,8 @@ pub fn bitwise_not(x: &Tensor) -> Result<Tensor> {
 /// assert_eq!(torch::tensor([3.0, -4.0]).square().to_vec::<f32>(), [9.0, 16.0]);
 /// ```
 #[op(torch, method)]
-pub fn square(x: &Tensor) -> Result<Tensor> {
-    crate::ops::pow(x, 2)
+pub fn square(x: &Tensor, place: Place) -> Result<Tensor> {
+    if place.is_first() { pow_(x, 2) } else { pow(x, 2) }
 }
 
 #[cfg(test)]

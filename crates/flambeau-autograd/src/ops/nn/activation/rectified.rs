@@ -106,9 +106,10 @@ pub(crate) static ELU: LazyLock<Pointwise> = LazyLock::new(|| {
 /// assert!(F::elu(&x, 1.0).allclose(&torch::tensor([-0.63212055, 0.0, 2.0])));
 /// ```
 #[op(functional, default(alpha = 1.0))]
-pub fn elu(x: &Tensor, alpha: f64) -> Result<Tensor> {
+pub fn elu(x: &Tensor, alpha: f64, place: Place) -> Result<Tensor> {
     let alpha = computed(x, "elu_cpu", alpha)?;
-    map("EluBackward0", &ELU, &[x], &[Scalar::Float(1.0), alpha, Scalar::Float(1.0)])
+    let name = if place.is_first() { "EluBackward1" } else { "EluBackward0" };
+    place.map(name, &ELU, &[x], &[Scalar::Float(1.0), alpha, Scalar::Float(1.0)])
 }
 
 /// 1/β · ln(1 + e^(βx)), and x itself where βx is above the threshold.

@@ -36,7 +36,7 @@ const SELU: [Scalar; 3] = [Scalar::Float(SELU_SCALE), Scalar::Float(SELU_ALPHA *
 #[op(torch, functional)]
 pub fn selu(x: &Tensor, place: Place) -> Result<Tensor> {
     floats_only(x, "elu_cpu")?;
-    place.map("EluBackward0", &ELU, &[x], &SELU)
+    place.map(if place.is_first() { "EluBackward1" } else { "EluBackward0" }, &ELU, &[x], &SELU)
 }
 
 /// celu as an elu.
@@ -59,7 +59,8 @@ fn celu_scalars(x: &Tensor, alpha: f64) -> Result<[Scalar; 3]> {
 /// When α is zero.
 #[op(torch, functional, default(alpha = 1.0))]
 pub fn celu(x: &Tensor, alpha: f64, place: Place) -> Result<Tensor> {
-    place.map("CeluBackward0", &ELU, &[x], &celu_scalars(x, alpha)?)
+    let name = if place.is_first() { "CeluBackward1" } else { "CeluBackward0" };
+    place.map(name, &ELU, &[x], &celu_scalars(x, alpha)?)
 }
 
 /// x · tanh(ln(1 + eˣ))
