@@ -468,7 +468,7 @@ pub(crate) fn record_node(
     saves: &[Save<'_>],
     backward: impl Fn(&Context<'_>) -> Result<Grads> + Send + Sync + 'static,
 ) -> Recorded {
-    let edges = inputs.iter().map(|t| t.edge().filter(|_| t.dtype().is_floating_point())).collect();
+    let edges = inputs.iter().map(|t| t.edge().filter(|_| t.dtype().is_differentiable())).collect();
     let mut node = Node::new(name, edges, Function::Backward(Box::new(backward)));
     let mut outputs_saved = SmallVec::new();
     let saved = saves.iter().enumerate().map(|(slot, save)| match save {
@@ -544,7 +544,7 @@ pub(crate) fn record_many(
         return outputs.into_iter().map(Tensor::from).collect();
     }
     let node = record_node(name, inputs, saves, backward).finish(&outputs);
-    let tensors = outputs.into_iter().enumerate().map(|(i, array)| match array.dtype().is_floating_point() {
+    let tensors = outputs.into_iter().enumerate().map(|(i, array)| match array.dtype().is_differentiable() {
         true => Tensor::with_meta(array, Meta::from_edge(Edge { node: node.clone(), output: i as u32 })),
         false => Tensor::from(array),
     });

@@ -25,7 +25,7 @@ pub struct SliceGuardMut<'a, T> {
 
 fn check<T: Element>(tensor: &Tensor) -> Result<Array> {
     let array = tensor.array().clone();
-    if !array.device().is_cpu() {
+    if !array.device().is_host() {
         return Err(Error::type_error(format!(
             "can't convert {} device type tensor to a slice. Use tensor.to(\"cpu\") to copy the tensor to host memory first.",
             array.device()

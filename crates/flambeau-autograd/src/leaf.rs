@@ -18,7 +18,7 @@ impl Tensor {
     #[track_caller]
     pub fn requires_grad_(&self, requires_grad: bool) -> Tensor {
         assert!(
-            !requires_grad || self.dtype().is_floating_point(),
+            !requires_grad || self.dtype().is_differentiable(),
             "only Tensors of floating point dtype can require gradients"
         );
         if !self.is_leaf() {
@@ -119,7 +119,7 @@ impl Tensor {
     #[track_caller]
     pub fn set_data(&self, data: &Tensor) {
         assert!(
-            !self.requires_grad() || data.is_floating_point(),
+            !self.requires_grad() || data.dtype().is_differentiable(),
             "data set to a tensor that requires gradients must be floating point or complex dtype"
         );
         self.replace_array(data.array().with_own_version(self.version()));

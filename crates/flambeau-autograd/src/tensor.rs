@@ -172,7 +172,7 @@ impl Tensor {
     /// The address of the first element in host memory: `x.data_ptr()`; 0 for device memory.
     pub fn data_ptr(&self) -> usize {
         let array = self.array();
-        if array.numel() == 0 || !array.device().is_cpu() { 0 } else { array.host_ptr() as usize }
+        if array.numel() == 0 || !array.device().is_host() { 0 } else { array.host_ptr() as usize }
     }
 
     /// Where the gradient of this tensor goes: its function, or its accumulator if it is a leaf that requires grad.

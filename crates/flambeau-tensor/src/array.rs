@@ -137,7 +137,7 @@ impl Array {
         dtype: DType,
         nbytes: usize,
     ) -> Result<Self> {
-        if !device.is_cpu() {
+        if !device.is_host() {
             backend.supports(device, dtype)?;
         }
         let storage = backend.alloc(device, nbytes, dtype)?;

@@ -17,6 +17,11 @@ impl Device {
     pub fn is_cpu(self) -> bool {
         self == Device::Cpu
     }
+
+    /// Whether its memory is the host's, which a pointer reaches.
+    pub fn is_host(self) -> bool {
+        self.is_cpu()
+    }
 }
 
 impl std::fmt::Display for Device {

@@ -59,6 +59,11 @@ impl DType {
         matches!(self, DType::F16 | DType::BF16 | DType::F32 | DType::F64)
     }
 
+    /// Whether gradients flow through values of the type: through floats, and in PyTorch through complex numbers.
+    pub const fn is_differentiable(self) -> bool {
+        self.is_floating_point()
+    }
+
     /// An integer type; bool is none.
     #[inline]
     pub const fn is_integer(self) -> bool {

@@ -163,7 +163,7 @@ impl Storage {
         nbytes: usize,
         handle: Box<dyn Any + Send + Sync>,
     ) -> Result<Self> {
-        if device.is_cpu() {
+        if device.is_host() {
             return Err(Error::Device("the CPU's memory is the host's".to_owned()));
         }
         Ok(Self::new(backend, device, nbytes, std::ptr::null_mut(), (None, Some(handle))))
@@ -255,7 +255,7 @@ impl Storage {
     pub fn replace_host(&self, block: HostBlock) -> Result<()> {
         let _exclusive = crate::access::Access::exclusive(self)?;
         let old = self.nbytes();
-        if block.len < old || !self.0.device.is_cpu() || !block.ptr.cast::<u64>().is_aligned() {
+        if block.len < old || !self.0.device.is_host() || !block.ptr.cast::<u64>().is_aligned() {
             return Err(Error::runtime("a storage only grows, and only in aligned host memory"));
         }
         // SAFETY: both pointers are valid for `old` bytes, they are different allocations, and the access word keeps

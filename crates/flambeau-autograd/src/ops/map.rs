@@ -131,7 +131,7 @@ pub(crate) fn map(
     let inputs = moved.as_deref().unwrap_or(inputs);
     let arrays = Arrays::of(inputs);
     let out = pointwise(program, &arrays.refs(), scalars)?;
-    if !recording_checked(inputs)? || !out.dtype().is_floating_point() {
+    if !recording_checked(inputs)? || !out.dtype().is_differentiable() {
         return Ok(Tensor::from(out));
     }
     let call = Call::new(program, inputs, scalars)?;
@@ -241,7 +241,7 @@ pub(crate) fn divided_sum_map(
         pointwise_into(&DIVIDE, &[&out], &[n], &[&out])?;
         out = if wide { out.to_dtype(result)? } else { out };
     }
-    if !recording_checked(inputs)? || !out.dtype().is_floating_point() {
+    if !recording_checked(inputs)? || !out.dtype().is_differentiable() {
         return Ok(Tensor::from(out));
     }
     let call = Call::new(program.unwrap_or(&IDENTITY), inputs, scalars)?;
