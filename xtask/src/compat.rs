@@ -102,7 +102,10 @@ fn table() -> Result<String> {
             writeln!(sections, "| name | forms | in place | gradients |\n|---|---|---|---|")?;
         }
         for name in here {
-            let operation = operations.get(name.trim_end_matches('_')).or_else(|| operations.get(name));
+            let operation = operations
+                .get(name)
+                .or_else(|| operations.get(name.trim_end_matches('_')))
+                .or_else(|| operations.get(&format!("{name}_")));
             let (forms, in_place, order) = match operation {
                 // An in-place name stands for the operation's own in-place form.
                 Some(op) if name.ends_with('_') && op.in_place => (String::new(), "", ORDERS[usize::from(op.order)]),

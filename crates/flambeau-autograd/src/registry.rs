@@ -17,7 +17,8 @@ pub struct Arg {
     pub default: Option<&'static str>,
 }
 
-/// What autocast does with the inputs of an operation.
+/// What autocast does with the inputs of an operation; in-place forms are left as they are. A dtype that the caller names wins over
+/// `Float32`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cast {
     /// Nothing: it computes in the dtype that it gets.
@@ -61,7 +62,11 @@ pub struct Op {
 
 /// The operation of this name, or of which this is another name.
 pub fn find(name: &str) -> Option<&'static Op> {
-    all().find(|op| op.name == name || op.aliases.contains(&name))
+    // Words of Rust have a line behind them: `where_`.
+    let is = |op: &&Op| {
+        op.name == name || op.aliases.contains(&name) || op.name.strip_suffix('_') == Some(name) && name == "where"
+    };
+    all().find(is)
 }
 
 /// Every operation.
@@ -87,6 +92,23 @@ pub enum Value<'a> {
     Text(&'a str),
     /// A dtype.
     DType(DType),
+}
+
+impl Value<'_> {
+    /// What it is, in Python's words.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Value::None => "None",
+            Value::Tensor(_) => "Tensor",
+            Value::Tensors(_) => "a list of Tensors",
+            Value::Number(Scalar::Bool(_)) => "bool",
+            Value::Number(Scalar::Int(_)) => "int",
+            Value::Number(Scalar::Float(_)) => "float",
+            Value::Ints(_) => "a list of ints",
+            Value::Text(_) => "str",
+            Value::DType(_) => "torch.dtype",
+        }
+    }
 }
 
 /// The arguments of a call as data.
@@ -175,10 +197,10 @@ impl<'a, T: FromValue<'a>> FromValue<'a> for Option<T> {
 /// When it is of another kind.
 pub fn argument<'a, T: FromValue<'a>>(arguments: &'a dyn Arguments, position: usize, name: &str) -> Result<Option<T>> {
     let Some(value) = arguments.value(position, name) else { return Ok(None) };
-    let text = format!("{value:?}");
+    let kind = value.kind();
     match T::from_value(value) {
         Some(argument) => Ok(Some(argument)),
-        None => Err(Error::Argument(format!("argument '{name}' (position {}) must not be {text}", position + 1))),
+        None => Err(Error::Argument(format!("argument '{name}' (position {}) must not be {kind}", position + 1))),
     }
 }
 

@@ -42,3 +42,31 @@ fn fresh_truth_values_are_valid() {
         assert!(fresh.as_slice::<bool>().iter().all(|&b| u8::from(b) <= 1));
     }
 }
+
+/// PyTorch's `torch.all(x, dim=())` reduces nothing; `torch.all(x)` everything.
+#[test]
+fn no_dimension_is_not_all_dimensions() {
+    let none: [i64; 0] = [];
+    let x = flambeau_autograd::tensor([0.0, 2.0]);
+    assert_eq!(x.all_dim(none, false).to_vec::<bool>(), [false, true]);
+    assert_eq!(x.any_dim(none, true).to_vec::<bool>(), [false, true]);
+    assert_eq!((x.all().item(), x.any().item()), (0.0, 1.0));
+}
+
+/// What PyTorch leaves alone may show an element several times.
+#[test]
+fn nan_to_num_leaves_integers_alone() {
+    let x = flambeau_autograd::tensor([1]).expand([3]);
+    assert_eq!(x.nan_to_num_().to_vec::<i64>(), [1, 1, 1]);
+}
+
+/// In place a comparison of floats has a backward, whose gradient is zero.
+#[test]
+fn a_comparison_in_place_has_pytorchs_backward() {
+    let leaf = flambeau_autograd::tensor([0.5, 1.0]).requires_grad_(true);
+    let y = &leaf * 1.0;
+    y.eq_(1);
+    assert_eq!(y.grad_fn().expect("it is recorded").name(), "EqBackward0");
+    y.sum().backward();
+    assert_eq!(leaf.grad().expect("it has one").to_vec::<f32>(), [0.0, 0.0]);
+}

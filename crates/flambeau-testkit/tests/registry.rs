@@ -83,7 +83,6 @@ const NO_IN_PLACE_CASE: &[(&str, &str)] = &[
     ("feature_dropout", RANDOM),
     ("index_put", "flambeau-autograd/tests/inplace.rs and flambeau-wgpu/tests/indexing.rs"),
     ("round_decimals", SAVED),
-    ("scatter_reduce", SAVED),
     ("scatter_with_reduce", SAVED),
 ];
 

@@ -14,6 +14,11 @@ fn over_dims(a: &Args, f: DimsFn) -> CallResult {
     one(f(a.x()?, &dims(a)?, a.bool(2, "keepdim", false)?))
 }
 
+/// The same, where an empty list reduces nothing.
+fn truth_over_dims(a: &Args, f: fn(&Tensor, Option<&[i64]>, bool) -> Result<Tensor>) -> CallResult {
+    one(f(a.x()?, a.opt_ints(1, "dim")?.as_deref(), a.bool(2, "keepdim", false)?))
+}
+
 /// The dims to reduce. Python's empty list means all of them, and so does Rust's, but PyTorch's names of sums and means
 /// tell it from no list.
 fn dims(a: &Args) -> CallResult<Vec<i64>> {
@@ -54,11 +59,11 @@ const ZEROS: &str =
     "where two factors are zero PyTorch fills zeros; here the products of the others are, times the gradient";
 
 pub(super) const ROWS: &[OpInfo] = &[
-    OpInfo::general("all", |a| over_dims(a, ops::all)),
+    OpInfo::general("all", |a| truth_over_dims(a, ops::all)),
     OpInfo::general("amax", |a| over_dims(a, ops::amax)),
     OpInfo::general("amin", |a| over_dims(a, ops::amin)),
     OpInfo::general("aminmax", |a| two(ops::aminmax(a.x()?, a.opt_int(1, "dim")?, a.bool(2, "keepdim", false)?))),
-    OpInfo::general("any", |a| over_dims(a, ops::any)),
+    OpInfo::general("any", |a| truth_over_dims(a, ops::any)),
     OpInfo::general("argmax", |a| one(ops::argmax(a.x()?, a.opt_int(1, "dim")?, a.bool(2, "keepdim", false)?))),
     OpInfo::general("argmin", |a| one(ops::argmin(a.x()?, a.opt_int(1, "dim")?, a.bool(2, "keepdim", false)?))),
     OpInfo::general("count_nonzero", |a| one(ops::count_nonzero(a.x()?, &a.ints(1, "dim")?))),

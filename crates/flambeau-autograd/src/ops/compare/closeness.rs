@@ -39,7 +39,9 @@ static IS_CLOSE_OR_NAN: LazyLock<Pointwise> = LazyLock::new(|| {
 #[op(torch, method, not_differentiable, forms(
     isclose(other: &Tensor) = (other, 1e-5, 1e-8, false),
     isclose_within(other: &Tensor, rtol: f64, atol: f64, equal_nan: bool) = (other, rtol, atol, equal_nan),
-))]
+),
+    default(rtol = 1e-5, atol = 1e-8, equal_nan = false)
+)]
 pub fn isclose(x: &Tensor, other: &Tensor, rtol: f64, atol: f64, equal_nan: bool) -> Result<Tensor> {
     if x.dtype() != other.dtype() {
         return Err(Error::runtime(format!(
@@ -70,9 +72,11 @@ pub fn isclose(x: &Tensor, other: &Tensor, rtol: f64, atol: f64, equal_nan: bool
 #[op(torch, method, not_differentiable, forms(
     allclose(other: &Tensor) = (other, 1e-5, 1e-8, false),
     allclose_within(other: &Tensor, rtol: f64, atol: f64, equal_nan: bool) = (other, rtol, atol, equal_nan),
-))]
+),
+    default(rtol = 1e-5, atol = 1e-8, equal_nan = false)
+)]
 pub fn allclose(x: &Tensor, other: &Tensor, rtol: f64, atol: f64, equal_nan: bool) -> Result<bool> {
-    let close = all(&isclose(x, other, rtol, atol, equal_nan)?, &[], false)?;
+    let close = all(&isclose(x, other, rtol, atol, equal_nan)?, None, false)?;
     Ok(close.array().item()?.to_bool())
 }
 
@@ -87,6 +91,6 @@ pub fn equal(x: &Tensor, other: &Tensor) -> Result<bool> {
     if x.size() != other.size() {
         return Ok(false);
     }
-    let same = all(&crate::ops::eq(&x.detach(), other.detach())?, &[], false)?;
+    let same = all(&crate::ops::eq(&x.detach(), other.detach())?, None, false)?;
     Ok(same.array().item()?.to_bool())
 }

@@ -32,7 +32,9 @@ fn first_k(x: &Tensor, d: usize, k: usize, descending: bool) -> Result<(Array, A
 #[op(torch, method, forms(
     sort(dim: i64, descending: bool) = (dim, descending, None),
     sort_stable(dim: i64, descending: bool, stable: bool) = (dim, descending, Some(stable)),
-))]
+),
+    default(dim = -1, descending = false)
+)]
 pub fn sort(x: &Tensor, dim: i64, descending: bool, stable: Option<bool>) -> Result<(Tensor, Tensor)> {
     let d = wrap_dim(dim, x.dim())?;
     let n = x.size().get(d).copied().unwrap_or(1);
@@ -46,7 +48,7 @@ pub fn sort(x: &Tensor, dim: i64, descending: bool, stable: Option<bool>) -> Res
 /// ```
 /// assert_eq!(torch::tensor([3.0, 1.0, 2.0]).argsort(-1, true).to_vec::<i64>(), [0, 2, 1]);
 /// ```
-#[op(torch, method, not_differentiable)]
+#[op(torch, method, not_differentiable, default(dim = -1, descending = false))]
 pub fn argsort(x: &Tensor, dim: i64, descending: bool) -> Result<Tensor> {
     Ok(sort(&x.detach(), dim, descending, None)?.1)
 }
@@ -76,7 +78,9 @@ pub fn msort(x: &Tensor) -> Result<Tensor> {
 #[op(torch, method, forms(
     topk(k: i64) = (k, -1, true),
     topk_dim(k: i64, dim: i64, largest: bool) = (k, dim, largest),
-))]
+),
+    default(dim = -1, largest = true)
+)]
 pub fn topk(x: &Tensor, k: i64, dim: i64, largest: bool) -> Result<(Tensor, Tensor)> {
     let d = wrap_dim(dim, x.dim())?;
     let n = x.size().get(d).copied().unwrap_or(1);
@@ -147,7 +151,7 @@ fn one_line(x: &Tensor, d: usize) -> Vec<usize> {
 /// let (value, index) = torch::tensor([3.0, 1.0, 4.0, 2.0]).kthvalue(2, -1, false);
 /// assert_eq!((value.item(), index.item()), (2.0, 3.0));
 /// ```
-#[op(torch, method)]
+#[op(torch, method, default(dim = -1, keepdim = false))]
 pub fn kthvalue(x: &Tensor, k: i64, dim: i64, keepdim: bool) -> Result<(Tensor, Tensor)> {
     let d = wrap_dim(dim, x.dim())?;
     let n = x.size().get(d).copied().unwrap_or(1);
@@ -174,7 +178,7 @@ pub fn kthvalue(x: &Tensor, k: i64, dim: i64, keepdim: bool) -> Result<(Tensor, 
 /// assert_eq!(values.to_vec::<f32>(), [2.0, 5.0]);
 /// assert_eq!(indices.to_vec::<i64>(), [2, 2]);
 /// ```
-#[op(torch, method)]
+#[op(torch, method, default(keepdim = false))]
 pub fn median_dim(x: &Tensor, dim: i64, keepdim: bool) -> Result<(Tensor, Tensor)> {
     let d = wrap_dim(dim, x.dim())?;
     let n = x.size().get(d).copied().unwrap_or(1) as i64;

@@ -239,7 +239,7 @@ pub fn argwhere(x: &Tensor) -> Result<Tensor> {
 /// assert_eq!(x.count_nonzero(()).item(), 3.0);
 /// assert_eq!(x.count_nonzero(0).to_vec::<i64>(), [2, 1]);
 /// ```
-#[op(torch, method, not_differentiable)]
+#[op(torch, method, not_differentiable, default(dim = &[]))]
 pub fn count_nonzero(x: &Tensor, dim: &[i64]) -> Result<Tensor> {
     sum(&crate::ops::ne(&x.detach(), 0)?, dim, false, None)
 }

@@ -170,7 +170,7 @@ fn saves<'a>(x: &'a Tensor, index: &'a Tensor, src: &'a Tensor) -> [Save<'a>; 4]
 /// assert_eq!(x.scatter_reduce(0, &index, &src, "mean", false).to_vec::<f32>(), [2.0, 5.0]);
 /// assert_eq!(x.scatter_reduce(0, &index, &src, "amax", true).to_vec::<f32>(), [10.0, 20.0]);
 /// ```
-#[op(torch, method)]
+#[op(torch, method, default(include_self = true))]
 pub fn scatter_reduce(
     x: &Tensor,
     dim: i64,

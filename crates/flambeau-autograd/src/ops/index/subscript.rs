@@ -350,7 +350,7 @@ fn put_at(
 /// let values = torch::tensor([5.0, 6.0]);
 /// assert_eq!(x.index_put(&[Some(&i), Some(&j)], &values, false).to_vec::<f32>(), [0.0, 5.0, 6.0, 0.0]);
 /// ```
-#[op(torch, method, cast = Widest)]
+#[op(torch, method, cast = Widest, default(accumulate = false))]
 pub fn index_put(
     x: &Tensor,
     indices: &[Option<&Tensor>],

@@ -57,7 +57,7 @@ fn write_lines(op: ScatterOp, d: usize, index: &Tensor, src: &Array, out: &Array
 /// let source = torch::tensor([[1.0, 2.0], [3.0, 4.0]]);
 /// assert_eq!(x.index_add(0, &index, &source, 1).to_vec::<f32>(), [0.0, 0.0, 4.0, 6.0]);
 /// ```
-#[op(torch, method)]
+#[op(torch, method, default(alpha = 1))]
 pub fn index_add(
     x: &Tensor,
     dim: i64,
@@ -244,7 +244,7 @@ pub fn index_fill<'a>(
 /// let source = torch::tensor([5.0, 6.0]);
 /// assert_eq!(x.put(&index, &source, false).to_vec::<f32>(), [0.0, 5.0, 0.0, 6.0]);
 /// ```
-#[op(torch, method)]
+#[op(torch, method, default(accumulate = false))]
 pub fn put(x: &Tensor, index: &Tensor, source: &Tensor, accumulate: bool, place: Place) -> Result<Tensor> {
     if index.dtype() != DType::I64 {
         return Err(Error::runtime(format!(

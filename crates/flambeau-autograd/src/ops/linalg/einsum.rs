@@ -203,7 +203,7 @@ fn take_diagonals(x: &Tensor, labels: &[Label], operand: usize) -> Result<(Tenso
 /// assert_eq!(torch::einsum("ij,jk->ik", &[&a, &b]).to_vec::<f32>(), [2.0, 1.0, 4.0, 3.0]);
 /// assert_eq!(torch::einsum("ii", &[&a]).item(), 5.0);
 /// ```
-#[op(torch)]
+#[op(torch, cast = Low)]
 pub fn einsum<T: Borrow<Tensor>>(equation: &str, operands: &[T]) -> Result<Tensor> {
     let tensors: Vec<&Tensor> = operands.iter().map(Borrow::borrow).collect();
     if tensors.is_empty() {
@@ -416,7 +416,7 @@ pub fn tensordot_n(a: &Tensor, b: &Tensor, dims: i64) -> Result<Tensor> {
 /// let (a, b) = (torch::tensor([1.0, 2.0, 3.0]), torch::tensor([0.0, 2.0, 1.0]));
 /// assert_eq!(a.inner(&b).item(), 7.0);
 /// ```
-#[op(torch, method)]
+#[op(torch, method, cast = Widest)]
 pub fn inner(x: &Tensor, other: &Tensor) -> Result<Tensor> {
     if x.dim() == 0 || other.dim() == 0 {
         return mul(x, other);

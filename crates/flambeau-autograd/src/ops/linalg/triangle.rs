@@ -43,7 +43,7 @@ fn triangle(name: &'static str, x: &Tensor, outside: &'static Pointwise, k: i64)
 /// let x = torch::tensor([[1, 2], [3, 4]]);
 /// assert_eq!(x.tril(0).to_vec::<i64>(), [1, 0, 3, 4]);
 /// ```
-#[op(torch, method)]
+#[op(torch, method, default(diagonal = 0))]
 pub fn tril(x: &Tensor, diagonal: i64) -> Result<Tensor> {
     if x.dim() < 2 {
         return Err(Error::runtime("tril: input tensor must have at least 2 dimensions"));
@@ -61,7 +61,7 @@ pub fn tril(x: &Tensor, diagonal: i64) -> Result<Tensor> {
 /// let x = torch::tensor([[1, 2], [3, 4]]);
 /// assert_eq!(x.triu(0).to_vec::<i64>(), [1, 2, 0, 4]);
 /// ```
-#[op(torch, method)]
+#[op(torch, method, default(diagonal = 0))]
 pub fn triu(x: &Tensor, diagonal: i64) -> Result<Tensor> {
     if x.dim() < 2 {
         return Err(Error::runtime("triu: input tensor must have at least 2 dimensions"));
@@ -92,13 +92,13 @@ fn indices(rows: i64, columns: i64, inside: impl Fn(i64, i64) -> bool) -> Result
 /// ```
 /// assert_eq!(torch::tril_indices(2, 2, 0).to_vec::<i64>(), [0, 1, 1, 0, 0, 1]);
 /// ```
-#[op(torch, not_differentiable)]
+#[op(torch, not_differentiable, default(offset = 0))]
 pub fn tril_indices(row: i64, col: i64, offset: i64) -> Result<Tensor> {
     indices(row, col, |r, c| c - r <= offset)
 }
 
 /// The places of a matrix's upper triangle, row numbers above column numbers, int64 `[2, n]`: `torch.triu_indices`. The
-/// triangle ends at the diagonal number `offset`.
+/// triangle begins at the diagonal number `offset`.
 ///
 /// # Errors
 /// For a negative number of rows or columns.
@@ -106,7 +106,7 @@ pub fn tril_indices(row: i64, col: i64, offset: i64) -> Result<Tensor> {
 /// ```
 /// assert_eq!(torch::triu_indices(2, 2, 0).to_vec::<i64>(), [0, 0, 1, 0, 1, 1]);
 /// ```
-#[op(torch, not_differentiable)]
+#[op(torch, not_differentiable, default(offset = 0))]
 pub fn triu_indices(row: i64, col: i64, offset: i64) -> Result<Tensor> {
     indices(row, col, |r, c| c - r >= offset)
 }
@@ -122,7 +122,7 @@ pub fn triu_indices(row: i64, col: i64, offset: i64) -> Result<Tensor> {
 /// assert_eq!(x.diag_embed(0, -2, -1).to_vec::<i64>(), [1, 0, 0, 2]);
 /// assert_eq!(x.diag_embed(1, -2, -1).size(), [3, 3]);
 /// ```
-#[op(torch, method)]
+#[op(torch, method, default(offset = 0, dim1 = -2, dim2 = -1))]
 pub fn diag_embed(x: &Tensor, offset: i64, dim1: i64, dim2: i64) -> Result<Tensor> {
     let ndim = x.dim() + 1;
     let (a, b) = (wrap_dim(dim1, ndim)?, wrap_dim(dim2, ndim)?);
@@ -153,7 +153,7 @@ pub fn diag_embed(x: &Tensor, offset: i64, dim1: i64, dim2: i64) -> Result<Tenso
 /// assert_eq!(torch::tensor([1, 2]).diag(0).to_vec::<i64>(), [1, 0, 0, 2]);
 /// assert_eq!(torch::tensor([[1, 2], [3, 4]]).diag(0).to_vec::<i64>(), [1, 4]);
 /// ```
-#[op(torch, method)]
+#[op(torch, method, default(diagonal = 0))]
 pub fn diag(x: &Tensor, diagonal: i64) -> Result<Tensor> {
     match x.dim() {
         1 => diag_embed(x, diagonal, 0, 1),

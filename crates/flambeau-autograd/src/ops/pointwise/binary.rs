@@ -214,7 +214,7 @@ binary! {
     /// assert_eq!(x.eq(2).to_vec::<bool>(), [false, true, false]);
     /// ```
     #[op(torch, method, not_differentiable)]
-    eq => Eq, "NotDifferentiable", any;
+    eq => Eq, "EqBackward0", any;
     /// Whether x ≠ other, as bools: `torch.ne`. NaN differs from all, itself too.
     ///
     /// ```
@@ -222,7 +222,7 @@ binary! {
     /// assert_eq!(x.ne(2).to_vec::<bool>(), [true, false, true]);
     /// ```
     #[op(torch, method, alias(not_equal), not_differentiable)]
-    ne => Ne, "NotDifferentiable", any;
+    ne => Ne, "NeBackward0", any;
     /// Whether x < other, as bools: `torch.lt`.
     ///
     /// ```
@@ -230,7 +230,7 @@ binary! {
     /// assert_eq!(x.lt(2).to_vec::<bool>(), [true, false, false]);
     /// ```
     #[op(torch, method, alias(less), not_differentiable)]
-    lt => Lt, "NotDifferentiable", any;
+    lt => Lt, "LtBackward0", any;
     /// Whether x ≤ other, as bools: `torch.le`.
     ///
     /// ```
@@ -238,7 +238,7 @@ binary! {
     /// assert_eq!(x.le(2).to_vec::<bool>(), [true, true, false]);
     /// ```
     #[op(torch, method, alias(less_equal), not_differentiable)]
-    le => Le, "NotDifferentiable", any;
+    le => Le, "LeBackward0", any;
     /// Whether x > other, as bools: `torch.gt`.
     ///
     /// ```
@@ -246,7 +246,7 @@ binary! {
     /// assert_eq!(x.gt(2).to_vec::<bool>(), [false, false, true]);
     /// ```
     #[op(torch, method, alias(greater), not_differentiable)]
-    gt => Gt, "NotDifferentiable", any;
+    gt => Gt, "GtBackward0", any;
     /// Whether x ≥ other, as bools: `torch.ge`.
     ///
     /// ```
@@ -254,7 +254,7 @@ binary! {
     /// assert_eq!(x.ge(2).to_vec::<bool>(), [false, true, true]);
     /// ```
     #[op(torch, method, alias(greater_equal), not_differentiable)]
-    ge => Ge, "NotDifferentiable", any;
+    ge => Ge, "GeBackward0", any;
     /// Whether both are not zero, as bools: `torch.logical_and`.
     ///
     /// ```

@@ -25,7 +25,7 @@ static LERP_TENSOR: LazyLock<Pointwise> = LazyLock::new(|| {
         .with_gradient(|_, g, x, _| vec![g * (1.0 - x[2]), g * x[2], g * (x[1] - x[0])])
 });
 
-fn check_lerp(a: &Tensor, others: &[(&str, DType)]) -> Result<()> {
+fn check_lerp(kernel: &'static str, a: &Tensor, others: &[(&str, DType)]) -> Result<()> {
     for (name, dtype) in others {
         if *dtype != a.dtype() {
             return Err(Error::runtime(format!(
@@ -38,7 +38,7 @@ fn check_lerp(a: &Tensor, others: &[(&str, DType)]) -> Result<()> {
     if a.is_floating_point() {
         return Ok(());
     }
-    Err(flambeau_tensor::Error::NotImplementedFor { op: "lerp_kernel_scalar", dtype: a.dtype() }.into())
+    Err(flambeau_tensor::Error::NotImplementedFor { op: kernel, dtype: a.dtype() }.into())
 }
 
 /// x + weight · (end − x), which goes from x at weight 0 to `end` at weight 1: `torch.lerp`. The weight is a number or a tensor.
@@ -55,11 +55,11 @@ fn check_lerp(a: &Tensor, others: &[(&str, DType)]) -> Result<()> {
 pub fn lerp<'a>(x: &Tensor, end: &Tensor, weight: impl Into<Operand<'a>>, place: Place) -> Result<Tensor> {
     match weight.into().kind() {
         Kind::Number(w) => {
-            check_lerp(x, &[("end", end.dtype())])?;
+            check_lerp("lerp_kernel_scalar", x, &[("end", end.dtype())])?;
             place.map("LerpBackward0", &LERP_NUMBER, &[x, end], &[w.checked(x.dtype().compute())?])
         }
         Kind::Tensor(w) => {
-            check_lerp(x, &[("end", end.dtype()), ("weight", w.dtype())])?;
+            check_lerp("lerp_kernel_tensor", x, &[("end", end.dtype()), ("weight", w.dtype())])?;
             place.map("LerpBackward1", &LERP_TENSOR, &[x, end, w], &[])
         }
     }
@@ -84,7 +84,7 @@ static ADDCDIV: LazyLock<Pointwise> = LazyLock::new(|| {
 /// let (x, a, b) = (torch::tensor([1.0, 1.0]), torch::tensor([2.0, 3.0]), torch::tensor([4.0, 5.0]));
 /// assert_eq!(x.addcmul(&a, &b, 0.5).to_vec::<f32>(), [5.0, 8.5]);
 /// ```
-#[op(torch, method, cast = Widest)]
+#[op(torch, method, cast = Widest, default(value = 1))]
 pub fn addcmul(
     x: &Tensor,
     tensor1: &Tensor,
@@ -113,7 +113,7 @@ fn factor(op: &'static str, inputs: &[&Tensor], value: Scalar) -> Result<Scalar>
 /// let (x, a, b) = (torch::tensor([1.0, 1.0]), torch::tensor([2.0, 3.0]), torch::tensor([4.0, 2.0]));
 /// assert_eq!(x.addcdiv(&a, &b, 2).to_vec::<f32>(), [2.0, 4.0]);
 /// ```
-#[op(torch, method, cast = Widest)]
+#[op(torch, method, cast = Widest, default(value = 1))]
 pub fn addcdiv(
     x: &Tensor,
     tensor1: &Tensor,

@@ -223,7 +223,7 @@ unary! {
     /// ```
     #[op(torch, functional, method)]
     relu => Relu, "ReluBackward0";
-    /// Whether x is not zero, negated: `torch.logical_not`.
+    /// Whether x is zero, as bools: `torch.logical_not`.
     ///
     /// ```
     /// assert_eq!(torch::tensor([0.0, 2.0]).logical_not().to_vec::<bool>(), [true, false]);
@@ -319,7 +319,7 @@ pub fn bitwise_not(x: &Tensor) -> Result<Tensor> {
 /// ```
 /// assert_eq!(torch::tensor([3.0, -4.0]).square().to_vec::<f32>(), [9.0, 16.0]);
 /// ```
-#[op(torch, method)]
+#[op(torch, method, cast = Float32)]
 pub fn square(x: &Tensor, place: Place) -> Result<Tensor> {
     if place.is_first() { pow_(x, 2) } else { pow(x, 2) }
 }

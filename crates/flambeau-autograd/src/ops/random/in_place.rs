@@ -127,7 +127,9 @@ fn check(dtype: DType, distribution: Distribution) -> Result<()> {
 #[op(method, forms(
     uniform_(from: f64, to: f64) = (from, to, None),
     uniform_with_(from: f64, to: f64, generator: &Generator) = (from, to, Some(generator)),
-))]
+),
+    default(from = 0.0, to = 1.0)
+)]
 #[track_caller]
 pub fn uniform_(x: &Tensor, from: f64, to: f64, generator: Option<&Generator>) -> Result<Tensor> {
     random_in_place(x, Distribution::Uniform { from, to }, generator)
@@ -147,7 +149,9 @@ pub fn uniform_(x: &Tensor, from: f64, to: f64, generator: Option<&Generator>) -
 #[op(method, forms(
     normal_(mean: f64, std: f64) = (mean, std, None),
     normal_with_(mean: f64, std: f64, generator: &Generator) = (mean, std, Some(generator)),
-))]
+),
+    default(mean = 0.0, std = 1.0)
+)]
 #[track_caller]
 pub fn normal_(x: &Tensor, mean: f64, std: f64, generator: Option<&Generator>) -> Result<Tensor> {
     random_in_place(x, Distribution::Normal { mean, std }, generator)
@@ -163,7 +167,7 @@ pub fn normal_(x: &Tensor, mean: f64, std: f64, generator: Option<&Generator>) -
 /// let x = torch::empty([4]);
 /// assert_eq!(x.bernoulli_(1.0).to_vec::<f32>(), [1.0; 4]);
 /// ```
-#[op(method, forms(bernoulli_(p: f64) = (p, None)))]
+#[op(method, forms(bernoulli_(p: f64) = (p, None)), default(p = 0.5))]
 #[track_caller]
 pub fn bernoulli_(x: &Tensor, p: f64, generator: Option<&Generator>) -> Result<Tensor> {
     random_in_place(x, Distribution::Bernoulli { p }, generator)
@@ -180,7 +184,7 @@ pub fn bernoulli_(x: &Tensor, p: f64, generator: Option<&Generator>) -> Result<T
 /// let x = torch::empty([1000]).exponential_(2.0);
 /// assert!(x.min().item() >= 0.0 && (x.mean().item() - 0.5).abs() < 0.1);
 /// ```
-#[op(method, forms(exponential_(lambd: f64) = (lambd, None)))]
+#[op(method, forms(exponential_(lambd: f64) = (lambd, None)), default(lambd = 1.0))]
 #[track_caller]
 pub fn exponential_(x: &Tensor, lambd: f64, generator: Option<&Generator>) -> Result<Tensor> {
     random_in_place(x, Distribution::Exponential { rate: lambd }, generator)

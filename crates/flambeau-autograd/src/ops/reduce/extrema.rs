@@ -113,7 +113,9 @@ fn extremum(x: &Tensor, op: ReduceOp, dims: &[i64], keepdim: bool, nan: bool, na
 #[op(torch, method, forms(
     amax() = (&[], false),
     amax_dim(dim: &[i64], keepdim: bool) = (dim, keepdim),
-))]
+),
+    default(keepdim = false)
+)]
 pub fn amax(x: &Tensor, dim: &[i64], keepdim: bool) -> Result<Tensor> {
     extremum(x, ReduceOp::Max, dim, keepdim, false, Names { function: "amax", backward: "AmaxBackward0" })
 }
@@ -132,7 +134,9 @@ pub fn amax(x: &Tensor, dim: &[i64], keepdim: bool) -> Result<Tensor> {
 #[op(torch, method, forms(
     amin() = (&[], false),
     amin_dim(dim: &[i64], keepdim: bool) = (dim, keepdim),
-))]
+),
+    default(keepdim = false)
+)]
 pub fn amin(x: &Tensor, dim: &[i64], keepdim: bool) -> Result<Tensor> {
     extremum(x, ReduceOp::Min, dim, keepdim, false, Names { function: "amin", backward: "AminBackward0" })
 }
@@ -264,7 +268,7 @@ fn take_along(x: &Tensor, index: &Tensor, dim: usize) -> Result<Tensor> {
 /// assert_eq!(values.to_vec::<f32>(), [5.0, 3.0]);
 /// assert_eq!(indices.to_vec::<i64>(), [1, 0]);
 /// ```
-#[op(torch, method)]
+#[op(torch, method, default(keepdim = false))]
 pub fn max_dim(x: &Tensor, dim: i64, keepdim: bool) -> Result<(Tensor, Tensor)> {
     with_index(x, Extremum::Max, dim, keepdim, Names { function: "max", backward: "MaxBackward0" })
 }
@@ -281,7 +285,7 @@ pub fn max_dim(x: &Tensor, dim: i64, keepdim: bool) -> Result<(Tensor, Tensor)> 
 /// assert_eq!(values.to_vec::<f32>(), [1.0, 2.0]);
 /// assert_eq!(indices.to_vec::<i64>(), [0, 1]);
 /// ```
-#[op(torch, method)]
+#[op(torch, method, default(keepdim = false))]
 pub fn min_dim(x: &Tensor, dim: i64, keepdim: bool) -> Result<(Tensor, Tensor)> {
     with_index(x, Extremum::Min, dim, keepdim, Names { function: "min", backward: "MinBackward0" })
 }
@@ -324,7 +328,9 @@ fn arg_extremum(x: &Tensor, which: Extremum, dim: Option<i64>, keepdim: bool, fu
 #[op(torch, method, not_differentiable, forms(
     argmax() = (None, false),
     argmax_dim(dim: i64, keepdim: bool) = (Some(dim), keepdim),
-))]
+),
+    default(keepdim = false)
+)]
 pub fn argmax(x: &Tensor, dim: Option<i64>, keepdim: bool) -> Result<Tensor> {
     arg_extremum(x, Extremum::Max, dim, keepdim, "argmax")
 }
@@ -343,7 +349,9 @@ pub fn argmax(x: &Tensor, dim: Option<i64>, keepdim: bool) -> Result<Tensor> {
 #[op(torch, method, not_differentiable, forms(
     argmin() = (None, false),
     argmin_dim(dim: i64, keepdim: bool) = (Some(dim), keepdim),
-))]
+),
+    default(keepdim = false)
+)]
 pub fn argmin(x: &Tensor, dim: Option<i64>, keepdim: bool) -> Result<Tensor> {
     arg_extremum(x, Extremum::Min, dim, keepdim, "argmin")
 }

@@ -14,13 +14,18 @@ use flambeau_tensor::{Array, DType};
 use smallvec::{SmallVec, smallvec};
 use std::sync::LazyLock;
 
-fn logical(op: ReduceOp, x: &Tensor, dims: &[i64], keepdim: bool) -> Result<Tensor> {
-    let out = reduce(ReduceArgs::new(op, dims, keepdim), &[&x.array()], &[])?;
+/// A truth value over some dimensions, or over all (`None`); no dimension leaves each element's own.
+fn logical(op: ReduceOp, x: &Tensor, dims: Option<&[i64]>, keepdim: bool) -> Result<Tensor> {
+    let out = match dims {
+        Some([]) => x.array().to_dtype(DType::Bool)?,
+        dims => reduce(ReduceArgs::new(op, dims.unwrap_or_default(), keepdim), &[&x.array()], &[])?,
+    };
     // u8 was the dtype of masks before bool, and still comes back as u8.
     Ok(if x.dtype() == DType::U8 { out.to_dtype(DType::U8)? } else { out }.into())
 }
 
-/// Whether all elements over the dimensions `dim` (empty: all) are not zero, as bools: `torch.all`. Of uint8 the result is uint8.
+/// Whether all elements over the dimensions `dim` (all of them, if it is not given) are not zero, as bools: `torch.all`. Of uint8
+/// the result is uint8. An empty list reduces nothing.
 ///
 /// ```
 /// let x = torch::tensor([[true, false], [true, true]]);
@@ -28,14 +33,15 @@ fn logical(op: ReduceOp, x: &Tensor, dims: &[i64], keepdim: bool) -> Result<Tens
 /// assert_eq!(x.all_dim(1, false).to_vec::<bool>(), [false, true]);
 /// ```
 #[op(torch, method, not_differentiable, forms(
-    all() = (&[], false),
-    all_dim(dim: &[i64], keepdim: bool) = (dim, keepdim),
+    all() = (None, false),
+    all_dim(dim: &[i64], keepdim: bool) = (Some(dim), keepdim),
 ))]
-pub fn all(x: &Tensor, dim: &[i64], keepdim: bool) -> Result<Tensor> {
+pub fn all(x: &Tensor, dim: Option<&[i64]>, keepdim: bool) -> Result<Tensor> {
     logical(ReduceOp::All, x, dim, keepdim)
 }
 
-/// Whether any element over the dimensions `dim` (empty: all) is not zero, as bools: `torch.any`. Of uint8 the result is uint8.
+/// Whether any element over the dimensions `dim` (all of them, if it is not given) is not zero, as bools: `torch.any`. Of uint8 the
+/// result is uint8. An empty list reduces nothing.
 ///
 /// ```
 /// let x = torch::tensor([[true, false], [true, true]]);
@@ -43,10 +49,10 @@ pub fn all(x: &Tensor, dim: &[i64], keepdim: bool) -> Result<Tensor> {
 /// assert_eq!(x.any_dim(1, false).to_vec::<bool>(), [true, true]);
 /// ```
 #[op(torch, method, not_differentiable, forms(
-    any() = (&[], false),
-    any_dim(dim: &[i64], keepdim: bool) = (dim, keepdim),
+    any() = (None, false),
+    any_dim(dim: &[i64], keepdim: bool) = (Some(dim), keepdim),
 ))]
-pub fn any(x: &Tensor, dim: &[i64], keepdim: bool) -> Result<Tensor> {
+pub fn any(x: &Tensor, dim: Option<&[i64]>, keepdim: bool) -> Result<Tensor> {
     logical(ReduceOp::Any, x, dim, keepdim)
 }
 
@@ -94,7 +100,7 @@ fn logsumexp_array(x: &Array, dims: &[i64]) -> Result<Array> {
 /// let x = torch::tensor([1000.0, 1000.0]);
 /// assert_eq!(x.logsumexp(0, false).item(), f64::from(1000.0 + 2f32.ln()));
 /// ```
-#[op(torch, special, method, cast = Float32)]
+#[op(torch, special, method, cast = Float32, default(keepdim = false))]
 pub fn logsumexp(x: &Tensor, dim: &[i64], keepdim: bool) -> Result<Tensor> {
     let x = if x.is_floating_point() { x } else { &crate::ops::to_dtype(x, flambeau_tensor::default_dtype())? };
     let out = logsumexp_array(&x.array(), dim)?;
@@ -130,7 +136,9 @@ static IS_NUMBER: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.in
 #[op(torch, method, forms(
     nansum() = (&[], false),
     nansum_dim(dim: &[i64], keepdim: bool) = (dim, keepdim),
-))]
+),
+    default(keepdim = false)
+)]
 pub fn nansum(x: &Tensor, dim: &[i64], keepdim: bool) -> Result<Tensor> {
     if !x.is_floating_point() {
         return crate::ops::sum(x, dim, keepdim, None);

@@ -23,7 +23,7 @@ use flambeau_tensor::{DType, Scalar};
 pub fn sum(x: &Tensor, dim: &[i64], keepdim: bool, dtype: Option<DType>) -> Result<Tensor> {
     if dtype == Some(DType::Bool) {
         // Truth values add as "or" does.
-        return ops::any(&ops::to_dtype(x, DType::Bool)?, dim, keepdim);
+        return ops::any(&ops::to_dtype(x, DType::Bool)?, (!dim.is_empty()).then_some(dim), keepdim);
     }
     let name = if dim.is_empty() { "SumBackward0" } else { "SumBackward1" };
     sum_map(name, None, &[x], &[], dim, keepdim, dtype)

@@ -256,7 +256,7 @@ pub(crate) fn named_norm(
 /// let (a, b) = (torch::tensor([1.0, 2.0]), torch::tensor([4.0, 6.0]));
 /// assert_eq!(a.dist(&b, 2.0).item(), 5.0);
 /// ```
-#[op(torch, method, cast = Float32)]
+#[op(torch, method, cast = Float32, default(p = 2.0))]
 pub fn dist(x: &Tensor, other: &Tensor, p: f64) -> Result<Tensor> {
     let difference = sub(&x.detach(), other.detach(), 1)?;
     let out = norm_array(&difference.array(), p, &[], false)?;
@@ -301,7 +301,7 @@ impl From<f64> for NormOrder {
 /// assert_eq!(torch::linalg::norm_ord(&x, f64::INFINITY).item(), 7.0);
 /// assert_eq!(torch::linalg::norm(&x).item(), f64::from(30f32.sqrt()));
 /// ```
-#[op(linalg, forms(
+#[op(linalg, cast = Float32, forms(
     norm() = (None, None, false),
     norm_ord(ord: impl Into<NormOrder>) = (Some(ord.into()), None, false),
     norm_dim(ord: impl Into<NormOrder>, dim: &[i64], keepdim: bool) = (Some(ord.into()), Some(&dim[..]), keepdim),

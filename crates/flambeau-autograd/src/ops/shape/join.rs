@@ -49,7 +49,7 @@ fn join(arrays: &[Array], dim: usize, shape: &[usize], dtype: DType) -> Result<A
 /// assert_eq!(c.size(), [3, 2]);
 /// assert_eq!(c.to_vec::<i64>(), [1, 2, 3, 4, 5, 6]);
 /// ```
-#[op(torch, alias(concat, concatenate), cast = Widest)]
+#[op(torch, alias(concat, concatenate), default(dim = 0))]
 pub fn cat<T: Borrow<Tensor>>(tensors: &[T], dim: i64) -> Result<Tensor> {
     let tensors = borrowed(tensors);
     if tensors.is_empty() {
@@ -135,7 +135,7 @@ fn cat_kept(
 /// assert_eq!(torch::stack(&[&a, &b], 0).to_vec::<i64>(), [1, 2, 3, 4]);
 /// assert_eq!(torch::stack(&[&a, &b], 1).to_vec::<i64>(), [1, 3, 2, 4]);
 /// ```
-#[op(torch, cast = Widest)]
+#[op(torch, default(dim = 0))]
 pub fn stack<T: Borrow<Tensor>>(tensors: &[T], dim: i64) -> Result<Tensor> {
     let tensors = borrowed(tensors);
     let Some(first) = tensors.first() else {
@@ -195,7 +195,8 @@ pub fn hstack<T: Borrow<Tensor>>(tensors: &[T]) -> Result<Tensor> {
 ///
 /// ```
 /// let (a, b) = (torch::tensor([1, 2]), torch::tensor([3, 4]));
-/// assert_eq!(torch::vstack(&[&a, &b]).size(), [2, 2]);
+/// let rows = torch::vstack(&[&a, &b]);
+/// assert_eq!((rows.size().to_vec(), rows.to_vec::<i64>()), (vec![2, 2], vec![1, 2, 3, 4]));
 /// ```
 #[op(torch, alias(row_stack))]
 pub fn vstack<T: Borrow<Tensor>>(tensors: &[T]) -> Result<Tensor> {

@@ -38,7 +38,7 @@ fn record_views(
 /// assert_eq!(parts[0].to_vec::<i64>(), [0]);
 /// assert_eq!(parts[1].to_vec::<i64>(), [1, 2, 3, 4]);
 /// ```
-#[op(torch, method, alias(split_with_sizes))]
+#[op(torch, method, alias(split_with_sizes), default(dim = 0))]
 pub fn split_sizes(x: &Tensor, split_sizes: &[i64], dim: i64) -> Result<Vec<Tensor>> {
     split_named("SplitWithSizesBackward0", x, split_sizes, dim)
 }
@@ -77,7 +77,7 @@ fn split_named(name: &'static str, x: &Tensor, sizes: &[i64], dim: i64) -> Resul
 /// assert_eq!(parts[1].to_vec::<i64>(), [2, 3]);
 /// assert_eq!(parts[2].to_vec::<i64>(), [4]);
 /// ```
-#[op(torch, method)]
+#[op(torch, method, default(dim = 0))]
 pub fn split(x: &Tensor, split_size: i64, dim: i64) -> Result<Vec<Tensor>> {
     if x.dim() == 0 {
         return Err(Error::runtime("split expects at least a 1-dimensional tensor"));
@@ -108,7 +108,7 @@ pub fn split(x: &Tensor, split_size: i64, dim: i64) -> Result<Vec<Tensor>> {
 /// assert_eq!(parts[0].to_vec::<i64>(), [0, 1, 2]);
 /// assert_eq!(parts[1].to_vec::<i64>(), [3, 4]);
 /// ```
-#[op(torch, method)]
+#[op(torch, method, default(dim = 0))]
 pub fn chunk(x: &Tensor, chunks: i64, dim: i64) -> Result<Vec<Tensor>> {
     if x.dim() == 0 {
         return Err(Error::runtime("chunk expects at least a 1-dimensional tensor"));
@@ -130,7 +130,7 @@ pub fn chunk(x: &Tensor, chunks: i64, dim: i64) -> Result<Vec<Tensor>> {
 /// assert_eq!(rows.len(), 2);
 /// assert_eq!(rows[1].to_vec::<i64>(), [3, 4]);
 /// ```
-#[op(torch, method)]
+#[op(torch, method, default(dim = 0))]
 pub fn unbind(x: &Tensor, dim: i64) -> Result<Vec<Tensor>> {
     if x.dim() == 0 {
         return Err(Error::index(format!("Dimension specified as {dim} but tensor has no dimensions")));

@@ -246,7 +246,8 @@ pub fn view(x: &Tensor, shape: &[i64]) -> Result<Tensor> {
 /// [`view()`] in another tensor's shape: `x.view_as(other)`.
 ///
 /// ```
-/// assert_eq!(torch::arange(6).view_as(&torch::zeros([3, 2])).size(), [3, 2]);
+/// let x = torch::arange(6).view_as(&torch::zeros([3, 2]));
+/// assert_eq!(x.select(0, 1).to_vec::<i64>(), [2, 3]);
 /// ```
 #[op(method)]
 pub fn view_as(x: &Tensor, other: &Tensor) -> Result<Tensor> {
@@ -286,7 +287,7 @@ pub fn reshape(x: &Tensor, shape: &[i64]) -> Result<Tensor> {
 /// assert_eq!(x.flatten(0, -1).size(), [24]);
 /// assert_eq!(x.flatten(1, 2).size(), [2, 12]);
 /// ```
-#[op(torch, method)]
+#[op(torch, method, default(start_dim = 0, end_dim = -1))]
 pub fn flatten(x: &Tensor, start_dim: i64, end_dim: i64) -> Result<Tensor> {
     let shape = x.size();
     let (start, end) = (wrap_dim(start_dim, shape.len())?, wrap_dim(end_dim, shape.len())?);
@@ -504,7 +505,7 @@ pub fn unfold(x: &Tensor, dimension: i64, size: i64, step: i64) -> Result<Tensor
 /// assert_eq!(x.diagonal(0, 0, 1).to_vec::<i64>(), [1, 5]);
 /// assert_eq!(x.diagonal(1, 0, 1).to_vec::<i64>(), [2, 6]);
 /// ```
-#[op(torch, method)]
+#[op(torch, method, default(offset = 0, dim1 = 0, dim2 = 1))]
 pub fn diagonal(x: &Tensor, offset: i64, dim1: i64, dim2: i64) -> Result<Tensor> {
     let view = x.array().diagonal(offset, dim1, dim2)?;
     strided_view("DiagonalBackward0", x, view, |a| Ok(a.diagonal(offset, dim1, dim2)?))
@@ -539,7 +540,7 @@ fn strided_view(
 /// x.resize_([2, 2]);
 /// assert_eq!(x.to_vec::<i64>(), [1, 2, 3, 4]);
 /// ```
-#[op(method)]
+#[op(method, not_differentiable)]
 pub fn resize_(x: &Tensor, shape: &[i64]) -> Result<Tensor> {
     if x.requires_grad() {
         return Err(Error::runtime("cannot resize variables that require grad"));

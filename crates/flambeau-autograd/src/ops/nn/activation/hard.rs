@@ -51,7 +51,7 @@ fn bounds(x: &Tensor, min: f64, max: f64) -> Result<[Scalar; 2]> {
 ///
 /// # Errors
 /// When `min_val` is above `max_val`, or of bools.
-#[op(functional)]
+#[op(functional, default(min_val = -1.0, max_val = 1.0))]
 pub fn hardtanh(x: &Tensor, min_val: f64, max_val: f64, place: Place) -> Result<Tensor> {
     place.map("HardtanhBackward0", &HARDTANH, &[x], &bounds(x, min_val, max_val)?)
 }

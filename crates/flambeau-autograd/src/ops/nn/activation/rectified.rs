@@ -23,7 +23,7 @@ pub(crate) static LEAKY_RELU: LazyLock<Pointwise> = LazyLock::new(|| {
 /// let x = torch::tensor([-4.0, 0.0, 2.0]);
 /// assert_eq!(F::leaky_relu_slope(&x, 0.25).to_vec::<f32>(), [-1.0, 0.0, 2.0]);
 /// ```
-#[op(functional, forms(leaky_relu() = (0.01), leaky_relu_slope(negative_slope: f64) = (negative_slope)))]
+#[op(functional, forms(leaky_relu() = (0.01), leaky_relu_slope(negative_slope: f64) = (negative_slope)), default(negative_slope = 0.01))]
 pub fn leaky_relu(x: &Tensor, negative_slope: f64, place: Place) -> Result<Tensor> {
     let name = if place.is_first() { "LeakyReluBackward1" } else { "LeakyReluBackward0" };
     place.map(name, &LEAKY_RELU, &[x], &[computed(x, "leaky_relu_cpu", negative_slope)?])

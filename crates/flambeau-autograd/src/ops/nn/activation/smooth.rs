@@ -159,7 +159,7 @@ static GATING: LazyLock<Pointwise> = LazyLock::new(|| {
 ///
 /// # Errors
 /// When the dimension's length is odd, or of a tensor without dimensions.
-#[op(functional)]
+#[op(functional, default(dim = -1))]
 pub fn glu(x: &Tensor, dim: i64) -> Result<Tensor> {
     if x.dim() == 0 {
         return Err(Error::runtime("glu does not support scalars because halving size must be even"));
@@ -203,7 +203,7 @@ static SLOPED: LazyLock<Pointwise> = LazyLock::new(|| {
 ///
 /// # Errors
 /// When a bound is not finite, or `lower` is above `upper`.
-#[op(torch, functional)]
+#[op(torch, functional, default(lower = 1.0 / 8.0, upper = 1.0 / 3.0, training = false))]
 pub fn rrelu(x: &Tensor, lower: f64, upper: f64, training: bool) -> Result<Tensor> {
     for (name, bound) in [("lower", lower), ("upper", upper)] {
         if !bound.is_finite() {

@@ -46,14 +46,30 @@ fn update_running(running: &Tensor, batch: &Array, divisor: f64, momentum: f64) 
 }
 
 options! {
-    /// Options of `F::batch_norm` and `F::instance_norm`.
+    /// Options of `F::batch_norm`.
     BatchNormOptions {
         /// Multiplied, per channel (1).
         weight: Option<Tensor> = None,
         /// Added, per channel (0).
         bias: Option<Tensor> = None,
-        /// Whether the input's own statistics count, and move the running ones (no); `use_input_stats` of instance norm.
+        /// Whether the input's own statistics count, and move the running ones (no).
         training: bool = false,
+        /// How far the running statistics move (0.1).
+        momentum: f64 = 0.1,
+        /// Added to the variance (1e-5).
+        eps: f64 = 1e-5,
+    }
+}
+
+options! {
+    /// Options of `F::instance_norm`.
+    InstanceNormOptions {
+        /// Multiplied, per channel (1).
+        weight: Option<Tensor> = None,
+        /// Added, per channel (0).
+        bias: Option<Tensor> = None,
+        /// Whether the input's own statistics count, and move the running ones (yes).
+        use_input_stats: bool = true,
         /// How far the running statistics move (0.1).
         momentum: f64 = 0.1,
         /// Added to the variance (1e-5).
@@ -83,7 +99,9 @@ options! {
         running_mean, running_var, options.weight.as_ref(), options.bias.as_ref(), options.training, options.momentum,
         options.eps
     ),
-))]
+),
+    default(training = false, momentum = 0.1, eps = 1e-5)
+)]
 #[allow(clippy::too_many_arguments, reason = "PyTorch's arguments, in its order")]
 pub fn batch_norm(
     x: &Tensor,
@@ -180,21 +198,22 @@ fn by_running(
 }
 
 /// [`batch_norm`] for each channel of each sample of `[n, C, …]` by itself (arXiv 1607.08022): `F.instance_norm`. Without options
-/// the statistics are the input's; `instance_norm_with` takes running ones and the options of [`batch_norm`], whose `training` is
-/// PyTorch's `use_input_stats`.
+/// the statistics are the input's; `instance_norm_with` takes running ones too, which then move.
 ///
 /// ```
 /// use torch::nn::functional as F;
 /// let y = F::instance_norm(&torch::tensor([[[1.0, 3.0], [10.0, 30.0]]]));
 /// assert!(y.allclose(&torch::tensor([[[-0.999995, 0.999995], [-1.0, 1.0]]])));
+/// let weighted = F::instance_norm_with(&torch::tensor([[[1.0, 3.0]]]), None, None, |o| o.weight(torch::tensor([2.0])));
+/// assert!(weighted.allclose(&torch::tensor([[[-1.99999, 1.99999]]])));
 /// ```
 ///
 /// # Errors
 /// When a parameter does not have C elements, statistics are missing, or a channel has only one value.
 #[op(functional, forms(
     instance_norm() = (None, None, None, None, true, 0.1, 1e-5),
-    instance_norm_with(running_mean: Option<&Tensor>, running_var: Option<&Tensor>, options: BatchNormOptions) = (
-        running_mean, running_var, options.weight.as_ref(), options.bias.as_ref(), options.training, options.momentum,
+    instance_norm_with(running_mean: Option<&Tensor>, running_var: Option<&Tensor>, options: InstanceNormOptions) = (
+        running_mean, running_var, options.weight.as_ref(), options.bias.as_ref(), options.use_input_stats, options.momentum,
         options.eps
     ),
 ))]

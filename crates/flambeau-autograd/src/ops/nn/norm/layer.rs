@@ -74,7 +74,9 @@ fn lengths(shape: impl IntoShape) -> Vec<usize> {
     layer_norm(normalized_shape: impl IntoShape, options: &NormOptions) = (
         &lengths(normalized_shape), options.weight.as_ref(), options.bias.as_ref(), options.eps
     ),
-))]
+),
+    default(eps = 1e-5)
+)]
 pub fn layer_norm(
     x: &Tensor,
     normalized_shape: &[usize],
@@ -111,7 +113,9 @@ pub fn layer_norm(
     group_norm(num_groups: usize, options: &NormOptions) = (
         num_groups, options.weight.as_ref(), options.bias.as_ref(), options.eps
     ),
-))]
+),
+    default(eps = 1e-5)
+)]
 pub fn group_norm(
     x: &Tensor,
     num_groups: usize,
@@ -181,7 +185,7 @@ static RMS: LazyLock<[Pointwise; 2]> = LazyLock::new(|| {
 });
 
 /// x / √(mean x² + ε) over the last dimensions, which are `normalized_shape`, times a weight of that shape (arXiv 1910.07467):
-/// `F.rms_norm`. ε is the dtype's epsilon unless given.
+/// `F.rms_norm`. ε is float32's epsilon unless given (of float64, float64's).
 ///
 /// ```
 /// use torch::nn::functional as F;
@@ -248,7 +252,7 @@ static RESPONSE: LazyLock<Pointwise> =
 ///
 /// # Errors
 /// Of less than three dimensions.
-#[op(functional, default(alpha = 1e-4, beta = 0.75, k = 1.0))]
+#[op(functional, cast = Float32, default(alpha = 1e-4, beta = 0.75, k = 1.0))]
 pub fn local_response_norm(x: &Tensor, size: i64, alpha: f64, beta: f64, k: f64) -> Result<Tensor> {
     let (n, shape) = (x.dim(), x.size());
     if n < 3 {

@@ -165,7 +165,8 @@ pub fn max_pool2d_with_indices(x: &Tensor, kernel_size: &[i64], options: &MaxPoo
 ///
 /// ```
 /// use torch::nn::functional as F;
-/// assert_eq!(F::max_pool3d(&torch::ones([1, 2, 4, 6, 8]), 2).size(), [1, 2, 2, 3, 4]);
+/// let x = torch::arange(8).reshape([1, 2, 2, 2]).float();
+/// assert_eq!(F::max_pool3d(&x, 2).item(), 7.0);
 /// ```
 #[op(torch, functional)]
 pub fn max_pool3d(x: &Tensor, kernel_size: &[i64], options: &MaxPoolOptions) -> Result<Tensor> {
