@@ -51,27 +51,65 @@ pub mod wgpu;
 pub use flambeau_autograd::{NdarrayGuard, NdarrayGuardMut, from_ndarray};
 
 /// `torch.nn`: modules, layers, losses, initialisation.
+///
+/// ```
+/// # extern crate flambeau as torch;
+/// use torch::nn::{self, Forward, Module};
+/// let model = nn::Sequential::new((nn::Linear::new(4, 3), nn::ReLU::new(), nn::Linear::new(3, 2)));
+/// assert_eq!(model.call(&torch::zeros([5, 4])).size(), [5, 2]);
+/// assert_eq!(model.parameters().len(), 4);
+/// ```
 pub mod nn {
     pub use flambeau_macros::Module;
     pub use flambeau_nn::*;
 }
 
 /// `torch.linalg`: norms and products of matrices.
+///
+/// ```
+/// # extern crate flambeau as torch;
+/// let x = torch::tensor([[3.0, 0.0], [0.0, 4.0]]);
+/// assert_eq!(torch::linalg::norm(&x).item(), 5.0);
+/// ```
 pub mod linalg {
     pub use flambeau_autograd::ops::paths::linalg::*;
 }
 
 /// `torch.special`: special functions.
+///
+/// ```
+/// # extern crate flambeau as torch;
+/// let x = torch::tensor([0.0, 0.5]);
+/// assert!(torch::special::erf(&x).allclose(&torch::tensor([0.0, 0.5204999])));
+/// ```
 pub mod special {
     pub use flambeau_autograd::ops::paths::special::*;
 }
 
 /// `torch.optim`: optimizers and learning-rate schedulers.
+///
+/// ```
+/// # extern crate flambeau as torch;
+/// let w = torch::tensor([2.0]).requires_grad_(true);
+/// let optimizer = torch::optim::SGD::new([&w], 0.25);
+/// w.square().sum().backward();
+/// optimizer.step();
+/// assert_eq!(w.item(), 1.0);
+/// ```
 pub mod optim {
     pub use flambeau_optim::*;
 }
 
 /// `torch.autograd`: the engine, and checks of gradients.
+///
+/// ```
+/// # extern crate flambeau as torch;
+/// let x = torch::tensor([3.0]).requires_grad_(true);
+/// let y = x.square();
+/// let grads = torch::autograd::grad(&[&y], &[&x], &[None], false, false, false)?;
+/// assert_eq!(grads[0].as_ref().unwrap().item(), 6.0);
+/// # Ok::<(), torch::Error>(())
+/// ```
 pub mod autograd {
     pub use flambeau_autograd::{GradCheckOptions, backward, grad, gradcheck, gradgradcheck};
 }
@@ -79,12 +117,29 @@ pub mod autograd {
 /// `torch.utils`.
 pub mod utils {
     /// `torch.utils.data`: datasets, samplers, loaders.
+    ///
+    /// ```
+    /// # extern crate flambeau as torch;
+    /// use torch::utils::data::{DataLoader, TensorDataset};
+    /// let data = TensorDataset::new([torch::arange(6).reshape([6, 1]), torch::arange(6)]);
+    /// let loader = DataLoader::with(data, |o| o.batch_size(4));
+    /// let sizes: Vec<usize> = (&loader).into_iter().map(|(x, _)| x.size()[0]).collect();
+    /// assert_eq!(sizes, [4, 2]);
+    /// ```
     pub mod data {
         pub use flambeau_data::*;
     }
 }
 
 /// torchvision's parts: image datasets and transforms.
+///
+/// ```
+/// # extern crate flambeau as torch;
+/// use torch::utils::data::Dataset;
+/// use torch::vision::SyntheticDigits;
+/// let digits = SyntheticDigits::with(true, |o| o.length(10));
+/// assert_eq!(digits.len(), 10);
+/// ```
 #[cfg(feature = "vision")]
 pub mod vision {
     pub use flambeau_data::vision::*;
