@@ -34,14 +34,13 @@ fn reachable() -> Result<BTreeSet<String>> {
         };
         let Some((kind, name)) = file.split_once('.').filter(|(kind, _)| *kind != "derive") else { continue };
         let module = path.replace('/', "::");
-        names.insert(if module.is_empty() { name.to_owned() } else { format!("{module}::{name}") });
+        let full = if module.is_empty() { name.to_owned() } else { format!("{module}::{name}") };
         if kind == "struct" || kind == "enum" {
             let page = fs::read_to_string(folder.join(link))?;
-            for method in page.split("id=\"method.").skip(1).filter_map(|s| s.split_once('"')) {
-                let owner = if module.is_empty() { name.to_owned() } else { format!("{module}::{name}") };
-                names.insert(format!("{owner}::{}", method.0));
-            }
+            let methods = page.split("id=\"method.").skip(1).filter_map(|s| s.split_once('"'));
+            names.extend(methods.map(|(method, _)| format!("{full}::{method}")));
         }
+        names.insert(full);
     }
     Ok(names)
 }
@@ -52,7 +51,7 @@ fn operations() -> Result<BTreeMap<String, Operation>> {
     let mut all = BTreeMap::new();
     for line in text.lines() {
         let fields: Vec<&str> = line.split('\t').collect();
-        let [name, _paths, forms, aliases, in_place, order] = fields[..] else {
+        let [name, forms, aliases, in_place, order] = fields[..] else {
             return Err(format!("the registry printed {line:?}").into());
         };
         let list = |text: &str| text.split(',').filter(|s| !s.is_empty()).map(str::to_owned).collect::<Vec<_>>();
@@ -62,6 +61,11 @@ fn operations() -> Result<BTreeMap<String, Operation>> {
         }
     }
     Ok(all)
+}
+
+/// The name that stands for one of PyTorch's: a word of Rust has a line behind it, `where_`.
+fn of_rust(name: &str) -> String {
+    if matches!(name, "where" | "in" | "type") { format!("{name}_") } else { name.to_owned() }
 }
 
 /// The table as it should be.
@@ -90,11 +94,7 @@ fn table() -> Result<String> {
             "" => name.to_owned(),
             _ => format!("{rust}::{name}"),
         };
-        // A name that is a word of Rust has a line behind it.
-        let there = |name: &str| {
-            let behind = matches!(name, "where" | "in" | "type") && reachable.contains(&path(&format!("{name}_")));
-            behind || reachable.contains(&path(name))
-        };
+        let there = |name: &str| reachable.contains(&path(name)) || reachable.contains(&path(&of_rust(name)));
         let (here, missing): (Vec<&str>, Vec<&str>) = names.iter().partition(|name| there(name));
         writeln!(summary, "| {module} | {} | {} |", here.len(), names.len())?;
         writeln!(sections, "\n## {module}\n")?;
@@ -105,7 +105,7 @@ fn table() -> Result<String> {
             let operation = operations
                 .get(name)
                 .or_else(|| operations.get(name.trim_end_matches('_')))
-                .or_else(|| operations.get(&format!("{name}_")));
+                .or_else(|| operations.get(&of_rust(name)));
             let (forms, in_place, order) = match operation {
                 // An in-place name stands for the operation's own in-place form.
                 Some(op) if name.ends_with('_') && op.in_place => (String::new(), "", ORDERS[usize::from(op.order)]),

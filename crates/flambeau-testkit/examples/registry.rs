@@ -15,8 +15,7 @@ fn main() {
             (true, false) => 1,
             (true, true) => 2,
         };
-        let paths = op.paths.join(",");
         let (forms, aliases) = (op.forms.join(","), op.aliases.join(","));
-        println!("{}\t{paths}\t{forms}\t{aliases}\t{}\t{order}", op.name, op.in_place);
+        println!("{}\t{forms}\t{aliases}\t{}\t{order}", op.name, op.in_place);
     }
 }
