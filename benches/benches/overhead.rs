@@ -8,7 +8,7 @@ fn dispatch(c: &mut Criterion) {
     let mut group = c.benchmark_group("dispatch");
     for &device in devices() {
         let x = torch::zeros(64).to(device);
-        let recorded = x.clone_tensor().requires_grad_(true);
+        let recorded = x.clone().requires_grad_(true);
         group.throughput(Throughput::Elements(1000));
         group.bench_function(BenchmarkId::new("1000 in place, each needs the one before", device), |bench| {
             bench.iter_custom(|calls| {

@@ -115,7 +115,7 @@ fn roots(tensors: &[&Tensor], gradients: &[Option<&Tensor>], create_graph: bool)
                     tensor.size()
                 )));
             }
-            Some(g) if create_graph => g.clone(),
+            Some(g) if create_graph => g.shallow_clone(),
             Some(g) => g.detach(),
             None if tensor.numel() != 1 && tensor.requires_grad() => return Err(Error::NonScalarBackward),
             None => ops::ones(&tensor.size(), tensor.dtype(), tensor.device())?,
@@ -145,7 +145,7 @@ fn run(
 ) -> Result<Vec<Option<Tensor>>> {
     let _mode = grad_mode::set_grad_enabled(create_graph);
     let mut pending = explore(&roots, targets);
-    let mut captured: Vec<Option<Tensor>> = vec![None; targets.map_or(0, <[Edge]>::len)];
+    let mut captured: Vec<Option<Tensor>> = targets.unwrap_or_default().iter().map(|_| None).collect();
     let mut ready = BinaryHeap::new();
     for (edge, gradient) in roots {
         let entry = pending.get_mut(&key(&edge.node)).expect("roots are explored");
@@ -157,14 +157,14 @@ fn run(
     }
     while let Some(Ready(node)) = ready.pop() {
         let Pending { mut grads, needed, .. } = pending.remove(&key(&node)).expect("a ready node is pending");
-        grads.resize(node.outputs.len(), None);
+        grads.resize_with(node.outputs.len(), || None);
         match &node.function {
             Function::Accumulate(leaf) => leaf.meta().hooks.run(&mut grads)?,
             Function::Backward(_) => node.hooks.run(&mut grads)?,
         }
         for (slot, target) in captured.iter_mut().zip(targets.unwrap_or_default()) {
             if key(&target.node) == key(&node) {
-                slot.clone_from(&grads[target.output as usize]);
+                *slot = grads[target.output as usize].as_ref().map(Tensor::shallow_clone);
             }
         }
         let inputs = match &node.function {
@@ -241,7 +241,7 @@ fn explore(roots: &[(Edge, Tensor)], targets: Option<&[Edge]>) -> NodeMap<Pendin
 }
 
 fn add_to(grads: &mut Buffer, edge: &Edge, gradient: Tensor) -> Result<()> {
-    grads.resize(edge.node.outputs.len().max(1), None);
+    grads.resize_with(edge.node.outputs.len().max(1), || None);
     let slot = &mut grads[edge.output as usize];
     *slot = Some(match slot.take() {
         None => gradient,

@@ -71,7 +71,7 @@ pub fn gradgradcheck(
         })
         .collect();
     let count = inputs.len();
-    let all: Vec<Tensor> = inputs.iter().cloned().chain(cotangents).collect();
+    let all: Vec<Tensor> = inputs.iter().map(Tensor::shallow_clone).chain(cotangents).collect();
     let first = move |all: &[Tensor]| -> Result<Vec<Tensor>> {
         let (inputs, cotangents) = all.split_at(count);
         let outputs = f(inputs)?;
@@ -122,7 +122,7 @@ fn numeric_jacobian(
     let at = |c: usize, delta: f64| -> Result<Vec<f64>> {
         let mut moved = values.clone();
         moved[c] += delta;
-        let mut inputs = inputs.to_vec();
+        let mut inputs: Vec<_> = inputs.iter().map(Tensor::shallow_clone).collect();
         // The copy keeps the input's strides, so that kernels for views are checked on views.
         let leaf = ops::clone(&inputs[input].detach())?;
         {

@@ -94,7 +94,7 @@ impl Context<'_> {
     /// The gradient of output `i`, zeros where nothing arrived.
     pub(crate) fn grad(&self, i: usize) -> Result<Tensor> {
         match &self.grads[i] {
-            Some(g) => Ok(g.clone()),
+            Some(g) => Ok(g.shallow_clone()),
             None => {
                 let info = &self.node.outputs[i];
                 ops::zeros(&info.shape, info.dtype, info.device)
@@ -404,7 +404,7 @@ impl Meta {
 
     fn base_requires_grad(&self) -> bool {
         // The lock is released before the base is asked.
-        let base = self.state().view.as_ref().map(|v| v.base.clone());
+        let base = self.state().view.as_ref().map(|v| v.base.shallow_clone());
         base.is_some_and(|b| b.requires_grad())
     }
 
@@ -422,8 +422,11 @@ impl Meta {
             return Some(edge.clone());
         }
         let node = state.accumulator.upgrade().unwrap_or_else(|| {
-            let mut node =
-                Node::new("torch::autograd::AccumulateGrad", SmallVec::new(), Function::Accumulate(tensor.clone()));
+            let mut node = Node::new(
+                "torch::autograd::AccumulateGrad",
+                SmallVec::new(),
+                Function::Accumulate(tensor.shallow_clone()),
+            );
             node.outputs.push(OutputInfo::of(&tensor.array()));
             let node = Arc::new(node);
             state.accumulator = Arc::downgrade(&node);

@@ -27,12 +27,12 @@ impl Tensor {
                 "you can only change requires_grad flags of leaf variables. If you want to use a computed variable in a \
                  subgraph that doesn't require differentiation use var_no_grad = var.detach()."
             );
-            return self.clone();
+            return self.shallow_clone();
         }
         if requires_grad || self.meta_if_any().is_some() {
             self.meta().set_tracked(requires_grad);
         }
-        self.clone()
+        self.shallow_clone()
     }
 
     /// Whether the tensor was made by the user, not by a recorded operation.
@@ -49,7 +49,7 @@ impl Tensor {
 
     /// The collected gradient: `x.grad`.
     pub fn grad(&self) -> Option<Tensor> {
-        self.meta_if_any()?.state().grad.clone()
+        self.meta_if_any()?.state().grad.as_ref().map(Tensor::shallow_clone)
     }
 
     /// Replaces the collected gradient: `x.grad = g`.
@@ -101,7 +101,7 @@ impl Tensor {
             );
             meta.set_history(None);
         }
-        self.clone()
+        self.shallow_clone()
     }
 
     /// The same memory without the graph and with a version of its own: `x.data`. Writes through it are hidden from this

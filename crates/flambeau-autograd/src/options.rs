@@ -11,7 +11,6 @@ macro_rules! options {
     } $( exact { $( $(#[$exact_doc:meta])* $exact:ident: $exact_t:ty = $exact_default:expr ),* $(,)? } )?
     $( by $into:ident::$convert:ident { $( $(#[$by_doc:meta])* $by:ident: $by_t:ty = $by_default:expr ),* $(,)? } )*) => {
         $(#[$meta])*
-        #[derive(Clone)]
         pub struct $name $(<$life>)? $(<const $d: usize>)? {
             $( $(#[$doc])* pub $field: $t, )*
             $( $( $(#[$exact_doc])* pub $exact: $exact_t, )* )?
@@ -61,6 +60,6 @@ macro_rules! options {
 /// So that an option of a tensor takes `&w` as well as `w` and `None`.
 impl From<&crate::Tensor> for Option<crate::Tensor> {
     fn from(tensor: &crate::Tensor) -> Self {
-        Some(tensor.clone())
+        Some(tensor.shallow_clone())
     }
 }

@@ -6,9 +6,8 @@ use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
-/// An n-dimensional array with a gradient: `torch.Tensor`. A handle: clones are the same tensor, as two Python names of
-/// one object are, so a module and an optimizer hold the same parameters.
-#[derive(Clone)]
+/// An n-dimensional array with a gradient: `torch.Tensor`. `clone()` copies, as PyTorch's does; a second handle of the same
+/// tensor, as two Python names of one object are, is [`Tensor::shallow_clone`].
 pub struct Tensor(pub(crate) Arc<Cell>);
 
 pub(crate) struct Cell {
@@ -51,11 +50,25 @@ impl From<&Tensor> for Tensor {
     /// Another handle to the same tensor.
     #[inline]
     fn from(tensor: &Tensor) -> Self {
-        tensor.clone()
+        tensor.shallow_clone()
     }
 }
 
 impl Tensor {
+    /// Another handle of the same tensor: Python's `y = x`. Both have the same memory, gradient and history.
+    ///
+    /// ```
+    /// let x = torch::zeros([2]);
+    /// let (same, copy) = (x.shallow_clone(), x.clone());
+    /// x.fill_(1);
+    /// assert_eq!(same.to_vec::<f32>(), [1.0, 1.0]);
+    /// assert_eq!(copy.to_vec::<f32>(), [0.0, 0.0]);
+    /// ```
+    #[inline]
+    pub fn shallow_clone(&self) -> Tensor {
+        Tensor(Arc::clone(&self.0))
+    }
+
     pub(crate) fn with_meta(array: Array, meta: Meta) -> Self {
         let slot = OnceLock::new();
         let _ = slot.set(Box::new(meta));

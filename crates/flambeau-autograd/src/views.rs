@@ -38,12 +38,13 @@ impl View {
     pub(crate) fn of(input: &Tensor, view: &Tensor, creation: Creation) -> Self {
         let seen = view.version();
         let creation = if crate::is_grad_enabled() { creation } else { Creation::NoGrad };
-        let base = input.meta_if_any().and_then(|m| m.state().view.as_ref().map(|v| (v.base.clone(), v.creation)));
+        let base =
+            input.meta_if_any().and_then(|m| m.state().view.as_ref().map(|v| (v.base.shallow_clone(), v.creation)));
         match base {
             // A view of a view inherits what is forbidden.
             Some((base, of_input)) if creation == Creation::Recorded => View { base, seen, creation: of_input },
             Some((base, _)) => View { base, seen, creation },
-            None => View { base: input.clone(), seen, creation },
+            None => View { base: input.shallow_clone(), seen, creation },
         }
     }
 }
@@ -124,7 +125,7 @@ pub(crate) fn refresh(tensor: &Tensor, meta: &Meta) -> Option<Edge> {
     let (base, error) = {
         let state = meta.state();
         match &state.view {
-            Some(view) if is_stale(&state, version) => (view.base.clone(), forbidden(&state, true)),
+            Some(view) if is_stale(&state, version) => (view.base.shallow_clone(), forbidden(&state, true)),
             _ => return None,
         }
     };
@@ -157,7 +158,7 @@ pub(crate) fn check_in_place(target: &Tensor) -> Result<()> {
         let state = meta.state();
         match forbidden(&state, false) {
             Some(error) => return Err(error),
-            None => state.view.as_ref().map(|v| v.base.clone()),
+            None => state.view.as_ref().map(|v| v.base.shallow_clone()),
         }
     };
     match base {
@@ -227,7 +228,7 @@ pub(crate) fn in_place(
 impl Tensor {
     /// The tensor that this one is a view of: `x._base`.
     pub fn base(&self) -> Option<Tensor> {
-        self.meta_if_any()?.state().view.as_ref().map(|v| v.base.clone())
+        self.meta_if_any()?.state().view.as_ref().map(|v| v.base.shallow_clone())
     }
 
     /// Whether the tensor is a view of another: `x._is_view()`.

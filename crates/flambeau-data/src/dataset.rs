@@ -78,7 +78,6 @@ fn out_of_range(index: usize, len: usize) -> Error {
 
 /// Tensors whose lines along the first dimension belong together: `torch.utils.data.TensorDataset`. The sample `i` is
 /// `(x[i], y[i])`.
-#[derive(Clone)]
 pub struct TensorDataset<const N: usize>([Tensor; N]);
 
 impl<const N: usize> TensorDataset<N> {

@@ -87,7 +87,7 @@ pub fn eye_(x: &Tensor) -> Tensor {
     let _guard = no_grad();
     x.zero_();
     x.diagonal(0, 0, 1).fill_(1.0);
-    x.clone()
+    x.shallow_clone()
 }
 
 /// The Dirac delta, which keeps a convolution's inputs as far as channels go round, in each of `groups` groups of output
@@ -112,7 +112,7 @@ pub fn dirac_(x: &Tensor, groups: usize) -> Tensor {
             at.fill_(1.0);
         }
     }
-    x.clone()
+    x.shallow_clone()
 }
 
 /// A (semi-)orthogonal matrix times `gain`, all dimensions after the first taken as one: `init.orthogonal_(tensor, gain)`.
@@ -125,7 +125,7 @@ pub fn dirac_(x: &Tensor, groups: usize) -> Tensor {
 pub fn orthogonal_(x: &Tensor, gain: f64) -> Tensor {
     assert!(x.dim() >= 2, "Only tensors with 2 or more dimensions are supported");
     if x.numel() == 0 {
-        return x.clone();
+        return x.shallow_clone();
     }
     let _guard = no_grad();
     let (rows, columns) = (x.size()[0], x.numel() / x.size()[0]);

@@ -5,7 +5,6 @@ use crate::options::{OptionValue, Options};
 use flambeau_autograd::Tensor;
 
 /// Parameters with options of their own: Python's `{'params': …, 'lr': 0.05}`.
-#[derive(Clone)]
 pub struct ParamGroup {
     pub(crate) params: Vec<Tensor>,
     pub(crate) options: Options,

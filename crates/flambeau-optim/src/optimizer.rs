@@ -160,7 +160,7 @@ impl Optimizer {
 
     /// The parameters of all groups.
     pub fn params(&self) -> Vec<Tensor> {
-        self.lock().groups.iter().flat_map(Group::params).cloned().collect()
+        self.lock().groups.iter().flat_map(Group::params).map(Tensor::shallow_clone).collect()
     }
 
     /// Handles to the groups: `optimizer.param_groups()[0].set("lr", 0.01)`.
@@ -276,7 +276,7 @@ impl Inner {
             let mut options = Options::default();
             saved.options.iter().for_each(|(name, value)| options.set(name, *value));
             self.class.complete(&mut options);
-            let mut states = vec![State::default(); group.slots.len()];
+            let mut states: Vec<_> = group.slots.iter().map(|_| State::default()).collect();
             for (&at, id) in group.order.iter().zip(&saved.params) {
                 if let Some((_, values)) = dict.state.iter().find(|(i, _)| i == id) {
                     states[at] = State::from_values(values, &group.slots[at].param, self.class.rule.numbers())?;
@@ -347,6 +347,6 @@ impl ParamGroupRef {
 
     /// The group's parameters: `group['params']`.
     pub fn params(&self) -> Vec<Tensor> {
-        self.optimizer.lock().groups[self.index].params().cloned().collect()
+        self.optimizer.lock().groups[self.index].params().map(Tensor::shallow_clone).collect()
     }
 }

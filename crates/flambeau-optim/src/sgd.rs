@@ -93,7 +93,7 @@ impl Rule for SGDRule {
             let known = target.state.get(BUFFER).filter(|_| !target.fresh);
             let on = [true, known.is_none(), nesterov];
             let buffer = known.map_or_else(|| ops::clone(&target.grad.detach()), Ok)?;
-            target.state.set(BUFFER, buffer.clone());
+            target.state.set(BUFFER, buffer.shallow_clone());
             Ok(Update { on, scalars, buffers: smallvec![buffer] })
         })
     }

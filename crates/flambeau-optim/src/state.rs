@@ -6,7 +6,7 @@ use flambeau_autograd::{Tensor, ops};
 use flambeau_tensor::{DType, Scalar};
 
 /// Numbers and running averages of one parameter, each in the order in which they came up.
-#[derive(Clone, Default)]
+#[derive(Default)]
 pub(crate) struct State {
     numbers: Vec<(String, f64)>,
     buffers: Vec<(String, Tensor)>,
@@ -44,7 +44,7 @@ impl State {
         }
         let buffer = ops::clone(&param.detach())?;
         ops::fill_(&buffer, value)?;
-        self.set(name, buffer.clone());
+        self.set(name, buffer.shallow_clone());
         Ok(buffer)
     }
 
@@ -58,7 +58,7 @@ impl State {
 
     /// The buffer of that name, if there is one.
     pub fn get(&self, name: &str) -> Option<Tensor> {
-        self.buffers.iter().find(|(n, _)| n == name).map(|(_, buffer)| buffer.clone())
+        self.buffers.iter().find(|(n, _)| n == name).map(|(_, buffer)| buffer.shallow_clone())
     }
 
     pub fn is_empty(&self) -> bool {
@@ -72,7 +72,8 @@ impl State {
             let number = flambeau_autograd::from_scalars(&[Scalar::Float(*number)], &[], DType::F32)?;
             values.push((name.clone(), StateValue::Tensor(number)));
         }
-        let buffers = self.buffers.iter().map(|(name, buffer)| (name.clone(), StateValue::Tensor(buffer.clone())));
+        let buffers =
+            self.buffers.iter().map(|(name, buffer)| (name.clone(), StateValue::Tensor(buffer.shallow_clone())));
         values.extend(buffers);
         Ok(values)
     }
@@ -118,7 +119,8 @@ pub struct GroupState {
     pub params: Vec<usize>,
 }
 
-/// An optimizer's state in PyTorch's structure: `{'state': {0: {'step': …, 'exp_avg': …}}, 'param_groups': [{…}]}`.
+/// An optimizer's state in PyTorch's structure: `{'state': {0: {'step': …, 'exp_avg': …}}, 'param_groups': [{…}]}`. `clone` copies
+/// the tensors, as Python's `copy.deepcopy` does.
 #[derive(Clone)]
 pub struct StateDict {
     /// Each parameter's entries by name, under its position; parameters without state are left out.

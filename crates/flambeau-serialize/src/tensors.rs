@@ -15,13 +15,14 @@ pub trait Save {
 
 impl Save for Value<Tensor> {
     fn to_value(&self) -> Value<Tensor> {
-        self.clone()
+        let handles = self.try_map(&mut |tensor| Ok::<_, std::convert::Infallible>(tensor.shallow_clone()));
+        handles.unwrap_or_else(|never| match never {})
     }
 }
 
 impl Save for Tensor {
     fn to_value(&self) -> Value<Tensor> {
-        Value::Tensor(self.clone())
+        Value::Tensor(self.shallow_clone())
     }
 }
 
@@ -63,7 +64,7 @@ impl From<Tensor> for Value<Tensor> {
 
 impl From<&Tensor> for Value<Tensor> {
     fn from(tensor: &Tensor) -> Self {
-        Value::Tensor(tensor.clone())
+        Value::Tensor(tensor.shallow_clone())
     }
 }
 
@@ -78,7 +79,7 @@ impl From<&Tensor> for Value<Tensor> {
 pub fn save(value: &(impl Save + ?Sized), path: impl AsRef<Path>) -> Result<()> {
     let path = path.as_ref();
     let mut storages: Vec<(Storage, DType)> = Vec::new();
-    let value = value.to_value().try_map(&mut |tensor: Tensor| {
+    let value = value.to_value().try_map(&mut |tensor: &Tensor| {
         let array = tensor.array();
         let known = storages.iter().position(|(storage, _)| storage.ptr_eq(array.storage()));
         let storage = known.unwrap_or_else(|| {
@@ -126,9 +127,9 @@ pub fn load(path: impl AsRef<Path>) -> Result<Value<Tensor>> {
     let (value, storages) = pth::read(path)?;
     let memory = |source| Error::Memory { path: path.to_owned(), source };
     let arrays = storages.into_iter().map(upload).collect::<flambeau_tensor::Result<Vec<Array>>>().map_err(memory)?;
-    value.try_map(&mut |raw: RawTensor| {
+    value.try_map(&mut |raw: &RawTensor| {
         let storage = arrays[raw.storage].storage().clone();
-        let (shape, strides) = (raw.shape.into_iter().collect(), raw.strides.into_iter().collect());
+        let (shape, strides) = (raw.shape.iter().copied().collect(), raw.strides.iter().copied().collect());
         let array = Array::from_parts(storage, raw.dtype, shape, strides, raw.offset).map_err(memory)?;
         let tensor = Tensor::from(array);
         Ok(match (raw.is_parameter, raw.requires_grad) {

@@ -85,7 +85,7 @@ fn files_of_pytorch_are_read() {
     );
     let parameter = load(golden("parameter")).unwrap();
     let mut parameters = Vec::new();
-    let mut collect = |t: Tensor| {
+    let mut collect = |t: &Tensor| {
         parameters.push(t.is_parameter());
         Ok::<_, Error>(())
     };

@@ -38,7 +38,7 @@ impl From<flambeau_tensor::Error> for CallError {
 pub type CallResult<T = Vec<Tensor>> = Result<T, CallError>;
 
 /// An argument; tensors are leaves.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub enum Value {
     /// Anything without a tensor.
     Plain(Arg),
@@ -75,7 +75,7 @@ impl Args {
         let mut rest = leaves.iter();
         let positional = self.positional.iter().map(|v| replace(v, &mut rest)).collect();
         let named = self.named.iter().map(|(k, v)| (k.clone(), replace(v, &mut rest))).collect();
-        Args { positional, named, leaves: leaves.to_vec(), read: RefCell::default() }
+        Args { positional, named, leaves: leaves.iter().map(Tensor::shallow_clone).collect(), read: RefCell::default() }
     }
 
     /// The tensors that require a gradient, in the order of [`Case::leaves`].
@@ -164,7 +164,9 @@ impl Args {
     /// If the argument is missing or is none.
     pub fn tensors(&self, i: usize, name: &str) -> CallResult<Vec<Tensor>> {
         let list = self.read(i, name, "a list of tensors", |v| match v {
-            Value::List(l) => l.iter().map(|v| if let Value::Tensor(t) = v { Some(t.clone()) } else { None }).collect(),
+            Value::List(l) => {
+                l.iter().map(|v| if let Value::Tensor(t) = v { Some(t.shallow_clone()) } else { None }).collect()
+            }
             Value::Plain(Arg::List(l)) if l.is_empty() => Some(Vec::new()),
             _ => None,
         })?;
@@ -290,9 +292,9 @@ impl Args {
 
     /// The same call with another first argument.
     pub fn with_first(&self, first: Tensor) -> Self {
-        let mut positional = self.positional.clone();
-        positional[0] = Value::Tensor(first);
-        Args { positional, named: self.named.clone(), leaves: self.leaves.clone(), read: RefCell::default() }
+        let mut args = self.with_leaves(&self.leaves);
+        args.positional[0] = Value::Tensor(first);
+        args
     }
 
     fn plain<'a, T>(
@@ -358,7 +360,7 @@ fn value(arg: &Arg, device: Device, leaves: &mut Vec<Tensor>) -> CallResult<Valu
         Arg::Tensor(t) => {
             let tensor = tensor(t, device)?;
             if t.requires_grad {
-                leaves.push(tensor.clone());
+                leaves.push(tensor.shallow_clone());
             }
             Value::Tensor(tensor)
         }
@@ -372,10 +374,11 @@ fn value(arg: &Arg, device: Device, leaves: &mut Vec<Tensor>) -> CallResult<Valu
 fn replace<'a>(value: &Value, leaves: &mut impl Iterator<Item = &'a Tensor>) -> Value {
     match value {
         Value::Tensor(t) if t.requires_grad() => {
-            Value::Tensor(leaves.next().expect("as many leaves as before").clone())
+            Value::Tensor(leaves.next().expect("as many leaves as before").shallow_clone())
         }
         Value::List(l) => Value::List(l.iter().map(|v| replace(v, leaves)).collect()),
-        other => other.clone(),
+        Value::Tensor(t) => Value::Tensor(t.shallow_clone()),
+        Value::Plain(a) => Value::Plain(a.clone()),
     }
 }
 

@@ -36,7 +36,7 @@ fn dropout_keeps_the_right_share_and_rescales() {
     torch::manual_seed(1);
     for dtype in [torch::float32, torch::float16, torch::float64] {
         let x = torch::ones([100, 100]).to((GPU, dtype));
-        let leaf = x.clone_tensor().requires_grad_(true);
+        let leaf = x.clone().requires_grad_(true);
         let y = on_gpu(0, || F::dropout(&leaf, 0.2, true));
         let kept = numbers(&y).iter().filter(|&&v| v != 0.0).count();
         assert_share(kept, 10_000, 0.8);

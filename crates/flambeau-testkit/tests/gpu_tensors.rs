@@ -38,13 +38,13 @@ fn the_host_reads_what_the_gpu_computed() {
     assert_eq!((sum, work.cpu_kernels, work.readbacks), (55.0, 0, 1));
     assert_eq!(x.t().to_vec::<f32>(), [0.0, 3.0, 1.0, 4.0, 2.0, 5.0]);
     assert_eq!(x.i((1, 2)).item_as::<f32>(), 5.0);
-    assert!(x.equal(&x.clone_tensor()) && !x.equal(&(&x + 1.0)));
+    assert!(x.equal(&x.clone()) && !x.equal(&(&x + 1.0)));
     assert!(x.allclose(&(&x + 1e-9)) && !x.allclose(&(&x + 1e-2)));
     for dtype in
         [torch::float64, torch::float16, torch::bfloat16, torch::int64, torch::int16, torch::uint8, torch::bool]
     {
         let there = torch::tensor([0, 1, 2, 127]).to(dtype);
-        let back = gpu(there.clone()).to("cpu");
+        let back = gpu(there.shallow_clone()).to("cpu");
         assert_eq!((back.device().is_cpu(), back.dtype()), (true, dtype));
         assert!(back.equal(&there), "{dtype}");
     }
@@ -88,7 +88,7 @@ fn devices_do_not_mix_but_for_single_numbers() {
 fn gradients_cross_from_device_to_device() {
     let _gpu = OnGpu::new();
     let x = torch::tensor([1.0, 2.0]).requires_grad_(true);
-    let y = gpu(x.clone()).square().to("cpu").sum();
+    let y = gpu(x.shallow_clone()).square().to("cpu").sum();
     y.backward();
     assert_eq!(x.grad().expect("it requires one").to_vec::<f32>(), [2.0, 4.0]);
 }

@@ -146,7 +146,7 @@ fn run_in_place(call: registry::Call, named: Option<&str>, case: &Case, golden: 
     // Not the leaf itself, which must not be written to.
     let x = ops::clone(leaf).map_err(|e| text(&e))?;
     let version = x.version();
-    let args = args.with_first(x.clone());
+    let args = args.with_first(x.shallow_clone());
     let outputs = call(&args);
     // Arguments of another form, or that data cannot say, make no case of it.
     if matches!(outputs, Err(flambeau_autograd::Error::Argument(_))) || !args.unread().is_empty() {

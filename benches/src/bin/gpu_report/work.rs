@@ -140,7 +140,7 @@ impl Work {
             }
             ("copy", &[n]) => {
                 let x = random(&[n]);
-                run(Box::new(move || x.clone_tensor()))
+                run(Box::new(move || x.clone()))
             }
             ("relu", &[n]) => {
                 let x = random(&[n]);
@@ -164,11 +164,13 @@ impl Work {
             }
             ("layer_norm", shape) => {
                 let (x, w, b, n) = (random(shape), random(&shape[1..]), random(&shape[1..]), shape[1]);
-                run(Box::new(move || F::layer_norm_with(&x, [n], |o| o.weight(w.clone()).bias(b.clone()))))
+                run(Box::new(move || {
+                    F::layer_norm_with(&x, [n], |o| o.weight(w.shallow_clone()).bias(b.shallow_clone()))
+                }))
             }
             ("layer_norm gradients", shape) => {
                 let [x, w, b] = [shape, &shape[1..], &shape[1..]].map(|s| random(s).requires_grad_(true));
-                let y = F::layer_norm_with(&x, [shape[1]], |o| o.weight(w.clone()).bias(b.clone()));
+                let y = F::layer_norm_with(&x, [shape[1]], |o| o.weight(w.shallow_clone()).bias(b.shallow_clone()));
                 gradients(y, vec![x, w, b])
             }
             ("sum of rows", shape) => {

@@ -36,7 +36,7 @@ fn apply_gradient(c: &Context<'_>, call: &Call, input: usize, grad: &Tensor) -> 
         return ops::zeros(shape, grad.dtype(), grad.device());
     }
     let leaf = |leaf: &Leaf| match call.slots.iter().position(|s| s == leaf) {
-        None => Ok(grad.clone()),
+        None => Ok(grad.shallow_clone()),
         Some(slot) => c.saved(slot),
     };
     let leaves: SmallVec<[Tensor; 4]> = gradient.leaves.iter().map(leaf).collect::<Result<_>>()?;
@@ -45,7 +45,7 @@ fn apply_gradient(c: &Context<'_>, call: &Call, input: usize, grad: &Tensor) -> 
     let passes = matches!(gradient.leaves[..], [Leaf::Grad(_)]) && gradient.program.nodes().len() == 1;
     let name = "PointwiseBackward0";
     match (*shape == call.full, passes) {
-        (true, true) => Ok(grad.clone()),
+        (true, true) => Ok(grad.shallow_clone()),
         (true, false) => {
             // Constants of the formula have no shape: the gradient is there to give one.
             let out = map(name, &gradient.program, &leaves, &call.scalars)?;
@@ -115,7 +115,7 @@ fn beside_gpu(inputs: &[&Tensor]) -> Result<Option<SmallVec<[Tensor; 4]>>> {
     let device = inputs.iter().map(|t| t.device()).find(|d| !d.is_cpu());
     let Some(device) = device.filter(|&device| inputs.iter().any(|t| t.device() != device)) else { return Ok(None) };
     let number = |t: &Tensor| t.dim() == 0 && t.device().is_cpu();
-    let moved = inputs.iter().map(|t| if number(t) { ops::to_device(t, device) } else { Ok((*t).clone()) });
+    let moved = inputs.iter().map(|t| if number(t) { ops::to_device(t, device) } else { Ok((*t).shallow_clone()) });
     moved.collect::<Result<_>>().map(Some)
 }
 
@@ -180,7 +180,7 @@ fn map_into(
     };
     if !recording(inputs) {
         views::in_place(name, target, &inputs[1..], &[], write, |_| Ok(Grads::new()))?;
-        return Ok(target.clone());
+        return Ok(target.shallow_clone());
     }
     views::check_in_place(target)?;
     let call = Call::new(program, inputs, scalars)?;
@@ -194,7 +194,7 @@ fn map_into(
         std::iter::once(old.as_ref().unwrap_or(target)).chain(inputs[1..].iter().copied()).collect();
     let saves = call.saves(&saved_inputs);
     views::in_place(name, target, &inputs[1..], &saves, write, move |c| call.gradients(c, &c.grad(0)?))?;
-    Ok(target.clone())
+    Ok(target.shallow_clone())
 }
 
 /// Sums a program of one output (or, without one, the single input) over `dims` (empty: all), in one kernel and without a

@@ -208,7 +208,7 @@ pub fn kaiming_uniform_(x: &Tensor) -> Tensor {
 #[track_caller]
 pub fn kaiming_uniform_with_(x: &Tensor, options: impl FnOnce(ScaledOptions) -> ScaledOptions) -> Tensor {
     if x.numel() == 0 {
-        return x.clone();
+        return x.shallow_clone();
     }
     let options = options(ScaledOptions::default());
     uniform(x, options.kaiming_std(x), &options)
@@ -227,7 +227,7 @@ pub fn kaiming_normal_(x: &Tensor) -> Tensor {
 #[track_caller]
 pub fn kaiming_normal_with_(x: &Tensor, options: impl FnOnce(ScaledOptions) -> ScaledOptions) -> Tensor {
     if x.numel() == 0 {
-        return x.clone();
+        return x.shallow_clone();
     }
     let options = options(ScaledOptions::default());
     normal_from_(x, 0.0, options.kaiming_std(x), options.generator.as_ref())

@@ -9,6 +9,7 @@ macro_rules! activations {
     ($($(#[$doc:meta])* $layer:ident($options:ident $fields:tt) = |$o:tt, $x:ident| $apply:expr $(, $repr:expr)?;)*) => {$(
         options! {
             #[doc = concat!("Options of [`", stringify!($layer), "`].")]
+            #[derive(Clone)]
             $options $fields
         }
 

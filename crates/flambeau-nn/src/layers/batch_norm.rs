@@ -10,6 +10,7 @@ use std::marker::PhantomData;
 
 options! {
     /// Options of [`BatchNorm`] and [`InstanceNorm`].
+    #[derive(Clone)]
     BatchNormOptions {
         /// What is added to the variance (1e-5).
         eps: f64 = 1e-5,

@@ -138,7 +138,7 @@ impl Module for Sequential {
 impl Forward for Sequential {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
-        at_caller(|| self.layers.iter().fold(x.clone(), |x, (_, layer)| layer.as_ref().call(&x)))
+        at_caller(|| self.layers.iter().fold(x.shallow_clone(), |x, (_, layer)| layer.as_ref().call(&x)))
     }
 }
 

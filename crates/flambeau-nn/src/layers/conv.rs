@@ -8,6 +8,7 @@ use flambeau_tensor::{DType, Device};
 
 options! {
     /// Options of convolutions.
+    #[derive(Clone)]
     ConvOptions<const D: usize> {
         /// Step between outputs, in input elements (1).
         stride: Lengths<D> = Lengths::Same(1),

@@ -9,6 +9,7 @@ use flambeau_tensor::{DType, Device};
 
 options! {
     /// Options of transposed convolutions.
+    #[derive(Clone)]
     ConvTransposeOptions<const D: usize> {
         /// Step between the outputs of neighbouring inputs (1).
         stride: Lengths<D> = Lengths::Same(1),

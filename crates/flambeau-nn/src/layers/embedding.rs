@@ -10,6 +10,7 @@ use flambeau_tensor::{DType, Device};
 
 options! {
     /// Options of [`Embedding`].
+    #[derive(Clone)]
     EmbeddingOptions {
         /// The row that gets no gradient and starts as zeros (none).
         padding_idx: Option<i64> = None,

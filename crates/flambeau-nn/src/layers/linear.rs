@@ -9,6 +9,7 @@ use flambeau_tensor::{DType, Device};
 
 options! {
     /// Options of [`Linear`] and [`Bilinear`].
+    #[derive(Clone)]
     LinearOptions {
         /// Whether a bias is added (true).
         bias: bool = true,

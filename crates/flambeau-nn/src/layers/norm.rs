@@ -10,6 +10,7 @@ use flambeau_tensor::{DType, Device};
 
 options! {
     /// Options of [`LayerNorm`].
+    #[derive(Clone)]
     LayerNormOptions {
         /// What is added to the variance (1e-5).
         eps: f64 = 1e-5,
@@ -90,6 +91,7 @@ impl Forward for LayerNorm {
 
 options! {
     /// Options of [`GroupNorm`].
+    #[derive(Clone)]
     GroupNormOptions {
         /// What is added to the variance (1e-5).
         eps: f64 = 1e-5,
@@ -179,6 +181,7 @@ impl Forward for GroupNorm {
 
 options! {
     /// Options of [`RMSNorm`].
+    #[derive(Clone)]
     RMSNormOptions {
         /// What is added to the mean square (the dtype's epsilon).
         eps: Option<f64> = None,

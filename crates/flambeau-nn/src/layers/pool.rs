@@ -7,6 +7,7 @@ use flambeau_autograd::{OrPanic, Tensor, ops};
 
 options! {
     /// Options of max pooling.
+    #[derive(Clone)]
     MaxPoolOptions<const D: usize> {
         /// Step between windows (the window's size).
         stride: Option<Lengths<D>> = None,
@@ -98,6 +99,7 @@ impl<const D: usize> Forward for MaxPool<D> {
 
 options! {
     /// Options of average pooling.
+    #[derive(Clone)]
     AvgPoolOptions<const D: usize> {
         /// Step between windows (the window's size).
         stride: Option<Lengths<D>> = None,

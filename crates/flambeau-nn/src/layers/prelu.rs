@@ -8,6 +8,7 @@ use flambeau_tensor::{DType, Device};
 
 options! {
     /// Options of [`PReLU`].
+    #[derive(Clone)]
     PReLUOptions {
         /// The slopes' first value (0.25).
         init: f64 = 0.25,

@@ -8,6 +8,7 @@ use flambeau_autograd::{OrPanic, Tensor};
 
 options! {
     /// The function of [`Identity`].
+    #[derive(Clone)]
     IdentityOptions {}
 }
 
@@ -17,12 +18,13 @@ pub type Identity = Activation<IdentityOptions>;
 impl ActivationFunction for IdentityOptions {
     const NAME: &'static str = "Identity";
     fn apply(&self, x: &Tensor) -> Tensor {
-        x.clone()
+        x.shallow_clone()
     }
 }
 
 options! {
     /// Options of [`Flatten`].
+    #[derive(Clone)]
     FlattenOptions {
         /// The first dimension to be joined (1).
         start_dim: i64 = 1,

@@ -76,7 +76,7 @@ pub trait Module: Any + Send + Sync {
     /// Every parameter, each once, under the first of its names: `named_parameters()`.
     fn named_parameters(&self) -> Vec<(String, Tensor)> {
         unique(self.as_module(), |members| {
-            members.parameters.iter().map(|(n, p)| (n.clone(), p.tensor().clone())).collect()
+            members.parameters.iter().map(|(n, p)| (n.clone(), p.shallow_clone())).collect()
         })
     }
 
@@ -87,7 +87,9 @@ pub trait Module: Any + Send + Sync {
 
     /// Every buffer, each once, under the first of its names: `named_buffers()`.
     fn named_buffers(&self) -> Vec<(String, Tensor)> {
-        unique(self.as_module(), |members| members.buffers.iter().map(|(n, b)| (n.clone(), Tensor::clone(b))).collect())
+        unique(self.as_module(), |members| {
+            members.buffers.iter().map(|(n, b)| (n.clone(), b.shallow_clone())).collect()
+        })
     }
 
     /// The modules that this one holds directly: `children()`.

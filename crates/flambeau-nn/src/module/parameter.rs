@@ -4,8 +4,8 @@ use flambeau_autograd::Tensor;
 use std::fmt;
 use std::ops::Deref;
 
-/// A tensor that a module learns: `nn.Parameter`. A handle, as [`Tensor`] is: clones are the same parameter.
-#[derive(Clone)]
+/// A tensor that a module learns: `nn.Parameter`. `clone()` is the tensor's copy, as in Python; one parameter in two places, as
+/// tied weights are, is [`Parameter::share`].
 pub struct Parameter(Tensor);
 
 impl Parameter {
@@ -31,6 +31,18 @@ impl Parameter {
         Parameter(data.detach().into_parameter(requires_grad))
     }
 
+    /// The same parameter once more: Python's `decoder.weight = encoder.weight`.
+    ///
+    /// ```
+    /// use flambeau_nn::Parameter;
+    /// let weight = Parameter::new(&flambeau_autograd::zeros([2]));
+    /// assert!(weight.share().is_same(&weight) && !weight.clone().is_same(&weight));
+    /// ```
+    #[must_use]
+    pub fn share(&self) -> Self {
+        Parameter(self.0.shallow_clone())
+    }
+
     /// The parameter as the tensor that it is.
     pub fn tensor(&self) -> &Tensor {
         &self.0
@@ -38,7 +50,6 @@ impl Parameter {
 }
 
 /// A tensor of a module's state that is not learned, such as a running mean: `module.register_buffer(name, tensor)`.
-#[derive(Clone)]
 pub struct Buffer {
     tensor: Tensor,
     persistent: bool,
@@ -47,12 +58,18 @@ pub struct Buffer {
 impl Buffer {
     /// A buffer that state dicts hold.
     pub fn new(tensor: &Tensor) -> Self {
-        Buffer { tensor: tensor.clone(), persistent: true }
+        Buffer { tensor: tensor.shallow_clone(), persistent: true }
     }
 
     /// A buffer that state dicts leave out: `register_buffer(name, tensor, persistent=False)`.
     pub fn non_persistent(tensor: &Tensor) -> Self {
-        Buffer { tensor: tensor.clone(), persistent: false }
+        Buffer { tensor: tensor.shallow_clone(), persistent: false }
+    }
+
+    /// The same buffer once more.
+    #[must_use]
+    pub fn share(&self) -> Self {
+        Buffer { tensor: self.tensor.shallow_clone(), persistent: self.persistent }
     }
 
     /// Whether state dicts hold it.

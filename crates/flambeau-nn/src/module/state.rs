@@ -72,7 +72,7 @@ impl ModuleState {
         let hooks = self.hooks.get().map_or_else(Vec::new, |hooks| {
             hooks.list.read().unwrap_or_else(PoisonError::into_inner).iter().map(|(_, h)| h.clone()).collect()
         });
-        let mut x = x.clone();
+        let mut x = x.shallow_clone();
         for hook in &hooks {
             if let Hook::Before(hook) = hook {
                 x = hook(module, &x).unwrap_or(x);

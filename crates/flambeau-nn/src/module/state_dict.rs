@@ -27,7 +27,7 @@ impl Clone for StateDict {
         for (i, (key, tensor)) in self.entries.iter().enumerate() {
             let before = self.entries[..i].iter().position(|(_, other)| other.array().same_view(&tensor.array()));
             let copy = match before {
-                Some(at) => out[at].1.clone(),
+                Some(at) => out[at].1.shallow_clone(),
                 None => ops::clone(&tensor.detach()).or_panic().requires_grad_(tensor.requires_grad()),
             };
             out.push((key.clone(), copy));
@@ -158,9 +158,9 @@ pub struct LoadReport {
 /// A module's own parameters and persistent buffers.
 fn local_state(module: &dyn Module) -> Vec<(String, Tensor)> {
     let members = module.members();
-    let parameters = members.parameters.iter().map(|(name, p)| (name.to_string(), p.tensor().clone()));
+    let parameters = members.parameters.iter().map(|(name, p)| (name.to_string(), p.shallow_clone()));
     let buffers = members.buffers.iter().filter(|(_, b)| b.is_persistent());
-    parameters.chain(buffers.map(|(name, b)| (name.to_string(), Tensor::clone(b)))).collect()
+    parameters.chain(buffers.map(|(name, b)| (name.to_string(), b.shallow_clone()))).collect()
 }
 
 pub(super) fn of(module: &dyn Module) -> StateDict {
@@ -209,7 +209,8 @@ impl Loader<'_> {
 
     fn tensor(&mut self, key: &str, target: &Tensor, source: &Tensor) {
         // Files of PyTorch before 0.4 hold scalars as one element.
-        let source = if target.dim() == 0 && source.size() == [1] { source.select(0, 0) } else { source.clone() };
+        let source =
+            if target.dim() == 0 && source.size() == [1] { source.select(0, 0) } else { source.shallow_clone() };
         if source.size() != target.size() {
             self.problems.push(format!(
                 "size mismatch for {key}: copying a param with shape {} from checkpoint, the shape in current model is {}.",

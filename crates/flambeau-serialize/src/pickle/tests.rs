@@ -171,7 +171,7 @@ proptest! {
             pickle[at] = byte;
         }
         if let Ok((value, storages)) = load(&pickle, Path::new("x")) {
-            let fits = |t: RawTensor| t.fault(storages[t.storage].bytes / t.dtype.size()).map_or(Ok(()), Err);
+            let fits = |t: &RawTensor| t.fault(storages[t.storage].bytes / t.dtype.size()).map_or(Ok(()), Err);
             prop_assert!(value.try_map(&mut |tensor| fits(tensor)).is_ok());
         }
     }

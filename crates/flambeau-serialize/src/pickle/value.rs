@@ -182,32 +182,32 @@ impl<T> Value<T> {
 
     /// The same value with `f` applied to each tensor, in the order of the file, so that a layer above can put its own
     /// tensors in. Stops at the first error.
-    pub fn try_map<U, E>(self, f: &mut impl FnMut(T) -> Result<U, E>) -> Result<Value<U>, E> {
-        fn all<T, U, E>(items: Vec<Value<T>>, f: &mut impl FnMut(T) -> Result<U, E>) -> Result<Vec<Value<U>>, E> {
-            items.into_iter().map(|item| item.try_map(f)).collect()
+    pub fn try_map<U, E>(&self, f: &mut impl FnMut(&T) -> Result<U, E>) -> Result<Value<U>, E> {
+        fn all<T, U, E>(items: &[Value<T>], f: &mut impl FnMut(&T) -> Result<U, E>) -> Result<Vec<Value<U>>, E> {
+            items.iter().map(|item| item.try_map(f)).collect()
         }
         type Pairs<T> = Vec<(Value<T>, Value<T>)>;
-        fn pairs<T, U, E>(items: Pairs<T>, f: &mut impl FnMut(T) -> Result<U, E>) -> Result<Pairs<U>, E> {
-            items.into_iter().map(|(key, value)| Ok((key.try_map(f)?, value.try_map(f)?))).collect()
+        fn pairs<T, U, E>(items: &Pairs<T>, f: &mut impl FnMut(&T) -> Result<U, E>) -> Result<Pairs<U>, E> {
+            items.iter().map(|(key, value)| Ok((key.try_map(f)?, value.try_map(f)?))).collect()
         }
         Ok(match self {
             Value::None => Value::None,
-            Value::Bool(x) => Value::Bool(x),
-            Value::Int(x) => Value::Int(x),
-            Value::BigInt(x) => Value::BigInt(x),
-            Value::Float(x) => Value::Float(x),
-            Value::Str(x) => Value::Str(x),
-            Value::Bytes(x) => Value::Bytes(x),
-            Value::Size(x) => Value::Size(x),
-            Value::DType(x) => Value::DType(x),
-            Value::Device(x) => Value::Device(x),
+            Value::Bool(x) => Value::Bool(*x),
+            Value::Int(x) => Value::Int(*x),
+            Value::BigInt(x) => Value::BigInt(x.clone()),
+            Value::Float(x) => Value::Float(*x),
+            Value::Str(x) => Value::Str(x.clone()),
+            Value::Bytes(x) => Value::Bytes(x.clone()),
+            Value::Size(x) => Value::Size(x.clone()),
+            Value::DType(x) => Value::DType(*x),
+            Value::Device(x) => Value::Device(x.clone()),
             Value::List(items) => Value::List(all(items, f)?),
             Value::Tuple(items) => Value::Tuple(all(items, f)?),
             Value::Set(items) => Value::Set(all(items, f)?),
             Value::Dict(dict) => Value::Dict(Dict {
                 kind: dict.kind,
-                items: pairs(dict.items, f)?,
-                attributes: pairs(dict.attributes, f)?,
+                items: pairs(&dict.items, f)?,
+                attributes: pairs(&dict.attributes, f)?,
             }),
             Value::Tensor(tensor) => Value::Tensor(f(tensor)?),
         })

@@ -18,7 +18,7 @@ fn cast(a: &Args, dtype: DType) -> CallResult {
 }
 
 fn to(a: &Args) -> CallResult {
-    let mut x = a.x()?.clone();
+    let mut x = a.x()?.shallow_clone();
     let mut copy = false;
     for value in a.rest(1) {
         match value {

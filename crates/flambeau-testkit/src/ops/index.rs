@@ -11,7 +11,7 @@ use crate::opinfo::{OpInfo, one};
 /// One index of `x[…]`.
 fn index_of(value: &Value) -> CallResult<Index> {
     Ok(match value {
-        Value::Tensor(t) => Index::Tensor(t.clone()),
+        Value::Tensor(t) => Index::Tensor(t.shallow_clone()),
         Value::Plain(Arg::None) => Index::NewAxis,
         Value::Plain(Arg::Bool(b)) => Index::Bool(*b),
         Value::Plain(Arg::Int(i)) => Index::Select(*i),

@@ -23,7 +23,7 @@ pub(super) const ROWS: &[OpInfo] = &[
     })
     .differs(&[(34, "PyTorch's message holds its C++ print of a whole tensor")]),
     OpInfo::general("broadcast_tensors", |a| {
-        let tensors = a.rest(0).iter().map(|v| if let Value::Tensor(t) = v { Some(t.clone()) } else { None });
+        let tensors = a.rest(0).iter().map(|v| if let Value::Tensor(t) = v { Some(t.shallow_clone()) } else { None });
         let tensors: Option<Vec<Tensor>> = tensors.collect();
         Ok(ops::broadcast_tensors(&tensors.ok_or(CallError::NotExpressible("no list of tensors".into()))?)?)
     }),

@@ -94,9 +94,9 @@ pub fn check_run(what: &str, built: &Built, case: &ModuleCase, run: &ModuleRun, 
     if inputs[0].is_floating_point() {
         inputs[0].requires_grad_(true);
     }
-    let leaves: Vec<Tensor> = inputs.iter().filter(|x| x.requires_grad()).cloned().collect();
+    let leaves: Vec<Tensor> = inputs.iter().filter(|x| x.requires_grad()).map(Tensor::shallow_clone).collect();
     if case.kwargs.get("inplace") == Some(&Arg::Bool(true)) {
-        inputs.iter_mut().filter(|x| x.requires_grad()).for_each(|x| *x = x.clone_tensor());
+        inputs.iter_mut().filter(|x| x.requires_grad()).for_each(|x| *x = x.clone());
     }
     // Values are read within the call: an index error of a GPU comes with them.
     let forward = || {

@@ -110,7 +110,7 @@ fn run(case: &OptimizerCase, device: Device) {
 
 /// A second optimizer that loads the state goes on as the first does.
 fn resumes(case: &OptimizerCase, first: &Optimizer, params: &[Tensor]) {
-    let copies: Vec<Tensor> = params.iter().map(|p| p.detach().clone_tensor().requires_grad_(true)).collect();
+    let copies: Vec<Tensor> = params.iter().map(|p| p.detach().clone().requires_grad_(true)).collect();
     let second = optimizer(case, &copies);
     second.load_state_dict(&first.state_dict()).unwrap();
     for (a, b) in params.iter().zip(&copies) {
@@ -274,7 +274,7 @@ fn refusals_are_in_pytorchs_words() {
     let betas = "Invalid beta parameter at index 1: 1.0";
     assert_eq!(message(&|| drop(Adam::with([w()], 0.1, |o| o.betas((0.9, 1.0))))), betas);
     assert_eq!(message(&|| drop(AdamW::with([w()], 0.1, |o| o.eps(-1e-8)))), "Invalid epsilon value: -1e-08");
-    assert_eq!(message(&|| drop(Adam::new(none.clone(), 0.1))), "optimizer got an empty parameter list");
+    assert_eq!(message(&|| drop(Adam::new(none.as_slice(), 0.1))), "optimizer got an empty parameter list");
     assert_eq!(message(&|| drop(Adam::new([w().mul(2.0)], 0.1))), "can't optimize a non-leaf Tensor");
     let shared = w();
     let twice = "some parameters appear in more than one parameter group";

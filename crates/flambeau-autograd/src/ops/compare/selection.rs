@@ -14,7 +14,7 @@ pub(crate) fn kth_places(x: &Tensor, d: usize, k: usize) -> Result<Array> {
     let x = x.detach();
     let last = x.dim() as i64 - 1;
     let (lines, mut shape) = match x.dim() {
-        0 => (x.clone(), Vec::new()),
+        0 => (x.shallow_clone(), Vec::new()),
         _ => (transpose(&x, d as i64, last)?, x.size().to_vec()),
     };
     let n = shape.get(d).copied().unwrap_or(1);

@@ -20,13 +20,14 @@ pub(crate) fn empty_like(array: &Array) -> Result<Array> {
 }
 
 /// A copy with memory of its own that keeps the order of dimensions; gradients flow through it: `torch.clone`. The method is
-/// `clone_tensor`, for Rust's `x.clone()` is another handle of the same tensor.
+/// Rust's [`Clone::clone`]; [`Tensor::shallow_clone`] is another handle of the same tensor.
 ///
 /// ```
 /// let x = torch::tensor([1.0, 2.0]);
-/// let copy = torch::clone(&x);
+/// let (copy, other) = (x.clone(), torch::clone(&x));
 /// x.zero_();
 /// assert_eq!(copy.to_vec::<f32>(), [1.0, 2.0]);
+/// assert!(copy.equal(&other));
 /// ```
 #[op(torch)]
 pub fn clone(input: &Tensor) -> Result<Tensor> {
@@ -66,7 +67,7 @@ pub fn to(x: &Tensor, target: impl ToTarget) -> Result<Tensor> {
 /// The tensor in another dtype, itself if it has that dtype: `x.to(dtype)`.
 pub fn to_dtype(x: &Tensor, dtype: DType) -> Result<Tensor> {
     if x.dtype() == dtype {
-        return Ok(x.clone());
+        return Ok(x.shallow_clone());
     }
     let from = x.dtype();
     let out = x.array().to_dtype(dtype)?;
@@ -80,7 +81,7 @@ pub fn to_dtype(x: &Tensor, dtype: DType) -> Result<Tensor> {
 pub fn to_device(x: &Tensor, device: Device) -> Result<Tensor> {
     let from = x.device();
     if from == device {
-        return Ok(x.clone());
+        return Ok(x.shallow_clone());
     }
     let array = x.array();
     let out = empty(array.shape(), array.dtype(), device)?;
@@ -98,7 +99,7 @@ pub fn to_device(x: &Tensor, device: Device) -> Result<Tensor> {
 #[op(method)]
 pub fn contiguous(x: &Tensor) -> Result<Tensor> {
     if x.is_contiguous() {
-        return Ok(x.clone());
+        return Ok(x.shallow_clone());
     }
     contiguous_copy(x)
 }
@@ -133,7 +134,7 @@ pub fn copy_(x: &Tensor, src: &Tensor) -> Result<Tensor> {
         let source = c.needs(1).then(|| to_device(&view::sum_to_size(&grad, &shape)?, device)).transpose()?;
         Ok(smallvec![zeros, source])
     })?;
-    Ok(x.clone())
+    Ok(x.shallow_clone())
 }
 
 /// A new tensor with one value everywhere, in the shape, dtype and order of dimensions of `input`, whose gradient is zero:
@@ -192,7 +193,7 @@ fn fill_named(name: &'static str, target: &Tensor, value: Scalar) -> Result<Tens
         let grads: Grads = smallvec![Some(zeros(&grad.size(), grad.dtype(), grad.device())?)];
         Ok(grads)
     })?;
-    Ok(target.clone())
+    Ok(target.shallow_clone())
 }
 
 /// What [`Tensor::to`] accepts: a dtype, a device, a device's name, or another tensor.
@@ -231,12 +232,10 @@ impl ToTarget for &Tensor {
     }
 }
 
-/// Conversions that are no operations of their own.
-impl Tensor {
-    /// A copy with its own memory, connected to the graph: PyTorch's `x.clone()` (Rust's `clone` is another handle). The same as
-    /// [`torch::clone`](crate::ops::clone).
+impl Clone for Tensor {
+    /// [`torch::clone`](crate::ops::clone): a copy with memory of its own, through which gradients flow.
     #[track_caller]
-    pub fn clone_tensor(&self) -> Tensor {
+    fn clone(&self) -> Tensor {
         clone(self).or_panic()
     }
 }

@@ -137,7 +137,7 @@ pub fn index_select(x: &Tensor, dim: i64, index: &Tensor) -> Result<Tensor> {
     let at = line_places(&x.size(), d, index)?;
     let (given, index) = (index, index_i64(index)?);
     let compute = || {
-        let raised = if x.dim() == 0 { view(x, &[1])? } else { x.clone() };
+        let raised = if x.dim() == 0 { view(x, &[1])? } else { x.shallow_clone() };
         let out = take_lines(&raised, d, &reshape(&at, &[-1])?)?;
         if x.dim() == 0 { view(&out, &[]) } else { Ok(out) }
     };
@@ -320,7 +320,7 @@ pub fn embedding_renorm_(weight: &Tensor, indices: &Tensor, max_norm: f64, norm_
     };
     let used = places(&ordered, &IndexRule::wrapping(rows, Finding::Row, width))?;
     if used.numel() == 0 || width == 0 {
-        return Ok(weight.clone());
+        return Ok(weight.shallow_clone());
     }
     // As PyTorch does: norm and factor are rounded to the weight's dtype, the factor after it was computed in f64. A row that
     // is used twice is written twice, the same.

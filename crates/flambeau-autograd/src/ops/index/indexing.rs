@@ -32,7 +32,7 @@ pub struct Ellipsis;
 pub struct NewAxis;
 
 /// One index of several.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub enum Index {
     /// One line; the dimension goes away.
     Select(i64),
@@ -121,7 +121,7 @@ single! {
     Option<NewAxis> => |_n| Index::NewAxis;
     bool => |b| Index::Bool(b);
     Tensor => |t| Index::Tensor(t);
-    &Tensor => |t| Index::Tensor(t.clone());
+    &Tensor => |t| Index::Tensor(t.shallow_clone());
     Vec<bool> => |v| { let n = v.len(); Index::Tensor(from_vec(v, [n])) };
     Index => |i| i;
 }

@@ -81,7 +81,7 @@ impl Write<'_> {
             false => write_changes(&array, &write),
         };
         views::in_place(name, target, others, saves, write, backward)?;
-        Ok(target.clone())
+        Ok(target.shallow_clone())
     }
 }
 

@@ -130,7 +130,7 @@ pub fn unflatten(x: &Tensor, dim: i64, sizes: &[i64]) -> Result<Tensor> {
 /// ```
 #[op(torch, method)]
 pub fn atleast_1d(x: &Tensor) -> Result<Tensor> {
-    if x.dim() == 0 { view(x, &[1]) } else { Ok(x.clone()) }
+    if x.dim() == 0 { view(x, &[1]) } else { Ok(x.shallow_clone()) }
 }
 
 /// The tensor with at least two dimensions, new ones in front: `torch.atleast_2d`.
@@ -143,7 +143,7 @@ pub fn atleast_2d(x: &Tensor) -> Result<Tensor> {
     match x.dim() {
         0 => view(x, &[1, 1]),
         1 => unsqueeze(x, 0),
-        _ => Ok(x.clone()),
+        _ => Ok(x.shallow_clone()),
     }
 }
 
@@ -159,6 +159,6 @@ pub fn atleast_3d(x: &Tensor) -> Result<Tensor> {
         0 => view(x, &[1, 1, 1]),
         1 => unsqueeze(&unsqueeze(x, 0)?, -1),
         2 => unsqueeze(x, -1),
-        _ => Ok(x.clone()),
+        _ => Ok(x.shallow_clone()),
     }
 }

@@ -26,7 +26,7 @@ fn from_corner(grad: Tensor, shape: &[usize]) -> Result<Tensor> {
         return Ok(grad);
     }
     let out = zeros(shape, grad.dtype(), grad.device())?;
-    let mut part = out.clone();
+    let mut part = out.shallow_clone();
     for (d, &n) in grad.size().iter().enumerate() {
         part = slice(&part, d as i64, None, Some(n as i64), 1)?;
     }
@@ -134,7 +134,7 @@ fn scatter_with(
         let own = match (c.needs(0), op) {
             (false, _) => None,
             (_, ScatterOp::Set) => Some(scatter(&grad, dim, &index, 0)?),
-            (_, ScatterOp::Add) => Some(grad.clone()),
+            (_, ScatterOp::Add) => Some(grad.shallow_clone()),
             _ => return Err(not_differentiable()),
         };
         let src = c.needs(1).then(|| from_corner(gather(&grad, dim, &index)?, &size)).transpose()?;

@@ -106,7 +106,7 @@ impl Call {
         let (grad, index) = (c.grad(0)?, c.saved(0)?);
         let at_index = |t: &Tensor| gather(t, self.dim, &index);
         let (own, src) = match self.reduce {
-            Reduce::Sum => (grad.clone(), at_index(&grad)?),
+            Reduce::Sum => (grad.shallow_clone(), at_index(&grad)?),
             Reduce::Mean => {
                 let shared = div(&grad, &self.counts(&grad, &index)?)?;
                 let src = at_index(&shared)?;
@@ -195,5 +195,5 @@ pub fn scatter_reduce(
         Ok(flambeau_tensor::ops::copy_into(&result.array(), &x.array())?)
     };
     views::in_place("ScatterReduceBackward0", x, &[src], &saves(&old, &index, src), write, move |c| call.backward(c))?;
-    Ok(x.clone())
+    Ok(x.shallow_clone())
 }

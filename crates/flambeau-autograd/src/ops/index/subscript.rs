@@ -37,7 +37,7 @@ fn apply_basic(x: &Tensor, indices: &Indices) -> Result<(Tensor, Picks)> {
             (n, _) => format!("too many indices for tensor of dimension {n}"),
         }));
     }
-    let (mut out, mut picks) = (x.clone(), Picks::new());
+    let (mut out, mut picks) = (x.shallow_clone(), Picks::new());
     // Where the next index stands in the view, and in the tensor itself.
     let (mut at, mut own) = (0, 0);
     let mut rest = Some(x.dim() - specified);
@@ -130,7 +130,7 @@ impl Geometry {
 
     /// `x[…]` for the flat index.
     fn read(&self, x: &Tensor, flat: &Tensor) -> Result<Tensor> {
-        let x = if self.permutes() { permute(x, &self.order)? } else { x.clone() };
+        let x = if self.permutes() { permute(x, &self.order)? } else { x.shallow_clone() };
         let x = if self.picked == 1 { x } else { reshape(&x, &self.with(&[self.lines]))? };
         view(&take_lines(&x, self.before, flat)?, &self.with(&self.shape))
     }
@@ -208,7 +208,7 @@ fn expand_masks(x: &Tensor, picks: &Picks) -> Result<Vec<Pick>> {
 fn checked(picks: &[Pick], size: &[usize], shape: &[usize]) -> Result<Vec<Tensor>> {
     let rule = |j: usize| IndexRule::wrapping(size[picks[j].at], Finding::Subscript, j);
     let check = |(j, pick): (usize, &Pick)| match pick.known {
-        true => Ok(pick.index.clone()),
+        true => Ok(pick.index.shallow_clone()),
         false => places(&pick.index, &rule(j)),
     };
     let all: Result<Vec<Tensor>> = picks.iter().enumerate().map(check).collect();
@@ -253,7 +253,7 @@ fn plan(x: &Tensor, picks: &Picks) -> Result<(Geometry, Tensor)> {
         0 => picks.iter().map(|p| index_i64(&p.index)).collect::<Result<Vec<Tensor>>>()?,
         _ => checked(&picks, &size, &shape)?,
     };
-    let mut flat = known[0].clone();
+    let mut flat = known[0].shallow_clone();
     for (pick, index) in picks.iter().zip(&known).skip(1) {
         flat = crate::ops::add(&crate::ops::mul(&flat, size[pick.at])?, index, 1)?;
     }
@@ -281,7 +281,7 @@ fn picks_of(x: &Tensor, indices: &[Option<&Tensor>]) -> Result<Picks> {
         if !is_mask(t) && !crate::ops::index::lines::is_index(t) {
             return Err(Error::index("tensors used as indices must be long, int, byte or bool tensors"));
         }
-        picks.push((at, (*t).clone()));
+        picks.push((at, (*t).shallow_clone()));
         at += if is_mask(t) { t.dim() } else { 1 };
     }
     if at > x.dim() {
@@ -324,7 +324,7 @@ fn put_at(
         let (grad, flat) = (c.grad(0)?, c.saved(0)?);
         let own = match (c.needs(0), accumulate) {
             (false, _) => None,
-            (true, true) => Some(grad.clone()),
+            (true, true) => Some(grad.shallow_clone()),
             (true, false) => {
                 let zero = crate::ops::zeros(&[], grad.dtype(), grad.device())?;
                 Some(put_at(&grad, &backward, (&flat, &Picks::new()), &zero, false, Place::New)?)
@@ -417,7 +417,7 @@ pub fn index_set<'a>(x: &Tensor, index: impl IntoIndex, value: impl Into<Operand
     let (part, picks) = apply_basic(x, &indices)?;
     let value = match value.into() {
         Operand::Number(s) => return set_number(&part, &picks, s),
-        Operand::Borrowed(t) => t.clone(),
+        Operand::Borrowed(t) => t.shallow_clone(),
         Operand::Owned(t) => t,
     };
     if picks.is_empty() {

@@ -286,7 +286,7 @@ pub fn put(x: &Tensor, index: &Tensor, source: &Tensor, accumulate: bool, place:
         let (grad, flat) = (c.grad(0)?, c.saved(0)?);
         let own = match (c.needs(0), accumulate) {
             (false, _) => None,
-            (true, true) => Some(grad.clone()),
+            (true, true) => Some(grad.shallow_clone()),
             (true, false) => Some(put(&grad, &flat, &zeros(&flat.size(), grad.dtype(), grad.device())?, false)?),
         };
         let source = c.needs(1).then(|| reshape(&take(&grad, &flat)?, &to_i64(&size))).transpose()?;

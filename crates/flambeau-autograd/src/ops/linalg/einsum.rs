@@ -163,7 +163,7 @@ fn parse(equation: &str, dims: &[usize]) -> Result<Plan> {
 
 /// A repeated label's dimensions as their diagonal.
 fn take_diagonals(x: &Tensor, labels: &[Label], operand: usize) -> Result<(Tensor, Vec<Label>)> {
-    let (mut x, mut labels) = (x.clone(), labels.to_vec());
+    let (mut x, mut labels) = (x.shallow_clone(), labels.to_vec());
     let mut i = 0;
     while i < labels.len() {
         match labels[..i].iter().position(|&l| l == labels[i]) {
@@ -349,7 +349,7 @@ pub fn tensordot(a: &Tensor, b: &Tensor, a_dims: &[i64], b_dims: &[i64]) -> Resu
     if a_dims.len() != b_dims.len() {
         return Err(Error::runtime("both dimension lists should have same length"));
     }
-    let (mut a, mut b) = (a.clone(), b.clone());
+    let (mut a, mut b) = (a.shallow_clone(), b.shallow_clone());
     let (mut of_a, mut of_b) = (Vec::new(), Vec::new());
     for (&da, &db) in a_dims.iter().zip(b_dims) {
         let (wa, wb) = (wrap_dim(da, a.dim())?, wrap_dim(db, b.dim())?);

@@ -189,7 +189,7 @@ static SCALE: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input(
 
 /// x times a number, x itself for one.
 pub(crate) fn scale(x: &Tensor, by: Scalar) -> Result<Tensor> {
-    if by.to_f64() == 1.0 { Ok(x.clone()) } else { ops::map("MulBackward0", &SCALE, &[x], &[by]) }
+    if by.to_f64() == 1.0 { Ok(x.shallow_clone()) } else { ops::map("MulBackward0", &SCALE, &[x], &[by]) }
 }
 
 /// α and β as numbers that the product's dtype holds; f16 and bf16 compute in f32.

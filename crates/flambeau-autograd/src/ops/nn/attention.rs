@@ -16,7 +16,7 @@ use std::sync::LazyLock;
 
 options! {
     /// Options of [`scaled_dot_product_attention`].
-    #[derive(Copy, Debug)]
+    #[derive(Clone, Copy, Debug)]
     AttentionOptions<'a> {
         /// Bools (true takes part) or floats that are added to the scores; broadcasts to `[…, l, s]` (none).
         attn_mask: Option<&'a Tensor> = None,
@@ -85,7 +85,7 @@ fn attention(query: &Tensor, key: &Tensor, value: &Tensor, options: &AttentionOp
     let heads = |x: &Tensor| x.dim().checked_sub(3).map_or(1, |d| x.size()[d]);
     let share = |x: &Tensor| match options.enable_gqa {
         true => repeat_heads(x, heads(query)),
-        false => Ok(x.clone()),
+        false => Ok(x.shallow_clone()),
     };
     let (key, value) = (share(key)?, share(value)?);
     let width = query.size()[query.dim() - 1];
@@ -130,10 +130,10 @@ fn causal_mask(scores: &Tensor) -> Result<Tensor> {
 /// Repeats each head in place until there are `heads`.
 fn repeat_heads(x: &Tensor, heads: usize) -> Result<Tensor> {
     let shape = x.size();
-    let Some(dim) = shape.len().checked_sub(3) else { return Ok(x.clone()) };
+    let Some(dim) = shape.len().checked_sub(3) else { return Ok(x.shallow_clone()) };
     let own = shape[dim];
     if own == heads {
-        return Ok(x.clone());
+        return Ok(x.shallow_clone());
     }
     if own == 0 || !heads.is_multiple_of(own) {
         return Err(Error::runtime(format!(

@@ -19,7 +19,7 @@ static ADD: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input(0)
 
 /// All dimensions but the last as one: `[…, k]` to `[n, k]`.
 fn rows(x: &Tensor) -> Result<Tensor> {
-    if x.dim() == 2 { Ok(x.clone()) } else { reshape(x, &[count(&x.size()), last(x)]) }
+    if x.dim() == 2 { Ok(x.shallow_clone()) } else { reshape(x, &[count(&x.size()), last(x)]) }
 }
 
 /// [`rows`] of an array.

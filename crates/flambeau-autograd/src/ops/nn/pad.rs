@@ -52,7 +52,7 @@ impl From<&str> for PadMode {
 
 options! {
     /// Options of `F::pad`.
-    #[derive(Copy, Debug, PartialEq)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     PadOptions {
         /// `"constant"`, `"reflect"`, `"replicate"` or `"circular"` (`"constant"`).
         mode: PadMode = PadMode::Constant,

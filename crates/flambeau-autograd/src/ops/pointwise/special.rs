@@ -138,7 +138,7 @@ pub fn nan_to_num(
 ) -> Result<Tensor> {
     let name = "NanToNumBackward0";
     if !x.is_floating_point() {
-        return if place.is_first() { Ok(x.clone()) } else { crate::ops::clone(x) };
+        return if place.is_first() { Ok(x.shallow_clone()) } else { crate::ops::clone(x) };
     }
     let (_, largest) = x.dtype().range();
     let scalars = [nan.unwrap_or(0.0), posinf.unwrap_or(largest), neginf.unwrap_or(-largest)].map(Scalar::Float);

@@ -73,7 +73,7 @@ fn times(x: &Tensor, factor: &Tensor, place: Place) -> Result<Tensor> {
 fn dropped(x: &Tensor, p: f64, training: bool, features: bool, place: Place) -> Result<Tensor> {
     match factor(x, p, training, features)? {
         Some(factor) => times(x, &factor, place),
-        None => Ok(x.clone()),
+        None => Ok(x.shallow_clone()),
     }
 }
 
@@ -120,7 +120,7 @@ fn unbatched(x: &Tensor, p: f64, training: bool, place: Place) -> Result<Tensor>
     match factor(&unsqueeze(&x.detach(), 0)?, p, training, true)? {
         Some(factor) if factor.dim() > 0 => mul_(x, &squeeze(&factor, Some(&[0]))?),
         Some(factor) => mul_(x, &factor),
-        None => Ok(x.clone()),
+        None => Ok(x.shallow_clone()),
     }
 }
 
@@ -221,7 +221,7 @@ pub fn feature_alpha_dropout(input: &Tensor, p: f64, training: bool, place: Plac
 fn alpha_dropped(x: &Tensor, p: f64, training: bool, features: bool, place: Place) -> Result<Tensor> {
     check_probability(p)?;
     if p == 0.0 || !training || x.numel() == 0 {
-        return Ok(x.clone());
+        return Ok(x.shallow_clone());
     }
     if p == 1.0 {
         return times(x, &zeros(&[], x.dtype(), x.device())?, place);

@@ -44,7 +44,7 @@ pub(crate) fn random_in_place(x: &Tensor, distribution: Distribution, generator:
         let grads: Grads = smallvec![Some(crate::ops::zeros(&grad.size(), grad.dtype(), grad.device())?)];
         Ok(grads)
     })?;
-    Ok(x.clone())
+    Ok(x.shallow_clone())
 }
 
 fn name(distribution: Distribution) -> &'static str {

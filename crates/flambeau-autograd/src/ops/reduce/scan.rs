@@ -77,7 +77,7 @@ pub fn diff(x: &Tensor, n: i64, dim: i64, prepend: Option<&Tensor>, append: Opti
         return copy_(&zeros_like(x)?, x);
     }
     let parts: Vec<&Tensor> = prepend.into_iter().chain([x]).chain(append).collect();
-    let mut out = if parts.len() > 1 { cat(&parts, d as i64)? } else { x.clone() };
+    let mut out = if parts.len() > 1 { cat(&parts, d as i64)? } else { x.shallow_clone() };
     for _ in 0..n.min(out.size()[d] as i64) {
         let length = out.size()[d] as i64 - 1;
         let (later, earlier) = (narrow(&out, d as i64, 1, length)?, narrow(&out, d as i64, 0, length)?);
@@ -108,7 +108,7 @@ fn check_beside(x: &Tensor, other: &Tensor, d: usize) -> Result<()> {
 /// Sums from each element to the end.
 fn reverse_cumsum(x: &Tensor, dim: i64) -> Result<Tensor> {
     if x.dim() == 0 {
-        return Ok(x.clone());
+        return Ok(x.shallow_clone());
     }
     flip(&cumsum(&flip(x, &[dim])?, dim, None)?, &[dim])
 }
@@ -135,7 +135,7 @@ pub fn cumprod(x: &Tensor, dim: i64, dtype: Option<DType>) -> Result<Tensor> {
 /// divided by the element.
 fn cumprod_backward(grad: &Tensor, x: &Tensor, out: &Tensor, dim: i64) -> Result<Tensor> {
     if x.dim() == 0 {
-        return Ok(grad.clone());
+        return Ok(grad.shallow_clone());
     }
     if x.numel() == 0 || reduce(ReduceArgs::new(ReduceOp::All, &[], false), &[&x.array()], &[])?.item()?.to_bool() {
         return div(&reverse_cumsum(&mul(grad, out)?, dim)?, x);

@@ -111,7 +111,7 @@ pub fn sum_to_size(x: &Tensor, size: &[usize]) -> Result<Tensor> {
         }
     }
     if dims.is_empty() {
-        return Ok(x.clone());
+        return Ok(x.shallow_clone());
     }
     if dims.len() == new && !crate::is_grad_enabled() {
         // No view of the sum: the engine gives a tensor that nobody shares to the leaf as it is.

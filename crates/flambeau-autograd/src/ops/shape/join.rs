@@ -363,7 +363,7 @@ pub fn repeat_interleave(x: &Tensor, repeats: i64, dim: Option<i64>) -> Result<T
     }
     let flat = if dim.is_none() { Some(flatten(x, 0, -1)?) } else { None };
     let x = flat.as_ref().unwrap_or(x);
-    let x = &if x.dim() == 0 { reshape(x, &[1])? } else { x.clone() };
+    let x = &if x.dim() == 0 { reshape(x, &[1])? } else { x.shallow_clone() };
     let d = wrap_dim(dim.unwrap_or(0), x.dim())?;
     let raised = unsqueeze(x, d as i64 + 1)?;
     let mut shape = to_i64(&raised.size());

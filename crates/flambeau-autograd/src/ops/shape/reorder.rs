@@ -72,7 +72,7 @@ pub fn roll(x: &Tensor, shifts: &[i64], dims: &[i64]) -> Result<Tensor> {
     };
     let compute = || match dims {
         [] => reshape(&along(&reshape(x, &[-1])?, shifts[0], 0)?, &to_i64(&x.size())),
-        dims => shifts.iter().zip(dims).try_fold(x.clone(), |t, (&s, &d)| along(&t, s, d)),
+        dims => shifts.iter().zip(dims).try_fold(x.shallow_clone(), |t, (&s, &d)| along(&t, s, d)),
     };
     let (back, dims): (Vec<i64>, Vec<i64>) = (shifts.iter().map(|s| -s).collect(), dims.to_vec());
     as_one("RollBackward0", &[x], &[], compute, move |c| Ok(smallvec![Some(roll(&c.grad(0)?, &back, &dims)?)]))

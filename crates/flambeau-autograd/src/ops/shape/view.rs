@@ -176,7 +176,7 @@ pub(crate) fn to_strided_named(name: &'static str, x: &Tensor, base: &Strided) -
 
 /// The tensor in a shape that it mostly has already, as gradients do: no view is made where nothing grows.
 pub(crate) fn expand_if_needed(x: &Tensor, shape: &[usize]) -> Result<Tensor> {
-    if x.array().shape() == shape && !recording(&[x]) { Ok(x.clone()) } else { expand(x, &to_i64(shape)) }
+    if x.array().shape() == shape && !recording(&[x]) { Ok(x.shallow_clone()) } else { expand(x, &to_i64(shape)) }
 }
 
 /// A view in which lengths of one grow to those of `sizes`, by showing the one element again and again: `x.expand(sizes)`. −1
@@ -298,7 +298,7 @@ pub fn flatten(x: &Tensor, start_dim: i64, end_dim: i64) -> Result<Tensor> {
         return reshape(x, &[1]);
     }
     if start == end {
-        return Ok(x.clone());
+        return Ok(x.shallow_clone());
     }
     let merged = numel(&shape[start..=end]);
     let new: Vec<i64> = shape[..start]
@@ -559,7 +559,7 @@ pub fn resize_(x: &Tensor, shape: &[i64]) -> Result<Tensor> {
     }
     let strides = flambeau_tensor::dims::contiguous_strides(&shape);
     x.replace_array(Array::from_parts(array.storage().clone(), array.dtype(), shape, strides, array.offset())?);
-    Ok(x.clone())
+    Ok(x.shallow_clone())
 }
 
 /// An i64 tensor of numbers `0..n`, for operations that need positions.

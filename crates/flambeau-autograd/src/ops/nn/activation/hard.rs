@@ -209,7 +209,7 @@ pub fn prelu(x: &Tensor, weight: &Tensor) -> Result<Tensor> {
     if x.dim() > 1 {
         shape[1] = n as i64;
     }
-    let weight = if weight.dim() == x.dim() && x.dim() < 2 { weight.clone() } else { reshape(weight, &shape)? };
+    let weight = if weight.dim() == x.dim() && x.dim() < 2 { weight.shallow_clone() } else { reshape(weight, &shape)? };
     map("PreluKernelBackward0", &PRELU, &[x, &weight], &[])
 }
 

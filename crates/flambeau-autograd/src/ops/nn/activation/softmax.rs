@@ -66,7 +66,7 @@ pub fn softmin(x: &Tensor, dim: i64, dtype: Option<DType>) -> Result<Tensor> {
 fn along(x: &Tensor, dim: i64, dtype: Option<DType>, log: bool) -> Result<Tensor> {
     let x = &match dtype {
         Some(dtype) => ops::to_dtype(x, dtype)?,
-        None => x.clone(),
+        None => x.shallow_clone(),
     };
     let array = x.array();
     let d = wrap_dim(dim, array.ndim())?;

@@ -173,11 +173,11 @@ fn conv(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, options: &ConvOption
 /// it, as in PyTorch.
 fn resolve_padding(x: &Tensor, weight: &Tensor, options: &ConvOptions, ndim: usize) -> Result<(Tensor, Sizes)> {
     let name = match &options.padding {
-        Padding::Sizes(sizes) => return Ok((x.clone(), sizes.clone())),
+        Padding::Sizes(sizes) => return Ok((x.shallow_clone(), sizes.clone())),
         Padding::Named(name) => name.as_str(),
     };
     match name {
-        "valid" => return Ok((x.clone(), smallvec![0])),
+        "valid" => return Ok((x.shallow_clone(), smallvec![0])),
         "same" => {}
         other => return Err(Error::runtime(format!("Invalid padding string: '{other}'"))),
     }
@@ -192,7 +192,7 @@ fn resolve_padding(x: &Tensor, weight: &Tensor, options: &ConvOptions, ndim: usi
     let total: Sizes = kernel[2..].iter().zip(&dilation).map(|(&k, &d)| d * (k as i64 - 1)).collect();
     // The last dimension's pair comes first.
     let extra: Sizes = total.iter().rev().flat_map(|&t| [0, t % 2]).collect();
-    let x = if extra.iter().any(|&n| n > 0) { constant_pad(x, &extra, 0)? } else { x.clone() };
+    let x = if extra.iter().any(|&n| n > 0) { constant_pad(x, &extra, 0)? } else { x.shallow_clone() };
     Ok((x, total.iter().map(|&t| t / 2).collect()))
 }
 
@@ -237,7 +237,7 @@ fn conv_transpose(
         // Outputs beyond the next step of the last input belong to further inputs, which are zero.
         let further: Sizes =
             (0..ndim).rev().flat_map(|d| [0, extra[d] / geometry.stride[3 - ndim + d] as i64]).collect();
-        let x = if further.iter().any(|&n| n > 0) { constant_pad(x, &further, 0)? } else { x.clone() };
+        let x = if further.iter().any(|&n| n > 0) { constant_pad(x, &further, 0)? } else { x.shallow_clone() };
         convolution(&x, weight, bias, geometry, Direction::Transposed, &shape)
     })
 }

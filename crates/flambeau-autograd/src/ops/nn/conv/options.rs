@@ -7,7 +7,7 @@ use smallvec::smallvec;
 
 options! {
     /// Options of `F::conv1d`, `F::conv2d` and `F::conv3d`.
-    #[derive(Debug, PartialEq, Eq)]
+    #[derive(Clone, Debug, PartialEq, Eq)]
     ConvOptions {
         /// Independent groups that both channels are split in (1).
         groups: i64 = 1,
@@ -24,7 +24,7 @@ options! {
 
 options! {
     /// Options of `F::conv_transpose1d`, `F::conv_transpose2d` and `F::conv_transpose3d`.
-    #[derive(Debug, PartialEq, Eq)]
+    #[derive(Clone, Debug, PartialEq, Eq)]
     ConvTransposeOptions {
         /// Independent groups that both channels are split in (1).
         groups: i64 = 1,

@@ -104,6 +104,7 @@ static MSE: LazyLock<Pointwise> = LazyLock::new(|| {
 
 options! {
     /// Options of `F::mse_loss` and `nn::MSELoss`.
+    #[derive(Clone)]
     MSELossOptions {
         /// What becomes of the losses of single elements: `"none"`, `"mean"`, `"sum"` (`"mean"`).
         reduction: Reduction = Reduction::Mean,
@@ -136,6 +137,7 @@ static L1: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| (b.input(0)
 
 options! {
     /// Options of `F::l1_loss` and `nn::L1Loss`.
+    #[derive(Clone)]
     L1LossOptions {
         /// What becomes of the losses of single elements: `"none"`, `"mean"`, `"sum"` (`"mean"`).
         reduction: Reduction = Reduction::Mean,
@@ -181,6 +183,7 @@ static SMOOTH_L1: LazyLock<Pointwise> = LazyLock::new(|| {
 
 options! {
     /// Options of `F::smooth_l1_loss` and `nn::SmoothL1Loss`.
+    #[derive(Clone)]
     SmoothL1LossOptions {
         /// What becomes of the losses of single elements: `"none"`, `"mean"`, `"sum"` (`"mean"`).
         reduction: Reduction = Reduction::Mean,
@@ -231,6 +234,7 @@ static HUBER: LazyLock<Pointwise> = LazyLock::new(|| {
 
 options! {
     /// Options of `F::huber_loss` and `nn::HuberLoss`.
+    #[derive(Clone)]
     HuberLossOptions {
         /// What becomes of the losses of single elements: `"none"`, `"mean"`, `"sum"` (`"mean"`).
         reduction: Reduction = Reduction::Mean,
@@ -302,6 +306,7 @@ static KL_DIV_LOG: LazyLock<Pointwise> = LazyLock::new(|| {
 
 options! {
     /// Options of `F::kl_div` and `nn::KLDivLoss`.
+    #[derive(Clone)]
     KLDivLossOptions {
         /// As of the other losses, and `"batchmean"`, the sum over the batch size (`"mean"`).
         reduction: Reduction = Reduction::Mean,
@@ -354,6 +359,7 @@ static SOFT_MARGIN: LazyLock<Pointwise> = LazyLock::new(|| {
 
 options! {
     /// Options of `F::soft_margin_loss` and `nn::SoftMarginLoss`.
+    #[derive(Clone)]
     SoftMarginLossOptions {
         /// What becomes of the losses of single elements: `"none"`, `"mean"`, `"sum"` (`"mean"`).
         reduction: Reduction = Reduction::Mean,
@@ -379,7 +385,7 @@ pub fn soft_margin_loss(x: &Tensor, target: &Tensor, options: &SoftMarginLossOpt
     let dtype = x.dtype();
     rules::written(rules::common_dtype(&[x, target]), dtype)?;
     rules::written(flambeau_tensor::default_dtype(), dtype)?;
-    let target = &if target.dtype() == dtype { target.clone() } else { ops::to_dtype(target, dtype)? };
+    let target = &if target.dtype() == dtype { target.shallow_clone() } else { ops::to_dtype(target, dtype)? };
     reduced(["SoftMarginLossBackward0"; 3], &SOFT_MARGIN, &[x, target], &[], reduction)
 }
 
@@ -420,6 +426,7 @@ fn stirling_gradient<'b>(t: Expr<'b>, g: Expr<'b>) -> Expr<'b> {
 
 options! {
     /// Options of `F::poisson_nll_loss`.
+    #[derive(Clone)]
     PoissonNLLOptions {
         /// Whether the input is a logarithm (yes).
         log_input: bool = true,
@@ -480,6 +487,7 @@ static GAUSSIAN: LazyLock<[Pointwise; 2]> = LazyLock::new(|| {
 
 options! {
     /// Options of `F::gaussian_nll_loss`.
+    #[derive(Clone)]
     GaussianNLLOptions {
         /// Whether the constant ½ ln 2π is added (no).
         full: bool = false,

@@ -42,6 +42,7 @@ static SIDES: LazyLock<Pointwise> =
 
 options! {
     /// Options of `F::hinge_embedding_loss` and `nn::HingeEmbeddingLoss`.
+    #[derive(Clone)]
     HingeEmbeddingLossOptions {
         /// How far apart unlike pairs shall be (1).
         margin: f64 = 1.0,
@@ -103,6 +104,7 @@ static ABOVE: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| not_nega
 
 options! {
     /// Options of `F::margin_ranking_loss`.
+    #[derive(Clone)]
     MarginRankingOptions {
         /// By how much one must rank above the other (0).
         margin: f64 = 0.0,
@@ -181,6 +183,7 @@ static COSINE: LazyLock<Pointwise> = LazyLock::new(|| {
 
 options! {
     /// Options of `F::cosine_embedding_loss`.
+    #[derive(Clone)]
     CosineEmbeddingOptions {
         /// The cosine that different pairs may have (0).
         margin: f64 = 0.0,
@@ -238,7 +241,7 @@ static TRIPLET: LazyLock<Pointwise> = LazyLock::new(|| {
 
 options! {
     /// Options of `F::triplet_margin_loss`.
-    #[derive(Copy, Debug)]
+    #[derive(Clone, Copy, Debug)]
     TripletMarginOptions {
         /// By how much the negative must be farther (1).
         margin: f64 = 1.0,

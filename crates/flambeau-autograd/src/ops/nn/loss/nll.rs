@@ -122,7 +122,7 @@ impl Targets {
     fn per_line(&self, grad: &Tensor) -> Result<Tensor> {
         match self.reduction {
             LossReduction::None => reshape(grad, &to_i64(self.classes.shape())),
-            _ => Ok(grad.clone()),
+            _ => Ok(grad.shallow_clone()),
         }
     }
 

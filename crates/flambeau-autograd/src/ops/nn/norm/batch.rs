@@ -183,7 +183,7 @@ fn by_running(
 ) -> Result<Tensor> {
     let viewed = |t: &Tensor| reshape(t, &to_i64(shape));
     let inverse_std = map("RsqrtBackward0", &INVERSE_ROOT, &[&viewed(var)?], &[Scalar::Float(eps)])?;
-    let mut inputs: SmallVec<[Tensor; 5]> = smallvec![x.clone(), viewed(mean)?, inverse_std];
+    let mut inputs: SmallVec<[Tensor; 5]> = smallvec![x.shallow_clone(), viewed(mean)?, inverse_std];
     for param in [weight, bias].into_iter().flatten() {
         inputs.push(viewed(param)?);
     }

@@ -218,7 +218,7 @@ pub fn rms_norm(x: &Tensor, normalized_shape: &[usize], weight: Option<&Tensor>,
     });
     let wide = &match dtype {
         DType::F16 | DType::BF16 => ops::to_dtype(x, DType::F32)?,
-        _ => x.clone(),
+        _ => x.shallow_clone(),
     };
     let dims: SmallVec<[i64; 6]> = (1..=normalized.len() as i64).map(|d| -d).collect();
     let square = mean_map("MeanBackward1", Some(&SQUARE), &[wide], &[], &dims, true, None)?;
@@ -261,7 +261,7 @@ pub fn local_response_norm(x: &Tensor, size: i64, alpha: f64, beta: f64, k: f64)
         )));
     }
     if x.numel() == 0 {
-        return Ok(x.clone());
+        return Ok(x.shallow_clone());
     }
     // The channels as a spatial dimension, whose neighbours a pooling averages.
     let square = ops::mul(x, x)?;
@@ -278,7 +278,8 @@ pub fn local_response_norm(x: &Tensor, size: i64, alpha: f64, beta: f64, k: f64)
     let mean = ops::reshape(&ops::squeeze(&mean, Some(&[1]))?, &ops::to_i64(&shape))?;
     let scalars = [alpha, beta, k].map(Scalar::Float);
     // Quotients of integers are floats.
-    let floats = |x: &Tensor| if x.is_floating_point() { Ok(x.clone()) } else { ops::to_dtype(x, default_dtype()) };
+    let floats =
+        |x: &Tensor| if x.is_floating_point() { Ok(x.shallow_clone()) } else { ops::to_dtype(x, default_dtype()) };
     map("DivBackward0", &RESPONSE, &[&floats(x)?, &floats(&mean)?], &scalars)
 }
 

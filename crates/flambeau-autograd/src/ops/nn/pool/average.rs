@@ -17,7 +17,7 @@ use smallvec::smallvec;
 
 options! {
     /// Options of `F::avg_pool1d`, `F::avg_pool2d` and `F::avg_pool3d`.
-    #[derive(Debug, PartialEq, Eq)]
+    #[derive(Clone, Debug, PartialEq, Eq)]
     AvgPoolOptions {
         /// Whether a last window that only partly fits counts (false).
         ceil_mode: bool = false,

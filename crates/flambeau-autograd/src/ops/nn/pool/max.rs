@@ -18,7 +18,7 @@ use smallvec::{SmallVec, smallvec};
 
 options! {
     /// Options of `F::max_pool1d`, `F::max_pool2d` and `F::max_pool3d`, and of their inverses.
-    #[derive(Debug, PartialEq, Eq)]
+    #[derive(Clone, Debug, PartialEq, Eq)]
     MaxPoolOptions {
         /// Whether a last window that only partly fits counts (false).
         ceil_mode: bool = false,

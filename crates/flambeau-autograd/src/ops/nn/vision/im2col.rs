@@ -15,7 +15,7 @@ use smallvec::smallvec;
 
 options! {
     /// Options of `F::unfold` and `F::fold`.
-    #[derive(Debug, PartialEq, Eq)]
+    #[derive(Clone, Debug, PartialEq, Eq)]
     UnfoldOptions {} by IntoDims::into_dims {
         /// Step between elements of a block (1).
         dilation: Sizes = smallvec![1],

@@ -80,7 +80,7 @@ impl From<&str> for InterpolateMode {
 
 options! {
     /// Options of `F::interpolate`.
-    #[derive(Debug, PartialEq)]
+    #[derive(Clone, Debug, PartialEq)]
     InterpolateOptions {
         /// How values between elements are found: `"nearest"`, `"linear"`, `"bilinear"`, `"trilinear"` or `"area"`
         /// (`"nearest"`).
