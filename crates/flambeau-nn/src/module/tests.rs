@@ -21,7 +21,7 @@ struct Net {
 fn net() -> Net {
     let scale = Parameter::new(&ones([2]));
     Net {
-        tied: scale.clone(),
+        tied: scale.share(),
         scale,
         fc1: nn::Linear::new(2, 2),
         blocks: vec![nn::Linear::new(2, 2), nn::Linear::new(2, 2)],
