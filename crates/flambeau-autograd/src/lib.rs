@@ -3,6 +3,7 @@
 //! [`Tensor`] is an [`flambeau_tensor::Array`] with a place in a recorded graph. Each operation is one function in [`ops`],
 //! forward and backward together, and a method of [`Tensor`].
 
+mod as_tensor;
 mod caller;
 mod display;
 mod engine;
@@ -23,6 +24,7 @@ mod tensor;
 mod views;
 mod warn;
 
+pub use as_tensor::AsTensor;
 pub use caller::at_caller;
 pub use engine::{backward, grad};
 pub use error::{Error, OrPanic, Result};

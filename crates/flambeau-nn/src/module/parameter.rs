@@ -1,6 +1,6 @@
 //! What modules hold besides modules: parameters and buffers.
 
-use flambeau_autograd::Tensor;
+use flambeau_autograd::{AsTensor, Tensor};
 use std::fmt;
 use std::ops::Deref;
 
@@ -88,6 +88,20 @@ impl Deref for Parameter {
 impl Deref for Buffer {
     type Target = Tensor;
     fn deref(&self) -> &Tensor {
+        &self.tensor
+    }
+}
+
+impl AsTensor for Parameter {
+    #[inline]
+    fn as_tensor(&self) -> &Tensor {
+        &self.0
+    }
+}
+
+impl AsTensor for Buffer {
+    #[inline]
+    fn as_tensor(&self) -> &Tensor {
         &self.tensor
     }
 }

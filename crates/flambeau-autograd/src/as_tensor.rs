@@ -1,0 +1,44 @@
+//! What can stand where a tensor is asked for.
+
+use crate::Tensor;
+use std::sync::Arc;
+
+/// Whatever is a tensor: [`Tensor`], a parameter or a buffer of a module, and references and pointers to them. Arguments of
+/// this trait take `x` and `&x` alike, so that results can be passed on without a `&`.
+///
+/// ```
+/// use flambeau_autograd::{AsTensor, Tensor, ones};
+/// fn total(x: impl AsTensor) -> f64 {
+///     x.as_tensor().sum().item()
+/// }
+/// let x = ones([3]);
+/// assert_eq!((total(&x), total(&&x), total(x.neg())), (3.0, 3.0, -3.0));
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no tensor",
+    label = "expected `Tensor`, `&Tensor`, `Parameter` or `&Parameter`",
+    note = "a number becomes a tensor with `torch::tensor(…)`; an `Option` needs `.as_ref().unwrap()`"
+)]
+pub trait AsTensor {
+    /// The tensor itself.
+    fn as_tensor(&self) -> &Tensor;
+}
+
+impl AsTensor for Tensor {
+    #[inline]
+    fn as_tensor(&self) -> &Tensor {
+        self
+    }
+}
+
+macro_rules! pointers {
+    ($($pointer:ty),*) => {$(
+        impl<T: AsTensor + ?Sized> AsTensor for $pointer {
+            #[inline]
+            fn as_tensor(&self) -> &Tensor {
+                (**self).as_tensor()
+            }
+        }
+    )*};
+}
+pointers!(&T, &mut T, Box<T>, Arc<T>);
