@@ -3,6 +3,7 @@
 //! [`Tensor`] is an [`flambeau_tensor::Array`] with a place in a recorded graph. Each operation is one function in [`ops`],
 //! forward and backward together, and a method of [`Tensor`].
 
+pub mod arguments;
 mod as_tensor;
 mod caller;
 mod display;

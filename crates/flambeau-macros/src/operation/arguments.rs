@@ -14,18 +14,31 @@ pub struct Public {
 
 /// The public form of the argument `name` of type `ty`.
 pub fn public(name: &Ident, ty: &Type) -> Public {
+    let arguments = quote!(crate::arguments);
     let (ty, value) = match text(ty).as_str() {
+        "&Tensor" => (quote!(impl crate::AsTensor), quote!(crate::AsTensor::as_tensor(&#name))),
+        "Option<&Tensor>" => {
+            (quote!(impl #arguments::OptTensor), quote!(#arguments::OptTensor::to_option(&#name)))
+        }
+        "&[T]" => (quote!(impl #arguments::TensorList), quote!(&#arguments::TensorList::to_list(&#name))),
+        "i64" => (quote!(impl #arguments::Int), quote!(#arguments::Int::to_i64(#name))),
+        "usize" => (quote!(impl #arguments::Int), quote!(#arguments::Int::to_usize(#name))),
+        "i32" => (quote!(impl #arguments::Int), quote!(#arguments::Int::to_i32(#name))),
+        "f64" => (quote!(impl #arguments::Number), quote!(#arguments::Number::to_f64(#name))),
+        "Option<i64>" => (quote!(impl #arguments::OptInt), quote!(#arguments::OptInt::to_option(#name))),
+        "Option<f64>" => (quote!(impl #arguments::OptNumber), quote!(#arguments::OptNumber::to_option(#name))),
+        "Option<Scalar>" => (quote!(impl #arguments::OptScalar), quote!(#arguments::OptScalar::to_option(#name))),
         "&[i64]" => (quote!(impl crate::ops::IntoDims), quote!(&crate::ops::IntoDims::into_dims(#name))),
         "&[Option<i64>]" => {
             (quote!(impl crate::ops::IntoOutputSize), quote!(&crate::ops::IntoOutputSize::into_output_size(#name)))
         }
         "&[usize]" => (quote!(impl crate::ops::IntoShape), quote!(&crate::make::shape_of(#name))),
-        "Option<i64>" | "Scalar" => {
-            // PyTorch's optional integer is given as a number or as None.
-            let (into, ty) = (
-                quote!(::core::convert::Into),
-                if text(ty) == "Scalar" { quote!(::flambeau_tensor::Scalar) } else { quote!(#ty) },
-            );
+        "Scalar" => {
+            let (into, ty) = (quote!(::core::convert::Into), quote!(::flambeau_tensor::Scalar));
+            (quote!(impl #into<#ty>), quote!(#into::<#ty>::into(#name)))
+        }
+        "Option<DType>" => {
+            let into = quote!(::core::convert::Into);
             (quote!(impl #into<#ty>), quote!(#into::<#ty>::into(#name)))
         }
         _ => (quote!(#ty), quote!(#name)),

@@ -309,8 +309,8 @@ impl Operation {
     /// The generics that a form's arguments, the first one and the output still need.
     fn generics_of(&self, form: &Form) -> Generics {
         let mut used = self.output.to_token_stream();
-        used.extend(self.args.first().map(ToTokens::to_token_stream));
-        form.args.iter().for_each(|arg| used.extend(arg.to_token_stream()));
+        let args = self.args.first().into_iter().chain(&form.args);
+        args.for_each(|arg| used.extend(public(&name_of(arg), &arg.ty).ty));
         let mut generics = self.generics.clone();
         let needed = |param: &GenericParam| match param {
             GenericParam::Type(t) => mentions(&used, &t.ident),

@@ -43,8 +43,8 @@ pub fn function(case: &ModuleCase) -> Option<(Built, bool)> {
         }),
         "PixelShuffle" | "PixelUnshuffle" => with(ctor(&["factor"]), |c| {
             let factor = c.int("factor", 1);
-            let shuffle = if name == "PixelShuffle" { F::pixel_shuffle } else { F::pixel_unshuffle };
-            shell(move |x| vec![shuffle(&x[0], factor)])
+            let shuffle = if name == "PixelShuffle" { ops::pixel_shuffle } else { ops::pixel_unshuffle };
+            shell(move |x| vec![result(shuffle(&x[0], factor))])
         }),
         "Upsample" => with(ctor(&[]), upsample),
         "LocalResponseNorm" => with(ctor(&["size"]), |c| {

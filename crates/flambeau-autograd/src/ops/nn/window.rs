@@ -5,22 +5,10 @@ use crate::error::{Error, Result};
 use crate::ops::IntoDims;
 use flambeau_tensor::DType;
 use flambeau_tensor::view::tensor_type;
-use smallvec::{SmallVec, smallvec};
+use smallvec::SmallVec;
 
 /// Sizes per spatial dimension as the caller gave them: one number stands for all.
 pub type Sizes = SmallVec<[i64; 6]>;
-
-macro_rules! tuples {
-    ($($t:ty),*) => {$(
-        impl IntoDims for ($t, $t) {
-            fn into_dims(self) -> Sizes { smallvec![self.0 as i64, self.1 as i64] }
-        }
-        impl IntoDims for ($t, $t, $t) {
-            fn into_dims(self) -> Sizes { smallvec![self.0 as i64, self.1 as i64, self.2 as i64] }
-        }
-    )*};
-}
-tuples!(i32, i64, usize);
 
 /// The `padding` of a convolution.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! Views: other shapes of the same memory.
 
 use crate::Tensor;
+use crate::arguments::Int;
 use crate::error::{Error, Result};
 use crate::graph::{record, recording};
 use crate::ops::{copy, reduce, to_i64};
@@ -23,26 +24,30 @@ pub trait IntoDims {
 pub trait IntoShape: IntoDims {}
 impl<T: IntoDims> IntoShape for T {}
 
+impl<T: Int> IntoDims for T {
+    #[inline]
+    #[track_caller]
+    fn into_dims(self) -> SmallVec<[i64; 6]> {
+        smallvec![self.to_i64()]
+    }
+}
+
 macro_rules! lists {
-    ($($t:ty),*) => {$(
-        impl IntoDims for $t {
-            fn into_dims(self) -> SmallVec<[i64; 6]> { smallvec![self as i64] }
-        }
-        impl<const N: usize> IntoDims for [$t; N] {
-            fn into_dims(self) -> SmallVec<[i64; 6]> { self.iter().map(|&n| n as i64).collect() }
-        }
-        impl<const N: usize> IntoDims for &[$t; N] {
-            fn into_dims(self) -> SmallVec<[i64; 6]> { self.iter().map(|&n| n as i64).collect() }
-        }
-        impl IntoDims for &[$t] {
-            fn into_dims(self) -> SmallVec<[i64; 6]> { self.iter().map(|&n| n as i64).collect() }
-        }
-        impl IntoDims for Vec<$t> {
-            fn into_dims(self) -> SmallVec<[i64; 6]> { self.iter().map(|&n| n as i64).collect() }
+    ($([$($generics:tt)*] $t:ty),*) => {$(
+        impl<$($generics)*> IntoDims for $t {
+            #[inline]
+            #[track_caller]
+            fn into_dims(self) -> SmallVec<[i64; 6]> {
+                let mut dims = SmallVec::new();
+                for n in self.iter() {
+                    dims.push(n.to_i64());
+                }
+                dims
+            }
         }
     )*};
 }
-lists!(i32, i64, usize);
+lists!([T: Int, const N: usize] [T; N], [T: Int, const N: usize] &[T; N], [T: Int] &[T], [T: Int] Vec<T>, [T: Int] &Vec<T>);
 
 impl IntoDims for () {
     fn into_dims(self) -> SmallVec<[i64; 6]> {
