@@ -25,7 +25,7 @@ struct Operation {
 /// What the facade's documentation lists: `nn::functional::relu`, `Tensor::relu`, without the leading `torch::`.
 fn reachable() -> Result<BTreeSet<String>> {
     capture(cargo(&["doc", "--package", "flambeau", "--no-deps", "--quiet"]))?;
-    let folder = root().join("target/doc/flambeau");
+    let folder = root().join("target/doc/torch");
     let mut names = BTreeSet::new();
     let all = fs::read_to_string(folder.join("all.html"))?;
     for link in all.split("href=\"").skip(1).filter_map(|s| s.split_once('"').map(|(link, _)| link)) {

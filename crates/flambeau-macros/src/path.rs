@@ -16,9 +16,10 @@ pub fn nn() -> TokenStream {
         // crates name themselves with `extern crate self as …`.
         (Some(FoundCrate::Itself), _) => crate_path("flambeau_nn"),
         (_, Some(facade)) => {
+            // The package `flambeau` brings a library called `torch`; a renamed dependency has the user's name.
             let root = crate_path(match &facade {
-                FoundCrate::Itself => "flambeau",
-                FoundCrate::Name(name) => name,
+                FoundCrate::Name(name) if name != "flambeau" => name,
+                _ => "torch",
             });
             quote!(#root::nn)
         }

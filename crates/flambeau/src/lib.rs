@@ -1,13 +1,12 @@
 //! Deep learning in pure Rust with the API of PyTorch.
 //!
-//! Name the dependency `torch` and port line by line:
+//! The package is `flambeau`, the library that it brings is `torch`: add it and port line by line.
 //!
 //! ```toml
-//! torch = { package = "flambeau", version = "0.1" }
+//! flambeau = { git = "https://github.com/flambeau-rs/flambeau" }
 //! ```
 //!
 //! ```
-//! # extern crate flambeau as torch;
 //! use torch::{nn, optim, nn::{Forward, Module}};
 //!
 //! torch::manual_seed(0);
@@ -23,6 +22,9 @@
 //!
 //! This crate only re-exports the crates below it, laid out as `torch` is; `docs/porting.md` shows each rule, Python beside
 //! Rust.
+
+// The derive names the library by its name, also in its own documentation tests.
+extern crate self as torch;
 
 pub use flambeau_autograd::ops::indexing::{Ellipsis, IntoIndex, NewAxis, slice};
 pub use flambeau_autograd::ops::paths::torch::*;
@@ -53,7 +55,6 @@ pub use flambeau_autograd::{NdarrayGuard, NdarrayGuardMut, from_ndarray};
 /// `torch.nn`: modules, layers, losses, initialisation.
 ///
 /// ```
-/// # extern crate flambeau as torch;
 /// use torch::nn::{self, Forward, Module};
 /// let model = nn::Sequential::new((nn::Linear::new(4, 3), nn::ReLU::new(), nn::Linear::new(3, 2)));
 /// assert_eq!(model.call(&torch::zeros([5, 4])).size(), [5, 2]);
@@ -67,7 +68,6 @@ pub mod nn {
 /// `torch.linalg`: norms and products of matrices.
 ///
 /// ```
-/// # extern crate flambeau as torch;
 /// let x = torch::tensor([[3.0, 0.0], [0.0, 4.0]]);
 /// assert_eq!(torch::linalg::norm(&x).item(), 5.0);
 /// ```
@@ -78,7 +78,6 @@ pub mod linalg {
 /// `torch.special`: special functions.
 ///
 /// ```
-/// # extern crate flambeau as torch;
 /// let x = torch::tensor([0.0, 0.5]);
 /// assert!(torch::special::erf(&x).allclose(&torch::tensor([0.0, 0.5204999])));
 /// ```
@@ -89,7 +88,6 @@ pub mod special {
 /// `torch.optim`: optimizers and learning-rate schedulers.
 ///
 /// ```
-/// # extern crate flambeau as torch;
 /// let w = torch::tensor([2.0]).requires_grad_(true);
 /// let optimizer = torch::optim::SGD::new([&w], 0.25);
 /// w.square().sum().backward();
@@ -103,7 +101,6 @@ pub mod optim {
 /// `torch.autograd`: the engine, and checks of gradients.
 ///
 /// ```
-/// # extern crate flambeau as torch;
 /// let x = torch::tensor([3.0]).requires_grad_(true);
 /// let y = x.square();
 /// let grads = torch::autograd::grad(&[&y], &[&x], &[None], false, false, false)?;
@@ -119,7 +116,6 @@ pub mod utils {
     /// `torch.utils.data`: datasets, samplers, loaders.
     ///
     /// ```
-    /// # extern crate flambeau as torch;
     /// use torch::utils::data::{DataLoader, TensorDataset};
     /// let data = TensorDataset::new([torch::arange(6).reshape([6, 1]), torch::arange(6)]);
     /// let loader = DataLoader::with(data, |o| o.batch_size(4));
@@ -134,7 +130,6 @@ pub mod utils {
 /// torchvision's parts: image datasets and transforms.
 ///
 /// ```
-/// # extern crate flambeau as torch;
 /// use torch::utils::data::Dataset;
 /// use torch::vision::SyntheticDigits;
 /// let digits = SyntheticDigits::with(true, |o| o.length(10));

@@ -1,7 +1,6 @@
 //! GPUs, as `torch.cuda` shows them: which there are, their memory, waiting for them.
 //!
 //! ```no_run
-//! # extern crate flambeau as torch;
 //! let device: torch::Device = if torch::wgpu::is_available() { "wgpu:0" } else { "cpu" }.parse().unwrap();
 //! let x = torch::randn([1024, 1024]).to(device);
 //! let y = x.matmul(&x).relu().sum();
