@@ -1,14 +1,15 @@
 //! Tensors of Rust's numbers, and numbers of tensors.
 
 pub use crate::ops::paths::torch::{
-    arange, arange_range, empty, eye, full, linspace, ones, rand, randint, randn, randperm, randperm_with, zeros,
+    arange, arange_with, empty, empty_with, eye, eye_with, full, full_with, linspace, linspace_with, ones, ones_with,
+    rand, rand_with, randint, randint_with, randn, randn_with, randperm, randperm_with, zeros, zeros_with,
 };
 
-use crate::ops::IntoShape;
+use crate::ops::{IntoShape, TensorOptions};
 use crate::{OrPanic, Result, Size, Tensor};
 use flambeau_device::{backend, default_device};
 use flambeau_tensor::promotion::promote_types;
-use flambeau_tensor::{Array, DType, Element, Scalar, default_dtype};
+use flambeau_tensor::{Array, DType, Device, Element, Scalar, default_dtype};
 
 /// Checks that a shape has no negative length.
 #[track_caller]
@@ -57,6 +58,7 @@ pub trait Literal {
     #[track_caller]
     fn shape(&self, depth: usize, shape: &mut Vec<usize>);
     /// Appends the numbers.
+    #[track_caller]
     fn values(&self, out: &mut Vec<Scalar>);
 }
 
@@ -83,6 +85,24 @@ fn list_shape<T: Literal>(list: &[T], depth: usize, shape: &mut Vec<usize>) {
     }
 }
 
+/// A 0-dim tensor among numbers, as in `torch.tensor([loss, 1.0])`: its number.
+impl Literal for &Tensor {
+    fn shape(&self, _: usize, _: &mut Vec<usize>) {}
+    #[track_caller]
+    fn values(&self, out: &mut Vec<Scalar>) {
+        assert!(self.numel() == 1, "only one element tensors can be converted to Python scalars");
+        out.push(self.array().item().or_panic());
+    }
+}
+
+impl Literal for Tensor {
+    fn shape(&self, _: usize, _: &mut Vec<usize>) {}
+    #[track_caller]
+    fn values(&self, out: &mut Vec<Scalar>) {
+        (&self).values(out);
+    }
+}
+
 macro_rules! list_literals {
     ($([$($generics:tt)*] $t:ty),*) => {$(
         impl<$($generics)*> Literal for $t {
@@ -90,6 +110,7 @@ macro_rules! list_literals {
             fn shape(&self, depth: usize, shape: &mut Vec<usize>) {
                 list_shape(&self[..], depth, shape);
             }
+            #[track_caller]
             fn values(&self, out: &mut Vec<Scalar>) {
                 self.iter().for_each(|item| item.values(out));
             }
@@ -110,12 +131,32 @@ list_literals!([T: Literal, const N: usize] [T; N], [T: Literal] Vec<T>, [T: Lit
 /// ```
 #[track_caller]
 pub fn tensor(data: impl Literal) -> Tensor {
+    tensor_with(data, |o| o)
+}
+
+/// [`tensor`] with a dtype, a device or a gradient: `torch.tensor(data, dtype=…, device=…, requires_grad=…)`.
+///
+/// # Panics
+/// When the rows differ in length, or an integer dtype does not hold a number.
+///
+/// ```
+/// let x = torch::tensor_with([1, 2], |o| o.dtype(torch::float64).requires_grad(true));
+/// assert_eq!(x.to_vec::<f64>(), [1.0, 2.0]);
+/// ```
+#[track_caller]
+pub fn tensor_with(data: impl Literal, options: impl FnOnce(TensorOptions) -> TensorOptions) -> Tensor {
     let (mut shape, mut values) = (Vec::new(), Vec::new());
     data.shape(0, &mut shape);
     data.values(&mut values);
+    literal(&values, &shape, &options(TensorOptions::default()))
+}
+
+#[track_caller]
+fn literal(values: &[Scalar], shape: &[usize], options: &TensorOptions) -> Tensor {
     let dtypes = values.iter().map(|v| v.dtype(default_dtype()));
-    let dtype = dtypes.reduce(promote_types).unwrap_or_else(default_dtype);
-    from_scalars(&values, &shape, dtype).or_panic()
+    let dtype = options.dtype.unwrap_or_else(|| dtypes.reduce(promote_types).unwrap_or_else(default_dtype));
+    let device = options.device.unwrap_or_else(default_device);
+    scalars_on(values, shape, dtype, device).or_panic().requires_grad_(options.requires_grad)
 }
 
 /// A tensor of numbers of any kind, converted to `dtype`: `torch.tensor(values, dtype=dtype)`.
@@ -123,27 +164,31 @@ pub fn tensor(data: impl Literal) -> Tensor {
 /// # Errors
 /// When an integer dtype does not hold a number.
 pub fn from_scalars(values: &[Scalar], shape: &[usize], dtype: DType) -> Result<Tensor> {
-    fn make<T: Element>(values: &[Scalar], shape: &[usize]) -> Result<Tensor> {
+    scalars_on(values, shape, dtype, default_device())
+}
+
+/// [`from_scalars`] on a device.
+pub(crate) fn scalars_on(values: &[Scalar], shape: &[usize], dtype: DType, device: Device) -> Result<Tensor> {
+    fn make<T: Element>(values: &[Scalar], shape: &[usize], device: Device) -> Result<Tensor> {
         // Float types round to infinity here.
         if !T::DTYPE.is_floating_point() && !values.iter().all(|s| s.fits(T::DTYPE)) {
             let name = T::DTYPE.name();
             return Err(crate::Error::runtime(format!("value cannot be converted to type {name} without overflow")));
         }
         let data: Vec<T> = values.iter().map(|&s| T::from_scalar(s)).collect();
-        let device = default_device();
         Ok(Array::from_slice(backend(device)?, device, &data, shape)?.into())
     }
     match dtype {
-        DType::Bool => make::<bool>(values, shape),
-        DType::U8 => make::<u8>(values, shape),
-        DType::I8 => make::<i8>(values, shape),
-        DType::I16 => make::<i16>(values, shape),
-        DType::I32 => make::<i32>(values, shape),
-        DType::I64 => make::<i64>(values, shape),
-        DType::F16 => make::<half::f16>(values, shape),
-        DType::BF16 => make::<half::bf16>(values, shape),
-        DType::F32 => make::<f32>(values, shape),
-        DType::F64 => make::<f64>(values, shape),
+        DType::Bool => make::<bool>(values, shape, device),
+        DType::U8 => make::<u8>(values, shape, device),
+        DType::I8 => make::<i8>(values, shape, device),
+        DType::I16 => make::<i16>(values, shape, device),
+        DType::I32 => make::<i32>(values, shape, device),
+        DType::I64 => make::<i64>(values, shape, device),
+        DType::F16 => make::<half::f16>(values, shape, device),
+        DType::BF16 => make::<half::bf16>(values, shape, device),
+        DType::F32 => make::<f32>(values, shape, device),
+        DType::F64 => make::<f64>(values, shape, device),
     }
 }
 

@@ -43,8 +43,8 @@ const CALLS: &[(&str, fn())] = failing! {
     torch::randint(5, 5, [1]);
     torch::randint(0, 1, [-1]);
     torch::arange(-1);
-    torch::arange_range(0, 1, 0);
-    torch::arange_range(0.0, 1.0, f64::NAN);
+    torch::arange((0, 1, 0));
+    torch::arange((0.0, 1.0, f64::NAN));
     torch::linspace(0.0, 1e39, 3);
     torch::from_vec(vec![1.0f32], [2]);
     torch::from_slice(&[1.0f32], [2]);

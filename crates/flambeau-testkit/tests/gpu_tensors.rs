@@ -33,7 +33,7 @@ fn prints_name_the_device() {
 #[test]
 fn the_host_reads_what_the_gpu_computed() {
     let _gpu = OnGpu::new();
-    let x = gpu(torch::arange_range(0.0, 6.0, 1.0)).view([2, 3]);
+    let x = gpu(torch::arange((0.0, 6.0, 1.0))).view([2, 3]);
     let (sum, work) = watch(GPU, || (&x * &x).sum().item());
     assert_eq!((sum, work.cpu_kernels, work.readbacks), (55.0, 0, 1));
     assert_eq!(x.t().to_vec::<f32>(), [0.0, 3.0, 1.0, 4.0, 2.0, 5.0]);

@@ -32,6 +32,7 @@ pub fn public(name: &Ident, ty: &Type) -> Public {
         "&[Option<i64>]" => {
             (quote!(impl crate::ops::IntoOutputSize), quote!(&crate::ops::IntoOutputSize::into_output_size(#name)))
         }
+        "impl IntoRange" => (quote!(impl crate::ops::IntoRange), quote!(crate::ops::IntoRange::into_range(#name))),
         "&[usize]" => (quote!(impl crate::ops::IntoShape), quote!(&crate::make::shape_of(#name))),
         "Scalar" => {
             let (into, ty) = (quote!(::core::convert::Into), quote!(::flambeau_tensor::Scalar));

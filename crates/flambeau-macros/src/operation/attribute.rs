@@ -9,6 +9,7 @@ use syn::{Expr, FnArg, Ident, PatType, Result, Token, parenthesized};
 pub const PATHS: [&str; 4] = ["torch", "functional", "linalg", "special"];
 
 /// A form that fixes some of the operation's arguments: `sum_dim(dims: &[i64], keepdim: bool) = (dims, keepdim, None)`.
+#[derive(Clone)]
 pub struct Form {
     pub name: Ident,
     /// Its arguments after the first one.
@@ -35,6 +36,8 @@ pub struct Attribute {
     pub not_differentiable: bool,
     /// What autocast does with its inputs.
     pub cast: Option<Ident>,
+    /// Whether it makes a new tensor: its forms have twins, `…_with`, that take `TensorOptions`.
+    pub creation: bool,
 }
 
 impl Parse for Form {
@@ -64,6 +67,7 @@ impl Parse for Attribute {
             let word: Ident = input.parse()?;
             match word.to_string().as_str() {
                 "method" => attribute.method = true,
+                "creation" => attribute.creation = true,
                 "not_differentiable" => attribute.not_differentiable = true,
                 "cast" => {
                     input.parse::<Token![=]>()?;
@@ -93,7 +97,7 @@ impl Parse for Attribute {
                 }
                 path if PATHS.contains(&path) => attribute.paths.push(word),
                 other => {
-                    let known = "method, forms(…), alias(…), default(…), cast = …, not_differentiable";
+                    let known = "method, creation, forms(…), alias(…), default(…), cast = …, not_differentiable";
                     let text = format!("`{other}` is none of {}, {known}", PATHS.join(", "));
                     return Err(syn::Error::new(word.span(), text));
                 }

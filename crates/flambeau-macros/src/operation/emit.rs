@@ -104,8 +104,7 @@ impl Operation {
                     let text = format!("{} values are needed: the arguments after the first", rest.len());
                     return Err(syn::Error::new(form.name.span(), text));
                 }
-                let (name, args, values) = (form.name.clone(), form.args.clone(), form.values.clone());
-                Ok(Form { name, args, values })
+                Ok(form.clone())
             });
             return forms.collect();
         }
@@ -209,7 +208,22 @@ impl Operation {
 
     /// Whether the form has one without options and one with them.
     pub fn optional(&self, form: &Form) -> bool {
-        self.options_of(form).is_some_and(|(_, options)| options.optional)
+        self.attribute.creation || self.options_of(form).is_some_and(|(_, options)| options.optional)
+    }
+
+    /// The form that takes a new tensor's options: what they set goes before what the form passes.
+    fn creation(&self, form: &Form) -> Form {
+        let mut form = form.clone();
+        let skipped = self.args.len() - form.values.len();
+        for (arg, value) in self.args[skipped..].iter().zip(&mut form.values) {
+            let name = name_of(arg);
+            if ["dtype", "device", "generator"].iter().any(|option| name == option) {
+                *value = parse_quote!(crate::ops::create::Preset::preset(&options.#name, #value));
+            }
+        }
+        let ty = quote!(crate::ops::TensorOptions);
+        form.args.push(parse_quote!(options: impl ::core::ops::FnOnce(#ty) -> #ty));
+        form
     }
 
     /// A panicking form, as a function or a method: with its options, in place, and under its other names.
@@ -223,16 +237,21 @@ impl Operation {
                 all.extend(self.one(name, form, lets, &receiver, &first, target, alias, in_place));
             };
             match self.options_of(form) {
-                None => emit(name, form, &nothing, &self.name, false),
+                None => {
+                    emit(name, form, &nothing, &self.name, false);
+                    if self.attribute.creation {
+                        let lets = quote!(let options = options(crate::ops::TensorOptions::default()););
+                        emit(&with_name(name), &self.creation(form), &lets, &self.name, false);
+                    }
+                }
                 Some((at, Options { path, optional })) => {
                     let (options, ty) = (name_of(&form.args[at]), owned(&form.args[at].ty));
-                    let changed = || Form { name: name.clone(), args: form.args.clone(), values: form.values.clone() };
                     if optional {
-                        let mut without = changed();
+                        let mut without = form.clone();
                         without.args.remove(at);
                         emit(name, &without, &quote!(let #options = &#path::default();), &self.name, false);
                     }
-                    let mut closure = changed();
+                    let mut closure = form.clone();
                     closure.args[at] = parse_quote!(#options: impl ::core::ops::FnOnce(#ty) -> #ty);
                     let name = if optional { with_name(name) } else { name.clone() };
                     emit(&name, &closure, &quote!(let #options = &#options(#path::default());), &self.name, false);
@@ -294,6 +313,8 @@ impl Operation {
         // Methods stand beside the declaration, functions two modules below it.
         let in_module = receiver.as_ref().is_none_or(|r| text(r) != "&self,");
         let target = if in_module { quote!(super::super::#target) } else { quote!(self::#target) };
+        let takes_options = self.attribute.creation && form.args.last().is_some_and(|arg| name_of(arg) == "options");
+        let finish = takes_options.then(|| quote!(.requires_grad_(options.requires_grad)));
         quote! {
             #docs
             #search
@@ -301,7 +322,7 @@ impl Operation {
             #[allow(clippy::too_many_arguments)]
             pub fn #name #generics (#receiver #(#args),*) -> #output #bounds {
                 #lets
-                crate::OrPanic::or_panic(#target(#first #(#passed),*))
+                crate::OrPanic::or_panic(#target(#first #(#passed),*)) #finish
             }
         }
     }

@@ -1,6 +1,5 @@
 //! Fresh tensors.
 
-use flambeau_autograd::Tensor;
 use flambeau_autograd::ops;
 use flambeau_device::default_device;
 use flambeau_tensor::{DType, Scalar, default_dtype};
@@ -18,11 +17,6 @@ fn new_filled(a: &Args, value: i64) -> CallResult {
     one(ops::full(&a.shape(1, "size")?, value, a.opt_dtype(2, "dtype")?.unwrap_or(x.dtype()), x.device()))
 }
 
-fn filled_like(a: &Args, value: Scalar, i: usize) -> CallResult {
-    let x: &Tensor = a.x()?;
-    one(ops::full(&x.size(), value, a.opt_dtype(i, "dtype")?.unwrap_or(x.dtype()), x.device()))
-}
-
 pub(super) const ROWS: &[OpInfo] = &[
     OpInfo::general("arange", |a| {
         let first = a.scalar_or_one(0, "start")?;
@@ -30,18 +24,17 @@ pub(super) const ROWS: &[OpInfo] = &[
             Some(end) => (first, end),
             None => (Scalar::Int(0), first),
         };
-        one(ops::arange(start, end, a.scalar_or_one(2, "step")?, a.opt_dtype(3, "dtype")?))
+        one(ops::arange(start, end, a.scalar_or_one(2, "step")?, a.opt_dtype(3, "dtype")?, default_device()))
     }),
     OpInfo::general("full", |a| {
         let value = a.scalar_or_one(1, "fill_value")?;
         let dtype = a.opt_dtype(2, "dtype")?.unwrap_or(value.dtype(default_dtype()));
         one(ops::full(&a.shape(0, "size")?, value, dtype, default_device()))
     }),
-    OpInfo::general("full_like", |a| filled_like(a, a.scalar_or_one(1, "fill_value")?, 2)),
     OpInfo::general("linspace", |a| {
         let steps = crate::args::sizes(&[a.need_int(2, "steps")?])?[0];
         let dtype = a.opt_dtype(3, "dtype")?.unwrap_or(default_dtype());
-        one(ops::linspace(a.float(0, "start", 0.0)?, a.float(1, "end", 0.0)?, steps, dtype))
+        one(ops::linspace(a.float(0, "start", 0.0)?, a.float(1, "end", 0.0)?, steps, dtype, default_device()))
     }),
     OpInfo::general("new_full", |a| {
         let (x, value) = (a.x()?, a.scalar_or_one(2, "fill_value")?);
@@ -51,13 +44,11 @@ pub(super) const ROWS: &[OpInfo] = &[
     OpInfo::general("new_ones", |a| new_filled(a, 1)),
     OpInfo::general("new_zeros", |a| new_filled(a, 0)),
     OpInfo::general("ones", |a| filled(a, 1)),
-    OpInfo::general("ones_like", |a| filled_like(a, Scalar::Int(1), 1)),
     OpInfo::general("scalar_tensor", |a| {
         let value = a.scalar_or_one(0, "s")?;
         one(ops::full(&[], value, a.opt_dtype(1, "dtype")?.unwrap_or(default_dtype()), default_device()))
     }),
     OpInfo::general("zeros", |a| filled(a, 0)),
-    OpInfo::general("zeros_like", |a| filled_like(a, Scalar::Int(0), 1)),
     OpInfo::general("item", |a| {
         let x = a.x()?;
         let value = x.array().item()?;

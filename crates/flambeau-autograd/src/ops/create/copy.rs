@@ -15,8 +15,14 @@ pub(crate) fn empty(shape: &[usize], dtype: DType, device: Device) -> Result<Arr
 
 /// Fresh memory in an array's shape, dtype and order of dimensions: `torch.empty_like`.
 pub(crate) fn empty_like(array: &Array) -> Result<Array> {
+    empty_as(array, array.dtype(), array.device())
+}
+
+/// Fresh memory in an array's shape and order of dimensions.
+pub(crate) fn empty_as(array: &Array, dtype: DType, device: Device) -> Result<Array> {
     let strides = flambeau_tensor::ops::preserved_strides(array);
-    Ok(Array::empty_strided(array.backend(), array.device(), array.shape(), &strides, array.dtype())?)
+    let backend = if device == array.device() { array.backend() } else { flambeau_device::backend(device)? };
+    Ok(Array::empty_strided(backend, device, array.shape(), &strides, dtype)?)
 }
 
 /// A copy with memory of its own that keeps the order of dimensions; gradients flow through it: `torch.clone`. The method is

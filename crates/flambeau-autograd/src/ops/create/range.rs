@@ -1,12 +1,63 @@
 //! Sequences of numbers.
 
 use crate::error::{Error, Result};
-use crate::{Tensor, from_scalars};
+use crate::Tensor;
+use crate::make::scalars_on;
+use flambeau_device::default_device;
 use flambeau_macros::op;
-use flambeau_tensor::{DType, Scalar, default_dtype, sequence};
+use flambeau_tensor::{DType, Device, Scalar, default_dtype, sequence};
 
-/// The numbers start, start + step, … below end: `torch.arange`. `torch::arange(end)` counts 0, 1, … end − 1;
-/// `torch::arange_range(start, end, step)` is PyTorch's `arange(start, end, step)`. Without a dtype: int64, or the default
+/// Where [`arange`] starts, ends and how far it steps.
+pub struct Range {
+    /// The first number.
+    pub start: Scalar,
+    /// What the numbers stay below.
+    pub end: Scalar,
+    /// From one number to the next.
+    pub step: Scalar,
+}
+
+/// What `torch::arange` takes: an end, `(start, end)`, `(start, end, step)`, or Rust's `start..end`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no range of numbers",
+    label = "expected `end`, `(start, end)`, `(start, end, step)` or `start..end`"
+)]
+pub trait IntoRange {
+    /// The range.
+    fn into_range(self) -> Range;
+}
+
+macro_rules! ranges {
+    ($($t:ty),*) => {$(
+        impl IntoRange for $t {
+            fn into_range(self) -> Range {
+                Range { start: Scalar::Int(0), end: self.into(), step: Scalar::Int(1) }
+            }
+        }
+    )*};
+}
+ranges!(i8, i16, i32, i64, u8, u32, usize, f32, f64, Scalar);
+
+impl<A: Into<Scalar>, B: Into<Scalar>> IntoRange for (A, B) {
+    fn into_range(self) -> Range {
+        Range { start: self.0.into(), end: self.1.into(), step: Scalar::Int(1) }
+    }
+}
+
+impl<A: Into<Scalar>, B: Into<Scalar>, C: Into<Scalar>> IntoRange for (A, B, C) {
+    fn into_range(self) -> Range {
+        Range { start: self.0.into(), end: self.1.into(), step: self.2.into() }
+    }
+}
+
+impl<A: Into<Scalar>> IntoRange for std::ops::Range<A> {
+    fn into_range(self) -> Range {
+        (self.start, self.end).into_range()
+    }
+}
+
+/// The numbers start, start + step, … below end: `torch.arange`. `torch::arange(end)` counts 0, 1, … end − 1; start, end and
+/// step are a tuple, `(start, end)` or `(start, end, step)`, or Rust's `start..end`. Without a dtype: int64, or the default
 /// float type if any of the three is a float.
 ///
 /// # Errors
@@ -14,14 +65,14 @@ use flambeau_tensor::{DType, Scalar, default_dtype, sequence};
 ///
 /// ```
 /// assert_eq!(torch::arange(4).to_vec::<i64>(), [0, 1, 2, 3]);
-/// assert_eq!(torch::arange_range(1.0, 2.0, 0.25).to_vec::<f32>(), [1.0, 1.25, 1.5, 1.75]);
-/// assert_eq!(torch::arange_range(5, 0, -2).to_vec::<i64>(), [5, 3, 1]);
+/// assert_eq!(torch::arange((1.0, 2.0, 0.25)).to_vec::<f32>(), [1.0, 1.25, 1.5, 1.75]);
+/// assert_eq!(torch::arange((5, 0, -2)).to_vec::<i64>(), [5, 3, 1]);
+/// assert_eq!(torch::arange_with(2..4, |o| o.dtype(torch::float32)).to_vec::<f32>(), [2.0, 3.0]);
 /// ```
-#[op(torch, not_differentiable, forms(
-    arange(end: i64) = (Scalar::Int(0), Scalar::Int(end), Scalar::Int(1), None),
-    arange_range(end: Scalar, step: Scalar) = (end, step, None),
+#[op(torch, creation, not_differentiable, forms(
+    arange(range: impl IntoRange) = (range.start, range.end, range.step, None, default_device()),
 ))]
-pub fn arange(start: Scalar, end: Scalar, step: Scalar, dtype: Option<DType>) -> Result<Tensor> {
+pub fn arange(start: Scalar, end: Scalar, step: Scalar, dtype: Option<DType>, device: Device) -> Result<Tensor> {
     let floats = [start, end, step].iter().any(|s| matches!(s, Scalar::Float(_)));
     let dtype = dtype.unwrap_or(if floats { default_dtype() } else { DType::I64 });
     if step.to_f64() == 0.0 {
@@ -47,7 +98,7 @@ pub fn arange(start: Scalar, end: Scalar, step: Scalar, dtype: Option<DType>) ->
     let values = sequence::arange(start, step, n, dtype, sequence::fuses());
     // An integer dtype wraps around its ends.
     let values: Vec<Scalar> = values.iter().map(|v| v.cast(dtype)).collect();
-    from_scalars(&values, &[n], dtype)
+    scalars_on(&values, &[n], dtype, device)
 }
 
 /// `steps` numbers from start to end, both included, evenly spaced: `torch.linspace`. `torch::linspace` takes the default dtype.
@@ -59,10 +110,12 @@ pub fn arange(start: Scalar, end: Scalar, step: Scalar, dtype: Option<DType>) ->
 /// ```
 /// assert_eq!(torch::linspace(0.0, 1.0, 5).to_vec::<f32>(), [0.0, 0.25, 0.5, 0.75, 1.0]);
 /// ```
-#[op(torch, not_differentiable, forms(linspace(end: f64, steps: usize) = (end, steps, default_dtype())))]
-pub fn linspace(start: f64, end: f64, steps: usize, dtype: DType) -> Result<Tensor> {
+#[op(torch, creation, not_differentiable, forms(
+    linspace(end: f64, steps: usize) = (end, steps, default_dtype(), default_device()),
+))]
+pub fn linspace(start: f64, end: f64, steps: usize, dtype: DType, device: Device) -> Result<Tensor> {
     let [start, end] = [start, end].map(Scalar::Float);
     let values = sequence::linspace(start, end, steps, dtype, sequence::fuses())?;
     let values: Vec<Scalar> = values.iter().map(|v| v.cast(dtype)).collect();
-    from_scalars(&values, &[steps], dtype)
+    scalars_on(&values, &[steps], dtype, device)
 }

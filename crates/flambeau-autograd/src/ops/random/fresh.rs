@@ -21,7 +21,7 @@ const NORMAL: Distribution = Distribution::Normal { mean: 0.0, std: 1.0 };
 /// assert_eq!(x.size(), [2, 3]);
 /// assert!(x.to_vec::<f32>().iter().all(|u| (0.0..1.0).contains(u)));
 /// ```
-#[op(torch, not_differentiable, forms(rand() = (default_dtype(), default_device(), None)))]
+#[op(torch, creation, not_differentiable, forms(rand() = (default_dtype(), default_device(), None)))]
 #[track_caller]
 pub fn rand(size: &[usize], dtype: DType, device: Device, generator: Option<&Generator>) -> Result<Tensor> {
     random_in_place(&copy::empty(size, dtype, device)?.into(), UNIFORM, generator)
@@ -36,7 +36,7 @@ pub fn rand(size: &[usize], dtype: DType, device: Device, generator: Option<&Gen
 /// assert!(x.mean().item().abs() < 0.1);
 /// assert!((x.std().item() - 1.0).abs() < 0.1);
 /// ```
-#[op(torch, not_differentiable, forms(randn() = (default_dtype(), default_device(), None)))]
+#[op(torch, creation, not_differentiable, forms(randn() = (default_dtype(), default_device(), None)))]
 #[track_caller]
 pub fn randn(size: &[usize], dtype: DType, device: Device, generator: Option<&Generator>) -> Result<Tensor> {
     random_in_place(&copy::empty(size, dtype, device)?.into(), NORMAL, generator)
@@ -53,7 +53,7 @@ pub fn randn(size: &[usize], dtype: DType, device: Device, generator: Option<&Ge
 /// let dice = torch::randint(1, 7, [10]);
 /// assert!(dice.to_vec::<i64>().iter().all(|n| (1..=6).contains(n)));
 /// ```
-#[op(torch, not_differentiable, forms(
+#[op(torch, creation, not_differentiable, forms(
     randint(high: i64, size: &[usize]) = (high, size, DType::I64, default_device(), None),
 ))]
 #[track_caller]
@@ -69,26 +69,26 @@ pub fn randint(
     random_in_place(&copy::empty(size, dtype, device)?.into(), distribution, generator)
 }
 
-/// The numbers 0 … n − 1 (int64) in a random order: `torch.randperm`. `torch::randperm_with(n, &generator)` is PyTorch's
-/// `torch.randperm(n, generator=g)`.
+/// The numbers 0 … n − 1 (int64) in a random order: `torch.randperm`.
 ///
 /// ```
 /// torch::manual_seed(0);
 /// let (sorted, _) = torch::randperm(5).sort(0, false);
 /// assert_eq!(sorted.to_vec::<i64>(), [0, 1, 2, 3, 4]);
+/// let g = torch::Generator::new().manual_seed(3);
+/// assert_eq!(torch::randperm_with(5, |o| o.generator(&g)).numel(), 5);
 /// ```
-#[op(torch, not_differentiable, forms(
-    randperm() = (None),
-    randperm_with(generator: &Generator) = (Some(generator)),
+#[op(torch, creation, not_differentiable, forms(
+    randperm() = (DType::I64, default_device(), None),
 ))]
-pub fn randperm(n: usize, generator: Option<&Generator>) -> Result<Tensor> {
+pub fn randperm(n: usize, dtype: DType, device: Device, generator: Option<&Generator>) -> Result<Tensor> {
     let generator = match generator {
         Some(generator) => generator,
-        None => default_generator(default_device())?,
+        None => default_generator(device)?,
     };
     let mut order = vec![0i64; n];
     flambeau_tensor::random::randperm(generator, &mut order).map_err(flambeau_tensor::Error::from)?;
-    Ok(from_vec(order, [n]))
+    crate::ops::to_device(&crate::ops::to_dtype(&from_vec(order, [n]), dtype)?, device)
 }
 
 /// Random numbers, uniform over [0, 1), in the shape, dtype, device and order of dimensions of `x`: `torch.rand_like`.
@@ -100,10 +100,15 @@ pub fn randperm(n: usize, generator: Option<&Generator>) -> Result<Tensor> {
 /// let x = torch::zeros([2, 3]);
 /// assert_eq!(torch::rand_like(&x).size(), [2, 3]);
 /// ```
-#[op(torch, method, not_differentiable)]
+#[op(torch, method, creation, not_differentiable, forms(rand_like() = (None, None, None)))]
 #[track_caller]
-pub fn rand_like(x: &Tensor) -> Result<Tensor> {
-    random_in_place(&copy::empty_like(&x.array())?.into(), UNIFORM, None)
+pub fn rand_like(
+    x: &Tensor,
+    dtype: Option<DType>,
+    device: Option<Device>,
+    generator: Option<&Generator>,
+) -> Result<Tensor> {
+    random_in_place(&crate::ops::empty_like(x, dtype, device)?, UNIFORM, generator)
 }
 
 /// Random numbers, standard normal, in the shape, dtype, device and order of dimensions of `x`: `torch.randn_like`.
@@ -116,8 +121,13 @@ pub fn rand_like(x: &Tensor) -> Result<Tensor> {
 /// let noise = torch::randn_like(&x);
 /// assert_eq!(noise.dtype(), torch::float64);
 /// ```
-#[op(torch, method, not_differentiable)]
+#[op(torch, method, creation, not_differentiable, forms(randn_like() = (None, None, None)))]
 #[track_caller]
-pub fn randn_like(x: &Tensor) -> Result<Tensor> {
-    random_in_place(&copy::empty_like(&x.array())?.into(), NORMAL, None)
+pub fn randn_like(
+    x: &Tensor,
+    dtype: Option<DType>,
+    device: Option<Device>,
+    generator: Option<&Generator>,
+) -> Result<Tensor> {
+    random_in_place(&crate::ops::empty_like(x, dtype, device)?, NORMAL, generator)
 }

@@ -74,7 +74,7 @@ pub fn diff(x: &Tensor, n: i64, dim: i64, prepend: Option<&Tensor>, append: Opti
         check_beside(x, other, d)?;
     }
     if n == 0 {
-        return copy_(&zeros_like(x)?, x);
+        return copy_(&zeros_like(x, None, None)?, x);
     }
     let parts: Vec<&Tensor> = prepend.into_iter().chain([x]).chain(append).collect();
     let mut out = if parts.len() > 1 { cat(&parts, d as i64)? } else { x.shallow_clone() };
