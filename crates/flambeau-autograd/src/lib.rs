@@ -21,6 +21,7 @@ mod ndarray;
 pub mod ops;
 mod options;
 pub mod registry;
+mod size;
 mod tensor;
 mod views;
 mod warn;
@@ -36,5 +37,6 @@ pub use guards::{SliceGuard, SliceGuardMut};
 pub use make::*;
 #[cfg(feature = "ndarray")]
 pub use ndarray::{NdarrayGuard, NdarrayGuardMut, from_ndarray};
-pub use tensor::{ArrayRef, Size, Tensor};
+pub use size::{FromSizes, Size};
+pub use tensor::{ArrayRef, Tensor};
 pub use warn::warn;

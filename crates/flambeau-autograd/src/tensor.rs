@@ -1,7 +1,7 @@
 //! The tensor that users hold.
 
 use crate::graph::{Edge, Meta};
-use flambeau_tensor::{Array, DType, Device, Dims};
+use flambeau_tensor::{Array, DType, Device};
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -100,33 +100,6 @@ impl Tensor {
         self.0.meta.get().map(|m| &**m)
     }
 
-    /// The lengths, as `torch.Size`.
-    #[inline]
-    pub fn size(&self) -> Size {
-        Size(self.array().shape().into())
-    }
-
-    /// The lengths.
-    #[inline]
-    pub fn shape(&self) -> Size {
-        self.size()
-    }
-
-    /// The length of one dimension; negative dimensions count from the end: `x.size(d)`.
-    ///
-    /// # Panics
-    /// When there is no such dimension.
-    #[track_caller]
-    pub fn size_dim(&self, dim: i64) -> usize {
-        use crate::OrPanic;
-        let array = self.array();
-        let d = flambeau_tensor::dims::wrap_dim(dim, array.ndim()).or_panic();
-        match array.shape().get(d) {
-            Some(&n) => n,
-            None => panic!("Dimension specified as {dim} but tensor has no dimensions"),
-        }
-    }
-
     /// Steps between neighbours along each dimension, in elements: `x.stride()`.
     pub fn stride(&self) -> Vec<usize> {
         self.array().strides().to_vec()
@@ -135,18 +108,6 @@ impl Tensor {
     /// The first element's position in the storage: `x.storage_offset()`.
     pub fn storage_offset(&self) -> usize {
         self.array().offset()
-    }
-
-    /// How many dimensions: `x.dim()`.
-    #[inline]
-    pub fn dim(&self) -> usize {
-        self.array().ndim()
-    }
-
-    /// How many elements: `x.numel()`.
-    #[inline]
-    pub fn numel(&self) -> usize {
-        self.array().numel()
     }
 
     /// The elements' type.
@@ -164,11 +125,6 @@ impl Tensor {
     /// Whether the elements lie in row-major order without gaps.
     pub fn is_contiguous(&self) -> bool {
         self.array().is_contiguous()
-    }
-
-    /// Whether the dtype is a floating-point type.
-    pub fn is_floating_point(&self) -> bool {
-        self.dtype().is_floating_point()
     }
 
     /// Whether both handles are the same tensor: Python's `is`.
@@ -192,53 +148,5 @@ impl Tensor {
     #[inline]
     pub(crate) fn edge(&self) -> Option<Edge> {
         self.meta_if_any().and_then(|m| m.edge(self))
-    }
-}
-
-/// The lengths of a tensor: `torch.Size`. A slice with PyTorch's printing.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Size(pub(crate) Dims);
-
-impl Size {
-    /// How many elements a tensor of this size has.
-    pub fn numel(&self) -> usize {
-        flambeau_tensor::dims::numel(&self.0)
-    }
-}
-
-impl Deref for Size {
-    type Target = [usize];
-    fn deref(&self) -> &[usize] {
-        &self.0
-    }
-}
-
-impl std::fmt::Display for Size {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&flambeau_tensor::print::format_size(&self.0))
-    }
-}
-
-impl std::fmt::Debug for Size {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        std::fmt::Display::fmt(self, f)
-    }
-}
-
-impl<const N: usize> PartialEq<[usize; N]> for Size {
-    fn eq(&self, other: &[usize; N]) -> bool {
-        **self == other[..]
-    }
-}
-
-impl PartialEq<[usize]> for Size {
-    fn eq(&self, other: &[usize]) -> bool {
-        **self == *other
-    }
-}
-
-impl PartialEq<Vec<usize>> for Size {
-    fn eq(&self, other: &Vec<usize>) -> bool {
-        **self == other[..]
     }
 }
