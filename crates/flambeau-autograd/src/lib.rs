@@ -14,6 +14,7 @@ mod gradcheck;
 mod graph;
 mod guards;
 mod hooks;
+mod info;
 mod leaf;
 mod make;
 #[cfg(feature = "ndarray")]
@@ -34,6 +35,7 @@ pub use grad_mode::{GradModeGuard, enable_grad, is_grad_enabled, no_grad, set_gr
 pub use gradcheck::{GradCheckOptions, gradcheck, gradgradcheck};
 pub use graph::Node;
 pub use guards::{SliceGuard, SliceGuardMut};
+pub use info::{FInfo, IInfo, finfo, iinfo};
 pub use make::*;
 #[cfg(feature = "ndarray")]
 pub use ndarray::{NdarrayGuard, NdarrayGuardMut, from_ndarray};

@@ -36,7 +36,7 @@ impl std::fmt::Display for Device {
 impl std::str::FromStr for Device {
     type Err = Error;
 
-    /// Reads `cpu`, `wgpu`, `wgpu:1`, or `gpu` for the first GPU.
+    /// Reads `cpu`, `wgpu`, `wgpu:1`; `gpu` and `cuda` are other words for `wgpu`.
     fn from_str(s: &str) -> Result<Self, Error> {
         let (kind, index) = s.split_once(':').map_or((s, None), |(k, i)| (k, Some(i)));
         let number = || match index {
@@ -45,10 +45,10 @@ impl std::str::FromStr for Device {
         };
         match kind {
             "cpu" if matches!(index, None | Some("0")) => Ok(Device::Cpu),
-            "wgpu" | "gpu" => Ok(Device::Wgpu(number()?)),
+            "wgpu" | "gpu" | "cuda" => Ok(Device::Wgpu(number()?)),
             "cpu" => Err(Error::Device(format!("CPU device index must be -1 or zero, got {}", index.unwrap_or("")))),
             _ => {
-                Err(Error::Device(format!("Expected one of cpu, wgpu, gpu device type at start of device string: {s}")))
+                Err(Error::Device(format!("Expected one of cpu, wgpu, gpu, cuda device type at start of device string: {s}")))
             }
         }
     }

@@ -19,6 +19,13 @@ pub struct Adapter {
     pub driver: String,
 }
 
+impl Adapter {
+    /// Whether it is a program on the CPU and no GPU.
+    pub fn is_software(&self) -> bool {
+        self.kind == "software"
+    }
+}
+
 impl std::fmt::Display for Adapter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} ({}, {}, {})", self.name, self.kind, self.api, self.driver)

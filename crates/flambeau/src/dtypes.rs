@@ -1,6 +1,7 @@
-//! The dtypes under PyTorch's names: `torch::float32`, `torch::int64`, ….
+//! Dtypes and memory formats under PyTorch's names: `torch::float32`, `torch::int64`, ….
 #![allow(non_upper_case_globals, reason = "PyTorch's names")]
 
+use flambeau_autograd::ops::MemoryFormat;
 use flambeau_tensor::DType;
 
 /// `torch.uint8`.
@@ -31,3 +32,11 @@ pub const float64: DType = DType::F64;
 pub const double: DType = DType::F64;
 /// `torch.bool`. A constant; the type `bool` is untouched.
 pub const bool: DType = DType::Bool;
+/// `torch.channels_last`.
+pub const channels_last: MemoryFormat = MemoryFormat::ChannelsLast;
+/// `torch.channels_last_3d`.
+pub const channels_last_3d: MemoryFormat = MemoryFormat::ChannelsLast3d;
+/// `torch.contiguous_format`.
+pub const contiguous_format: MemoryFormat = MemoryFormat::Contiguous;
+/// `torch.preserve_format`.
+pub const preserve_format: MemoryFormat = MemoryFormat::Preserve;

@@ -31,7 +31,7 @@ pub use flambeau_autograd::ops::paths::torch::*;
 pub use flambeau_autograd::ops::{self, IntoDims, IntoShape, Operand};
 pub use flambeau_autograd::{
     Error, GradModeGuard, Node, OrPanic, Result, Size, Tensor, enable_grad, from_slice, from_vec, is_grad_enabled,
-    no_grad, registry, set_grad_enabled, tensor,
+    no_grad, registry, set_grad_enabled, tensor, tensor_with,
 };
 pub use flambeau_device::{
     check_device, default_device as get_default_device, default_generator, get_num_threads, manual_seed,
@@ -44,7 +44,42 @@ pub use flambeau_tensor::random::Generator;
 pub use flambeau_tensor::{DType, Device, Element, Scalar, set_default_dtype};
 
 mod dtypes;
+mod settings;
 pub use dtypes::*;
+pub use flambeau_autograd::ops::{MemoryFormat, TensorOptions, ToDevice};
+pub use flambeau_autograd::{AsTensor, FInfo, FromSizes, IInfo, arguments, finfo, iinfo};
+pub use settings::{
+    BoolTensor, ByteTensor, DoubleTensor, FloatTensor, HalfTensor, IntTensor, IntoTensor, LongTensor, as_tensor, compile,
+    device, inference_mode, set_float32_matmul_precision, use_deterministic_algorithms,
+};
+
+pub mod accelerator;
+pub mod cuda;
+
+/// `torch.jit`: what it is given, for everything is compiled here already.
+///
+/// ```
+/// assert_eq!(torch::jit::script(3), 3);
+/// ```
+pub mod jit {
+    pub use crate::settings::compile as script;
+}
+
+/// `torch.backends`: switches of PyTorch's libraries, which change nothing here.
+///
+/// ```
+/// torch::backends::cudnn::set_benchmark(true);
+/// torch::backends::cudnn::set_deterministic(true);
+/// ```
+pub mod backends {
+    /// `torch.backends.cudnn`.
+    pub mod cudnn {
+        /// `torch.backends.cudnn.benchmark = …`: accepted.
+        pub fn set_benchmark(_enabled: bool) {}
+        /// `torch.backends.cudnn.deterministic = …`: accepted; kernels are deterministic.
+        pub fn set_deterministic(_enabled: bool) {}
+    }
+}
 
 #[cfg(feature = "wgpu")]
 pub mod wgpu;
@@ -109,6 +144,7 @@ pub mod optim {
 /// ```
 pub mod autograd {
     pub use flambeau_autograd::{GradCheckOptions, backward, grad, gradcheck, gradgradcheck};
+    pub use crate::settings::Variable;
 }
 
 /// `torch.utils`.

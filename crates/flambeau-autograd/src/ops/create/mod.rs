@@ -2,6 +2,7 @@
 
 pub(crate) mod constant;
 pub(crate) mod copy;
+pub(crate) mod memory_format;
 pub(crate) mod options;
 pub(crate) mod range;
 
@@ -9,6 +10,7 @@ pub use constant::*;
 // `copy` has arrays' `empty` and `empty_like` besides.
 pub(crate) use copy::contiguous_copy;
 pub use copy::{ToTarget, clone, contiguous, copy_, fill, fill_, to, to_device, to_dtype, zero_};
+pub use memory_format::MemoryFormat;
 pub use options::{Preset, TensorOptions, ToDevice, ToGenerator};
 pub use range::*;
 

@@ -8,6 +8,7 @@ pub(crate) mod replace;
 pub(crate) mod scatter;
 pub(crate) mod scatter_reduce;
 pub(crate) mod subscript;
+pub(crate) mod unique;
 pub(crate) mod write;
 
 pub use gather::*;
@@ -16,6 +17,7 @@ pub use replace::*;
 pub use scatter::*;
 pub use scatter_reduce::*;
 pub use subscript::*;
+pub use unique::*;
 pub use write::*;
 
 flambeau_macros::operations! {
@@ -25,5 +27,8 @@ flambeau_macros::operations! {
     scatter { scatter scatter_with_reduce scatter_add }
     scatter_reduce { scatter_reduce }
     subscript { index index_set index_put }
+    unique {
+        unique unique_inverse unique_counts unique_all unique_consecutive unique_consecutive_all bincount isin
+    }
     write { index_add index_copy index_fill put }
 }

@@ -1,10 +1,12 @@
 //! Products of matrices, and parts of matrices.
 
 pub(crate) mod einsum;
+pub(crate) mod cross;
 pub(crate) mod matmul;
 pub(crate) mod triangle;
 
 pub use einsum::*;
+pub use cross::*;
 pub use matmul::*;
 pub use triangle::*;
 
@@ -12,4 +14,5 @@ flambeau_macros::operations! {
     einsum { einsum tensordot tensordot_n inner kron }
     matmul { mm bmm addmm baddbmm addbmm mv addmv dot outer }
     triangle { tril triu tril_indices triu_indices diag_embed diag trace }
+    cross { linalg_cross cross }
 }

@@ -3,11 +3,13 @@
 pub(crate) mod join;
 pub(crate) mod reorder;
 pub(crate) mod split;
+pub(crate) mod turn;
 pub(crate) mod view;
 
 pub use join::*;
 pub use reorder::*;
 pub use split::*;
+pub use turn::*;
 pub use view::*;
 
 flambeau_macros::operations! {
@@ -15,7 +17,8 @@ flambeau_macros::operations! {
     reorder { flip roll movedim }
     split { split split_sizes chunk unbind tensor_split tensor_split_at }
     view {
-        as_strided expand expand_as broadcast_to view view_as reshape flatten permute transpose t slice narrow select unsqueeze
+        as_strided expand expand_as broadcast_to view view_as reshape_as reshape flatten permute transpose t slice narrow select unsqueeze
         squeeze unfold diagonal resize_
     }
+    turn { rot90 fliplr flipud }
 }

@@ -259,6 +259,17 @@ pub fn view_as(x: &Tensor, other: &Tensor) -> Result<Tensor> {
     view(x, &to_i64(&other.size()))
 }
 
+/// [`reshape`] in another tensor's shape: `x.reshape_as(other)`.
+///
+/// ```
+/// let x = torch::arange(6).reshape_as(&torch::zeros([3, 2]));
+/// assert_eq!(x.size(), [3, 2]);
+/// ```
+#[op(method)]
+pub fn reshape_as(x: &Tensor, other: &Tensor) -> Result<Tensor> {
+    reshape(x, &to_i64(&other.size()))
+}
+
 /// The same elements, in row-major order, in another shape: `torch.reshape`. One length may be −1: what the others leave. A view
 /// where that is possible, else a copy.
 ///
@@ -480,6 +491,14 @@ pub fn squeeze(x: &Tensor, dim: Option<&[i64]>) -> Result<Tensor> {
         Some(_) => "SqueezeBackward2",
     };
     Ok(record_view(name, x, view, move |c| Ok(smallvec![Some(reshape(&c.grad(0)?, &shape)?)])))
+}
+
+/// A view in a shape that differs in dimensions of length one, under the name of a backward.
+pub(crate) fn named_squeeze(name: &'static str, x: &Tensor, shape: &[i64]) -> Result<Tensor> {
+    let from = to_i64(x.array().shape());
+    // Dimensions of length one may go and come wherever strides are.
+    let view = x.array().view(shape).or_else(|_| x.array().copy()?.view(shape))?;
+    Ok(record_view(name, x, view, move |c| Ok(smallvec![Some(reshape(&c.grad(0)?, &from)?)])))
 }
 
 /// A view of all windows of `size` lines along a dimension, `step` apart: `x.unfold(dimension, size, step)`. The windows stand

@@ -1,0 +1,106 @@
+//! `torch.cuda` for whatever GPU there is: `"cuda"` is the first one, `"cuda:1"` the second, through wgpu. Scripts that ask
+//! `torch.cuda.is_available()` run as they are. Names print as `wgpu:0`.
+//!
+//! ```
+//! let device = torch::device(if torch::cuda::is_available() { "cuda" } else { "cpu" });
+//! let x = torch::randn_with((64, 64), |o| o.device(device));
+//! assert_eq!(x.device(), device);
+//! torch::cuda::empty_cache();
+//! ```
+
+#[cfg(feature = "wgpu")]
+use crate::wgpu;
+use std::cell::Cell;
+
+thread_local! {
+    static CURRENT: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Whether there is a hardware GPU: `torch.cuda.is_available()`. Software renderers do not count, unless `FLAMBEAU_ADAPTER`
+/// names one.
+pub fn is_available() -> bool {
+    device_count() > 0
+}
+
+/// How many GPUs there are: `torch.cuda.device_count()`. Hardware stands first in the list of adapters, so these are the
+/// numbers 0, 1, ….
+#[cfg(feature = "wgpu")]
+pub fn device_count() -> usize {
+    let named = std::env::var_os("FLAMBEAU_ADAPTER").is_some_and(|name| !name.is_empty());
+    wgpu::adapters().iter().filter(|adapter| named || !adapter.is_software()).count()
+}
+
+/// How many GPUs there are: none, since this build has no GPU backend.
+#[cfg(not(feature = "wgpu"))]
+pub fn device_count() -> usize {
+    0
+}
+
+/// The GPU that this thread's calls without an index mean: `torch.cuda.current_device()`.
+pub fn current_device() -> usize {
+    CURRENT.get()
+}
+
+/// Chooses the GPU that this thread's calls without an index mean: `torch.cuda.set_device`.
+pub fn set_device(index: usize) {
+    CURRENT.set(index);
+}
+
+/// The current GPU's name: `torch.cuda.get_device_name()`.
+///
+/// # Panics
+/// When there is no GPU.
+#[cfg(feature = "wgpu")]
+#[track_caller]
+pub fn get_device_name() -> String {
+    wgpu::get_device_name(current_device())
+}
+
+/// Waits until all work on the current GPU is done: `torch.cuda.synchronize()`.
+///
+/// # Panics
+/// When there is no GPU, or something that ran on it failed.
+#[cfg(feature = "wgpu")]
+#[track_caller]
+pub fn synchronize() {
+    wgpu::synchronize(current_device());
+}
+
+/// Bytes that tensors on the current GPU take: `torch.cuda.memory_allocated()`.
+///
+/// # Panics
+/// When there is no GPU.
+#[cfg(feature = "wgpu")]
+#[track_caller]
+pub fn memory_allocated() -> u64 {
+    wgpu::memory_allocated(current_device())
+}
+
+/// Bytes that flambeau holds of the current GPU's memory: `torch.cuda.memory_reserved()`.
+///
+/// # Panics
+/// When there is no GPU.
+#[cfg(feature = "wgpu")]
+#[track_caller]
+pub fn memory_reserved() -> u64 {
+    wgpu::memory_reserved(current_device())
+}
+
+/// Gives the memory that no tensor uses back to the driver: `torch.cuda.empty_cache()`. Nothing happens without a GPU, as in
+/// PyTorch.
+pub fn empty_cache() {
+    #[cfg(feature = "wgpu")]
+    if is_available() {
+        wgpu::empty_cache(current_device());
+    }
+}
+
+/// Seeds the generators of all devices: `torch.cuda.manual_seed`.
+pub fn manual_seed(seed: u64) {
+    crate::manual_seed(seed);
+}
+
+/// Seeds the generators of all devices: `torch.cuda.manual_seed_all`.
+pub fn manual_seed_all(seed: u64) {
+    crate::manual_seed(seed);
+}
