@@ -43,7 +43,7 @@ fn nothing_is_dropped_while_a_tensor_is_locked() {
         // A tensor whose graph holds a hook that captured a value that uses `user`.
         let holder = |user: &Tensor| {
             let y = &leaf(&[1.0, 2.0]) * 2;
-            let touches = Touches { tensor: user.clone(), dropped: dropped.clone() };
+            let touches = Touches { tensor: user.shallow_clone(), dropped: dropped.clone() };
             y.register_hook(move |_| {
                 let _ = &touches;
                 None
@@ -108,7 +108,7 @@ fn a_hook_that_gets_its_tensor_frees_it() {
     }
     for computed in [false, true] {
         let x = leaf(&[3.0, 4.0]);
-        let y = if computed { &x * 1 } else { x.clone() };
+        let y = if computed { &x * 1 } else { x.shallow_clone() };
         let counts = Counts(freed.clone());
         y.register_hook_with(move |y, gradient| {
             let _ = &counts;
@@ -139,7 +139,7 @@ fn hooks_run_in_order_and_without_locks() {
     watchdog(60, || {
         let x = ones(2).requires_grad_(true);
         x.register_hook(|g| Some(g + 1));
-        let own = x.clone();
+        let own = x.shallow_clone();
         x.register_hook(move |g| {
             // A hook may use the tensor, and add hooks to it.
             own.register_hook(|_| None);

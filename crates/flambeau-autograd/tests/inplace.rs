@@ -20,7 +20,7 @@ fn head(b: &Tensor) -> Result<Tensor> {
 
 fn views() -> BTreeMap<&'static str, View> {
     let all: &[(&'static str, View)] = &[
-        ("self", |b| Ok(b.clone())),
+        ("self", |b| Ok(b.shallow_clone())),
         ("select", |b| ops::select(b, 0, 1)),
         ("slice", |b| ops::slice(b, 1, Some(1), None, 1)),
         ("slice_step", |b| ops::slice(b, 1, None, None, 2)),
@@ -140,7 +140,7 @@ fn history(case: &Value, views: &BTreeMap<&str, View>, operations: &BTreeMap<&st
     let x = tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]);
     let w = number(3.0).requires_grad_(true);
     let b = match key("base") {
-        "plain" => x.clone(),
+        "plain" => x.shallow_clone(),
         "leaf" => x.requires_grad_(true),
         "computed" => &x.requires_grad_(true) * 1,
         other => panic!("no base {other}"),

@@ -51,7 +51,8 @@ fn crossed_in_place_operations_finish() {
                     (refused, rounds)
                 }
             };
-            let threads: Vec<_> = (0..8).map(|k| std::thread::spawn(work(k, a.clone(), b.clone()))).collect();
+            let threads: Vec<_> =
+                (0..8).map(|k| std::thread::spawn(work(k, a.shallow_clone(), b.shallow_clone()))).collect();
             let done: Vec<(usize, usize)> = threads.into_iter().map(|t| t.join().expect("no thread fails")).collect();
             // Guards on `a` do not concern those that write to `b`, or only read.
             for k in [1, 3, 5, 7] {
@@ -68,7 +69,7 @@ fn writers_exclude_each_other() {
         let x = zeros(1000);
         let threads: Vec<_> = (0..8)
             .map(|_| {
-                let x = x.clone();
+                let x = x.shallow_clone();
                 std::thread::spawn(move || (0..500).for_each(|_| drop(x.add_(1))))
             })
             .collect();
@@ -86,7 +87,7 @@ fn backward_runs_in_many_threads_at_once() {
         let w = flambeau_autograd::ones(64).requires_grad_(true);
         let stop = Arc::new(AtomicBool::new(false));
         let reader = {
-            let (w, stop) = (w.clone(), stop.clone());
+            let (w, stop) = (w.shallow_clone(), stop.clone());
             std::thread::spawn(move || {
                 while !stop.load(Ordering::Relaxed) {
                     drop(w.grad());
@@ -95,7 +96,7 @@ fn backward_runs_in_many_threads_at_once() {
         };
         let threads: Vec<_> = (0..4)
             .map(|_| {
-                let w = w.clone();
+                let w = w.shallow_clone();
                 std::thread::spawn(move || (0..200).for_each(|_| (&w * 2).sum().backward()))
             })
             .collect();

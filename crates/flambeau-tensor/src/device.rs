@@ -47,9 +47,9 @@ impl std::str::FromStr for Device {
             "cpu" if matches!(index, None | Some("0")) => Ok(Device::Cpu),
             "wgpu" | "gpu" | "cuda" => Ok(Device::Wgpu(number()?)),
             "cpu" => Err(Error::Device(format!("CPU device index must be -1 or zero, got {}", index.unwrap_or("")))),
-            _ => {
-                Err(Error::Device(format!("Expected one of cpu, wgpu, gpu, cuda device type at start of device string: {s}")))
-            }
+            _ => Err(Error::Device(format!(
+                "Expected one of cpu, wgpu, gpu, cuda device type at start of device string: {s}"
+            ))),
         }
     }
 }

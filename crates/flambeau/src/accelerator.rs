@@ -5,9 +5,11 @@
 //! assert_eq!(torch::accelerator::is_available(), device != torch::device("cpu"));
 //! ```
 
-pub use crate::cuda::{current_device as current_device_index, device_count, is_available, set_device as set_device_index};
 #[cfg(feature = "wgpu")]
 pub use crate::cuda::synchronize;
+pub use crate::cuda::{
+    current_device as current_device_index, device_count, is_available, set_device as set_device_index,
+};
 use flambeau_tensor::Device;
 
 /// The GPU's device, or `None`: `torch.accelerator.current_accelerator()`.

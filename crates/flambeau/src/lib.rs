@@ -49,8 +49,8 @@ pub use dtypes::*;
 pub use flambeau_autograd::ops::{MemoryFormat, TensorOptions, ToDevice};
 pub use flambeau_autograd::{AsTensor, FInfo, FromSizes, IInfo, arguments, finfo, iinfo};
 pub use settings::{
-    BoolTensor, ByteTensor, DoubleTensor, FloatTensor, HalfTensor, IntTensor, IntoTensor, LongTensor, as_tensor, compile,
-    device, inference_mode, set_float32_matmul_precision, use_deterministic_algorithms,
+    BoolTensor, ByteTensor, DoubleTensor, FloatTensor, HalfTensor, IntTensor, IntoTensor, LongTensor, as_tensor,
+    compile, device, inference_mode, set_float32_matmul_precision, use_deterministic_algorithms,
 };
 
 pub mod accelerator;
@@ -143,8 +143,8 @@ pub mod optim {
 /// # Ok::<(), torch::Error>(())
 /// ```
 pub mod autograd {
-    pub use flambeau_autograd::{GradCheckOptions, backward, grad, gradcheck, gradgradcheck};
     pub use crate::settings::Variable;
+    pub use flambeau_autograd::{GradCheckOptions, backward, grad, gradcheck, gradgradcheck};
 }
 
 /// `torch.utils`.

@@ -1,7 +1,6 @@
 //! Training on a GPU follows training on the CPU, in few launches, without waiting, in constant memory.
 #![cfg(all(feature = "wgpu", feature = "vision"))]
 
-
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use torch::nn::{self, Forward, Module};
 use torch::utils::data::{DataLoader, Dataset};

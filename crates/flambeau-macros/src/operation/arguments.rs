@@ -17,9 +17,7 @@ pub fn public(name: &Ident, ty: &Type) -> Public {
     let arguments = quote!(crate::arguments);
     let (ty, value) = match text(ty).as_str() {
         "&Tensor" => (quote!(impl crate::AsTensor), quote!(crate::AsTensor::as_tensor(&#name))),
-        "Option<&Tensor>" => {
-            (quote!(impl #arguments::OptTensor), quote!(#arguments::OptTensor::to_option(&#name)))
-        }
+        "Option<&Tensor>" => (quote!(impl #arguments::OptTensor), quote!(#arguments::OptTensor::to_option(&#name))),
         "&[T]" => (quote!(impl #arguments::TensorList), quote!(&#arguments::TensorList::to_list(&#name))),
         "i64" => (quote!(impl #arguments::Int), quote!(#arguments::Int::to_i64(#name))),
         "usize" => (quote!(impl #arguments::Int), quote!(#arguments::Int::to_usize(#name))),

@@ -37,7 +37,7 @@ impl Forward for Net {
     fn forward(&self, x: &Tensor) -> Tensor {
         assert_eq!(self.sizes, [1, 2]);
         let x = self.blocks.iter().fold(self.fc1.call(x), |x, block| block.call(&x)).mul(&*self.scale);
-        self.extra.as_ref().map_or(x.clone(), |dropout| dropout.call(&x))
+        self.extra.as_ref().map_or(x.shallow_clone(), |dropout| dropout.call(&x))
     }
 }
 
@@ -98,7 +98,7 @@ fn loading_reports_what_pytorch_reports() {
 #[test]
 fn modes_gradients_and_dtypes_reach_every_part() {
     let net = net();
-    let weight = net.fc1.weight.clone();
+    let weight = net.fc1.weight.shallow_clone();
     assert!(net.training());
     net.eval();
     assert!(!net.training() && net.modules().iter().filter_map(|m| m.state()).all(|s| !s.training()));
@@ -145,7 +145,7 @@ fn a_struct_with_a_state_field_has_its_own_flag_and_hooks() {
     }
     impl Forward for Doubler {
         fn forward(&self, x: &Tensor) -> Tensor {
-            if self.training() { x.mul(2.0) } else { x.clone() }
+            if self.training() { x.mul(2.0) } else { x.shallow_clone() }
         }
     }
     let net = Sequential::new((Doubler { state: ModuleState::new() }, nn::Identity::new()));
@@ -177,7 +177,8 @@ fn a_cloned_state_dict_keeps_what_it_holds() {
     assert_eq!(loaded, before);
     // One tensor under two names stays one.
     let weight = ones([2]);
-    let both: StateDict = [("a".to_owned(), weight.clone()), ("b".to_owned(), weight.detach())].into_iter().collect();
+    let both: StateDict =
+        [("a".to_owned(), weight.shallow_clone()), ("b".to_owned(), weight.detach())].into_iter().collect();
     let both = both.clone();
     both["a"].add_(1);
     assert_eq!((both["b"].to_vec::<f32>(), weight.to_vec::<f32>()), (vec![2.0; 2], vec![1.0; 2]));
@@ -203,7 +204,7 @@ fn state_dicts_of_older_versions_load_strictly() {
         old.set_versions(versions.iter().map(|(m, v)| ((*m).to_owned(), *v)));
         old
     };
-    let plain: StateDict = state.iter().map(|(k, t)| (k.to_owned(), t.clone())).collect();
+    let plain: StateDict = state.iter().map(|(k, t)| (k.to_owned(), t.shallow_clone())).collect();
     assert!(plain.versions().is_none());
     for old in [with(&[("1", 1)]), with(&[("", 1), ("0", 1)]), plain] {
         net.load_state_dict(&old).unwrap();

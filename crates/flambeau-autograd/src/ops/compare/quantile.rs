@@ -1,17 +1,17 @@
 //! Quantiles.
 
+use crate::Tensor;
 use crate::error::{Error, Result};
+use crate::make::scalars_on;
 use crate::ops::index::lines::tensor_or_number;
 use crate::ops::shape::view::named_squeeze;
 use crate::ops::{
-    Operand, any, bitwise_not, ceil, floor, full_like, gather, isnan, lerp, masked_fill, mul, reshape, round, sort, sub, sum,
-    to_dtype, to_i64, transpose, unsqueeze,
+    Operand, any, bitwise_not, ceil, floor, full_like, gather, isnan, lerp, masked_fill, mul, reshape, round, sort,
+    sub, sum, to_dtype, to_i64, transpose, unsqueeze,
 };
-use crate::Tensor;
-use crate::make::scalars_on;
 use flambeau_macros::op;
-use flambeau_tensor::dims::wrap_dim;
 use flambeau_tensor::DType;
+use flambeau_tensor::dims::wrap_dim;
 
 /// The quantiles of a vector or along a dimension, as `at::native::quantile_impl` finds them.
 fn find(

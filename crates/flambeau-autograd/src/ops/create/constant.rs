@@ -93,7 +93,12 @@ pub fn eye(n: usize, m: Option<usize>, dtype: DType, device: Device) -> Result<T
 /// assert_eq!(x.full_like_with(0.5, |o| o.dtype(torch::float32)).to_vec::<f32>(), [0.5; 4]);
 /// ```
 #[op(torch, method, creation, not_differentiable, forms(full_like(fill_value: Scalar) = (fill_value, None, None)))]
-pub fn full_like(x: &Tensor, fill_value: impl Into<Scalar>, dtype: Option<DType>, device: Option<Device>) -> Result<Tensor> {
+pub fn full_like(
+    x: &Tensor,
+    fill_value: impl Into<Scalar>,
+    dtype: Option<DType>,
+    device: Option<Device>,
+) -> Result<Tensor> {
     let out = empty_like(x, dtype, device)?;
     flambeau_tensor::ops::fill(&out.array(), fill_value.into())?;
     Ok(out)

@@ -114,4 +114,3 @@ impl<'a> Preset<Option<&'a Generator>> for &'a Option<Generator> {
         self.as_ref().or(otherwise)
     }
 }
-

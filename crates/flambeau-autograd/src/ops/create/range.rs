@@ -1,7 +1,7 @@
 //! Sequences of numbers.
 
-use crate::error::{Error, Result};
 use crate::Tensor;
+use crate::error::{Error, Result};
 use crate::make::scalars_on;
 use flambeau_device::default_device;
 use flambeau_macros::op;

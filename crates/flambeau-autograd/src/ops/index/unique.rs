@@ -3,8 +3,8 @@
 use crate::error::{Error, Result};
 use crate::graph::record;
 use crate::ops::{
-    any, bitwise_not, cat, cumsum, full, index_select, movedim, narrow, ne, nonzero, reshape, scatter, sort, sub, to_dtype,
-    to_i64, zeros,
+    any, bitwise_not, cat, cumsum, full, index_select, movedim, narrow, ne, nonzero, reshape, scatter, sort, sub,
+    to_dtype, to_i64, zeros,
 };
 use crate::{Tensor, from_vec, no_grad};
 use flambeau_macros::op;

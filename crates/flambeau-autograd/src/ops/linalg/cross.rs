@@ -41,12 +41,18 @@ pub fn linalg_cross(input: &Tensor, other: &Tensor, dim: i64) -> Result<Tensor> 
     broadcast_shapes(&a.size(), &b.size())?;
     let dim = d as i64;
     let saves = [Save::Tensor(a), Save::Tensor(b)];
-    as_one("LinalgCrossBackward0", &[a, b], &saves, || product(a, b, dim), move |c| {
-        let (g, a, b) = (c.grad(0)?, c.saved(0)?, c.saved(1)?);
-        let of_a = c.needs(0).then(|| sum_to_size(&linalg_cross(&b, &g, dim)?, &a.size())).transpose()?;
-        let of_b = c.needs(1).then(|| sum_to_size(&linalg_cross(&g, &a, dim)?, &b.size())).transpose()?;
-        Ok(smallvec![of_a, of_b])
-    })
+    as_one(
+        "LinalgCrossBackward0",
+        &[a, b],
+        &saves,
+        || product(a, b, dim),
+        move |c| {
+            let (g, a, b) = (c.grad(0)?, c.saved(0)?, c.saved(1)?);
+            let of_a = c.needs(0).then(|| sum_to_size(&linalg_cross(&b, &g, dim)?, &a.size())).transpose()?;
+            let of_b = c.needs(1).then(|| sum_to_size(&linalg_cross(&g, &a, dim)?, &b.size())).transpose()?;
+            Ok(smallvec![of_a, of_b])
+        },
+    )
 }
 
 /// [`linalg_cross`] along `dim` (`cross_dim`), or along the first dimension of length 3: `torch.cross`.

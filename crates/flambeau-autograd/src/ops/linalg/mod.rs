@@ -1,12 +1,12 @@
 //! Products of matrices, and parts of matrices.
 
-pub(crate) mod einsum;
 pub(crate) mod cross;
+pub(crate) mod einsum;
 pub(crate) mod matmul;
 pub(crate) mod triangle;
 
-pub use einsum::*;
 pub use cross::*;
+pub use einsum::*;
 pub use matmul::*;
 pub use triangle::*;
 
