@@ -22,6 +22,7 @@ mod ndarray;
 pub mod ops;
 mod options;
 pub mod registry;
+mod setting;
 mod size;
 mod tensor;
 mod views;
@@ -39,6 +40,7 @@ pub use info::{FInfo, IInfo, finfo, iinfo};
 pub use make::*;
 #[cfg(feature = "ndarray")]
 pub use ndarray::{NdarrayGuard, NdarrayGuardMut, from_ndarray};
+pub use setting::Setting;
 pub use size::{FromSizes, Size};
 pub use tensor::{ArrayRef, Tensor};
 pub use warn::warn;

@@ -92,7 +92,7 @@ fn losses_and_norms_take_few_kernels() {
             check("cross_entropy", std::slice::from_ref(&logits), f, 2, 1);
             let weights = [weight.to(Device::Cpu), weight.to(GPU)];
             let f = |x: &[Tensor], d: Device| {
-                let options = NLLLossOptions::default().weight(weighted.then(|| weights[at(d)].shallow_clone()));
+                let options = NLLLossOptions::default().weight(weighted.then_some(&weights[at(d)]));
                 nll_loss(&x[0], &targets[at(d)], &options.ignore_index(3).reduction(reduction))
             };
             check("nll_loss", std::slice::from_ref(&logits), f, 1, 1);

@@ -60,6 +60,19 @@ impl From<&str> for Approximate {
     }
 }
 
+impl flambeau_autograd::Setting<Approximate> for &str {
+    #[track_caller]
+    fn setting(self) -> Approximate {
+        self.into()
+    }
+}
+
+impl flambeau_autograd::Setting<Approximate> for Approximate {
+    fn setting(self) -> Approximate {
+        self
+    }
+}
+
 activations! {
     /// max(0, x): `nn.ReLU(inplace)`.
     ReLU(ReLUOptions {

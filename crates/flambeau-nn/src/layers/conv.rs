@@ -24,7 +24,6 @@ options! {
         dtype: Option<DType> = None,
         /// The parameters' device (the default device).
         device: Option<Device> = None,
-    } exact {
         /// Independent groups of channels (1).
         groups: usize = 1,
     }

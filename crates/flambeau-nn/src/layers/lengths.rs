@@ -1,74 +1,8 @@
-//! Kernel sizes, strides and paddings, given as one number or one per dimension.
+//! Padding of convolutions.
 
-use super::py_tuple;
-use std::fmt;
-
-/// A length for each of `D` dimensions: one number for all, or one each, as it was given, which is how layers print it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lengths<const D: usize> {
-    /// The same in all dimensions.
-    Same(usize),
-    /// One each.
-    Each([usize; D]),
-}
-
-impl<const D: usize> Lengths<D> {
-    /// One per dimension.
-    pub fn each(self) -> [usize; D] {
-        match self {
-            Lengths::Same(n) => [n; D],
-            Lengths::Each(list) => list,
-        }
-    }
-
-    /// As Python's tuple.
-    pub(crate) fn tuple(self) -> String {
-        py_tuple(&self.each())
-    }
-}
-
-impl<const D: usize> fmt::Display for Lengths<D> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Lengths::Same(n) => write!(f, "{n}"),
-            Lengths::Each(list) => f.write_str(&py_tuple(list)),
-        }
-    }
-}
-
-impl<const D: usize> From<usize> for Lengths<D> {
-    fn from(n: usize) -> Self {
-        Lengths::Same(n)
-    }
-}
-
-impl<const D: usize> From<i32> for Lengths<D> {
-    #[track_caller]
-    fn from(n: i32) -> Self {
-        match usize::try_from(n) {
-            Ok(n) => Lengths::Same(n),
-            Err(_) => panic!("expected a non-negative length, but got {n}"),
-        }
-    }
-}
-
-impl<const D: usize> From<[usize; D]> for Lengths<D> {
-    fn from(list: [usize; D]) -> Self {
-        Lengths::Each(list)
-    }
-}
-
-impl From<(usize, usize)> for Lengths<2> {
-    fn from((a, b): (usize, usize)) -> Self {
-        Lengths::Each([a, b])
-    }
-}
-
-impl From<(usize, usize, usize)> for Lengths<3> {
-    fn from((a, b, c): (usize, usize, usize)) -> Self {
-        Lengths::Each([a, b, c])
-    }
-}
+use flambeau_autograd::Setting;
+use flambeau_autograd::arguments::Int;
+pub use flambeau_autograd::ops::Lengths;
 
 /// A convolution's padding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,13 +13,6 @@ pub enum Padding<const D: usize> {
     Valid,
     /// Such that the output is as large as the input: `"same"`; strides must be 1.
     Same,
-}
-
-impl<const D: usize, T: Into<Lengths<D>>> From<T> for Padding<D> {
-    #[track_caller]
-    fn from(lengths: T) -> Self {
-        Padding::Lengths(lengths.into())
-    }
 }
 
 impl<const D: usize> From<&str> for Padding<D> {
@@ -137,4 +64,32 @@ impl From<&str> for PaddingMode {
             ),
         }
     }
+}
+
+/// What `o.padding(…)` and `o.padding_mode(…)` take.
+macro_rules! settings {
+    ($([$($generics:tt)*] $given:ty => $option:ty: |$value:ident| $expression:expr;)*) => {$(
+        impl<$($generics)*> Setting<$option> for $given {
+            #[track_caller]
+            fn setting(self) -> $option {
+                let $value = self;
+                $expression
+            }
+        }
+    )*};
+}
+
+settings! {
+    [const D: usize] i32 => Padding<D>: |n| Padding::Lengths(n.into());
+    [const D: usize] i64 => Padding<D>: |n| Padding::Lengths(n.into());
+    [const D: usize] u32 => Padding<D>: |n| Padding::Lengths(n.into());
+    [const D: usize] usize => Padding<D>: |n| Padding::Lengths(n.into());
+    [N: Int, const D: usize] [N; D] => Padding<D>: |list| Padding::Lengths(list.into());
+    [A: Int, B: Int] (A, B) => Padding<2>: |pair| Padding::Lengths(pair.into());
+    [A: Int, B: Int, C: Int] (A, B, C) => Padding<3>: |list| Padding::Lengths(list.into());
+    [const D: usize] Lengths<D> => Padding<D>: |lengths| Padding::Lengths(lengths);
+    [const D: usize] &str => Padding<D>: |name| name.into();
+    [const D: usize] Padding<D> => Padding<D>: |padding| padding;
+    [] &str => PaddingMode: |name| name.into();
+    [] PaddingMode => PaddingMode: |mode| mode;
 }

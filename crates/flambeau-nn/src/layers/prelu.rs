@@ -16,7 +16,6 @@ options! {
         dtype: Option<DType> = None,
         /// The slopes' device (the default device).
         device: Option<Device> = None,
-    } exact {
         /// 1, or a slope for each channel (1).
         num_parameters: usize = 1,
     }

@@ -2,6 +2,7 @@
 
 mod field;
 mod forward;
+mod operators;
 mod parameter;
 mod repr;
 mod state;

@@ -1,6 +1,5 @@
 //! Losses of classes and margins.
 
-use flambeau_autograd::Tensor;
 use flambeau_autograd::ops::{
     self, CosineEmbeddingOptions, CrossEntropyLossOptions, HingeEmbeddingLossOptions, MarginRankingOptions,
     MultiMarginOptions, NLLLossOptions, Reduction, TripletMarginOptions,
@@ -16,12 +15,12 @@ fn reduction(a: &Args) -> CallResult<Reduction> {
 pub(super) const ROWS: &[OpInfo] = &[
     OpInfo::general("nn.functional.cross_entropy", |a| {
         let (ignore, smoothing) = (a.int(9, "ignore_index", -100)?, a.float(9, "label_smoothing", 0.0)?);
-        let options = CrossEntropyLossOptions::default().weight(a.opt_tensor(2, "weight")?.map(Tensor::shallow_clone));
+        let options = CrossEntropyLossOptions::default().weight(a.opt_tensor(2, "weight")?);
         let options = options.reduction(reduction(a)?).ignore_index(ignore).label_smoothing(smoothing);
         one(ops::cross_entropy(a.x()?, a.tensor(1, "target")?, &options))
     }),
     OpInfo::general("nn.functional.nll_loss", |a| {
-        let options = NLLLossOptions::default().weight(a.opt_tensor(2, "weight")?.map(Tensor::shallow_clone));
+        let options = NLLLossOptions::default().weight(a.opt_tensor(2, "weight")?);
         let options = options.ignore_index(a.int(9, "ignore_index", -100)?).reduction(reduction(a)?);
         one(ops::nll_loss(a.x()?, a.tensor(1, "target")?, &options))
     }),
@@ -50,7 +49,7 @@ pub(super) const ROWS: &[OpInfo] = &[
     }),
     OpInfo::general("nn.functional.multi_margin_loss", |a| {
         let options = MultiMarginOptions::default().p(a.int(9, "p", 1)?).margin(a.float(9, "margin", 1.0)?);
-        let options = options.weight(a.opt_tensor(9, "weight")?.map(Tensor::shallow_clone)).reduction(reduction(a)?);
+        let options = options.weight(a.opt_tensor(9, "weight")?).reduction(reduction(a)?);
         one(ops::multi_margin_loss(a.x()?, a.tensor(1, "target")?, &options))
     }),
 ];

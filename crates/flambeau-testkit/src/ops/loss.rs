@@ -1,6 +1,5 @@
 //! Losses.
 
-use flambeau_autograd::Tensor;
 use flambeau_autograd::ops::{
     self, BCELossOptions, BCEWithLogitsLossOptions, GaussianNLLOptions, HuberLossOptions, KLDivLossOptions,
     L1LossOptions, MSELossOptions, PoissonNLLOptions, Reduction, SmoothL1LossOptions, SoftMarginLossOptions,
@@ -18,16 +17,11 @@ fn reduction(a: &Args) -> CallResult<Reduction> {
 
 pub(super) const ROWS: &[OpInfo] = &[
     OpInfo::general("nn.functional.binary_cross_entropy", |a| {
-        let options = BCELossOptions::default()
-            .weight(a.opt_tensor(2, "weight")?.map(Tensor::shallow_clone))
-            .reduction(reduction(a)?);
+        let options = BCELossOptions::default().weight(a.opt_tensor(2, "weight")?).reduction(reduction(a)?);
         one(ops::binary_cross_entropy(a.x()?, a.tensor(1, "target")?, &options))
     }),
     OpInfo::general("nn.functional.binary_cross_entropy_with_logits", |a| {
-        let (weight, pos_weight) = (
-            a.opt_tensor(2, "weight")?.map(Tensor::shallow_clone),
-            a.opt_tensor(9, "pos_weight")?.map(Tensor::shallow_clone),
-        );
+        let (weight, pos_weight) = (a.opt_tensor(2, "weight")?, a.opt_tensor(9, "pos_weight")?);
         let options =
             BCEWithLogitsLossOptions::default().weight(weight).pos_weight(pos_weight).reduction(reduction(a)?);
         one(ops::binary_cross_entropy_with_logits(a.x()?, a.tensor(1, "target")?, &options))

@@ -126,8 +126,8 @@ impl<'a> Ctor<'a> {
     pub fn conv<const D: usize>(&self) -> Built {
         let padding = match self.get("padding") {
             Some(Arg::Str(name)) => nn::Padding::from(name.as_str()),
-            Some(_) => nn::Padding::from(self.lengths::<D>("padding").expect("it is there")),
-            None => nn::Padding::from(0),
+            Some(_) => nn::Padding::Lengths(self.lengths::<D>("padding").expect("it is there")),
+            None => nn::Padding::Lengths(0.into()),
         };
         let kernel = self.lengths::<D>("kernel_size").expect("a kernel size");
         forward(nn::Conv::with(self.size("in_channels"), self.size("out_channels"), kernel, |o| {

@@ -13,7 +13,7 @@ pub fn loss(case: &ModuleCase) -> Option<(Built, bool)> {
     let (built, c) = match case.module.as_str() {
         "CrossEntropyLoss" => with(ctor(&[]), |c| {
             pair(nn::CrossEntropyLoss::with(|o| {
-                o.weight(weights(c))
+                o.weight(weights(c).as_ref())
                     .ignore_index(c.int("ignore_index", -100))
                     .reduction(c.reduction())
                     .label_smoothing(c.float("label_smoothing", 0.0))
@@ -21,7 +21,7 @@ pub fn loss(case: &ModuleCase) -> Option<(Built, bool)> {
         }),
         "NLLLoss" => with(ctor(&[]), |c| {
             pair(nn::NLLLoss::with(|o| {
-                o.weight(weights(c)).ignore_index(c.int("ignore_index", -100)).reduction(c.reduction())
+                o.weight(weights(c).as_ref()).ignore_index(c.int("ignore_index", -100)).reduction(c.reduction())
             }))
         }),
         "MSELoss" => with(ctor(&[]), |c| pair(nn::MSELoss::with(|o| o.reduction(c.reduction())))),
@@ -36,10 +36,12 @@ pub fn loss(case: &ModuleCase) -> Option<(Built, bool)> {
             pair(nn::HingeEmbeddingLoss::with(|o| o.margin(c.float("margin", 1.0)).reduction(c.reduction())))
         }),
         "SoftMarginLoss" => with(ctor(&[]), |c| pair(nn::SoftMarginLoss::with(|o| o.reduction(c.reduction())))),
-        "BCELoss" => with(ctor(&[]), |c| pair(nn::BCELoss::with(|o| o.weight(weights(c)).reduction(c.reduction())))),
+        "BCELoss" => {
+            with(ctor(&[]), |c| pair(nn::BCELoss::with(|o| o.weight(weights(c).as_ref()).reduction(c.reduction()))))
+        }
         "BCEWithLogitsLoss" => with(ctor(&[]), |c| {
             pair(nn::BCEWithLogitsLoss::with(|o| {
-                o.weight(weights(c)).pos_weight(c.tensor("pos_weight")).reduction(c.reduction())
+                o.weight(weights(c).as_ref()).pos_weight(c.tensor("pos_weight").as_ref()).reduction(c.reduction())
             }))
         }),
         "KLDivLoss" => with(ctor(&[]), |c| {
@@ -64,7 +66,8 @@ pub fn loss(case: &ModuleCase) -> Option<(Built, bool)> {
             let weight = weights(c);
             function(move |x| {
                 let weight = weight.as_ref().map(|w| w.to(x[0].device()));
-                let options = |o: F::MultiMarginOptions| o.p(p).margin(margin).weight(weight).reduction(&*reduction);
+                let options =
+                    |o: F::MultiMarginOptions| o.p(p).margin(margin).weight(weight.as_ref()).reduction(&*reduction);
                 vec![F::multi_margin_loss_with(&x[0], &x[1], options)]
             })
         }),

@@ -82,10 +82,8 @@ options! {
         requires_grad: bool = false,
         /// Accepted as PyTorch's; host memory has no other kind here (false).
         pin_memory: bool = false,
-    } by ToDevice::to_device {
         /// Where it lies (the default device; that of the tensor given, for `…_like` and `new_…`).
         device: Option<Device> = None,
-    } by ToGenerator::to_generator {
         /// What random numbers come from (the device's generator).
         generator: Option<Generator> = None,
     }

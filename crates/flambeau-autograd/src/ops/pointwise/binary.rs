@@ -4,7 +4,7 @@
 
 use crate::error::{Error, Result};
 use crate::ops::{Place, map};
-use crate::{OrPanic, Tensor};
+use crate::{AsTensor, OrPanic, Tensor};
 use flambeau_macros::op;
 use flambeau_tensor::pointwise::{BinaryOp, Pointwise};
 use flambeau_tensor::promotion::{ResultType, can_cast};
@@ -52,9 +52,10 @@ impl Operand<'_> {
     }
 }
 
-impl<'a> From<&'a Tensor> for Operand<'a> {
-    fn from(t: &'a Tensor) -> Self {
-        Operand::Borrowed(t)
+impl<'a, T: AsTensor + ?Sized> From<&'a T> for Operand<'a> {
+    #[inline]
+    fn from(t: &'a T) -> Self {
+        Operand::Borrowed(t.as_tensor())
     }
 }
 

@@ -1,7 +1,6 @@
 //! Options of convolutions.
 
 use crate::ops::nn::window::{Padding, Sizes};
-use crate::ops::{IntoDims, IntoPadding};
 use crate::options;
 use smallvec::smallvec;
 
@@ -11,12 +10,10 @@ options! {
     ConvOptions {
         /// Independent groups that both channels are split in (1).
         groups: i64 = 1,
-    } by IntoDims::into_dims {
         /// Step between outputs, in input elements (1).
         stride: Sizes = smallvec![1],
         /// Step between kernel elements, in input elements (1).
         dilation: Sizes = smallvec![1],
-    } by IntoPadding::into_padding {
         /// Zeros before and after each spatial dimension, or `"same"`, or `"valid"` (0).
         padding: Padding = Padding::Sizes(smallvec![0]),
     }
@@ -28,7 +25,6 @@ options! {
     ConvTransposeOptions {
         /// Independent groups that both channels are split in (1).
         groups: i64 = 1,
-    } by IntoDims::into_dims {
         /// Step between the outputs of neighbouring inputs (1).
         stride: Sizes = smallvec![1],
         /// What is cut off before and after each spatial dimension of the output (0).

@@ -6,7 +6,7 @@ use crate::Tensor;
 use crate::error::{Error, Result};
 use crate::graph::{Save, record};
 use crate::ops::nn::window::{Sizes, widened};
-use crate::ops::{IntoDims, IntoStride, squeeze, to_dtype, trunc, unsqueeze};
+use crate::ops::{squeeze, to_dtype, trunc, unsqueeze};
 use crate::options;
 use flambeau_macros::op;
 use flambeau_tensor::backend::{AvgPoolDivisor, PoolGeometry};
@@ -25,10 +25,8 @@ options! {
         count_include_pad: bool = true,
         /// A divisor in place of the window's size, of two and three dimensions (none).
         divisor_override: Option<i64> = None,
-    } by IntoStride::into_stride {
         /// Step between windows (the window's size).
         stride: Option<Sizes> = None,
-    } by IntoDims::into_dims {
         /// Zeros on both sides (0).
         padding: Sizes = smallvec![0],
     }

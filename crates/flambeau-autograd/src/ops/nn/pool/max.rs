@@ -7,7 +7,7 @@ use crate::Tensor;
 use crate::error::{Error, Result};
 use crate::graph::{Save, record, record_many};
 use crate::ops::nn::window::{Sizes, per_dim, widened};
-use crate::ops::{IntoDims, IntoStride, squeeze, to_i64, unsqueeze};
+use crate::ops::{squeeze, to_i64, unsqueeze};
 use crate::options;
 use flambeau_macros::op;
 use flambeau_tensor::backend::{PoolGeometry, ScatterOp};
@@ -22,10 +22,8 @@ options! {
     MaxPoolOptions {
         /// Whether a last window that only partly fits counts (false).
         ceil_mode: bool = false,
-    } by IntoStride::into_stride {
         /// Step between windows (the window's size).
         stride: Option<Sizes> = None,
-    } by IntoDims::into_dims {
         /// What is added on both sides; it never wins (0).
         padding: Sizes = smallvec![0],
         /// Step between elements of a window (1).

@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::graph::record;
 use crate::ops::nn::activation::hard::floats_only;
 use crate::ops::nn::window::{Sizes, per_dim};
-use crate::ops::{IntoDims, constant_pad, copy, squeeze, to_i64, unsqueeze};
+use crate::ops::{constant_pad, copy, squeeze, to_i64, unsqueeze};
 use crate::options;
 use flambeau_macros::op;
 use flambeau_tensor::backend::ScatterOp;
@@ -16,7 +16,7 @@ use smallvec::smallvec;
 options! {
     /// Options of `F::unfold` and `F::fold`.
     #[derive(Clone, Debug, PartialEq, Eq)]
-    UnfoldOptions {} by IntoDims::into_dims {
+    UnfoldOptions {
         /// Step between elements of a block (1).
         dilation: Sizes = smallvec![1],
         /// Zeros on both sides (0).

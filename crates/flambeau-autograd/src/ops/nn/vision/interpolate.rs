@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use crate::graph::record;
 use crate::ops::nn::pool::{fresh, planes};
 use crate::ops::{
-    IntoDims, adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d, permute, reshape, round, to_dtype, to_i64,
+    adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d, permute, reshape, round, to_dtype, to_i64,
 };
 use crate::{OrPanic, Tensor, options};
 use flambeau_macros::op;
@@ -89,10 +89,8 @@ options! {
         align_corners: Option<bool> = None,
         /// Whether the scale is computed from the rounded output lengths (false).
         recompute_scale_factor: bool = false,
-    } by IntoDims::into_dims {
         /// The output's spatial lengths, one for all or one per dimension.
         size: Option<SmallVec<[i64; 6]>> = None,
-    } by IntoScales::into_scales {
         /// Output over input lengths, one for all or one per dimension.
         scale_factor: Option<SmallVec<[f64; 3]>> = None,
     }
