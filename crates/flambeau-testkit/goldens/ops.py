@@ -56,6 +56,7 @@ constant_pad_nd nn.functional.hardshrink nn.functional.softshrink nn.functional.
 nn.functional.conv_transpose3d nn.functional.max_pool3d nn.functional.avg_pool3d nn.functional.adaptive_avg_pool3d
 nn.functional.adaptive_max_pool1d nn.functional.adaptive_max_pool2d nn.functional.adaptive_max_pool3d nn.functional.max_unpool1d
 nn.functional.max_unpool2d nn.functional.max_unpool3d nn.functional.local_response_norm
+quantile nanquantile rot90 cross linalg.cross fliplr flipud
 """.split()
 
 # Ops that only move, select, compare or round data: results and gradients hold to the last bit in every dtype. (amax is not among

@@ -7,14 +7,10 @@ use flambeau_testkit::ops::all;
 
 /// Operations that have goldens and no row, each with its reason.
 const NOT_YET: &[(&str, &str)] = &[
-    ("bincount", "no function yet"),
     ("bucketize", "no function yet"),
-    ("isin", "no function yet"),
     ("lgamma", "needs the scalar functions ln Γ and ψ in every backend"),
     ("nn.functional.interpolate.bicubic", "no primitive for cubic resampling yet"),
     ("searchsorted", "no function yet"),
-    ("unique", "no function yet"),
-    ("unique_consecutive", "no function yet"),
 ];
 
 #[test]

@@ -28,4 +28,5 @@ pub(super) const ROWS: &[OpInfo] = &[
     OpInfo::general("nn.functional.linear", |a| {
         one(ops::linear(a.x()?, a.tensor(1, "weight")?, a.opt_tensor(2, "bias")?))
     }),
+    OpInfo::general("linalg.cross", |a| one(ops::linalg_cross(a.x()?, a.tensor(1, "other")?, a.int(2, "dim", -1)?))),
 ];

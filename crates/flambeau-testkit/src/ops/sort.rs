@@ -1,8 +1,23 @@
 //! Order, and running sums and extrema.
 
-use flambeau_autograd::ops;
+use flambeau_autograd::{Result, Tensor, ops};
 
+use crate::args::{Args, CallResult};
 use crate::opinfo::{OpInfo, one, two};
+
+/// The distinct values, with each element's number among them and the counts where they are asked for.
+fn distinct(
+    a: &Args,
+    all: fn(&Tensor, Option<i64>) -> Result<(Tensor, Tensor, Tensor)>,
+    first: usize,
+    dim: usize,
+) -> CallResult {
+    let (values, inverse, counts) = all(a.x()?, a.opt_int(dim, "dim")?)?;
+    let mut out = vec![values];
+    out.extend(a.bool(first, "return_inverse", false)?.then_some(inverse));
+    out.extend(a.bool(first + 1, "return_counts", false)?.then_some(counts));
+    Ok(out)
+}
 
 pub(super) const ROWS: &[OpInfo] = &[
     OpInfo::general("argsort", |a| {
@@ -31,4 +46,9 @@ pub(super) const ROWS: &[OpInfo] = &[
         a.get(4, "sorted");
         two(ops::topk(a.x()?, a.need_int(1, "k")?, a.int(2, "dim", -1)?, a.bool(3, "largest", true)?))
     }),
+    OpInfo::general("unique", |a| {
+        let _ = a.bool(1, "sorted", true)?;
+        distinct(a, ops::unique_all, 2, 4)
+    }),
+    OpInfo::general("unique_consecutive", |a| distinct(a, ops::unique_consecutive_all, 1, 3)),
 ];
