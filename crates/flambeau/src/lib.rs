@@ -44,10 +44,15 @@ pub use flambeau_tensor::random::Generator;
 pub use flambeau_tensor::{DType, Device, Element, Scalar, set_default_dtype};
 
 mod dtypes;
+mod python;
 mod settings;
 pub use dtypes::*;
 pub use flambeau_autograd::ops::{MemoryFormat, TensorOptions, ToDevice};
 pub use flambeau_autograd::{AsTensor, FInfo, FromSizes, IInfo, arguments, finfo, iinfo};
+pub use flambeau_tensor::promotion::{can_cast, promote_types};
+pub use python::{
+    get_rng_state, initial_seed, is_complex, is_floating_point, numel, py, result_type, set_rng_state,
+};
 pub use settings::{
     BoolTensor, ByteTensor, DoubleTensor, FloatTensor, HalfTensor, IntTensor, IntoTensor, LongTensor, as_tensor,
     compile, device, inference_mode, set_float32_matmul_precision, use_deterministic_algorithms,

@@ -3,7 +3,8 @@
 use crate::error::{Error, Result};
 use crate::graph::record;
 use crate::ops::index::lines::as_one;
-use crate::ops::{diagonal, iota, map, masked_fill, view, zeros};
+use crate::ops::index::masked::FILL;
+use crate::ops::{diagonal, iota, Place, map, view, zeros};
 use crate::{Tensor, from_vec};
 use flambeau_macros::op;
 use flambeau_tensor::dims::wrap_dim;
@@ -18,19 +19,13 @@ static ABOVE: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| (b.input
 static BELOW: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| (b.input(0) - b.input(1)).lt(b.scalar(0))));
 
 /// Zeros where `outside` holds of a matrix element's place.
-fn triangle(name: &'static str, x: &Tensor, outside: &'static Pointwise, k: i64) -> Result<Tensor> {
+#[track_caller]
+fn triangle(place: Place, name: &'static str, x: &Tensor, outside: &'static Pointwise, k: i64) -> Result<Tensor> {
     let size = x.size();
     let [.., rows, columns] = size[..] else { unreachable!("the callers check the dimensions") };
     let row = view(&iota(rows, x)?, &[-1, 1])?;
     let mask = map(name, outside, &[&iota(columns, x)?, &row], &[Scalar::Int(k)])?;
-    let zero = Scalar::Int(0);
-    as_one(
-        name,
-        &[x],
-        &[],
-        || masked_fill(x, &mask, zero),
-        move |c| Ok(smallvec![Some(triangle(name, &c.grad(0)?, outside, k)?)]),
-    )
+    place.map_repeats(name, &FILL, &[x, &mask], &[Scalar::Int(0)])
 }
 
 /// The lower triangle of matrices (of the last two dimensions), zeros above the diagonal number `diagonal`: `torch.tril`.
@@ -44,11 +39,11 @@ fn triangle(name: &'static str, x: &Tensor, outside: &'static Pointwise, k: i64)
 /// assert_eq!(x.tril(0).to_vec::<i64>(), [1, 0, 3, 4]);
 /// ```
 #[op(torch, method, default(diagonal = 0))]
-pub fn tril(x: &Tensor, diagonal: i64) -> Result<Tensor> {
+pub fn tril(x: &Tensor, diagonal: i64, place: Place) -> Result<Tensor> {
     if x.dim() < 2 {
         return Err(Error::runtime("tril: input tensor must have at least 2 dimensions"));
     }
-    triangle("TrilBackward0", x, &ABOVE, diagonal)
+    triangle(place, "TrilBackward0", x, &ABOVE, diagonal)
 }
 
 /// The upper triangle of matrices (of the last two dimensions), zeros below the diagonal number `diagonal`: `torch.triu`.
@@ -62,11 +57,11 @@ pub fn tril(x: &Tensor, diagonal: i64) -> Result<Tensor> {
 /// assert_eq!(x.triu(0).to_vec::<i64>(), [1, 2, 0, 4]);
 /// ```
 #[op(torch, method, default(diagonal = 0))]
-pub fn triu(x: &Tensor, diagonal: i64) -> Result<Tensor> {
+pub fn triu(x: &Tensor, diagonal: i64, place: Place) -> Result<Tensor> {
     if x.dim() < 2 {
         return Err(Error::runtime("triu: input tensor must have at least 2 dimensions"));
     }
-    triangle("TriuBackward0", x, &BELOW, diagonal)
+    triangle(place, "TriuBackward0", x, &BELOW, diagonal)
 }
 
 /// Row and column numbers of the elements that `inside` picks, i64 `[2, n]`, row by row.
