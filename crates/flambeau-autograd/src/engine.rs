@@ -178,7 +178,7 @@ fn run(
             Function::Backward(backward) => {
                 // A node that got nothing has nothing to say.
                 let inputs = match grads.iter().any(Option::is_some) {
-                    true => node.run(&grads, backward)?,
+                    true => crate::mode::backward(&node, || node.run(&grads, backward))?,
                     false => node.edges.iter().map(|_| None).collect(),
                 };
                 debug_assert_eq!(inputs.len(), node.edges.len(), "{} returns a gradient per input", node.name());

@@ -17,6 +17,7 @@ mod hooks;
 mod info;
 mod leaf;
 mod make;
+pub mod mode;
 #[cfg(feature = "ndarray")]
 mod ndarray;
 pub mod ops;

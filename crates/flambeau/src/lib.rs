@@ -150,6 +150,22 @@ pub mod optim {
 pub mod autograd {
     pub use crate::settings::Variable;
     pub use flambeau_autograd::{GradCheckOptions, backward, grad, gradcheck, gradgradcheck};
+    pub use flambeau_autograd::mode::{AnomalyGuard, detect_anomaly, set_detect_anomaly};
+}
+
+/// `torch.profiler`: how often each operation and module ran, and how long it took.
+///
+/// ```
+/// let mut prof = torch::profiler::profile();
+/// {
+///     let _part = torch::profiler::record_function("forward");
+///     torch::ones(4).add(1).relu();
+/// }
+/// prof.stop();
+/// println!("{}", prof.key_averages().table());
+/// ```
+pub mod profiler {
+    pub use flambeau_autograd::mode::{Averages, Profile, RecordFunction, profile, record_function};
 }
 
 /// `torch.utils`.

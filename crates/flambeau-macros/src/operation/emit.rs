@@ -69,29 +69,66 @@ impl Operation {
         let Operation { name, docs, metas, args, result, body, .. } = self;
         let (generics, _, bounds) = self.generics.split_for_impl();
         let span = name.span();
+        let shown = self.plain_name();
         let Some(place) = &self.place else {
-            return quote! { #(#docs)* #(#metas)* pub fn #name #generics (#(#args),*) #result #bounds #body };
+            let inner = format_ident!("unwatched_{shown}", span = span);
+            let watched = self.watched(&shown, &inner, &TokenStream::new());
+            return quote! {
+                #(#docs)*
+                #[track_caller]
+                pub fn #name #generics (#(#args),*) #result #bounds { #watched }
+
+                #(#metas)*
+                #[track_caller]
+                #[inline]
+                #[allow(clippy::too_many_arguments)]
+                fn #inner #generics (#(#args),*) #result #bounds #body
+            };
         };
         let (at, in_place) = (format_ident!("{}_at", self.plain_name(), span = span), in_place(name));
-        let names = names(args);
+        let new = self.watched(&shown, &at, &quote!(crate::ops::Place::New));
+        let first = self.watched(&format!("{shown}_"), &at, &quote!(crate::ops::Place::First));
         let doc = format!("[`{}`] in place: its first argument gets the result.", self.plain_name());
         quote! {
             #(#docs)*
             #[track_caller]
-            pub fn #name #generics (#(#args),*) #result #bounds {
-                #at(#(#names,)* crate::ops::Place::New)
-            }
+            pub fn #name #generics (#(#args),*) #result #bounds { #new }
 
             #[doc = #doc]
             #[track_caller]
-            pub fn #in_place #generics (#(#args),*) #result #bounds {
-                #at(#(#names,)* crate::ops::Place::First)
-            }
+            pub fn #in_place #generics (#(#args),*) #result #bounds { #first }
 
             #(#metas)*
             #[track_caller]
             #[inline]
             fn #at #generics (#(#args,)* #place) #result #bounds #body
+        }
+    }
+
+    /// The call of the function `inner`, through the boundary where modes stand.
+    fn watched(&self, shown: &str, inner: &Ident, place: &TokenStream) -> TokenStream {
+        let names = names(&self.args);
+        let (mut lets, mut inputs) = (TokenStream::new(), TokenStream::new());
+        for arg in &self.args {
+            let name = name_of(arg);
+            match text(&arg.ty).as_str() {
+                "&Tensor" | "Option<&Tensor>" => inputs.extend(quote!(&#name,)),
+                "&[T]" => inputs.extend(quote!(&crate::mode::List(#name),)),
+                operand if operand.starts_with("impl Into<Operand<") => {
+                    lets.extend(quote!(let #name: crate::ops::Operand<'_> = #name.into();));
+                    inputs.extend(quote!(&#name,));
+                }
+                _ => {}
+            }
+        }
+        // Inputs are looked at before the call takes them over.
+        quote! {
+            if crate::mode::watched() {
+                #lets
+                let inputs = crate::mode::finite(&[#inputs]);
+                return crate::mode::watch(#shown, inputs, move || #inner(#(#names,)* #place));
+            }
+            #inner(#(#names,)* #place)
         }
     }
 

@@ -1,0 +1,227 @@
+//! The one boundary that every operation passes: where modes see it. Without a mode it costs one relaxed load.
+//!
+//! `#[op]` puts [`watched`] before each operation's body. Where a mode is on, the operation runs in [`watch`], which tells the
+//! modes what went in, what came out, and where the user called.
+
+mod anomaly;
+mod profile;
+
+pub use anomaly::{AnomalyGuard, detect_anomaly, is_anomaly_enabled, set_detect_anomaly};
+pub use profile::{Averages, Profile, RecordFunction, profile, record_function};
+
+use crate::Tensor;
+use crate::error::Result;
+use crate::graph::Node;
+use crate::ops::Operand;
+use std::cell::{Cell, RefCell};
+use std::panic::Location;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// One bit per mode that is on somewhere.
+static ON: AtomicU32 = AtomicU32::new(0);
+
+const ANOMALY: u32 = 1;
+const PROFILE: u32 = 2;
+
+fn switch(mode: u32, on: bool) {
+    match on {
+        true => ON.fetch_or(mode, Ordering::Relaxed),
+        false => ON.fetch_and(!mode, Ordering::Relaxed),
+    };
+}
+
+#[inline]
+fn is_on(mode: u32) -> bool {
+    ON.load(Ordering::Relaxed) & mode != 0
+}
+
+/// Whether any mode is on.
+#[inline(always)]
+pub fn watched() -> bool {
+    ON.load(Ordering::Relaxed) != 0
+}
+
+thread_local! {
+    /// How many operations this thread is in.
+    static DEPTH: Cell<u32> = const { Cell::new(0) };
+    /// Where the user called the outermost of them.
+    static CALLER: Cell<Option<&'static Location<'static>>> = const { Cell::new(None) };
+    /// The names of the modules that this thread is in, outermost first.
+    static MODULES: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+}
+
+/// The path of the module that runs in this thread: `encoder.layers.3`.
+pub(crate) fn module_path() -> String {
+    MODULES.with_borrow(|names| names.iter().filter(|n| !n.is_empty()).map(String::as_str).collect::<Vec<_>>().join("."))
+}
+
+/// Runs a module's forward under its name within the module around it; `type_name` is its struct's. Only to be called where
+/// [`watched`].
+#[cold]
+#[track_caller]
+pub fn in_module<T>(name: String, type_name: &str, forward: impl FnOnce() -> T) -> T {
+    struct Leave;
+    impl Drop for Leave {
+        fn drop(&mut self) {
+            MODULES.with_borrow_mut(|names| names.pop());
+        }
+    }
+    MODULES.with_borrow_mut(|names| names.push(name));
+    let _leave = Leave;
+    let _span = is_on(PROFILE).then(|| {
+        let path = module_path();
+        profile::Span::enter(if path.is_empty() { format!("nn.Module: {type_name}") } else { format!("nn.Module: {path} ({type_name})") })
+    });
+    forward()
+}
+
+/// What an operation returns.
+pub trait Outputs {
+    /// Calls `f` with each tensor.
+    fn each(&self, f: &mut dyn FnMut(&Tensor));
+}
+
+impl Outputs for Tensor {
+    fn each(&self, f: &mut dyn FnMut(&Tensor)) {
+        f(self);
+    }
+}
+
+impl Outputs for bool {
+    fn each(&self, _: &mut dyn FnMut(&Tensor)) {}
+}
+
+impl Outputs for () {
+    fn each(&self, _: &mut dyn FnMut(&Tensor)) {}
+}
+
+impl<T: Outputs> Outputs for Vec<T> {
+    fn each(&self, f: &mut dyn FnMut(&Tensor)) {
+        self.iter().for_each(|x| x.each(f));
+    }
+}
+
+impl<T: Outputs> Outputs for Option<T> {
+    fn each(&self, f: &mut dyn FnMut(&Tensor)) {
+        self.iter().for_each(|x| x.each(f));
+    }
+}
+
+macro_rules! tuples {
+    ($(($($name:ident $at:tt)*))*) => {$(
+        impl<$($name: Outputs),*> Outputs for ($($name,)*) {
+            fn each(&self, f: &mut dyn FnMut(&Tensor)) {
+                $(self.$at.each(f);)*
+            }
+        }
+    )*};
+}
+tuples! { (A 0 B 1) (A 0 B 1 C 2) (A 0 B 1 C 2 D 3) }
+
+/// What an operation takes that may hold tensors.
+pub trait Input {
+    /// Whether all numbers in it are finite.
+    fn is_finite(&self) -> bool;
+}
+
+impl Input for Tensor {
+    fn is_finite(&self) -> bool {
+        anomaly::fault(self).is_none()
+    }
+}
+
+impl<T: Input + ?Sized> Input for &T {
+    fn is_finite(&self) -> bool {
+        (**self).is_finite()
+    }
+}
+
+impl<T: Input> Input for Option<T> {
+    fn is_finite(&self) -> bool {
+        self.as_ref().is_none_or(Input::is_finite)
+    }
+}
+
+impl Input for Operand<'_> {
+    fn is_finite(&self) -> bool {
+        match self {
+            Operand::Borrowed(t) => t.is_finite(),
+            Operand::Owned(t) => t.is_finite(),
+            Operand::Number(s) => s.to_f64().is_finite(),
+        }
+    }
+}
+
+/// A list of tensors.
+pub struct List<'a, T>(pub &'a [T]);
+
+impl<T: std::borrow::Borrow<Tensor>> Input for List<'_, T> {
+    fn is_finite(&self) -> bool {
+        self.0.iter().all(|t| t.borrow().is_finite())
+    }
+}
+
+/// One operation of this thread, until it is dropped; holds how many are around it.
+struct Level(u32);
+
+impl Level {
+    fn enter() -> Self {
+        Level(DEPTH.replace(DEPTH.get() + 1))
+    }
+}
+
+impl Drop for Level {
+    fn drop(&mut self) {
+        DEPTH.set(self.0);
+    }
+}
+
+/// Whether an operation's inputs are finite, where somebody asks.
+#[cold]
+#[inline(never)]
+pub fn finite(inputs: &[&dyn Input]) -> bool {
+    is_on(ANOMALY) && DEPTH.get() == 0 && anomaly::is_enabled() && inputs.iter().all(|x| x.is_finite())
+}
+
+/// Runs an operation that modes watch. `looks`: [`finite`] of its arguments that may hold tensors.
+///
+/// # Errors
+/// The operation's; and that of [`detect_anomaly`].
+#[cold]
+#[inline(never)]
+#[track_caller]
+pub fn watch<T: Outputs>(name: &'static str, looks: bool, call: impl FnOnce() -> Result<T>) -> Result<T> {
+    let level = Level::enter();
+    if level.0 == 0 {
+        CALLER.set(Some(Location::caller()));
+    }
+    let span = is_on(PROFILE).then(|| profile::Span::enter(format!("aten::{name}")));
+    let out = call()?;
+    drop(span);
+    if is_on(ANOMALY) && anomaly::is_enabled() {
+        out.each(&mut |x| anomaly::remember(name, x));
+        if looks {
+            anomaly::check(name, &out)?;
+        }
+    }
+    Ok(out)
+}
+
+/// Runs a node's backward, watched.
+///
+/// # Errors
+/// The backward's; and that of [`detect_anomaly`].
+pub(crate) fn backward<G: AsRef<[Option<Tensor>]>>(node: &Node, run: impl FnOnce() -> Result<G>) -> Result<G> {
+    if !watched() {
+        return run();
+    }
+    let level = Level::enter();
+    let span = is_on(PROFILE).then(|| profile::Span::enter(node.name().to_owned()));
+    let grads = run()?;
+    drop(span);
+    drop(level);
+    if is_on(ANOMALY) && anomaly::is_enabled() {
+        anomaly::check_backward(node, grads.as_ref())?;
+    }
+    Ok(grads)
+}
