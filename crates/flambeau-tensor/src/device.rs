@@ -60,11 +60,11 @@ mod tests {
 
     #[test]
     fn names_round_trip() {
-        for (text, device) in [("cpu", Device::Cpu), ("wgpu", Device::Wgpu(0)), ("wgpu:2", Device::Wgpu(2))] {
+        for (text, device) in [("cpu", Device::Cpu), ("cuda", Device::Wgpu(0)), ("wgpu:2", Device::Wgpu(2))] {
             assert_eq!(text.parse::<Device>().unwrap(), device);
         }
         assert_eq!(Device::Wgpu(2).to_string(), "wgpu:2");
-        for bad in ["", "cuda", "cpu:1", "wgpu:x", "wgpu:-1"] {
+        for bad in ["", "mps", "cpu:1", "wgpu:x", "wgpu:-1"] {
             assert!(bad.parse::<Device>().is_err(), "{bad}");
         }
     }

@@ -26,7 +26,7 @@ struct Groups {
 /// dimension `dim` it is.
 fn neighbours(x: &Tensor, order: Option<&Tensor>, source: &Tensor, dim: usize) -> Result<Groups> {
     let n = x.size()[0];
-    let row = reshape(x, &[n as i64, -1])?;
+    let row = reshape(x, &[n as i64, (x.numel() / n.max(1)) as i64])?;
     let first = full(&[n.min(1)], true, DType::Bool, x.device())?;
     let later = n.saturating_sub(1) as i64;
     let differ = ne(&narrow(&row, 0, (n as i64).min(1), later)?, &narrow(&row, 0, 0, later)?)?;
