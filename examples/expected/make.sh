@@ -6,6 +6,9 @@ python=${1:-python3}
 for seed in 0 7; do
     "$python" tensors.py "$seed" >"tensors_$seed.txt"
     "$python" cnn.py "$seed" >"cnn_$seed.txt"
+    for script in regression polynomial char_rnn gat; do
+        "$python" "$script.py" "$seed" >"${script}_$seed.txt"
+    done
 done
 # The synthetic digits come from the library; PyTorch trains on the same bytes.
 digits=$(mktemp -d)

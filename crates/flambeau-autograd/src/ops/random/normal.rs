@@ -105,3 +105,41 @@ pub fn normal_size(
     let out = full(size, 0, dtype, device)?;
     random_in_place(&out, Distribution::Normal { mean, std }, generator)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tensor;
+    use flambeau_tensor::Scalar;
+
+    /// Beside `torch.manual_seed(0)` and `torch.normal` of the same arguments.
+    #[test]
+    fn the_numbers_are_pytorchs() {
+        let draw = |f: &dyn Fn() -> Result<Tensor>| {
+            flambeau_device::manual_seed(0);
+            let rounded: Vec<f64> = f().unwrap().to_vec::<f32>().iter().map(|&x| (f64::from(x) * 1e4).round() / 1e4).collect();
+            rounded
+        };
+        let (zeros, ones) = (tensor([0.0; 3]), tensor([1.0; 3]));
+        let first = [1.541, -0.2934, -2.1788];
+        assert_eq!(draw(&|| normal_size(0.0, 1.0, &[3], DType::F32, Device::Cpu, None)), first);
+        assert_eq!(draw(&|| normal(&zeros, &ones, None)), first);
+        assert_eq!(draw(&|| normal(&zeros, 2, None)), [3.082, -0.5869, -4.3576]);
+        assert_eq!(draw(&|| normal(1, &ones, None)), [2.541, 0.7066, -1.1788]);
+        let column = tensor([[0.0], [0.0]]);
+        assert_eq!(draw(&|| normal(&column, &ones, None)), [1.541, -0.2934, -2.1788, 0.5684, -1.0845, -1.3986]);
+    }
+
+    #[test]
+    fn gradients_are_zero_and_bad_deviations_refused() {
+        let (mean, std) = (tensor([0.0; 2]).requires_grad_(true), tensor([1.0; 2]).requires_grad_(true));
+        let y = normal(&mean, &std, None).unwrap();
+        assert_eq!(y.grad_fn().unwrap().name(), "NormalBackward3");
+        y.sum().backward();
+        assert_eq!(mean.grad().unwrap().to_vec::<f32>(), [0.0; 2]);
+        assert_eq!(std.grad().unwrap().to_vec::<f32>(), [0.0; 2]);
+        let refused = |r: Result<Tensor>| r.unwrap_err().to_string();
+        assert_eq!(refused(normal(1, &tensor([1.0, -1.0]), None)), "normal expects all elements of std >= 0.0");
+        assert_eq!(refused(normal(&mean, Scalar::Int(-1), None)), "normal expects std >= 0.0, but found std -1");
+    }
+}
