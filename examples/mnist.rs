@@ -8,7 +8,7 @@ use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
-use torch::nn::{self, Forward, Module};
+use torch::nn::{self, Call, Forward, Module};
 use torch::utils::data::DataLoader;
 use torch::{Device, Tensor, optim};
 
@@ -61,7 +61,7 @@ impl SimpleNN {
 impl Forward for SimpleNN {
     fn forward(&self, x: &Tensor) -> Tensor {
         let x = x.view([-1, 28 * 28]);
-        self.fc2.call(&self.relu.call(&self.fc1.call(&x)))
+        self.fc2.call(self.relu.call(self.fc1.call(x)))
     }
 }
 
@@ -107,7 +107,7 @@ fn train<D: DigitSet>(options: &Options, [train, test]: [D; 2]) -> Result<(), Bo
         let (mut last, mut total) = (0.0, 0.0);
         for (images, labels) in &loader {
             let (images, labels) = (images.to(device), labels.to(device));
-            let loss = criterion.call(&model.call(&images), &labels);
+            let loss = criterion.call(model.call(images), labels);
             optimizer.zero_grad();
             loss.backward();
             optimizer.step();

@@ -7,7 +7,7 @@
 use clap::Parser;
 use flambeau_examples::options;
 use std::process::ExitCode;
-use torch::nn::{self, Forward, Module, Sequential};
+use torch::nn::{self, Module, Sequential};
 use torch::{Device, optim};
 
 #[derive(Parser)]
@@ -52,7 +52,7 @@ fn main() -> ExitCode {
     for step in 1..=options.steps {
         let images = torch::rand([64, 784]).to(device);
         let labels = torch::randint(0, 10, [64]).to(device);
-        let loss = criterion.call(&model.call(&images), &labels);
+        let loss = criterion.call(model.call(&images), &labels);
         optimizer.zero_grad();
         loss.backward();
         optimizer.step();

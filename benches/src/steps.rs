@@ -1,7 +1,7 @@
 //! The training steps that are measured.
 
 use torch::nn::functional as F;
-use torch::nn::{self, Forward, Module};
+use torch::nn::{self, Call, Forward, Module};
 use torch::{Device, Tensor, optim};
 
 /// One training step of the 784-128-10 network of `examples/mnist.rs`: forward, cross entropy, backward, Adam.

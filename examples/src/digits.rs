@@ -2,7 +2,7 @@
 
 use crate::plot::Score;
 use std::path::{Path, PathBuf};
-use torch::nn::{Forward, functional as F};
+use torch::nn::{Call, Forward, functional as F};
 use torch::utils::data::Dataset;
 use torch::vision::{MNIST, SyntheticDigits};
 use torch::{Device, Tensor};

@@ -246,6 +246,7 @@ impl Node {
     pub(crate) fn short_name(&self) -> String {
         match self.name {
             "CopySlices" => "torch::autograd::CopySlices".into(),
+            "BackwardHookFunctionBackward" => "BackwardHookFunction".into(),
             name => match name.split_once("Backward") {
                 Some((name, "0")) => name.into(),
                 Some((name, number)) if number.bytes().all(|b| b.is_ascii_digit()) => format!("{name}{number}"),

@@ -26,6 +26,7 @@ pub mod registry;
 mod setting;
 mod size;
 mod tensor;
+mod through_hook;
 mod views;
 mod warn;
 
@@ -44,4 +45,5 @@ pub use ndarray::{NdarrayGuard, NdarrayGuardMut, from_ndarray};
 pub use setting::Setting;
 pub use size::{FromSizes, Size};
 pub use tensor::{ArrayRef, Tensor};
+pub use through_hook::through_hook;
 pub use warn::warn;

@@ -133,6 +133,13 @@ impl Tensor {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
+    /// What tells the tensor from all others that exist: Python's `id(x)`.
+    #[doc(hidden)]
+    #[inline]
+    pub fn address(&self) -> usize {
+        Arc::as_ptr(&self.0).addr()
+    }
+
     /// How many writes the tensor's memory has seen: `x._version`.
     pub fn version(&self) -> u64 {
         self.array().storage().version()

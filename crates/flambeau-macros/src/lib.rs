@@ -1,5 +1,6 @@
 //! The macros of flambeau: `derive(Module)` for users, and what makes every form of an operation from its declaration.
 
+mod forward;
 mod module;
 mod operation;
 mod path;
@@ -9,15 +10,30 @@ use proc_macro::TokenStream;
 /// Makes a struct a module, as subclassing `torch.nn.Module` does: its parameters, buffers and modules are found by their
 /// field types, and `Display` prints it as Python's `print(net)` does.
 ///
-/// Fields of types that `nn::Field` does not know (neither modules, parameters, buffers nor plain data) need
-/// `#[module(skip)]`. On the struct, `#[module(extra_repr)]` prints what an inherent `fn extra_repr(&self) -> String`
-/// returns between the parentheses, and `#[module(type_name)]` takes the printed name from an inherent
-/// `fn type_name(&self) -> &'static str`, and `#[module(versions)]` what state dicts of older versions lack from inherent
-/// `fn version(&self) -> i64` and `fn added_since(&self, version: Option<i64>) -> &'static [&'static str]`.
+/// Plain fields need nothing: a type that is `Clone` holds neither parameters nor layers. A struct of yours that is not, and has
+/// no `#[derive(Module)]`, is an error, since layers in it would not be found; `#[module(skip)]` above the field says that it
+/// holds none. On the struct, `#[module(extra_repr)]` prints what an inherent `fn extra_repr(&self) -> String` returns between
+/// the parentheses, `#[module(type_name)]` takes the printed name from an inherent `fn type_name(&self) -> &'static str`,
+/// `#[module(versions)]` what state dicts of older versions lack from inherent `fn version(&self) -> i64` and
+/// `fn added_since(&self, version: Option<i64>) -> &'static [&'static str]`, and `#[module(deepcopy)]` copies by an inherent
+/// `fn deepcopy_in(&self, memo: &mut nn::Memo) -> Self`.
 #[proc_macro_derive(Module, attributes(module))]
 pub fn derive_module(input: TokenStream) -> TokenStream {
     let input = syn::parse_macro_input!(input as syn::DeriveInput);
     module::derive(&input, &path::nn()).unwrap_or_else(syn::Error::into_compile_error).into()
+}
+
+/// Makes a module of several inputs callable: above `impl Net { fn forward(&self, q: &Tensor, mask: Option<&Tensor>) -> Tensor
+/// { … } }` it writes `impl Forward<(Tensor, Option<Tensor>)> for Net` from that function, and a `call` with the same arguments,
+/// which takes `q` and `&q`, and for an `Option` a bare value, `None`, `&option` and `option.as_ref()`.
+///
+/// Arguments are tensors, numbers, texts, and options, slices and tuples of them, borrowed as `&Tensor` and `Option<&Tensor>`
+/// are, or a type of yours that is `nn::Input`.
+#[proc_macro_attribute]
+pub fn forward(attribute: TokenStream, item: TokenStream) -> TokenStream {
+    let item = syn::parse_macro_input!(item as syn::ItemImpl);
+    let attribute = proc_macro2::TokenStream::from(attribute);
+    forward::expand(&attribute, item, &path::nn()).unwrap_or_else(syn::Error::into_compile_error).into()
 }
 
 /// Declares an operation: a function that returns `Result`, documented and with an example, is all that is written. From it

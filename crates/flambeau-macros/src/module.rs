@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
-use syn::{Attribute, Data, DeriveInput, Error, Fields, Index, Member, Result};
+use syn::{Attribute, Data, DeriveInput, Error, Fields, Index, Member, Result, Type};
 
 /// What `#[module(…)]` on the struct asks for.
 #[derive(Default)]
@@ -12,6 +12,15 @@ struct Options {
     extra_repr: bool,
     type_name: bool,
     versions: bool,
+    deepcopy: bool,
+}
+
+/// A field: its name in Rust, the name that state dicts and prints give it, its type, and whether it is skipped.
+struct ModuleField<'a> {
+    member: Member,
+    name: String,
+    ty: &'a Type,
+    skipped: bool,
 }
 
 /// Writes `Module` and `Display` for a struct; `nn` is the path of flambeau's `nn`.
@@ -20,12 +29,33 @@ pub fn derive(input: &DeriveInput, nn: &TokenStream) -> Result<TokenStream> {
         return Err(Error::new_spanned(&input.ident, "Module can be derived for structs only"));
     };
     let options = struct_options(&input.attrs)?;
-    let fields = registered(&data.fields)?;
-    let collect = fields.iter().map(|(member, name, span)| {
-        quote_spanned!(*span=> #nn::Field::collect(&self.#member, ::std::borrow::Cow::Borrowed(#name), &mut members);)
+    let fields = fields(&data.fields)?;
+    // How a field is treated is chosen by its type: see `nn::access`.
+    let each = |write: fn(&TokenStream, &Member, &str, TokenStream) -> TokenStream| {
+        let registered = fields.iter().filter(|f| !f.skipped);
+        let written = registered.map(|ModuleField { member, name, ty, .. }| {
+            let access = quote_spanned!(ty.span()=> (&&&&&#nn::access::Probe::<#ty>::new()).access());
+            write(nn, member, name, access)
+        });
+        written.collect::<TokenStream>()
+    };
+    let collect = each(
+        |_, member, name, access| quote!((#access.collect)(&self.#member, ::std::borrow::Cow::Borrowed(#name), &mut members);),
+    );
+    let collect_mut = each(
+        |_, member, name, access| quote!((#access.collect_mut)(&mut self.#member, ::std::borrow::Cow::Borrowed(#name), &mut slots);),
+    );
+    let state = each(|_, member, _, access| quote!(.or_else(|| (#access.state)(&self.#member))));
+    let carriers = each(|_, member, _, access| quote!((#access.carriers)(&self.#member, depth, visit)?;));
+    let copies = fields.iter().map(|ModuleField { member, name, ty, skipped }| {
+        let copy = if *skipped {
+            quote_spanned!(ty.span()=> (&&&#nn::access::Skipped::<#ty>::new()).copy(&self.#member, memo, #name))
+        } else {
+            quote_spanned!(ty.span()=> ((&&&&&#nn::access::Probe::<#ty>::new()).access().copy)(&self.#member, memo))
+        };
+        quote!(#member: #copy)
     });
-    let state =
-        fields.iter().map(|(member, _, span)| quote_spanned!(*span=> .or_else(|| #nn::Field::state(&self.#member))));
+    let copy = if options.deepcopy { quote!(Self::deepcopy_in(self, memo)) } else { quote!(Self { #(#copies),* }) };
     let ident = &input.ident;
     let name = ident.unraw().to_string();
     let type_name = if options.type_name { quote!(Self::type_name(self)) } else { quote!(#name) };
@@ -48,47 +78,66 @@ pub fn derive(input: &DeriveInput, nn: &TokenStream) -> Result<TokenStream> {
     });
     let (generics, arguments, bounds) = input.generics.split_for_impl();
     Ok(quote! {
-        #[automatically_derived]
-        impl #generics #nn::Module for #ident #arguments #bounds {
-            fn as_module(&self) -> &dyn #nn::Module {
-                self
+        const _: () = {
+            #[allow(unused_imports)]
+            use #nn::access::{
+                SkippedClone as _, SkippedField as _, SkippedOther as _, ViaClone as _, ViaField as _, ViaNone as _,
+                ViaShared as _, ViaSharedPlain as _,
+            };
+            #[automatically_derived]
+            #[allow(clippy::clone_on_copy, clippy::needless_borrow, unused_variables, unused_mut)]
+            impl #generics #nn::Module for #ident #arguments #bounds {
+                fn as_module(&self) -> &dyn #nn::Module {
+                    self
+                }
+                fn as_module_mut(&mut self) -> &mut dyn #nn::Module {
+                    self
+                }
+                fn type_name(&self) -> &'static str {
+                    #type_name
+                }
+                fn members(&self) -> #nn::Members<'_> {
+                    let mut members = #nn::Members::default();
+                    #collect
+                    members
+                }
+                fn slots(&mut self) -> #nn::Slots<'_> {
+                    let mut slots = #nn::Slots::new();
+                    #collect_mut
+                    slots
+                }
+                fn state(&self) -> ::std::option::Option<&#nn::ModuleState> {
+                    ::std::option::Option::None #state
+                }
+                fn carriers(&self, depth: u32, visit: &mut #nn::Visit<'_>) -> ::std::ops::ControlFlow<()> {
+                    #carriers
+                    ::std::ops::ControlFlow::Continue(())
+                }
+                #[track_caller]
+                fn deepcopy_in(&self, memo: &mut #nn::Memo) -> Self {
+                    #copy
+                }
+                #extra_repr
+                #versions
             }
-            fn type_name(&self) -> &'static str {
-                #type_name
+            #[automatically_derived]
+            impl #generics ::std::fmt::Display for #ident #arguments #bounds {
+                fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+                    f.write_str(&#nn::Module::repr(self))
+                }
             }
-            #[allow(unused_mut)]
-            fn members(&self) -> #nn::Members<'_> {
-                let mut members = #nn::Members::default();
-                #(#collect)*
-                members
-            }
-            fn state(&self) -> ::std::option::Option<&#nn::ModuleState> {
-                ::std::option::Option::None #(#state)*
-            }
-            #extra_repr
-            #versions
-        }
-        #[automatically_derived]
-        impl #generics ::std::fmt::Display for #ident #arguments #bounds {
-            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
-                f.write_str(&#nn::Module::repr(self))
-            }
-        }
+        };
     })
 }
 
-/// The fields without `#[module(skip)]`: each with the name that state dicts and prints give it, and where its type stands.
-fn registered(fields: &Fields) -> Result<Vec<(Member, String, proc_macro2::Span)>> {
+fn fields(fields: &Fields) -> Result<Vec<ModuleField<'_>>> {
     let mut out = Vec::new();
     for (i, field) in fields.iter().enumerate() {
-        if skips(&field.attrs)? {
-            continue;
-        }
         let (member, name) = match &field.ident {
             Some(ident) => (Member::Named(ident.clone()), ident.unraw().to_string()),
             None => (Member::Unnamed(Index::from(i)), i.to_string()),
         };
-        out.push((member, name, field.ty.span()));
+        out.push(ModuleField { member, name, ty: &field.ty, skipped: skips(&field.attrs)? });
     }
     Ok(out)
 }
@@ -112,9 +161,9 @@ fn struct_options(attributes: &[Attribute]) -> Result<Options> {
                 Some("extra_repr") => options.extra_repr = true,
                 Some("type_name") => options.type_name = true,
                 Some("versions") => options.versions = true,
+                Some("deepcopy") => options.deepcopy = true,
                 _ => {
-                    return Err(meta
-                        .error("a struct knows #[module(extra_repr)], #[module(type_name)] and #[module(versions)]"));
+                    return Err(meta.error("a struct knows #[module(extra_repr, type_name, versions, deepcopy)]"));
                 }
             }
             Ok(())
@@ -140,9 +189,13 @@ mod tests {
         let code = text(&parse_quote! {
             struct Net<T: Clone> { fc1: Linear, #[module(skip)] cache: Cache, r#type: T }
         });
-        assert!(code.contains("Field::collect(&self.fc1,::std::borrow::Cow::Borrowed(\"fc1\"),&mutmembers)"), "{code}");
-        assert!(code.contains("Borrowed(\"type\")"), "{code}");
-        assert!(!code.contains("cache"), "{code}");
+        let probe = |ty: &str| format!("((&&&&&::torch::nn::access::Probe::<{ty}>::new()).access().");
+        assert!(
+            code.contains(&format!("{}collect)(&self.fc1,::std::borrow::Cow::Borrowed(\"fc1\"),", probe("Linear"))),
+            "{code}"
+        );
+        assert!(code.contains("Borrowed(\"type\")") && code.contains(&probe("T")), "{code}");
+        assert!(!code.contains(&probe("Cache")) && code.contains("Skipped::<Cache>"), "{code}");
         assert!(code.contains("impl<T:Clone>::torch::nn::ModuleforNet<T>"), "{code}");
         assert!(!code.contains("extra_repr"), "{code}");
         let code = text(&parse_quote! { struct Pair(Linear, Linear); });
@@ -155,6 +208,6 @@ mod tests {
         let wrong = text(&parse_quote! { struct Net { #[module(ignore)] a: u8 } });
         assert_eq!(wrong, "error:a field knows only #[module(skip)]");
         let wrong = text(&parse_quote! { #[module(repr)] struct Net; });
-        assert_eq!(wrong, "error:a struct knows #[module(extra_repr)], #[module(type_name)] and #[module(versions)]");
+        assert_eq!(wrong, "error:a struct knows #[module(extra_repr, type_name, versions, deepcopy)]");
     }
 }

@@ -21,12 +21,12 @@
 //! impl Forward for SimpleNN {
 //!     fn forward(&self, x: &Tensor) -> Tensor {
 //!         let x = x.view([-1, 28 * 28]);
-//!         self.fc2.call(&self.relu.call(&self.fc1.call(&x)))
+//!         self.fc2.call(self.relu.call(self.fc1.call(x)))
 //!     }
 //! }
 //!
 //! let net = SimpleNN::new();
-//! assert_eq!(net.call(&randn([3, 1, 28, 28])).size(), [3, 10]);
+//! assert_eq!(net.call(randn([3, 1, 28, 28])).size(), [3, 10]);
 //! assert_eq!(net.state_dict().keys().collect::<Vec<_>>(), ["fc1.weight", "fc1.bias", "fc2.weight", "fc2.bias"]);
 //! assert_eq!(
 //!     net.to_string(),
@@ -49,7 +49,7 @@ mod losses;
 mod module;
 
 pub use error::{Error, Result};
-pub use flambeau_macros::Module;
+pub use flambeau_macros::{Module, forward};
 pub use layers::*;
 pub use losses::*;
 pub use module::*;

@@ -1,7 +1,7 @@
 //! An operation that fails inside a module panics at the line of whoever called the module, as far as the line is known.
 
 use flambeau_autograd::{Tensor, ones};
-use flambeau_nn::{self as nn, Forward, Module, ModuleState};
+use flambeau_nn::{self as nn, Call, Forward, Module, ModuleState};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 

@@ -2,7 +2,7 @@
 
 use flambeau_autograd::ops::rrelu;
 use flambeau_testkit::work::{GPU, OnGpu, Work, watch};
-use torch::nn::{self, Forward, Module, functional as F, init};
+use torch::nn::{self, Module, functional as F, init};
 use torch::{DType, Tensor};
 
 /// Makes a call that should stay on the GPU; `reads` tells how often it may read from there.

@@ -4,7 +4,7 @@
 
 use flambeau_testkit::work::{GPU, OnGpu, alone, watch};
 use torch::Device;
-use torch::nn::{self, Forward, Module};
+use torch::nn::{self, Module};
 use torch::optim;
 use torch::utils::data::DataLoader;
 use torch::vision::SyntheticDigits;

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! ```
-//! use torch::{nn, optim, nn::{Forward, Module}};
+//! use torch::prelude::*;
 //!
 //! torch::manual_seed(0);
 //! let model = nn::Linear::new(4, 2);
@@ -95,14 +95,29 @@ pub use flambeau_autograd::{NdarrayGuard, NdarrayGuardMut, from_ndarray};
 /// `torch.nn`: modules, layers, losses, initialisation.
 ///
 /// ```
-/// use torch::nn::{self, Forward, Module};
-/// let model = nn::Sequential::new((nn::Linear::new(4, 3), nn::ReLU::new(), nn::Linear::new(3, 2)));
-/// assert_eq!(model.call(&torch::zeros([5, 4])).size(), [5, 2]);
+/// use torch::nn::{self, Module};
+/// let model = nn::sequential![nn::Linear::new(4, 3), nn::ReLU::new(), nn::Linear::new(3, 2)];
+/// assert_eq!(model.call(torch::zeros([5, 4])).size(), [5, 2]);
 /// assert_eq!(model.parameters().len(), 4);
 /// ```
 pub mod nn {
-    pub use flambeau_macros::Module;
+    pub use flambeau_macros::{Module, forward};
     pub use flambeau_nn::*;
+}
+
+pub use flambeau_macros::forward;
+pub use flambeau_nn::deepcopy;
+
+/// What nearly every program needs: `Tensor`, the traits of modules, `nn`, `optim`, and `torch.nn.functional` as `F`.
+///
+/// ```
+/// use torch::prelude::*;
+/// let x: Tensor = nn::Linear::new(2, 3).call(F::relu(&torch::ones([1, 2])));
+/// assert_eq!(x.size(), [1, 3]);
+/// ```
+pub mod prelude {
+    pub use crate::nn::{self, Call, Forward, Module, functional as F};
+    pub use crate::{Tensor, optim};
 }
 
 /// `torch.linalg`: norms and products of matrices.

@@ -2,7 +2,7 @@
 #![cfg(all(feature = "wgpu", feature = "vision"))]
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use torch::nn::{self, Forward, Module};
+use torch::nn::{self, Call, Forward, Module};
 use torch::utils::data::{DataLoader, Dataset};
 use torch::vision::SyntheticDigits;
 use torch::{Device, Tensor, optim};

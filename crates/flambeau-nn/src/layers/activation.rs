@@ -1,10 +1,10 @@
 //! Layers that apply a function to a tensor and have nothing to learn.
 
-use crate::{Forward, Module, ModuleState};
+use crate::{Module, ModuleState, forward};
 use flambeau_autograd::Tensor;
 
 /// A function with its options: what distinguishes one activation layer from another.
-pub trait ActivationFunction: Default + Send + Sync + 'static {
+pub trait ActivationFunction: Default + Clone + Send + Sync + 'static {
     /// The layer's name in prints: `LeakyReLU`.
     const NAME: &'static str;
 
@@ -21,7 +21,6 @@ pub trait ActivationFunction: Default + Send + Sync + 'static {
 #[derive(Module, Default)]
 #[module(type_name, extra_repr)]
 pub struct Activation<F: ActivationFunction> {
-    #[module(skip)]
     function: F,
     state: ModuleState,
 }
@@ -47,7 +46,8 @@ impl<F: ActivationFunction> Activation<F> {
     }
 }
 
-impl<F: ActivationFunction> Forward for Activation<F> {
+#[forward]
+impl<F: ActivationFunction> Activation<F> {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
         self.function.apply(x)

@@ -1,6 +1,6 @@
 //! Pooling to a given output size.
 
-use crate::{Forward, Module, ModuleState};
+use crate::{Module, ModuleState, forward};
 use flambeau_autograd::{OrPanic, Tensor, ops};
 
 /// An output size of adaptive pooling, as it was given: one number, or one each where `None` keeps the input's length.
@@ -57,7 +57,6 @@ impl From<(usize, usize)> for OutputSize<2> {
 #[derive(Module)]
 #[module(type_name, extra_repr)]
 pub struct AdaptiveAvgPool<const D: usize> {
-    #[module(skip)]
     output_size: OutputSize<D>,
     state: ModuleState,
 }
@@ -85,7 +84,8 @@ impl<const D: usize> AdaptiveAvgPool<D> {
     }
 }
 
-impl<const D: usize> Forward for AdaptiveAvgPool<D> {
+#[forward]
+impl<const D: usize> AdaptiveAvgPool<D> {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
         let pool = [ops::adaptive_avg_pool1d, ops::adaptive_avg_pool2d, ops::adaptive_avg_pool3d][D - 1];
@@ -98,7 +98,6 @@ impl<const D: usize> Forward for AdaptiveAvgPool<D> {
 #[derive(Module)]
 #[module(type_name, extra_repr)]
 pub struct AdaptiveMaxPool<const D: usize> {
-    #[module(skip)]
     output_size: OutputSize<D>,
     state: ModuleState,
 }
@@ -137,7 +136,8 @@ impl<const D: usize> AdaptiveMaxPool<D> {
     }
 }
 
-impl<const D: usize> Forward for AdaptiveMaxPool<D> {
+#[forward]
+impl<const D: usize> AdaptiveMaxPool<D> {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
         self.forward_with_indices(x).0

@@ -1,7 +1,7 @@
 //! Normalisation over batches and over instances.
 
 use super::{Place, py_bool};
-use crate::{Buffer, Forward, Module, ModuleState, Parameter};
+use crate::{Buffer, Module, ModuleState, Parameter, forward};
 use flambeau_autograd::options;
 use flambeau_autograd::{OrPanic, Tensor, ops};
 use flambeau_tensor::print::py_float;
@@ -62,7 +62,6 @@ impl NormKind for OverInstance {
 #[module(type_name, extra_repr, versions)]
 pub struct ChannelNorm<K: NormKind, const D: usize> {
     num_features: usize,
-    #[module(skip)]
     options: BatchNormOptions,
     /// The scale, `[channels]`.
     pub weight: Option<Parameter>,
@@ -203,7 +202,8 @@ impl<K: NormKind, const D: usize> ChannelNorm<K, D> {
     }
 }
 
-impl<K: NormKind, const D: usize> Forward for ChannelNorm<K, D> {
+#[forward]
+impl<K: NormKind, const D: usize> ChannelNorm<K, D> {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
         self.check_dim(x);

@@ -1,10 +1,11 @@
 //! Modules made of modules.
 
-use crate::{Field, Forward, Members, Module, ModuleState};
-use flambeau_autograd::{Tensor, at_caller};
+use crate::{Field, Forward, Members, Memo, Module, ModuleState, Slots, Visit, forward};
+use flambeau_autograd::Tensor;
+use std::any::Any;
 use std::borrow::Cow;
 use std::fmt;
-use std::ops::Index;
+use std::ops::{ControlFlow, Index, IndexMut};
 
 /// Modules in a list, registered under "0", "1", …: `nn.ModuleList`. A `Vec` in a field of a module is one.
 pub type ModuleList<M = Box<dyn Forward>> = Vec<M>;
@@ -12,13 +13,16 @@ pub type ModuleList<M = Box<dyn Forward>> = Vec<M>;
 /// Parameters in a list: `nn.ParameterList`. A `Vec` of parameters in a field of a module is one.
 pub type ParameterList = Vec<crate::Parameter>;
 
-/// Modules one after the other, each fed with the former's output: `nn.Sequential`.
+/// Modules one after the other, each fed with the former's output: `nn.Sequential`. [`sequential!`](crate::sequential) makes one
+/// of any length; an iterator's `collect()` too.
 ///
 /// ```
-/// use flambeau_nn::{self as nn, Forward, Module};
-/// let net = nn::Sequential::new((nn::Linear::new(4, 8), nn::ReLU::new(), nn::Linear::new(8, 2)));
-/// assert_eq!(net.call(&flambeau_autograd::randn([3, 4])).size(), [3, 2]);
+/// use flambeau_nn::{self as nn, Module};
+/// let net = nn::sequential![nn::Linear::new(4, 8), nn::ReLU::new(), nn::Linear::new(8, 2)];
+/// assert_eq!(net.call(flambeau_autograd::randn([3, 4])).size(), [3, 2]);
 /// assert_eq!(net[2].repr(), "Linear(in_features=8, out_features=2, bias=True)");
+/// let deep: nn::Sequential = (0..20).map(|_| nn::Linear::new(8, 8)).collect();
+/// assert_eq!(deep.len(), 20);
 /// ```
 #[derive(Default)]
 pub struct Sequential {
@@ -26,15 +30,57 @@ pub struct Sequential {
     state: ModuleState,
 }
 
-/// What [`Sequential::new`] takes: a tuple of up to twelve modules, or a vector of boxed ones.
+/// [`Sequential`] of any number of modules, named "0", "1", …, or by `"name" => module`.
+///
+/// ```
+/// use flambeau_nn::{self as nn, Module};
+/// let net = nn::sequential!["conv" => nn::Conv2d::new(1, 2, 3), "relu" => nn::ReLU::new()];
+/// assert_eq!(net.named_parameters()[0].0, "conv.weight");
+/// ```
+#[macro_export]
+macro_rules! sequential {
+    ($($name:expr => $layer:expr),+ $(,)?) => {{
+        let mut net = $crate::Sequential::default();
+        $(net.add_module($name, $layer);)+
+        net
+    }};
+    ($($layer:expr),* $(,)?) => {{
+        #[allow(unused_mut)]
+        let mut net = $crate::Sequential::default();
+        $(net.push($layer);)*
+        net
+    }};
+}
+
+/// What [`Sequential::new`] takes: a vector or array of modules, or a tuple of up to twelve.
+#[diagnostic::on_unimplemented(
+    message = "`Sequential::new` cannot take `{Self}`",
+    label = "expected a `Vec` or an array of modules, or a tuple of up to twelve",
+    note = "`nn::sequential![a, b, c]` takes any number of modules; each must map a tensor to a tensor"
+)]
 pub trait IntoLayers {
     /// The modules in order.
     fn into_layers(self) -> Vec<Box<dyn Forward>>;
 }
 
-impl IntoLayers for Vec<Box<dyn Forward>> {
+/// A module in a box, which it may be already.
+fn boxed<M: Forward>(layer: M) -> Box<dyn Forward> {
+    let any: Box<dyn Any> = Box::new(layer);
+    match any.downcast::<Box<dyn Forward>>() {
+        Ok(boxed) => *boxed,
+        Err(any) => any.downcast::<M>().expect("it is what it was made of"),
+    }
+}
+
+impl<M: Forward> IntoLayers for Vec<M> {
     fn into_layers(self) -> Vec<Box<dyn Forward>> {
-        self
+        self.into_iter().map(boxed).collect()
+    }
+}
+
+impl<M: Forward, const N: usize> IntoLayers for [M; N] {
+    fn into_layers(self) -> Vec<Box<dyn Forward>> {
+        self.into_iter().map(boxed).collect()
     }
 }
 
@@ -44,7 +90,7 @@ macro_rules! tuples {
             #[allow(non_snake_case)]
             fn into_layers(self) -> Vec<Box<dyn Forward>> {
                 let ($($name,)*) = self;
-                vec![$(Box::new($name)),*]
+                vec![$(boxed($name)),*]
             }
         }
     };
@@ -81,15 +127,69 @@ impl Sequential {
         Sequential { layers, state: ModuleState::new() }
     }
 
-    /// Adds a module at the end, named by its position: `append`.
+    /// Adds a module at the end, named by its position: `append(module)`.
     pub fn push(&mut self, layer: impl Forward) -> &mut Self {
-        self.layers.push((Cow::Owned(self.layers.len().to_string()), Box::new(layer)));
+        self.add_module(self.layers.len().to_string(), layer)
+    }
+
+    /// Adds a module at the end under a name, or puts it in the place of the one that has the name: `add_module(name, module)`.
+    pub fn add_module(&mut self, name: impl Into<Cow<'static, str>>, layer: impl Forward) -> &mut Self {
+        let (name, layer) = (name.into(), boxed(layer));
+        match self.layers.iter_mut().find(|(n, _)| *n == name) {
+            Some((_, slot)) => *slot = layer,
+            None => self.layers.push((name, layer)),
+        }
         self
+    }
+
+    /// Puts a module before the i-th; all are named by their positions then: `insert(i, module)`.
+    ///
+    /// # Panics
+    /// When there are fewer than i modules.
+    #[track_caller]
+    pub fn insert(&mut self, i: usize, layer: impl Forward) -> &mut Self {
+        assert!(i <= self.len(), "Index out of range: {i}");
+        self.layers.insert(i, (Cow::Borrowed(""), boxed(layer)));
+        self.renumber();
+        self
+    }
+
+    /// Puts a module in the place of the i-th; returns that one: `sequential[i] = module`.
+    ///
+    /// # Panics
+    /// When there are no more than i modules.
+    #[track_caller]
+    pub fn set(&mut self, i: usize, layer: impl Forward) -> Box<dyn Forward> {
+        assert!(i < self.len(), "index {i} is out of range");
+        std::mem::replace(&mut self.layers[i].1, boxed(layer))
+    }
+
+    /// Takes the i-th module out; the others are named by their positions then: `del sequential[i]`.
+    ///
+    /// # Panics
+    /// When there are no more than i modules.
+    #[track_caller]
+    pub fn remove(&mut self, i: usize) -> Box<dyn Forward> {
+        assert!(i < self.len(), "index {i} is out of range");
+        let layer = self.layers.remove(i).1;
+        self.renumber();
+        layer
+    }
+
+    fn renumber(&mut self) {
+        for (i, (name, _)) in self.layers.iter_mut().enumerate() {
+            *name = Cow::Owned(i.to_string());
+        }
     }
 
     /// The i-th module.
     pub fn get(&self, i: usize) -> Option<&dyn Forward> {
         self.layers.get(i).map(|(_, layer)| &**layer)
+    }
+
+    /// The i-th module, to be changed.
+    pub fn get_mut(&mut self, i: usize) -> Option<&mut dyn Forward> {
+        self.layers.get_mut(i).map(|(_, layer)| &mut **layer as _)
     }
 
     /// How many modules.
@@ -108,6 +208,36 @@ impl Sequential {
     }
 }
 
+#[forward]
+impl Sequential {
+    #[track_caller]
+    fn forward(&self, x: &Tensor) -> Tensor {
+        // A loop, not a closure: each call knows the caller's line.
+        let mut layers = self.layers.iter();
+        let Some((_, first)) = layers.next() else { return x.shallow_clone() };
+        let mut x = first.as_ref().call_ref(x);
+        for (_, layer) in layers {
+            x = layer.as_ref().call_ref(&x);
+        }
+        x
+    }
+}
+
+impl<M: Forward> FromIterator<M> for Sequential {
+    /// The modules in order, named "0", "1", …: `nn.Sequential(*modules)`.
+    fn from_iter<I: IntoIterator<Item = M>>(layers: I) -> Self {
+        Self::from_boxed(layers.into_iter().map(boxed).collect())
+    }
+}
+
+impl<M: Forward> Extend<M> for Sequential {
+    fn extend<I: IntoIterator<Item = M>>(&mut self, layers: I) {
+        for layer in layers {
+            self.push(layer);
+        }
+    }
+}
+
 impl Index<usize> for Sequential {
     type Output = dyn Forward;
     #[track_caller]
@@ -116,6 +246,14 @@ impl Index<usize> for Sequential {
             Some(layer) => layer,
             None => panic!("index {i} is out of range"),
         }
+    }
+}
+
+impl IndexMut<usize> for Sequential {
+    #[track_caller]
+    fn index_mut(&mut self, i: usize) -> &mut Self::Output {
+        assert!(i < self.len(), "index {i} is out of range");
+        &mut *self.layers[i].1
     }
 }
 
@@ -130,15 +268,22 @@ impl Module for Sequential {
         let children = self.layers.iter().map(|(name, layer)| (name.clone(), layer.as_module()));
         Members { children: children.collect(), ..Members::default() }
     }
+    fn as_module_mut(&mut self) -> &mut dyn Module {
+        self
+    }
+    fn slots(&mut self) -> Slots<'_> {
+        self.layers.iter_mut().map(|(name, layer)| (name.clone(), layer as &mut dyn Module)).collect()
+    }
     fn state(&self) -> Option<&ModuleState> {
         Some(&self.state)
     }
-}
-
-impl Forward for Sequential {
     #[track_caller]
-    fn forward(&self, x: &Tensor) -> Tensor {
-        at_caller(|| self.layers.iter().fold(x.shallow_clone(), |x, (_, layer)| layer.as_ref().call(&x)))
+    fn deepcopy_in(&self, memo: &mut Memo) -> Self {
+        let mut layers = Vec::with_capacity(self.layers.len());
+        for (name, layer) in &self.layers {
+            layers.push((name.clone(), memo.part(layer)));
+        }
+        Sequential { layers, state: memo.part(&self.state) }
     }
 }
 
@@ -180,6 +325,11 @@ impl<M: Module> ModuleDict<M> {
         self.0.iter().find(|(n, _)| n == name).map(|(_, module)| module)
     }
 
+    /// The module under a name, to be changed.
+    pub fn get_mut(&mut self, name: &str) -> Option<&mut M> {
+        self.0.iter_mut().find(|(n, _)| n == name).map(|(_, module)| module)
+    }
+
     /// How many modules.
     pub fn len(&self) -> usize {
         self.0.len()
@@ -217,6 +367,23 @@ impl<M: Module> Module for ModuleDict<M> {
             module.collect(name.clone(), &mut members);
         }
         members
+    }
+    fn as_module_mut(&mut self) -> &mut dyn Module {
+        self
+    }
+    fn slots(&mut self) -> Slots<'_> {
+        self.0.iter_mut().map(|(name, module)| (name.clone(), module as &mut dyn Module)).collect()
+    }
+    fn carriers(&self, depth: u32, visit: &mut Visit<'_>) -> ControlFlow<()> {
+        self.0.iter().try_for_each(|(_, module)| Field::carriers(module, depth, visit))
+    }
+    #[track_caller]
+    fn deepcopy_in(&self, memo: &mut Memo) -> Self {
+        let mut modules = Vec::with_capacity(self.0.len());
+        for (name, module) in &self.0 {
+            modules.push((name.clone(), memo.part(module)));
+        }
+        ModuleDict(modules)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Convolutions.
 
 use super::{Lengths, Padding, PaddingMode, Place, py_tuple, weight_and_bias};
-use crate::{Forward, Module, ModuleState, Parameter};
+use crate::{Module, ModuleState, Parameter, forward};
 use flambeau_autograd::options;
 use flambeau_autograd::{OrPanic, Tensor, ops};
 use flambeau_tensor::{DType, Device};
@@ -37,9 +37,7 @@ pub struct Conv<const D: usize> {
     pub in_channels: usize,
     /// Channels of the output.
     pub out_channels: usize,
-    #[module(skip)]
     kernel_size: [usize; D],
-    #[module(skip)]
     options: ConvOptions<D>,
     /// [out_channels, in_channels / groups, kernel…].
     pub weight: Parameter,
@@ -142,7 +140,8 @@ impl<const D: usize> Conv<D> {
     }
 }
 
-impl<const D: usize> Forward for Conv<D> {
+#[forward]
+impl<const D: usize> Conv<D> {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
         let o = &self.options;

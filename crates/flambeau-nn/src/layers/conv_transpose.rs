@@ -2,7 +2,7 @@
 
 use super::conv::check_groups;
 use super::{Lengths, Place, py_tuple, weight_and_bias};
-use crate::{Forward, Module, ModuleState, Parameter};
+use crate::{Module, ModuleState, Parameter, forward};
 use flambeau_autograd::options;
 use flambeau_autograd::{OrPanic, Tensor, ops};
 use flambeau_tensor::{DType, Device};
@@ -38,9 +38,7 @@ pub struct ConvTranspose<const D: usize> {
     pub in_channels: usize,
     /// Channels of the output.
     pub out_channels: usize,
-    #[module(skip)]
     kernel_size: [usize; D],
-    #[module(skip)]
     options: ConvTransposeOptions<D>,
     /// [in_channels, out_channels / groups, kernel…].
     pub weight: Parameter,
@@ -151,7 +149,8 @@ impl<const D: usize> ConvTranspose<D> {
     }
 }
 
-impl<const D: usize> Forward for ConvTranspose<D> {
+#[forward]
+impl<const D: usize> ConvTranspose<D> {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
         self.run(x, self.options.output_padding.each())

@@ -1,7 +1,7 @@
 //! Random zeroes.
 
 use super::{py_bool, py_number};
-use crate::{Forward, Module, ModuleState};
+use crate::{Module, ModuleState, forward};
 use flambeau_autograd::{OrPanic, Result, Tensor, ops};
 use flambeau_tensor::Scalar;
 use std::marker::PhantomData;
@@ -29,7 +29,6 @@ pub trait DropoutKind: Send + Sync + 'static {
 #[derive(Module)]
 #[module(type_name, extra_repr)]
 pub struct DropoutLayer<K: DropoutKind> {
-    #[module(skip)]
     p: Scalar,
     inplace: bool,
     kind: PhantomData<K>,
@@ -71,7 +70,8 @@ impl<K: DropoutKind> DropoutLayer<K> {
     }
 }
 
-impl<K: DropoutKind> Forward for DropoutLayer<K> {
+#[forward]
+impl<K: DropoutKind> DropoutLayer<K> {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
         let apply = if self.inplace { K::apply_ } else { K::apply };

@@ -2,7 +2,7 @@
 
 use super::{Place, py_bool};
 use crate::init;
-use crate::{Forward, Module, ModuleState, Parameter};
+use crate::{Module, ModuleState, Parameter, forward};
 use flambeau_autograd::options;
 use flambeau_autograd::{OrPanic, Tensor, no_grad, ops};
 use flambeau_tensor::print::py_float;
@@ -31,7 +31,6 @@ options! {
 #[derive(Module)]
 #[module(extra_repr)]
 pub struct Embedding {
-    #[module(skip)]
     options: EmbeddingOptions,
     /// [num_embeddings, embedding_dim].
     pub weight: Parameter,
@@ -105,7 +104,8 @@ fn checked(mut options: EmbeddingOptions, rows: usize) -> EmbeddingOptions {
     options
 }
 
-impl Forward for Embedding {
+#[forward]
+impl Embedding {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
         let o = &self.options;

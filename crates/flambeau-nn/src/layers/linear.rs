@@ -2,7 +2,7 @@
 
 use super::{Place, py_bool, weight_and_bias};
 use crate::init;
-use crate::{Forward, Module, ModuleState, Parameter};
+use crate::{Module, ModuleState, Parameter, forward};
 use flambeau_autograd::options;
 use flambeau_autograd::{OrPanic, Tensor, ops};
 use flambeau_tensor::{DType, Device};
@@ -57,7 +57,8 @@ impl Linear {
     }
 }
 
-impl Forward for Linear {
+#[forward]
+impl Linear {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
         ops::linear(x, &self.weight, self.bias.as_deref()).or_panic()
@@ -110,10 +111,13 @@ impl Bilinear {
         let bias = py_bool(self.bias.is_some());
         format!("in1_features={in1_features}, in2_features={in2_features}, out_features={out_features}, bias={bias}")
     }
+}
 
+#[forward]
+impl Bilinear {
     /// Of tensors [*, in1] and [*, in2], a tensor [*, out].
     #[track_caller]
-    pub fn call(&self, x1: &Tensor, x2: &Tensor) -> Tensor {
-        ops::bilinear(x1, x2, &self.weight, self.bias.as_deref()).or_panic()
+    fn forward(&self, input1: &Tensor, input2: &Tensor) -> Tensor {
+        ops::bilinear(input1, input2, &self.weight, self.bias.as_deref()).or_panic()
     }
 }

@@ -1,7 +1,7 @@
 //! Normalisation within each example.
 
 use super::{Place, py_bool, py_tuple};
-use crate::{Forward, Module, ModuleState, Parameter};
+use crate::{Module, ModuleState, Parameter, forward};
 use flambeau_autograd::ops::IntoShape;
 use flambeau_autograd::options;
 use flambeau_autograd::{OrPanic, Tensor, ops};
@@ -29,9 +29,7 @@ options! {
 #[derive(Module)]
 #[module(extra_repr)]
 pub struct LayerNorm {
-    #[module(skip)]
     normalized_shape: Vec<usize>,
-    #[module(skip)]
     options: LayerNormOptions,
     /// The scale, of the normalised shape.
     pub weight: Option<Parameter>,
@@ -81,7 +79,8 @@ impl LayerNorm {
     }
 }
 
-impl Forward for LayerNorm {
+#[forward]
+impl LayerNorm {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
         let (weight, bias) = (self.weight.as_deref(), self.bias.as_deref());
@@ -113,7 +112,6 @@ options! {
 pub struct GroupNorm {
     num_groups: usize,
     num_channels: usize,
-    #[module(skip)]
     options: GroupNormOptions,
     /// The scale, `[channels]`.
     pub weight: Option<Parameter>,
@@ -171,7 +169,8 @@ impl GroupNorm {
     }
 }
 
-impl Forward for GroupNorm {
+#[forward]
+impl GroupNorm {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
         let (weight, bias) = (self.weight.as_deref(), self.bias.as_deref());
@@ -198,9 +197,7 @@ options! {
 #[derive(Module)]
 #[module(extra_repr)]
 pub struct RMSNorm {
-    #[module(skip)]
     normalized_shape: Vec<usize>,
-    #[module(skip)]
     options: RMSNormOptions,
     /// The scale, of the normalised shape.
     pub weight: Option<Parameter>,
@@ -237,7 +234,8 @@ impl RMSNorm {
     }
 }
 
-impl Forward for RMSNorm {
+#[forward]
+impl RMSNorm {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
         ops::rms_norm(x, &self.normalized_shape, self.weight.as_deref(), self.options.eps).or_panic()

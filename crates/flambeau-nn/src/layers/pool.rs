@@ -1,7 +1,7 @@
 //! Pooling over windows.
 
 use super::{Lengths, py_bool};
-use crate::{Forward, Module, ModuleState};
+use crate::{Module, ModuleState, forward};
 use flambeau_autograd::options;
 use flambeau_autograd::{OrPanic, Tensor, ops};
 
@@ -24,9 +24,7 @@ options! {
 #[derive(Module)]
 #[module(type_name, extra_repr)]
 pub struct MaxPool<const D: usize> {
-    #[module(skip)]
     kernel_size: Lengths<D>,
-    #[module(skip)]
     options: MaxPoolOptions<D>,
     state: ModuleState,
 }
@@ -89,7 +87,8 @@ impl<const D: usize> MaxPool<D> {
     }
 }
 
-impl<const D: usize> Forward for MaxPool<D> {
+#[forward]
+impl<const D: usize> MaxPool<D> {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
         let pool = [ops::max_pool1d, ops::max_pool2d, ops::max_pool3d][D - 1];
@@ -118,9 +117,7 @@ options! {
 #[derive(Module)]
 #[module(type_name, extra_repr)]
 pub struct AvgPool<const D: usize> {
-    #[module(skip)]
     kernel_size: Lengths<D>,
-    #[module(skip)]
     options: AvgPoolOptions<D>,
     state: ModuleState,
 }
@@ -165,7 +162,8 @@ impl<const D: usize> AvgPool<D> {
     }
 }
 
-impl<const D: usize> Forward for AvgPool<D> {
+#[forward]
+impl<const D: usize> AvgPool<D> {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
         let o = &self.options;

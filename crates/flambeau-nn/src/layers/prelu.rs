@@ -2,7 +2,7 @@
 
 use super::Place;
 use crate::init;
-use crate::{Forward, Module, ModuleState, Parameter};
+use crate::{Module, ModuleState, Parameter, forward};
 use flambeau_autograd::{OrPanic, Tensor, ops, options};
 use flambeau_tensor::{DType, Device};
 
@@ -55,7 +55,8 @@ impl PReLU {
     }
 }
 
-impl Forward for PReLU {
+#[forward]
+impl PReLU {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
         ops::prelu(x, &self.weight).or_panic()

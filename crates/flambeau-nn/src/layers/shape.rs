@@ -1,7 +1,7 @@
 //! Layers that only change the shape.
 
 use super::{Activation, ActivationFunction, py_tuple};
-use crate::{Forward, Module, ModuleState};
+use crate::{Module, ModuleState, forward};
 use flambeau_autograd::ops::{self, IntoDims};
 use flambeau_autograd::options;
 use flambeau_autograd::{OrPanic, Tensor};
@@ -54,7 +54,6 @@ pub struct Unflatten {
     /// The dimension that is split.
     pub dim: i64,
     /// Its parts' lengths, of which one may be −1.
-    #[module(skip)]
     pub unflattened_size: Vec<i64>,
     state: ModuleState,
 }
@@ -70,7 +69,8 @@ impl Unflatten {
     }
 }
 
-impl Forward for Unflatten {
+#[forward]
+impl Unflatten {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
         ops::unflatten(x, self.dim, &self.unflattened_size).or_panic()

@@ -1,10 +1,10 @@
 //! The losses of `torch.nn`.
 
-use crate::{Buffer, Module, ModuleState};
+use crate::{Buffer, Memo, Module, ModuleState, forward};
 use flambeau_autograd::{OrPanic, Tensor, ops};
 
 /// A loss's function with its options: what distinguishes one loss from another.
-pub trait LossFunction: Default + Send + Sync + 'static {
+pub trait LossFunction: Default + Clone + Send + Sync + 'static {
     /// The loss's name in prints.
     const NAME: &'static str;
 
@@ -20,13 +20,18 @@ pub trait LossFunction: Default + Send + Sync + 'static {
     fn pos_weight(&self) -> Option<&Tensor> {
         None
     }
+
+    /// The same function with other tensors for its weights.
+    #[must_use]
+    fn with_weights(self, _weight: Option<&Tensor>, _pos_weight: Option<&Tensor>) -> Self {
+        self
+    }
 }
 
 /// A loss, made of its function: `nn.MSELoss`, `nn.CrossEntropyLoss` and the like are aliases of this.
 #[derive(Module)]
-#[module(type_name)]
+#[module(type_name, deepcopy)]
 pub struct Loss<F: LossFunction> {
-    #[module(skip)]
     function: F,
     weight: Option<Buffer>,
     pos_weight: Option<Buffer>,
@@ -59,19 +64,24 @@ impl<F: LossFunction> Loss<F> {
         F::NAME
     }
 
-    /// The loss of `x` against `target`.
+    /// The buffers of the copy are its function's tensors too.
+    #[track_caller]
+    fn deepcopy_in(&self, memo: &mut Memo) -> Self {
+        let (weight, pos_weight) = (memo.part(&self.weight), memo.part(&self.pos_weight));
+        let function = self.function.clone().with_weights(weight.as_deref(), pos_weight.as_deref());
+        Loss { function, weight, pos_weight, state: memo.part(&self.state) }
+    }
+}
+
+#[forward]
+impl<F: LossFunction> Loss<F> {
+    /// The loss of `input` against `target`.
     ///
     /// # Panics
     /// When shapes or dtypes do not fit, with PyTorch's message.
     #[track_caller]
-    pub fn forward(&self, x: &Tensor, target: &Tensor) -> Tensor {
-        self.function.apply(x, target)
-    }
-
-    /// Python's `criterion(x, target)`: the same as [`Loss::forward`].
-    #[track_caller]
-    pub fn call(&self, x: &Tensor, target: &Tensor) -> Tensor {
-        self.forward(x, target)
+    fn forward(&self, input: &Tensor, target: &Tensor) -> Tensor {
+        self.function.apply(input, target)
     }
 }
 
@@ -93,8 +103,23 @@ macro_rules! losses {
             $(fn $weight(&self) -> Option<&Tensor> {
                 self.$weight.as_ref()
             })*
+            losses!(@weights $($weight)*);
         }
     )*};
+    (@weights) => {};
+    (@weights weight) => {
+        fn with_weights(mut self, weight: Option<&Tensor>, _pos_weight: Option<&Tensor>) -> Self {
+            self.weight = weight.map(Tensor::shallow_clone);
+            self
+        }
+    };
+    (@weights weight pos_weight) => {
+        fn with_weights(mut self, weight: Option<&Tensor>, pos_weight: Option<&Tensor>) -> Self {
+            self.weight = weight.map(Tensor::shallow_clone);
+            self.pos_weight = pos_weight.map(Tensor::shallow_clone);
+            self
+        }
+    };
 }
 
 losses! {

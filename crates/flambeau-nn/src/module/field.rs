@@ -1,11 +1,14 @@
-//! How `derive(Module)` tells parameters, buffers and modules from plain data.
+//! What `derive(Module)` knows of a field by its type.
 
-use super::{Buffer, Module, ModuleState, Parameter};
-use flambeau_autograd::Tensor;
+use super::carrier::Visit;
+use super::{Buffer, Memo, Module, ModuleState, Parameter};
+use flambeau_autograd::{Size, Tensor};
 use flambeau_tensor::random::Generator;
 use flambeau_tensor::{DType, Device, Scalar};
 use std::borrow::Cow;
 use std::marker::PhantomData;
+use std::ops::ControlFlow;
+use std::sync::{Mutex, OnceLock, PoisonError, RwLock};
 
 /// What a module itself holds, in the order of its fields: what `_parameters`, `_buffers` and `_modules` are in PyTorch.
 #[derive(Default)]
@@ -17,6 +20,9 @@ pub struct Members<'a> {
     /// The modules in its fields.
     pub children: Vec<(Cow<'static, str>, &'a dyn Module)>,
 }
+
+/// The modules in a module's fields, to be changed.
+pub type Slots<'a> = Vec<(Cow<'static, str>, &'a mut dyn Module)>;
 
 /// What the values of a type are to a module that holds them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -31,46 +37,99 @@ pub enum Kind {
     Module,
 }
 
-/// A type that a module's field may have: a [`Module`], a [`Parameter`], a [`Buffer`], a [`ModuleState`], `Option` or `Vec`
-/// of these, or plain data. `derive(Module)` asks each field what it adds to the module.
+/// A type that a module's field may have: a [`Module`], a [`Parameter`], a [`Buffer`], a [`ModuleState`], plain data, and
+/// `Option`, `Vec`, arrays, tuples, `Box`, `HashMap` and `BTreeMap` of these. `derive(Module)` asks each field what it adds to
+/// the module. Types that are `Clone` are plain data too: whatever holds parameters or layers is not.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no module, parameter, buffer or plain data that `derive(Module)` knows",
-    note = "write #[module(skip)] above the field if the module need not know it"
+    label = "a field of this type needs `#[derive(Module)]` or `#[module(skip)]`",
+    note = "if it holds layers or parameters, write `#[derive(Module)]` above `{Self}`, so that they are found",
+    note = "if the module need not know what is in it, write `#[module(skip)]` above the field"
 )]
 pub trait Field: Send + Sync + 'static {
     /// What values of this type are.
     const KIND: Kind;
 
+    /// Whether a field of this type is registered, also where it is empty.
+    fn registers() -> bool
+    where
+        Self: Sized,
+    {
+        Self::KIND != Kind::Plain
+    }
+
     /// Adds what the field holds to the members of its module, under the field's name.
     fn collect<'a>(&'a self, _name: Cow<'static, str>, _members: &mut Members<'a>) {}
+
+    /// Adds the modules that the field holds, to be changed.
+    fn collect_mut<'a>(&'a mut self, _name: Cow<'static, str>, _slots: &mut Slots<'a>) {}
 
     /// The module's state, if this field holds it.
     fn state(&self) -> Option<&ModuleState> {
         None
     }
+
+    /// Shows what may carry the hooks of a module that is `depth` modules up.
+    #[doc(hidden)]
+    fn carriers(&self, _depth: u32, _visit: &mut Visit<'_>) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+
+    /// A copy with memory of its own: what [`deepcopy`](super::deepcopy) makes of the field.
+    #[track_caller]
+    fn deepcopy_in(&self, memo: &mut Memo) -> Self
+    where
+        Self: Sized;
 }
 
 impl<M: Module> Field for M {
     const KIND: Kind = Kind::Module;
+    fn registers() -> bool {
+        M::registers()
+    }
     fn collect<'a>(&'a self, name: Cow<'static, str>, members: &mut Members<'a>) {
-        if self.is_registered() {
+        if M::registers() {
             members.children.push((name, self.as_module()));
         }
     }
-}
-
-impl Field for Parameter {
-    const KIND: Kind = Kind::Parameter;
-    fn collect<'a>(&'a self, name: Cow<'static, str>, members: &mut Members<'a>) {
-        members.parameters.push((name, self));
+    fn collect_mut<'a>(&'a mut self, name: Cow<'static, str>, slots: &mut Slots<'a>) {
+        if M::registers() {
+            slots.push((name, self));
+        }
+    }
+    fn carriers(&self, depth: u32, visit: &mut Visit<'_>) -> ControlFlow<()> {
+        match Module::state(self) {
+            Some(state) if M::is_owner() => visit(state.carrier(), depth),
+            Some(_) => ControlFlow::Continue(()),
+            None => Module::carriers(self, depth + 1, visit),
+        }
+    }
+    #[track_caller]
+    fn deepcopy_in(&self, memo: &mut Memo) -> Self {
+        Module::deepcopy_in(self, memo)
     }
 }
 
-impl Field for Buffer {
-    const KIND: Kind = Kind::Buffer;
-    fn collect<'a>(&'a self, name: Cow<'static, str>, members: &mut Members<'a>) {
-        members.buffers.push((name, self));
-    }
+macro_rules! tensors {
+    ($($t:ident: $list:ident;)*) => {$(
+        impl Field for $t {
+            const KIND: Kind = Kind::$t;
+            fn collect<'a>(&'a self, name: Cow<'static, str>, members: &mut Members<'a>) {
+                members.$list.push((name, self));
+            }
+            fn carriers(&self, depth: u32, visit: &mut Visit<'_>) -> ControlFlow<()> {
+                visit(self.carrier(), depth)
+            }
+            #[track_caller]
+            fn deepcopy_in(&self, memo: &mut Memo) -> Self {
+                self.copy(memo)
+            }
+        }
+    )*};
+}
+tensors! {
+    Parameter: parameters;
+    Buffer: buffers;
 }
 
 impl Field for ModuleState {
@@ -78,32 +137,99 @@ impl Field for ModuleState {
     fn state(&self) -> Option<&ModuleState> {
         Some(self)
     }
+    fn deepcopy_in(&self, memo: &mut Memo) -> Self {
+        self.copy(memo)
+    }
 }
 
 impl<T: Field> Field for Option<T> {
     const KIND: Kind = T::KIND;
+    fn registers() -> bool {
+        T::registers()
+    }
     fn collect<'a>(&'a self, name: Cow<'static, str>, members: &mut Members<'a>) {
         if let Some(value) = self {
             value.collect(name, members);
+        }
+    }
+    fn collect_mut<'a>(&'a mut self, name: Cow<'static, str>, slots: &mut Slots<'a>) {
+        if let Some(value) = self {
+            value.collect_mut(name, slots);
+        }
+    }
+    fn carriers(&self, depth: u32, visit: &mut Visit<'_>) -> ControlFlow<()> {
+        self.as_ref().map_or(ControlFlow::Continue(()), |value| value.carriers(depth, visit))
+    }
+    #[track_caller]
+    fn deepcopy_in(&self, memo: &mut Memo) -> Self {
+        match self {
+            Some(value) => Some(value.deepcopy_in(memo)),
+            None => None,
         }
     }
 }
 
 impl<T: Send + Sync + 'static> Field for PhantomData<T> {
     const KIND: Kind = Kind::Plain;
+    fn deepcopy_in(&self, _memo: &mut Memo) -> Self {
+        PhantomData
+    }
 }
 
-/// Data that a module holds and does not register.
-pub trait Plain: Send + Sync + 'static {}
+/// A plain tensor in a field is not registered, and is copied with its module.
+impl Field for Tensor {
+    const KIND: Kind = Kind::Plain;
+    #[track_caller]
+    fn deepcopy_in(&self, memo: &mut Memo) -> Self {
+        memo.tensor(self)
+    }
+}
 
-macro_rules! plain {
-    ($($t:ty),*) => {$(
-        impl Plain for $t {}
-        impl Field for $t {
+// What a lock holds is plain data, since it is `Clone`.
+impl<T: Clone + Send + 'static> Field for Mutex<T> {
+    const KIND: Kind = Kind::Plain;
+    fn deepcopy_in(&self, _memo: &mut Memo) -> Self {
+        Mutex::new(self.lock().unwrap_or_else(PoisonError::into_inner).clone())
+    }
+}
+
+impl<T: Clone + Send + Sync + 'static> Field for RwLock<T> {
+    const KIND: Kind = Kind::Plain;
+    fn deepcopy_in(&self, _memo: &mut Memo) -> Self {
+        RwLock::new(self.read().unwrap_or_else(PoisonError::into_inner).clone())
+    }
+}
+
+impl<T: Clone + Send + Sync + 'static> Field for OnceLock<T> {
+    const KIND: Kind = Kind::Plain;
+    fn deepcopy_in(&self, _memo: &mut Memo) -> Self {
+        self.clone()
+    }
+}
+
+macro_rules! atomics {
+    ($($t:ident)*) => {$(
+        impl Field for std::sync::atomic::$t {
             const KIND: Kind = Kind::Plain;
+            fn deepcopy_in(&self, _memo: &mut Memo) -> Self {
+                Self::new(self.load(std::sync::atomic::Ordering::SeqCst))
+            }
         }
     )*};
 }
+atomics!(AtomicBool AtomicU8 AtomicU16 AtomicU32 AtomicU64 AtomicUsize AtomicI8 AtomicI16 AtomicI32 AtomicI64 AtomicIsize);
+
+macro_rules! plain {
+    ($($t:ty),*) => {$(
+        impl Field for $t {
+            const KIND: Kind = Kind::Plain;
+            fn deepcopy_in(&self, _memo: &mut Memo) -> Self {
+                self.clone()
+            }
+        }
+    )*};
+}
+// These may stand in a tuple or list beside layers.
 plain!(
     (),
     bool,
@@ -112,31 +238,21 @@ plain!(
     u16,
     u32,
     u64,
+    u128,
     usize,
     i8,
     i16,
     i32,
     i64,
+    i128,
     isize,
     f32,
     f64,
     String,
     &'static str,
-    Tensor,
+    Size,
     DType,
     Device,
     Scalar,
     Generator
 );
-
-impl<A: Plain, B: Plain> Field for (A, B) {
-    const KIND: Kind = Kind::Plain;
-}
-
-impl<A: Plain, B: Plain, C: Plain> Field for (A, B, C) {
-    const KIND: Kind = Kind::Plain;
-}
-
-impl<T: Plain, const N: usize> Field for [T; N] {
-    const KIND: Kind = Kind::Plain;
-}

@@ -1,7 +1,17 @@
 //! The trait that every network and layer implements.
 
+#[doc(hidden)]
+pub mod access;
+mod backward_hooks;
+mod by_name;
+mod call;
+mod carrier;
+mod copy;
 mod field;
 mod forward;
+mod hooks;
+mod input;
+mod lists;
 mod operators;
 mod parameter;
 mod repr;
@@ -9,33 +19,78 @@ mod state;
 mod state_dict;
 #[cfg(test)]
 mod tests;
+mod value;
 
-pub use field::{Field, Kind, Members, Plain};
-pub use forward::Forward;
+pub use backward_hooks::ModuleHandle;
+pub use carrier::{Carrier, Visit};
+pub use copy::{DynCopy, ForwardCopy, Memo, PtrCopy, deepcopy};
+pub use field::{Field, Kind, Members, Slots};
+pub use forward::{Call, Forward};
+pub use hooks::{HookGrads, HookHandle};
+pub use input::{Arg, Input, OptArg, Output};
 pub use parameter::{Buffer, Parameter};
-pub use state::{HookHandle, ModuleState};
+pub use state::ModuleState;
 pub use state_dict::{LoadReport, StateDict};
+pub use value::Value;
 
 use crate::error::Result;
 use flambeau_autograd::ops::ToTarget;
 use flambeau_autograd::{OrPanic, Tensor};
-use std::any::Any;
+use hooks::Hooks;
+use std::any::{Any, TypeId};
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::ops::ControlFlow;
 
 /// A part of a network with parameters: `nn.Module`. Write `#[derive(Module)]`; the derive finds parameters, buffers and
 /// modules by their fields' types ([`Field`]). All methods take `&self`, since parameters are handles.
 ///
 /// Names of nested parts are joined with dots, as in PyTorch: `layers.0.weight`.
-pub trait Module: Any + Send + Sync {
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no module",
+    label = "`nn::Module` is not implemented for `{Self}`",
+    note = "write `#[derive(Module)]` above the struct"
+)]
+pub trait Module: Any + Send + Sync + DynCopy {
     /// The module itself as a trait object.
     fn as_module(&self) -> &dyn Module;
+
+    /// [`Module::as_module`], to change it.
+    ///
+    /// # Panics
+    /// When the module is behind an `Arc` that has other handles.
+    #[track_caller]
+    fn as_module_mut(&mut self) -> &mut dyn Module;
 
     /// The name that prints and error messages use: the struct's.
     fn type_name(&self) -> &'static str;
 
     /// What this module itself holds.
     fn members(&self) -> Members<'_>;
+
+    /// The modules in its fields, to be changed: what [`Module::members`] has as `children`. A field of type `Box<dyn Forward>`
+    /// is given as such, so that another module can be put in the box.
+    fn slots(&mut self) -> Slots<'_> {
+        Slots::new()
+    }
+
+    /// A copy with memory of its own, made with what was copied before: what [`deepcopy`] calls.
+    #[track_caller]
+    fn deepcopy_in(&self, memo: &mut Memo) -> Self
+    where
+        Self: Sized;
+
+    /// `copy.deepcopy(module)`: see [`deepcopy`].
+    ///
+    /// # Panics
+    /// As [`deepcopy`].
+    #[track_caller]
+    fn deepcopy(&self) -> Self
+    where
+        Self: Sized,
+    {
+        self.deepcopy_in(&mut Memo::default())
+    }
 
     /// The training flag and hooks; `None` for a struct of the user's without a field of type [`ModuleState`].
     fn state(&self) -> Option<&ModuleState> {
@@ -65,8 +120,26 @@ pub trait Module: Any + Send + Sync {
 
     /// Whether a module that holds this one in a field registers it; a `Vec` of numbers is not.
     #[doc(hidden)]
-    fn is_registered(&self) -> bool {
+    fn registers() -> bool
+    where
+        Self: Sized,
+    {
         true
+    }
+
+    /// Whether a value of this type is the module's only owner: an `Arc` is not.
+    #[doc(hidden)]
+    fn is_owner() -> bool
+    where
+        Self: Sized,
+    {
+        true
+    }
+
+    /// Shows the parts that may carry the hooks of a module that is `depth` modules above them.
+    #[doc(hidden)]
+    fn carriers(&self, _depth: u32, _visit: &mut Visit<'_>) -> ControlFlow<()> {
+        ControlFlow::Continue(())
     }
 
     /// Every parameter of the module and its children, each once: `parameters()`.
@@ -110,9 +183,9 @@ pub trait Module: Any + Send + Sync {
 
     /// The module, under the empty name, and all modules in it, each once, parents first: `named_modules()`.
     fn named_modules(&self) -> Vec<(String, &dyn Module)> {
-        let mut out = Vec::new();
+        let (mut out, mut seen) = (Vec::new(), HashSet::new());
         walk(self.as_module(), "", &mut |name, module| {
-            if !out.iter().any(|(_, seen)| is_same(*seen, module)) {
+            if identity(module).is_none_or(|id| seen.insert(id)) {
                 out.push((name.to_owned(), module));
             }
         });
@@ -188,12 +261,89 @@ pub trait Module: Any + Send + Sync {
         self.parameters().iter().filter(|p| p.requires_grad()).map(Tensor::numel).sum()
     }
 
-    /// Calls `f` with every module in this one, children first, and then with this one: `apply(fn)`.
-    fn apply(&self, mut f: impl FnMut(&dyn Module))
+    /// Calls `f` with every module in this one, children first, and then with this one; returns the module: `apply(fn)`.
+    ///
+    /// ```
+    /// use flambeau_nn::{self as nn, Module, init};
+    /// let net = nn::sequential![nn::Conv2d::new(1, 2, 3), nn::BatchNorm2d::new(2)];
+    /// net.apply(|m| {
+    ///     if m.type_name().contains("Conv") {
+    ///         init::constant_(m.weight().unwrap(), 0.5);
+    ///     } else if let Some(norm) = m.downcast_ref::<nn::BatchNorm2d>() {
+    ///         init::zeros_(norm.bias.as_ref().unwrap());
+    ///     }
+    /// });
+    /// ```
+    fn apply(&self, mut f: impl FnMut(&dyn Module)) -> &Self
     where
         Self: Sized,
     {
         apply(self.as_module(), &mut f);
+        self
+    }
+
+    /// The module under a dotted name: `get_submodule(target)`. The empty name is the module itself.
+    ///
+    /// # Panics
+    /// When there is none, with PyTorch's words.
+    #[track_caller]
+    fn get_submodule(&self, target: &str) -> &dyn Module {
+        by_name::submodule(self.as_module(), target)
+    }
+
+    /// [`Module::get_submodule`], to change it: set its fields, or put another module of its type in its place.
+    ///
+    /// ```
+    /// use flambeau_nn::{self as nn, Module};
+    /// let mut net = nn::sequential![nn::Linear::new(2, 2), nn::ReLU::new()];
+    /// let linear = net.get_submodule_mut("0").downcast_mut::<nn::Linear>().unwrap();
+    /// linear.bias = None;
+    /// assert_eq!(net.parameters().len(), 1);
+    /// ```
+    ///
+    /// # Panics
+    /// When there is none, or it is behind an `Arc` that has other handles.
+    #[track_caller]
+    fn get_submodule_mut(&mut self, target: &str) -> &mut dyn Module {
+        by_name::submodule_mut(self.as_module_mut(), target)
+    }
+
+    /// The parameter under a dotted name: `get_parameter(target)`.
+    ///
+    /// # Panics
+    /// When there is none, with PyTorch's words.
+    #[track_caller]
+    fn get_parameter(&self, target: &str) -> &Parameter {
+        by_name::parameter(self.as_module(), target)
+    }
+
+    /// The buffer under a dotted name: `get_buffer(target)`.
+    ///
+    /// # Panics
+    /// When there is none, with PyTorch's words.
+    #[track_caller]
+    fn get_buffer(&self, target: &str) -> &Buffer {
+        by_name::buffer(self.as_module(), target)
+    }
+
+    /// Puts `module` where the module of a dotted name stands: `set_submodule(target, module)`. The field must be of its type,
+    /// or a `Box<dyn Forward>`, `Arc<dyn Forward>` or part of a `Sequential`.
+    ///
+    /// ```
+    /// use flambeau_nn::{self as nn, Module};
+    /// let mut net = nn::sequential![nn::Linear::new(2, 2), nn::ReLU::new()];
+    /// net.set_submodule("1", nn::Tanh::new());
+    /// assert_eq!(net[1].type_name(), "Tanh");
+    /// ```
+    ///
+    /// # Panics
+    /// When there is no such module, or the field cannot hold this one.
+    #[track_caller]
+    fn set_submodule<M: Forward>(&mut self, target: &str, module: M)
+    where
+        Self: Sized,
+    {
+        by_name::set_submodule(self.as_module_mut(), target, module);
     }
 
     /// Moves parameters and buffers to a device, or floating-point ones to a dtype: `module.to(…)`. The handles stay the
@@ -210,18 +360,6 @@ pub trait Module: Any + Send + Sync {
             move_to(x, &target);
         }
         self
-    }
-}
-
-impl dyn Module {
-    /// Whether the module is a `T`: `isinstance(module, T)`.
-    pub fn is<T: Module>(&self) -> bool {
-        (self as &dyn Any).is::<T>()
-    }
-
-    /// The module as a `T`, if it is one.
-    pub fn downcast_ref<T: Module>(&self) -> Option<&T> {
-        (self as &dyn Any).downcast_ref()
     }
 }
 
@@ -274,79 +412,21 @@ fn join(prefix: &str, name: &str) -> String {
     if prefix.is_empty() { name.to_owned() } else { format!("{prefix}.{name}") }
 }
 
-/// Whether both are one module. Modules without size have no identity.
-fn is_same(a: &dyn Module, b: &dyn Module) -> bool {
-    std::ptr::addr_eq(a, b) && a.type_id() == b.type_id() && size_of_val(a) != 0
+/// What tells a module from others. Modules without size have no identity.
+fn identity(module: &dyn Module) -> Option<(usize, TypeId)> {
+    let address = std::ptr::from_ref(module).cast::<()>().addr();
+    (size_of_val(module) != 0).then(|| (address, module.type_id()))
 }
 
 /// The tensors that `of` finds in all modules, each once.
 fn unique(module: &dyn Module, of: impl Fn(&Members<'_>) -> Vec<(Cow<'static, str>, Tensor)>) -> Vec<(String, Tensor)> {
-    let mut out: Vec<(String, Tensor)> = Vec::new();
+    let (mut out, mut seen) = (Vec::new(), HashSet::new());
     walk(module, "", &mut |prefix, module| {
         for (name, tensor) in of(&module.members()) {
-            if !out.iter().any(|(_, seen)| seen.is_same(&tensor)) {
+            if seen.insert(tensor.address()) {
                 out.push((join(prefix, &name), tensor));
             }
         }
     });
     out
 }
-
-/// A vector in a field is a list of modules, as `nn.ModuleList`, or of parameters, as `nn.ParameterList`; one of plain data
-/// is nothing.
-impl<T: Field> Module for Vec<T> {
-    fn as_module(&self) -> &dyn Module {
-        self
-    }
-    fn type_name(&self) -> &'static str {
-        if T::KIND == Kind::Parameter { "ParameterList" } else { "ModuleList" }
-    }
-    fn members(&self) -> Members<'_> {
-        let mut members = Members::default();
-        for (i, item) in self.iter().enumerate() {
-            item.collect(Cow::Owned(i.to_string()), &mut members);
-        }
-        members
-    }
-    fn repr(&self) -> String {
-        repr::list(self, T::KIND)
-    }
-    fn is_registered(&self) -> bool {
-        T::KIND != Kind::Plain
-    }
-}
-
-macro_rules! pointers {
-    ($($pointer:ident),*) => {$(
-        impl<M: Module + ?Sized> Module for $pointer<M> {
-            fn as_module(&self) -> &dyn Module {
-                (**self).as_module()
-            }
-            fn type_name(&self) -> &'static str {
-                (**self).type_name()
-            }
-            fn members(&self) -> Members<'_> {
-                (**self).members()
-            }
-            fn state(&self) -> Option<&ModuleState> {
-                (**self).state()
-            }
-            fn extra_repr(&self) -> String {
-                (**self).extra_repr()
-            }
-            fn version(&self) -> i64 {
-                (**self).version()
-            }
-            fn added_since(&self, version: Option<i64>) -> &'static [&'static str] {
-                (**self).added_since(version)
-            }
-            fn repr(&self) -> String {
-                (**self).repr()
-            }
-            fn is_registered(&self) -> bool {
-                (**self).is_registered()
-            }
-        }
-    )*};
-}
-pointers!(Box, Arc);

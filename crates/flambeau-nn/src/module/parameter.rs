@@ -1,12 +1,16 @@
 //! What modules hold besides modules: parameters and buffers.
 
+use super::Carrier;
 use flambeau_autograd::{AsTensor, Tensor};
 use std::fmt;
 use std::ops::Deref;
 
-/// A tensor that a module learns: `nn.Parameter`. `clone()` is the tensor's copy, as in Python; one parameter in two places, as
-/// tied weights are, is [`Parameter::share`].
-pub struct Parameter(Tensor);
+/// A tensor that a module learns: `nn.Parameter`. It is no `Clone`: `parameter.clone()` is the tensor's, as in Python, and a
+/// second owner of the same parameter is an explicit [`Parameter::share`].
+pub struct Parameter {
+    tensor: Tensor,
+    carrier: Carrier,
+}
 
 impl Parameter {
     /// A parameter over the memory of `data`, which requires grad: `nn.Parameter(data)`.
@@ -14,7 +18,7 @@ impl Parameter {
     /// # Panics
     /// When the dtype has no gradients.
     #[track_caller]
-    pub fn new(data: &Tensor) -> Self {
+    pub fn new(data: impl AsTensor) -> Self {
         Self::with_requires_grad(data, true)
     }
 
@@ -23,65 +27,92 @@ impl Parameter {
     /// # Panics
     /// When a gradient is asked for and the dtype has none.
     #[track_caller]
-    pub fn with_requires_grad(data: &Tensor, requires_grad: bool) -> Self {
+    pub fn with_requires_grad(data: impl AsTensor, requires_grad: bool) -> Self {
+        let data = data.as_tensor();
         assert!(
             !requires_grad || data.is_floating_point(),
             "Only Tensors of floating point and complex dtype can require gradients"
         );
-        Parameter(data.detach().into_parameter(requires_grad))
+        Parameter { tensor: data.detach().into_parameter(requires_grad), carrier: Carrier::new() }
     }
 
-    /// The same parameter once more: Python's `decoder.weight = encoder.weight`.
+    /// The same parameter for a second place, which ties weights: `self.head.weight = self.embedding.weight`. It is listed once
+    /// in `parameters()` and learns from both places.
     ///
     /// ```
-    /// use flambeau_nn::Parameter;
-    /// let weight = Parameter::new(&flambeau_autograd::zeros([2]));
-    /// assert!(weight.share().is_same(&weight) && !weight.clone().is_same(&weight));
+    /// use flambeau_nn as nn;
+    /// let embedding = nn::Embedding::new(10, 4);
+    /// let mut head = nn::Linear::with(4, 10, |o| o.bias(false));
+    /// head.weight = embedding.weight.share();
+    /// assert!(head.weight.is_same(&embedding.weight));
     /// ```
     #[must_use]
     pub fn share(&self) -> Self {
-        Parameter(self.0.shallow_clone())
+        Parameter { tensor: self.tensor.shallow_clone(), carrier: Carrier::new() }
     }
 
     /// The parameter as the tensor that it is.
     pub fn tensor(&self) -> &Tensor {
-        &self.0
+        &self.tensor
+    }
+
+    pub(super) fn carrier(&self) -> &Carrier {
+        &self.carrier
+    }
+
+    pub(super) fn with(&self, tensor: Tensor, carrier: Carrier) -> Self {
+        Parameter { tensor, carrier }
     }
 }
 
-/// A tensor of a module's state that is not learned, such as a running mean: `module.register_buffer(name, tensor)`.
+/// A tensor of a module's state that is not learned, such as a running mean: `module.register_buffer(name, tensor)`. It is no
+/// `Clone`, as [`Parameter`] is none.
 pub struct Buffer {
     tensor: Tensor,
     persistent: bool,
+    carrier: Carrier,
 }
 
 impl Buffer {
     /// A buffer that state dicts hold.
-    pub fn new(tensor: &Tensor) -> Self {
-        Buffer { tensor: tensor.shallow_clone(), persistent: true }
+    pub fn new(tensor: impl AsTensor) -> Self {
+        Buffer { tensor: tensor.as_tensor().shallow_clone(), persistent: true, carrier: Carrier::new() }
     }
 
     /// A buffer that state dicts leave out: `register_buffer(name, tensor, persistent=False)`.
-    pub fn non_persistent(tensor: &Tensor) -> Self {
-        Buffer { tensor: tensor.shallow_clone(), persistent: false }
+    pub fn non_persistent(tensor: impl AsTensor) -> Self {
+        Buffer { persistent: false, ..Buffer::new(tensor) }
     }
 
-    /// The same buffer once more.
+    /// The same buffer for a second place.
     #[must_use]
     pub fn share(&self) -> Self {
-        Buffer { tensor: self.tensor.shallow_clone(), persistent: self.persistent }
+        self.with(self.tensor.shallow_clone(), Carrier::new())
     }
 
     /// Whether state dicts hold it.
     pub fn is_persistent(&self) -> bool {
         self.persistent
     }
+
+    /// The buffer as the tensor that it is.
+    pub fn tensor(&self) -> &Tensor {
+        &self.tensor
+    }
+
+    pub(super) fn carrier(&self) -> &Carrier {
+        &self.carrier
+    }
+
+    pub(super) fn with(&self, tensor: Tensor, carrier: Carrier) -> Self {
+        Buffer { tensor, persistent: self.persistent, carrier }
+    }
 }
 
 impl Deref for Parameter {
     type Target = Tensor;
     fn deref(&self) -> &Tensor {
-        &self.0
+        &self.tensor
     }
 }
 
@@ -95,7 +126,7 @@ impl Deref for Buffer {
 impl AsTensor for Parameter {
     #[inline]
     fn as_tensor(&self) -> &Tensor {
-        &self.0
+        &self.tensor
     }
 }
 
@@ -109,7 +140,7 @@ impl AsTensor for Buffer {
 impl fmt::Display for Parameter {
     /// `Parameter containing:` and the tensor.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.0, f)
+        fmt::Display::fmt(&self.tensor, f)
     }
 }
 

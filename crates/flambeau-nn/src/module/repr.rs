@@ -25,8 +25,11 @@ fn indent(text: &str) -> String {
     text.replace('\n', "\n  ")
 }
 
-/// A list of modules, with equal neighbours in one line: `(0-2): 3 x Linear(…)`; or a list of parameters.
+/// A dict of modules, or a list of them, with equal neighbours in one line: `(0-2): 3 x Linear(…)`; or a list of parameters.
 pub(crate) fn list(module: &dyn Module, kind: Kind) -> String {
+    if kind == Kind::Module && module.type_name() == "ModuleDict" {
+        return self::module(module);
+    }
     let members = module.members();
     if members.parameters.is_empty() && members.children.is_empty() {
         return format!("{}()", module.type_name());

@@ -1,6 +1,6 @@
 //! Saving and loading a module's tensors by name.
 
-use super::{Module, join};
+use super::{Field, Kind, Memo, Module, join};
 use crate::error::{Error, Result};
 use flambeau_autograd::{OrPanic, Tensor, no_grad, ops};
 use std::ops::Index;
@@ -33,6 +33,14 @@ impl Clone for StateDict {
             out.push((key.clone(), copy));
         }
         StateDict { entries: out, versions: self.versions.clone() }
+    }
+}
+
+/// So that [`deepcopy`](super::deepcopy) takes a state dict; in a module's field it is plain data.
+impl Field for StateDict {
+    const KIND: Kind = Kind::Plain;
+    fn deepcopy_in(&self, _memo: &mut Memo) -> Self {
+        self.clone()
     }
 }
 

@@ -1,4 +1,4 @@
-use crate::{self as nn, Buffer, Forward, Module, ModuleState, Parameter, Sequential, StateDict};
+use crate::{self as nn, Buffer, Call, Forward, Module, ModuleState, Parameter, Sequential, StateDict};
 use flambeau_autograd::{Tensor, ones, tensor, zeros};
 use flambeau_tensor::DType;
 use std::sync::Arc;
@@ -13,13 +13,12 @@ struct Net {
     sizes: Vec<usize>,
     steps: Buffer,
     scratch: Buffer,
-    #[module(skip)]
     _log: std::sync::OnceLock<()>,
     tied: Parameter,
 }
 
 fn net() -> Net {
-    let scale = Parameter::new(&ones([2]));
+    let scale = Parameter::new(ones([2]));
     Net {
         tied: scale.share(),
         scale,

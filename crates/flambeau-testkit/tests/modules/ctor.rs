@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use flambeau_autograd::{OrPanic, Tensor, ops};
-use flambeau_nn::{self as nn, Forward, Module};
+use flambeau_nn::{self as nn, Call, Forward, Module};
 use flambeau_tensor::{Device, Scalar};
 use flambeau_testkit::args::tensor;
 use flambeau_testkit::golden::{Arg, ModuleCase};

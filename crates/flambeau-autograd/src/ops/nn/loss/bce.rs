@@ -46,6 +46,7 @@ pub(crate) static NO_PROBABILITY: LazyLock<Pointwise> =
 
 options! {
     /// Options of `F::binary_cross_entropy` and `nn::BCELoss`.
+    #[derive(Clone)]
     BCELossOptions {
         /// A weight for each element, broadcast (1).
         weight: Option<Tensor> = None,
@@ -163,6 +164,7 @@ fn logits_loss<'b>(x: Expr<'b>, t: Expr<'b>, p: Option<Expr<'b>>) -> Expr<'b> {
 
 options! {
     /// Options of `F::binary_cross_entropy_with_logits` and `nn::BCEWithLogitsLoss`.
+    #[derive(Clone)]
     BCEWithLogitsLossOptions {
         /// A weight for each element, broadcast (1).
         weight: Option<Tensor> = None,

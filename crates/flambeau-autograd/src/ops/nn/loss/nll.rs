@@ -17,7 +17,7 @@ use std::sync::LazyLock;
 
 options! {
     /// Options of `F::cross_entropy` and `nn::CrossEntropyLoss`.
-    #[derive(Debug)]
+    #[derive(Clone, Debug)]
     CrossEntropyLossOptions {
         /// A weight for each class (1).
         weight: Option<Tensor> = None,
@@ -32,7 +32,7 @@ options! {
 
 options! {
     /// Options of `F::nll_loss` and `nn::NLLLoss`.
-    #[derive(Debug)]
+    #[derive(Clone, Debug)]
     NLLLossOptions {
         /// A weight for each class (1).
         weight: Option<Tensor> = None,
