@@ -12,9 +12,13 @@ pub fn run() -> Result<()> {
         same_text(&text, &std::fs::read_to_string(expected.join(format!("tensors_{seed}.txt")))?)?;
         let text = example("cnn", &["--seed", &seed])?;
         same_but_last_digits(&text, &std::fs::read_to_string(expected.join(format!("cnn_{seed}.txt")))?)?;
+        for name in ["regression", "polynomial", "char_rnn", "gat"] {
+            let text = example(name, &["--seed", &seed])?;
+            same_but_last_digits(&text, &std::fs::read_to_string(expected.join(format!("{name}_{seed}.txt")))?)?;
+        }
     }
     refusals()?;
-    println!("examples: tensors and cnn print what PyTorch prints");
+    println!("examples: tensors, cnn, regression, polynomial, char_rnn and gat print what PyTorch prints");
     for seed in ["0", "7"] {
         let text = example("cnn", &["--seed", seed, "--device", "wgpu"])?;
         let expected = std::fs::read_to_string(expected.join(format!("cnn_{seed}.txt")))?;

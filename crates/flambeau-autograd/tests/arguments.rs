@@ -79,7 +79,10 @@ fn integers_are_of_any_type_and_tuples_mix_them() {
     assert_eq!(torch::eye(b).sum().item(), 2.0);
     assert_eq!(torch::linspace(0, 1, n).to_vec::<f32>(), [0.0, 0.5, 1.0]);
     assert_eq!(F::one_hot(torch::arange(b), n).size(), [2, 3]);
-    assert_eq!(F::max_pool2d_with(torch::zeros((1, 1, 4, 4)), 2, |o| o.stride(2_i64).padding((1, 1))).size(), [1, 1, 3, 3]);
+    assert_eq!(
+        F::max_pool2d_with(torch::zeros((1, 1, 4, 4)), 2, |o| o.stride(2_i64).padding((1, 1))).size(),
+        [1, 1, 3, 3]
+    );
     assert_eq!(F::dropout(&a, 0, true).sum().item(), 15.0);
 }
 
@@ -149,7 +152,8 @@ fn new_tensors_take_dtype_device_gradient_and_generator() {
 #[test]
 fn a_size_of_usize_max_is_told_to_be_minus_one() {
     let panic = std::panic::catch_unwind(|| x().view([2_usize, usize::MAX])).unwrap_err();
-    let words = panic.downcast_ref::<&str>().map(|s| s.to_string()).or(panic.downcast_ref::<String>().cloned()).unwrap();
+    let words =
+        panic.downcast_ref::<&str>().map(|s| s.to_string()).or(panic.downcast_ref::<String>().cloned()).unwrap();
     assert!(words.contains("was −1 meant?"), "{words}");
 }
 

@@ -19,8 +19,10 @@ fn the_operation_that_made_nan_is_told_with_the_callers_line() {
     assert!(told.starts_with(&expected), "{told}");
     assert!(message(|| torch::tensor([-1.0]).log()).contains("'log' returned nan"));
     assert!(message(|| torch::tensor([1e38]).mul(1e5)).contains("'mul' returned infinite"));
-    assert!(message(|| torch::nn::functional::linear(torch::tensor([3e38, 3e38]), torch::tensor([3e38, 1.0]), None))
-        .contains("'linear' returned infinite"));
+    assert!(
+        message(|| torch::nn::functional::linear(torch::tensor([3e38, 3e38]), torch::tensor([3e38, 1.0]), None))
+            .contains("'linear' returned infinite")
+    );
 }
 
 #[test]
@@ -65,12 +67,17 @@ fn a_profile_counts_operations_and_their_backward() {
     prof.stop();
     let averages = prof.key_averages();
     let count = |name: &str| averages.counts().iter().find(|(n, _)| *n == name).map_or(0, |(_, calls)| *calls);
-    assert_eq!((count("aten::kron"), count("aten::erfc"), count("ErfcBackward0"), count("a part \"of it\"")), (3, 3, 3, 1));
+    assert_eq!(
+        (count("aten::kron"), count("aten::erfc"), count("ErfcBackward0"), count("a part \"of it\"")),
+        (3, 3, 3, 1)
+    );
     let table = averages.table();
     let lines: Vec<&str> = table.lines().collect();
     assert_eq!(lines[0], lines[2]);
     assert!(lines.iter().all(|l| l.len() == lines[0].len() || l.starts_with("Self CPU time total: ")), "{table}");
-    assert!(lines[1].trim_start().starts_with("Name    Self CPU %      Self CPU   CPU total %     CPU total  CPU time avg"));
+    assert!(
+        lines[1].trim_start().starts_with("Name    Self CPU %      Self CPU   CPU total %     CPU total  CPU time avg")
+    );
     assert_eq!(averages.table_with("count", 1).lines().count(), 6);
 
     let trace: serde_json::Value = serde_json::from_str(&prof.chrome_trace()).expect("the trace is JSON");

@@ -50,9 +50,7 @@ pub use dtypes::*;
 pub use flambeau_autograd::ops::{MemoryFormat, TensorOptions, ToDevice};
 pub use flambeau_autograd::{AsTensor, FInfo, FromSizes, IInfo, arguments, finfo, iinfo};
 pub use flambeau_tensor::promotion::{can_cast, promote_types};
-pub use python::{
-    get_rng_state, initial_seed, is_complex, is_floating_point, numel, py, result_type, set_rng_state,
-};
+pub use python::{get_rng_state, initial_seed, is_complex, is_floating_point, numel, py, result_type, set_rng_state};
 pub use settings::{
     BoolTensor, ByteTensor, DoubleTensor, FloatTensor, HalfTensor, IntTensor, IntoTensor, LongTensor, as_tensor,
     compile, device, inference_mode, set_float32_matmul_precision, use_deterministic_algorithms,
@@ -164,8 +162,8 @@ pub mod optim {
 /// ```
 pub mod autograd {
     pub use crate::settings::Variable;
-    pub use flambeau_autograd::{GradCheckOptions, backward, grad, gradcheck, gradgradcheck};
     pub use flambeau_autograd::mode::{AnomalyGuard, detect_anomaly, set_detect_anomaly};
+    pub use flambeau_autograd::{GradCheckOptions, backward, grad, gradcheck, gradgradcheck};
 }
 
 /// `torch.profiler`: how often each operation and module ran, and how long it took.

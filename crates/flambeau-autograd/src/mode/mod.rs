@@ -52,7 +52,8 @@ thread_local! {
 
 /// The path of the module that runs in this thread: `encoder.layers.3`.
 pub(crate) fn module_path() -> String {
-    MODULES.with_borrow(|names| names.iter().filter(|n| !n.is_empty()).map(String::as_str).collect::<Vec<_>>().join("."))
+    MODULES
+        .with_borrow(|names| names.iter().filter(|n| !n.is_empty()).map(String::as_str).collect::<Vec<_>>().join("."))
 }
 
 /// Runs a module's forward under its name within the module around it; `type_name` is its struct's. Only to be called where
@@ -70,7 +71,11 @@ pub fn in_module<T>(name: String, type_name: &str, forward: impl FnOnce() -> T) 
     let _leave = Leave;
     let _span = is_on(PROFILE).then(|| {
         let path = module_path();
-        profile::Span::enter(if path.is_empty() { format!("nn.Module: {type_name}") } else { format!("nn.Module: {path} ({type_name})") })
+        profile::Span::enter(if path.is_empty() {
+            format!("nn.Module: {type_name}")
+        } else {
+            format!("nn.Module: {path} ({type_name})")
+        })
     });
     forward()
 }

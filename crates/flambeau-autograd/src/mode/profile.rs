@@ -167,7 +167,10 @@ impl Profile {
             )
         };
         let events: Vec<String> = self.events.iter().map(event).collect();
-        format!("{{\"schemaVersion\": 1, \"displayTimeUnit\": \"ms\", \"traceEvents\": [\n{}\n]}}\n", events.join(",\n"))
+        format!(
+            "{{\"schemaVersion\": 1, \"displayTimeUnit\": \"ms\", \"traceEvents\": [\n{}\n]}}\n",
+            events.join(",\n")
+        )
     }
 }
 

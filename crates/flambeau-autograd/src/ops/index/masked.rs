@@ -73,7 +73,8 @@ fn held(common: DType, number: Scalar) -> Result<Scalar> {
 }
 
 /// mask ? number : x
-pub(crate) static FILL: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.mask(1).select(b.scalar(0), b.input(0))));
+pub(crate) static FILL: LazyLock<Pointwise> =
+    LazyLock::new(|| Pointwise::new(|b| b.mask(1).select(b.scalar(0), b.input(0))));
 /// mask ? value : x
 static FILL_FROM: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.mask(1).select(b.input(2), b.input(0))));
 

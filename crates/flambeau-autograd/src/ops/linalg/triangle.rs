@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use crate::graph::record;
 use crate::ops::index::lines::as_one;
 use crate::ops::index::masked::FILL;
-use crate::ops::{diagonal, iota, Place, map, view, zeros};
+use crate::ops::{Place, diagonal, iota, map, view, zeros};
 use crate::{Tensor, from_vec};
 use flambeau_macros::op;
 use flambeau_tensor::dims::wrap_dim;

@@ -117,7 +117,8 @@ mod tests {
     fn the_numbers_are_pytorchs() {
         let draw = |f: &dyn Fn() -> Result<Tensor>| {
             flambeau_device::manual_seed(0);
-            let rounded: Vec<f64> = f().unwrap().to_vec::<f32>().iter().map(|&x| (f64::from(x) * 1e4).round() / 1e4).collect();
+            let rounded: Vec<f64> =
+                f().unwrap().to_vec::<f32>().iter().map(|&x| (f64::from(x) * 1e4).round() / 1e4).collect();
             rounded
         };
         let (zeros, ones) = (tensor([0.0; 3]), tensor([1.0; 3]));
