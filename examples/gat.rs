@@ -28,8 +28,8 @@ fn graph(nodes: i64, communities: i64) -> (Tensor, Tensor, Tensor) {
 }
 
 #[derive(Module)]
+#[allow(non_snake_case, reason = "the names of the state dict")]
 struct GraphAttention {
-    #[allow(non_snake_case)]
     W: Parameter,
     a: Parameter,
     softmax: nn::Softmax,
