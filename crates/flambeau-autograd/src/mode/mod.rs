@@ -46,38 +46,36 @@ thread_local! {
     static DEPTH: Cell<u32> = const { Cell::new(0) };
     /// Where the user called the outermost of them.
     static CALLER: Cell<Option<&'static Location<'static>>> = const { Cell::new(None) };
-    /// The names of the modules that this thread is in, outermost first.
+    /// The paths of the modules that this thread is in, outermost first.
     static MODULES: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
 }
 
-/// The path of the module that runs in this thread: `encoder.layers.3`.
+/// The path of the module that runs in this thread: `encoder.layers.3`; empty outside of modules, and in the outermost.
 pub(crate) fn module_path() -> String {
-    MODULES
-        .with_borrow(|names| names.iter().filter(|n| !n.is_empty()).map(String::as_str).collect::<Vec<_>>().join("."))
+    MODULES.with_borrow(|paths| paths.last().cloned().unwrap_or_default())
 }
 
-/// Runs a module's forward under its name within the module around it; `type_name` is its struct's. Only to be called where
-/// [`watched`].
-#[cold]
-#[track_caller]
-pub fn in_module<T>(name: String, type_name: &str, forward: impl FnOnce() -> T) -> T {
-    struct Leave;
-    impl Drop for Leave {
-        fn drop(&mut self) {
-            MODULES.with_borrow_mut(|names| names.pop());
-        }
+/// A module that runs, until this is dropped.
+pub struct ModuleScope(#[allow(dead_code, reason = "it ends when it is dropped")] Option<profile::Span>);
+
+impl Drop for ModuleScope {
+    fn drop(&mut self) {
+        MODULES.with_borrow_mut(|paths| paths.pop());
     }
-    MODULES.with_borrow_mut(|names| names.push(name));
-    let _leave = Leave;
-    let _span = is_on(PROFILE).then(|| {
-        let path = module_path();
-        profile::Span::enter(if path.is_empty() {
-            format!("nn.Module: {type_name}")
-        } else {
-            format!("nn.Module: {path} ({type_name})")
+}
+
+/// Tells the modes that a module runs: its path from the outermost module that does, and its struct's name. Only to be called
+/// where [`watched`].
+#[cold]
+pub fn enter_module(path: String, type_name: &str) -> ModuleScope {
+    let span = is_on(PROFILE).then(|| {
+        profile::Span::enter(match path.as_str() {
+            "" => format!("nn.Module: {type_name}"),
+            path => format!("nn.Module: {path} ({type_name})"),
         })
     });
-    forward()
+    MODULES.with_borrow_mut(|paths| paths.push(path));
+    ModuleScope(span)
 }
 
 /// What an operation returns.

@@ -1,8 +1,8 @@
 //! Modules of any signature.
 
 use super::hooks::{self, Hook};
-use super::{Arg, ForwardCopy, HookGrads, HookHandle, Input, Module, ModuleHandle, Output, PtrCopy, call};
-use flambeau_autograd::{Tensor, at_caller};
+use super::{Arg, ForwardCopy, HookGrads, HookHandle, Input, Module, ModuleHandle, Output, PtrCopy, call, path};
+use flambeau_autograd::{Tensor, at_caller, mode};
 use std::any::Any;
 use std::sync::Arc;
 
@@ -48,6 +48,7 @@ pub trait Forward<In: Input = Tensor, Out: Output = Tensor>: Module + ForwardCop
     #[inline]
     #[track_caller]
     fn call_ref(&self, input: In::Ref<'_>) -> Out {
+        let _scope = mode::watched().then(|| path::enter(self.as_module()));
         match hooks::of(self.as_module(), self.state()) {
             None => self.forward(input),
             Some(hooks) => call::hooked(self, &hooks, input),

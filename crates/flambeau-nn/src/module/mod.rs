@@ -14,6 +14,7 @@ mod input;
 mod lists;
 mod operators;
 mod parameter;
+mod path;
 mod repr;
 mod state;
 mod state_dict;
