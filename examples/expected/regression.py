@@ -37,7 +37,7 @@ def main(seed):
         loss.backward()
         with torch.no_grad():
             for p in layer.parameters():
-                p.add_(p.grad, alpha=-0.1)
+                p.add_(p.grad, alpha=-0.01)
         if step % 100 == 0:
             print(f"step {step}: loss {loss.item():.4f}")
     print("learned", describe(layer.weight.view(-1), layer.bias))

@@ -15,3 +15,7 @@ struct Readme;
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/porting.md")]
 struct Porting;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/differences.md")]
+struct Differences;
