@@ -21,7 +21,7 @@ fn graph(nodes: i64, communities: i64) -> (Tensor, Tensor, Tensor) {
     let community = torch::arange(nodes).remainder(communities);
     let same = community.unsqueeze(0).eq(community.unsqueeze(1));
     let likely = torch::where_(&same, 0.6, 0.03);
-    let upper = torch::rand((nodes, nodes)).lt(likely).triu(1);
+    let upper = torch::rand((nodes, nodes)).lt(likely).triu_diagonal(1);
     let adjacency = upper.logical_or(upper.T()).logical_or(torch::eye(nodes).bool()).float();
     let features = torch::randn((nodes, 16)) + F::one_hot(&community, 16);
     (features, adjacency, community)
@@ -98,7 +98,7 @@ impl GAT {
 #[nn::forward]
 impl GAT {
     fn forward(&self, x: &Tensor, adjacency: &Tensor) -> Tensor {
-        let x = F::elu(self.gat1.call(x, adjacency), 1.0);
+        let x = F::elu(self.gat1.call(x, adjacency));
         F::log_softmax(self.gat2.call(x, adjacency), 1)
     }
 }

@@ -86,7 +86,7 @@ pub fn eye_(x: &Tensor) -> Tensor {
     assert!(x.dim() == 2, "Only tensors with 2 dimensions are supported");
     let _guard = no_grad();
     x.zero_();
-    x.diagonal(0, 0, 1).fill_(1.0);
+    x.diagonal_dims(0, 0, 1).fill_(1.0);
     x.shallow_clone()
 }
 

@@ -156,7 +156,7 @@ impl Attention {
     fn forward(&self, q: &Tensor, k: &Tensor, mask: Option<&Tensor>, causal: bool) -> (Tensor, Tensor) {
         let scores = self.proj.call(q).matmul(&k.t());
         let scores = mask.map_or_else(|| &scores * 1.0, |m| &scores + m);
-        (if causal { scores.tril(0) } else { scores * 1.0 }, k * 1.0)
+        (if causal { scores.tril_diagonal(0) } else { scores * 1.0 }, k * 1.0)
     }
 }
 

@@ -112,7 +112,9 @@ fn a_profile_shows_modules_by_path() {
     prof.stop();
     let averages = prof.key_averages();
     let counts = averages.counts();
-    for name in ["nn.Module: Net", "nn.Module: encoder.layers.2 (Block)", "nn.Module: encoder.layers.0.linear1 (Linear)"] {
+    for name in
+        ["nn.Module: Net", "nn.Module: encoder.layers.2 (Block)", "nn.Module: encoder.layers.0.linear1 (Linear)"]
+    {
         // Other tests of this process may run beside it.
         assert!(counts.iter().any(|(n, calls)| *n == name && *calls >= 1), "{name} in {counts:?}");
     }

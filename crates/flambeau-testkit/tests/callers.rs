@@ -134,7 +134,7 @@ const CALLS: &[(&str, fn())] = failing! {
     x().mean_dim(1, false);
     x().softmax(1);
     x().cumsum(1);
-    x().sort(1, false);
+    x().sort_dim(1, false);
     x().matmul(&three());
     x().copy_(&three());
     x().to("cuda:99");

@@ -40,7 +40,7 @@ impl ActivationFunction for FlattenOptions {
     const NAME: &'static str = "Flatten";
     #[track_caller]
     fn apply(&self, x: &Tensor) -> Tensor {
-        x.flatten(self.start_dim, self.end_dim)
+        x.flatten_dims(self.start_dim, self.end_dim)
     }
     fn extra_repr(&self) -> String {
         format!("start_dim={}, end_dim={}", self.start_dim, self.end_dim)

@@ -25,12 +25,13 @@ fn first_k(x: &Tensor, d: usize, k: usize, descending: bool) -> Result<(Array, A
 /// always kept; `stable` (PyTorch's keyword) only chooses the gradient function's name.
 ///
 /// ```
-/// let (values, indices) = torch::tensor([3.0, 1.0, 2.0]).sort(-1, false);
+/// let (values, indices) = torch::tensor([3.0, 1.0, 2.0]).sort();
 /// assert_eq!(values.to_vec::<f32>(), [1.0, 2.0, 3.0]);
 /// assert_eq!(indices.to_vec::<i64>(), [1, 2, 0]);
 /// ```
 #[op(torch, method, forms(
-    sort(dim: i64, descending: bool) = (dim, descending, None),
+    sort() = (-1, false, None),
+    sort_dim(dim: i64, descending: bool) = (dim, descending, None),
     sort_stable(dim: i64, descending: bool, stable: bool) = (dim, descending, Some(stable)),
 ),
     default(dim = -1, descending = false)
@@ -46,9 +47,12 @@ pub fn sort(x: &Tensor, dim: i64, descending: bool, stable: Option<bool>) -> Res
 /// The indices that put values in order along `dim`, those of [`sort`]: `torch.argsort`.
 ///
 /// ```
-/// assert_eq!(torch::tensor([3.0, 1.0, 2.0]).argsort(-1, true).to_vec::<i64>(), [0, 2, 1]);
+/// assert_eq!(torch::tensor([3.0, 1.0, 2.0]).argsort_dim(-1, true).to_vec::<i64>(), [0, 2, 1]);
 /// ```
-#[op(torch, method, not_differentiable, default(dim = -1, descending = false))]
+#[op(torch, method, not_differentiable, forms(
+    argsort() = (-1, false),
+    argsort_dim(dim: i64, descending: bool) = (dim, descending),
+))]
 pub fn argsort(x: &Tensor, dim: i64, descending: bool) -> Result<Tensor> {
     Ok(sort(&x.detach(), dim, descending, None)?.1)
 }
@@ -148,10 +152,13 @@ fn one_line(x: &Tensor, d: usize) -> Vec<usize> {
 /// When k is not one of 1 … the dimension's size.
 ///
 /// ```
-/// let (value, index) = torch::tensor([3.0, 1.0, 4.0, 2.0]).kthvalue(2, -1, false);
+/// let (value, index) = torch::tensor([3.0, 1.0, 4.0, 2.0]).kthvalue(2);
 /// assert_eq!((value.item(), index.item()), (2.0, 3.0));
 /// ```
-#[op(torch, method, default(dim = -1, keepdim = false))]
+#[op(torch, method, forms(
+    kthvalue(k: i64) = (k, -1, false),
+    kthvalue_dim(k: i64, dim: i64, keepdim: bool) = (k, dim, keepdim),
+))]
 pub fn kthvalue(x: &Tensor, k: i64, dim: i64, keepdim: bool) -> Result<(Tensor, Tensor)> {
     let d = wrap_dim(dim, x.dim())?;
     let n = x.size().get(d).copied().unwrap_or(1);

@@ -68,7 +68,7 @@ pub fn gather(x: &Tensor, dim: i64, index: &Tensor) -> Result<Tensor> {
 ///
 /// ```
 /// let x = torch::tensor([[3, 1, 2], [6, 5, 4]]);
-/// let order = x.argsort(1, false);
+/// let order = x.argsort_dim(1, false);
 /// assert_eq!(x.take_along_dim(&order, 1).to_vec::<i64>(), [1, 2, 3, 4, 5, 6]);
 /// ```
 #[op(torch, method)]

@@ -237,10 +237,10 @@ pub fn argwhere(x: &Tensor) -> Result<Tensor> {
 ///
 /// ```
 /// let x = torch::tensor([[1, 0], [2, 3]]);
-/// assert_eq!(x.count_nonzero(()).item(), 3.0);
-/// assert_eq!(x.count_nonzero(0).to_vec::<i64>(), [2, 1]);
+/// assert_eq!(x.count_nonzero().item(), 3.0);
+/// assert_eq!(x.count_nonzero_dim(0).to_vec::<i64>(), [2, 1]);
 /// ```
-#[op(torch, method, not_differentiable, default(dim = &[]))]
+#[op(torch, method, not_differentiable, forms(count_nonzero() = (&[]), count_nonzero_dim(dim: &[i64]) = (dim)))]
 pub fn count_nonzero(x: &Tensor, dim: &[i64]) -> Result<Tensor> {
     sum(&crate::ops::ne(&x.detach(), 0)?, dim, false, None)
 }

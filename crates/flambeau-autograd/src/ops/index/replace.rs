@@ -82,7 +82,7 @@ pub fn slice_scatter(
 }
 
 /// A copy of x in which `src` stands on a diagonal: `torch.diagonal_scatter`. `src` has the shape of
-/// `x.diagonal(offset, dim1, dim2)`.
+/// `x.diagonal_dims(offset, dim1, dim2)`.
 ///
 /// ```
 /// let (x, src) = (torch::zeros([2, 2]), torch::tensor([1.0, 2.0]));

@@ -36,9 +36,9 @@ fn triangle(place: Place, name: &'static str, x: &Tensor, outside: &'static Poin
 ///
 /// ```
 /// let x = torch::tensor([[1, 2], [3, 4]]);
-/// assert_eq!(x.tril(0).to_vec::<i64>(), [1, 0, 3, 4]);
+/// assert_eq!(x.tril().to_vec::<i64>(), [1, 0, 3, 4]);
 /// ```
-#[op(torch, method, default(diagonal = 0))]
+#[op(torch, method, forms(tril() = (0), tril_diagonal(diagonal: i64) = (diagonal)))]
 pub fn tril(x: &Tensor, diagonal: i64, place: Place) -> Result<Tensor> {
     if x.dim() < 2 {
         return Err(Error::runtime("tril: input tensor must have at least 2 dimensions"));
@@ -54,9 +54,9 @@ pub fn tril(x: &Tensor, diagonal: i64, place: Place) -> Result<Tensor> {
 ///
 /// ```
 /// let x = torch::tensor([[1, 2], [3, 4]]);
-/// assert_eq!(x.triu(0).to_vec::<i64>(), [1, 2, 0, 4]);
+/// assert_eq!(x.triu().to_vec::<i64>(), [1, 2, 0, 4]);
 /// ```
-#[op(torch, method, default(diagonal = 0))]
+#[op(torch, method, forms(triu() = (0), triu_diagonal(diagonal: i64) = (diagonal)))]
 pub fn triu(x: &Tensor, diagonal: i64, place: Place) -> Result<Tensor> {
     if x.dim() < 2 {
         return Err(Error::runtime("triu: input tensor must have at least 2 dimensions"));
@@ -145,10 +145,10 @@ pub fn diag_embed(x: &Tensor, offset: i64, dim1: i64, dim2: i64) -> Result<Tenso
 /// For other than one or two dimensions.
 ///
 /// ```
-/// assert_eq!(torch::tensor([1, 2]).diag(0).to_vec::<i64>(), [1, 0, 0, 2]);
-/// assert_eq!(torch::tensor([[1, 2], [3, 4]]).diag(0).to_vec::<i64>(), [1, 4]);
+/// assert_eq!(torch::tensor([1, 2]).diag().to_vec::<i64>(), [1, 0, 0, 2]);
+/// assert_eq!(torch::tensor([[1, 2], [3, 4]]).diag().to_vec::<i64>(), [1, 4]);
 /// ```
-#[op(torch, method, default(diagonal = 0))]
+#[op(torch, method, forms(diag() = (0), diag_diagonal(diagonal: i64) = (diagonal)))]
 pub fn diag(x: &Tensor, diagonal: i64) -> Result<Tensor> {
     match x.dim() {
         1 => diag_embed(x, diagonal, 0, 1),

@@ -73,7 +73,7 @@ pub fn randint(
 ///
 /// ```
 /// torch::manual_seed(0);
-/// let (sorted, _) = torch::randperm(5).sort(0, false);
+/// let (sorted, _) = torch::randperm(5).sort();
 /// assert_eq!(sorted.to_vec::<i64>(), [0, 1, 2, 3, 4]);
 /// let g = torch::Generator::new().manual_seed(3);
 /// assert_eq!(torch::randperm_with(5, |o| o.generator(&g)).numel(), 5);

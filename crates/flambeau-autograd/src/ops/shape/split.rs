@@ -126,11 +126,11 @@ pub fn chunk(x: &Tensor, chunks: i64, dim: i64) -> Result<Vec<Tensor>> {
 /// Views of the lines along `dim`, which goes away: `torch.unbind`.
 ///
 /// ```
-/// let rows = torch::tensor([[1, 2], [3, 4]]).unbind(0);
+/// let rows = torch::tensor([[1, 2], [3, 4]]).unbind();
 /// assert_eq!(rows.len(), 2);
 /// assert_eq!(rows[1].to_vec::<i64>(), [3, 4]);
 /// ```
-#[op(torch, method, default(dim = 0))]
+#[op(torch, method, forms(unbind() = (0), unbind_dim(dim: i64) = (dim)))]
 pub fn unbind(x: &Tensor, dim: i64) -> Result<Vec<Tensor>> {
     if x.dim() == 0 {
         return Err(Error::index(format!("Dimension specified as {dim} but tensor has no dimensions")));

@@ -300,10 +300,15 @@ pub fn reshape(x: &Tensor, shape: &[i64]) -> Result<Tensor> {
 ///
 /// ```
 /// let x = torch::zeros([2, 3, 4]);
-/// assert_eq!(x.flatten(0, -1).size(), [24]);
-/// assert_eq!(x.flatten(1, 2).size(), [2, 12]);
+/// assert_eq!(x.flatten(0).size(), [24]);
+/// assert_eq!(x.flatten_dims(1, 2).size(), [2, 12]);
 /// ```
-#[op(torch, method, default(start_dim = 0, end_dim = -1))]
+#[op(torch, method, forms(
+    flatten(start_dim: i64) = (start_dim, -1),
+    flatten_dims(start_dim: i64, end_dim: i64) = (start_dim, end_dim),
+),
+    default(start_dim = 0)
+)]
 pub fn flatten(x: &Tensor, start_dim: i64, end_dim: i64) -> Result<Tensor> {
     let shape = x.size();
     let (start, end) = (wrap_dim(start_dim, shape.len())?, wrap_dim(end_dim, shape.len())?);
@@ -526,10 +531,13 @@ pub fn unfold(x: &Tensor, dimension: i64, size: i64, step: i64) -> Result<Tensor
 ///
 /// ```
 /// let x = torch::tensor([[1, 2, 3], [4, 5, 6]]);
-/// assert_eq!(x.diagonal(0, 0, 1).to_vec::<i64>(), [1, 5]);
-/// assert_eq!(x.diagonal(1, 0, 1).to_vec::<i64>(), [2, 6]);
+/// assert_eq!(x.diagonal().to_vec::<i64>(), [1, 5]);
+/// assert_eq!(x.diagonal_dims(1, 0, 1).to_vec::<i64>(), [2, 6]);
 /// ```
-#[op(torch, method, default(offset = 0, dim1 = 0, dim2 = 1))]
+#[op(torch, method, forms(
+    diagonal() = (0, 0, 1),
+    diagonal_dims(offset: i64, dim1: i64, dim2: i64) = (offset, dim1, dim2),
+))]
 pub fn diagonal(x: &Tensor, offset: i64, dim1: i64, dim2: i64) -> Result<Tensor> {
     let view = x.array().diagonal(offset, dim1, dim2)?;
     strided_view("DiagonalBackward0", x, view, |a| Ok(a.diagonal(offset, dim1, dim2)?))

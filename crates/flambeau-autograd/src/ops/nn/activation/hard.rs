@@ -46,12 +46,15 @@ fn bounds(x: &Tensor, min: f64, max: f64) -> Result<[Scalar; 2]> {
 /// ```
 /// use torch::nn::functional as F;
 /// let x = torch::tensor([-4.0, -0.5, 2.0]);
-/// assert_eq!(F::hardtanh(&x, -1.0, 1.0).to_vec::<f32>(), [-1.0, -0.5, 1.0]);
+/// assert_eq!(F::hardtanh(&x).to_vec::<f32>(), [-1.0, -0.5, 1.0]);
 /// ```
 ///
 /// # Errors
 /// When `min_val` is above `max_val`, or of bools.
-#[op(functional, default(min_val = -1.0, max_val = 1.0))]
+#[op(functional, forms(
+    hardtanh() = (-1.0, 1.0),
+    hardtanh_range(min_val: f64, max_val: f64) = (min_val, max_val),
+))]
 pub fn hardtanh(x: &Tensor, min_val: f64, max_val: f64, place: Place) -> Result<Tensor> {
     place.map("HardtanhBackward0", &HARDTANH, &[x], &bounds(x, min_val, max_val)?)
 }
@@ -231,9 +234,9 @@ static HARDSHRINK: LazyLock<Pointwise> = LazyLock::new(|| {
 ///
 /// ```
 /// let x = torch::tensor([-1.0, 0.5, 2.0]);
-/// assert_eq!(x.hardshrink(0.5).to_vec::<f32>(), [-1.0, 0.0, 2.0]);
+/// assert_eq!(x.hardshrink().to_vec::<f32>(), [-1.0, 0.0, 2.0]);
 /// ```
-#[op(torch, functional, method, default(lambd = 0.5))]
+#[op(torch, functional, method, forms(hardshrink() = (0.5), hardshrink_lambd(lambd: f64) = (lambd)))]
 pub fn hardshrink(x: &Tensor, lambd: f64) -> Result<Tensor> {
     floats_only(x, "hardshrink_cpu")?;
     map("HardshrinkBackward0", &HARDSHRINK, &[x], &[Scalar::Float(lambd).checked(x.dtype())?])
@@ -253,12 +256,12 @@ static SOFTSHRINK: LazyLock<Pointwise> = LazyLock::new(|| {
 ///
 /// ```
 /// use torch::nn::functional as F;
-/// assert_eq!(F::softshrink(&torch::tensor([-1.0, 0.5, 2.0]), 0.5).to_vec::<f32>(), [-0.5, 0.0, 1.5]);
+/// assert_eq!(F::softshrink(torch::tensor([-1.0, 0.5, 2.0])).to_vec::<f32>(), [-0.5, 0.0, 1.5]);
 /// ```
 ///
 /// # Errors
 /// When λ is negative or above what the dtype holds.
-#[op(functional, default(lambd = 0.5))]
+#[op(functional, forms(softshrink() = (0.5), softshrink_lambd(lambd: f64) = (lambd)))]
 pub fn softshrink(x: &Tensor, lambd: f64) -> Result<Tensor> {
     floats_only(x, "softshrink_check")?;
     let (_, largest) = x.dtype().range();

@@ -103,9 +103,9 @@ pub(crate) static ELU: LazyLock<Pointwise> = LazyLock::new(|| {
 /// ```
 /// use torch::nn::functional as F;
 /// let x = torch::tensor([-1.0, 0.0, 2.0]);
-/// assert!(F::elu(&x, 1.0).allclose(&torch::tensor([-0.63212055, 0.0, 2.0])));
+/// assert!(F::elu(&x).allclose(&torch::tensor([-0.63212055, 0.0, 2.0])));
 /// ```
-#[op(functional, default(alpha = 1.0))]
+#[op(functional, forms(elu() = (1.0), elu_alpha(alpha: f64) = (alpha)))]
 pub fn elu(x: &Tensor, alpha: f64, place: Place) -> Result<Tensor> {
     let alpha = computed(x, "elu_cpu", alpha)?;
     let name = if place.is_first() { "EluBackward1" } else { "EluBackward0" };

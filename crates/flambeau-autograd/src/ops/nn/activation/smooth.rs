@@ -52,12 +52,12 @@ fn celu_scalars(x: &Tensor, alpha: f64) -> Result<[Scalar; 3]> {
 /// ```
 /// use torch::nn::functional as F;
 /// let x = torch::tensor([-1.0, 0.0, 2.0]);
-/// assert!(F::celu(&x, 2.0).allclose(&torch::tensor([-0.78693867, 0.0, 2.0])));
+/// assert!(F::celu_alpha(&x, 2.0).allclose(&torch::tensor([-0.78693867, 0.0, 2.0])));
 /// ```
 ///
 /// # Errors
 /// When α is zero.
-#[op(torch, functional, default(alpha = 1.0))]
+#[op(torch, functional, forms(celu() = (1.0), celu_alpha(alpha: f64) = (alpha)))]
 pub fn celu(x: &Tensor, alpha: f64, place: Place) -> Result<Tensor> {
     let name = if place.is_first() { "CeluBackward1" } else { "CeluBackward0" };
     place.map(name, &ELU, &[x], &celu_scalars(x, alpha)?)
@@ -154,12 +154,12 @@ static GATING: LazyLock<Pointwise> = LazyLock::new(|| {
 /// ```
 /// use torch::nn::functional as F;
 /// let x = torch::tensor([1.0, 2.0, 0.0, 0.0]);
-/// assert_eq!(F::glu(&x, -1).to_vec::<f32>(), [0.5, 1.0]);
+/// assert_eq!(F::glu(&x).to_vec::<f32>(), [0.5, 1.0]);
 /// ```
 ///
 /// # Errors
 /// When the dimension's length is odd, or of a tensor without dimensions.
-#[op(functional, default(dim = -1))]
+#[op(functional, forms(glu() = (-1), glu_dim(dim: i64) = (dim)))]
 pub fn glu(x: &Tensor, dim: i64) -> Result<Tensor> {
     if x.dim() == 0 {
         return Err(Error::runtime("glu does not support scalars because halving size must be even"));
