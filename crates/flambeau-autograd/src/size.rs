@@ -298,6 +298,17 @@ impl Tensor {
     }
 }
 
+impl Tensor {
+    /// The parts along the first dimension: Python's `for row in x`, which `for row in &x` is too.
+    ///
+    /// # Panics
+    /// For a 0-dim tensor.
+    #[track_caller]
+    pub fn iter(&self) -> std::vec::IntoIter<Tensor> {
+        self.into_iter()
+    }
+}
+
 /// The parts along the first dimension, as Python's `for row in x`.
 impl IntoIterator for &Tensor {
     type Item = Tensor;

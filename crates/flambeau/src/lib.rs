@@ -106,7 +106,7 @@ pub mod nn {
 pub use flambeau_macros::forward;
 pub use flambeau_nn::deepcopy;
 
-/// What nearly every program needs: `Tensor`, the traits of modules, `nn`, `optim`, and `torch.nn.functional` as `F`.
+/// What nearly every program needs: `Tensor`, the traits of modules and datasets, `nn`, `optim`, and `torch.nn.functional` as `F`.
 ///
 /// ```
 /// use torch::prelude::*;
@@ -115,6 +115,7 @@ pub use flambeau_nn::deepcopy;
 /// ```
 pub mod prelude {
     pub use crate::nn::{self, Call, Forward, Module, functional as F};
+    pub use crate::utils::data::Dataset;
     pub use crate::{Tensor, optim};
 }
 
