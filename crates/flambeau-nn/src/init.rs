@@ -3,7 +3,8 @@
 //! The plain functions draw from the default generator with PyTorch's defaults; those that end in `with_` take options, a
 //! generator among them.
 
-use flambeau_autograd::{OrPanic, Result, Tensor, no_grad, ops};
+use flambeau_autograd::arguments::{Int, Number};
+use flambeau_autograd::{AsTensor, OrPanic, Result, Tensor, no_grad, ops};
 use flambeau_tensor::random::Generator;
 
 mod scaled;
@@ -18,13 +19,19 @@ pub use truncated::{trunc_normal_, trunc_normal_with_};
 
 /// Uniform over [a, b): `init.uniform_(tensor, a, b)`.
 #[track_caller]
-pub fn uniform_(x: &Tensor, a: f64, b: f64) -> Tensor {
+pub fn uniform_(x: impl AsTensor, a: impl Number, b: impl Number) -> Tensor {
+    let x = x.as_tensor();
+    let a = a.to_f64();
+    let b = b.to_f64();
     uniform_from_(x, a, b, None)
 }
 
 /// [`uniform_`] from a generator of the caller's.
 #[track_caller]
-pub fn uniform_with_(x: &Tensor, a: f64, b: f64, generator: &Generator) -> Tensor {
+pub fn uniform_with_(x: impl AsTensor, a: impl Number, b: impl Number, generator: &Generator) -> Tensor {
+    let x = x.as_tensor();
+    let a = a.to_f64();
+    let b = b.to_f64();
     uniform_from_(x, a, b, Some(generator))
 }
 
@@ -39,13 +46,19 @@ fn uniform_from_(x: &Tensor, a: f64, b: f64, generator: Option<&Generator>) -> T
 
 /// Normal with the given mean and standard deviation: `init.normal_(tensor, mean, std)`.
 #[track_caller]
-pub fn normal_(x: &Tensor, mean: f64, std: f64) -> Tensor {
+pub fn normal_(x: impl AsTensor, mean: impl Number, std: impl Number) -> Tensor {
+    let x = x.as_tensor();
+    let mean = mean.to_f64();
+    let std = std.to_f64();
     normal_from_(x, mean, std, None)
 }
 
 /// [`normal_`] from a generator of the caller's.
 #[track_caller]
-pub fn normal_with_(x: &Tensor, mean: f64, std: f64, generator: &Generator) -> Tensor {
+pub fn normal_with_(x: impl AsTensor, mean: impl Number, std: impl Number, generator: &Generator) -> Tensor {
+    let x = x.as_tensor();
+    let mean = mean.to_f64();
+    let std = std.to_f64();
     normal_from_(x, mean, std, Some(generator))
 }
 
@@ -60,20 +73,24 @@ fn normal_from_(x: &Tensor, mean: f64, std: f64, generator: Option<&Generator>) 
 
 /// One number everywhere: `init.constant_(tensor, val)`.
 #[track_caller]
-pub fn constant_(x: &Tensor, value: f64) -> Tensor {
+pub fn constant_(x: impl AsTensor, value: impl Number) -> Tensor {
+    let x = x.as_tensor();
+    let value = value.to_f64();
     let _guard = no_grad();
     x.fill_(value)
 }
 
 /// Ones: `init.ones_(tensor)`.
 #[track_caller]
-pub fn ones_(x: &Tensor) -> Tensor {
+pub fn ones_(x: impl AsTensor) -> Tensor {
+    let x = x.as_tensor();
     constant_(x, 1.0)
 }
 
 /// Zeros: `init.zeros_(tensor)`.
 #[track_caller]
-pub fn zeros_(x: &Tensor) -> Tensor {
+pub fn zeros_(x: impl AsTensor) -> Tensor {
+    let x = x.as_tensor();
     constant_(x, 0.0)
 }
 
@@ -82,7 +99,8 @@ pub fn zeros_(x: &Tensor) -> Tensor {
 /// # Panics
 /// When the tensor is no matrix.
 #[track_caller]
-pub fn eye_(x: &Tensor) -> Tensor {
+pub fn eye_(x: impl AsTensor) -> Tensor {
+    let x = x.as_tensor();
     assert!(x.dim() == 2, "Only tensors with 2 dimensions are supported");
     let _guard = no_grad();
     x.zero_();
@@ -96,7 +114,9 @@ pub fn eye_(x: &Tensor) -> Tensor {
 /// # Panics
 /// When the tensor has not 3 to 5 dimensions, or the groups do not divide its first.
 #[track_caller]
-pub fn dirac_(x: &Tensor, groups: usize) -> Tensor {
+pub fn dirac_(x: impl AsTensor, groups: impl Int) -> Tensor {
+    let x = x.as_tensor();
+    let groups = groups.to_usize();
     assert!((3..=5).contains(&x.dim()), "Only tensors with 3, 4, or 5 dimensions are supported");
     let size = x.size();
     assert!(groups > 0 && size[0].is_multiple_of(groups), "dim 0 must be divisible by groups");
@@ -122,7 +142,9 @@ pub fn dirac_(x: &Tensor, groups: usize) -> Tensor {
 /// # Panics
 /// When the tensor has fewer than two dimensions.
 #[track_caller]
-pub fn orthogonal_(x: &Tensor, gain: f64) -> Tensor {
+pub fn orthogonal_(x: impl AsTensor, gain: impl Number) -> Tensor {
+    let x = x.as_tensor();
+    let gain = gain.to_f64();
     assert!(x.dim() >= 2, "Only tensors with 2 or more dimensions are supported");
     if x.numel() == 0 {
         return x.shallow_clone();

@@ -107,13 +107,13 @@ fn initialisers_fill_as_on_the_cpu() {
         ("normal_", |x| init::normal_(x, 2.0, 0.5), false),
         ("trunc_normal_", |x| init::trunc_normal_(x, 0.0, 1.0, -2.0, 2.0), false),
         ("constant_", |x| init::constant_(x, 0.25), true),
-        ("ones_", init::ones_, true),
-        ("zeros_", init::zeros_, true),
-        ("eye_", init::eye_, true),
-        ("xavier_uniform_", init::xavier_uniform_, false),
-        ("xavier_normal_", init::xavier_normal_, false),
-        ("kaiming_uniform_", init::kaiming_uniform_, false),
-        ("kaiming_normal_", init::kaiming_normal_, false),
+        ("ones_", |x| init::ones_(x), true),
+        ("zeros_", |x| init::zeros_(x), true),
+        ("eye_", |x| init::eye_(x), true),
+        ("xavier_uniform_", |x| init::xavier_uniform_(x), false),
+        ("xavier_normal_", |x| init::xavier_normal_(x), false),
+        ("kaiming_uniform_", |x| init::kaiming_uniform_(x), false),
+        ("kaiming_normal_", |x| init::kaiming_normal_(x), false),
     ];
     for (name, init, exact) in initialisers {
         let here = numbers(&init(&torch::empty([100, 80])));

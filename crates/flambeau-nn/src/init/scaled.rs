@@ -1,7 +1,8 @@
 //! Initialisers that scale with the number of connections: Glorot's and He's.
 
 use super::{normal_from_, uniform_from_};
-use flambeau_autograd::Tensor;
+use flambeau_autograd::arguments::{Number, OptNumber};
+use flambeau_autograd::{AsTensor, Tensor};
 use flambeau_tensor::random::Generator;
 
 /// Which number of connections keeps its scale: the inputs' in the forward pass, or the outputs' in the backward pass.
@@ -63,7 +64,8 @@ impl From<&str> for Nonlinearity {
 /// # Panics
 /// When the name is unknown.
 #[track_caller]
-pub fn calculate_gain(nonlinearity: impl Into<Nonlinearity>, param: Option<f64>) -> f64 {
+pub fn calculate_gain(nonlinearity: impl Into<Nonlinearity>, param: impl OptNumber) -> f64 {
+    let param = param.to_option();
     match nonlinearity.into() {
         Nonlinearity::Linear | Nonlinearity::Sigmoid => 1.0,
         Nonlinearity::Tanh => 5.0 / 3.0,
@@ -100,14 +102,14 @@ impl Default for ScaledOptions {
 
 impl ScaledOptions {
     /// Xavier's factor (1).
-    pub fn gain(mut self, gain: f64) -> Self {
-        self.gain = gain;
+    pub fn gain(mut self, gain: impl Number) -> Self {
+        self.gain = gain.to_f64();
         self
     }
 
     /// Kaiming's slope of the leaky ReLU that follows (0).
-    pub fn a(mut self, a: f64) -> Self {
-        self.a = a;
+    pub fn a(mut self, a: impl Number) -> Self {
+        self.a = a.to_f64();
         self
     }
 
@@ -168,13 +170,15 @@ fn uniform(x: &Tensor, std: f64, options: &ScaledOptions) -> Tensor {
 /// # Panics
 /// When the tensor has fewer than two dimensions.
 #[track_caller]
-pub fn xavier_uniform_(x: &Tensor) -> Tensor {
+pub fn xavier_uniform_(x: impl AsTensor) -> Tensor {
+    let x = x.as_tensor();
     xavier_uniform_with_(x, |o| o)
 }
 
 /// [`xavier_uniform_`] with options: `gain`, `generator`.
 #[track_caller]
-pub fn xavier_uniform_with_(x: &Tensor, options: impl FnOnce(ScaledOptions) -> ScaledOptions) -> Tensor {
+pub fn xavier_uniform_with_(x: impl AsTensor, options: impl FnOnce(ScaledOptions) -> ScaledOptions) -> Tensor {
+    let x = x.as_tensor();
     let options = options(ScaledOptions::default());
     uniform(x, options.xavier_std(x), &options)
 }
@@ -184,13 +188,15 @@ pub fn xavier_uniform_with_(x: &Tensor, options: impl FnOnce(ScaledOptions) -> S
 /// # Panics
 /// When the tensor has fewer than two dimensions.
 #[track_caller]
-pub fn xavier_normal_(x: &Tensor) -> Tensor {
+pub fn xavier_normal_(x: impl AsTensor) -> Tensor {
+    let x = x.as_tensor();
     xavier_normal_with_(x, |o| o)
 }
 
 /// [`xavier_normal_`] with options: `gain`, `generator`.
 #[track_caller]
-pub fn xavier_normal_with_(x: &Tensor, options: impl FnOnce(ScaledOptions) -> ScaledOptions) -> Tensor {
+pub fn xavier_normal_with_(x: impl AsTensor, options: impl FnOnce(ScaledOptions) -> ScaledOptions) -> Tensor {
+    let x = x.as_tensor();
     let options = options(ScaledOptions::default());
     normal_from_(x, 0.0, options.xavier_std(x), options.generator.as_ref())
 }
@@ -200,13 +206,15 @@ pub fn xavier_normal_with_(x: &Tensor, options: impl FnOnce(ScaledOptions) -> Sc
 /// # Panics
 /// When the tensor has fewer than two dimensions.
 #[track_caller]
-pub fn kaiming_uniform_(x: &Tensor) -> Tensor {
+pub fn kaiming_uniform_(x: impl AsTensor) -> Tensor {
+    let x = x.as_tensor();
     kaiming_uniform_with_(x, |o| o)
 }
 
 /// [`kaiming_uniform_`] with options: `a`, `mode`, `nonlinearity`, `generator`.
 #[track_caller]
-pub fn kaiming_uniform_with_(x: &Tensor, options: impl FnOnce(ScaledOptions) -> ScaledOptions) -> Tensor {
+pub fn kaiming_uniform_with_(x: impl AsTensor, options: impl FnOnce(ScaledOptions) -> ScaledOptions) -> Tensor {
+    let x = x.as_tensor();
     if x.numel() == 0 {
         return x.shallow_clone();
     }
@@ -219,13 +227,15 @@ pub fn kaiming_uniform_with_(x: &Tensor, options: impl FnOnce(ScaledOptions) -> 
 /// # Panics
 /// When the tensor has fewer than two dimensions.
 #[track_caller]
-pub fn kaiming_normal_(x: &Tensor) -> Tensor {
+pub fn kaiming_normal_(x: impl AsTensor) -> Tensor {
+    let x = x.as_tensor();
     kaiming_normal_with_(x, |o| o)
 }
 
 /// [`kaiming_normal_`] with options: `a`, `mode`, `nonlinearity`, `generator`.
 #[track_caller]
-pub fn kaiming_normal_with_(x: &Tensor, options: impl FnOnce(ScaledOptions) -> ScaledOptions) -> Tensor {
+pub fn kaiming_normal_with_(x: impl AsTensor, options: impl FnOnce(ScaledOptions) -> ScaledOptions) -> Tensor {
+    let x = x.as_tensor();
     if x.numel() == 0 {
         return x.shallow_clone();
     }

@@ -1,19 +1,37 @@
 //! Normal numbers within bounds.
 
 use super::{normal_from_, uniform_from_};
-use flambeau_autograd::{OrPanic, Tensor, no_grad, ops};
+use flambeau_autograd::arguments::Number;
+use flambeau_autograd::{AsTensor, OrPanic, Tensor, no_grad, ops};
 use flambeau_tensor::random::Generator;
 
 /// Normal numbers with the given mean and standard deviation, drawn again until they lie in [a, b]:
 /// `init.trunc_normal_(tensor, mean, std, a, b)`; PyTorch's defaults are 0, 1, −2, 2.
 #[track_caller]
-pub fn trunc_normal_(x: &Tensor, mean: f64, std: f64, a: f64, b: f64) -> Tensor {
+pub fn trunc_normal_(x: impl AsTensor, mean: impl Number, std: impl Number, a: impl Number, b: impl Number) -> Tensor {
+    let x = x.as_tensor();
+    let mean = mean.to_f64();
+    let std = std.to_f64();
+    let a = a.to_f64();
+    let b = b.to_f64();
     fill(x, mean, std, a, b, None)
 }
 
 /// [`trunc_normal_`] from a generator of the caller's.
 #[track_caller]
-pub fn trunc_normal_with_(x: &Tensor, mean: f64, std: f64, a: f64, b: f64, generator: &Generator) -> Tensor {
+pub fn trunc_normal_with_(
+    x: impl AsTensor,
+    mean: impl Number,
+    std: impl Number,
+    a: impl Number,
+    b: impl Number,
+    generator: &Generator,
+) -> Tensor {
+    let x = x.as_tensor();
+    let mean = mean.to_f64();
+    let std = std.to_f64();
+    let a = a.to_f64();
+    let b = b.to_f64();
     fill(x, mean, std, a, b, Some(generator))
 }
 

@@ -2,6 +2,7 @@
 
 use super::{Place, py_bool};
 use crate::{Buffer, Module, ModuleState, Parameter, forward};
+use flambeau_autograd::arguments::Int;
 use flambeau_autograd::options;
 use flambeau_autograd::{OrPanic, Tensor, ops};
 use flambeau_tensor::print::py_float;
@@ -97,13 +98,14 @@ pub type InstanceNorm3d = InstanceNorm<3>;
 impl<K: NormKind, const D: usize> ChannelNorm<K, D> {
     /// With PyTorch's defaults.
     #[track_caller]
-    pub fn new(num_features: usize) -> Self {
+    pub fn new(num_features: impl Int) -> Self {
         Self::with(num_features, |o| o)
     }
 
     /// With options: `eps`, `momentum`, `affine`, `track_running_stats`, `bias`, `dtype`, `device`.
     #[track_caller]
-    pub fn with(num_features: usize, options: impl FnOnce(BatchNormOptions) -> BatchNormOptions) -> Self {
+    pub fn with(num_features: impl Int, options: impl FnOnce(BatchNormOptions) -> BatchNormOptions) -> Self {
+        let num_features = num_features.to_usize();
         const { assert!(D >= 1 && D <= 3, "there are one to three spatial dimensions") };
         let options = options(BatchNormOptions::default().affine(K::FULL).track_running_stats(K::FULL));
         let place = Place::new(options.dtype, options.device);

@@ -2,6 +2,7 @@
 
 use super::{Lengths, Padding, PaddingMode, Place, py_tuple, weight_and_bias};
 use crate::{Module, ModuleState, Parameter, forward};
+use flambeau_autograd::arguments::Int;
 use flambeau_autograd::options;
 use flambeau_autograd::{OrPanic, Tensor, ops};
 use flambeau_tensor::{DType, Device};
@@ -64,7 +65,7 @@ pub(super) fn check_groups(in_channels: usize, out_channels: usize, groups: usiz
 impl<const D: usize> Conv<D> {
     /// With stride 1, no padding and a bias.
     #[track_caller]
-    pub fn new(in_channels: usize, out_channels: usize, kernel_size: impl Into<Lengths<D>>) -> Self {
+    pub fn new(in_channels: impl Int, out_channels: impl Int, kernel_size: impl Into<Lengths<D>>) -> Self {
         Self::with(in_channels, out_channels, kernel_size, |o| o)
     }
 
@@ -74,11 +75,13 @@ impl<const D: usize> Conv<D> {
     /// When the groups do not divide both channels, or `"same"` padding comes with strides.
     #[track_caller]
     pub fn with(
-        in_channels: usize,
-        out_channels: usize,
+        in_channels: impl Int,
+        out_channels: impl Int,
         kernel_size: impl Into<Lengths<D>>,
         options: impl FnOnce(ConvOptions<D>) -> ConvOptions<D>,
     ) -> Self {
+        let in_channels = in_channels.to_usize();
+        let out_channels = out_channels.to_usize();
         const { assert!(D >= 1 && D <= 3, "convolutions have one to three dimensions") };
         let options = options(ConvOptions::default());
         check_groups(in_channels, out_channels, options.groups);

@@ -3,6 +3,7 @@
 use super::{Place, py_bool};
 use crate::init;
 use crate::{Module, ModuleState, Parameter, forward};
+use flambeau_autograd::arguments::Int;
 use flambeau_autograd::options;
 use flambeau_autograd::{OrPanic, Tensor, no_grad, ops};
 use flambeau_tensor::print::py_float;
@@ -40,7 +41,7 @@ pub struct Embedding {
 impl Embedding {
     /// With PyTorch's defaults.
     #[track_caller]
-    pub fn new(num_embeddings: usize, embedding_dim: usize) -> Self {
+    pub fn new(num_embeddings: impl Int, embedding_dim: impl Int) -> Self {
         Self::with(num_embeddings, embedding_dim, |o| o)
     }
 
@@ -50,10 +51,12 @@ impl Embedding {
     /// When there is no row `padding_idx`.
     #[track_caller]
     pub fn with(
-        num_embeddings: usize,
-        embedding_dim: usize,
+        num_embeddings: impl Int,
+        embedding_dim: impl Int,
         options: impl FnOnce(EmbeddingOptions) -> EmbeddingOptions,
     ) -> Self {
+        let num_embeddings = num_embeddings.to_usize();
+        let embedding_dim = embedding_dim.to_usize();
         let options = checked(options(EmbeddingOptions::default()), num_embeddings);
         let place = Place::new(options.dtype, options.device);
         let weight = init::normal_(&place.zeros(&[num_embeddings, embedding_dim]), 0.0, 1.0);

@@ -3,6 +3,7 @@
 use super::{Place, py_bool, weight_and_bias};
 use crate::init;
 use crate::{Module, ModuleState, Parameter, forward};
+use flambeau_autograd::arguments::Int;
 use flambeau_autograd::options;
 use flambeau_autograd::{OrPanic, Tensor, ops};
 use flambeau_tensor::{DType, Device};
@@ -38,13 +39,19 @@ pub struct Linear {
 impl Linear {
     /// With a bias.
     #[track_caller]
-    pub fn new(in_features: usize, out_features: usize) -> Self {
+    pub fn new(in_features: impl Int, out_features: impl Int) -> Self {
         Self::with(in_features, out_features, |o| o)
     }
 
     /// With options: `bias`, `dtype`, `device`.
     #[track_caller]
-    pub fn with(in_features: usize, out_features: usize, options: impl FnOnce(LinearOptions) -> LinearOptions) -> Self {
+    pub fn with(
+        in_features: impl Int,
+        out_features: impl Int,
+        options: impl FnOnce(LinearOptions) -> LinearOptions,
+    ) -> Self {
+        let in_features = in_features.to_usize();
+        let out_features = out_features.to_usize();
         let o = options(LinearOptions::default());
         let place = Place::new(o.dtype, o.device);
         let (weight, bias) = weight_and_bias(&[out_features, in_features], o.bias.then_some(out_features), place);
@@ -85,18 +92,21 @@ pub struct Bilinear {
 impl Bilinear {
     /// With a bias.
     #[track_caller]
-    pub fn new(in1_features: usize, in2_features: usize, out_features: usize) -> Self {
+    pub fn new(in1_features: impl Int, in2_features: impl Int, out_features: impl Int) -> Self {
         Self::with(in1_features, in2_features, out_features, |o| o)
     }
 
     /// With options: `bias`, `dtype`, `device`. Both parameters are uniform over ±1/√in1.
     #[track_caller]
     pub fn with(
-        in1_features: usize,
-        in2_features: usize,
-        out_features: usize,
+        in1_features: impl Int,
+        in2_features: impl Int,
+        out_features: impl Int,
         options: impl FnOnce(LinearOptions) -> LinearOptions,
     ) -> Self {
+        let in1_features = in1_features.to_usize();
+        let in2_features = in2_features.to_usize();
+        let out_features = out_features.to_usize();
         let o = options(LinearOptions::default());
         let place = Place::new(o.dtype, o.device);
         let bound = 1.0 / (in1_features as f64).sqrt();

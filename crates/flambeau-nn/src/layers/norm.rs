@@ -2,6 +2,7 @@
 
 use super::{Place, py_bool, py_tuple};
 use crate::{Module, ModuleState, Parameter, forward};
+use flambeau_autograd::arguments::Int;
 use flambeau_autograd::ops::IntoShape;
 use flambeau_autograd::options;
 use flambeau_autograd::{OrPanic, Tensor, ops};
@@ -126,7 +127,7 @@ impl GroupNorm {
     /// # Panics
     /// When the groups do not divide the channels.
     #[track_caller]
-    pub fn new(num_groups: usize, num_channels: usize) -> Self {
+    pub fn new(num_groups: impl Int, num_channels: impl Int) -> Self {
         Self::with(num_groups, num_channels, |o| o)
     }
 
@@ -136,10 +137,12 @@ impl GroupNorm {
     /// When the groups do not divide the channels.
     #[track_caller]
     pub fn with(
-        num_groups: usize,
-        num_channels: usize,
+        num_groups: impl Int,
+        num_channels: impl Int,
         options: impl FnOnce(GroupNormOptions) -> GroupNormOptions,
     ) -> Self {
+        let num_groups = num_groups.to_usize();
+        let num_channels = num_channels.to_usize();
         assert!(num_groups > 0, "integer modulo by zero");
         assert!(
             num_channels.is_multiple_of(num_groups),

@@ -2,6 +2,7 @@
 
 use super::{Activation, ActivationFunction, py_tuple};
 use crate::{Module, ModuleState, forward};
+use flambeau_autograd::arguments::Int;
 use flambeau_autograd::ops::{self, IntoDims};
 use flambeau_autograd::options;
 use flambeau_autograd::{OrPanic, Tensor};
@@ -60,7 +61,8 @@ pub struct Unflatten {
 
 impl Unflatten {
     /// Splits `dim` into parts of these lengths; one −1 stands for what is left.
-    pub fn new(dim: i64, unflattened_size: impl IntoDims) -> Self {
+    pub fn new(dim: impl Int, unflattened_size: impl IntoDims) -> Self {
+        let dim = dim.to_i64();
         Unflatten { dim, unflattened_size: unflattened_size.into_dims().to_vec(), state: ModuleState::new() }
     }
 
