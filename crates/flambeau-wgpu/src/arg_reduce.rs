@@ -17,8 +17,9 @@ pub fn arg_reduce(which: Extremum, src: &Array, dim: usize, values: Option<&Arra
     let place = lines.place();
     let kernel = Kernel::new("arg_reduce", src.dtype()).with_type("K", key_dtype(src.dtype()));
     let kernel = place.of(kernel.with("MIN", which == Extremum::Min));
-    let params = [lines.count, lines.n, lines.inner, src.offset(), values.offset(), indices.offset()];
+    let mut params = lines.params();
+    params.offsets([("x", &src), ("values", &values), ("indices", indices)]);
     let args = [Arg::In(&src), Arg::Out(&values), Arg::Out(indices)];
-    Gpu::of(indices)?.dispatch(&kernel, &args, &params.map(|n| n as u32), place.groups(lines.count))?;
+    Gpu::of(indices)?.dispatch(&kernel, &args, &params, place.groups(lines.count))?;
     Ok(())
 }

@@ -4,6 +4,7 @@ use crate::cache::{Cache, GroupKey, PipelineKey};
 use crate::error::{Error, Result};
 use crate::failure::Failure;
 use crate::memory::{Buffer, Pool};
+use crate::params::Params;
 use crate::recorder::{Recorder, UNIFORM_BYTES};
 use crate::self_test::self_test;
 use flambeau_shaders::{Kernel, Target, stored_size};
@@ -235,7 +236,10 @@ impl Gpu {
     }
 
     /// Records one launch of a kernel: `groups` workgroups, in two dimensions where one has no room.
-    pub fn dispatch(&self, kernel: &Kernel, args: &[Arg<'_>], params: &[u32], groups: u64) -> Result<()> {
+    ///
+    /// # Panics
+    /// When the parameters are not the kernel's, by name and order.
+    pub fn dispatch(&self, kernel: &Kernel, args: &[Arg<'_>], params: &Params, groups: u64) -> Result<()> {
         self.failure.check()?;
         if groups == 0 {
             return Ok(());
@@ -253,8 +257,9 @@ impl Gpu {
             let reason = format!("{} has no room for {groups} workgroups", kernel.name());
             return Err(Error::Validation { device: self.name, reason });
         }
-        if args.len() > self.max_bindings || 4 * params.len() as u64 > UNIFORM_BYTES {
-            let (arrays, words) = (args.len(), params.len());
+        let words = params.words();
+        if args.len() > self.max_bindings || 4 * words.len() as u64 > UNIFORM_BYTES {
+            let (arrays, words) = (args.len(), words.len());
             let reason =
                 format!("{} takes {arrays} arrays and {words} parameters, too many for a launch", kernel.name());
             return Err(Error::Validation { device: self.name, reason });
@@ -281,13 +286,17 @@ impl Gpu {
         // everywhere.
         let written = |id: u64| buffers.iter().enumerate().any(|(j, b)| writes >> j & 1 == 1 && b.id == id);
         let read_write = buffers.iter().enumerate().fold(0u64, |bits, (i, b)| bits | u64::from(written(b.id)) << i);
-        let uniform = !self.target.immediates || params.len() > self.immediate_words;
+        let uniform = !self.target.immediates || words.len() > self.immediate_words;
         let key = PipelineKey { read_write, uniform };
-        let pipeline = cache.pipeline(self, kernel, key, buffers.len(), params.len())?;
+        let pipeline = cache.pipeline(self, kernel, key, buffers.len(), params)?;
+        // A pipeline that there was may have been made for another call: the tests look at every launch.
+        if cfg!(debug_assertions) {
+            params.check(&pipeline.fields);
+        }
         let ids = buffers.iter().map(|b| b.id).collect();
         let group =
             cache.group(self, GroupKey { layout: pipeline.layout.id, ids }, &pipeline.layout, &buffers, recorder);
-        recorder.dispatch(self, &pipeline, group, params, (x, y));
+        recorder.dispatch(self, &pipeline, group, words, (x, y));
         if *TRACE {
             eprintln!("flambeau: launch {kernel}, {groups} workgroups");
         }
@@ -425,7 +434,9 @@ mod tests {
             outputs: SmallVec::from_iter([operand]),
             frame: Frame::Store { lanes: 1, rank: 1 },
         };
-        gpu.dispatch(&Kernel::mapped("pointwise", map), &[Arg::In(src), Arg::Out(out)], &[4, 0, 0], 1)
+        let mut params = Params::default();
+        params.with([("n", 4usize)]).map(&map, &[], |_| 0);
+        gpu.dispatch(&Kernel::mapped("pointwise", map), &[Arg::In(src), Arg::Out(out)], &params, 1)
     }
 
     #[test]

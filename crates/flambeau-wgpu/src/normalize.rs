@@ -2,6 +2,7 @@
 
 use crate::gpu::{Arg, Gpu};
 use crate::lines::Place;
+use crate::params::Params;
 use flambeau_shaders::Kernel;
 use flambeau_shaders::map::number_words;
 use flambeau_tensor::backend::{NormBackward, NormLayout, Normalized, ReduceOp};
@@ -53,9 +54,13 @@ impl Groups {
         Place::new(self.means, self.outer * self.inner, apart)
     }
 
-    fn words(&self) -> [u32; 6] {
+    /// The parameters that all kernels begin with.
+    fn params(&self) -> Params {
         let Groups { outer, means, inner, cycle, per_mean, step } = *self;
-        [outer, means, inner, cycle, per_mean, step].map(|n| n as u32)
+        let mut params = Params::default();
+        params.with([("outer", outer), ("means", means), ("inner", inner)]);
+        params.with([("cycle", cycle), ("per_mean", per_mean), ("step", step)]);
+        params
     }
 
     /// The shape of the statistics.
@@ -95,8 +100,8 @@ pub fn normalize(x: &Array, weight: Option<&Array>, bias: Option<&Array>, layout
         Arg::Out(&deviation),
         Arg::Out(&inverse_std),
     ];
-    let offsets = [x.offset(), w.offset(), b.offset()].map(|n| n as u32);
-    let params = [&groups.words()[..], &number_words(wide, layout.eps.into()), &offsets].concat();
+    let mut params = groups.params();
+    params.with([("eps", number_words(wide, layout.eps.into()))]).offsets([("x", &x), ("weight", w), ("bias", b)]);
     Gpu::of(&x)?.dispatch(&place.of(kernel), &args, &params, place.groups(groups.means))?;
     Ok(Normalized { out, mean, deviation, inverse_std })
 }
@@ -129,8 +134,8 @@ fn of_input(call: &NormBackward<'_>, groups: &Groups) -> Result<Array> {
     // A weight that there is not is not read; the binding needs some buffer.
     let w = weight.as_ref().unwrap_or(x);
     let args = [Arg::In(grad), Arg::In(x), Arg::In(mean), Arg::In(inverse_std), Arg::In(w), Arg::Out(&out)];
-    let offsets = [grad, x, mean, inverse_std, w].map(|a| a.offset() as u32);
-    let params = [&groups.words()[..], &offsets].concat();
+    let mut params = groups.params();
+    params.offsets([("grad", grad), ("x", x), ("means", mean), ("inverse_stds", inverse_std), ("weight", w)]);
     Gpu::of(x)?.dispatch(&place.of(kernel), &args, &params, place.groups(groups.means))?;
     Ok(out)
 }
@@ -151,9 +156,9 @@ fn of_parameters(call: &NormBackward<'_>, groups: &Groups) -> Result<(Array, Arr
     let place = Place::new(parts * parameters, part, apart);
     let kernel = Kernel::new("normalize/parameters", x.dtype()).with_type("S", mean.dtype());
     let args = [Arg::In(grad), Arg::In(x), Arg::In(mean), Arg::In(inverse_std), Arg::Out(&weight), Arg::Out(&bias)];
-    let sizes = [parts, part].map(|n| n as u32);
-    let offsets = [grad, x, mean, inverse_std].map(|a| a.offset() as u32);
-    let params = [&groups.words()[..], &sizes, &offsets].concat();
+    let mut params = groups.params();
+    params.with([("parts", parts), ("part", part)]);
+    params.offsets([("grad", grad), ("x", x), ("means", mean), ("inverse_stds", inverse_std)]);
     Gpu::of(x)?.dispatch(&place.of(kernel), &args, &params, place.groups(parts * parameters))?;
     let sum = |a: Array| reduce(ReduceArgs::new(ReduceOp::Sum, &[0], false), &[&a], &[]);
     if parts == 1 {
