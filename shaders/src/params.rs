@@ -142,7 +142,7 @@ pub enum Parameter {
     },
     /// A zero that the driver cannot see; see [`hides_zero`].
     Zero,
-    /// A word of a runtime scalar, in the compute dtype; see [`number_words`].
+    /// A word of a runtime scalar, in the compute dtype; see [`number_words`](crate::map::number_words).
     Scalar {
         /// Which scalar.
         number: usize,

@@ -477,4 +477,30 @@ mod tests {
         let (src, out) = (array(gpu), array(other));
         assert!(launch(gpu, &src, &out).is_err());
     }
+
+    /// A kernel whose pipeline there is, and one whose there is not, with right parameters and with others.
+    #[test]
+    fn other_parameters_than_the_kernels_are_refused() {
+        let gpu = own(95);
+        let (src, out) = (array(gpu), array(gpu));
+        let says = |params: &Params| {
+            let kernel = Kernel::new("nonzero/count", DType::F32).with("WORDS", 1u32);
+            let launch = || gpu.dispatch(&kernel, &[Arg::In(&src), Arg::Out(&out)], params, 1);
+            let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(launch));
+            result.map_or_else(|panic| *panic.downcast::<String>().expect("words"), |done| format!("{done:?}"))
+        };
+        for _made in [false, true] {
+            let words = says(Params::default().with([("x_offset", 0usize), ("n", 4)]).offsets([("counts", &out)]));
+            assert_eq!(words, "nonzero/count: `x_offset` is given where the parameter `n` stands");
+            let words = says(Params::default().with([("m", 4usize), ("x_offset", 0)]).offsets([("counts", &out)]));
+            assert_eq!(words, "nonzero/count: there is no parameter `m`");
+            let words = says(Params::default().with([("n", 4u64)]).offsets([("x", &src), ("counts", &out)]));
+            assert_eq!(words, "nonzero/count: there is no parameter `n_low`");
+            let words = says(Params::default().with([("n", 4usize)]).offsets([("x", &src)]));
+            assert_eq!(words, "nonzero/count: the parameter `counts_offset` is not given");
+            let words = says(Params::default().with([("n", 4usize)]).offsets([("x", &src), ("counts", &out)]));
+            assert_eq!(words, "Ok(())");
+        }
+        gpu.synchronize().unwrap();
+    }
 }

@@ -167,3 +167,16 @@ fn of_parameters(call: &NormBackward<'_>, groups: &Groups) -> Result<(Array, Arr
     }
     Ok((sum(weight)?, sum(bias)?))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Groups;
+
+    #[test]
+    fn the_parameters_are_those_of_every_kernel() {
+        let groups = Groups { outer: 1, means: 2, inner: 3, cycle: 4, per_mean: 5, step: 6 };
+        let kernels = ["normalize/forward", "normalize/backward", "normalize/parameters"];
+        crate::params::belong_to(&groups.params(), &kernels);
+        assert_eq!(groups.params().words(), [1, 2, 3, 4, 5, 6]);
+    }
+}

@@ -132,3 +132,61 @@ impl Params {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gather::{index_params, move_params};
+    use crate::lines::Lines;
+    use crate::pool::plane_params;
+    use flambeau_cpu::CPU;
+    use flambeau_shaders::Kernel;
+    use flambeau_tensor::{DType, Device, Finding};
+
+    /// The names that words were given.
+    fn names(params: &Params) -> Vec<String> {
+        params.names.iter().flat_map(|(name, ends)| ends.iter().map(move |end| format!("{name}{end}"))).collect()
+    }
+
+    /// Whether these parameters are neighbours in a kernel's; it needs no GPU to know.
+    #[track_caller]
+    pub(crate) fn belong_to(params: &Params, kernels: &[&'static str]) {
+        let given = names(params);
+        assert_eq!(given.len(), params.words.len());
+        for kernel in kernels {
+            let fields = Kernel::new(kernel, DType::F32).fields();
+            let found = fields.names().windows(given.len()).any(|neighbours| neighbours == given);
+            assert!(found, "{kernel} has no {given:?} in {:?}", fields.names());
+        }
+    }
+
+    #[test]
+    fn shared_groups_are_those_of_their_kernels() {
+        let lines = Lines { count: 6, n: 5, inner: 2 };
+        let along =
+            ["arg_reduce", "scan", "scan_totals", "softmax", "softmax_backward", "sort", "sort_take", "sort_tile"];
+        belong_to(&lines.params(), &along);
+        let array = Array::empty(&CPU, Device::Cpu, &[2, 3, 4, 5], DType::I64).unwrap();
+        let moving = ["gather", "scatter/combine", "scatter/combine_atomic", "scatter/set", "scatter/set_winners"];
+        let mut index = index_params(6, lines, 3, &array);
+        belong_to(&index, &["scatter/winners"]);
+        move_params(&mut index, &array, &array, Finding::Place, 1);
+        belong_to(&index, &moving);
+        let mut planes = Params::default();
+        plane_params(&mut planes, &array, &array);
+        belong_to(&planes, &["pool/average", "pool/max", "pool/max_backward", "resample"]);
+    }
+
+    #[test]
+    fn values_are_split_in_words() {
+        let mut params = Params::default();
+        params.with([("a", 1u32)]).with([("b", 2usize)]).with([("c", 5u64 << 32 | 7)]).with([("d", [8, 9])]);
+        params.with([("e", [10usize, 11, 12])]).with([("f", Matrices([13, 14, 15, 16]))]);
+        assert_eq!(params.words(), [1, 2, 7, 5, 8, 9, 10, 11, 12, 13, 14, 15, 16]);
+        let expected = "a b c_low c_high d_low d_high e_z e_y e_x f_offset f_batch f_row f_column";
+        assert_eq!(names(&params).join(" "), expected);
+    }
+}
+
+#[cfg(test)]
+pub(crate) use tests::belong_to;
