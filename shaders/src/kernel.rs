@@ -103,6 +103,11 @@ impl Kernel {
         self.name
     }
 
+    /// The program in it, if it has one.
+    pub fn map(&self) -> Option<&Map> {
+        self.map.as_ref()
+    }
+
     /// The file's text.
     fn text(&self) -> &'static str {
         let file = KERNELS.iter().find(|(name, _)| *name == self.name);

@@ -23,24 +23,14 @@ impl Fields {
     /// # Panics
     /// When there is no such struct, or it has a field twice, one of another type, or one behind a program's.
     pub(crate) fn of(kernel: &'static str, text: &str, map: Option<&str>) -> Fields {
-        let start = text.find("struct Params {\n").unwrap_or_else(|| panic!("{kernel}.wgsl has no struct Params"));
-        let body = text[start..].lines().skip(1).take_while(|line| *line != "}");
+        let body = text.split_once("struct Params {\n").and_then(|(_, rest)| rest.split_once("\n}\n"));
+        let (body, _) = body.unwrap_or_else(|| panic!("{kernel}.wgsl has no struct Params"));
+        let (own, behind) = body.split_once("    // map: parameters").unwrap_or((body, ""));
+        assert!(behind.trim().is_empty(), "{kernel}.wgsl has fields behind a program's parameters");
         let mut fields = Fields { kernel, names: Vec::new(), own: 0 };
-        let mut mapped = None;
-        for line in body {
-            if let Some(parameters) = map.filter(|_| line.trim() == "// map: parameters") {
-                fields.own = fields.names.len();
-                fields.add(parameters);
-                mapped = Some(fields.names.len());
-            } else {
-                fields.add(expand(kernel, line));
-            }
-        }
-        let end = mapped.unwrap_or(fields.names.len());
-        assert_eq!(end, fields.names.len(), "{kernel}.wgsl has fields behind a program's parameters");
-        if mapped.is_none() {
-            fields.own = end;
-        }
+        own.lines().for_each(|line| fields.add(expand(kernel, line)));
+        fields.own = fields.names.len();
+        fields.add(map.unwrap_or_default());
         fields
     }
 

@@ -65,7 +65,7 @@ impl Cache {
         kernel: &Kernel,
         key: PipelineKey,
         bindings: usize,
-        params: &Params,
+        params: &dyn Fn(&mut Params),
     ) -> Result<Arc<Pipeline>> {
         let found = self.pipelines.get(kernel).and_then(|made| made.iter().find(|(k, _)| *k == key));
         if let Some((_, pipeline)) = found {
@@ -76,9 +76,16 @@ impl Cache {
         Ok(pipeline)
     }
 
-    fn compile(&mut self, gpu: &Gpu, kernel: &Kernel, key: PipelineKey, n: usize, params: &Params) -> Result<Pipeline> {
+    fn compile(
+        &mut self,
+        gpu: &Gpu,
+        kernel: &Kernel,
+        key: PipelineKey,
+        n: usize,
+        params: &dyn Fn(&mut Params),
+    ) -> Result<Pipeline> {
         let fields = kernel.fields();
-        params.check(&fields);
+        Params::check(params, &fields);
         let target = Target { immediates: !key.uniform, ..gpu.target };
         let text =
             kernel.source(&target, key.read_write).map_err(|missing| Error::Missing { device: gpu.name, missing })?;

@@ -37,10 +37,8 @@ impl Lines {
     }
 
     /// The parameters that kernels along lines begin with.
-    pub fn params(&self) -> Params {
-        let mut params = Params::default();
-        params.with([("lines", self.count), ("n", self.n), ("inner", self.inner)]);
-        params
+    pub fn params<'p>(&self, p: &'p mut Params) -> &'p mut Params {
+        p.with([("lines", self.count), ("n", self.n), ("inner", self.inner)])
     }
 
     /// How threads share lines of this kind.

@@ -82,19 +82,16 @@ fn matrices(x: &Array) -> Matrices {
 
 impl Product<'_> {
     /// The parameters of the operands.
-    fn factors(&self) -> Params {
-        let mut params = Params::default();
-        params.with([("m", self.m), ("n", self.n), ("k", self.k)]);
-        params.with([("a", matrices(self.a)), ("b", matrices(self.b))]);
-        params
+    fn factors<'p>(&self, p: &'p mut Params) -> &'p mut Params {
+        p.with([("m", self.m), ("n", self.n), ("k", self.k)]).with([("a", matrices(self.a)), ("b", matrices(self.b))])
     }
 
     /// The parameters of the results and their last step.
-    fn results<'p>(&self, params: &'p mut Params, flags: u32, out: Matrices) -> &'p mut Params {
+    fn results<'p>(&self, p: &'p mut Params, flags: u32, out: Matrices) -> &'p mut Params {
         let (offset, stride) = self.epilogue.bias.map_or((0, 0), |b| (b.offset(), b.strides()[0]));
         let [alpha, beta] = [self.alpha, self.beta].map(|s| number_words(self.out.dtype(), s));
-        params.with([("flags", flags)]).with([("out", out)]);
-        params.with([("bias_offset", offset), ("bias_stride", stride)]).with([("alpha", alpha), ("beta", beta)])
+        p.with([("flags", flags)]).with([("out", out)]);
+        p.with([("bias_offset", offset), ("bias_stride", stride)]).with([("alpha", alpha), ("beta", beta)])
     }
 
     /// The bits that say what the results' last step does; see `matmul_result` in the shader library.
@@ -104,8 +101,9 @@ impl Product<'_> {
     }
 
     fn vector(&self) -> Result<()> {
-        let mut params = self.factors();
-        self.results(&mut params, self.flags(), matrices(self.out)).with([("results", self.results)]);
+        let params = |p: &mut Params| {
+            self.results(self.factors(p), self.flags(), matrices(self.out)).with([("results", self.results)]);
+        };
         // The matrix decides: the strides of the operand that is no vector.
         let matrix_along_k = match self.m {
             1 => self.b.strides()[1] <= self.b.strides()[2],
@@ -154,14 +152,10 @@ impl Product<'_> {
             None => matrices(self.out),
             Some(s) => Matrices([s.offset(), (self.m * self.n) as usize, self.n as usize, 1]),
         };
-        let mut params = self.factors();
-        self.results(&mut params, flags, results).with([
-            ("tiles_m", tiles_m),
-            ("tiles_n", tiles_n),
-            ("jobs", jobs as u32),
-            ("chunk", chunk),
-            ("splits", splits),
-        ]);
+        let params = |p: &mut Params| {
+            self.results(self.factors(p), flags, results).with([("tiles_m", tiles_m), ("tiles_n", tiles_n)]);
+            p.with([("jobs", jobs as u32), ("chunk", chunk), ("splits", splits)]);
+        };
         let target = scratch.as_ref().unwrap_or(self.out);
         let kernel = Kernel::new("matmul/tile", dtype)
             .with_type("O", target.dtype())
@@ -180,10 +174,11 @@ impl Product<'_> {
 
     /// Adds the parts of a split product.
     fn finish(&self, partial: &Array, splits: u32) -> Result<()> {
-        let mut params = Params::default();
-        self.results(&mut params, self.flags(), matrices(self.out))
-            .with([("results", self.results), ("mn", self.m * self.n), ("n", self.n), ("splits", splits)])
-            .offsets([("partial", partial)]);
+        let params = |p: &mut Params| {
+            self.results(p, self.flags(), matrices(self.out));
+            p.with([("results", self.results), ("mn", self.m * self.n), ("n", self.n), ("splits", splits)]);
+            p.offsets([("partial", partial)]);
+        };
         let kernel = Kernel::new("matmul/finish", self.out.dtype())
             .with_type("O", self.out.dtype())
             .with_type("S", partial.dtype());

@@ -45,10 +45,11 @@ pub fn nll(x: &Array, dim: usize, targets: &ClassTargets<'_>) -> Result<(Array, 
     // Without weights the kernel reads none; the binding needs some buffer.
     let w = weight.as_ref().unwrap_or(&x);
     let args = [Arg::In(&x), Arg::In(&classes), Arg::In(w), Arg::Out(&losses), Arg::Out(&weights), Arg::Status];
-    let mut params = Params::default();
-    params.with([("lines", lines.count), ("classes", lines.n), ("inner", lines.inner)]);
-    params.with([("ignore", targets.ignore_index as u64)]).with([("groups", groups)]);
-    params.offsets([("x", &x), ("targets", &classes), ("weight", w)]).with([("code", Finding::Target.code())]);
+    let params = |p: &mut Params| {
+        p.with([("lines", lines.count), ("classes", lines.n), ("inner", lines.inner)]);
+        p.with([("ignore", targets.ignore_index as u64)]).with([("groups", groups)]);
+        p.offsets([("x", &x), ("targets", &classes), ("weight", w)]).with([("code", Finding::Target.code())]);
+    };
     gpu.dispatch(&kernel, &args, &params, groups as u64)?;
     if last {
         return Ok((losses, mean.then_some(weights)));
@@ -56,8 +57,9 @@ pub fn nll(x: &Array, dim: usize, targets: &ClassTargets<'_>) -> Result<(Array, 
     let (loss, total) = (array(&[], x.dtype())?, array(&[], x.dtype())?);
     let kernel = Kernel::new("nll_finish", x.dtype()).with_type("S", dtype).with("MEAN", mean);
     let args = [Arg::In(&losses), Arg::In(&weights), Arg::Out(&loss), Arg::Out(&total)];
-    let mut params = Params::default();
-    params.with([("parts", groups)]);
+    let params = |p: &mut Params| {
+        p.with([("parts", groups)]);
+    };
     gpu.dispatch(&kernel, &args, &params, 1)?;
     Ok((loss, mean.then_some(total)))
 }
@@ -87,11 +89,12 @@ pub fn nll_backward(
     let or_grad = |array: Option<&Array>| array.unwrap_or(&grad).clone();
     let (w, t, lp) = (or_grad(weight.as_ref()), or_grad(total), or_grad(x.as_ref()));
     let args = [Arg::In(&grad), Arg::In(&classes), Arg::In(&w), Arg::In(&t), Arg::In(&lp), Arg::Out(&out)];
-    let mut params = Params::default();
-    params.with([("count", out.numel()), ("classes", lines.n), ("inner", lines.inner)]);
-    params.with([("ignore", targets.ignore_index as u64)]);
-    params.offsets([("grad", &grad)]).with([("grad_step", u32::from(!single))]);
-    params.offsets([("targets", &classes), ("weight", &w), ("total", &t), ("x", &lp)]);
+    let params = |p: &mut Params| {
+        p.with([("count", out.numel()), ("classes", lines.n), ("inner", lines.inner)]);
+        p.with([("ignore", targets.ignore_index as u64)]);
+        p.offsets([("grad", &grad)]).with([("grad_step", u32::from(!single))]);
+        p.offsets([("targets", &classes), ("weight", &w), ("total", &t), ("x", &lp)]);
+    };
     Gpu::of(&out)?.dispatch(&kernel, &args, &params, out.numel().div_ceil(THREADS) as u64)?;
     Ok(out)
 }

@@ -55,12 +55,10 @@ impl Groups {
     }
 
     /// The parameters that all kernels begin with.
-    fn params(&self) -> Params {
+    fn params<'p>(&self, p: &'p mut Params) -> &'p mut Params {
         let Groups { outer, means, inner, cycle, per_mean, step } = *self;
-        let mut params = Params::default();
-        params.with([("outer", outer), ("means", means), ("inner", inner)]);
-        params.with([("cycle", cycle), ("per_mean", per_mean), ("step", step)]);
-        params
+        p.with([("outer", outer), ("means", means), ("inner", inner)]);
+        p.with([("cycle", cycle), ("per_mean", per_mean), ("step", step)])
     }
 
     /// The shape of the statistics.
@@ -100,8 +98,13 @@ pub fn normalize(x: &Array, weight: Option<&Array>, bias: Option<&Array>, layout
         Arg::Out(&deviation),
         Arg::Out(&inverse_std),
     ];
-    let mut params = groups.params();
-    params.with([("eps", number_words(wide, layout.eps.into()))]).offsets([("x", &x), ("weight", w), ("bias", b)]);
+    let params = |p: &mut Params| {
+        groups.params(p).with([("eps", number_words(wide, layout.eps.into()))]).offsets([
+            ("x", &x),
+            ("weight", w),
+            ("bias", b),
+        ]);
+    };
     Gpu::of(&x)?.dispatch(&place.of(kernel), &args, &params, place.groups(groups.means))?;
     Ok(Normalized { out, mean, deviation, inverse_std })
 }
@@ -134,8 +137,15 @@ fn of_input(call: &NormBackward<'_>, groups: &Groups) -> Result<Array> {
     // A weight that there is not is not read; the binding needs some buffer.
     let w = weight.as_ref().unwrap_or(x);
     let args = [Arg::In(grad), Arg::In(x), Arg::In(mean), Arg::In(inverse_std), Arg::In(w), Arg::Out(&out)];
-    let mut params = groups.params();
-    params.offsets([("grad", grad), ("x", x), ("means", mean), ("inverse_stds", inverse_std), ("weight", w)]);
+    let params = |p: &mut Params| {
+        groups.params(p).offsets([
+            ("grad", grad),
+            ("x", x),
+            ("means", mean),
+            ("inverse_stds", inverse_std),
+            ("weight", w),
+        ]);
+    };
     Gpu::of(x)?.dispatch(&place.of(kernel), &args, &params, place.groups(groups.means))?;
     Ok(out)
 }
@@ -156,9 +166,10 @@ fn of_parameters(call: &NormBackward<'_>, groups: &Groups) -> Result<(Array, Arr
     let place = Place::new(parts * parameters, part, apart);
     let kernel = Kernel::new("normalize/parameters", x.dtype()).with_type("S", mean.dtype());
     let args = [Arg::In(grad), Arg::In(x), Arg::In(mean), Arg::In(inverse_std), Arg::Out(&weight), Arg::Out(&bias)];
-    let mut params = groups.params();
-    params.with([("parts", parts), ("part", part)]);
-    params.offsets([("grad", grad), ("x", x), ("means", mean), ("inverse_stds", inverse_std)]);
+    let params = |p: &mut Params| {
+        groups.params(p).with([("parts", parts), ("part", part)]);
+        p.offsets([("grad", grad), ("x", x), ("means", mean), ("inverse_stds", inverse_std)]);
+    };
     Gpu::of(x)?.dispatch(&place.of(kernel), &args, &params, place.groups(parts * parameters))?;
     let sum = |a: Array| reduce(ReduceArgs::new(ReduceOp::Sum, &[0], false), &[&a], &[]);
     if parts == 1 {
@@ -170,13 +181,16 @@ fn of_parameters(call: &NormBackward<'_>, groups: &Groups) -> Result<(Array, Arr
 
 #[cfg(test)]
 mod tests {
-    use super::Groups;
+    use super::{Groups, Params};
 
     #[test]
     fn the_parameters_are_those_of_every_kernel() {
         let groups = Groups { outer: 1, means: 2, inner: 3, cycle: 4, per_mean: 5, step: 6 };
         let kernels = ["normalize/forward", "normalize/backward", "normalize/parameters"];
-        crate::params::belong_to(&groups.params(), &kernels);
-        assert_eq!(groups.params().words(), [1, 2, 3, 4, 5, 6]);
+        let give = |p: &mut Params| {
+            groups.params(p);
+        };
+        crate::params::belong_to(&give, &kernels);
+        assert_eq!(Params::words(&give)[..], [1, 2, 3, 4, 5, 6]);
     }
 }

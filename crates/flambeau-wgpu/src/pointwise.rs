@@ -82,16 +82,6 @@ fn launch(
         frame: Frame::Store { lanes, rank: rank as u8 },
     };
     let steps = u64::from(n) / u64::from(lanes);
-    let mut params = Params::default();
-    params.with([("n", steps as u32)]).map(&map, scalars, |parameter| match parameter {
-        Parameter::Length { dim } => plan.shape[dim],
-        Parameter::Offset { array, .. } if walks[array].walk == Walk::Dense => {
-            arrays[array].offset() / usize::from(lanes)
-        }
-        Parameter::Offset { array, .. } => arrays[array].offset(),
-        Parameter::Stride { array, dim } => plan.strides[array][dim],
-        _ => unreachable!("one shape has no {parameter:?}"),
-    });
     let per_thread = if steps >= MANY { 4 } else { 1 };
     let mut args: SmallVec<[Arg<'_>; 8]> = args(inputs, outs).collect();
     args.extend(map.reports().then_some(Arg::Status));
@@ -99,6 +89,17 @@ fn launch(
     if let Some(finding) = finding {
         kernel = kernel.with("FINDING", finding.code());
     }
+    let params = |p: &mut Params| {
+        p.with([("n", steps as u32)]).map(&kernel, scalars, |parameter| match parameter {
+            Parameter::Length { dim } => plan.shape[dim],
+            Parameter::Offset { array, .. } if walks[array].walk == Walk::Dense => {
+                arrays[array].offset() / usize::from(lanes)
+            }
+            Parameter::Offset { array, .. } => arrays[array].offset(),
+            Parameter::Stride { array, dim } => plan.strides[array][dim],
+            _ => unreachable!("one shape has no {parameter:?}"),
+        });
+    };
     gpu.dispatch(&kernel, &args, &params, steps.div_ceil(THREADS * per_thread))?;
     Ok(())
 }

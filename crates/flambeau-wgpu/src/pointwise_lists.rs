@@ -110,16 +110,17 @@ fn launch(
         frame: Frame::Lists { lists: lists.len() as u8, targets: kind.targets.clone() },
     };
     refuse_zero_divisor(program, compute, scalars)?;
-    let mut params = Params::default();
-    params.with([("n", end as u32)]).map(&map, scalars, |parameter| match parameter {
-        Parameter::End { list } => ends[list] as usize,
-        Parameter::Offset { list, array } => {
-            let PointwiseList { inputs, outs } = &lists[list];
-            inputs.get(array).unwrap_or_else(|| &outs[array - inputs.len()]).offset()
-        }
-        _ => unreachable!("lists have no {parameter:?}"),
-    });
     args.extend(map.reports().then_some(Arg::Status));
     let kernel = Kernel::mapped("pointwise", map).with("PER_THREAD", 1u32);
+    let params = |p: &mut Params| {
+        p.with([("n", end as u32)]).map(&kernel, scalars, |parameter| match parameter {
+            Parameter::End { list } => ends[list] as usize,
+            Parameter::Offset { list, array } => {
+                let PointwiseList { inputs, outs } = &lists[list];
+                inputs.get(array).unwrap_or_else(|| &outs[array - inputs.len()]).offset()
+            }
+            _ => unreachable!("lists have no {parameter:?}"),
+        });
+    };
     Ok(gpu.dispatch(&kernel, &args, &params, end.div_ceil(THREADS))?)
 }

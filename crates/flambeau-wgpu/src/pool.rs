@@ -12,9 +12,9 @@ const THREADS: usize = 64;
 const LARGE: usize = 1 << 30;
 
 /// The parameters of planes `[planes, d, h, w]` before and after.
-pub(crate) fn plane_params(params: &mut Params, input: &Array, output: &Array) {
+pub(crate) fn plane_params<'p>(p: &'p mut Params, input: &Array, output: &Array) -> &'p mut Params {
     let lengths = |a: &Array| -> [usize; 3] { std::array::from_fn(|d| a.shape()[d + 1]) };
-    params.with([("in", lengths(input)), ("out", lengths(output))]);
+    p.with([("in", lengths(input)), ("out", lengths(output))])
 }
 
 fn groups(n: usize) -> u64 {
@@ -58,11 +58,12 @@ pub fn max_pool(src: &Array, g: &PoolGeometry, out: &Array, indices: &Array) -> 
         return Ok(());
     }
     let span = std::array::from_fn(|d| g.kernel[d].saturating_mul(g.dilation[d]));
-    let mut params = Params::default();
-    plane_params(params.with([("n", n)]), src, out);
-    params.with([("stride", bounded(g.stride)), ("padding", bounded(g.padding))]);
-    params.with([("span", bounded(span)), ("dilation", bounded(g.dilation))]).with([("least", least)]);
-    params.offsets([("x", src), ("y", out), ("indices", indices)]);
+    let params = |p: &mut Params| {
+        plane_params(p.with([("n", n)]), src, out);
+        p.with([("stride", bounded(g.stride)), ("padding", bounded(g.padding))]);
+        p.with([("span", bounded(span)), ("dilation", bounded(g.dilation))]).with([("least", least)]);
+        p.offsets([("x", src), ("y", out), ("indices", indices)]);
+    };
     let args = [Arg::In(src), Arg::Out(out), Arg::Out(indices)];
     Gpu::of(out)?.dispatch(&Kernel::new("pool/max", src.dtype()), &args, &params, groups(n))?;
     Ok(())
@@ -83,11 +84,12 @@ pub fn max_pool_backward(grad: &Array, indices: &Array, g: Option<&PoolGeometry>
         let span = std::array::from_fn(|d| (g.kernel[d] - 1).saturating_mul(g.dilation[d]).saturating_add(1));
         (bounded(span), bounded(g.stride), bounded(g.padding))
     });
-    let mut params = Params::default();
-    plane_params(params.with([("n", out.numel()), ("outputs", grad.numel())]), out, grad);
-    params.with([("stride", stride), ("padding", padding), ("span", span)]);
-    params.offsets([("gradient", grad), ("indices", indices), ("out", out)]);
-    params.with([("code", Finding::Place.code())]);
+    let params = |p: &mut Params| {
+        plane_params(p.with([("n", out.numel()), ("outputs", grad.numel())]), out, grad);
+        p.with([("stride", stride), ("padding", padding), ("span", span)]);
+        p.offsets([("gradient", grad), ("indices", indices), ("out", out)]);
+        p.with([("code", Finding::Place.code())]);
+    };
     let args = [Arg::In(grad), Arg::In(indices), Arg::Out(out), Arg::Status];
     Gpu::of(out)?.dispatch(&Kernel::new("pool/max_backward", grad.dtype()), &args, &params, groups(n))?;
     Ok(())
@@ -120,10 +122,11 @@ fn average(
     };
     let (sizes, stride, padding) =
         windows.map_or(([1; 3], [1; 3], [0; 3]), |(g, _)| (bounded(g.kernel), bounded(g.stride), bounded(g.padding)));
-    let mut params = Params::default();
-    plane_params(params.with([("n", n)]), larger, smaller);
-    params.with([("stride", stride), ("padding", padding), ("kernel", sizes)]);
-    params.with([("divisor", bits)]).offsets([("x", src), ("y", out)]);
+    let params = |p: &mut Params| {
+        plane_params(p.with([("n", n)]), larger, smaller);
+        p.with([("stride", stride), ("padding", padding), ("kernel", sizes)]);
+        p.with([("divisor", bits)]).offsets([("x", src), ("y", out)]);
+    };
     Gpu::of(out)?.dispatch(&kernel, &[Arg::In(src), Arg::Out(out)], &params, groups(n))?;
     Ok(())
 }

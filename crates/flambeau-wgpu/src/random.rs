@@ -118,9 +118,10 @@ impl Draw {
         };
         let blocks = n.div_ceil(per_block);
         let (seed, offset) = generator.philox(blocks);
-        let mut params = Params::default();
-        params.with([("n", out.numel())]).with([("key", seed), ("offset", offset)]);
-        params.with([("y_offset", y_offset)]).with(numbers);
+        let params = |p: &mut Params| {
+            p.with([("n", out.numel())]).with([("key", seed), ("offset", offset)]);
+            p.with([("y_offset", y_offset)]).with(numbers);
+        };
         Gpu::of(out)?.dispatch(&kernel, &[Arg::Out(out)], &params, blocks.div_ceil(THREADS))?;
         Ok(())
     }

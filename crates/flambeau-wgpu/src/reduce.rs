@@ -84,20 +84,21 @@ pub(crate) fn reduce(
         outputs: SmallVec::from_iter([strided(&target)]),
         frame: Frame::Reduce { kept: kept_rank as u8, reduced: reduced_rank as u8 },
     };
-    let mut params = Params::default();
-    params.with([("results", results), ("reduced", length), ("splits", shape.splits), ("chunk", shape.chunk)]);
-    params.map(&map, scalars, |parameter| match parameter {
-        Parameter::Length { dim } => plan.shape[dim],
-        Parameter::Offset { array, .. } => inputs.get(array).unwrap_or(&target).offset(),
-        Parameter::Stride { array, dim } => plan.strides[array][dim],
-        _ => unreachable!("a reduction has no {parameter:?}"),
-    });
     let reports = map.reports();
     let kernel = Kernel::new(shape.kernel, target.dtype())
         .with_map(map)
         .with("OP", code(op))
         .with("SPLIT", scratch.is_some())
         .with("THREADS", shape.threads);
+    let params = |p: &mut Params| {
+        p.with([("results", results), ("reduced", length), ("splits", shape.splits), ("chunk", shape.chunk)]);
+        p.map(&kernel, scalars, |parameter| match parameter {
+            Parameter::Length { dim } => plan.shape[dim],
+            Parameter::Offset { array, .. } => inputs.get(array).unwrap_or(&target).offset(),
+            Parameter::Stride { array, dim } => plan.strides[array][dim],
+            _ => unreachable!("a reduction has no {parameter:?}"),
+        });
+    };
     let outs = [target];
     let mut args: SmallVec<[Arg<'_>; 8]> = args(inputs, &outs).collect();
     args.extend(reports.then_some(Arg::Status));

@@ -46,10 +46,11 @@ fn run(mode: ResampleMode, scales: [f64; 3], backward: bool, src: &Array, out: &
     let axes: [_; 3] =
         std::array::from_fn(|d| axis(mode, scales[d], input.shape()[d + 1], output.shape()[d + 1], dtype));
     let [z, y, x] = axes.map(|(_, step)| step);
-    let mut params = Params::default();
-    plane_params(params.with([("n", n)]), input, output);
-    params.with([("mode", axes.map(|(number, _)| number))]);
-    params.with([("step_z", z), ("step_y", y), ("step_x", x)]).offsets([("x", src), ("y", out)]);
+    let params = |p: &mut Params| {
+        plane_params(p.with([("n", n)]), input, output);
+        p.with([("mode", axes.map(|(number, _)| number))]);
+        p.with([("step_z", z), ("step_y", y), ("step_x", x)]).offsets([("x", src), ("y", out)]);
+    };
     let kernel = Kernel::new("resample", dtype).with("BACKWARD", backward);
     Gpu::of(out)?.dispatch(&kernel, &[Arg::In(src), Arg::Out(out)], &params, n.div_ceil(THREADS) as u64)?;
     Ok(())

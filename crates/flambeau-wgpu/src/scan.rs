@@ -2,6 +2,7 @@
 
 use crate::gpu::{Arg, Gpu};
 use crate::lines::{Lines, Place};
+use crate::params::Params;
 use flambeau_shaders::Kernel;
 use flambeau_tensor::backend::ScanOp;
 use flambeau_tensor::{Array, DType, Result};
@@ -31,8 +32,9 @@ fn along(op: ScanOp, src: &Array, dim: usize, out: &Array) -> Result<()> {
         _ => {
             let totals = Array::empty(out.backend(), out.device(), &[lines.count, tiles - 1], wide)?;
             let kernel = place.of(kernel("scan_totals", op, src.dtype()));
-            let mut params = lines.params();
-            params.with([("tile", tile), ("tiles", tiles)]).offsets([("x", src), ("totals", &totals)]);
+            let params = |p: &mut Params| {
+                lines.params(p).with([("tile", tile), ("tiles", tiles)]).offsets([("x", src), ("totals", &totals)]);
+            };
             let groups = place.groups(lines.count * (tiles - 1));
             gpu.dispatch(&kernel, &[Arg::In(src), Arg::Out(&totals)], &params, groups)?;
             let carries = Array::empty(out.backend(), out.device(), totals.shape(), wide)?;
@@ -43,8 +45,13 @@ fn along(op: ScanOp, src: &Array, dim: usize, out: &Array) -> Result<()> {
     let kernel = place.of(kernel("scan", op, src.dtype()).with("CARRIED", carries.is_some()));
     // Without carries the kernel reads none; the binding needs some buffer.
     let carried = carries.as_ref().unwrap_or(src);
-    let mut params = lines.params();
-    params.with([("tile", tile), ("tiles", tiles)]).offsets([("x", src), ("carries", carried), ("y", out)]);
+    let params = |p: &mut Params| {
+        lines.params(p).with([("tile", tile), ("tiles", tiles)]).offsets([
+            ("x", src),
+            ("carries", carried),
+            ("y", out),
+        ]);
+    };
     let args = [Arg::In(src), Arg::In(carried), Arg::Out(out)];
     gpu.dispatch(&kernel, &args, &params, place.groups(lines.count * tiles))?;
     Ok(())

@@ -63,16 +63,17 @@ impl Scatter<'_> {
     }
 
     /// The parameters that all kernels begin with.
-    fn params(&self, threads: usize) -> Params {
+    fn params<'p>(&self, p: &'p mut Params, threads: usize) -> &'p mut Params {
         let (out, index) = (Lines::new(self.out, self.dim), Lines::new(self.index, self.dim));
-        index_params(threads, out, index.n, self.index)
+        index_params(p, threads, out, index.n, self.index)
     }
 
     fn launch(&self, kernel: &Kernel, threads: usize) -> Result<()> {
         let Scatter { index, src, out, .. } = self;
         let args = [Arg::In(src), Arg::In(index), Arg::Out(out), Arg::Status];
-        let mut params = self.params(threads);
-        move_params(&mut params, src, out, Finding::Place, self.dim);
+        let params = |p: &mut Params| {
+            move_params(self.params(p, threads), src, out, Finding::Place, self.dim);
+        };
         Gpu::of(out)?.dispatch(kernel, &args, &params, (threads as u64).div_ceil(THREADS))?;
         Ok(())
     }
@@ -86,15 +87,17 @@ impl Scatter<'_> {
         let winners = Array::empty(out.backend(), out.device(), &[out.numel()], DType::I32)?;
         for vote in [false, true] {
             let kernel = Kernel::new("scatter/winners", DType::I32).with("VOTE", vote);
-            let mut params = self.params(count);
-            params.offsets([("winners", &winners)]);
+            let params = |p: &mut Params| {
+                self.params(p, count).offsets([("winners", &winners)]);
+            };
             gpu.dispatch(&kernel, &[Arg::In(index), Arg::Out(&winners)], &params, groups)?;
         }
         let kernel = Kernel::new("scatter/set_winners", out.dtype());
         let args = [Arg::In(src), Arg::In(index), Arg::In(&winners), Arg::Out(out), Arg::Status];
-        let mut params = self.params(count);
-        move_params(&mut params, src, out, Finding::Place, self.dim);
-        params.offsets([("winners", &winners)]);
+        let params = |p: &mut Params| {
+            let p = move_params(self.params(p, count), src, out, Finding::Place, self.dim);
+            p.offsets([("winners", &winners)]);
+        };
         gpu.dispatch(&kernel, &args, &params, groups)?;
         Ok(())
     }

@@ -141,8 +141,9 @@ fn run(gpu: &'static Gpu, dtype: DType) -> Result<Vec<f64>> {
     };
     gpu.queue.write_buffer(&gpu.buffer(&x)?.raw, 0, &bytes);
     let kernel = Kernel::new("self_test", dtype);
-    let mut params = Params::default();
-    params.with([("cases", cases.len())]);
+    let params = |p: &mut Params| {
+        p.with([("cases", cases.len())]);
+    };
     gpu.dispatch(&kernel, &[Arg::In(&x), Arg::Out(&y)], &params, (cases.len() as u64).div_ceil(THREADS))?;
     let bytes = read(gpu, Some(&y), 0, numbers * size)?;
     Ok(match dtype {

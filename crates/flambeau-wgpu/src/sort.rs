@@ -52,8 +52,9 @@ impl Call<'_> {
         let Call { src, lines, k, values, indices, .. } = self;
         let size = lines.n.next_power_of_two();
         let total = size.max(FEW);
-        let mut params = lines.params();
-        params.with([("k", *k)]).offsets([("x", src), ("values", values), ("indices", indices)]);
+        let params = |p: &mut Params| {
+            lines.params(p).with([("k", *k)]).offsets([("x", src), ("values", values), ("indices", indices)]);
+        };
         let args = [Arg::In(src), Arg::Out(values), Arg::Out(indices)];
         let groups = lines.count.div_ceil(total / size) as u64;
         Gpu::of(src)?.dispatch(&self.sorter("sort", size, total), &args, &params, groups)?;
@@ -68,8 +69,9 @@ impl Call<'_> {
         let scratch = |dtype| Array::empty(src.backend(), src.device(), &[lines.count, lines.n], dtype);
         let (mut ranks, mut places) = (scratch(key)?, scratch(DType::I32)?);
         let tiles = lines.n.div_ceil(TILE);
-        let mut params = lines.params();
-        params.with([("tiles", tiles)]).offsets([("x", src), ("ranks", &ranks), ("places", &places)]);
+        let params = |p: &mut Params| {
+            lines.params(p).with([("tiles", tiles)]).offsets([("x", src), ("ranks", &ranks), ("places", &places)]);
+        };
         let args = [Arg::In(src), Arg::Out(&ranks), Arg::Out(&places)];
         gpu.dispatch(&self.sorter("sort_tile", TILE, TILE), &args, &params, (lines.count * tiles) as u64)?;
 
@@ -78,10 +80,11 @@ impl Call<'_> {
         let mut run = TILE;
         while run < lines.n {
             let runs = lines.n.div_ceil(run);
-            let mut params = Params::default();
-            params.with([("lines", lines.count), ("n", lines.n), ("k", *k), ("run", run), ("runs", runs)]);
-            params.offsets([("ranks", &ranks), ("places", &places)]);
-            params.offsets([("to_ranks", &to_ranks), ("to_places", &to_places)]);
+            let params = |p: &mut Params| {
+                p.with([("lines", lines.count), ("n", lines.n), ("k", *k), ("run", run), ("runs", runs)]);
+                p.offsets([("ranks", &ranks), ("places", &places)]);
+                p.offsets([("to_ranks", &to_ranks), ("to_places", &to_places)]);
+            };
             let args = [Arg::In(&ranks), Arg::In(&places), Arg::Out(&to_ranks), Arg::Out(&to_places)];
             let elements = lines.count * runs * run.min(*k);
             gpu.dispatch(&merge, &args, &params, elements.div_ceil(THREADS) as u64)?;
@@ -90,9 +93,10 @@ impl Call<'_> {
             run *= 2;
         }
 
-        let mut params = lines.params();
-        params.with([("k", *k)]);
-        params.offsets([("x", src), ("places", &places), ("values", values), ("indices", indices)]);
+        let params = |p: &mut Params| {
+            lines.params(p).with([("k", *k)]);
+            p.offsets([("x", src), ("places", &places), ("values", values), ("indices", indices)]);
+        };
         let args = [Arg::In(src), Arg::In(&places), Arg::Out(values), Arg::Out(indices)];
         let groups = (lines.count * k).div_ceil(THREADS) as u64;
         gpu.dispatch(&Kernel::new("sort_take", src.dtype()), &args, &params, groups)?;

@@ -98,13 +98,11 @@ impl Shape {
     }
 
     /// The parameters that all kernels begin with.
-    fn params(&self) -> Params {
+    fn params<'p>(&self, p: &'p mut Params) -> &'p mut Params {
         let g = &self.geometry;
-        let mut params = Params::default();
-        params.with([("m", self.m), ("channels", self.channels), ("groups", self.groups)]);
-        params.with([("source", self.source), ("positions", self.positions), ("kernel", self.kernel)]);
-        params.with([("stride", g.stride), ("padding", g.padding), ("dilation", g.dilation)]);
-        params
+        p.with([("m", self.m), ("channels", self.channels), ("groups", self.groups)]);
+        p.with([("source", self.source), ("positions", self.positions), ("kernel", self.kernel)]);
+        p.with([("stride", g.stride), ("padding", g.padding), ("dilation", g.dilation)])
     }
 
     /// Columns, and summands of each result, of the matrix product.
@@ -221,10 +219,11 @@ fn direct(shape: &Shape, weight: &Array, source: &Array, bias: Option<&Array>, o
     let [_, channel, m] = shape.strides();
     let kernel = Kernel::new("conv/direct", out.dtype()).with("MODE", shape.mode as u32).with("BIAS", bias.is_some());
     let bias = bias.unwrap_or(weight);
-    let mut params = shape.params();
-    params.with([("n", out.numel())]).with([("tap_step", shape.tap_steps())]);
-    params.with([("weight_m", m), ("weight_channel", channel)]);
-    params.offsets([("weight", weight), ("source", source), ("bias", bias), ("out", out)]);
+    let params = |p: &mut Params| {
+        shape.params(p).with([("n", out.numel())]).with([("tap_step", shape.tap_steps())]);
+        p.with([("weight_m", m), ("weight_channel", channel)]);
+        p.offsets([("weight", weight), ("source", source), ("bias", bias), ("out", out)]);
+    };
     let args = [Arg::In(weight), Arg::In(source), Arg::In(bias), Arg::Out(out)];
     Gpu::of(out)?.dispatch(&kernel, &args, &params, out.numel().div_ceil(THREADS) as u64)?;
     Ok(())
@@ -237,9 +236,10 @@ fn thin_weight_grad(shape: &Shape, x: &Array, grad: &Array, out: &Array) -> Resu
     let (parts, part) = plan::thin(k, groups);
     let sums = Sums::new(out, parts)?;
     let kernel = Kernel::new("conv/thin_weight_grad", out.dtype()).with_type("S", sums.array.dtype());
-    let mut params = shape.params();
-    params.with([("samples", shape.samples), ("parts", parts), ("part", part)]);
-    params.offsets([("gradient", grad), ("source", x), ("out", &sums.array)]);
+    let params = |p: &mut Params| {
+        shape.params(p).with([("samples", shape.samples), ("parts", parts), ("part", part)]);
+        p.offsets([("gradient", grad), ("source", x), ("out", &sums.array)]);
+    };
     let args = [Arg::In(grad), Arg::In(x), Arg::Out(&sums.array)];
     Gpu::of(out)?.dispatch(&kernel, &args, &params, (groups * parts) as u64)?;
     sums.add_up(shape, None, out)
@@ -265,10 +265,11 @@ fn product(
         .with("TILE_N", tile.n as u32);
     let tiles_n = shape.product().0.div_ceil(tile.n);
     let added = inner_bias.unwrap_or(a);
-    let mut params = shape.params();
-    params.with([("samples", shape.samples), ("a_m", m), ("a_channel", channel), ("a_tap", tap)]);
-    params.with([("tiles_n", tiles_n), ("parts", parts), ("part", part)]);
-    params.offsets([("a", a), ("b", source), ("bias", added), ("out", &sums.array)]);
+    let params = |p: &mut Params| {
+        shape.params(p).with([("samples", shape.samples), ("a_m", m), ("a_channel", channel), ("a_tap", tap)]);
+        p.with([("tiles_n", tiles_n), ("parts", parts), ("part", part)]);
+        p.offsets([("a", a), ("b", source), ("bias", added), ("out", &sums.array)]);
+    };
     let groups = shape.m.div_ceil(tile.m) * tiles_n * parts * shape.groups * shape.phases();
     let args = [Arg::In(a), Arg::In(source), Arg::In(added), Arg::Out(&sums.array)];
     Gpu::of(out)?.dispatch(&kernel, &args, &params, groups as u64)?;
@@ -301,9 +302,10 @@ impl Sums {
         // Without a bias any array fills its place; the output's own would be written and read.
         let added = bias.unwrap_or(&self.array);
         let (plane, channels) = (shape.plane().max(1), shape.groups * shape.m);
-        let mut params = Params::default();
-        params.with([("n", n), ("parts", self.parts), ("plane", plane), ("channels", channels)]);
-        params.offsets([("x", &self.array), ("bias", added), ("y", out)]);
+        let params = |p: &mut Params| {
+            p.with([("n", n), ("parts", self.parts), ("plane", plane), ("channels", channels)]);
+            p.offsets([("x", &self.array), ("bias", added), ("y", out)]);
+        };
         let args = [Arg::In(&self.array), Arg::In(added), Arg::Out(out)];
         Gpu::of(out)?.dispatch(&kernel, &args, &params, n.div_ceil(THREADS) as u64)?;
         Ok(())
