@@ -7,12 +7,7 @@ const THREADS: u32 = 64;
 
 struct Params {
     n: u32,
-    in_z: u32,
-    in_y: u32,
-    in_x: u32,
-    out_z: u32,
-    out_y: u32,
-    out_x: u32,
+    // fields: PlaneFields
     // 0 nearest, 1 linear, 2 linear with aligned corners; and source pixels per output pixel: f32 for nearest.
     mode_z: u32,
     mode_y: u32,

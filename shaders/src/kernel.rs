@@ -2,6 +2,7 @@
 
 use crate::library::{has, words};
 use crate::map::Map;
+use crate::params::{Fields, expand};
 use crate::unroll::unroll;
 use crate::{Missing, Target, compute_type, element, with_library};
 use flambeau_tensor::DType;
@@ -102,6 +103,25 @@ impl Kernel {
         self.name
     }
 
+    /// The program in it, if it has one.
+    pub fn map(&self) -> Option<&Map> {
+        self.map.as_ref()
+    }
+
+    /// The file's text.
+    fn text(&self) -> &'static str {
+        let file = KERNELS.iter().find(|(name, _)| *name == self.name);
+        file.unwrap_or_else(|| panic!("no kernel {}", self.name)).1
+    }
+
+    /// The parameters, by name.
+    ///
+    /// # Panics
+    /// When the file does not exist or has no such parameters as [`Fields`] describes.
+    pub fn fields(&self) -> Fields {
+        Fields::of(self.name, self.text(), self.map.as_ref().map(Map::fields).as_deref())
+    }
+
     /// The text for a target. `read_write` has a bit for each binding that must be declared `read_write` although the
     /// kernel only reads it, because the dispatch writes the same buffer.
     ///
@@ -111,8 +131,7 @@ impl Kernel {
     /// # Panics
     /// When the file does not exist or has no line for a type or setting: the caller and the file disagree.
     pub fn source(&self, target: &Target, read_write: u64) -> Result<String, Missing> {
-        let (_, text) =
-            KERNELS.iter().find(|(n, _)| *n == self.name).unwrap_or_else(|| panic!("no kernel {}", self.name));
+        let text = self.text();
         let mut body = String::with_capacity(2 * text.len());
         let mut enables: SmallVec<[&str; 2]> = SmallVec::new();
         enables.extend(self.map.iter().flat_map(Map::extensions));
@@ -127,11 +146,11 @@ impl Kernel {
                 writeln!(body, "const {name}: u32 = {value}u;").expect("a string takes all");
             } else if let (Some(map), Some(what)) = (&self.map, line.trim_start().strip_prefix("// map: ")) {
                 match what {
-                    "parameters" => body.push_str(&map.parameters()),
+                    "parameters" => body.push_str(&map.fields()),
                     _ => body.push_str(&map.functions(target)?),
                 }
             } else {
-                body.push_str(line);
+                body.push_str(expand(self.name, line));
                 body.push('\n');
             }
         }

@@ -30,6 +30,7 @@ const FILES: &[&str] = &[
     include_str!("../library/angles_f64.wgsl"),
     include_str!("../library/windows.wgsl"),
     include_str!("../library/philox.wgsl"),
+    include_str!("../library/params.wgsl"),
 ];
 
 /// Top-level items by name.
@@ -67,6 +68,11 @@ pub(crate) fn words(text: &str) -> impl Iterator<Item = &str> {
 /// Whether the library has an item of that name.
 pub(crate) fn has(name: &str) -> bool {
     ITEMS.contains_key(name)
+}
+
+/// The library's item of that name.
+pub(crate) fn item(name: &str) -> Option<&'static str> {
+    ITEMS.get(name).copied()
 }
 
 /// `text` after the library's items that it uses, directly or through others.

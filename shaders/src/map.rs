@@ -189,50 +189,6 @@ impl Map {
         self.inputs.iter().chain(&self.outputs).filter_map(|o| extension(o.dtype))
     }
 
-    /// The parameters, in the order in which the host passes them.
-    pub(crate) fn parameters(&self) -> String {
-        let mut names: Vec<String> = Vec::new();
-        match self.frame {
-            Frame::Store { rank, .. } => {
-                names.extend((1..rank).map(|d| format!("size{d}")));
-                for (name, operand) in self.arrays() {
-                    names.push(format!("{name}_offset"));
-                    if operand.walk == Walk::Strided {
-                        names.extend((0..rank).map(|d| format!("{name}_stride{d}")));
-                    }
-                }
-            }
-            Frame::Lists { lists, .. } => {
-                for list in 0..lists {
-                    names.push(format!("end{list}"));
-                    names.extend(self.arrays().map(|(name, _)| format!("{name}_{list}_offset")));
-                }
-            }
-            Frame::Reduce { kept, reduced } => {
-                names.extend((1..kept).map(|d| format!("kept{d}")));
-                names.extend((1..reduced).map(|d| format!("reduced{d}")));
-                for (name, _) in self.arrays() {
-                    names.push(format!("{name}_offset"));
-                    names.extend((0..kept).map(|d| format!("{name}_kept_stride{d}")));
-                    if name != "out" {
-                        names.extend((0..reduced).map(|d| format!("{name}_reduced_stride{d}")));
-                    }
-                }
-            }
-        }
-        if hides_zero(self.structure, self.compute) {
-            names.push("zero".to_owned());
-        }
-        let scalar = |node: &Node| if let Node::Scalar(k) = node { Some(k + 1) } else { None };
-        for k in 0..self.structure.nodes.iter().filter_map(scalar).max().unwrap_or(0) {
-            names.push(format!("scalar{k}_low"));
-            if scalar_words(self.compute) == 2 {
-                names.push(format!("scalar{k}_high"));
-            }
-        }
-        names.iter().map(|name| format!("    {name}: u32,\n")).collect()
-    }
-
     /// The bindings and functions.
     ///
     /// # Errors

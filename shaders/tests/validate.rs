@@ -196,12 +196,22 @@ fn combinations(settings: &[(&'static str, &'static [u32])]) -> Vec<Vec<(&'stati
     })
 }
 
-fn validate(text: &str) -> Result<(), String> {
-    let module = naga::front::wgsl::parse_str(text).map_err(|e| e.emit_to_string(text))?;
+/// naga accepts the text, and its parameters are the words that the host is told of.
+fn validate(kernel: &Kernel, target: &Target) -> Result<(), String> {
+    let text = kernel.source(target, 0).map_err(|e| e.to_string())?;
+    let module = naga::front::wgsl::parse_str(&text).map_err(|e| e.emit_to_string(&text))?;
     naga::valid::Validator::new(naga::valid::ValidationFlags::all(), naga::valid::Capabilities::all())
         .validate(&module)
-        .map_err(|e| e.emit_to_string(text))?;
-    Ok(())
+        .map_err(|e| e.emit_to_string(&text))?;
+    let (_, params) = module.global_variables.iter().find(|(_, v)| v.name.as_deref() == Some("p")).ok_or("no p")?;
+    let naga::TypeInner::Struct { members, .. } = &module.types[params.ty].inner else {
+        return Err("no struct".into());
+    };
+    let word = naga::TypeInner::Scalar(naga::Scalar::U32);
+    let names = kernel.fields().names().to_vec();
+    let is_word = |(i, m): (usize, &naga::StructMember)| m.offset == 4 * i as u32 && module.types[m.ty].inner == word;
+    let same = names.iter().map(String::as_str).eq(members.iter().map(|m| m.name.as_deref().unwrap_or_default()));
+    if same && members.iter().enumerate().all(is_word) { Ok(()) } else { Err(format!("{names:?} in {text}")) }
 }
 
 #[test]
@@ -218,8 +228,7 @@ fn every_kernel_is_valid() {
                     kernel = kernel.with(name, value);
                 }
                 for target in [Target::FULL, Target { immediates: false, ..Target::FULL }] {
-                    let text = kernel.source(&target, 0).unwrap();
-                    if let Err(e) = validate(&text) {
+                    if let Err(e) = validate(&kernel, &target) {
                         panic!("{} {dtype} {settings:?}: {e}", row.name);
                     }
                     count += 1;
@@ -250,7 +259,7 @@ fn frame_is_wide(frame: &Frame) -> bool {
 
 fn valid(kernel: &Kernel, what: &str) {
     for target in [Target::FULL, Target { immediates: false, ..Target::FULL }] {
-        if let Err(error) = validate(&kernel.source(&target, 0).unwrap()) {
+        if let Err(error) = validate(kernel, &target) {
             panic!("{what}: {error}");
         }
     }

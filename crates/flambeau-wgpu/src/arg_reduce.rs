@@ -2,6 +2,7 @@
 
 use crate::gpu::{Arg, Gpu};
 use crate::lines::{Lines, key_dtype};
+use crate::params::Params;
 use flambeau_shaders::Kernel;
 use flambeau_tensor::backend::Extremum;
 use flambeau_tensor::{Array, Result};
@@ -17,8 +18,10 @@ pub fn arg_reduce(which: Extremum, src: &Array, dim: usize, values: Option<&Arra
     let place = lines.place();
     let kernel = Kernel::new("arg_reduce", src.dtype()).with_type("K", key_dtype(src.dtype()));
     let kernel = place.of(kernel.with("MIN", which == Extremum::Min));
-    let params = [lines.count, lines.n, lines.inner, src.offset(), values.offset(), indices.offset()];
+    let params = |p: &mut Params| {
+        lines.params(p).offsets([("x", &src), ("values", &values), ("indices", indices)]);
+    };
     let args = [Arg::In(&src), Arg::Out(&values), Arg::Out(indices)];
-    Gpu::of(indices)?.dispatch(&kernel, &args, &params.map(|n| n as u32), place.groups(lines.count))?;
+    Gpu::of(indices)?.dispatch(&kernel, &args, &params, place.groups(lines.count))?;
     Ok(())
 }

@@ -4,8 +4,9 @@ use crate::error::{Error, Result};
 use crate::failure::scoped;
 use crate::gpu::Gpu;
 use crate::memory::Buffer;
+use crate::params::Params;
 use crate::recorder::{Recorder, UNIFORM_BYTES};
-use flambeau_shaders::{Kernel, Target};
+use flambeau_shaders::{Fields, Kernel, Target};
 use smallvec::SmallVec;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -25,6 +26,8 @@ pub(crate) struct Pipeline {
     pub raw: wgpu::ComputePipeline,
     pub layout: Arc<Layout>,
     pub uniform: bool,
+    /// The parameters' names.
+    pub fields: Fields,
 }
 
 /// The bindings of kernels.
@@ -55,25 +58,34 @@ pub(crate) struct Cache {
 }
 
 impl Cache {
-    /// The pipeline of a kernel with `bindings` buffers and `words` parameters.
+    /// The pipeline of a kernel with `bindings` buffers and these parameters, whose names are checked when it is made.
     pub fn pipeline(
         &mut self,
         gpu: &Gpu,
         kernel: &Kernel,
         key: PipelineKey,
         bindings: usize,
-        words: usize,
+        params: &dyn Fn(&mut Params),
     ) -> Result<Arc<Pipeline>> {
         let found = self.pipelines.get(kernel).and_then(|made| made.iter().find(|(k, _)| *k == key));
         if let Some((_, pipeline)) = found {
             return Ok(pipeline.clone());
         }
-        let pipeline = Arc::new(self.compile(gpu, kernel, key, bindings, words)?);
+        let pipeline = Arc::new(self.compile(gpu, kernel, key, bindings, params)?);
         self.pipelines.entry(kernel.clone()).or_default().push((key, pipeline.clone()));
         Ok(pipeline)
     }
 
-    fn compile(&mut self, gpu: &Gpu, kernel: &Kernel, key: PipelineKey, n: usize, words: usize) -> Result<Pipeline> {
+    fn compile(
+        &mut self,
+        gpu: &Gpu,
+        kernel: &Kernel,
+        key: PipelineKey,
+        n: usize,
+        params: &dyn Fn(&mut Params),
+    ) -> Result<Pipeline> {
+        let fields = kernel.fields();
+        Params::check(params, &fields);
         let target = Target { immediates: !key.uniform, ..gpu.target };
         let text =
             kernel.source(&target, key.read_write).map_err(|missing| Error::Missing { device: gpu.name, missing })?;
@@ -88,7 +100,7 @@ impl Cache {
             let pipeline_layout = gpu.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
                 label,
                 bind_group_layouts: &[Some(&layout.raw)],
-                immediate_size: if key.uniform { 0 } else { 4 * words as u32 },
+                immediate_size: if key.uniform { 0 } else { 4 * fields.names().len() as u32 },
             });
             gpu.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
                 label,
@@ -108,7 +120,7 @@ impl Cache {
             return Err(Error::Validation { device: gpu.name, reason });
         }
         gpu.counters.pipelines.fetch_add(1, Ordering::Relaxed);
-        Ok(Pipeline { raw, layout, uniform: key.uniform })
+        Ok(Pipeline { raw, layout, uniform: key.uniform, fields })
     }
 
     fn layout(&mut self, gpu: &Gpu, bindings: usize, key: PipelineKey) -> Arc<Layout> {

@@ -2,6 +2,7 @@
 
 use crate::gpu::{Arg, Gpu};
 use crate::lines::Lines;
+use crate::params::Params;
 use crate::pointwise::count;
 use flambeau_shaders::Kernel;
 use flambeau_tensor::{Array, DType, Finding, IndexRule, Result};
@@ -35,8 +36,10 @@ pub(crate) fn check_index(index: &Array, rule: &IndexRule) -> Result<Array> {
     let gpu = Gpu::of(&out)?;
     let n = count(gpu, &[rule.n])?;
     let kernel = Kernel::new("check_index", DType::I32).with("WRAP", rule.wraps);
-    let (code, detail) = (rule.finding.code(), rule.detail as u32);
-    let params = [out.numel() as u32, n, code, detail, index.offset() as u32, out.offset() as u32];
+    let params = |p: &mut Params| {
+        p.with([("count", out.numel())]).with([("n", n), ("code", rule.finding.code())]);
+        p.with([("detail", rule.detail)]).offsets([("x", &index), ("y", &out)]);
+    };
     let args = [Arg::In(&index), Arg::Out(&out), Arg::Status];
     gpu.dispatch(&kernel, &args, &params, (out.numel() as u64).div_ceil(THREADS))?;
     Ok(out)
@@ -48,11 +51,35 @@ fn launch(place: Option<usize>, src: &Array, dim: usize, index: &Array, m: usize
     let kernel = Kernel::new("gather", src.dtype()).with("SELECT", place.is_none());
     let finding = if place.is_some() { Finding::Place } else { Finding::Line };
     let args = [Arg::In(src), Arg::In(index), Arg::Out(out), Arg::Status];
-    let [a, b, c] = [src.offset(), index.offset(), out.offset()];
-    let (code, detail) = (finding.code() as usize, place.unwrap_or(0));
-    let params = [out.numel(), lines.n, m, lines.inner, a, b, c, code, detail].map(|n| n as u32);
+    let params = |p: &mut Params| {
+        index_params(p, out.numel(), lines, m, index);
+        move_params(p, src, out, finding, place.unwrap_or(0));
+    };
     Gpu::of(out)?.dispatch(&kernel, &args, &params, (out.numel() as u64).div_ceil(THREADS))?;
     Ok(())
+}
+
+/// The parameters that kernels begin with which read or write where an index of `m` elements along the dimension of `lines`
+/// says, with `count` threads.
+pub(crate) fn index_params<'p>(
+    p: &'p mut Params,
+    count: usize,
+    lines: Lines,
+    m: usize,
+    index: &Array,
+) -> &'p mut Params {
+    p.with([("count", count), ("n", lines.n), ("m", m), ("inner", lines.inner)]).offsets([("index", index)])
+}
+
+/// What such kernels move, and what they report of an index outside.
+pub(crate) fn move_params<'p>(
+    p: &'p mut Params,
+    src: &Array,
+    out: &Array,
+    finding: Finding,
+    detail: usize,
+) -> &'p mut Params {
+    p.offsets([("x", src), ("y", out)]).with([("code", finding.code())]).with([("detail", detail)])
 }
 
 /// The part of `array` that indices of this shape reach: its lengths, except along `dim`.

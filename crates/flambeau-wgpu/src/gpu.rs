@@ -4,6 +4,7 @@ use crate::cache::{Cache, GroupKey, PipelineKey};
 use crate::error::{Error, Result};
 use crate::failure::Failure;
 use crate::memory::{Buffer, Pool};
+use crate::params::Params;
 use crate::recorder::{Recorder, UNIFORM_BYTES};
 use crate::self_test::self_test;
 use flambeau_shaders::{Kernel, Target, stored_size};
@@ -234,8 +235,12 @@ impl Gpu {
         self.poll()
     }
 
-    /// Records one launch of a kernel: `groups` workgroups, in two dimensions where one has no room.
-    pub fn dispatch(&self, kernel: &Kernel, args: &[Arg<'_>], params: &[u32], groups: u64) -> Result<()> {
+    /// Records one launch of a kernel: `groups` workgroups, in two dimensions where one has no room. `params` gives the
+    /// parameters.
+    ///
+    /// # Panics
+    /// When the parameters are not the kernel's, by name and order.
+    pub fn dispatch(&self, kernel: &Kernel, args: &[Arg<'_>], params: &dyn Fn(&mut Params), groups: u64) -> Result<()> {
         self.failure.check()?;
         if groups == 0 {
             return Ok(());
@@ -253,8 +258,9 @@ impl Gpu {
             let reason = format!("{} has no room for {groups} workgroups", kernel.name());
             return Err(Error::Validation { device: self.name, reason });
         }
-        if args.len() > self.max_bindings || 4 * params.len() as u64 > UNIFORM_BYTES {
-            let (arrays, words) = (args.len(), params.len());
+        let words = Params::words(params);
+        if args.len() > self.max_bindings || 4 * words.len() as u64 > UNIFORM_BYTES {
+            let (arrays, words) = (args.len(), words.len());
             let reason =
                 format!("{} takes {arrays} arrays and {words} parameters, too many for a launch", kernel.name());
             return Err(Error::Validation { device: self.name, reason });
@@ -281,13 +287,17 @@ impl Gpu {
         // everywhere.
         let written = |id: u64| buffers.iter().enumerate().any(|(j, b)| writes >> j & 1 == 1 && b.id == id);
         let read_write = buffers.iter().enumerate().fold(0u64, |bits, (i, b)| bits | u64::from(written(b.id)) << i);
-        let uniform = !self.target.immediates || params.len() > self.immediate_words;
+        let uniform = !self.target.immediates || words.len() > self.immediate_words;
         let key = PipelineKey { read_write, uniform };
-        let pipeline = cache.pipeline(self, kernel, key, buffers.len(), params.len())?;
+        let pipeline = cache.pipeline(self, kernel, key, buffers.len(), params)?;
+        // A pipeline that there was may have been made for another call: the tests look at every launch.
+        if cfg!(debug_assertions) {
+            Params::check(params, &pipeline.fields);
+        }
         let ids = buffers.iter().map(|b| b.id).collect();
         let group =
             cache.group(self, GroupKey { layout: pipeline.layout.id, ids }, &pipeline.layout, &buffers, recorder);
-        recorder.dispatch(self, &pipeline, group, params, (x, y));
+        recorder.dispatch(self, &pipeline, group, &words, (x, y));
         if *TRACE {
             eprintln!("flambeau: launch {kernel}, {groups} workgroups");
         }
@@ -425,7 +435,11 @@ mod tests {
             outputs: SmallVec::from_iter([operand]),
             frame: Frame::Store { lanes: 1, rank: 1 },
         };
-        gpu.dispatch(&Kernel::mapped("pointwise", map), &[Arg::In(src), Arg::Out(out)], &[4, 0, 0], 1)
+        let kernel = Kernel::mapped("pointwise", map);
+        let params = |p: &mut Params| {
+            p.with([("n", 4usize)]).map(&kernel, &[], |_| 0);
+        };
+        gpu.dispatch(&kernel, &[Arg::In(src), Arg::Out(out)], &params, 1)
     }
 
     #[test]
@@ -465,5 +479,41 @@ mod tests {
         let (gpu, other) = (own(93), own(94));
         let (src, out) = (array(gpu), array(other));
         assert!(launch(gpu, &src, &out).is_err());
+    }
+
+    /// A kernel whose pipeline there is, and one whose there is not, with right parameters and with others.
+    #[test]
+    fn other_parameters_than_the_kernels_are_refused() {
+        let gpu = own(95);
+        let (src, out) = (array(gpu), array(gpu));
+        let says = |params: &dyn Fn(&mut Params)| {
+            let kernel = Kernel::new("nonzero/count", DType::F32).with("WORDS", 1u32);
+            let launch = || gpu.dispatch(&kernel, &[Arg::In(&src), Arg::Out(&out)], params, 1);
+            let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(launch));
+            result.map_or_else(|panic| *panic.downcast::<String>().expect("words"), |done| format!("{done:?}"))
+        };
+        for _made in [false, true] {
+            let words = says(&|p| {
+                p.with([("x_offset", 0usize), ("n", 4)]).offsets([("counts", &out)]);
+            });
+            assert_eq!(words, "nonzero/count: `x_offset` is given where the parameter `n` stands");
+            let words = says(&|p| {
+                p.with([("m", 4usize), ("x_offset", 0)]).offsets([("counts", &out)]);
+            });
+            assert_eq!(words, "nonzero/count: there is no parameter `m`");
+            let words = says(&|p| {
+                p.with([("n", 4u64)]).offsets([("x", &src), ("counts", &out)]);
+            });
+            assert_eq!(words, "nonzero/count: there is no parameter `n_low`");
+            let words = says(&|p| {
+                p.with([("n", 4usize)]).offsets([("x", &src)]);
+            });
+            assert_eq!(words, "nonzero/count: the parameter `counts_offset` is not given");
+            let words = says(&|p| {
+                p.with([("n", 4usize)]).offsets([("x", &src), ("counts", &out)]);
+            });
+            assert_eq!(words, "Ok(())");
+        }
+        gpu.synchronize().unwrap();
     }
 }

@@ -20,6 +20,7 @@ mod memory;
 mod nll;
 mod nonzero;
 mod normalize;
+mod params;
 mod pointwise;
 mod pointwise_lists;
 mod pool;

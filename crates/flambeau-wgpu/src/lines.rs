@@ -1,5 +1,6 @@
 //! The lines of a dense array along one dimension, and how threads share them.
 
+use crate::params::Params;
 use flambeau_shaders::Kernel;
 use flambeau_tensor::{Array, DType};
 
@@ -33,6 +34,11 @@ impl Lines {
         let inner = shape.iter().skip(dim + 1).product();
         let outer: usize = shape.iter().take(dim).product();
         Lines { count: outer * inner, n, inner }
+    }
+
+    /// The parameters that kernels along lines begin with.
+    pub fn params<'p>(&self, p: &'p mut Params) -> &'p mut Params {
+        p.with([("lines", self.count), ("n", self.n), ("inner", self.inner)])
     }
 
     /// How threads share lines of this kind.

@@ -1,12 +1,12 @@
 //! Matrix products: which kernel, which tile, how many parts.
 
 use crate::gpu::{Arg, Gpu};
-use crate::pointwise::{Words, count};
+use crate::params::{Matrices, Params};
+use crate::pointwise::count;
 use flambeau_shaders::Kernel;
 use flambeau_shaders::map::number_words;
 use flambeau_tensor::backend::Epilogue;
 use flambeau_tensor::{Array, DType, Error, Result, Scalar};
-use smallvec::SmallVec;
 
 /// A tile shape of `matmul/tile.wgsl`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,17 +76,22 @@ struct Product<'a> {
     results: u32,
 }
 
-fn offset_and_strides(x: &Array) -> impl Iterator<Item = u32> {
-    [x.offset(), x.strides()[0], x.strides()[1], x.strides()[2]].into_iter().map(|n| n as u32)
+fn matrices(x: &Array) -> Matrices {
+    Matrices([x.offset(), x.strides()[0], x.strides()[1], x.strides()[2]])
 }
 
 impl Product<'_> {
-    fn bias_words(&self) -> [u32; 2] {
-        self.epilogue.bias.map_or([0, 0], |b| [b.offset() as u32, b.strides()[0] as u32])
+    /// The parameters of the operands.
+    fn factors<'p>(&self, p: &'p mut Params) -> &'p mut Params {
+        p.with([("m", self.m), ("n", self.n), ("k", self.k)]).with([("a", matrices(self.a)), ("b", matrices(self.b))])
     }
 
-    fn scalar_words(&self) -> impl Iterator<Item = u32> {
-        [self.alpha, self.beta].into_iter().flat_map(|s| number_words(self.out.dtype(), s))
+    /// The parameters of the results and their last step.
+    fn results<'p>(&self, p: &'p mut Params, flags: u32, out: Matrices) -> &'p mut Params {
+        let (offset, stride) = self.epilogue.bias.map_or((0, 0), |b| (b.offset(), b.strides()[0]));
+        let [alpha, beta] = [self.alpha, self.beta].map(|s| number_words(self.out.dtype(), s));
+        p.with([("flags", flags)]).with([("out", out)]);
+        p.with([("bias_offset", offset), ("bias_stride", stride)]).with([("alpha", alpha), ("beta", beta)])
     }
 
     /// The bits that say what the results' last step does; see `matmul_result` in the shader library.
@@ -96,12 +101,9 @@ impl Product<'_> {
     }
 
     fn vector(&self) -> Result<()> {
-        let mut words: Words = SmallVec::from_iter([self.flags(), self.m, self.n, self.k, self.results]);
-        for x in [self.a, self.b, self.out] {
-            words.extend(offset_and_strides(x));
-        }
-        words.extend(self.bias_words());
-        words.extend(self.scalar_words());
+        let params = |p: &mut Params| {
+            self.results(self.factors(p), self.flags(), matrices(self.out)).with([("results", self.results)]);
+        };
         // The matrix decides: the strides of the operand that is no vector.
         let matrix_along_k = match self.m {
             1 => self.b.strides()[1] <= self.b.strides()[2],
@@ -114,7 +116,7 @@ impl Product<'_> {
             .with("LANES", lanes);
         let bias = self.epilogue.bias.unwrap_or(self.a);
         let args = [Arg::In(self.a), Arg::In(self.b), Arg::In(bias), Arg::Out(self.out)];
-        Ok(self.gpu.dispatch(&kernel, &args, &words, u64::from(self.results.div_ceil(threads / lanes)))?)
+        Ok(self.gpu.dispatch(&kernel, &args, &params, u64::from(self.results.div_ceil(threads / lanes)))?)
     }
 
     fn tiles(&self) -> Result<()> {
@@ -146,17 +148,14 @@ impl Product<'_> {
         };
         let jobs = tiles * u64::from(splits);
         let flags = self.flags() | u32::from(scratch.is_some()) << 3;
-        let mut words: Words =
-            SmallVec::from_iter([flags, self.m, self.n, self.k, tiles_m, tiles_n, jobs as u32, chunk, splits]);
-        for x in [self.a, self.b] {
-            words.extend(offset_and_strides(x));
-        }
-        match &scratch {
-            None => words.extend(offset_and_strides(self.out)),
-            Some(s) => words.extend([s.offset() as u32, self.m * self.n, self.n, 1]),
-        }
-        words.extend(self.bias_words());
-        words.extend(self.scalar_words());
+        let results = match &scratch {
+            None => matrices(self.out),
+            Some(s) => Matrices([s.offset(), (self.m * self.n) as usize, self.n as usize, 1]),
+        };
+        let params = |p: &mut Params| {
+            self.results(self.factors(p), flags, results).with([("tiles_m", tiles_m), ("tiles_n", tiles_n)]);
+            p.with([("jobs", jobs as u32), ("chunk", chunk), ("splits", splits)]);
+        };
         let target = scratch.as_ref().unwrap_or(self.out);
         let kernel = Kernel::new("matmul/tile", dtype)
             .with_type("O", target.dtype())
@@ -169,23 +168,23 @@ impl Product<'_> {
             .with("B_ALONG_K", self.b.strides()[1] < self.b.strides()[2]);
         let bias = self.epilogue.bias.unwrap_or(self.a);
         let args = [Arg::In(self.a), Arg::In(self.b), Arg::In(bias), Arg::Out(target)];
-        self.gpu.dispatch(&kernel, &args, &words, jobs)?;
+        self.gpu.dispatch(&kernel, &args, &params, jobs)?;
         scratch.map_or(Ok(()), |scratch| self.finish(&scratch, splits))
     }
 
     /// Adds the parts of a split product.
     fn finish(&self, partial: &Array, splits: u32) -> Result<()> {
-        let mut words: Words = SmallVec::from_iter([self.flags(), self.results, self.m * self.n, self.n, splits]);
-        words.push(partial.offset() as u32);
-        words.extend(offset_and_strides(self.out));
-        words.extend(self.bias_words());
-        words.extend(self.scalar_words());
+        let params = |p: &mut Params| {
+            self.results(p, self.flags(), matrices(self.out));
+            p.with([("results", self.results), ("mn", self.m * self.n), ("n", self.n), ("splits", splits)]);
+            p.offsets([("partial", partial)]);
+        };
         let kernel = Kernel::new("matmul/finish", self.out.dtype())
             .with_type("O", self.out.dtype())
             .with_type("S", partial.dtype());
         let bias = self.epilogue.bias.unwrap_or(self.out);
         let args = [Arg::In(partial), Arg::In(bias), Arg::Out(self.out)];
-        Ok(self.gpu.dispatch(&kernel, &args, &words, u64::from(self.results).div_ceil(64))?)
+        Ok(self.gpu.dispatch(&kernel, &args, &params, u64::from(self.results).div_ceil(64))?)
     }
 }
 

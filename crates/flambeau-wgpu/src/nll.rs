@@ -2,6 +2,7 @@
 
 use crate::gpu::{Arg, Gpu};
 use crate::lines::Lines;
+use crate::params::Params;
 use flambeau_shaders::Kernel;
 use flambeau_tensor::backend::{ClassTargets, LossReduction};
 use flambeau_tensor::{Array, Finding, Result};
@@ -41,27 +42,25 @@ pub fn nll(x: &Array, dim: usize, targets: &ClassTargets<'_>) -> Result<(Array, 
         .with("SUMMED", summed)
         .with("LAST", last)
         .with("MEAN", mean);
-    let args = [
-        Arg::In(&x),
-        Arg::In(&classes),
-        // Without weights the kernel reads none; the binding needs some buffer.
-        Arg::In(weight.as_ref().unwrap_or(&x)),
-        Arg::Out(&losses),
-        Arg::Out(&weights),
-        Arg::Status,
-    ];
-    let [low, high] = words(targets.ignore_index);
-    let weight_offset = weight.as_ref().map_or(0, Array::offset);
-    let sizes = [lines.count, lines.n, lines.inner].map(|n| n as u32);
-    let rest = [groups, x.offset(), classes.offset(), weight_offset, Finding::Target.code() as usize].map(|n| n as u32);
-    gpu.dispatch(&kernel, &args, &[&sizes[..], &[low, high], &rest].concat(), groups as u64)?;
+    // Without weights the kernel reads none; the binding needs some buffer.
+    let w = weight.as_ref().unwrap_or(&x);
+    let args = [Arg::In(&x), Arg::In(&classes), Arg::In(w), Arg::Out(&losses), Arg::Out(&weights), Arg::Status];
+    let params = |p: &mut Params| {
+        p.with([("lines", lines.count), ("classes", lines.n), ("inner", lines.inner)]);
+        p.with([("ignore", targets.ignore_index as u64)]).with([("groups", groups)]);
+        p.offsets([("x", &x), ("targets", &classes), ("weight", w)]).with([("code", Finding::Target.code())]);
+    };
+    gpu.dispatch(&kernel, &args, &params, groups as u64)?;
     if last {
         return Ok((losses, mean.then_some(weights)));
     }
     let (loss, total) = (array(&[], x.dtype())?, array(&[], x.dtype())?);
     let kernel = Kernel::new("nll_finish", x.dtype()).with_type("S", dtype).with("MEAN", mean);
     let args = [Arg::In(&losses), Arg::In(&weights), Arg::Out(&loss), Arg::Out(&total)];
-    gpu.dispatch(&kernel, &args, &[groups as u32], 1)?;
+    let params = |p: &mut Params| {
+        p.with([("parts", groups)]);
+    };
+    gpu.dispatch(&kernel, &args, &params, 1)?;
     Ok((loss, mean.then_some(total)))
 }
 
@@ -90,15 +89,12 @@ pub fn nll_backward(
     let or_grad = |array: Option<&Array>| array.unwrap_or(&grad).clone();
     let (w, t, lp) = (or_grad(weight.as_ref()), or_grad(total), or_grad(x.as_ref()));
     let args = [Arg::In(&grad), Arg::In(&classes), Arg::In(&w), Arg::In(&t), Arg::In(&lp), Arg::Out(&out)];
-    let [low, high] = words(targets.ignore_index);
-    let sizes = [out.numel(), lines.n, lines.inner].map(|n| n as u32);
-    let offsets = [grad.offset(), usize::from(!single), classes.offset(), w.offset(), t.offset(), lp.offset()];
-    let params = [&sizes[..], &[low, high], &offsets.map(|n| n as u32)].concat();
+    let params = |p: &mut Params| {
+        p.with([("count", out.numel()), ("classes", lines.n), ("inner", lines.inner)]);
+        p.with([("ignore", targets.ignore_index as u64)]);
+        p.offsets([("grad", &grad)]).with([("grad_step", u32::from(!single))]);
+        p.offsets([("targets", &classes), ("weight", &w), ("total", &t), ("x", &lp)]);
+    };
     Gpu::of(&out)?.dispatch(&kernel, &args, &params, out.numel().div_ceil(THREADS) as u64)?;
     Ok(out)
-}
-
-/// The two words of an int64.
-fn words(x: i64) -> [u32; 2] {
-    [x as u32, (x >> 32) as u32]
 }

@@ -2,6 +2,7 @@
 
 use crate::gather::THREADS;
 use crate::gpu::{Arg, Gpu};
+use crate::params::Params;
 use flambeau_shaders::Kernel;
 use flambeau_tensor::{Array, DType, Result};
 
@@ -27,9 +28,13 @@ pub(crate) fn nonzero(src: &Array) -> Result<Array> {
     let blocks = n.div_ceil(BLOCK);
     // The number of elements before each block, and in all.
     let before = Array::empty(backend, device, &[blocks + 1], DType::I32)?;
-    let params = [n, offset, before.offset()].map(|n| n as u32);
+    let params = |p: &mut Params| {
+        p.with([("n", n), ("x_offset", offset)]).offsets([("counts", &before)]);
+    };
     gpu.dispatch(&kernel("nonzero/count"), &[Arg::In(&dense), Arg::Out(&before)], &params, blocks as u64)?;
-    let params = [blocks, before.offset()].map(|n| n as u32);
+    let params = |p: &mut Params| {
+        p.with([("blocks", blocks)]).offsets([("counts", &before)]);
+    };
     gpu.dispatch(&Kernel::new("nonzero/offsets", DType::I32), &[Arg::Out(&before)], &params, 1)?;
     let rows = before.narrow(0, blocks as i64, 1)?.to_vec::<i32>()?[0] as usize;
     let out = table(rows)?;
@@ -37,13 +42,18 @@ pub(crate) fn nonzero(src: &Array) -> Result<Array> {
         return Ok(out);
     }
     let found = Array::empty(backend, device, &[rows], DType::I32)?;
-    let params = [n, offset, before.offset(), found.offset()].map(|n| n as u32);
+    let params = |p: &mut Params| {
+        p.with([("n", n), ("x_offset", offset)]).offsets([("offsets", &before), ("found", &found)]);
+    };
     let args = [Arg::In(&dense), Arg::In(&before), Arg::Out(&found)];
     gpu.dispatch(&kernel("nonzero/positions"), &args, &params, blocks as u64)?;
     for (d, &length) in src.shape().iter().enumerate() {
         let stride: usize = src.shape()[d + 1..].iter().product();
         let kernel = Kernel::new("nonzero/coordinates", DType::I32);
-        let params = [rows, src.ndim(), d, length, stride, found.offset(), out.offset()].map(|n| n as u32);
+        let params = |p: &mut Params| {
+            p.with([("n", rows), ("columns", src.ndim()), ("column", d), ("length", length), ("stride", stride)]);
+            p.offsets([("found", &found), ("table", &out)]);
+        };
         gpu.dispatch(&kernel, &[Arg::In(&found), Arg::Out(&out)], &params, (rows as u64).div_ceil(THREADS))?;
     }
     Ok(out)

@@ -2,6 +2,7 @@
 
 use crate::gpu::{Arg, Gpu};
 use crate::lines::Place;
+use crate::params::Params;
 use flambeau_shaders::Kernel;
 use flambeau_shaders::map::number_words;
 use flambeau_tensor::backend::{NormBackward, NormLayout, Normalized, ReduceOp};
@@ -53,9 +54,11 @@ impl Groups {
         Place::new(self.means, self.outer * self.inner, apart)
     }
 
-    fn words(&self) -> [u32; 6] {
+    /// The parameters that all kernels begin with.
+    fn params<'p>(&self, p: &'p mut Params) -> &'p mut Params {
         let Groups { outer, means, inner, cycle, per_mean, step } = *self;
-        [outer, means, inner, cycle, per_mean, step].map(|n| n as u32)
+        p.with([("outer", outer), ("means", means), ("inner", inner)]);
+        p.with([("cycle", cycle), ("per_mean", per_mean), ("step", step)])
     }
 
     /// The shape of the statistics.
@@ -95,8 +98,13 @@ pub fn normalize(x: &Array, weight: Option<&Array>, bias: Option<&Array>, layout
         Arg::Out(&deviation),
         Arg::Out(&inverse_std),
     ];
-    let offsets = [x.offset(), w.offset(), b.offset()].map(|n| n as u32);
-    let params = [&groups.words()[..], &number_words(wide, layout.eps.into()), &offsets].concat();
+    let params = |p: &mut Params| {
+        groups.params(p).with([("eps", number_words(wide, layout.eps.into()))]).offsets([
+            ("x", &x),
+            ("weight", w),
+            ("bias", b),
+        ]);
+    };
     Gpu::of(&x)?.dispatch(&place.of(kernel), &args, &params, place.groups(groups.means))?;
     Ok(Normalized { out, mean, deviation, inverse_std })
 }
@@ -129,8 +137,15 @@ fn of_input(call: &NormBackward<'_>, groups: &Groups) -> Result<Array> {
     // A weight that there is not is not read; the binding needs some buffer.
     let w = weight.as_ref().unwrap_or(x);
     let args = [Arg::In(grad), Arg::In(x), Arg::In(mean), Arg::In(inverse_std), Arg::In(w), Arg::Out(&out)];
-    let offsets = [grad, x, mean, inverse_std, w].map(|a| a.offset() as u32);
-    let params = [&groups.words()[..], &offsets].concat();
+    let params = |p: &mut Params| {
+        groups.params(p).offsets([
+            ("grad", grad),
+            ("x", x),
+            ("means", mean),
+            ("inverse_stds", inverse_std),
+            ("weight", w),
+        ]);
+    };
     Gpu::of(x)?.dispatch(&place.of(kernel), &args, &params, place.groups(groups.means))?;
     Ok(out)
 }
@@ -151,9 +166,10 @@ fn of_parameters(call: &NormBackward<'_>, groups: &Groups) -> Result<(Array, Arr
     let place = Place::new(parts * parameters, part, apart);
     let kernel = Kernel::new("normalize/parameters", x.dtype()).with_type("S", mean.dtype());
     let args = [Arg::In(grad), Arg::In(x), Arg::In(mean), Arg::In(inverse_std), Arg::Out(&weight), Arg::Out(&bias)];
-    let sizes = [parts, part].map(|n| n as u32);
-    let offsets = [grad, x, mean, inverse_std].map(|a| a.offset() as u32);
-    let params = [&groups.words()[..], &sizes, &offsets].concat();
+    let params = |p: &mut Params| {
+        groups.params(p).with([("parts", parts), ("part", part)]);
+        p.offsets([("grad", grad), ("x", x), ("means", mean), ("inverse_stds", inverse_std)]);
+    };
     Gpu::of(x)?.dispatch(&place.of(kernel), &args, &params, place.groups(parts * parameters))?;
     let sum = |a: Array| reduce(ReduceArgs::new(ReduceOp::Sum, &[0], false), &[&a], &[]);
     if parts == 1 {
@@ -161,4 +177,20 @@ fn of_parameters(call: &NormBackward<'_>, groups: &Groups) -> Result<(Array, Arr
         return Ok((first(weight)?, first(bias)?));
     }
     Ok((sum(weight)?, sum(bias)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Groups, Params};
+
+    #[test]
+    fn the_parameters_are_those_of_every_kernel() {
+        let groups = Groups { outer: 1, means: 2, inner: 3, cycle: 4, per_mean: 5, step: 6 };
+        let kernels = ["normalize/forward", "normalize/backward", "normalize/parameters"];
+        let give = |p: &mut Params| {
+            groups.params(p);
+        };
+        crate::params::belong_to(&give, &kernels);
+        assert_eq!(Params::words(&give)[..], [1, 2, 3, 4, 5, 6]);
+    }
 }

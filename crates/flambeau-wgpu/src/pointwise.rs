@@ -2,17 +2,16 @@
 
 use crate::error::Error;
 use crate::gpu::{Arg, Gpu};
+use crate::params::Params;
 use flambeau_shaders::Kernel;
+use flambeau_shaders::Parameter;
 use flambeau_shaders::functions;
-use flambeau_shaders::map::{Frame, Map, Operand, Walk, divisors, hides_zero, number_words, scalar_words};
+use flambeau_shaders::map::{Frame, Map, Operand, Walk, divisors, number_words};
 use flambeau_tensor::dims::is_contiguous;
 use flambeau_tensor::plan::Plan;
 use flambeau_tensor::pointwise::{Node, Pointwise};
 use flambeau_tensor::{Array, DType, Finding, Result, Scalar};
 use smallvec::SmallVec;
-
-/// Parameters of a launch.
-pub(crate) type Words = SmallVec<[u32; 32]>;
 
 /// Threads per workgroup of `pointwise.wgsl`.
 pub(crate) const THREADS: u64 = 256;
@@ -83,16 +82,6 @@ fn launch(
         frame: Frame::Store { lanes, rank: rank as u8 },
     };
     let steps = u64::from(n) / u64::from(lanes);
-    let mut words: Words = SmallVec::from_iter([steps as u32]);
-    words.extend(plan.shape[1..rank].iter().map(|&n| n as u32));
-    for ((array, operand), strides) in arrays.iter().zip(&walks).zip(&plan.strides) {
-        let lanes = if operand.walk == Walk::Dense { usize::from(lanes) } else { 1 };
-        words.push((array.offset() / lanes) as u32);
-        if operand.walk == Walk::Strided {
-            words.extend(strides.iter().map(|&s| s as u32));
-        }
-    }
-    push_scalars(&mut words, program, compute, scalars);
     let per_thread = if steps >= MANY { 4 } else { 1 };
     let mut args: SmallVec<[Arg<'_>; 8]> = args(inputs, outs).collect();
     args.extend(map.reports().then_some(Arg::Status));
@@ -100,24 +89,24 @@ fn launch(
     if let Some(finding) = finding {
         kernel = kernel.with("FINDING", finding.code());
     }
-    gpu.dispatch(&kernel, &args, &words, steps.div_ceil(THREADS * per_thread))?;
+    let params = |p: &mut Params| {
+        p.with([("n", steps as u32)]).map(&kernel, scalars, |parameter| match parameter {
+            Parameter::Length { dim } => plan.shape[dim],
+            Parameter::Offset { array, .. } if walks[array].walk == Walk::Dense => {
+                arrays[array].offset() / usize::from(lanes)
+            }
+            Parameter::Offset { array, .. } => arrays[array].offset(),
+            Parameter::Stride { array, dim } => plan.strides[array][dim],
+            _ => unreachable!("one shape has no {parameter:?}"),
+        });
+    };
+    gpu.dispatch(&kernel, &args, &params, steps.div_ceil(THREADS * per_thread))?;
     Ok(())
 }
 
 /// Bindings of a program's arrays.
 pub(crate) fn args<'a>(inputs: &'a [&'a Array], outs: &'a [&'a Array]) -> impl Iterator<Item = Arg<'a>> {
     inputs.iter().map(|a| Arg::In(a)).chain(outs.iter().map(|a| Arg::Out(a)))
-}
-
-/// Runtime scalars as parameters.
-pub(crate) fn push_scalars(words: &mut Words, program: &Pointwise, compute: DType, scalars: &[Scalar]) {
-    if hides_zero(program.structure(), compute) {
-        words.push(0);
-    }
-    // A gradient's program is called with its operation's scalars, and may use the first few of them only.
-    for &scalar in &scalars[..program.num_scalars()] {
-        words.extend_from_slice(&number_words(compute, scalar)[..scalar_words(compute)]);
-    }
 }
 
 /// Refuses an integer's division by a number that is zero in its dtype, at once; other divisors only the kernel sees.

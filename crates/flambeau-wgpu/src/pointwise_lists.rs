@@ -1,10 +1,11 @@
 //! One program over many lists of arrays: an optimizer's step in one launch.
 
 use crate::gpu::{Arg, Gpu};
-use crate::pointwise::{THREADS, Words, check, count, pointwise, push_scalars, refuse_zero_divisor};
+use crate::params::Params;
+use crate::pointwise::{THREADS, check, count, pointwise, refuse_zero_divisor};
 use crate::recorder::UNIFORM_BYTES;
-use flambeau_shaders::Kernel;
 use flambeau_shaders::map::{Frame, Map, Operand, Walk};
+use flambeau_shaders::{Kernel, Parameter};
 use flambeau_tensor::backend::PointwiseList;
 use flambeau_tensor::pointwise::Pointwise;
 use flambeau_tensor::{Array, DType, Result, Scalar};
@@ -89,24 +90,18 @@ fn launch(
     scalars: &[Scalar],
 ) -> Result<()> {
     let dense = |&dtype: &DType| Operand { dtype, walk: Walk::Dense };
-    let mut words: Words = SmallVec::from_iter([0]);
     let mut args: SmallVec<[Arg<'_>; 32]> = SmallVec::new();
-    let mut end = 0u64;
+    let mut ends: SmallVec<[u64; MAX_LISTS]> = SmallVec::new();
     for list in lists {
-        end += u64::from(count(gpu, list.outs[0].shape())?);
-        words.push(end as u32);
+        ends.push(ends.last().unwrap_or(&0) + u64::from(count(gpu, list.outs[0].shape())?));
         for (i, input) in list.inputs.iter().enumerate() {
             let written = kind.targets.contains(&Some(i as u8));
             args.push(if written { Arg::Out(input) } else { Arg::In(input) });
-            words.push(input.offset() as u32);
         }
-        for (out, _) in list.outs.iter().zip(&kind.targets).filter(|(_, target)| target.is_none()) {
-            args.push(Arg::Out(out));
-            words.push(out.offset() as u32);
-        }
+        let own = list.outs.iter().zip(&kind.targets).filter(|(_, target)| target.is_none());
+        args.extend(own.map(|(out, _)| Arg::Out(out)));
     }
-    words[0] = end as u32;
-    push_scalars(&mut words, program, compute, scalars);
+    let end = ends.last().copied().unwrap_or(0);
     let map = Map {
         structure: program.structure(),
         compute,
@@ -117,5 +112,15 @@ fn launch(
     refuse_zero_divisor(program, compute, scalars)?;
     args.extend(map.reports().then_some(Arg::Status));
     let kernel = Kernel::mapped("pointwise", map).with("PER_THREAD", 1u32);
-    Ok(gpu.dispatch(&kernel, &args, &words, end.div_ceil(THREADS))?)
+    let params = |p: &mut Params| {
+        p.with([("n", end as u32)]).map(&kernel, scalars, |parameter| match parameter {
+            Parameter::End { list } => ends[list] as usize,
+            Parameter::Offset { list, array } => {
+                let PointwiseList { inputs, outs } = &lists[list];
+                inputs.get(array).unwrap_or_else(|| &outs[array - inputs.len()]).offset()
+            }
+            _ => unreachable!("lists have no {parameter:?}"),
+        });
+    };
+    Ok(gpu.dispatch(&kernel, &args, &params, end.div_ceil(THREADS))?)
 }

@@ -1,6 +1,7 @@
 //! Max and average pooling, plain and adaptive, and the gradients.
 
 use crate::gpu::{Arg, Gpu};
+use crate::params::Params;
 use flambeau_shaders::Kernel;
 use flambeau_tensor::backend::{AvgPoolDivisor, PoolGeometry};
 use flambeau_tensor::{Array, DType, Error, Finding, Result};
@@ -10,13 +11,10 @@ const THREADS: usize = 64;
 /// More than any length, and small enough to add to one.
 const LARGE: usize = 1 << 30;
 
-/// The spatial lengths of `[planes, d, h, w]`.
-fn plane(a: &Array) -> [usize; 3] {
-    std::array::from_fn(|d| a.shape()[d + 1])
-}
-
-fn words<const N: usize>(groups: [&[usize]; N]) -> Vec<u32> {
-    groups.concat().into_iter().map(|n| n as u32).collect()
+/// The parameters of planes `[planes, d, h, w]` before and after.
+pub(crate) fn plane_params<'p>(p: &'p mut Params, input: &Array, output: &Array) -> &'p mut Params {
+    let lengths = |a: &Array| -> [usize; 3] { std::array::from_fn(|d| a.shape()[d + 1]) };
+    p.with([("in", lengths(input)), ("out", lengths(output))])
 }
 
 fn groups(n: usize) -> u64 {
@@ -28,10 +26,6 @@ fn bounded(sizes: [usize; 3]) -> [usize; 3] {
     sizes.map(|n| n.min(LARGE))
 }
 
-fn halves(bits: u64) -> [usize; 2] {
-    [(bits & 0xffff_ffff) as usize, (bits >> 32) as usize]
-}
-
 fn check_float(op: &'static str, dtype: DType) -> Result<()> {
     match dtype.is_floating_point() {
         true => Ok(()),
@@ -40,8 +34,8 @@ fn check_float(op: &'static str, dtype: DType) -> Result<()> {
 }
 
 /// The least value of a dtype, as kernels compute with it.
-fn least(dtype: DType) -> Result<[usize; 2]> {
-    let bits = match dtype {
+fn least(dtype: DType) -> Result<u64> {
+    Ok(match dtype {
         DType::F16 | DType::BF16 | DType::F32 => f32::NEG_INFINITY.to_bits().into(),
         DType::F64 => f64::NEG_INFINITY.to_bits(),
         DType::I64 => i64::MIN as u64,
@@ -50,8 +44,7 @@ fn least(dtype: DType) -> Result<[usize; 2]> {
         DType::I8 => i8::MIN as u64,
         DType::U8 => 0,
         DType::Bool => return Err(Error::NotImplementedFor { op: "max_pool2d", dtype }),
-    };
-    Ok(halves(bits))
+    })
 }
 
 /// See [`flambeau_tensor::Backend::max_pool`].
@@ -65,17 +58,12 @@ pub fn max_pool(src: &Array, g: &PoolGeometry, out: &Array, indices: &Array) -> 
         return Ok(());
     }
     let span = std::array::from_fn(|d| g.kernel[d].saturating_mul(g.dilation[d]));
-    let params = words([
-        &[n],
-        &plane(src),
-        &plane(out),
-        &bounded(span),
-        &bounded(g.stride),
-        &bounded(g.padding),
-        &bounded(g.dilation),
-        &least,
-        &[src.offset(), out.offset(), indices.offset()],
-    ]);
+    let params = |p: &mut Params| {
+        plane_params(p.with([("n", n)]), src, out);
+        p.with([("stride", bounded(g.stride)), ("padding", bounded(g.padding))]);
+        p.with([("span", bounded(span)), ("dilation", bounded(g.dilation))]).with([("least", least)]);
+        p.offsets([("x", src), ("y", out), ("indices", indices)]);
+    };
     let args = [Arg::In(src), Arg::Out(out), Arg::Out(indices)];
     Gpu::of(out)?.dispatch(&Kernel::new("pool/max", src.dtype()), &args, &params, groups(n))?;
     Ok(())
@@ -96,16 +84,12 @@ pub fn max_pool_backward(grad: &Array, indices: &Array, g: Option<&PoolGeometry>
         let span = std::array::from_fn(|d| (g.kernel[d] - 1).saturating_mul(g.dilation[d]).saturating_add(1));
         (bounded(span), bounded(g.stride), bounded(g.padding))
     });
-    let params = words([
-        &[out.numel(), grad.numel()],
-        &plane(out),
-        &plane(grad),
-        &span,
-        &stride,
-        &padding,
-        &[grad.offset(), indices.offset(), out.offset()],
-        &[Finding::Place.code() as usize],
-    ]);
+    let params = |p: &mut Params| {
+        plane_params(p.with([("n", out.numel()), ("outputs", grad.numel())]), out, grad);
+        p.with([("stride", stride), ("padding", padding), ("span", span)]);
+        p.offsets([("gradient", grad), ("indices", indices), ("out", out)]);
+        p.with([("code", Finding::Place.code())]);
+    };
     let args = [Arg::In(grad), Arg::In(indices), Arg::Out(out), Arg::Status];
     Gpu::of(out)?.dispatch(&Kernel::new("pool/max_backward", grad.dtype()), &args, &params, groups(n))?;
     Ok(())
@@ -134,20 +118,15 @@ fn average(
     let fixed = divisor.unwrap_or(1) as f64;
     let bits = match src.dtype() {
         DType::F64 => fixed.to_bits(),
-        _ => (fixed as f32).to_bits().into(),
+        _ => u64::from((fixed as f32).to_bits()),
     };
     let (sizes, stride, padding) =
         windows.map_or(([1; 3], [1; 3], [0; 3]), |(g, _)| (bounded(g.kernel), bounded(g.stride), bounded(g.padding)));
-    let params = words([
-        &[n],
-        &plane(larger),
-        &plane(smaller),
-        &sizes,
-        &stride,
-        &padding,
-        &halves(bits),
-        &[src.offset(), out.offset()],
-    ]);
+    let params = |p: &mut Params| {
+        plane_params(p.with([("n", n)]), larger, smaller);
+        p.with([("stride", stride), ("padding", padding), ("kernel", sizes)]);
+        p.with([("divisor", bits)]).offsets([("x", src), ("y", out)]);
+    };
     Gpu::of(out)?.dispatch(&kernel, &[Arg::In(src), Arg::Out(out)], &params, groups(n))?;
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Random fills from the counter-based stream of a generator.
 
 use crate::gpu::{Arg, Gpu};
+use crate::params::Params;
 use flambeau_shaders::Kernel;
 use flambeau_shaders::map::number_words;
 use flambeau_tensor::backend::Distribution;
@@ -97,11 +98,12 @@ impl Draw {
     fn fill(&self, generator: &Generator, out: &Array) -> Result<()> {
         let n = out.numel() as u64;
         let (dtype, mut y_offset) = (out.dtype(), out.offset());
-        let (kernel, per_block, [a, b]) = match *self {
+        let (kernel, per_block, numbers) = match *self {
             Draw::Float(kind, numbers) => {
                 let pairs: u32 = if dtype == DType::F64 { 1 } else { 2 };
                 let kernel = Kernel::new("random/float", dtype).with("KIND", kind).with("PAIRS", pairs);
-                (kernel, 2 * u64::from(pairs), numbers.map(|x| number_words(dtype, x.into())))
+                let [a, b] = numbers.map(|x| number_words(dtype, x.into()));
+                (kernel, 2 * u64::from(pairs), [("a", a), ("b", b)])
             }
             Draw::Integer { bernoulli, start, range } => {
                 let wide = !bernoulli && range > WIDE_RANGE;
@@ -110,19 +112,17 @@ impl Draw {
                 y_offset *= words;
                 let kernel = Kernel::new("random/integer", stored).with("BERNOULLI", bernoulli);
                 let kernel = kernel.with("WIDE", wide).with("WORDS", words as u32);
-                (kernel, if wide { 2 } else { 4 }, [start as u64, range].map(words_of))
+                let [first, count] = [start as u64, range].map(|x| [x as u32, (x >> 32) as u32]);
+                (kernel, if wide { 2 } else { 4 }, [("start", first), ("range", count)])
             }
         };
         let blocks = n.div_ceil(per_block);
         let (seed, offset) = generator.philox(blocks);
-        let [seed, offset] = [seed, offset].map(words_of);
-        let params = [n as u32, seed[0], seed[1], offset[0], offset[1], y_offset as u32, a[0], a[1], b[0], b[1]];
+        let params = |p: &mut Params| {
+            p.with([("n", out.numel())]).with([("key", seed), ("offset", offset)]);
+            p.with([("y_offset", y_offset)]).with(numbers);
+        };
         Gpu::of(out)?.dispatch(&kernel, &[Arg::Out(out)], &params, blocks.div_ceil(THREADS))?;
         Ok(())
     }
-}
-
-/// The two words of a 64-bit integer, low first.
-fn words_of(x: u64) -> [u32; 2] {
-    [x as u32, (x >> 32) as u32]
 }

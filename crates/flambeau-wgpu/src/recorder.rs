@@ -75,7 +75,7 @@ impl Recorder {
         gpu: &Gpu,
         pipeline: &Pipeline,
         group: &wgpu::BindGroup,
-        params: &[u32],
+        words: &[u32],
         (x, y): (u32, u32),
     ) {
         if self.pass.is_none() {
@@ -84,7 +84,7 @@ impl Recorder {
         }
         let pass = self.pass.as_mut().expect("it was opened");
         pass.set_pipeline(&pipeline.raw);
-        let bytes: &[u8] = bytemuck::cast_slice(params);
+        let bytes: &[u8] = bytemuck::cast_slice(words);
         if pipeline.uniform {
             let offset = self.uniforms.len();
             self.uniforms.extend_from_slice(bytes);

@@ -1,9 +1,10 @@
 //! Reductions of programs.
 
 use crate::gpu::{Arg, Gpu};
-use crate::pointwise::{Words, args, check, count, push_scalars, refuse_zero_divisor};
-use flambeau_shaders::Kernel;
+use crate::params::Params;
+use crate::pointwise::{args, check, count, refuse_zero_divisor};
 use flambeau_shaders::map::{Frame, Map, Operand, Walk};
+use flambeau_shaders::{Kernel, Parameter};
 use flambeau_tensor::backend::ReduceOp;
 use flambeau_tensor::dims::Dims;
 use flambeau_tensor::plan::Plan;
@@ -83,28 +84,27 @@ pub(crate) fn reduce(
         outputs: SmallVec::from_iter([strided(&target)]),
         frame: Frame::Reduce { kept: kept_rank as u8, reduced: reduced_rank as u8 },
     };
-    let mut words: Words = SmallVec::from_iter([results, length, shape.splits, shape.chunk]);
-    words.extend(plan.shape[..kept_rank].iter().skip(1).map(|&n| n as u32));
-    words.extend(plan.shape[kept_rank..kept_rank + reduced_rank].iter().skip(1).map(|&n| n as u32));
-    for (array, strides) in inputs.iter().zip(&plan.strides) {
-        words.push(array.offset() as u32);
-        words.extend(strides[..kept_rank + reduced_rank].iter().map(|&s| s as u32));
-    }
-    words.push(target.offset() as u32);
-    words.extend(plan.strides[inputs.len()][..kept_rank].iter().map(|&s| s as u32));
-    push_scalars(&mut words, program, compute, scalars);
     let reports = map.reports();
     let kernel = Kernel::new(shape.kernel, target.dtype())
         .with_map(map)
         .with("OP", code(op))
         .with("SPLIT", scratch.is_some())
         .with("THREADS", shape.threads);
+    let params = |p: &mut Params| {
+        p.with([("results", results), ("reduced", length), ("splits", shape.splits), ("chunk", shape.chunk)]);
+        p.map(&kernel, scalars, |parameter| match parameter {
+            Parameter::Length { dim } => plan.shape[dim],
+            Parameter::Offset { array, .. } => inputs.get(array).unwrap_or(&target).offset(),
+            Parameter::Stride { array, dim } => plan.strides[array][dim],
+            _ => unreachable!("a reduction has no {parameter:?}"),
+        });
+    };
     let outs = [target];
     let mut args: SmallVec<[Arg<'_>; 8]> = args(inputs, &outs).collect();
     args.extend(reports.then_some(Arg::Status));
     let jobs = u64::from(results) * u64::from(shape.splits);
     let groups = if shape.kernel == "reduce/lines" { jobs } else { jobs.div_ceil(u64::from(shape.threads)) };
-    gpu.dispatch(&kernel, &args, &words, groups)?;
+    gpu.dispatch(&kernel, &args, &params, groups)?;
     let Some(scratch) = &scratch else { return Ok(()) };
     // The second launch sees the scratch as lines of `splits` values, and the results through `out`'s view.
     let lengths: Dims = plan.shape[..kept_rank].iter().copied().chain([shape.splits as usize]).collect();

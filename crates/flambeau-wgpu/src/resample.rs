@@ -1,6 +1,8 @@
 //! Resizing of planes, nearest and linear, and the gradients.
 
 use crate::gpu::{Arg, Gpu};
+use crate::params::Params;
+use crate::pool::plane_params;
 use flambeau_shaders::Kernel;
 use flambeau_tensor::backend::ResampleMode;
 use flambeau_tensor::{Array, DType, Error, Result};
@@ -8,12 +10,8 @@ use flambeau_tensor::{Array, DType, Error, Result};
 /// Threads per workgroup.
 const THREADS: usize = 64;
 
-fn plane(a: &Array) -> [usize; 3] {
-    std::array::from_fn(|d| a.shape()[d + 1])
-}
-
 /// How the kernel finds positions along a dimension: the mode's number and source pixels per output pixel, as two words.
-fn axis(mode: ResampleMode, scale: f64, input: usize, output: usize, dtype: DType) -> (u32, [u32; 2]) {
+fn axis(mode: ResampleMode, scale: f64, input: usize, output: usize, dtype: DType) -> (usize, u64) {
     // Dimensions that are not resized are copied, whatever the mode.
     let mode = if input == output && scale == 1.0 { ResampleMode::Nearest } else { mode };
     let ratio = if scale > 0.0 { 1.0 / scale } else { input as f64 / output as f64 };
@@ -28,7 +26,7 @@ fn axis(mode: ResampleMode, scale: f64, input: usize, output: usize, dtype: DTyp
         (DType::F64, 1 | 2) => step.to_bits(),
         _ => (step as f32).to_bits().into(),
     };
-    (number, [bits as u32, (bits >> 32) as u32])
+    (number, bits)
 }
 
 fn run(mode: ResampleMode, scales: [f64; 3], backward: bool, src: &Array, out: &Array) -> Result<()> {
@@ -44,13 +42,15 @@ fn run(mode: ResampleMode, scales: [f64; 3], backward: bool, src: &Array, out: &
     if n == 0 {
         return Ok(());
     }
-    let (input, output) = if backward { (plane(out), plane(src)) } else { (plane(src), plane(out)) };
-    let axes: [_; 3] = std::array::from_fn(|d| axis(mode, scales[d], input[d], output[d], dtype));
-    let mut params = vec![n as u32];
-    params.extend(input.iter().chain(&output).map(|&n| n as u32));
-    params.extend(axes.iter().map(|(number, _)| *number));
-    params.extend(axes.iter().flat_map(|(_, step)| *step));
-    params.extend([src.offset() as u32, out.offset() as u32]);
+    let (input, output) = if backward { (out, src) } else { (src, out) };
+    let axes: [_; 3] =
+        std::array::from_fn(|d| axis(mode, scales[d], input.shape()[d + 1], output.shape()[d + 1], dtype));
+    let [z, y, x] = axes.map(|(_, step)| step);
+    let params = |p: &mut Params| {
+        plane_params(p.with([("n", n)]), input, output);
+        p.with([("mode", axes.map(|(number, _)| number))]);
+        p.with([("step_z", z), ("step_y", y), ("step_x", x)]).offsets([("x", src), ("y", out)]);
+    };
     let kernel = Kernel::new("resample", dtype).with("BACKWARD", backward);
     Gpu::of(out)?.dispatch(&kernel, &[Arg::In(src), Arg::Out(out)], &params, n.div_ceil(THREADS) as u64)?;
     Ok(())

@@ -2,6 +2,7 @@
 
 use crate::gpu::{Arg, Gpu};
 use crate::lines::{Lines, Place};
+use crate::params::Params;
 use flambeau_shaders::Kernel;
 use flambeau_tensor::backend::ScanOp;
 use flambeau_tensor::{Array, DType, Result};
@@ -31,7 +32,9 @@ fn along(op: ScanOp, src: &Array, dim: usize, out: &Array) -> Result<()> {
         _ => {
             let totals = Array::empty(out.backend(), out.device(), &[lines.count, tiles - 1], wide)?;
             let kernel = place.of(kernel("scan_totals", op, src.dtype()));
-            let params = [lines.count, lines.n, lines.inner, tile, tiles, src.offset(), 0].map(|n| n as u32);
+            let params = |p: &mut Params| {
+                lines.params(p).with([("tile", tile), ("tiles", tiles)]).offsets([("x", src), ("totals", &totals)]);
+            };
             let groups = place.groups(lines.count * (tiles - 1));
             gpu.dispatch(&kernel, &[Arg::In(src), Arg::Out(&totals)], &params, groups)?;
             let carries = Array::empty(out.backend(), out.device(), totals.shape(), wide)?;
@@ -40,10 +43,17 @@ fn along(op: ScanOp, src: &Array, dim: usize, out: &Array) -> Result<()> {
         }
     };
     let kernel = place.of(kernel("scan", op, src.dtype()).with("CARRIED", carries.is_some()));
-    let params = [lines.count, lines.n, lines.inner, tile, tiles, src.offset(), 0, out.offset()];
     // Without carries the kernel reads none; the binding needs some buffer.
-    let args = [Arg::In(src), Arg::In(carries.as_ref().unwrap_or(src)), Arg::Out(out)];
-    gpu.dispatch(&kernel, &args, &params.map(|n| n as u32), place.groups(lines.count * tiles))?;
+    let carried = carries.as_ref().unwrap_or(src);
+    let params = |p: &mut Params| {
+        lines.params(p).with([("tile", tile), ("tiles", tiles)]).offsets([
+            ("x", src),
+            ("carries", carried),
+            ("y", out),
+        ]);
+    };
+    let args = [Arg::In(src), Arg::In(carried), Arg::Out(out)];
+    gpu.dispatch(&kernel, &args, &params, place.groups(lines.count * tiles))?;
     Ok(())
 }
 

@@ -1,8 +1,9 @@
 //! Writing at indices.
 
-use crate::gather::{THREADS, fitted};
+use crate::gather::{THREADS, fitted, index_params, move_params};
 use crate::gpu::{Arg, Gpu};
 use crate::lines::Lines;
+use crate::params::Params;
 use flambeau_shaders::{Kernel, stored_size};
 use flambeau_tensor::backend::ScatterOp;
 use flambeau_tensor::{Array, DType, Error, Finding, Result};
@@ -61,19 +62,18 @@ impl Scatter<'_> {
         }
     }
 
-    /// Lengths that every kernel wants: of `out` and of the index along the dimension, and the distance of neighbours.
-    fn lengths(&self) -> [usize; 3] {
-        let lines = Lines::new(self.out, self.dim);
-        [lines.n, Lines::new(self.index, self.dim).n, lines.inner]
+    /// The parameters that all kernels begin with.
+    fn params<'p>(&self, p: &'p mut Params, threads: usize) -> &'p mut Params {
+        let (out, index) = (Lines::new(self.out, self.dim), Lines::new(self.index, self.dim));
+        index_params(p, threads, out, index.n, self.index)
     }
 
     fn launch(&self, kernel: &Kernel, threads: usize) -> Result<()> {
         let Scatter { index, src, out, .. } = self;
         let args = [Arg::In(src), Arg::In(index), Arg::Out(out), Arg::Status];
-        let [n, m, inner] = self.lengths();
-        let code = Finding::Place.code() as usize;
-        let params =
-            [threads, n, m, inner, src.offset(), index.offset(), out.offset(), code, self.dim].map(|n| n as u32);
+        let params = |p: &mut Params| {
+            move_params(self.params(p, threads), src, out, Finding::Place, self.dim);
+        };
         Gpu::of(out)?.dispatch(kernel, &args, &params, (threads as u64).div_ceil(THREADS))?;
         Ok(())
     }
@@ -84,18 +84,20 @@ impl Scatter<'_> {
         let gpu = Gpu::of(out)?;
         let count = index.numel();
         let groups = (count as u64).div_ceil(THREADS);
-        let [n, m, inner] = self.lengths();
         let winners = Array::empty(out.backend(), out.device(), &[out.numel()], DType::I32)?;
         for vote in [false, true] {
             let kernel = Kernel::new("scatter/winners", DType::I32).with("VOTE", vote);
-            let params = [count, n, m, inner, index.offset(), winners.offset()].map(|n| n as u32);
+            let params = |p: &mut Params| {
+                self.params(p, count).offsets([("winners", &winners)]);
+            };
             gpu.dispatch(&kernel, &[Arg::In(index), Arg::Out(&winners)], &params, groups)?;
         }
         let kernel = Kernel::new("scatter/set_winners", out.dtype());
         let args = [Arg::In(src), Arg::In(index), Arg::In(&winners), Arg::Out(out), Arg::Status];
-        let [a, b, c, d] = [src.offset(), index.offset(), winners.offset(), out.offset()];
-        let code = Finding::Place.code() as usize;
-        let params = [count, n, m, inner, a, b, c, d, code, self.dim].map(|n| n as u32);
+        let params = |p: &mut Params| {
+            let p = move_params(self.params(p, count), src, out, Finding::Place, self.dim);
+            p.offsets([("winners", &winners)]);
+        };
         gpu.dispatch(&kernel, &args, &params, groups)?;
         Ok(())
     }

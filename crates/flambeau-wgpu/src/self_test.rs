@@ -3,6 +3,7 @@
 use crate::WGPU;
 use crate::error::{Error, Result};
 use crate::gpu::{Arg, Gpu};
+use crate::params::Params;
 use crate::transfer::read;
 use flambeau_shaders::Kernel;
 use flambeau_tensor::{Array, DType};
@@ -140,7 +141,10 @@ fn run(gpu: &'static Gpu, dtype: DType) -> Result<Vec<f64>> {
     };
     gpu.queue.write_buffer(&gpu.buffer(&x)?.raw, 0, &bytes);
     let kernel = Kernel::new("self_test", dtype);
-    gpu.dispatch(&kernel, &[Arg::In(&x), Arg::Out(&y)], &[cases.len() as u32], (cases.len() as u64).div_ceil(THREADS))?;
+    let params = |p: &mut Params| {
+        p.with([("cases", cases.len())]);
+    };
+    gpu.dispatch(&kernel, &[Arg::In(&x), Arg::Out(&y)], &params, (cases.len() as u64).div_ceil(THREADS))?;
     let bytes = read(gpu, Some(&y), 0, numbers * size)?;
     Ok(match dtype {
         DType::F32 => bytes.as_chunks().0.iter().map(|&b| f64::from(f32::from_ne_bytes(b))).collect(),

@@ -2,6 +2,7 @@
 
 use crate::gpu::{Arg, Gpu};
 use crate::lines::Lines;
+use crate::params::Params;
 use flambeau_shaders::Kernel;
 use flambeau_tensor::{Array, Error, Result};
 
@@ -18,7 +19,9 @@ pub fn softmax(src: &Array, dim: usize, log: bool, out: &Array) -> Result<()> {
     let lines = Lines::new(&src, dim);
     let place = lines.place();
     let kernel = place.of(Kernel::new("softmax", src.dtype()).with("LOG", log));
-    let params = [lines.count, lines.n, lines.inner, src.offset(), out.offset()].map(|n| n as u32);
+    let params = |p: &mut Params| {
+        lines.params(p).offsets([("x", &src), ("y", out)]);
+    };
     Gpu::of(out)?.dispatch(&kernel, &[Arg::In(&src), Arg::Out(out)], &params, place.groups(lines.count))?;
     Ok(())
 }
@@ -30,7 +33,9 @@ pub fn softmax_backward(grad: &Array, y: &Array, dim: usize, log: bool) -> Resul
     let lines = Lines::new(&y, dim);
     let place = lines.place();
     let kernel = place.of(Kernel::new("softmax_backward", y.dtype()).with("LOG", log));
-    let params = [lines.count, lines.n, lines.inner, grad.offset(), y.offset(), out.offset()].map(|n| n as u32);
+    let params = |p: &mut Params| {
+        lines.params(p).offsets([("grad", &grad), ("y", &y), ("dx", &out)]);
+    };
     let args = [Arg::In(&grad), Arg::In(&y), Arg::Out(&out)];
     Gpu::of(&out)?.dispatch(&kernel, &args, &params, place.groups(lines.count))?;
     Ok(out)

@@ -2,6 +2,7 @@
 
 use crate::gpu::{Arg, Gpu};
 use crate::lines::{Lines, key_dtype};
+use crate::params::Params;
 use flambeau_shaders::Kernel;
 use flambeau_tensor::backend::Extremum;
 use flambeau_tensor::{Array, DType, Result};
@@ -51,10 +52,12 @@ impl Call<'_> {
         let Call { src, lines, k, values, indices, .. } = self;
         let size = lines.n.next_power_of_two();
         let total = size.max(FEW);
-        let params = [lines.count, lines.n, lines.inner, *k, src.offset(), values.offset(), indices.offset()];
+        let params = |p: &mut Params| {
+            lines.params(p).with([("k", *k)]).offsets([("x", src), ("values", values), ("indices", indices)]);
+        };
         let args = [Arg::In(src), Arg::Out(values), Arg::Out(indices)];
         let groups = lines.count.div_ceil(total / size) as u64;
-        Gpu::of(src)?.dispatch(&self.sorter("sort", size, total), &args, &params.map(|n| n as u32), groups)?;
+        Gpu::of(src)?.dispatch(&self.sorter("sort", size, total), &args, &params, groups)?;
         Ok(())
     }
 
@@ -66,7 +69,9 @@ impl Call<'_> {
         let scratch = |dtype| Array::empty(src.backend(), src.device(), &[lines.count, lines.n], dtype);
         let (mut ranks, mut places) = (scratch(key)?, scratch(DType::I32)?);
         let tiles = lines.n.div_ceil(TILE);
-        let params = [lines.count, lines.n, lines.inner, tiles, src.offset(), 0, 0].map(|n| n as u32);
+        let params = |p: &mut Params| {
+            lines.params(p).with([("tiles", tiles)]).offsets([("x", src), ("ranks", &ranks), ("places", &places)]);
+        };
         let args = [Arg::In(src), Arg::Out(&ranks), Arg::Out(&places)];
         gpu.dispatch(&self.sorter("sort_tile", TILE, TILE), &args, &params, (lines.count * tiles) as u64)?;
 
@@ -75,7 +80,11 @@ impl Call<'_> {
         let mut run = TILE;
         while run < lines.n {
             let runs = lines.n.div_ceil(run);
-            let params = [lines.count, lines.n, *k, run, runs, 0, 0, 0, 0].map(|n| n as u32);
+            let params = |p: &mut Params| {
+                p.with([("lines", lines.count), ("n", lines.n), ("k", *k), ("run", run), ("runs", runs)]);
+                p.offsets([("ranks", &ranks), ("places", &places)]);
+                p.offsets([("to_ranks", &to_ranks), ("to_places", &to_places)]);
+            };
             let args = [Arg::In(&ranks), Arg::In(&places), Arg::Out(&to_ranks), Arg::Out(&to_places)];
             let elements = lines.count * runs * run.min(*k);
             gpu.dispatch(&merge, &args, &params, elements.div_ceil(THREADS) as u64)?;
@@ -84,9 +93,10 @@ impl Call<'_> {
             run *= 2;
         }
 
-        let offsets = [src.offset(), 0, values.offset(), indices.offset()];
-        let params = [[lines.count, lines.n, lines.inner, *k], offsets].concat();
-        let params: Vec<u32> = params.into_iter().map(|n| n as u32).collect();
+        let params = |p: &mut Params| {
+            lines.params(p).with([("k", *k)]);
+            p.offsets([("x", src), ("places", &places), ("values", values), ("indices", indices)]);
+        };
         let args = [Arg::In(src), Arg::In(&places), Arg::Out(values), Arg::Out(indices)];
         let groups = (lines.count * k).div_ceil(THREADS) as u64;
         gpu.dispatch(&Kernel::new("sort_take", src.dtype()), &args, &params, groups)?;

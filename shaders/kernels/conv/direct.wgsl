@@ -9,28 +9,8 @@ const BIAS: u32 = 0;
 const THREADS: u32 = 64;
 
 struct Params {
-    m: u32,
-    channels: u32,
-    groups: u32,
+    // fields: ConvFields
     n: u32,
-    source_z: u32,
-    source_y: u32,
-    source_x: u32,
-    positions_z: u32,
-    positions_y: u32,
-    positions_x: u32,
-    kernel_z: u32,
-    kernel_y: u32,
-    kernel_x: u32,
-    stride_z: u32,
-    stride_y: u32,
-    stride_x: u32,
-    padding_z: u32,
-    padding_y: u32,
-    padding_x: u32,
-    dilation_z: u32,
-    dilation_y: u32,
-    dilation_x: u32,
     // Between taps that meet one position in mode 1.
     tap_step_z: u32,
     tap_step_y: u32,

@@ -15,28 +15,8 @@ const TILE_M: u32 = 64;
 const TILE_N: u32 = 64;
 
 struct Params {
-    m: u32,
-    channels: u32,
-    groups: u32,
+    // fields: ConvFields
     samples: u32,
-    source_z: u32,
-    source_y: u32,
-    source_x: u32,
-    positions_z: u32,
-    positions_y: u32,
-    positions_x: u32,
-    kernel_z: u32,
-    kernel_y: u32,
-    kernel_x: u32,
-    stride_z: u32,
-    stride_y: u32,
-    stride_x: u32,
-    padding_z: u32,
-    padding_y: u32,
-    padding_x: u32,
-    dilation_z: u32,
-    dilation_y: u32,
-    dilation_x: u32,
     // Between neighbouring m, channels and taps of A.
     a_m: u32,
     a_channel: u32,

@@ -7,22 +7,12 @@ alias S = f32;
 const THREADS: u32 = 64;
 
 struct Params {
-    flags: u32,
+    // fields: ProductFields
     results: u32,
     mn: u32,
     n: u32,
     splits: u32,
     partial_offset: u32,
-    out_offset: u32,
-    out_batch: u32,
-    out_row: u32,
-    out_column: u32,
-    bias_offset: u32,
-    bias_stride: u32,
-    alpha_low: u32,
-    alpha_high: u32,
-    beta_low: u32,
-    beta_high: u32,
 }
 var<immediate> p: Params;
 @group(0) @binding(0) var<storage, read> partial: array<S>;

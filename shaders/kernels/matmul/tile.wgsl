@@ -26,33 +26,13 @@ const B_ALONG_K: u32 = 0;
 const SPLIT: u32 = 8;
 
 struct Params {
-    flags: u32,
-    m: u32,
-    n: u32,
-    k: u32,
+    // fields: FactorFields
+    // fields: ProductFields
     tiles_m: u32,
     tiles_n: u32,
     jobs: u32,
     chunk: u32,
     splits: u32,
-    a_offset: u32,
-    a_batch: u32,
-    a_row: u32,
-    a_column: u32,
-    b_offset: u32,
-    b_batch: u32,
-    b_row: u32,
-    b_column: u32,
-    out_offset: u32,
-    out_batch: u32,
-    out_row: u32,
-    out_column: u32,
-    bias_offset: u32,
-    bias_stride: u32,
-    alpha_low: u32,
-    alpha_high: u32,
-    beta_low: u32,
-    beta_high: u32,
 }
 var<immediate> p: Params;
 @group(0) @binding(0) var<storage, read> a: array<T>;

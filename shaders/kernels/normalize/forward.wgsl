@@ -14,13 +14,7 @@ const LANES: u32 = 64;
 const COLUMNS: u32 = 0;
 
 struct Params {
-    outer: u32,
-    means: u32,
-    inner: u32,
-    // See `parameter_of`.
-    cycle: u32,
-    per_mean: u32,
-    step: u32,
+    // fields: NormFields
     eps_low: u32,
     eps_high: u32,
     x_offset: u32,

@@ -10,13 +10,7 @@ const LANES: u32 = 64;
 const COLUMNS: u32 = 0;
 
 struct Params {
-    outer: u32,
-    means: u32,
-    inner: u32,
-    // See `parameter_of`.
-    cycle: u32,
-    per_mean: u32,
-    step: u32,
+    // fields: NormFields
     parts: u32,
     part: u32,
     grad_offset: u32,

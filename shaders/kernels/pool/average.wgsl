@@ -11,21 +11,11 @@ const THREADS: u32 = 64;
 
 struct Params {
     n: u32,
-    in_z: u32,
-    in_y: u32,
-    in_x: u32,
-    out_z: u32,
-    out_y: u32,
-    out_x: u32,
+    // fields: PlaneFields
+    // fields: WindowFields
     kernel_z: u32,
     kernel_y: u32,
     kernel_x: u32,
-    stride_z: u32,
-    stride_y: u32,
-    stride_x: u32,
-    padding_z: u32,
-    padding_y: u32,
-    padding_x: u32,
     divisor_low: u32,
     divisor_high: u32,
     x_offset: u32,

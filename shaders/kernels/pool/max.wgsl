@@ -6,22 +6,12 @@ const THREADS: u32 = 64;
 
 struct Params {
     n: u32,
-    in_z: u32,
-    in_y: u32,
-    in_x: u32,
-    out_z: u32,
-    out_y: u32,
-    out_x: u32,
+    // fields: PlaneFields
+    // fields: WindowFields
     // Window lengths times dilation.
     span_z: u32,
     span_y: u32,
     span_x: u32,
-    stride_z: u32,
-    stride_y: u32,
-    stride_x: u32,
-    padding_z: u32,
-    padding_y: u32,
-    padding_x: u32,
     dilation_z: u32,
     dilation_y: u32,
     dilation_x: u32,

@@ -10,12 +10,7 @@ const PAIRS: u32 = 2;
 const THREADS: u32 = 64;
 
 struct Params {
-    n: u32,
-    key_low: u32,
-    key_high: u32,
-    offset_low: u32,
-    offset_high: u32,
-    y_offset: u32,
+    // fields: DrawFields
     a_low: u32,
     a_high: u32,
     b_low: u32,

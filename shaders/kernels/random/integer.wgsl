@@ -9,12 +9,7 @@ const WORDS: u32 = 1;
 const THREADS: u32 = 64;
 
 struct Params {
-    n: u32,
-    key_low: u32,
-    key_high: u32,
-    offset_low: u32,
-    offset_high: u32,
-    y_offset: u32,
+    // fields: DrawFields
     start_low: u32,
     start_high: u32,
     range_low: u32,

@@ -7,16 +7,8 @@ const OP: u32 = 0;
 const THREADS: u32 = 64;
 
 struct Params {
-    count: u32,
-    n: u32,
-    m: u32,
-    inner: u32,
-    x_offset: u32,
-    index_offset: u32,
-    y_offset: u32,
-    // What is reported of an index outside.
-    code: u32,
-    detail: u32,
+    // fields: IndexFields
+    // fields: MoveFields
 }
 var<immediate> p: Params;
 @group(0) @binding(0) var<storage, read> x: array<T>;

@@ -5,16 +5,8 @@ alias T = f32;
 const THREADS: u32 = 64;
 
 struct Params {
-    columns: u32,
-    n: u32,
-    m: u32,
-    inner: u32,
-    x_offset: u32,
-    index_offset: u32,
-    y_offset: u32,
-    // What is reported of an index outside.
-    code: u32,
-    detail: u32,
+    // fields: IndexFields
+    // fields: MoveFields
 }
 var<immediate> p: Params;
 @group(0) @binding(0) var<storage, read> x: array<T>;
@@ -29,7 +21,7 @@ fn main(
     @builtin(local_invocation_index) thread: u32,
 ) {
     let column = group_number(group, groups) * THREADS + thread;
-    if (column >= p.columns) {
+    if (column >= p.count) {
         return;
     }
     let x_start = line_start(column, p.m, p.inner);

@@ -6,11 +6,7 @@ const VOTE: u32 = 0;
 const THREADS: u32 = 64;
 
 struct Params {
-    count: u32,
-    n: u32,
-    m: u32,
-    inner: u32,
-    index_offset: u32,
+    // fields: IndexFields
     winners_offset: u32,
 }
 var<immediate> p: Params;

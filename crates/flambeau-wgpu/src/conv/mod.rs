@@ -6,11 +6,11 @@ mod plan;
 mod tests;
 
 use crate::gpu::{Arg, Gpu};
+use crate::params::Params;
 use flambeau_shaders::Kernel;
 use flambeau_tensor::backend::ConvGeometry;
 use flambeau_tensor::{Array, DType, Error, Result};
 use plan::Plan;
-use smallvec::SmallVec;
 
 /// Threads per workgroup of the kernels that compute one element per thread.
 const THREADS: usize = 64;
@@ -97,14 +97,12 @@ impl Shape {
         self.positions.iter().product()
     }
 
-    /// The parameters that all kernels begin with; the fourth is `count`.
-    fn words(&self, count: usize) -> SmallVec<[u32; 32]> {
+    /// The parameters that all kernels begin with.
+    fn params<'p>(&self, p: &'p mut Params) -> &'p mut Params {
         let g = &self.geometry;
-        let mut words: SmallVec<[usize; 32]> = SmallVec::from_slice(&[self.m, self.channels, self.groups, count]);
-        for sizes in [self.source, self.positions, self.kernel, g.stride, g.padding, g.dilation] {
-            words.extend(sizes);
-        }
-        words.into_iter().map(|n| n as u32).collect()
+        p.with([("m", self.m), ("channels", self.channels), ("groups", self.groups)]);
+        p.with([("source", self.source), ("positions", self.positions), ("kernel", self.kernel)]);
+        p.with([("stride", g.stride), ("padding", g.padding), ("dilation", g.dilation)])
     }
 
     /// Columns, and summands of each result, of the matrix product.
@@ -220,12 +218,14 @@ fn run(shape: &Shape, weight: &Array, source: &Array, bias: Option<&Array>, out:
 fn direct(shape: &Shape, weight: &Array, source: &Array, bias: Option<&Array>, out: &Array) -> Result<()> {
     let [_, channel, m] = shape.strides();
     let kernel = Kernel::new("conv/direct", out.dtype()).with("MODE", shape.mode as u32).with("BIAS", bias.is_some());
-    let mut words = shape.words(out.numel());
     let bias = bias.unwrap_or(weight);
-    words.extend(shape.tap_steps().map(|n| n as u32));
-    words.extend([m, channel, weight.offset(), source.offset(), bias.offset(), out.offset()].map(|n| n as u32));
+    let params = |p: &mut Params| {
+        shape.params(p).with([("n", out.numel())]).with([("tap_step", shape.tap_steps())]);
+        p.with([("weight_m", m), ("weight_channel", channel)]);
+        p.offsets([("weight", weight), ("source", source), ("bias", bias), ("out", out)]);
+    };
     let args = [Arg::In(weight), Arg::In(source), Arg::In(bias), Arg::Out(out)];
-    Gpu::of(out)?.dispatch(&kernel, &args, &words, out.numel().div_ceil(THREADS) as u64)?;
+    Gpu::of(out)?.dispatch(&kernel, &args, &params, out.numel().div_ceil(THREADS) as u64)?;
     Ok(())
 }
 
@@ -236,10 +236,12 @@ fn thin_weight_grad(shape: &Shape, x: &Array, grad: &Array, out: &Array) -> Resu
     let (parts, part) = plan::thin(k, groups);
     let sums = Sums::new(out, parts)?;
     let kernel = Kernel::new("conv/thin_weight_grad", out.dtype()).with_type("S", sums.array.dtype());
-    let mut words = shape.words(shape.samples);
-    words.extend([parts, part, grad.offset(), x.offset(), sums.array.offset()].map(|n| n as u32));
+    let params = |p: &mut Params| {
+        shape.params(p).with([("samples", shape.samples), ("parts", parts), ("part", part)]);
+        p.offsets([("gradient", grad), ("source", x), ("out", &sums.array)]);
+    };
     let args = [Arg::In(grad), Arg::In(x), Arg::Out(&sums.array)];
-    Gpu::of(out)?.dispatch(&kernel, &args, &words, (groups * parts) as u64)?;
+    Gpu::of(out)?.dispatch(&kernel, &args, &params, (groups * parts) as u64)?;
     sums.add_up(shape, None, out)
 }
 
@@ -262,13 +264,15 @@ fn product(
         .with("TILE_M", tile.m as u32)
         .with("TILE_N", tile.n as u32);
     let tiles_n = shape.product().0.div_ceil(tile.n);
-    let mut words = shape.words(shape.samples);
     let added = inner_bias.unwrap_or(a);
-    let offsets = [a.offset(), source.offset(), added.offset(), sums.array.offset()];
-    words.extend([m, channel, tap, tiles_n, parts, part].into_iter().chain(offsets).map(|n| n as u32));
+    let params = |p: &mut Params| {
+        shape.params(p).with([("samples", shape.samples), ("a_m", m), ("a_channel", channel), ("a_tap", tap)]);
+        p.with([("tiles_n", tiles_n), ("parts", parts), ("part", part)]);
+        p.offsets([("a", a), ("b", source), ("bias", added), ("out", &sums.array)]);
+    };
     let groups = shape.m.div_ceil(tile.m) * tiles_n * parts * shape.groups * shape.phases();
     let args = [Arg::In(a), Arg::In(source), Arg::In(added), Arg::Out(&sums.array)];
-    Gpu::of(out)?.dispatch(&kernel, &args, &words, groups as u64)?;
+    Gpu::of(out)?.dispatch(&kernel, &args, &params, groups as u64)?;
     sums.add_up(shape, bias, out)
 }
 
@@ -298,9 +302,12 @@ impl Sums {
         // Without a bias any array fills its place; the output's own would be written and read.
         let added = bias.unwrap_or(&self.array);
         let (plane, channels) = (shape.plane().max(1), shape.groups * shape.m);
-        let words = [n, self.parts, plane, channels, self.array.offset(), added.offset(), out.offset()];
+        let params = |p: &mut Params| {
+            p.with([("n", n), ("parts", self.parts), ("plane", plane), ("channels", channels)]);
+            p.offsets([("x", &self.array), ("bias", added), ("y", out)]);
+        };
         let args = [Arg::In(&self.array), Arg::In(added), Arg::Out(out)];
-        Gpu::of(out)?.dispatch(&kernel, &args, &words.map(|n| n as u32), n.div_ceil(THREADS) as u64)?;
+        Gpu::of(out)?.dispatch(&kernel, &args, &params, n.div_ceil(THREADS) as u64)?;
         Ok(())
     }
 }

@@ -57,3 +57,27 @@ fn every_tile_computes_the_same() {
     }
     assert_eq!(tiles(DType::F32).len(), TILES.len());
 }
+
+/// The parameters that all kernels share, found without a GPU.
+#[test]
+fn the_parameters_are_those_of_every_kernel() {
+    let geometry =
+        ConvGeometry { ndim: 3, stride: [12, 13, 14], padding: [15, 16, 17], dilation: [18, 19, 20], groups: 3 };
+    let shape = Shape {
+        mode: Mode::Forward,
+        m: 1,
+        channels: 2,
+        groups: 3,
+        samples: 0,
+        source: [4, 5, 6],
+        positions: [7, 8, 9],
+        kernel: [10, 11, 0],
+        geometry,
+    };
+    let give = |p: &mut Params| {
+        shape.params(p);
+    };
+    crate::params::belong_to(&give, &["conv/direct", "conv/gemm", "conv/thin_weight_grad"]);
+    let expected: Vec<u32> = (1..=11).chain([0]).chain(12..=20).collect();
+    assert_eq!(Params::words(&give)[..], expected);
+}
