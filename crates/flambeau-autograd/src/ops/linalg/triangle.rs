@@ -2,14 +2,15 @@
 
 use crate::error::{Error, Result};
 use crate::graph::record;
-use crate::ops::index::lines::as_one;
+use crate::ops::index::lines::{Shared, Write, as_one};
 use crate::ops::index::masked::FILL;
 use crate::ops::{Place, diagonal, iota, map, view, zeros};
 use crate::{Tensor, from_vec};
 use flambeau_macros::op;
 use flambeau_tensor::dims::wrap_dim;
+use flambeau_tensor::ops::pointwise_into_repeats;
 use flambeau_tensor::pointwise::Pointwise;
-use flambeau_tensor::{DType, Scalar};
+use flambeau_tensor::{Array, DType, Scalar};
 use smallvec::smallvec;
 use std::sync::LazyLock;
 
@@ -25,7 +26,11 @@ fn triangle(place: Place, name: &'static str, x: &Tensor, outside: &'static Poin
     let [.., rows, columns] = size[..] else { unreachable!("the callers check the dimensions") };
     let row = view(&iota(rows, x)?, &[-1, 1])?;
     let mask = map(name, outside, &[&iota(columns, x)?, &row], &[Scalar::Int(k)])?;
-    place.map_repeats(name, &FILL, &[x, &mask], &[Scalar::Int(0)])
+    let mask = mask.array().clone();
+    let clear = |a: &Array| Ok(pointwise_into_repeats(&FILL, &[a, &mask], &[Scalar::Int(0)], &[a])?);
+    // Nothing is saved: the gradient is the triangle of a gradient.
+    Write { name, place, target: x, others: &[], saves: &[], shared: Shared::Nothing }
+        .run(clear, move |c| Ok(smallvec![Some(triangle(Place::New, name, &c.grad(0)?, outside, k)?)]))
 }
 
 /// The lower triangle of matrices (of the last two dimensions), zeros above the diagonal number `diagonal`: `torch.tril`.
