@@ -6,7 +6,7 @@ use crate::group::{ParamGroup, ParamItem, ParamList};
 use crate::options::{OptionValue, Options};
 use crate::rule::{Step, Target};
 use crate::state::{GroupState, State, StateDict};
-use flambeau_autograd::{OrPanic, Tensor, no_grad, ops, warn};
+use flambeau_autograd::{OrPanic, Tensor, mode, no_grad, ops, warn};
 use std::fmt;
 use std::panic::Location;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -106,6 +106,8 @@ impl Optimizer {
         let _mode = no_grad();
         let caller = Location::caller();
         let inner = &mut *self.lock();
+        let _part =
+            mode::watched().then(|| mode::record_function(&format!("Optimizer.step#{0}.step", inner.class.name)));
         for group in &mut inner.groups {
             // A parameter that is named twice is updated twice, the second time from what the first left.
             for round in 0..group.rounds {

@@ -19,3 +19,7 @@ struct Porting;
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/differences.md")]
 struct Differences;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/debugging.md")]
+struct Debugging;
