@@ -276,7 +276,9 @@ impl Node {
     /// Frees the saved tensors; a node that saved none can run again, as in PyTorch.
     pub(crate) fn free(&self) {
         let mut saved = lock(&self.saved);
-        let old = saved.take_if(|s| !s.is_empty());
+        // PyTorch saves the number of a product or quotient, as a tensor.
+        let number = matches!(self.name, "MulBackward0" | "DivBackward0");
+        let old = saved.take_if(|s| number || !s.is_empty());
         // What is dropped may be anybody's; it is not dropped under the lock.
         drop(saved);
         drop(old);

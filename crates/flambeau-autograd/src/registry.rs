@@ -17,8 +17,8 @@ pub struct Arg {
     pub default: Option<&'static str>,
 }
 
-/// What autocast does with the inputs of an operation; in-place forms are left as they are. A dtype that the caller names wins over
-/// `Float32`.
+/// What autocast does with the inputs of an operation, as PyTorch's does on GPUs (`ATen/autocast_mode.h`); in-place forms are left as
+/// they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cast {
     /// Nothing: it computes in the dtype that it gets.
@@ -27,8 +27,12 @@ pub enum Cast {
     Low,
     /// They become float32: what loses digits in low precision.
     Float32,
+    /// They stay, and the result is float32 unless the caller names its dtype: sums, products and what divides by them.
+    Float32Result,
     /// They become the widest dtype among them.
     Widest,
+    /// The call is refused: the gradient overflows in low precision.
+    Banned,
 }
 
 /// An operation.

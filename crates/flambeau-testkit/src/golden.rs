@@ -13,6 +13,8 @@ mod case;
 mod module;
 mod optim;
 mod random_optim;
+mod saved;
+mod table;
 mod value;
 
 pub use case::{Case, ExpectedError, Kind, load_cases, load_op, load_special, op_names};
@@ -21,6 +23,8 @@ pub use optim::{OptimizerCase, OptimizerStep, SchedulerCase, load_optimizers, lo
 pub use random_optim::{
     OptimizerGroup, OptimizerSnapshot, RandomOptimizerCase, RandomOptimizerStep, load_random_optimizers,
 };
+pub use saved::{Answers, Called, SavedCase, load_saved};
+pub use table::load_table;
 pub use value::{Arg, GoldenTensor, Mismatch, Tolerance, Values, View};
 
 use std::io::Read;

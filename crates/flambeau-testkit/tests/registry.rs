@@ -1,9 +1,10 @@
 //! What holds for every operation of the registry, without a line per operation.
 
+use flambeau_autograd::registry::Cast;
 use flambeau_autograd::{Tensor, grad, ops, registry};
 use flambeau_tensor::Device;
 use flambeau_testkit::args::{Args, tensor, values};
-use flambeau_testkit::golden::{Arg, Case, GoldenTensor, Values, cotangent, load_op};
+use flambeau_testkit::golden::{Arg, Case, GoldenTensor, Values, cotangent, load_op, load_table};
 use flambeau_testkit::opinfo::OpInfo;
 use flambeau_testkit::ops::all;
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,7 +12,6 @@ use std::collections::{BTreeMap, BTreeSet};
 const MODULES: &str = "the modules' goldens and random configurations (tests/modules)";
 const VARIANT: &str = "a form of an operation that has a row, whose goldens call it";
 const RANDOM: &str = "the streams: flambeau-tensor's goldens, dropout_stream.rs, tests/training.rs, gpu_random.rs";
-const SAVED: &str = "PyTorch's table of saved tensors (flambeau-autograd/tests/saved.rs)";
 const FRESH: &str = "what it holds is unspecified";
 
 /// Operations without a row of goldens, each with what tests it.
@@ -81,17 +81,19 @@ const NO_ROW: &[(&str, &str)] = &[
 /// In-place forms that no golden is a case of, each with what tests it.
 const NO_IN_PLACE_CASE: &[(&str, &str)] = &[
     ("alpha_dropout", RANDOM),
-    ("clamp_tensor", SAVED),
-    ("div_rounded", SAVED),
+    ("div_rounded", "a mode of rounding is no data yet; out of place its goldens call the same program"),
     ("dropout1d", RANDOM),
     ("dropout2d", RANDOM),
     ("dropout3d", RANDOM),
     ("feature_alpha_dropout", RANDOM),
     ("feature_dropout", RANDOM),
     ("index_put", "flambeau-autograd/tests/inplace.rs and flambeau-wgpu/tests/indexing.rs"),
-    ("round_decimals", SAVED),
-    ("scatter_with_reduce", SAVED),
+    ("rrelu", "tests/saved.rs, and its goldens of special values out of place"),
 ];
+
+/// Operations that stand for a form of another, whose goldens are cases of theirs.
+const FORM_OF: &[(&str, &str)] =
+    &[("clamp", "clamp_tensor"), ("round", "round_decimals"), ("scatter", "scatter_with_reduce")];
 
 #[test]
 fn every_operation_has_a_row_or_a_reason() {
@@ -215,18 +217,24 @@ fn in_place_forms_are_the_operations() {
         // `div.no_rounding_mode` is a variant of div.
         let name = OpInfo::registered_name(row.name);
         let op = registry::find(name).or_else(|| registry::find(name.split('.').next()?));
-        let Some(op) = op.filter(|op| op.in_place) else { continue };
+        let forms = FORM_OF.iter().filter(|(of, _)| *of == name).filter_map(|(_, form)| registry::find(form));
+        let ops: Vec<&registry::Op> = op.into_iter().chain(forms).filter(|op| op.in_place).collect();
+        if ops.is_empty() {
+            continue;
+        }
         for (i, case) in load_op(row.name).unwrap().iter().enumerate() {
             if row.differs.iter().any(|(number, _)| *number == i) {
                 continue;
             }
-            match in_place_case(op, case) {
-                None | Some(Ok(false)) => {}
-                Some(Ok(true)) => {
-                    cases += 1;
-                    tested.insert(op.name);
+            for op in &ops {
+                match in_place_case(op, case) {
+                    None | Some(Ok(false)) => {}
+                    Some(Ok(true)) => {
+                        cases += 1;
+                        tested.insert(op.name);
+                    }
+                    Some(Err(what)) => failures.push(format!("{}_ {i}: {what}", op.name)),
                 }
-                Some(Err(what)) => failures.push(format!("{}_ {i}: {what}", op.name)),
             }
         }
     }
@@ -239,4 +247,45 @@ fn in_place_forms_are_the_operations() {
     assert!(missing.is_empty(), "in-place forms without a case: {missing:?}");
     let stale: Vec<_> = excused.difference(&untested).collect();
     assert!(stale.is_empty(), "a reason for what has a case: {stale:?}");
+}
+
+/// Operations that PyTorch makes of one of its list, and which.
+const COMPOSED: &[(&str, &str)] = &[
+    ("cross_entropy", "nll_loss"),
+    ("inner", "tensordot"),
+    ("interpolate", "upsample_nearest2d"),
+    ("linalg_norm", "linalg_vector_norm"),
+    ("local_response_norm", "pow"),
+    ("normalize", "linalg_vector_norm"),
+    ("pairwise_distance", "norm"),
+    ("pow_scalar", "pow"),
+    ("rdiv", "reciprocal"),
+    ("softmin", "softmax"),
+    ("square", "pow"),
+    ("tensordot_n", "tensordot"),
+];
+
+#[test]
+fn autocast_treats_operations_as_pytorch_does() {
+    let policies = load_table("autocast", "op", "policy").unwrap();
+    let mut listed = 0;
+    for op in registry::all() {
+        let composed = COMPOSED.iter().find(|(name, _)| *name == op.name).map(|(_, of)| *of);
+        let in_linalg = format!("linalg_{}", op.name);
+        let policy = [composed.unwrap_or(op.name), &in_linalg].iter().find_map(|name| policies.get(*name));
+        let expected = match policy.map(String::as_str) {
+            None => Cast::None,
+            Some("lower_precision_fp") => Cast::Low,
+            Some("fp32") => Cast::Float32,
+            // One names the dtype in the call, the other adds it to the call: the result is float32.
+            Some("fp32_set_opt_dtype" | "fp32_append_dtype") => Cast::Float32Result,
+            Some("promote") => Cast::Widest,
+            Some("banned") => Cast::Banned,
+            Some(other) => panic!("{other} is no policy"),
+        };
+        assert_eq!(op.cast, expected, "{}", op.name);
+        listed += usize::from(policy.is_some());
+    }
+    println!("count: {listed} operations that autocast converts, as PyTorch's lists have them");
+    assert!(listed > 80, "{listed}");
 }

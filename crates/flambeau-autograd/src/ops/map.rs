@@ -104,6 +104,10 @@ impl Call {
 
     /// The gradients of all inputs that want one, for an incoming gradient that broadcasts to the inputs' shape.
     fn gradients(&self, c: &Context<'_>, grad: &Tensor) -> Result<Grads> {
+        if self.slots.is_empty() {
+            // Nothing is read, but a product with a number cannot run again either.
+            c.unchanged(0)?;
+        }
         let grad = ops::expand_if_needed(grad, &self.full)?;
         let inputs = 0..self.shapes.len();
         inputs.map(|i| c.needs(i).then(|| apply_gradient(c, self, i, &grad)).transpose()).collect()

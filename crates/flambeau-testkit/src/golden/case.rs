@@ -67,7 +67,7 @@ pub struct Case {
 }
 
 impl Case {
-    fn parse(map: &Map<String, Value>) -> Parsed<Self> {
+    pub(super) fn parse(map: &Map<String, Value>) -> Parsed<Self> {
         let error = optional(map, "error", ExpectedError::parse)?;
         let outputs = optional(map, "out", list(GoldenTensor::parse))?;
         if error.is_some() == outputs.is_some() {

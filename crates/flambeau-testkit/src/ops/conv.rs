@@ -1,13 +1,13 @@
 //! Convolutions, pooling and padding.
 
 use flambeau_autograd::ops::{
-    self, AvgPoolOptions, ConvOptions, ConvTransposeOptions, InterpolateOptions, MaxPoolOptions, PadOptions, Padding,
-    UnfoldOptions,
+    self, AvgPoolOptions, ConvOptions, ConvTransposeOptions, InterpolateOptions, MaxPoolOptions, MaxUnpoolOptions,
+    PadOptions, Padding, UnfoldOptions,
 };
 use flambeau_autograd::{Result, Tensor};
 use flambeau_tensor::Scalar;
 
-use crate::args::{Args, CallError, CallResult, Value, sizes};
+use crate::args::{Args, CallError, CallResult, Value};
 use crate::golden::Arg;
 use crate::opinfo::{OpInfo, one, two};
 
@@ -95,18 +95,20 @@ fn adaptive_max_pool(a: &Args, f: IndexedPool) -> CallResult {
     Ok(both)
 }
 
-type MaxUnpool = fn(&Tensor, &Tensor, &[i64], &MaxPoolOptions, Option<&[usize]>) -> Result<Tensor>;
+type MaxUnpool = fn(&Tensor, &Tensor, &[i64], &MaxUnpoolOptions) -> Result<Tensor>;
 
 fn max_unpool(a: &Args, f: MaxUnpool) -> CallResult {
-    let mut options = MaxPoolOptions::default();
+    let mut options = MaxUnpoolOptions::default();
     if let Some(stride) = a.opt_ints(3, "stride")?.filter(|s| !s.is_empty()) {
         options = options.stride(stride);
     }
     if let Some(padding) = a.opt_ints(4, "padding")? {
         options = options.padding(padding);
     }
-    let size = a.opt_ints(5, "output_size")?.map(|ints| sizes(&ints)).transpose()?;
-    one(f(a.x()?, a.tensor(1, "indices")?, &a.ints(2, "kernel_size")?, &options, size.as_deref()))
+    if let Some(size) = a.opt_ints(5, "output_size")? {
+        options = options.output_size(size);
+    }
+    one(f(a.x()?, a.tensor(1, "indices")?, &a.ints(2, "kernel_size")?, &options))
 }
 
 fn output_size(a: &Args) -> CallResult<Vec<Option<i64>>> {

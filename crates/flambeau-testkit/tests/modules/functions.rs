@@ -21,8 +21,8 @@ pub fn function(case: &ModuleCase) -> Option<(Built, bool)> {
             };
             let (kernel, padding) = (c.ints("kernel_size", &[]), c.ints("padding", &[0]));
             let stride = c.ints("stride", &kernel);
-            let options = ops::MaxPoolOptions::default().stride(stride).padding(padding);
-            shell(move |x| vec![result(unpool(&x[0], &x[1], &kernel, &options, None))])
+            let options = ops::MaxUnpoolOptions::default().stride(stride).padding(padding);
+            shell(move |x| vec![result(unpool(&x[0], &x[1], &kernel, &options))])
         }),
         "ConstantPad1d" | "ConstantPad2d" => with(ctor(&["padding", "value"]), |c| {
             let (pads, value) = (c.ints("padding", &[]), c.number("value", 0.0));

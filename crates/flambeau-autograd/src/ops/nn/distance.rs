@@ -22,7 +22,7 @@ static DIFFERENCE: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.i
 /// let (a, b) = (torch::tensor([[0.0, 0.0]]), torch::tensor([[3.0, 4.0]]));
 /// assert!(F::pairwise_distance(&a, &b).allclose(&torch::tensor([5.0])));
 /// ```
-#[op(torch, functional, cast = Float32, forms(pairwise_distance(x2: &Tensor) = (x2, 2.0, 1e-6, false)), default(p = 2.0, eps = 1e-6, keepdim = false))]
+#[op(torch, functional, cast = Float32Result, forms(pairwise_distance(x2: &Tensor) = (x2, 2.0, 1e-6, false)), default(p = 2.0, eps = 1e-6, keepdim = false))]
 pub fn pairwise_distance(x1: &Tensor, x2: &Tensor, p: f64, eps: f64, keepdim: bool) -> Result<Tensor> {
     let (a, b) = (x1, x2);
     rules::difference(a.dtype(), b.dtype())?;
@@ -86,7 +86,7 @@ static SCALED_TO_ONE: LazyLock<Pointwise> =
 /// let x = torch::tensor([[3.0, 4.0], [0.0, 0.0]]);
 /// assert!(F::normalize(&x, 2.0, 1).allclose(&torch::tensor([[0.6, 0.8], [0.0, 0.0]])));
 /// ```
-#[op(functional, cast = Float32, forms(normalize(p: f64, dim: i64) = (p, &[dim], 1e-12)), default(p = 2.0, eps = 1e-12))]
+#[op(functional, cast = Float32Result, forms(normalize(p: f64, dim: i64) = (p, &[dim], 1e-12)), default(p = 2.0, eps = 1e-12))]
 pub fn normalize(x: &Tensor, p: f64, dims: &[i64], eps: f64) -> Result<Tensor> {
     let norm = named_norm("NormBackward1", x, p, dims, true, None)?;
     map("DivBackward0", &SCALED_TO_ONE, &[x, &norm], &[Scalar::Float(eps)])

@@ -4,7 +4,7 @@ use crate::Tensor;
 use crate::error::{Error, Result};
 use crate::graph::{Save, record};
 use crate::ops::nn::activation::hard::{computed, floats_only};
-use crate::ops::nn::activation::rectified::{ELU, LEAKY_RELU};
+use crate::ops::nn::activation::rectified::{elu_of, leaky_relu_of};
 use crate::ops::pointwise::binary::check_sub;
 use crate::ops::{Place, cat, map, narrow};
 use flambeau_device::default_generator;
@@ -36,7 +36,7 @@ const SELU: [Scalar; 3] = [Scalar::Float(SELU_SCALE), Scalar::Float(SELU_ALPHA *
 #[op(torch, functional)]
 pub fn selu(x: &Tensor, place: Place) -> Result<Tensor> {
     floats_only(x, "elu_cpu")?;
-    place.map(if place.is_first() { "EluBackward1" } else { "EluBackward0" }, &ELU, &[x], &SELU)
+    elu_of(["EluBackward0", "EluBackward1"]).run(place, x, SELU_ALPHA, &SELU)
 }
 
 /// celu as an elu.
@@ -59,8 +59,7 @@ fn celu_scalars(x: &Tensor, alpha: f64) -> Result<[Scalar; 3]> {
 /// When α is zero.
 #[op(torch, functional, forms(celu() = (1.0), celu_alpha(alpha: f64) = (alpha)))]
 pub fn celu(x: &Tensor, alpha: f64, place: Place) -> Result<Tensor> {
-    let name = if place.is_first() { "CeluBackward1" } else { "CeluBackward0" };
-    place.map(name, &ELU, &[x], &celu_scalars(x, alpha)?)
+    elu_of(["CeluBackward0", "CeluBackward1"]).run(place, x, alpha, &celu_scalars(x, alpha)?)
 }
 
 /// x · tanh(ln(1 + eˣ))
@@ -204,7 +203,7 @@ static SLOPED: LazyLock<Pointwise> = LazyLock::new(|| {
 /// # Errors
 /// When a bound is not finite, or `lower` is above `upper`.
 #[op(torch, functional, default(lower = 1.0 / 8.0, upper = 1.0 / 3.0, training = false))]
-pub fn rrelu(x: &Tensor, lower: f64, upper: f64, training: bool) -> Result<Tensor> {
+pub fn rrelu(x: &Tensor, lower: f64, upper: f64, training: bool, place: Place) -> Result<Tensor> {
     for (name, bound) in [("lower", lower), ("upper", upper)] {
         if !bound.is_finite() {
             return Err(Error::runtime(format!("rrelu: {name} bound must be finite, got {}", cpp_double(bound))));
@@ -214,16 +213,17 @@ pub fn rrelu(x: &Tensor, lower: f64, upper: f64, training: bool) -> Result<Tenso
         return Err(Error::runtime("Lower bound should be less than or equal to the upper bound"));
     }
     floats_only(x, if training { "rrelu_with_noise_out_cpu" } else { "leaky_relu_cpu" })?;
-    let name = "RreluWithNoiseBackward0";
+    let names = ["RreluWithNoiseBackward0", "RreluWithNoiseBackward1"];
     if !training {
         // A leaky_relu, whose slope a NaN has, too.
-        return map(name, &LEAKY_RELU, &[x], &[Scalar::Float((lower + upper) / 2.0)]);
+        let slope = (lower + upper) / 2.0;
+        return leaky_relu_of(names).run(place, x, slope, &[Scalar::Float(slope)]);
     }
     if x.dtype() == DType::F16 && x.device().is_cpu() {
         let (op, dtype) = ("rrelu_with_noise_out_cpu", x.dtype());
         return Err(flambeau_tensor::Error::NotImplementedFor { op, dtype }.into());
     }
-    map(name, &SLOPED, &[x, &random_slopes(x, lower, upper)?], &[])
+    place.map(names[usize::from(place.is_first())], &SLOPED, &[x, &random_slopes(x, lower, upper)?], &[])
 }
 
 /// One number of [lower, upper) per element that is not positive, in row-major order; on a GPU one per element.

@@ -68,7 +68,7 @@ options! {
 /// # Errors
 /// When sizes or dtypes differ, the weight requires a gradient, or an element of `x` or of the target is no probability (that of
 /// the target is checked on the CPU only); a device may tell it at its next readback.
-#[op(functional)]
+#[op(functional, cast = Banned)]
 pub fn binary_cross_entropy(x: &Tensor, target: &Tensor, options: &BCELossOptions) -> Result<Tensor> {
     let (weight, reduction) = (options.weight.as_ref(), options.reduction);
     reduction.check()?;

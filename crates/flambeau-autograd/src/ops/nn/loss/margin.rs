@@ -423,7 +423,8 @@ pub fn multi_margin_loss(x: &Tensor, target: &Tensor, options: &MultiMarginOptio
     };
     // A single sample has no dimension of losses.
     let out = if reduction == Reduction::None && size.len() < 2 { reshape(&out, &[])? } else { out };
-    let saves = [Save::Tensor(x), Save::Array(y.array().clone()), Save::Tensor(target)];
+    let mut saves = vec![Save::Tensor(x), Save::Array(y.array().clone()), Save::Tensor(target)];
+    saves.extend(weight.map(Save::Tensor));
     let per_row = if reduction == Reduction::None { [-1, 1] } else { [1, 1] };
     Ok(record(name, &[x], &saves, out.array().clone(), move |c| {
         c.unchanged(2)?;

@@ -17,7 +17,7 @@ use flambeau_tensor::{Array, DType, Dims, Scalar};
 use smallvec::{SmallVec, smallvec};
 
 options! {
-    /// Options of `F::max_pool1d`, `F::max_pool2d` and `F::max_pool3d`, and of their inverses.
+    /// Options of `F::max_pool1d`, `F::max_pool2d` and `F::max_pool3d`.
     #[derive(Clone, Debug, PartialEq, Eq)]
     MaxPoolOptions {
         /// Whether a last window that only partly fits counts (false).
@@ -28,6 +28,20 @@ options! {
         padding: Sizes = smallvec![0],
         /// Step between elements of a window (1).
         dilation: Sizes = smallvec![1],
+    }
+}
+
+options! {
+    /// Options of `F::max_unpool1d`, `F::max_unpool2d` and `F::max_unpool3d`.
+    #[derive(Debug, PartialEq, Eq)]
+    MaxUnpoolOptions {} by IntoStride::into_stride {
+        /// Step between the pooling's windows (the window's size).
+        stride: Option<Sizes> = None,
+    } by IntoDims::into_dims {
+        /// What the pooling added on both sides (0).
+        padding: Sizes = smallvec![0],
+        /// The result's spatial lengths, or its whole shape (the smallest that the pooling makes its input of).
+        output_size: Option<Sizes> = None,
     }
 }
 
@@ -278,31 +292,23 @@ fn pick_at(x: &Tensor, indices: &Tensor, picked: Picked) -> Result<Tensor> {
 }
 
 /// Puts the values of [`max_pool1d_with_indices`] back to where they came from, zeros elsewhere: `F.max_unpool1d`. The options
-/// are those of the pooling. Without `output_size` the smallest input that gives `x` is assumed.
+/// `stride` and `padding` are those of the pooling; without `output_size` the smallest input that gives `x` is assumed.
 ///
 /// ```
 /// use torch::nn::functional as F;
 /// let x = torch::tensor([[1.0, 3.0, 2.0, 0.0]]);
 /// let (y, indices) = F::max_pool1d_with_indices(&x, 2, |o| o);
-/// assert_eq!(F::max_unpool1d(&y, &indices, 2, |o| o, None).to_vec::<f32>(), [0.0, 3.0, 2.0, 0.0]);
+/// assert_eq!(F::max_unpool1d(&y, &indices, 2).to_vec::<f32>(), [0.0, 3.0, 2.0, 0.0]);
+/// let longer = F::max_unpool1d_with(&y, &indices, 2, |o| o.output_size(5));
+/// assert_eq!(longer.to_vec::<f32>(), [0.0, 3.0, 2.0, 0.0, 0.0]);
 /// ```
 ///
 /// # Errors
 /// When shapes do not fit, or an index lies outside the output.
-#[op(functional, forms(
-    max_unpool1d(
-        indices: &Tensor, kernel_size: &[i64], options: MaxPoolOptions, output_size: Option<&[usize]>
-    ) = (indices, kernel_size, options, output_size),
-))]
-pub fn max_unpool1d(
-    x: &Tensor,
-    indices: &Tensor,
-    kernel_size: &[i64],
-    options: &MaxPoolOptions,
-    output_size: Option<&[usize]>,
-) -> Result<Tensor> {
+#[op(functional)]
+pub fn max_unpool1d(x: &Tensor, indices: &Tensor, kernel_size: &[i64], options: &MaxUnpoolOptions) -> Result<Tensor> {
     // A line is a plane of width one.
-    let mut size = unpooled_size(x, kernel_size, options, output_size, 1)?;
+    let mut size = unpooled_size(x, kernel_size, options, 1)?;
     size.push(1);
     let out = max_unpool("MaxUnpool2DBackward0", &unsqueeze(x, -1)?, &unsqueeze(indices, -1)?, &size)?;
     squeeze(&out, Some(&[-1]))
@@ -314,21 +320,11 @@ pub fn max_unpool1d(
 /// use torch::nn::functional as F;
 /// let x = torch::tensor([[[1.0, 3.0], [7.0, 5.0]]]);
 /// let (y, indices) = F::max_pool2d_with_indices(&x, 2, |o| o);
-/// assert_eq!(F::max_unpool2d(&y, &indices, 2, |o| o, None).to_vec::<f32>(), [0.0, 0.0, 7.0, 0.0]);
+/// assert_eq!(F::max_unpool2d(&y, &indices, 2).to_vec::<f32>(), [0.0, 0.0, 7.0, 0.0]);
 /// ```
-#[op(functional, forms(
-    max_unpool2d(
-        indices: &Tensor, kernel_size: &[i64], options: MaxPoolOptions, output_size: Option<&[usize]>
-    ) = (indices, kernel_size, options, output_size),
-))]
-pub fn max_unpool2d(
-    x: &Tensor,
-    indices: &Tensor,
-    kernel_size: &[i64],
-    options: &MaxPoolOptions,
-    output_size: Option<&[usize]>,
-) -> Result<Tensor> {
-    let size = unpooled_size(x, kernel_size, options, output_size, 2)?;
+#[op(functional)]
+pub fn max_unpool2d(x: &Tensor, indices: &Tensor, kernel_size: &[i64], options: &MaxUnpoolOptions) -> Result<Tensor> {
+    let size = unpooled_size(x, kernel_size, options, 2)?;
     max_unpool("MaxUnpool2DBackward0", x, indices, &size)
 }
 
@@ -338,22 +334,12 @@ pub fn max_unpool2d(
 /// use torch::nn::functional as F;
 /// let x = torch::tensor([1.0, 9.0, 3.0, 4.0]).view([1, 1, 2, 2]);
 /// let (y, indices) = F::max_pool3d_with_indices(&x, [1, 2, 2], |o| o);
-/// let back = F::max_unpool3d(&y, &indices, [1, 2, 2], |o| o, None);
+/// let back = F::max_unpool3d(&y, &indices, [1, 2, 2]);
 /// assert_eq!(back.to_vec::<f32>(), [0.0, 9.0, 0.0, 0.0]);
 /// ```
-#[op(functional, forms(
-    max_unpool3d(
-        indices: &Tensor, kernel_size: &[i64], options: MaxPoolOptions, output_size: Option<&[usize]>
-    ) = (indices, kernel_size, options, output_size),
-))]
-pub fn max_unpool3d(
-    x: &Tensor,
-    indices: &Tensor,
-    kernel_size: &[i64],
-    options: &MaxPoolOptions,
-    output_size: Option<&[usize]>,
-) -> Result<Tensor> {
-    let size = unpooled_size(x, kernel_size, options, output_size, 3)?;
+#[op(functional)]
+pub fn max_unpool3d(x: &Tensor, indices: &Tensor, kernel_size: &[i64], options: &MaxUnpoolOptions) -> Result<Tensor> {
+    let size = unpooled_size(x, kernel_size, options, 3)?;
     if let Some(stride) = options.stride.as_deref().filter(|s| s.iter().any(|&n| n <= 0)) {
         let stride = per_dim(stride, 3, || format!("max_unpool3d: expected 3 numbers, but got {stride:?}"))?;
         return Err(Error::runtime(format!("strides should be greater than zero, but got stride: {stride:?}")));
@@ -362,13 +348,7 @@ pub fn max_unpool3d(
 }
 
 /// The spatial lengths of an unpooling: the smallest that pool to `x`'s, or the given ones, which must be near them.
-fn unpooled_size(
-    x: &Tensor,
-    kernel: &[i64],
-    options: &MaxPoolOptions,
-    output_size: Option<&[usize]>,
-    ndim: usize,
-) -> Result<SmallVec<[usize; 3]>> {
+fn unpooled_size(x: &Tensor, kernel: &[i64], options: &MaxUnpoolOptions, ndim: usize) -> Result<SmallVec<[usize; 3]>> {
     let shape = x.size();
     if shape.len() < ndim {
         return Err(wrong_unpooling(ndim, shape.len()));
@@ -384,15 +364,14 @@ fn unpooled_size(
             (n as i64 - 1).saturating_mul(stride[d]).saturating_add(kernel[d]).saturating_sub(2 * padding[d])
         })
         .collect();
-    let Some(size) = output_size else {
-        if let Some(d) = smallest.iter().position(|&n| n < 0) {
-            return Err(Error::value(format!(
-                "max_unpooling: output_size must contain non-negative spatial dimensions, but got output_size[{d}]={}",
-                smallest[d]
-            )));
-        }
-        return Ok(smallest.iter().map(|&n| n as usize).collect());
+    let lengths = |sizes: &[i64]| match sizes.iter().position(|&n| n < 0) {
+        Some(d) => Err(Error::value(format!(
+            "max_unpooling: output_size must contain non-negative spatial dimensions, but got output_size[{d}]={}",
+            sizes[d]
+        ))),
+        None => Ok(sizes.iter().map(|&n| n as usize).collect()),
     };
+    let Some(size) = options.output_size.as_deref() else { return lengths(&smallest) };
     let spatial = match size.len() {
         n if n == ndim => size,
         n if n == ndim + 2 => &size[2..],
@@ -405,13 +384,13 @@ fn unpooled_size(
     };
     for (d, &n) in spatial.iter().enumerate() {
         let (low, high) = (smallest[d] - stride[d], smallest[d] + stride[d]);
-        if !(low < n as i64 && (n as i64) < high) {
+        if !(low < n && n < high) {
             return Err(Error::value(format!(
                 "invalid output_size \"{spatial:?}\" (dim {d} must be between {low} and {high})"
             )));
         }
     }
-    Ok(spatial.into())
+    lengths(spatial)
 }
 
 fn wrong_unpooling(ndim: usize, dims: usize) -> Error {
