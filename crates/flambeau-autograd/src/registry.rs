@@ -1,6 +1,9 @@
 //! Every operation as data: what tests, tables and bindings walk, and call with arguments that are data. [`crate::ops`] holds
 //! the operations themselves.
 
+#[cfg(test)]
+pub(crate) mod forms;
+
 use crate::Tensor;
 use crate::error::{Error, Result};
 use crate::ops::Operand;

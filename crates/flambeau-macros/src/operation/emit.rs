@@ -2,6 +2,7 @@
 
 use super::arguments::{Options, options, public};
 use super::attribute::{Attribute, Form, PATHS, text};
+use super::callers;
 use super::names::{in_place, in_place_text, mentions, name_of, names, plain, with_name};
 use proc_macro2::TokenStream;
 use quote::{ToTokens, format_ident, quote};
@@ -29,13 +30,20 @@ pub struct Operation {
     body: Block,
 }
 
+/// Panicking forms, and what a test calls of them.
+#[derive(Default)]
+struct Emitted {
+    forms: TokenStream,
+    calls: TokenStream,
+}
+
 /// Everything that follows from `#[op(attribute)] item`.
 pub fn expand(attribute: Attribute, item: ItemFn) -> Result<TokenStream> {
     let op = Operation::new(attribute, item)?;
     let declared = op.declared();
     let forms = op.forms()?;
-    let method_forms = op.attribute.method.then(|| op.methods(&forms)).transpose()?;
-    let hidden = op.hidden(&forms)?;
+    let methods = if op.attribute.method { op.methods(&forms)? } else { Emitted::default() };
+    let (method_forms, hidden) = (&methods.forms, op.hidden(&forms, &methods.calls)?);
     Ok(quote! { #declared #method_forms #hidden })
 }
 
@@ -150,23 +158,24 @@ impl Operation {
     }
 
     /// The methods of `Tensor`.
-    fn methods(&self, forms: &[Form]) -> Result<TokenStream> {
-        let mut methods = TokenStream::new();
+    fn methods(&self, forms: &[Form]) -> Result<Emitted> {
+        let mut methods = Emitted::default();
         let first = &self.args[0];
         if text(&first.ty) != "&Tensor" {
             return Err(syn::Error::new_spanned(first, "a method's first argument is a `&Tensor`"));
         }
         for form in forms {
-            methods.extend(self.form(form, Some(quote!(&self)), quote!(self)));
+            self.form(form, Some(quote!(&self)), quote!(self), &mut methods);
         }
-        Ok(quote! { impl crate::Tensor { #methods } })
+        let Emitted { forms, calls } = methods;
+        Ok(Emitted { forms: quote! { impl crate::Tensor { #forms } }, calls })
     }
 
     /// The module that the lists gather: functions by path, and the registry's entry.
-    fn hidden(&self, forms: &[Form]) -> Result<TokenStream> {
+    fn hidden(&self, forms: &[Form], calls_of_methods: &TokenStream) -> Result<TokenStream> {
         let span = self.name.span();
         let hidden = format_ident!("__{}", self.plain_name(), span = span);
-        let mut functions = TokenStream::new();
+        let mut functions = Emitted::default();
         let mut shown = Vec::new();
         if !self.attribute.paths.is_empty() {
             for form in forms {
@@ -180,7 +189,7 @@ impl Operation {
                         (Some(quote!(#name: #ty)), public.value)
                     }
                 };
-                functions.extend(self.form(form, receiver, value));
+                self.form(form, receiver, value, &mut functions);
                 shown.extend(self.names_of(form));
             }
         }
@@ -191,6 +200,7 @@ impl Operation {
             quote!(pub mod #module { #uses })
         });
         let entry = self.entry(forms);
+        let Emitted { forms: functions, calls } = functions;
         Ok(quote! {
             #[doc(hidden)]
             #[allow(missing_docs)]
@@ -204,6 +214,9 @@ impl Operation {
                     #functions
                 }
                 #entry
+                #[cfg(test)]
+                #[allow(clippy::let_unit_value, unused_qualifications)]
+                pub const FORMS: &[crate::registry::forms::Form] = &[#calls_of_methods #calls];
             }
         })
     }
@@ -264,14 +277,17 @@ impl Operation {
     }
 
     /// A panicking form, as a function or a method: with its options, in place, and under its other names.
-    fn form(&self, form: &Form, receiver: Option<TokenStream>, first: TokenStream) -> TokenStream {
-        let mut all = TokenStream::new();
+    fn form(&self, form: &Form, receiver: Option<TokenStream>, first: TokenStream, all: &mut Emitted) {
+        let is_method = receiver.as_ref().is_some_and(|r| text(r) == "&self");
+        let first_type = receiver.as_ref().map(|_| &*self.args[0].ty);
         let aliases: &[Ident] = if plain(&form.name) == self.plain_name() { &self.attribute.aliases } else { &[] };
         for name in std::iter::once(&form.name).chain(aliases) {
             let alias = (name != &form.name).then_some(&form.name);
             let nothing = TokenStream::new();
             let mut emit = |name: &Ident, form: &Form, lets: &TokenStream, target: &Ident, in_place: bool| {
-                all.extend(self.one(name, form, lets, &receiver, &first, target, alias, in_place));
+                all.forms.extend(self.one(name, form, lets, &receiver, &first, target, alias, in_place));
+                let args: Vec<&Type> = first_type.into_iter().chain(form.args.iter().map(|arg| &*arg.ty)).collect();
+                all.calls.extend(callers::entry(name, &args, is_method));
             };
             match self.options_of(form) {
                 None => {
@@ -298,7 +314,6 @@ impl Operation {
                 emit(&in_place(name), form, &nothing, &in_place(&self.name), true);
             }
         }
-        all
     }
 
     #[allow(clippy::too_many_arguments, reason = "what tells the forms apart")]

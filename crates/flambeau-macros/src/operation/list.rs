@@ -67,6 +67,8 @@ pub fn operations(Files(files): &Files) -> TokenStream {
         /// The operations of this family.
         #[doc(hidden)]
         pub static REGISTRY: &[&crate::registry::Op] = &[#( &#hidden::OP ),*];
+        #[cfg(test)]
+        pub static FORMS: &[&[crate::registry::forms::Form]] = &[#( #hidden::FORMS ),*];
     }
 }
 
@@ -86,5 +88,8 @@ pub fn families(Families(families): &Families) -> TokenStream {
         pub mod paths { #(#modules)* }
         /// Every operation, by family.
         pub static REGISTRY: &[&[&crate::registry::Op]] = &[#( #families::REGISTRY ),*];
+        /// Every form, by family and operation.
+        #[cfg(test)]
+        pub static FORMS: &[&[&[crate::registry::forms::Form]]] = &[#( #families::FORMS ),*];
     }
 }

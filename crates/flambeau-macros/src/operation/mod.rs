@@ -2,6 +2,7 @@
 
 mod arguments;
 mod attribute;
+mod callers;
 mod emit;
 mod entry;
 mod list;
