@@ -33,11 +33,10 @@ options! {
 
 options! {
     /// Options of `F::max_unpool1d`, `F::max_unpool2d` and `F::max_unpool3d`.
-    #[derive(Debug, PartialEq, Eq)]
-    MaxUnpoolOptions {} by IntoStride::into_stride {
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    MaxUnpoolOptions {
         /// Step between the pooling's windows (the window's size).
         stride: Option<Sizes> = None,
-    } by IntoDims::into_dims {
         /// What the pooling added on both sides (0).
         padding: Sizes = smallvec![0],
         /// The result's spatial lengths, or its whole shape (the smallest that the pooling makes its input of).
