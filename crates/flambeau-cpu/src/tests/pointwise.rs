@@ -475,7 +475,7 @@ fn long_arrays_are_shared_out_and_agree() {
     assert!(a.to_vec::<f32>().unwrap().iter().zip(&numbers).all(|(y, x)| *y == x * x + 1.0));
     // A zero divisor anywhere is found.
     let b = Array::full(&CPU, Device::Cpu, &[n], DType::I32, Scalar::Int(1)).unwrap();
-    crate::copy::copy(&zeros(&[1], DType::I32), &b.narrow(0, n as i64 - 2, 1).unwrap()).unwrap();
+    CopyTo { src: &zeros(&[1], DType::I32), out: &b.narrow(0, n as i64 - 2, 1).unwrap() }.run().unwrap();
     let out = zeros(&[n], DType::I32);
     let error = Map {
         program: &Pointwise::new(|p| p.input(0) / p.input(0)),

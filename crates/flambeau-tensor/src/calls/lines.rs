@@ -60,8 +60,8 @@ impl Call for ArgReduce<'_> {
         })
     }
 
-    fn is_empty(&self) -> bool {
-        self.indices.numel() == 0
+    fn trivial(&self) -> Option<()> {
+        (self.indices.numel() == 0).then_some(())
     }
 
     fn launch(call: &Checked<Self>) -> Result<()> {
@@ -100,8 +100,8 @@ impl Call for Scan<'_> {
         disjoint("scan", self.out, [self.src])
     }
 
-    fn is_empty(&self) -> bool {
-        self.out.numel() == 0
+    fn trivial(&self) -> Option<()> {
+        (self.out.numel() == 0).then_some(())
     }
 
     fn launch(call: &Checked<Self>) -> Result<()> {
@@ -146,8 +146,8 @@ impl Call for Sort<'_> {
         disjoint("sort", self.indices, [self.src])
     }
 
-    fn is_empty(&self) -> bool {
-        self.values.numel() == 0
+    fn trivial(&self) -> Option<()> {
+        (self.values.numel() == 0).then_some(())
     }
 
     fn launch(call: &Checked<Self>) -> Result<()> {
@@ -185,8 +185,8 @@ impl Call for Softmax<'_> {
         disjoint("softmax", self.out, [self.src])
     }
 
-    fn is_empty(&self) -> bool {
-        self.out.numel() == 0
+    fn trivial(&self) -> Option<()> {
+        (self.out.numel() == 0).then_some(())
     }
 
     fn launch(call: &Checked<Self>) -> Result<()> {
@@ -223,10 +223,6 @@ impl Call for SoftmaxBackward<'_> {
         shape("softmax_backward", "the gradient", self.grad, self.y.shape())?;
         dtype("softmax_backward", "the gradient", self.grad, self.y.dtype())?;
         float(if self.log { "log_softmax_backward_cpu_out" } else { "softmax_backward_cpu_out" }, self.y)
-    }
-
-    fn is_empty(&self) -> bool {
-        self.y.numel() == 0
     }
 
     fn launch(call: &Checked<Self>) -> Result<Array> {
