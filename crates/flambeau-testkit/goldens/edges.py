@@ -3,6 +3,7 @@ import itertools
 import math
 
 import torch
+from torch.testing._internal.opinfo.core import UnaryUfuncInfo
 
 from encode import Unsupported, record
 from ops import DB, EXACT, tolerance
@@ -520,9 +521,12 @@ def errors(g):
     g.error("nn.functional.binary_cross_entropy_with_logits", ramp(3, grad=False), torch.tensor([1.0, 0.0]))
 
 
-def edge_cases():
-    """All own cases, by op."""
+def edge_cases(others):
+    """All own cases, by op; of the ops that no list names, those of one tensor get the special values."""
     g = Group()
+    for name in others:
+        if isinstance(DB[name], UnaryUfuncInfo):
+            g.add(name, leaf(SPECIAL))
     for build in (special_values, reductions, integers, promotion, broadcasting, products_and_layers, moving, errors):
         build(g)
     return g.by_op
