@@ -95,3 +95,7 @@ fn op_floor_div_f32(a: f32, b: f32) -> f32 {
     let below = op_floor_f32(quotient);
     return below + truth_f32(quotient - below > 0.5);
 }
+
+// The terms of I₁'s series (see `bessel.wgsl`), on both sides of 8.
+const I1_NEAR_TERMS_f32 = 17u;
+const I1_FAR_TERMS_f32 = 7u;

@@ -94,3 +94,7 @@ fn op_floor_div_f64(a: f64, b: f64) -> f64 {
     let below = op_floor_f64(quotient);
     return below + truth_f64(quotient - below > 0.5lf);
 }
+
+// The terms of I₁'s series (see `bessel.wgsl`), on both sides of 8.
+const I1_NEAR_TERMS_f64 = 29u;
+const I1_FAR_TERMS_f64 = 25u;

@@ -33,6 +33,7 @@ const FILES: &[&str] = &[
 /// The files that are the same in two types: written in the first, and read once more with the second in its place. Their numbers
 /// have a type, `f32(0.5)`.
 const IN_TWO_TYPES: &[(&str, [&str; 2])] = &[
+    (include_str!("../library/bessel.wgsl"), ["f32", "f64"]),
     (include_str!("../library/functions_float.wgsl"), ["f32", "f64"]),
     (include_str!("../library/functions_integer.wgsl"), ["i32", "i64"]),
 ];

@@ -2,7 +2,7 @@
 //!
 //! Each is straight-line code (selects instead of branches), generic over [`Simd`] and always inlined, so that a loop over
 //! it inside a [`Kernel`](crate::simd::Kernel) takes that kernel's instruction set. Results are within 2 ulp in f32 and
-//! 4 ulp in f64; special values are those of C's Annex F, which are PyTorch's. The rarer f64 functions call the standard
+//! 4 ulp in f64 (Bessel functions 12 in both); special values are those of C's Annex F, which are PyTorch's. The rarer f64 functions call the standard
 //! library and stay scalar.
 //!
 //! A new function is a file here and a row of the table below, beside its row in `flambeau_tensor::pointwise` and its WGSL.
@@ -10,11 +10,13 @@
 //! The polynomials interpolate the named function at Chebyshev points of the named interval, computed in 80 digits.
 
 mod angle;
+mod bessel;
 mod f32;
 mod f64;
 mod lgamma;
 mod wide;
 
+pub use self::bessel::*;
 pub use self::f32::*;
 pub use self::f64::*;
 pub use self::lgamma::{lgamma_f32, lgamma_f64};
@@ -45,6 +47,8 @@ macro_rules! table {
             Sigmoid sigmoid_f32 sigmoid_f64;
             Erf erf_f32 erf_f64;
             Erfc erfc_f32 erfc_f64;
+            I0e i0e_f32 i0e_f64;
+            I1e i1e_f32 i1e_f64;
         }
     };
 }
