@@ -182,3 +182,20 @@ fn op_i1e_f32(x: f32) -> f32 {
     let y = select(f32(0.0), i1e_finite_f32(op_abs_f32(x)), is_finite_f32(x));
     return select(y, op_neg_f32(y), x < f32(0.0));
 }
+
+fn op_i0_f32(x: f32) -> f32 {
+    if (!is_finite_f32(x)) {
+        return nan_f32();
+    }
+    let a = op_abs_f32(x);
+    return op_exp_f32(a) * i0e_finite_f32(a);
+}
+
+fn op_i1_f32(x: f32) -> f32 {
+    if (!is_finite_f32(x)) {
+        return nan_f32();
+    }
+    let a = op_abs_f32(x);
+    let y = op_exp_f32(a) * i1e_finite_f32(a);
+    return select(y, op_neg_f32(y), x < f32(0.0));
+}

@@ -47,7 +47,9 @@ macro_rules! table {
             Sigmoid sigmoid_f32 sigmoid_f64;
             Erf erf_f32 erf_f64;
             Erfc erfc_f32 erfc_f64;
+            I0 i0_f32 i0_f64;
             I0e i0e_f32 i0e_f64;
+            I1 i1_f32 i1_f64;
             I1e i1e_f32 i1e_f64;
         }
     };
