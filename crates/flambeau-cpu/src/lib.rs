@@ -20,6 +20,7 @@ mod reduce;
 mod resample;
 mod scan;
 mod scatter;
+mod search;
 pub mod simd;
 mod softmax;
 mod sort;
@@ -117,6 +118,7 @@ impl Backend for CpuBackend {
         arg_reduce(ArgReduce) => arg_reduce::arg_reduce;
         scan(Scan) => scan::scan;
         sort(Sort) => sort::sort;
+        search_sorted(SearchSorted) => search::search_sorted;
         matmul(Matmul) => matmul::matmul;
         conv(Conv) => windows::conv;
         conv_input_grad(ConvInputGrad) => windows::conv_input_grad;

@@ -28,6 +28,7 @@ mod reduce;
 mod resample;
 mod scan;
 mod scatter;
+mod search;
 mod self_test;
 mod softmax;
 mod sort;
@@ -108,6 +109,7 @@ impl Backend for WgpuBackend {
         arg_reduce(ArgReduce) => arg_reduce::arg_reduce;
         scan(Scan) => scan::scan;
         sort(Sort) => sort::sort;
+        search_sorted(SearchSorted) => search::search_sorted;
         matmul(Matmul) => matmul::matmul;
         conv(Conv) => conv::conv;
         conv_input_grad(ConvInputGrad) => conv::conv_input_grad;
