@@ -38,10 +38,7 @@ fn run<T: GemmElement + Number>(call: &Matmul<'_>) -> Result<()> {
             other.dtype().scalar_type_name()
         )));
     }
-    let scalar = |s: Scalar| match s {
-        Scalar::Float(x) => T::from_f64(x),
-        Scalar::Int(_) | Scalar::Bool(_) => T::from_i64(s.to_i64()),
-    };
+    let scalar = |s: Scalar| if s.is_float() { T::from_f64(s.to_f64()) } else { T::from_i64(s.to_i64()) };
     let strides = |x: &Array| (x.strides()[1] as isize, x.strides()[2] as isize);
     let _access = Access::acquire(&reads, &[out])?;
     let bias = epilogue.bias.map(|bias| Bias {
