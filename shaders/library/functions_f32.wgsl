@@ -1,14 +1,6 @@
 // The scalar functions on f32, with PyTorch's special values. Drivers may assume that no NaN and no infinity occurs and may
 // cancel terms of a sum, so that special values are told by their bits, and what rounding lost is found with every step held.
 
-fn truth_f32(x: bool) -> f32 {
-    return select(0.0, 1.0, x);
-}
-
-fn ordered_f32(a: f32, b: f32) -> bool {
-    return !is_nan_f32(a) && !is_nan_f32(b);
-}
-
 // The magnitude of x with the sign of s.
 fn with_sign_f32(x: f32, s: f32) -> f32 {
     // Joined by a select: LLVM 15 (lavapipe with AVX-512) makes s & ~x of (x & m) | (s & ~m) where s is itself selected.
@@ -31,21 +23,8 @@ fn op_abs_f32(x: f32) -> f32 {
     return bitcast<f32>(bitcast<u32>(x) & 0x7fffffffu);
 }
 
-fn op_sign_f32(x: f32) -> f32 {
-    // By the bits: drivers may compare subnormal numbers as zeros.
-    return select(with_sign_f32(1.0, x), 0.0, is_zero_f32(x) || is_nan_f32(x));
-}
-
-fn op_reciprocal_f32(x: f32) -> f32 {
-    return 1.0 / x;
-}
-
 fn op_sqrt_f32(x: f32) -> f32 {
     return select(sqrt(x), nan_f32(), bitcast<u32>(x) > 0x80000000u);
-}
-
-fn op_rsqrt_f32(x: f32) -> f32 {
-    return 1.0 / op_sqrt_f32(x);
 }
 
 fn op_relu_f32(x: f32) -> f32 {
@@ -54,32 +33,8 @@ fn op_relu_f32(x: f32) -> f32 {
     return bitcast<f32>(select(bits, 0u, bits > 0x80000000u && bits <= 0xff800000u));
 }
 
-fn op_is_nan_f32(x: f32) -> f32 {
-    return truth_f32(is_nan_f32(x));
-}
-
 fn op_is_inf_f32(x: f32) -> f32 {
     return truth_f32((bitcast<u32>(x) & 0x7fffffffu) == 0x7f800000u);
-}
-
-fn op_is_finite_f32(x: f32) -> f32 {
-    return truth_f32(is_finite_f32(x));
-}
-
-fn op_logical_not_f32(x: f32) -> f32 {
-    return truth_f32(is_zero_f32(x));
-}
-
-fn op_add_f32(a: f32, b: f32) -> f32 {
-    return a + b;
-}
-
-fn op_sub_f32(a: f32, b: f32) -> f32 {
-    return a - b;
-}
-
-fn op_mul_f32(a: f32, b: f32) -> f32 {
-    return a * b;
 }
 
 fn op_div_f32(a: f32, b: f32) -> f32 {
@@ -141,46 +96,6 @@ fn op_floor_div_f32(a: f32, b: f32) -> f32 {
     return below + truth_f32(quotient - below > 0.5);
 }
 
-fn op_maximum_f32(a: f32, b: f32) -> f32 {
-    return select(select(select(b, a, a >= b), b, is_nan_f32(b)), a, is_nan_f32(a));
-}
-
-fn op_minimum_f32(a: f32, b: f32) -> f32 {
-    return select(select(select(b, a, a <= b), b, is_nan_f32(b)), a, is_nan_f32(a));
-}
-
-fn op_eq_f32(a: f32, b: f32) -> f32 {
-    return truth_f32(a == b && ordered_f32(a, b));
-}
-
-fn op_ne_f32(a: f32, b: f32) -> f32 {
-    return truth_f32(a != b || !ordered_f32(a, b));
-}
-
-fn op_lt_f32(a: f32, b: f32) -> f32 {
-    return truth_f32(a < b && ordered_f32(a, b));
-}
-
-fn op_le_f32(a: f32, b: f32) -> f32 {
-    return truth_f32(a <= b && ordered_f32(a, b));
-}
-
-fn op_gt_f32(a: f32, b: f32) -> f32 {
-    return truth_f32(a > b && ordered_f32(a, b));
-}
-
-fn op_ge_f32(a: f32, b: f32) -> f32 {
-    return truth_f32(a >= b && ordered_f32(a, b));
-}
-
-fn op_logical_and_f32(a: f32, b: f32) -> f32 {
-    return truth_f32(!is_zero_f32(a) && !is_zero_f32(b));
-}
-
-fn op_logical_or_f32(a: f32, b: f32) -> f32 {
-    return truth_f32(!is_zero_f32(a) || !is_zero_f32(b));
-}
-
-fn op_logical_xor_f32(a: f32, b: f32) -> f32 {
-    return truth_f32(is_zero_f32(a) != is_zero_f32(b));
-}
+// The terms of I₁'s series (see `bessel.wgsl`), on both sides of 8.
+const I1_NEAR_TERMS_f32 = 17u;
+const I1_FAR_TERMS_f32 = 7u;

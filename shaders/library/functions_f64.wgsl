@@ -1,14 +1,6 @@
 // The scalar functions on f64, with PyTorch's special values. Drivers may assume that no NaN and no infinity occurs and may
 // cancel terms of a sum, so that special values are told by their bits, and what rounding lost is found with every step held.
 
-fn truth_f64(x: bool) -> f64 {
-    return select(0.0lf, 1.0lf, x);
-}
-
-fn ordered_f64(a: f64, b: f64) -> bool {
-    return !is_nan_f64(a) && !is_nan_f64(b);
-}
-
 // The magnitude of x with the sign of s.
 fn with_sign_f64(x: f64, s: f64) -> f64 {
     // Joined by a select: LLVM 15 (lavapipe with AVX-512) makes s & ~x of (x & m) | (s & ~m) where s is itself selected.
@@ -31,21 +23,8 @@ fn op_abs_f64(x: f64) -> f64 {
     return bitcast<f64>(bitcast<u64>(x) & 0x7ffffffffffffffflu);
 }
 
-fn op_sign_f64(x: f64) -> f64 {
-    // By the bits: drivers may compare subnormal numbers as zeros.
-    return select(with_sign_f64(1.0lf, x), 0.0lf, is_zero_f64(x) || is_nan_f64(x));
-}
-
-fn op_reciprocal_f64(x: f64) -> f64 {
-    return 1.0lf / x;
-}
-
 fn op_sqrt_f64(x: f64) -> f64 {
     return select(sqrt(x), nan_f64(), bitcast<u64>(x) > 0x8000000000000000lu);
-}
-
-fn op_rsqrt_f64(x: f64) -> f64 {
-    return 1.0lf / op_sqrt_f64(x);
 }
 
 fn op_relu_f64(x: f64) -> f64 {
@@ -54,32 +33,8 @@ fn op_relu_f64(x: f64) -> f64 {
     return bitcast<f64>(select(bits, 0lu, bits > 0x8000000000000000lu && bits <= 0xfff0000000000000lu));
 }
 
-fn op_is_nan_f64(x: f64) -> f64 {
-    return truth_f64(is_nan_f64(x));
-}
-
 fn op_is_inf_f64(x: f64) -> f64 {
     return truth_f64((bitcast<u64>(x) & 0x7ffffffffffffffflu) == 0x7ff0000000000000lu);
-}
-
-fn op_is_finite_f64(x: f64) -> f64 {
-    return truth_f64(is_finite_f64(x));
-}
-
-fn op_logical_not_f64(x: f64) -> f64 {
-    return truth_f64(is_zero_f64(x));
-}
-
-fn op_add_f64(a: f64, b: f64) -> f64 {
-    return a + b;
-}
-
-fn op_sub_f64(a: f64, b: f64) -> f64 {
-    return a - b;
-}
-
-fn op_mul_f64(a: f64, b: f64) -> f64 {
-    return a * b;
 }
 
 fn op_div_f64(a: f64, b: f64) -> f64 {
@@ -140,46 +95,6 @@ fn op_floor_div_f64(a: f64, b: f64) -> f64 {
     return below + truth_f64(quotient - below > 0.5lf);
 }
 
-fn op_maximum_f64(a: f64, b: f64) -> f64 {
-    return select(select(select(b, a, a >= b), b, is_nan_f64(b)), a, is_nan_f64(a));
-}
-
-fn op_minimum_f64(a: f64, b: f64) -> f64 {
-    return select(select(select(b, a, a <= b), b, is_nan_f64(b)), a, is_nan_f64(a));
-}
-
-fn op_eq_f64(a: f64, b: f64) -> f64 {
-    return truth_f64(a == b && ordered_f64(a, b));
-}
-
-fn op_ne_f64(a: f64, b: f64) -> f64 {
-    return truth_f64(a != b || !ordered_f64(a, b));
-}
-
-fn op_lt_f64(a: f64, b: f64) -> f64 {
-    return truth_f64(a < b && ordered_f64(a, b));
-}
-
-fn op_le_f64(a: f64, b: f64) -> f64 {
-    return truth_f64(a <= b && ordered_f64(a, b));
-}
-
-fn op_gt_f64(a: f64, b: f64) -> f64 {
-    return truth_f64(a > b && ordered_f64(a, b));
-}
-
-fn op_ge_f64(a: f64, b: f64) -> f64 {
-    return truth_f64(a >= b && ordered_f64(a, b));
-}
-
-fn op_logical_and_f64(a: f64, b: f64) -> f64 {
-    return truth_f64(!is_zero_f64(a) && !is_zero_f64(b));
-}
-
-fn op_logical_or_f64(a: f64, b: f64) -> f64 {
-    return truth_f64(!is_zero_f64(a) || !is_zero_f64(b));
-}
-
-fn op_logical_xor_f64(a: f64, b: f64) -> f64 {
-    return truth_f64(is_zero_f64(a) != is_zero_f64(b));
-}
+// The terms of I₁'s series (see `bessel.wgsl`), on both sides of 8.
+const I1_NEAR_TERMS_f64 = 29u;
+const I1_FAR_TERMS_f64 = 25u;

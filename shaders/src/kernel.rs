@@ -48,6 +48,7 @@ pub static KERNELS: &[(&str, &str)] = &[
     ("scatter/set", include_str!("../kernels/scatter/set.wgsl")),
     ("scatter/set_winners", include_str!("../kernels/scatter/set_winners.wgsl")),
     ("scatter/winners", include_str!("../kernels/scatter/winners.wgsl")),
+    ("search", include_str!("../kernels/search.wgsl")),
     ("self_test", include_str!("../kernels/self_test.wgsl")),
     ("softmax", include_str!("../kernels/softmax.wgsl")),
     ("softmax_backward", include_str!("../kernels/softmax_backward.wgsl")),

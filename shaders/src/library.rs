@@ -22,8 +22,6 @@ const FILES: &[&str] = &[
     include_str!("../library/rounding_f32.wgsl"),
     include_str!("../library/exponentials_f32.wgsl"),
     include_str!("../library/angles_f32.wgsl"),
-    include_str!("../library/functions_i32.wgsl"),
-    include_str!("../library/functions_i64.wgsl"),
     include_str!("../library/functions_f64.wgsl"),
     include_str!("../library/rounding_f64.wgsl"),
     include_str!("../library/exponentials_f64.wgsl"),
@@ -33,8 +31,20 @@ const FILES: &[&str] = &[
     include_str!("../library/params.wgsl"),
 ];
 
+/// The files that are the same in two types: written in the first, and read once more with the second in its place. Their numbers
+/// have a type, `f32(0.5)`.
+const IN_TWO_TYPES: &[(&str, [&str; 2])] = &[
+    (include_str!("../library/bessel.wgsl"), ["f32", "f64"]),
+    (include_str!("../library/functions_float.wgsl"), ["f32", "f64"]),
+    (include_str!("../library/functions_integer.wgsl"), ["i32", "i64"]),
+];
+
 /// Top-level items by name.
-static ITEMS: LazyLock<BTreeMap<&str, &str>> = LazyLock::new(|| FILES.iter().flat_map(|f| items(f)).collect());
+static ITEMS: LazyLock<BTreeMap<&str, &str>> = LazyLock::new(|| {
+    let second = |(text, [a, b]): &(&str, [&str; 2])| -> &'static str { text.replace(a, b).leak() };
+    let twice = IN_TWO_TYPES.iter().flat_map(|file| [file.0, second(file)]);
+    FILES.iter().copied().chain(twice).flat_map(items).collect()
+});
 
 /// The top-level `fn`, `const`, `struct` and `alias` items of a text: each starts at the beginning of a line.
 fn items(text: &'static str) -> Vec<(&'static str, &'static str)> {

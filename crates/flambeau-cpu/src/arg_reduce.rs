@@ -6,6 +6,7 @@ use crate::pointwise::tile::View;
 use crate::threads::parallel_for;
 use flambeau_tensor::access::Access;
 use flambeau_tensor::backend::Extremum;
+use flambeau_tensor::calls::ArgReduce;
 use flambeau_tensor::{Array, Result};
 use smallvec::SmallVec;
 
@@ -13,23 +14,15 @@ use smallvec::SmallVec;
 const GRAIN: usize = 16 << 10;
 
 /// See [`flambeau_tensor::Backend::arg_reduce`].
-pub fn arg_reduce(which: Extremum, src: &Array, dim: usize, values: Option<&Array>, indices: &Array) -> Result<()> {
-    for_dtype(src.dtype(), Search { which, src, dim, values, indices })
+pub fn arg_reduce(call: &ArgReduce<'_>) -> Result<()> {
+    for_dtype(call.src.dtype(), call)
 }
 
-struct Search<'a> {
-    which: Extremum,
-    src: &'a Array,
-    dim: usize,
-    values: Option<&'a Array>,
-    indices: &'a Array,
-}
-
-impl ForDType for Search<'_> {
+impl ForDType for &ArgReduce<'_> {
     type Output = Result<()>;
 
     fn run<T: Number>(self) -> Result<()> {
-        let Search { which, src, dim, values, indices } = self;
+        let ArgReduce { which, src, dim, values, indices } = *self;
         let n = length(src, dim);
         let mut arrays: SmallVec<[&Array; 3]> = SmallVec::from_slice(&[src, indices]);
         arrays.extend(values);

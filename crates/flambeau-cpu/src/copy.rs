@@ -3,9 +3,10 @@
 use crate::cast::{cast_raw, copy_strided};
 use crate::pointwise::tile::View;
 use crate::threads::parallel_for;
+use flambeau_tensor::Result;
 use flambeau_tensor::access::Access;
+use flambeau_tensor::calls::CopyTo;
 use flambeau_tensor::plan::Plan;
-use flambeau_tensor::{Array, Result};
 
 /// Elements per thread at least.
 const GRAIN: usize = 64 << 10;
@@ -15,7 +16,8 @@ const TILE: usize = 256;
 const BLOCK: usize = 16;
 
 /// out = src; see [`flambeau_tensor::Backend::copy`].
-pub fn copy(src: &Array, out: &Array) -> Result<()> {
+pub fn copy(call: &CopyTo<'_>) -> Result<()> {
+    let CopyTo { src, out } = *call;
     let plan = Plan::unordered(out.shape(), &[out.strides(), src.strides()]);
     let _access = Access::acquire(&[src], &[out])?;
     let (from, to) = (View::of(src), View::of(out));

@@ -7,11 +7,11 @@ use crate::pointwise::tile::View;
 use crate::threads::parallel_for;
 use flambeau_tensor::access::Access;
 use flambeau_tensor::backend::ReduceOp;
+use flambeau_tensor::calls::{CheckIndex, Gather, IndexSelect, Nonzero, RefuseWhere};
 use flambeau_tensor::dims::Dims;
 use flambeau_tensor::ops::{ReduceArgs, reduce};
 use flambeau_tensor::plan::Plan;
-use flambeau_tensor::pointwise::Pointwise;
-use flambeau_tensor::{Array, DType, Finding, IndexRule, Result, Scalar};
+use flambeau_tensor::{Array, DType, Finding, IndexRule, Result};
 use smallvec::SmallVec;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
@@ -49,7 +49,8 @@ pub unsafe fn find_bad_index(index: &Array, n: usize) -> Option<i64> {
 }
 
 /// See [`flambeau_tensor::Backend::check_index`].
-pub fn check_index(index: &Array, rule: &IndexRule) -> Result<Array> {
+pub fn check_index(call: &CheckIndex<'_>) -> Result<Array> {
+    let CheckIndex { index, ref rule } = *call;
     let mut places = index.to_dtype(DType::I64)?.to_vec::<i64>()?;
     for place in &mut places {
         *place = rule.place(*place)? as i64;
@@ -58,7 +59,8 @@ pub fn check_index(index: &Array, rule: &IndexRule) -> Result<Array> {
 }
 
 /// See [`flambeau_tensor::Backend::refuse_where`].
-pub fn refuse_where(program: &Pointwise, x: &Array, scalars: &[Scalar], finding: Finding) -> Result<()> {
+pub fn refuse_where(call: &RefuseWhere<'_>) -> Result<()> {
+    let RefuseWhere { program, x, scalars, finding } = *call;
     let args = ReduceArgs { op: ReduceOp::Any, map: Some(program), dims: &[], keepdim: false, dtype: None };
     match reduce(args, &[x], scalars)?.item()?.to_bool() {
         true => Err(finding.error(0, 0, 0)),
@@ -67,7 +69,8 @@ pub fn refuse_where(program: &Pointwise, x: &Array, scalars: &[Scalar], finding:
 }
 
 /// See [`flambeau_tensor::Backend::gather`].
-pub fn gather(src: &Array, dim: usize, index: &Array, out: &Array) -> Result<()> {
+pub fn gather(call: &Gather<'_>) -> Result<()> {
+    let Gather { src, dim, index, out } = *call;
     let n = length(src, dim);
     let size = src.dtype().size();
     let lines = Lines::new(index.shape(), dim, &[src, index, out]);
@@ -94,7 +97,8 @@ pub fn gather(src: &Array, dim: usize, index: &Array, out: &Array) -> Result<()>
 }
 
 /// See [`flambeau_tensor::Backend::index_select`].
-pub fn index_select(src: &Array, dim: usize, index: &Array, out: &Array) -> Result<()> {
+pub fn index_select(call: &IndexSelect<'_>) -> Result<()> {
+    let IndexSelect { src, dim, index, out } = *call;
     let n = length(src, dim);
     let _access = Access::acquire(&[src, index], &[out])?;
     let (from, to) = (View::of(src), View::of(out));
@@ -142,7 +146,8 @@ fn selected_rows(index: &Array, n: usize) -> Result<Vec<usize>> {
 }
 
 /// See [`flambeau_tensor::Backend::nonzero`].
-pub fn nonzero(src: &Array) -> Result<Array> {
+pub fn nonzero(call: &Nonzero<'_>) -> Result<Array> {
+    let Nonzero { src } = *call;
     let found = for_dtype(src.dtype(), Find(src))?;
     let (rows, columns) = (found.len(), src.ndim());
     let strides: SmallVec<[usize; 6]> = flambeau_tensor::dims::contiguous_strides(src.shape());

@@ -1,6 +1,7 @@
 //! The loss of classes and the gradients of softmax, composed of other primitives.
 
-use flambeau_tensor::backend::{ClassTargets, LossReduction, ReduceOp, ScatterOp};
+use flambeau_tensor::backend::{LossReduction, ReduceOp, ScatterOp};
+use flambeau_tensor::calls::{Nll, NllBackward, SoftmaxBackward};
 use flambeau_tensor::ops::{
     ClassWeights, ReduceArgs, SoftmaxGradient, gather, pointwise, pointwise_into, reduce, scatter,
 };
@@ -10,7 +11,8 @@ use smallvec::SmallVec;
 use std::sync::LazyLock;
 
 /// See [`flambeau_tensor::Backend::softmax_backward`].
-pub fn softmax_backward(grad: &Array, y: &Array, dim: usize, log: bool) -> Result<Array> {
+pub fn softmax_backward(call: &SoftmaxBackward<'_>) -> Result<Array> {
+    let SoftmaxBackward { grad, y, dim, log } = *call;
     let SoftmaxGradient { summand, gradient } = SoftmaxGradient::of(log);
     let inputs = [grad, y];
     let inputs = if summand.is_some() { &inputs[..] } else { &inputs[..1] };
@@ -24,7 +26,8 @@ static DIVIDE: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input
 static DIVIDE_BY: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input(0) / b.input(1)));
 
 /// See [`flambeau_tensor::Backend::nll`].
-pub fn nll(x: &Array, dim: usize, targets: &ClassTargets<'_>) -> Result<(Array, Option<Array>)> {
+pub fn nll(call: &Nll<'_>) -> Result<(Array, Option<Array>)> {
+    let Nll { x, dim, targets } = *call;
     let weights = ClassWeights::new(targets, x.shape()[dim], x.dtype())?;
     let total = weights.total(targets.reduction)?;
     let picked = gather(x, dim, &weights.index)?;
@@ -53,14 +56,8 @@ static OF_LOGITS: LazyLock<Pointwise> =
 
 /// See [`flambeau_tensor::Backend::nll_backward`]. For logits it is −p·s with s more at the target: log-softmax's backward and
 /// the loss's at once.
-pub fn nll_backward(
-    grad: &Array,
-    shape: &[usize],
-    log_probabilities: Option<&Array>,
-    dim: usize,
-    targets: &ClassTargets<'_>,
-    total: Option<&Array>,
-) -> Result<Array> {
+pub fn nll_backward(call: &NllBackward<'_>) -> Result<Array> {
+    let NllBackward { grad, shape, log_probabilities, dim, targets, total } = *call;
     let weights = ClassWeights::new(targets, shape[dim], grad.dtype())?;
     let (program, rest, scalars) = weights.seeds(targets.reduction, total);
     let inputs: SmallVec<[&Array; 4]> = std::iter::once(grad).chain(&rest).collect();

@@ -2,13 +2,15 @@
 //!
 //! Forward: two reductions and one program. Backward: two reductions and one program, and what weight and bias need.
 
-use flambeau_tensor::backend::{NormBackward, NormLayout, Normalized, ReduceOp};
+use flambeau_tensor::backend::{NormBackward, Normalized, ReduceOp};
+use flambeau_tensor::calls::{Normalize, NormalizeBackward};
 use flambeau_tensor::ops::{NormFormulas, ReduceArgs, WeightPlace, moments, pointwise, reduce};
 use flambeau_tensor::{Array, Result, Scalar};
 use smallvec::SmallVec;
 
 /// See [`flambeau_tensor::Backend::normalize`].
-pub fn normalize(x: &Array, weight: Option<&Array>, bias: Option<&Array>, layout: &NormLayout) -> Result<Normalized> {
+pub fn normalize(call: &Normalize<'_>) -> Result<Normalized> {
+    let Normalize { x, weight, bias, layout } = *call;
     let formulas = NormFormulas::get();
     // Statistics of halves are f32, as in PyTorch.
     let (mean, deviation) = moments(x, &layout.dims)?;
@@ -22,9 +24,10 @@ pub fn normalize(x: &Array, weight: Option<&Array>, bias: Option<&Array>, layout
 }
 
 /// See [`flambeau_tensor::Backend::normalize_backward`].
-pub fn normalize_backward(call: &NormBackward<'_>, needs: [bool; 3]) -> Result<[Option<Array>; 3]> {
+pub fn normalize_backward(call: &NormalizeBackward<'_>) -> Result<[Option<Array>; 3]> {
     let formulas = NormFormulas::get();
-    let NormBackward { grad: g, x, mean, inverse_std, weight, layout } = *call;
+    let NormalizeBackward { args, needs } = *call;
+    let NormBackward { grad: g, x, mean, inverse_std, weight, layout } = args;
     let inside = weight.filter(|_| !layout.weight_per_mean());
     let over = |map, inputs: &[&Array], dims: &[i64]| {
         reduce(ReduceArgs { op: ReduceOp::Sum, map, dims, keepdim: true, dtype: None }, inputs, &[])

@@ -7,6 +7,7 @@ use crate::pool::FloatElement;
 use crate::threads::parallel_for;
 use flambeau_tensor::access::Access;
 use flambeau_tensor::backend::ResampleMode;
+use flambeau_tensor::calls::{Resample, ResampleBackward};
 use flambeau_tensor::{Array, DType, Error, Result};
 use half::{bf16, f16};
 
@@ -67,7 +68,8 @@ fn sizes(a: &Array) -> [usize; 3] {
 }
 
 /// See [`flambeau_tensor::Backend::resample`].
-pub fn resample(mode: ResampleMode, scales: [f64; 3], src: &Array, out: &Array) -> Result<()> {
+pub fn resample(call: &Resample<'_>) -> Result<()> {
+    let Resample { mode, scales, src, out } = *call;
     match src.dtype() {
         DType::F32 => forward::<f32>(mode, scales, src, out),
         DType::F64 => forward::<f64>(mode, scales, src, out),
@@ -78,7 +80,8 @@ pub fn resample(mode: ResampleMode, scales: [f64; 3], src: &Array, out: &Array) 
 }
 
 /// See [`flambeau_tensor::Backend::resample_backward`].
-pub fn resample_backward(mode: ResampleMode, scales: [f64; 3], grad: &Array, out: &Array) -> Result<()> {
+pub fn resample_backward(call: &ResampleBackward<'_>) -> Result<()> {
+    let ResampleBackward { mode, scales, grad, out } = *call;
     match grad.dtype() {
         DType::F32 => backward::<f32>(mode, scales, grad, out),
         DType::F64 => backward::<f64>(mode, scales, grad, out),

@@ -6,29 +6,23 @@ use crate::pointwise::tile::View;
 use crate::threads::parallel_for;
 use flambeau_tensor::access::Access;
 use flambeau_tensor::backend::ScanOp;
-use flambeau_tensor::{Array, DType, Result};
+use flambeau_tensor::calls::Scan;
+use flambeau_tensor::{DType, Result};
 
 /// Elements per thread at least.
 const GRAIN: usize = 16 << 10;
 
 /// See [`flambeau_tensor::Backend::scan`]. Floats are accumulated in f64 (f16 and bf16 in f32), as in PyTorch, and each
 /// step is rounded to the output's dtype.
-pub fn scan(op: ScanOp, src: &Array, dim: usize, out: &Array) -> Result<()> {
-    for_dtype(out.dtype(), Scan { op, src, dim, out })
+pub fn scan(call: &Scan<'_>) -> Result<()> {
+    for_dtype(call.out.dtype(), call)
 }
 
-struct Scan<'a> {
-    op: ScanOp,
-    src: &'a Array,
-    dim: usize,
-    out: &'a Array,
-}
-
-impl ForDType for Scan<'_> {
+impl ForDType for &Scan<'_> {
     type Output = Result<()>;
 
     fn run<T: Number>(self) -> Result<()> {
-        let Scan { op, src, dim, out } = self;
+        let Scan { op, src, dim, out } = *self;
         let n = length(src, dim);
         let lines = Lines::new(src.shape(), dim, &[src, out]);
         let _access = Access::acquire(&[src], &[out])?;

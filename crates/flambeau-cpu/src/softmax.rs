@@ -10,6 +10,7 @@ use crate::pointwise::{Float, Function, maximum};
 use crate::simd::{Kernel, Simd, dispatch};
 use crate::threads::parallel_for;
 use flambeau_tensor::access::Access;
+use flambeau_tensor::calls::Softmax;
 use flambeau_tensor::{Array, DType, Error, Result};
 
 /// Elements per thread at least.
@@ -22,7 +23,8 @@ const SHORT: usize = 48;
 const LANES: usize = 16;
 
 /// See [`flambeau_tensor::Backend::softmax`].
-pub fn softmax(src: &Array, dim: usize, log: bool, out: &Array) -> Result<()> {
+pub fn softmax(call: &Softmax<'_>) -> Result<()> {
+    let Softmax { src, dim, log, out } = *call;
     match src.dtype() {
         DType::F64 => run::<f64>(src, dim, log, out),
         DType::F32 | DType::F16 | DType::BF16 => run::<f32>(src, dim, log, out),

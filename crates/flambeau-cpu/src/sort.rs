@@ -4,9 +4,10 @@ use crate::cast::{ForDType, Kind, Number, for_dtype};
 use crate::lines::{Lines, length};
 use crate::pointwise::tile::View;
 use crate::threads::parallel_for;
+use flambeau_tensor::Result;
 use flambeau_tensor::access::Access;
 use flambeau_tensor::backend::Extremum;
-use flambeau_tensor::{Array, Result};
+use flambeau_tensor::calls::Sort;
 use std::cmp::Ordering;
 
 /// Elements per thread at least.
@@ -14,23 +15,15 @@ const GRAIN: usize = 4 << 10;
 
 /// See [`flambeau_tensor::Backend::sort`]. NaN counts as larger than all numbers; equal values keep their order, so that of
 /// equal candidates for the first k the earlier ones are taken.
-pub fn sort(first: Extremum, src: &Array, dim: usize, values: &Array, indices: &Array) -> Result<()> {
-    for_dtype(src.dtype(), Sort { first, src, dim, values, indices })
+pub fn sort(call: &Sort<'_>) -> Result<()> {
+    for_dtype(call.src.dtype(), call)
 }
 
-struct Sort<'a> {
-    first: Extremum,
-    src: &'a Array,
-    dim: usize,
-    values: &'a Array,
-    indices: &'a Array,
-}
-
-impl ForDType for Sort<'_> {
+impl ForDType for &Sort<'_> {
     type Output = Result<()>;
 
     fn run<T: Number>(self) -> Result<()> {
-        let Sort { first, src, dim, values, indices } = self;
+        let Sort { first, src, dim, values, indices } = *self;
         let (n, k) = (length(src, dim), length(values, dim));
         let lines = Lines::new(src.shape(), dim, &[src, values, indices]);
         let _access = Access::acquire(&[src], &[values, indices])?;

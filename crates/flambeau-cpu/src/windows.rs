@@ -4,6 +4,10 @@ use crate::conv::{self, ConvElement, ConvShape};
 use crate::pool::{self, AverageOptions, FloatElement, MaxElement, PoolShape};
 use flambeau_tensor::access::Access;
 use flambeau_tensor::backend::{AvgPoolDivisor, ConvGeometry, PoolGeometry};
+use flambeau_tensor::calls::{
+    AdaptiveAvgPool, AdaptiveAvgPoolBackward, AvgPool, AvgPoolBackward, Conv, ConvInputGrad, ConvWeightGrad, MaxPool,
+    MaxPoolBackward,
+};
 use flambeau_tensor::{Array, DType, Error, Result};
 use half::{bf16, f16};
 use smallvec::SmallVec;
@@ -58,7 +62,8 @@ macro_rules! with_float {
 }
 
 /// See [`flambeau_tensor::Backend::conv`].
-pub fn conv(x: &Array, weight: &Array, bias: Option<&Array>, g: &ConvGeometry, out: &Array) -> Result<()> {
+pub fn conv(call: &Conv<'_>) -> Result<()> {
+    let Conv { x, weight, bias, geometry: g, out } = *call;
     fn run<T: ConvElement>(s: &ConvShape, x: &Array, w: &Array, bias: Option<&Array>, out: &Array) -> Result<()> {
         let mut reads: SmallVec<[&Array; 3]> = SmallVec::from_slice(&[x, w]);
         reads.extend(bias);
@@ -72,7 +77,8 @@ pub fn conv(x: &Array, weight: &Array, bias: Option<&Array>, g: &ConvGeometry, o
 }
 
 /// See [`flambeau_tensor::Backend::conv_input_grad`].
-pub fn conv_input_grad(grad: &Array, weight: &Array, g: &ConvGeometry, out: &Array) -> Result<()> {
+pub fn conv_input_grad(call: &ConvInputGrad<'_>) -> Result<()> {
+    let ConvInputGrad { grad, weight, geometry: g, out } = *call;
     fn run<T: ConvElement>(s: &ConvShape, grad: &Array, weight: &Array, out: &Array) -> Result<()> {
         let _access = Access::acquire(&[grad, weight], &[out])?;
         // SAFETY: as in `conv`.
@@ -84,7 +90,8 @@ pub fn conv_input_grad(grad: &Array, weight: &Array, g: &ConvGeometry, out: &Arr
 }
 
 /// See [`flambeau_tensor::Backend::conv_weight_grad`].
-pub fn conv_weight_grad(x: &Array, grad: &Array, g: &ConvGeometry, out: &Array) -> Result<()> {
+pub fn conv_weight_grad(call: &ConvWeightGrad<'_>) -> Result<()> {
+    let ConvWeightGrad { x, grad, geometry: g, out } = *call;
     fn run<T: ConvElement>(s: &ConvShape, x: &Array, grad: &Array, out: &Array) -> Result<()> {
         let _access = Access::acquire(&[x, grad], &[out])?;
         // SAFETY: as in `conv`.
@@ -118,7 +125,8 @@ fn average(divisor: AvgPoolDivisor) -> AverageOptions {
 }
 
 /// See [`flambeau_tensor::Backend::max_pool`].
-pub fn max_pool(src: &Array, g: &PoolGeometry, out: &Array, indices: &Array) -> Result<()> {
+pub fn max_pool(call: &MaxPool<'_>) -> Result<()> {
+    let MaxPool { src, geometry: g, out, indices } = *call;
     fn run<T: MaxElement>(s: &PoolShape, src: &Array, out: &Array, indices: &Array) -> Result<()> {
         let _access = Access::acquire(&[src], &[out, indices])?;
         // SAFETY: as in `conv`; the indices are i64.
@@ -137,7 +145,8 @@ pub fn max_pool(src: &Array, g: &PoolGeometry, out: &Array, indices: &Array) -> 
 }
 
 /// See [`flambeau_tensor::Backend::max_pool_backward`]; the indices alone say where gradients go.
-pub fn max_pool_backward(grad: &Array, indices: &Array, out: &Array) -> Result<()> {
+pub fn max_pool_backward(call: &MaxPoolBackward<'_>) -> Result<()> {
+    let MaxPoolBackward { grad, indices, out, .. } = *call;
     fn run<T: FloatElement>(s: &PoolShape, grad: &Array, indices: &Array, out: &Array) -> Result<()> {
         let _access = Access::acquire(&[grad, indices], &[out])?;
         let n: usize = s.input.iter().product();
@@ -156,7 +165,8 @@ pub fn max_pool_backward(grad: &Array, indices: &Array, out: &Array) -> Result<(
 }
 
 /// See [`flambeau_tensor::Backend::avg_pool`].
-pub fn avg_pool(src: &Array, g: &PoolGeometry, divisor: AvgPoolDivisor, out: &Array) -> Result<()> {
+pub fn avg_pool(call: &AvgPool<'_>) -> Result<()> {
+    let AvgPool { src, geometry: g, divisor, out } = *call;
     fn run<T: FloatElement>(s: &PoolShape, options: AverageOptions, src: &Array, out: &Array) -> Result<()> {
         let _access = Access::acquire(&[src], &[out])?;
         // SAFETY: as in `conv`.
@@ -168,7 +178,8 @@ pub fn avg_pool(src: &Array, g: &PoolGeometry, divisor: AvgPoolDivisor, out: &Ar
 }
 
 /// See [`flambeau_tensor::Backend::avg_pool_backward`].
-pub fn avg_pool_backward(grad: &Array, g: &PoolGeometry, divisor: AvgPoolDivisor, out: &Array) -> Result<()> {
+pub fn avg_pool_backward(call: &AvgPoolBackward<'_>) -> Result<()> {
+    let AvgPoolBackward { grad, geometry: g, divisor, out } = *call;
     fn run<T: FloatElement>(s: &PoolShape, options: AverageOptions, grad: &Array, out: &Array) -> Result<()> {
         let _access = Access::acquire(&[grad], &[out])?;
         // SAFETY: as in `conv`.
@@ -180,7 +191,8 @@ pub fn avg_pool_backward(grad: &Array, g: &PoolGeometry, divisor: AvgPoolDivisor
 }
 
 /// See [`flambeau_tensor::Backend::adaptive_avg_pool`].
-pub fn adaptive_avg_pool(src: &Array, out: &Array) -> Result<()> {
+pub fn adaptive_avg_pool(call: &AdaptiveAvgPool<'_>) -> Result<()> {
+    let AdaptiveAvgPool { src, out } = *call;
     fn run<T: FloatElement>(src: &Array, out: &Array) -> Result<()> {
         let _access = Access::acquire(&[src], &[out])?;
         // SAFETY: as in `conv`.
@@ -191,7 +203,8 @@ pub fn adaptive_avg_pool(src: &Array, out: &Array) -> Result<()> {
 }
 
 /// See [`flambeau_tensor::Backend::adaptive_avg_pool_backward`].
-pub fn adaptive_avg_pool_backward(grad: &Array, out: &Array) -> Result<()> {
+pub fn adaptive_avg_pool_backward(call: &AdaptiveAvgPoolBackward<'_>) -> Result<()> {
+    let AdaptiveAvgPoolBackward { grad, out } = *call;
     fn run<T: FloatElement>(grad: &Array, out: &Array) -> Result<()> {
         let _access = Access::acquire(&[grad], &[out])?;
         // SAFETY: as in `conv`.

@@ -265,6 +265,23 @@ fn sorts() {
 }
 
 #[test]
+fn searches() {
+    hold(|d| {
+        let (shape, dtype, places) = (d.shape(1, 4), d.dtype(), d.pick(&[DType::I64, DType::I32]));
+        let (n, one_line) = (d.below(7), d.once_in(2));
+        let line = if one_line { vec![n] } else { with_length(&shape, shape.len() - 1, n) };
+        let mut a = [d.dense(&line, dtype), d.dense(&shape, dtype), d.dense(&shape, places)];
+        d.spoil(&mut a);
+        let ([boundaries, values, out], right) = (&a, d.once_in(2));
+        SearchSorted { boundaries, values, right, out }.run()?;
+        let found = out.to_dtype(DType::I64)?.to_vec::<i64>()?;
+        let n = boundaries.shape()[boundaries.ndim() - 1] as i64;
+        assert!(found.iter().all(|place| (0..=n).contains(place)), "{found:?} of {n}");
+        Ok(())
+    });
+}
+
+#[test]
 fn softmaxes() {
     hold(|d| {
         let (shape, dtype, log) = (d.shape(0, 4), d.float(), d.once_in(2));

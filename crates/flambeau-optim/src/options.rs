@@ -50,9 +50,7 @@ impl fmt::Display for OptionValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             OptionValue::None => f.write_str("None"),
-            OptionValue::Number(Scalar::Bool(b)) => f.write_str(if b { "True" } else { "False" }),
-            OptionValue::Number(Scalar::Int(i)) => write!(f, "{i}"),
-            OptionValue::Number(Scalar::Float(x)) => f.write_str(&py_float(x)),
+            OptionValue::Number(number) => write!(f, "{number}"),
             OptionValue::Pair(a, b) => write!(f, "({}, {})", py_float(a), py_float(b)),
         }
     }

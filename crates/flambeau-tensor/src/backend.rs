@@ -8,7 +8,7 @@ use crate::calls::{
     AdaptiveAvgPool, AdaptiveAvgPoolBackward, ArgReduce, AvgPool, AvgPoolBackward, CheckIndex, Checked, Conv,
     ConvInputGrad, ConvWeightGrad, CopyTo, Gather, IndexSelect, Map, MapLists, Matmul, MaxPool, MaxPoolBackward, Nll,
     NllBackward, Nonzero, Normalize, NormalizeBackward, Random, Reduce, RefuseWhere, Resample, ResampleBackward, Scan,
-    Scatter, Softmax, SoftmaxBackward, Sort,
+    Scatter, SearchSorted, Softmax, SoftmaxBackward, Sort,
 };
 use crate::dims::Dims;
 use crate::{Array, DType, Device, Result, Storage};
@@ -291,6 +291,9 @@ pub trait Backend: Send + Sync + std::fmt::Debug {
     fn scan(&self, call: &Checked<Scan<'_>>) -> Result<()>;
     /// Sorts along a dimension, stably; `values` and `indices` keep the first k.
     fn sort(&self, call: &Checked<Sort<'_>>) -> Result<()>;
+
+    /// Where each value would stand in sorted boundaries.
+    fn search_sorted(&self, call: &Checked<SearchSorted<'_>>) -> Result<()>;
 
     /// out\[i\] = alpha · a\[i\] · b\[i\] + beta · out\[i\], then the epilogue; `[batch, m, k] · [batch, k, n]`, any strides.
     fn matmul(&self, call: &Checked<Matmul<'_>>) -> Result<()>;

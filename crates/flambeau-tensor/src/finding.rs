@@ -34,11 +34,13 @@ pub enum Finding {
     NoProbability,
     /// A probability of `bernoulli` outside [0, 1].
     NoChance,
+    /// An index of `searchsorted`'s sorter.
+    Sorter,
 }
 
 impl Finding {
     /// Every one, in the order of the enum.
-    pub const ALL: [Finding; 14] = [
+    pub const ALL: [Finding; 15] = [
         Finding::Subscript,
         Finding::Place,
         Finding::Line,
@@ -53,6 +55,7 @@ impl Finding {
         Finding::ZeroDivision,
         Finding::NoProbability,
         Finding::NoChance,
+        Finding::Sorter,
     ];
 
     /// The number that stands for it in a device's memory.
@@ -87,6 +90,7 @@ impl Finding {
                 "Expected p_in >= 0 && p_in <= 1 to be true, but got false.  (Could this error message be improved?  If so, \
                  please report an enhancement request to PyTorch.)",
             ),
+            Finding::Sorter => Error::runtime("torch.searchsorted(): sorter index out of range"),
         }
     }
 }

@@ -3,8 +3,18 @@
 use crate::{DType, Error, Result};
 use half::{bf16, f16};
 
-/// A Python-like number: bool, integer or float. Integers never pass through a float, so that 2⁵³ + 1 survives.
+/// A Python-like number: bool, integer or float. Integers never pass through a float, so that 2⁵³ + 1 survives. More kinds may
+/// come; code outside this crate asks [`Scalar::is_float`] and its like rather than for every kind in turn.
+///
+/// ```
+/// use flambeau_tensor::Scalar;
+/// let x = Scalar::from(2);
+/// assert!(x.is_int() && !x.is_float());
+/// assert_eq!((x.kind(), x.as_int()), ("int", Some(2)));
+/// assert_eq!([Scalar::from(true), x, Scalar::from(1e-5)].map(|s| s.to_string()), ["True", "2", "1e-05"]);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Scalar {
     /// A Python `bool`.
     Bool(bool),
@@ -15,6 +25,39 @@ pub enum Scalar {
 }
 
 impl Scalar {
+    /// Whether it is a Python `bool`.
+    #[inline]
+    pub fn is_bool(self) -> bool {
+        matches!(self, Scalar::Bool(_))
+    }
+
+    /// Whether it is a Python `int`.
+    #[inline]
+    pub fn is_int(self) -> bool {
+        matches!(self, Scalar::Int(_))
+    }
+
+    /// Whether it is a Python `float`.
+    #[inline]
+    pub fn is_float(self) -> bool {
+        matches!(self, Scalar::Float(_))
+    }
+
+    /// The integer, if it is a Python `int`.
+    #[inline]
+    pub fn as_int(self) -> Option<i64> {
+        if let Scalar::Int(i) = self { Some(i) } else { None }
+    }
+
+    /// The name of its type in Python.
+    pub fn kind(self) -> &'static str {
+        match self {
+            Scalar::Bool(_) => "bool",
+            Scalar::Int(_) => "int",
+            Scalar::Float(_) => "float",
+        }
+    }
+
     /// The value as f64; integers above 2⁵³ round.
     #[inline]
     pub fn to_f64(self) -> f64 {
@@ -118,6 +161,17 @@ impl Scalar {
             Scalar::Bool(_) => DType::Bool,
             Scalar::Int(_) => DType::I64,
             Scalar::Float(_) => default_float,
+        }
+    }
+}
+
+/// As Python prints it: `True`, `2`, `0.5`.
+impl std::fmt::Display for Scalar {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match *self {
+            Scalar::Bool(b) => f.write_str(if b { "True" } else { "False" }),
+            Scalar::Int(i) => write!(f, "{i}"),
+            Scalar::Float(x) => f.write_str(&crate::print::py_float(x)),
         }
     }
 }

@@ -3,6 +3,7 @@ import itertools
 import math
 
 import torch
+from torch.testing._internal.opinfo.core import UnaryUfuncInfo
 
 from encode import Unsupported, record
 from ops import DB, EXACT, tolerance
@@ -520,9 +521,50 @@ def errors(g):
     g.error("nn.functional.binary_cross_entropy_with_logits", ramp(3, grad=False), torch.tensor([1.0, 0.0]))
 
 
-def edge_cases():
-    """All own cases, by op."""
+def searches(g):
+    """Sorted boundaries: NaN, zeros, ties, promotion, numbers; and every refusal."""
+    b, nan = torch.tensor([1.0, 3.0, 3.0, 5.0]), torch.tensor([-INF, -0.0, 0.0, 2.0, NAN, NAN])
+    for right in (False, True):
+        g.add("searchsorted", b, torch.tensor([3.0, NAN, 0.0, 9.0, INF, -INF]), right=right)
+        g.add("searchsorted", nan, torch.tensor(PAIR), right=right)
+        g.add("searchsorted", torch.tensor([NAN, 1.0, 2.0, 3.0, 4.0]), torch.tensor(PAIR), right=right)
+        g.add("searchsorted", torch.tensor([5.0, 1.0, 4.0, 2.0, 3.0, 0.0]), torch.tensor(PAIR), right=right)
+        g.add("searchsorted", torch.tensor([[1.0, 3.0], [3.0, NAN]]), torch.tensor([[3.0, 0.0, NAN], [4.0, 3.0, 1.0]]), right=right)
+        g.add("bucketize", torch.tensor([[3.0, NAN], [-0.0, 7.0]]), b, right=right, out_int32=True)
+    for values in (3, 3.5, NAN, 2**53 + 1, True, torch.tensor(3.0), torch.tensor(3), torch.tensor([2.5]), torch.tensor([], dtype=F32)):
+        g.add("searchsorted", b, values)
+        g.add("searchsorted", torch.tensor([1, 3, 5]), values, side="right")
+    for values in (300, -1, torch.tensor(300), torch.tensor([-1]), torch.tensor([2.5], dtype=torch.float16)):
+        g.add("searchsorted", torch.tensor([1, 2, 200], dtype=U8), values)
+    g.add("searchsorted", torch.tensor([1, 2**53 + 1]), torch.tensor([2.0**53], dtype=F64))
+    g.add("searchsorted", torch.tensor([True, False]), torch.tensor([1]))
+    g.add("searchsorted", torch.zeros(2, 0), torch.zeros(2, 3))
+    g.add("searchsorted", torch.zeros(0, 3), torch.zeros(0, 2))
+    g.add("searchsorted", torch.zeros(3, 2).t(), torch.zeros(3, 2).t(), side="right")
+    g.add("searchsorted", torch.tensor([[3.0, 1.0], [2.0, 1.0]]), torch.tensor([[2.0, 3.0], [1.0, 2.0]]), sorter=torch.tensor([[1, 0], [1, 0]]))
+    three, one, two_d = torch.tensor([1.0, 2.0, 3.0]), torch.tensor([3.0]), torch.zeros(2, 3)
+    g.error("searchsorted", three, one, right=True, side="left")
+    g.error("searchsorted", three, one, side="middle")
+    g.error("searchsorted", three, one, sorter=torch.tensor([2, 0]), side="x")
+    for sequence, values in ((torch.tensor(1.0), one), (torch.tensor(1.0), torch.tensor(3.0)), (two_d, torch.tensor(3.0)), (two_d, 3.0),
+                             (two_d, torch.zeros(3, 3)), (two_d, torch.zeros(2, 2, 3)), (two_d, torch.zeros(3)),
+                             (torch.zeros(1, 3), torch.zeros(0, 2)), (torch.tensor([False, True]), torch.tensor([True])),
+                             (torch.tensor([False, True]), True)):
+        g.error("searchsorted", sequence, values)
+    for sorter in ([0, 1], [0, 1, 3], [0, 1, -1]):
+        g.error("searchsorted", three, one, sorter=torch.tensor(sorter))
+    g.error("searchsorted", three, one, sorter=torch.tensor([0, 1, 2], dtype=I32))
+    g.error("searchsorted", two_d, torch.zeros(2, 2), sorter=torch.zeros(3, dtype=I64))
+    g.error("bucketize", one, torch.zeros(1, 1))
+    g.error("bucketize", one, torch.tensor(1.0))
+
+
+def edge_cases(others):
+    """All own cases, by op; of the ops that no list names, those of one tensor get the special values."""
     g = Group()
-    for build in (special_values, reductions, integers, promotion, broadcasting, products_and_layers, moving, errors):
+    for name in others:
+        if isinstance(DB[name], UnaryUfuncInfo):
+            g.add(name, leaf(SPECIAL))
+    for build in (special_values, reductions, integers, promotion, broadcasting, products_and_layers, moving, searches, errors):
         build(g)
     return g.by_op

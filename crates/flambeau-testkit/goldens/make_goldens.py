@@ -3,6 +3,7 @@
     python crates/flambeau-testkit/goldens/make_goldens.py [op ... | file ...]
 
 Without arguments it writes everything: data/ops/<op>.jsonl.gz, and of data/ the files modules, random_modules, init, optim, random_optim and schedulers.
+An op that no list of ops.py names gets goldens by being named here; from then on it is one of all.
 The output is the same on every run with the same PyTorch and the same class of CPU.
 """
 import pathlib
@@ -28,12 +29,16 @@ FILES = {"modules": modules.module_cases, "random_modules": random_modules.rando
 def main(names):
     warnings.filterwarnings("ignore")
     torch.set_num_threads(1)
-    own = edges.edge_cases()
-    unknown = own.keys() - {*ops.TIER_1, *ops.TIER_2, *ops.TIER_3}
+    listed = [*ops.TIER_1, *ops.TIER_2, *ops.TIER_3]
+    wanted = [name for name in names if name not in FILES]
+    have = {path.name.removesuffix(".jsonl.gz") for path in (DATA / "ops").iterdir()}
+    others = sorted({*have, *wanted} - {*listed})
+    own = edges.edge_cases(others)
+    unknown = own.keys() - {*listed, *others}
     assert not unknown, unknown
     files = [name for name in names if name in FILES] if names else list(FILES)
     counts = {"ops": 0}
-    for name in [name for name in names if name not in FILES] if names else [*ops.TIER_1, *ops.TIER_2, *ops.TIER_3]:
+    for name in wanted if names else listed + others:
         cases = ops.op_cases(name) + own.get(name, [])
         encode.write(DATA / "ops" / f"{name}.jsonl.gz", cases)
         counts["ops"] += len(cases)

@@ -88,7 +88,7 @@ LOOSE_F32 = {
     "nn.functional.conv1d", "nn.functional.conv2d", "nn.functional.conv3d", "nn.functional.conv_transpose1d",
     "nn.functional.conv_transpose2d", "nn.functional.conv_transpose3d", "nn.functional.bilinear", "nn.functional.scaled_dot_product_attention", "prod", "cumprod", "pow", "__rpow__", "lgamma",
     "nn.functional.batch_norm", "nn.functional.layer_norm", "nn.functional.group_norm", "nn.functional.instance_norm",
-    "nn.functional.rms_norm", "var", "std", "var_mean", "std_mean", "tan", "sinh", "cosh", "nn.functional.interpolate.bicubic",
+    "nn.functional.rms_norm", "var", "std", "var_mean", "std_mean", "tan", "sinh", "cosh", "i0", "special.i0e", "special.i1", "special.i1e", "nn.functional.interpolate.bicubic",
 }
 
 

@@ -5,10 +5,12 @@ use crate::lines::{Lines, key_dtype};
 use crate::params::Params;
 use flambeau_shaders::Kernel;
 use flambeau_tensor::backend::Extremum;
+use flambeau_tensor::calls::ArgReduce;
 use flambeau_tensor::{Array, Result};
 
 /// See [`flambeau_tensor::Backend::arg_reduce`].
-pub fn arg_reduce(which: Extremum, src: &Array, dim: usize, values: Option<&Array>, indices: &Array) -> Result<()> {
+pub fn arg_reduce(call: &ArgReduce<'_>) -> Result<()> {
+    let ArgReduce { which, src, dim, values, indices } = *call;
     let src = src.contiguous()?;
     let values = match values {
         Some(values) => values.clone(),

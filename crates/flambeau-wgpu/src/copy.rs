@@ -1,9 +1,21 @@
 //! Copies between views, with conversion.
 
+use flambeau_tensor::calls::{CopyTo, Map};
 use flambeau_tensor::pointwise::IDENTITY;
 use flambeau_tensor::{Array, Result};
 
-/// out = src, between any strides, converting the dtype; see [`flambeau_tensor::Backend::copy`].
-pub(crate) fn copy(src: &Array, out: &Array) -> Result<()> {
-    crate::pointwise::pointwise(&IDENTITY, out.dtype(), &[src], &[], &[out])
+/// See [`flambeau_tensor::Backend::copy`].
+pub(crate) fn copy(call: &CopyTo<'_>) -> Result<()> {
+    between(call.src, call.out)
+}
+
+/// out = src, between any strides, converting the dtype.
+pub(crate) fn between(src: &Array, out: &Array) -> Result<()> {
+    crate::pointwise::pointwise(&Map {
+        program: &IDENTITY,
+        compute: out.dtype(),
+        inputs: &[src],
+        scalars: &[],
+        outs: &[out],
+    })
 }

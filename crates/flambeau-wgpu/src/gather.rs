@@ -5,7 +5,8 @@ use crate::lines::Lines;
 use crate::params::Params;
 use crate::pointwise::count;
 use flambeau_shaders::Kernel;
-use flambeau_tensor::{Array, DType, Finding, IndexRule, Result};
+use flambeau_tensor::calls::{CheckIndex, Gather, IndexSelect};
+use flambeau_tensor::{Array, DType, Finding, Result};
 
 /// Threads of a workgroup, as the kernels of this family have them.
 pub(crate) const THREADS: u64 = 64;
@@ -14,7 +15,8 @@ pub(crate) const THREADS: u64 = 64;
 ///
 /// # Errors
 /// Where memory runs out. An index outside the dimension is reported at the next readback.
-pub(crate) fn gather(src: &Array, dim: usize, index: &Array, out: &Array) -> Result<()> {
+pub(crate) fn gather(call: &Gather<'_>) -> Result<()> {
+    let Gather { src, dim, index, out } = *call;
     let src = fitted(src, index.shape(), dim)?.contiguous()?;
     let m = Lines::new(index, dim).n;
     launch(Some(dim), &src, dim, &index.contiguous()?, m, out)
@@ -24,13 +26,15 @@ pub(crate) fn gather(src: &Array, dim: usize, index: &Array, out: &Array) -> Res
 ///
 /// # Errors
 /// As [`gather`].
-pub(crate) fn index_select(src: &Array, dim: usize, index: &Array, out: &Array) -> Result<()> {
+pub(crate) fn index_select(call: &IndexSelect<'_>) -> Result<()> {
+    let IndexSelect { src, dim, index, out } = *call;
     let index = index.to_dtype(DType::I64)?.contiguous()?;
     launch(None, &src.contiguous()?, dim, &index, index.numel(), out)
 }
 
 /// See [`flambeau_tensor::Backend::check_index`].
-pub(crate) fn check_index(index: &Array, rule: &IndexRule) -> Result<Array> {
+pub(crate) fn check_index(call: &CheckIndex<'_>) -> Result<Array> {
+    let CheckIndex { index, ref rule } = *call;
     let index = index.to_dtype(DType::I64)?.contiguous()?;
     let out = Array::empty(index.backend(), index.device(), index.shape(), DType::I64)?;
     let gpu = Gpu::of(&out)?;

@@ -2,11 +2,10 @@
 //!
 //! Every operation is recorded into one compute pass; the batch is submitted when somebody reads a result, when it is full, or
 //! on [`synchronize`]. Memory comes from a pool of size classes, and a dropped tensor's buffer is reused by the next operation
-//! of its size. No wgpu type appears in this crate's interface.
+//! of its size. No wgpu type appears in this crate's interface. One line per primitive leads to the file that launches it.
 
 mod adapter;
 mod arg_reduce;
-mod backend;
 mod cache;
 mod conv;
 mod copy;
@@ -30,18 +29,115 @@ mod reduce;
 mod resample;
 mod scan;
 mod scatter;
+mod search;
 mod self_test;
 mod softmax;
 mod sort;
 mod transfer;
 
 pub use adapter::{Adapter, adapters};
-pub use backend::{WGPU, WgpuBackend};
 pub use error::{Error, Result};
 pub use gpu::Counters;
 pub use transfer::download_async;
 
-use flambeau_tensor::Device;
+use flambeau_tensor::calls::*;
+use flambeau_tensor::{Array, Backend, DType, Device, Result as Outcome, Storage};
+
+/// The backend that computes on the machine's GPUs.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct WgpuBackend;
+
+/// The backend of all storages on GPUs.
+pub static WGPU: WgpuBackend = WgpuBackend;
+
+/// Runs a launcher on a call whose arrays are as long as a shader counts, unless there is nothing to compute.
+fn run<C: Call>(call: &Checked<C>, launch: impl FnOnce(&C) -> Outcome<C::Output>) -> Outcome<C::Output> {
+    let gpu = adapter::gpu(call.device())?;
+    for array in call.arrays() {
+        pointwise::count(gpu, array.shape())?;
+    }
+    match call.trivial() {
+        Some(out) => Ok(out),
+        None => launch(call),
+    }
+}
+
+/// The methods of [`Backend`] that are primitives: each call goes to its kernel.
+macro_rules! primitives {
+    ($($method:ident($call:ident) => $kernel:path;)*) => {$(
+        fn $method(&self, call: &Checked<$call<'_>>) -> Outcome<<$call<'_> as Call>::Output> {
+            run(call, $kernel)
+        }
+    )*};
+}
+
+impl Backend for WgpuBackend {
+    fn supports(&self, device: Device, dtype: DType) -> Outcome<()> {
+        Ok(adapter::gpu(device)?.supports(dtype)?)
+    }
+
+    fn alloc(&'static self, device: Device, nbytes: usize, dtype: DType) -> Outcome<Storage> {
+        let gpu = adapter::gpu(device)?;
+        if dtype == DType::F64 {
+            gpu.supports(dtype)?;
+        }
+        Ok(gpu.alloc(self, nbytes, dtype)?)
+    }
+
+    fn grow(&'static self, storage: &Storage, nbytes: usize) -> Outcome<()> {
+        Ok(adapter::gpu(storage.device_name())?.grow(storage, nbytes)?)
+    }
+
+    fn upload(&self, bytes: &[u8], out: &Array) -> Outcome<()> {
+        check_transfer(out, bytes.len())?;
+        transfer::upload(bytes, out)
+    }
+
+    fn download(&self, src: &Array, bytes: &mut [u8]) -> Outcome<()> {
+        check_transfer(src, bytes.len())?;
+        transfer::download(src, bytes)
+    }
+
+    fn synchronize(&self, device: Device) -> Outcome<()> {
+        Ok(adapter::gpu(device)?.synchronize()?)
+    }
+
+    primitives! {
+        copy(CopyTo) => copy::copy;
+        pointwise(Map) => pointwise::pointwise;
+        pointwise_lists(MapLists) => pointwise_lists::pointwise_lists;
+        reduce(Reduce) => reduce::reduce;
+        arg_reduce(ArgReduce) => arg_reduce::arg_reduce;
+        scan(Scan) => scan::scan;
+        sort(Sort) => sort::sort;
+        search_sorted(SearchSorted) => search::search_sorted;
+        matmul(Matmul) => matmul::matmul;
+        conv(Conv) => conv::conv;
+        conv_input_grad(ConvInputGrad) => conv::conv_input_grad;
+        conv_weight_grad(ConvWeightGrad) => conv::conv_weight_grad;
+        max_pool(MaxPool) => pool::max_pool;
+        max_pool_backward(MaxPoolBackward) => pool::max_pool_backward;
+        avg_pool(AvgPool) => pool::avg_pool;
+        avg_pool_backward(AvgPoolBackward) => pool::avg_pool_backward;
+        adaptive_avg_pool(AdaptiveAvgPool) => pool::adaptive_avg_pool;
+        adaptive_avg_pool_backward(AdaptiveAvgPoolBackward) => pool::adaptive_avg_pool_backward;
+        resample(Resample) => resample::resample;
+        resample_backward(ResampleBackward) => resample::resample_backward;
+        gather(Gather) => gather::gather;
+        scatter(Scatter) => scatter::scatter;
+        index_select(IndexSelect) => gather::index_select;
+        check_index(CheckIndex) => gather::check_index;
+        refuse_where(RefuseWhere) => pointwise::refuse_where;
+        nonzero(Nonzero) => nonzero::nonzero;
+        softmax(Softmax) => softmax::softmax;
+        softmax_backward(SoftmaxBackward) => softmax::softmax_backward;
+        nll(Nll) => nll::nll;
+        nll_backward(NllBackward) => nll::nll_backward;
+        normalize(Normalize) => normalize::normalize;
+        normalize_backward(NormalizeBackward) => normalize::normalize_backward;
+        random(Random) => random::random;
+    }
+}
 
 /// How many GPUs there are: `torch.cuda.device_count`.
 pub fn device_count() -> usize {

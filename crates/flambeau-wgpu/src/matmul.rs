@@ -6,6 +6,7 @@ use crate::pointwise::count;
 use flambeau_shaders::Kernel;
 use flambeau_shaders::map::number_words;
 use flambeau_tensor::backend::Epilogue;
+use flambeau_tensor::calls::Matmul;
 use flambeau_tensor::{Array, DType, Error, Result, Scalar};
 
 /// A tile shape of `matmul/tile.wgsl`.
@@ -33,14 +34,8 @@ const LEAST_SPLIT: u32 = 256;
 const LEAST_CHUNK: u32 = 64;
 
 /// out\[i\] = alpha · a\[i\] · b\[i\] + beta · out\[i\], then the epilogue; see [`flambeau_tensor::Backend::matmul`].
-pub(crate) fn matmul(
-    a: &Array,
-    b: &Array,
-    alpha: Scalar,
-    beta: Scalar,
-    epilogue: Epilogue<'_>,
-    out: &Array,
-) -> Result<()> {
+pub(crate) fn matmul(call: &Matmul<'_>) -> Result<()> {
+    let Matmul { a, b, alpha, beta, epilogue, out } = *call;
     let dtype = out.dtype();
     if dtype == DType::Bool {
         let op = if out.shape()[0] == 1 { "addmm_impl_cpu_" } else { "bmm" };

@@ -4,7 +4,8 @@ use crate::gpu::{Arg, Gpu};
 use crate::lines::Lines;
 use crate::params::Params;
 use flambeau_shaders::Kernel;
-use flambeau_tensor::backend::{ClassTargets, LossReduction};
+use flambeau_tensor::backend::LossReduction;
+use flambeau_tensor::calls::{Nll, NllBackward};
 use flambeau_tensor::{Array, Finding, Result};
 
 /// Threads of a workgroup.
@@ -15,7 +16,8 @@ const LINES: usize = 2048;
 const GROUPS: usize = 256;
 
 /// See [`flambeau_tensor::Backend::nll`]. A class that is none is reported at the next readback and counts for nothing.
-pub fn nll(x: &Array, dim: usize, targets: &ClassTargets<'_>) -> Result<(Array, Option<Array>)> {
+pub fn nll(call: &Nll<'_>) -> Result<(Array, Option<Array>)> {
+    let Nll { x, dim, targets } = *call;
     let gpu = Gpu::of(x)?;
     let x = x.contiguous()?;
     let lines = Lines::new(&x, dim);
@@ -65,14 +67,8 @@ pub fn nll(x: &Array, dim: usize, targets: &ClassTargets<'_>) -> Result<(Array, 
 }
 
 /// See [`flambeau_tensor::Backend::nll_backward`].
-pub fn nll_backward(
-    grad: &Array,
-    shape: &[usize],
-    log_probabilities: Option<&Array>,
-    dim: usize,
-    targets: &ClassTargets<'_>,
-    total: Option<&Array>,
-) -> Result<Array> {
+pub fn nll_backward(call: &NllBackward<'_>) -> Result<Array> {
+    let NllBackward { grad, shape, log_probabilities, dim, targets, total } = *call;
     let out = Array::empty(grad.backend(), grad.device(), shape, grad.dtype())?;
     let lines = Lines::new(&out, dim);
     let classes = targets.classes.contiguous()?;

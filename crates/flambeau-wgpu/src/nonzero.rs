@@ -4,6 +4,7 @@ use crate::gather::THREADS;
 use crate::gpu::{Arg, Gpu};
 use crate::params::Params;
 use flambeau_shaders::Kernel;
+use flambeau_tensor::calls::Nonzero;
 use flambeau_tensor::{Array, DType, Result};
 
 /// Elements that a workgroup of the kernels counts.
@@ -13,7 +14,8 @@ const BLOCK: usize = 1024;
 ///
 /// # Errors
 /// Where memory runs out, or something that ran before failed.
-pub(crate) fn nonzero(src: &Array) -> Result<Array> {
+pub(crate) fn nonzero(call: &Nonzero<'_>) -> Result<Array> {
+    let Nonzero { src } = *call;
     let (backend, device, n) = (src.backend(), src.device(), src.numel());
     let table = |rows| Array::empty(backend, device, &[rows, src.ndim()], DType::I64);
     if n == 0 {

@@ -6,6 +6,7 @@ use crate::params::Params;
 use flambeau_shaders::Kernel;
 use flambeau_shaders::map::number_words;
 use flambeau_tensor::backend::{NormBackward, NormLayout, Normalized, ReduceOp};
+use flambeau_tensor::calls::{Normalize, NormalizeBackward};
 use flambeau_tensor::dims::Dims;
 use flambeau_tensor::ops::{ReduceArgs, reduce};
 use flambeau_tensor::{Array, Result};
@@ -69,7 +70,8 @@ impl Groups {
 }
 
 /// See [`flambeau_tensor::Backend::normalize`].
-pub fn normalize(x: &Array, weight: Option<&Array>, bias: Option<&Array>, layout: &NormLayout) -> Result<Normalized> {
+pub fn normalize(call: &Normalize<'_>) -> Result<Normalized> {
+    let Normalize { x, weight, bias, layout } = *call;
     let x = x.contiguous()?;
     let groups = Groups::new(layout);
     let wide = x.dtype().compute();
@@ -110,9 +112,10 @@ pub fn normalize(x: &Array, weight: Option<&Array>, bias: Option<&Array>, layout
 }
 
 /// See [`flambeau_tensor::Backend::normalize_backward`].
-pub fn normalize_backward(call: &NormBackward<'_>, needs: [bool; 3]) -> Result<[Option<Array>; 3]> {
-    let (grad, x) = (call.grad.contiguous()?, call.x.contiguous()?);
-    let call = &NormBackward { grad: &grad, x: &x, ..*call };
+pub fn normalize_backward(call: &NormalizeBackward<'_>) -> Result<[Option<Array>; 3]> {
+    let NormalizeBackward { args, needs } = *call;
+    let (grad, x) = (args.grad.contiguous()?, args.x.contiguous()?);
+    let call = &NormBackward { grad: &grad, x: &x, ..args };
     let groups = Groups::new(call.layout);
     let input = needs[0].then(|| of_input(call, &groups)).transpose()?;
     let weight = call.weight.filter(|_| needs[1]);

@@ -7,6 +7,7 @@ use flambeau_shaders::Kernel;
 use flambeau_shaders::Parameter;
 use flambeau_shaders::functions;
 use flambeau_shaders::map::{Frame, Map, Operand, Walk, divisors, number_words};
+use flambeau_tensor::calls::{self, RefuseWhere};
 use flambeau_tensor::dims::is_contiguous;
 use flambeau_tensor::plan::Plan;
 use flambeau_tensor::pointwise::{Node, Pointwise};
@@ -19,18 +20,14 @@ pub(crate) const THREADS: u64 = 256;
 const MANY: u64 = 1 << 20;
 
 /// Runs a program; see [`flambeau_tensor::Backend::pointwise`].
-pub(crate) fn pointwise(
-    program: &Pointwise,
-    compute: DType,
-    inputs: &[&Array],
-    scalars: &[Scalar],
-    outs: &[&Array],
-) -> Result<()> {
+pub(crate) fn pointwise(call: &calls::Map<'_>) -> Result<()> {
+    let calls::Map { program, compute, inputs, scalars, outs } = *call;
     launch(program, compute, inputs, scalars, outs, None)
 }
 
 /// See [`flambeau_tensor::Backend::refuse_where`].
-pub(crate) fn refuse_where(program: &Pointwise, x: &Array, scalars: &[Scalar], finding: Finding) -> Result<()> {
+pub(crate) fn refuse_where(call: &RefuseWhere<'_>) -> Result<()> {
+    let RefuseWhere { program, x, scalars, finding } = *call;
     launch(program, x.dtype(), &[x], scalars, &[], Some(finding))
 }
 

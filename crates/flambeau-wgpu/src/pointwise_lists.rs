@@ -7,6 +7,7 @@ use crate::recorder::UNIFORM_BYTES;
 use flambeau_shaders::map::{Frame, Map, Operand, Walk};
 use flambeau_shaders::{Kernel, Parameter};
 use flambeau_tensor::backend::PointwiseList;
+use flambeau_tensor::calls::{self, MapLists};
 use flambeau_tensor::pointwise::Pointwise;
 use flambeau_tensor::{Array, DType, Result, Scalar};
 use smallvec::SmallVec;
@@ -28,12 +29,8 @@ struct Kind {
 }
 
 /// Runs a program for each list; see [`flambeau_tensor::Backend::pointwise_lists`].
-pub(crate) fn pointwise_lists(
-    program: &Pointwise,
-    compute: DType,
-    lists: &[PointwiseList],
-    scalars: &[Scalar],
-) -> Result<()> {
+pub(crate) fn pointwise_lists(call: &MapLists<'_>) -> Result<()> {
+    let MapLists { program, compute, lists, scalars } = *call;
     check(program, compute)?;
     let mut rest = lists;
     while let Some(first) = rest.first() {
@@ -43,7 +40,7 @@ pub(crate) fn pointwise_lists(
         let Some(kind) = kind.filter(|_| same > 1) else {
             let (inputs, outs): (SmallVec<[&Array; 4]>, SmallVec<[&Array; 4]>) =
                 (first.inputs.iter().collect(), first.outs.iter().collect());
-            pointwise(program, compute, &inputs, scalars, &outs)?;
+            pointwise(&calls::Map { program, compute, inputs: &inputs, scalars, outs: &outs })?;
             rest = &rest[1..];
             continue;
         };

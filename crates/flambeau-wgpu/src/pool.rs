@@ -4,6 +4,9 @@ use crate::gpu::{Arg, Gpu};
 use crate::params::Params;
 use flambeau_shaders::Kernel;
 use flambeau_tensor::backend::{AvgPoolDivisor, PoolGeometry};
+use flambeau_tensor::calls::{
+    AdaptiveAvgPool, AdaptiveAvgPoolBackward, AvgPool, AvgPoolBackward, MaxPool, MaxPoolBackward,
+};
 use flambeau_tensor::{Array, DType, Error, Finding, Result};
 
 /// Threads per workgroup.
@@ -51,7 +54,8 @@ fn least(dtype: DType) -> Result<u64> {
 ///
 /// # Errors
 /// For bool.
-pub fn max_pool(src: &Array, g: &PoolGeometry, out: &Array, indices: &Array) -> Result<()> {
+pub fn max_pool(call: &MaxPool<'_>) -> Result<()> {
+    let MaxPool { src, geometry: g, out, indices } = *call;
     let least = least(src.dtype())?;
     let n = out.numel();
     if n == 0 {
@@ -73,7 +77,8 @@ pub fn max_pool(src: &Array, g: &PoolGeometry, out: &Array, indices: &Array) -> 
 ///
 /// # Errors
 /// Where the dtype is no float.
-pub fn max_pool_backward(grad: &Array, indices: &Array, g: Option<&PoolGeometry>, out: &Array) -> Result<()> {
+pub fn max_pool_backward(call: &MaxPoolBackward<'_>) -> Result<()> {
+    let MaxPoolBackward { grad, indices, windows: g, out } = *call;
     check_float("max_pool2d_backward", grad.dtype())?;
     let n = out.numel().max(grad.numel());
     if n == 0 {
@@ -135,7 +140,8 @@ fn average(
 ///
 /// # Errors
 /// Where the dtype is no float.
-pub fn avg_pool(src: &Array, g: &PoolGeometry, divisor: AvgPoolDivisor, out: &Array) -> Result<()> {
+pub fn avg_pool(call: &AvgPool<'_>) -> Result<()> {
+    let AvgPool { src, geometry: g, divisor, out } = *call;
     average("avg_pool2d", false, Some((g, divisor)), src, out)
 }
 
@@ -143,7 +149,8 @@ pub fn avg_pool(src: &Array, g: &PoolGeometry, divisor: AvgPoolDivisor, out: &Ar
 ///
 /// # Errors
 /// Where the dtype is no float.
-pub fn avg_pool_backward(grad: &Array, g: &PoolGeometry, divisor: AvgPoolDivisor, out: &Array) -> Result<()> {
+pub fn avg_pool_backward(call: &AvgPoolBackward<'_>) -> Result<()> {
+    let AvgPoolBackward { grad, geometry: g, divisor, out } = *call;
     average("avg_pool2d_backward", true, Some((g, divisor)), grad, out)
 }
 
@@ -151,7 +158,8 @@ pub fn avg_pool_backward(grad: &Array, g: &PoolGeometry, divisor: AvgPoolDivisor
 ///
 /// # Errors
 /// Where the dtype is no float.
-pub fn adaptive_avg_pool(src: &Array, out: &Array) -> Result<()> {
+pub fn adaptive_avg_pool(call: &AdaptiveAvgPool<'_>) -> Result<()> {
+    let AdaptiveAvgPool { src, out } = *call;
     average("adaptive_avg_pool2d", false, None, src, out)
 }
 
@@ -159,6 +167,7 @@ pub fn adaptive_avg_pool(src: &Array, out: &Array) -> Result<()> {
 ///
 /// # Errors
 /// Where the dtype is no float.
-pub fn adaptive_avg_pool_backward(grad: &Array, out: &Array) -> Result<()> {
+pub fn adaptive_avg_pool_backward(call: &AdaptiveAvgPoolBackward<'_>) -> Result<()> {
+    let AdaptiveAvgPoolBackward { grad, out } = *call;
     average("adaptive_avg_pool2d_backward", true, None, grad, out)
 }

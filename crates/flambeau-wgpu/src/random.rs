@@ -5,6 +5,7 @@ use crate::params::Params;
 use flambeau_shaders::Kernel;
 use flambeau_shaders::map::number_words;
 use flambeau_tensor::backend::Distribution;
+use flambeau_tensor::calls::Random;
 use flambeau_tensor::random::{
     Generator, RandomElement, RandomError, RandomFloat, bernoulli_, exponential_, full_range, integer_bounds, normal_,
     uniform_,
@@ -21,7 +22,8 @@ const WIDE_RANGE: u64 = 1 << 20;
 ///
 /// # Errors
 /// A distribution that the dtype has not, or parameters outside its range.
-pub(crate) fn random(distribution: Distribution, generator: &Generator, out: &Array) -> Result<()> {
+pub(crate) fn random(call: &Random<'_>) -> Result<()> {
+    let Random { distribution, generator, out } = *call;
     let draw = match out.dtype() {
         DType::F32 => float::<f32>(distribution, generator),
         DType::F64 => float::<f64>(distribution, generator),

@@ -6,10 +6,11 @@ use crate::pointwise::{args, check, count, refuse_zero_divisor};
 use flambeau_shaders::map::{Frame, Map, Operand, Walk};
 use flambeau_shaders::{Kernel, Parameter};
 use flambeau_tensor::backend::ReduceOp;
+use flambeau_tensor::calls::Reduce;
 use flambeau_tensor::dims::Dims;
 use flambeau_tensor::plan::Plan;
-use flambeau_tensor::pointwise::{IDENTITY, Pointwise};
-use flambeau_tensor::{Array, DType, Result, Scalar};
+use flambeau_tensor::pointwise::IDENTITY;
+use flambeau_tensor::{Array, Result};
 use smallvec::SmallVec;
 
 /// Values that one thread combines before a line is split.
@@ -40,15 +41,8 @@ struct Shape {
 }
 
 /// Reduces; see [`flambeau_tensor::Backend::reduce`].
-pub(crate) fn reduce(
-    op: ReduceOp,
-    program: &Pointwise,
-    compute: DType,
-    inputs: &[&Array],
-    scalars: &[Scalar],
-    dims: &[usize],
-    out: &Array,
-) -> Result<()> {
+pub(crate) fn reduce(call: &Reduce<'_>) -> Result<()> {
+    let Reduce { op, program, compute, inputs, scalars, dims, out } = *call;
     let gpu = Gpu::of(out)?;
     check(program, compute)?;
     refuse_zero_divisor(program, compute, scalars)?;
@@ -112,7 +106,15 @@ pub(crate) fn reduce(
     let strides: Dims = plan.strides[inputs.len()][..kept_rank].iter().copied().chain([1]).collect();
     let ones: Dims = plan.shape[..kept_rank].iter().copied().chain([1]).collect();
     let out = Array::from_parts(out.storage().clone(), out.dtype(), ones, strides, out.offset())?;
-    reduce(op, &IDENTITY, acc, &[&scratch], &[], &[kept_rank], &out)
+    reduce(&Reduce {
+        op,
+        program: &IDENTITY,
+        compute: acc,
+        inputs: &[&scratch],
+        scalars: &[],
+        dims: &[kept_rank],
+        out: &out,
+    })
 }
 
 /// Shares `results` lines of `length` values among threads; `along` tells whether neighbours in memory are in one line.

@@ -5,6 +5,7 @@ use crate::params::Params;
 use crate::pool::plane_params;
 use flambeau_shaders::Kernel;
 use flambeau_tensor::backend::ResampleMode;
+use flambeau_tensor::calls::{Resample, ResampleBackward};
 use flambeau_tensor::{Array, DType, Error, Result};
 
 /// Threads per workgroup.
@@ -60,7 +61,8 @@ fn run(mode: ResampleMode, scales: [f64; 3], backward: bool, src: &Array, out: &
 ///
 /// # Errors
 /// Where the dtype is no float.
-pub fn resample(mode: ResampleMode, scales: [f64; 3], src: &Array, out: &Array) -> Result<()> {
+pub fn resample(call: &Resample<'_>) -> Result<()> {
+    let Resample { mode, scales, src, out } = *call;
     run(mode, scales, false, src, out)
 }
 
@@ -68,6 +70,7 @@ pub fn resample(mode: ResampleMode, scales: [f64; 3], src: &Array, out: &Array) 
 ///
 /// # Errors
 /// Where the dtype is no float.
-pub fn resample_backward(mode: ResampleMode, scales: [f64; 3], grad: &Array, out: &Array) -> Result<()> {
+pub fn resample_backward(call: &ResampleBackward<'_>) -> Result<()> {
+    let ResampleBackward { mode, scales, grad, out } = *call;
     run(mode, scales, true, grad, out)
 }

@@ -5,6 +5,7 @@ use crate::lines::{Lines, Place};
 use crate::params::Params;
 use flambeau_shaders::Kernel;
 use flambeau_tensor::backend::ScanOp;
+use flambeau_tensor::calls::Scan;
 use flambeau_tensor::{Array, DType, Result};
 
 /// Elements of a line that one workgroup runs over, where there are too few lines to fill a GPU.
@@ -14,7 +15,8 @@ const MANY: usize = 512;
 
 /// See [`flambeau_tensor::Backend::scan`]. Floats are accumulated in f32 (f64 for itself) and by parts, where the CPU takes
 /// f64 and the order of the elements; each result is rounded to the output's dtype.
-pub fn scan(op: ScanOp, src: &Array, dim: usize, out: &Array) -> Result<()> {
+pub fn scan(call: &Scan<'_>) -> Result<()> {
+    let Scan { op, src, dim, out } = *call;
     along(op, &src.to_dtype(out.dtype())?.contiguous()?, dim, out)
 }
 

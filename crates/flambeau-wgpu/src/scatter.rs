@@ -6,6 +6,7 @@ use crate::lines::Lines;
 use crate::params::Params;
 use flambeau_shaders::{Kernel, stored_size};
 use flambeau_tensor::backend::ScatterOp;
+use flambeau_tensor::calls;
 use flambeau_tensor::{Array, DType, Error, Finding, Result};
 
 /// From so many columns on, one thread for each fills the GPU.
@@ -18,7 +19,8 @@ const SHORT_COLUMN: usize = 64;
 ///
 /// # Errors
 /// Where the dtypes differ or memory runs out. An index outside the dimension is reported at the next readback.
-pub(crate) fn scatter(op: ScatterOp, dim: usize, index: &Array, src: &Array, out: &Array) -> Result<()> {
+pub(crate) fn scatter(call: &calls::Scatter<'_>) -> Result<()> {
+    let calls::Scatter { op, dim, index, src, out } = *call;
     if src.dtype() != out.dtype() {
         return Err(Error::runtime(format!(
             "scatter(): Expected self.dtype to be equal to src.dtype, but got {} and {}",
@@ -29,7 +31,7 @@ pub(crate) fn scatter(op: ScatterOp, dim: usize, index: &Array, src: &Array, out
     let reached = fitted(out, index.shape(), dim)?;
     let dense = reached.contiguous()?;
     Scatter { op, index: &index.contiguous()?, src: &src.contiguous()?, out: &dense, dim }.run()?;
-    if dense.same_view(&reached) { Ok(()) } else { crate::copy::copy(&dense, &reached) }
+    if dense.same_view(&reached) { Ok(()) } else { crate::copy::between(&dense, &reached) }
 }
 
 /// A scatter between dense arrays whose shapes agree but for `dim`.

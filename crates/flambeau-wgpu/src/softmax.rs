@@ -4,13 +4,15 @@ use crate::gpu::{Arg, Gpu};
 use crate::lines::Lines;
 use crate::params::Params;
 use flambeau_shaders::Kernel;
+use flambeau_tensor::calls::{Softmax, SoftmaxBackward};
 use flambeau_tensor::{Array, Error, Result};
 
 /// See [`flambeau_tensor::Backend::softmax`]. A line that holds NaN or +∞, or only −∞, gives NaN.
 ///
 /// # Errors
 /// Where the dtype is no float.
-pub fn softmax(src: &Array, dim: usize, log: bool, out: &Array) -> Result<()> {
+pub fn softmax(call: &Softmax<'_>) -> Result<()> {
+    let Softmax { src, dim, log, out } = *call;
     if !src.dtype().is_floating_point() {
         let op = if log { "log_softmax_kernel_impl" } else { "softmax_kernel_impl" };
         return Err(Error::NotImplementedFor { op, dtype: src.dtype() });
@@ -27,7 +29,8 @@ pub fn softmax(src: &Array, dim: usize, log: bool, out: &Array) -> Result<()> {
 }
 
 /// See [`flambeau_tensor::Backend::softmax_backward`].
-pub fn softmax_backward(grad: &Array, y: &Array, dim: usize, log: bool) -> Result<Array> {
+pub fn softmax_backward(call: &SoftmaxBackward<'_>) -> Result<Array> {
+    let SoftmaxBackward { grad, y, dim, log } = *call;
     let (grad, y) = (grad.contiguous()?, y.contiguous()?);
     let out = Array::empty(y.backend(), y.device(), y.shape(), y.dtype())?;
     let lines = Lines::new(&y, dim);

@@ -5,6 +5,7 @@ use crate::lines::{Lines, key_dtype};
 use crate::params::Params;
 use flambeau_shaders::Kernel;
 use flambeau_tensor::backend::Extremum;
+use flambeau_tensor::calls::Sort;
 use flambeau_tensor::{Array, DType, Result};
 
 /// Elements that a workgroup sorts in its memory at most.
@@ -15,7 +16,8 @@ const FEW: usize = 256;
 const THREADS: usize = 256;
 
 /// See [`flambeau_tensor::Backend::sort`]. NaN counts as larger than all numbers; equal values keep their order.
-pub fn sort(first: Extremum, src: &Array, dim: usize, values: &Array, indices: &Array) -> Result<()> {
+pub fn sort(call: &Sort<'_>) -> Result<()> {
+    let Sort { first, src, dim, values, indices } = *call;
     let src = src.contiguous()?;
     let lines = Lines::new(&src, dim);
     let k = Lines::new(values, dim).n;

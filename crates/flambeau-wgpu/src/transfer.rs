@@ -25,7 +25,7 @@ pub(crate) fn upload(bytes: &[u8], out: &Array) -> Result<(), flambeau_tensor::E
         // The queue writes whole words only; a 16-bit neighbour would be hit.
         let staged = Array::empty(out.backend(), out.device(), out.shape(), out.dtype())?;
         upload(bytes, &staged)?;
-        return crate::copy::copy(&staged, out);
+        return crate::copy::between(&staged, out);
     }
     if !data.len().is_multiple_of(4) {
         let padded = data.len().next_multiple_of(4);

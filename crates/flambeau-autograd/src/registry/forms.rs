@@ -83,6 +83,7 @@ samples! {
     bool: _given => true;
     Option<bool>: _given => Some(true);
     &'a str: _given => "no such word";
+    Option<&'a str>: _given => Some("no such word");
     DType: _given => DType::F32;
     Option<DType>: _given => None;
     Device: _given => Device::Wgpu(99);

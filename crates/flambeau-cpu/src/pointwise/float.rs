@@ -142,27 +142,7 @@ macro_rules! float {
     };
 }
 
-functions! {
-    Rsqrt rsqrt_f32 rsqrt_f64;
-    Exp exp_f32 exp_f64;
-    Expm1 expm1_f32 expm1_f64;
-    Log log_f32 log_f64;
-    Log2 log2_f32 log2_f64;
-    Log10 log10_f32 log10_f64;
-    Log1p log1p_f32 log1p_f64;
-    Sin sin_f32 sin_f64;
-    Cos cos_f32 cos_f64;
-    Tan tan_f32 tan_f64;
-    Asin asin_f32 asin_f64;
-    Acos acos_f32 acos_f64;
-    Atan atan_f32 atan_f64;
-    Sinh sinh_f32 sinh_f64;
-    Cosh cosh_f32 cosh_f64;
-    Tanh tanh_f32 tanh_f64;
-    Sigmoid sigmoid_f32 sigmoid_f64;
-    Erf erf_f32 erf_f64;
-    Erfc erfc_f32 erfc_f64;
-}
+math::table!(functions);
 
 #[inline(always)]
 fn binary<F: Float, S: Simd>(op: BinaryOp, a: Src<'_, F>, b: Src<'_, F>, out: &mut [F]) {

@@ -15,9 +15,10 @@ pub use float::{Float, Function, maximum, minimum};
 use crate::threads::parallel_for;
 use code::{Code, binary_in, unary_in};
 use flambeau_tensor::access::Access;
+use flambeau_tensor::calls::{Map, MapLists};
 use flambeau_tensor::plan::Plan;
-use flambeau_tensor::pointwise::{Node, Pointwise};
-use flambeau_tensor::{Array, DType, Error, Result, Scalar};
+use flambeau_tensor::pointwise::Node;
+use flambeau_tensor::{Array, DType, Error, Result};
 use lane::{ForLane, Lane, Src, ZeroDivision, binary, for_lane, unary};
 use smallvec::SmallVec;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -33,32 +34,28 @@ impl From<ZeroDivision> for Error {
 }
 
 /// Runs a program; see [`flambeau_tensor::Backend::pointwise`].
-pub fn pointwise(
-    program: &Pointwise,
-    compute: DType,
-    inputs: &[&Array],
-    scalars: &[Scalar],
-    outs: &[&Array],
-) -> Result<()> {
-    for_lane(compute, Call { program, compute, inputs, scalars, outs })
+pub fn pointwise(call: &Map<'_>) -> Result<()> {
+    for_lane(call.compute, call)
 }
 
-struct Call<'a> {
-    program: &'a Pointwise,
-    compute: DType,
-    inputs: &'a [&'a Array],
-    scalars: &'a [Scalar],
-    outs: &'a [&'a Array],
+/// Runs a program for each list; see [`flambeau_tensor::Backend::pointwise_lists`].
+pub fn pointwise_lists(call: &MapLists<'_>) -> Result<()> {
+    let MapLists { program, compute, lists, scalars } = *call;
+    lists.iter().filter(|list| list.outs[0].numel() > 0).try_for_each(|list| {
+        let inputs: SmallVec<[&Array; 4]> = list.inputs.iter().collect();
+        let outs: SmallVec<[&Array; 4]> = list.outs.iter().collect();
+        pointwise(&Map { program, compute, inputs: &inputs, scalars, outs: &outs })
+    })
 }
 
-impl ForLane for Call<'_> {
+impl ForLane for &Map<'_> {
     type Output = Result<()>;
     #[inline]
     fn run<T: Lane>(self) -> Result<()> {
-        if let Some(single) = Single::<T>::of(&self) {
-            return single.run(&self);
+        if let Some(single) = Single::<T>::of(self) {
+            return single.run(self);
         }
-        interpret::<T>(&self)
+        interpret::<T>(self)
     }
 }
 
@@ -79,7 +76,7 @@ struct Single<T> {
 
 impl<T: Lane> Single<T> {
     #[inline]
-    fn of(call: &Call<'_>) -> Option<Self> {
+    fn of(call: &Map<'_>) -> Option<Self> {
         let nodes = call.program.nodes();
         let (&node, leaves) = nodes.split_last()?;
         let [out] = call.outs else { return None };
@@ -108,7 +105,7 @@ impl<T: Lane> Single<T> {
     }
 
     #[inline]
-    fn run(&self, call: &Call<'_>) -> Result<()> {
+    fn run(&self, call: &Map<'_>) -> Result<()> {
         let out = call.outs[0];
         let n = out.numel();
         let _access = Access::acquire(call.inputs, call.outs)?;
@@ -177,7 +174,7 @@ impl<T: Lane> Single<T> {
     }
 }
 
-fn interpret<T: Lane>(call: &Call<'_>) -> Result<()> {
+fn interpret<T: Lane>(call: &Map<'_>) -> Result<()> {
     let code = Code::<T>::new(call.program, call.compute, call.scalars)?;
     let arrays: SmallVec<[&Array; 8]> = call.outs.iter().chain(call.inputs).copied().collect();
     let strides: SmallVec<[&[usize]; 8]> = arrays.iter().map(|a| a.strides()).collect();
@@ -233,7 +230,7 @@ fn interpret<T: Lane>(call: &Call<'_>) -> Result<()> {
 }
 
 /// Whether the last step may write the only output itself.
-fn is_direct<T: Lane>(call: &Call<'_>, code: &Code<T>, lane: DType) -> bool {
+fn is_direct<T: Lane>(call: &Map<'_>, code: &Code<T>, lane: DType) -> bool {
     let [out] = call.outs else { return false };
     let Some(&(_, register)) = code.steps.last() else { return false };
     out.dtype() == lane

@@ -14,10 +14,10 @@ use crate::pointwise::tile::{Job, Runner, TILE, View, lane_dtype, step, store};
 use crate::threads::parallel_for;
 use flambeau_tensor::access::Access;
 use flambeau_tensor::backend::ReduceOp;
+use flambeau_tensor::calls::Reduce;
 use flambeau_tensor::dims::Dims;
 use flambeau_tensor::plan::{Cursor, Plan};
-use flambeau_tensor::pointwise::Pointwise;
-use flambeau_tensor::{Array, DType, Result, Scalar};
+use flambeau_tensor::{DType, Result};
 use fold::{Fold, LANES, finish, fold_across, fold_down, fold_short_rows};
 use smallvec::SmallVec;
 use std::ops::Range;
@@ -39,34 +39,15 @@ const BLOCK: usize = 64 * LANES;
 const SHORT: usize = 64;
 
 /// Reduces; see [`flambeau_tensor::Backend::reduce`].
-pub fn reduce(
-    op: ReduceOp,
-    program: &Pointwise,
-    compute: DType,
-    inputs: &[&Array],
-    scalars: &[Scalar],
-    dims: &[usize],
-    out: &Array,
-) -> Result<()> {
-    for_lane(compute, Map { op, program, compute, inputs, scalars, dims, out })
+pub fn reduce(call: &Reduce<'_>) -> Result<()> {
+    for_lane(call.compute, call)
 }
 
-/// The call in its compute type.
-struct Map<'a> {
-    op: ReduceOp,
-    program: &'a Pointwise,
-    compute: DType,
-    inputs: &'a [&'a Array],
-    scalars: &'a [Scalar],
-    dims: &'a [usize],
-    out: &'a Array,
-}
-
-impl ForLane for Map<'_> {
+impl ForLane for &Reduce<'_> {
     type Output = Result<()>;
     fn run<T: Lane>(self) -> Result<()> {
         let code = Code::<T>::new(self.program, self.compute, self.scalars)?;
-        let walk = Walk::new(&self);
+        let walk = Walk::new(self);
         let _access = Access::acquire(self.inputs, &[self.out])?;
         let inputs: SmallVec<[View; 8]> = self.inputs.iter().map(|a| View::of(a)).collect();
         let job = Job { code: &code, plan: &walk.plan, inputs: &inputs, lane: lane_dtype(self.compute) };
@@ -103,7 +84,7 @@ struct Walk {
 }
 
 impl Walk {
-    fn new(map: &Map<'_>) -> Walk {
+    fn new(map: &Reduce<'_>) -> Walk {
         let shape = map.inputs.first().map_or(map.out.shape(), |a| a.shape());
         let strides: SmallVec<[&[usize]; 8]> = map.inputs.iter().map(|a| a.strides()).collect();
         // The larger the stride in the first input that moves along it, the further out is a dimension.

@@ -39,10 +39,10 @@ const SPECIAL: [f64; 28] = [
     f64::NAN,
 ];
 
-fn float_unary(op: UnaryOp, x: f64) -> f64 {
+fn float_unary(op: UnaryOp, x: f64) -> Option<f64> {
     use UnaryOp::*;
     let truth = |b: bool| f64::from(u8::from(b));
-    match op {
+    Some(match op {
         Neg => -x,
         Abs => x.abs(),
         Sign => truth(x > 0.0) - truth(x < 0.0),
@@ -82,8 +82,9 @@ fn float_unary(op: UnaryOp, x: f64) -> f64 {
         IsInf => truth(x.is_infinite()),
         IsFinite => truth(x.is_finite()),
         LogicalNot => truth(x == 0.0),
-        BitwiseNot => f64::NAN,
-    }
+        // What neither the standard library nor C has is tested in its own file, against mpmath.
+        _ => return None,
+    })
 }
 
 fn float_binary(op: BinaryOp, x: f64, y: f64) -> f64 {
@@ -168,10 +169,10 @@ fn every_unary_function_on_floats() {
         // The numbers repeat, so that vector loops and their tails both run.
         let values: Vec<f64> = SPECIAL.iter().cycle().take(SPECIAL.len() * 3 + 1).copied().collect();
         let exact = elements(&from_f64(&values, &[values.len()], dtype));
-        for op in UnaryOp::ALL.into_iter().filter(|&op| op != UnaryOp::BitwiseNot) {
+        for op in UnaryOp::ALL {
             let found = run(&Pointwise::new(|b| b.input(0).unary(op)), dtype, &[&values], dtype);
             for (&x, y) in exact.iter().zip(found) {
-                let expected = float_unary(op, x);
+                let Some(expected) = float_unary(op, x) else { continue };
                 assert!(agrees(dtype, y, expected), "{op:?}({x}) = {y}, expected {expected} in {dtype}");
                 if matches!(op, UnaryOp::Neg | UnaryOp::Relu | UnaryOp::Round | UnaryOp::Trunc | UnaryOp::Sqrt)
                     && x == 0.0
@@ -475,7 +476,7 @@ fn long_arrays_are_shared_out_and_agree() {
     assert!(a.to_vec::<f32>().unwrap().iter().zip(&numbers).all(|(y, x)| *y == x * x + 1.0));
     // A zero divisor anywhere is found.
     let b = Array::full(&CPU, Device::Cpu, &[n], DType::I32, Scalar::Int(1)).unwrap();
-    crate::copy::copy(&zeros(&[1], DType::I32), &b.narrow(0, n as i64 - 2, 1).unwrap()).unwrap();
+    CopyTo { src: &zeros(&[1], DType::I32), out: &b.narrow(0, n as i64 - 2, 1).unwrap() }.run().unwrap();
     let out = zeros(&[n], DType::I32);
     let error = Map {
         program: &Pointwise::new(|p| p.input(0) / p.input(0)),

@@ -90,10 +90,8 @@ pub(crate) fn py_bool(value: bool) -> &'static str {
 
 /// A number as Python prints it: `2`, `2.0`.
 pub(crate) fn py_number(number: Scalar) -> String {
-    match number {
-        Scalar::Int(i) => i.to_string(),
-        other => py_float(other.to_f64()),
-    }
+    // A bool among the numbers is one of PyTorch's floats.
+    if number.is_int() { number.to_string() } else { py_float(number.to_f64()) }
 }
 
 /// Python's `(3, 4)` and `(3,)`.

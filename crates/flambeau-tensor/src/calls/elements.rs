@@ -35,10 +35,6 @@ impl Call for CheckIndex<'_> {
         }
     }
 
-    fn is_empty(&self) -> bool {
-        self.index.numel() == 0
-    }
-
     fn launch(call: &Checked<Self>) -> Result<Array> {
         call.index.backend().check_index(call)
     }
@@ -73,8 +69,8 @@ impl Call for RefuseWhere<'_> {
         expect(self.program.outputs().len() == 1, || "a check is a program of one result".into())
     }
 
-    fn is_empty(&self) -> bool {
-        self.x.numel() == 0
+    fn trivial(&self) -> Option<()> {
+        (self.x.numel() == 0).then_some(())
     }
 
     fn launch(call: &Checked<Self>) -> Result<()> {

@@ -60,8 +60,8 @@ impl Call for Gather<'_> {
         disjoint("gather", self.out, [self.src, self.index])
     }
 
-    fn is_empty(&self) -> bool {
-        self.out.numel() == 0
+    fn trivial(&self) -> Option<()> {
+        (self.out.numel() == 0).then_some(())
     }
 
     fn launch(call: &Checked<Self>) -> Result<()> {
@@ -110,8 +110,8 @@ impl Call for Scatter<'_> {
         disjoint("scatter", self.out, [self.src, self.index])
     }
 
-    fn is_empty(&self) -> bool {
-        self.index.numel() == 0
+    fn trivial(&self) -> Option<()> {
+        (self.index.numel() == 0).then_some(())
     }
 
     fn launch(call: &Checked<Self>) -> Result<()> {
@@ -157,8 +157,8 @@ impl Call for IndexSelect<'_> {
         disjoint("index_select", self.out, [self.src, self.index])
     }
 
-    fn is_empty(&self) -> bool {
-        self.out.numel() == 0
+    fn trivial(&self) -> Option<()> {
+        (self.out.numel() == 0).then_some(())
     }
 
     fn launch(call: &Checked<Self>) -> Result<()> {
@@ -186,10 +186,6 @@ impl Call for Nonzero<'_> {
 
     fn check(&self) -> Result<()> {
         Ok(())
-    }
-
-    fn is_empty(&self) -> bool {
-        false
     }
 
     fn launch(call: &Checked<Self>) -> Result<Array> {

@@ -4,7 +4,7 @@ use super::check::{dense, dim, disjoint, dtype, expect, float, result, shape};
 use super::{Arrays, Call, Checked};
 use crate::backend::{Extremum, ScanOp};
 use crate::dims::Dims;
-use crate::{Array, DType, Result};
+use crate::{Array, DType, Error, Result};
 
 /// The length along a dimension; arrays without dimensions are lines of one element.
 pub(super) fn length(array: &Array, dim: usize) -> usize {
@@ -60,8 +60,8 @@ impl Call for ArgReduce<'_> {
         })
     }
 
-    fn is_empty(&self) -> bool {
-        self.indices.numel() == 0
+    fn trivial(&self) -> Option<()> {
+        (self.indices.numel() == 0).then_some(())
     }
 
     fn launch(call: &Checked<Self>) -> Result<()> {
@@ -100,8 +100,8 @@ impl Call for Scan<'_> {
         disjoint("scan", self.out, [self.src])
     }
 
-    fn is_empty(&self) -> bool {
-        self.out.numel() == 0
+    fn trivial(&self) -> Option<()> {
+        (self.out.numel() == 0).then_some(())
     }
 
     fn launch(call: &Checked<Self>) -> Result<()> {
@@ -146,8 +146,8 @@ impl Call for Sort<'_> {
         disjoint("sort", self.indices, [self.src])
     }
 
-    fn is_empty(&self) -> bool {
-        self.values.numel() == 0
+    fn trivial(&self) -> Option<()> {
+        (self.values.numel() == 0).then_some(())
     }
 
     fn launch(call: &Checked<Self>) -> Result<()> {
@@ -185,8 +185,8 @@ impl Call for Softmax<'_> {
         disjoint("softmax", self.out, [self.src])
     }
 
-    fn is_empty(&self) -> bool {
-        self.out.numel() == 0
+    fn trivial(&self) -> Option<()> {
+        (self.out.numel() == 0).then_some(())
     }
 
     fn launch(call: &Checked<Self>) -> Result<()> {
@@ -225,11 +225,72 @@ impl Call for SoftmaxBackward<'_> {
         float(if self.log { "log_softmax_backward_cpu_out" } else { "softmax_backward_cpu_out" }, self.y)
     }
 
-    fn is_empty(&self) -> bool {
-        self.y.numel() == 0
-    }
-
     fn launch(call: &Checked<Self>) -> Result<Array> {
         call.y.backend().softmax_backward(call)
+    }
+}
+
+/// Where each value would stand in sorted boundaries: before those that are equal, or behind them. A NaN stands behind what came
+/// before it.
+#[derive(Clone, Copy, Debug)]
+pub struct SearchSorted<'a> {
+    /// Sorted along the last dimension; dense.
+    pub boundaries: &'a Array,
+    /// What is looked for, in the boundaries' dtype; dense. Its shape is the boundaries' but for the last dimension, or any where
+    /// these have one dimension.
+    pub values: &'a Array,
+    /// Whether a value stands behind its equals.
+    pub right: bool,
+    /// The places, i64 or i32, in the values' shape; dense.
+    pub out: &'a Array,
+}
+
+impl SearchSorted<'_> {
+    /// How many boundaries a line has, and how many values are looked for in it.
+    pub fn lengths(&self) -> (usize, usize) {
+        let last = |array: &Array| array.shape().last().copied().unwrap_or(1);
+        let one_line = self.boundaries.ndim() == 1;
+        (last(self.boundaries), if one_line { self.values.numel() } else { last(self.values) })
+    }
+}
+
+impl Call for SearchSorted<'_> {
+    type Output = ();
+
+    fn first(&self) -> &Array {
+        self.out
+    }
+
+    fn arrays(&self) -> Arrays<'_> {
+        Arrays::from_slice(&[self.boundaries, self.values, self.out])
+    }
+
+    fn check(&self) -> Result<()> {
+        const OP: &str = "searchsorted";
+        let SearchSorted { boundaries, values, out, .. } = *self;
+        if values.dtype() == DType::Bool {
+            return Err(Error::NotImplementedFor { op: "searchsorted_out_cpu", dtype: DType::Bool });
+        }
+        dtype(OP, "the boundaries", boundaries, values.dtype())?;
+        dense(OP, "the boundaries", boundaries)?;
+        dense(OP, "the values", values)?;
+        let lines = |array: &Array| Dims::from_slice(&array.shape()[..array.ndim().saturating_sub(1)]);
+        let fits = boundaries.ndim() == 1 || values.ndim() == boundaries.ndim() && lines(values) == lines(boundaries);
+        expect(boundaries.ndim() > 0 && fits, || {
+            format!("{OP}(): boundaries {:?} for values {:?}", boundaries.shape(), values.shape())
+        })?;
+        let places = if out.dtype() == DType::I32 { DType::I32 } else { DType::I64 };
+        result(OP, "the places", out, values.shape(), places)?;
+        let most = if places == DType::I32 { i32::MAX as usize } else { i64::MAX as usize };
+        expect(self.lengths().0 < most, || format!("{OP}(): too many boundaries for places in {places}"))?;
+        disjoint(OP, out, [boundaries, values])
+    }
+
+    fn trivial(&self) -> Option<()> {
+        (self.out.numel() == 0).then_some(())
+    }
+
+    fn launch(call: &Checked<Self>) -> Result<()> {
+        call.out.backend().search_sorted(call)
     }
 }

@@ -46,10 +46,6 @@ impl Call for Nll<'_> {
         check_targets(self.targets, self.x.shape(), self.dim, self.x.dtype())
     }
 
-    fn is_empty(&self) -> bool {
-        false
-    }
-
     fn launch(call: &Checked<Self>) -> Result<Self::Output> {
         call.x.backend().nll(call)
     }
@@ -102,10 +98,6 @@ impl Call for NllBackward<'_> {
             dtype("nll_backward", "the total", total, grad.dtype())?;
         }
         Ok(())
-    }
-
-    fn is_empty(&self) -> bool {
-        false
     }
 
     fn launch(call: &Checked<Self>) -> Result<Array> {

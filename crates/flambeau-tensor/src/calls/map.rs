@@ -32,8 +32,8 @@ impl Call for CopyTo<'_> {
         written("copy", self.out, [self.src])
     }
 
-    fn is_empty(&self) -> bool {
-        self.out.numel() == 0
+    fn trivial(&self) -> Option<()> {
+        (self.out.numel() == 0).then_some(())
     }
 
     fn launch(call: &Checked<Self>) -> Result<()> {
@@ -113,8 +113,8 @@ impl Call for Map<'_> {
     }
 
     #[inline]
-    fn is_empty(&self) -> bool {
-        self.outs[0].numel() == 0
+    fn trivial(&self) -> Option<()> {
+        (self.outs[0].numel() == 0).then_some(())
     }
 
     fn launch(call: &Checked<Self>) -> Result<()> {
@@ -161,8 +161,8 @@ impl Call for MapLists<'_> {
         Ok(())
     }
 
-    fn is_empty(&self) -> bool {
-        self.lists.iter().all(|list| list.outs[0].numel() == 0)
+    fn trivial(&self) -> Option<()> {
+        self.lists.iter().all(|list| list.outs[0].numel() == 0).then_some(())
     }
 
     fn launch(call: &Checked<Self>) -> Result<()> {
@@ -222,8 +222,8 @@ impl Call for Reduce<'_> {
         written("reduce", self.out, self.inputs.iter().copied())
     }
 
-    fn is_empty(&self) -> bool {
-        self.out.numel() == 0
+    fn trivial(&self) -> Option<()> {
+        (self.out.numel() == 0).then_some(())
     }
 
     fn launch(call: &Checked<Self>) -> Result<()> {

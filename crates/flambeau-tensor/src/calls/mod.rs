@@ -18,20 +18,16 @@ mod random;
 mod windows;
 
 pub use check::check_transfer;
-pub use elements::{CheckIndex, RefuseWhere};
-pub use index::{Gather, IndexSelect, Nonzero, Scatter};
+pub use elements::*;
+pub use index::*;
 pub(crate) use layout::check_writable;
-pub use lines::{ArgReduce, Scan, Softmax, SoftmaxBackward, Sort};
-pub use loss::{Nll, NllBackward};
-pub(crate) use map::check_program;
-pub use map::{CopyTo, Map, MapLists, Reduce};
-pub use matmul::Matmul;
-pub use normalize::{Normalize, NormalizeBackward};
-pub use random::Random;
-pub use windows::{
-    AdaptiveAvgPool, AdaptiveAvgPoolBackward, AvgPool, AvgPoolBackward, Conv, ConvInputGrad, ConvWeightGrad, MaxPool,
-    MaxPoolBackward, Resample, ResampleBackward,
-};
+pub use lines::*;
+pub use loss::*;
+pub use map::*;
+pub use matmul::*;
+pub use normalize::*;
+pub use random::*;
+pub use windows::*;
 
 use crate::{Array, Device, Result};
 use smallvec::SmallVec;
@@ -57,8 +53,11 @@ pub trait Call: Sized {
     /// When they do not.
     fn check(&self) -> Result<()>;
 
-    /// Whether there is nothing to compute and nothing to write.
-    fn is_empty(&self) -> bool;
+    /// The result where there is nothing to compute and nothing to write: such a call reaches no kernel.
+    #[inline]
+    fn trivial(&self) -> Option<Self::Output> {
+        None
+    }
 
     /// Asks the arrays' backend.
     ///
@@ -66,12 +65,13 @@ pub trait Call: Sized {
     /// What the backend refuses, or finds in the data.
     fn launch(call: &Checked<Self>) -> Result<Self::Output>;
 
-    /// Checks the call and asks the arrays' backend.
+    /// Checks the call and asks the arrays' backend, unless there is nothing to ask.
     ///
     /// # Errors
     /// As [`Call::check`] and [`Call::launch`].
     fn run(self) -> Result<Self::Output> {
-        Self::launch(&Checked::new(self)?)
+        let call = Checked::new(self)?;
+        call.trivial().map_or_else(|| Self::launch(&call), Ok)
     }
 }
 

@@ -68,10 +68,6 @@ impl Call for Normalize<'_> {
         check_parameter(self.layout, self.bias)
     }
 
-    fn is_empty(&self) -> bool {
-        false
-    }
-
     fn launch(call: &Checked<Self>) -> Result<Normalized> {
         call.x.backend().normalize(call)
     }
@@ -114,10 +110,6 @@ impl Call for NormalizeBackward<'_> {
             dense("normalize_backward", "each statistic", array)?;
         }
         Ok(())
-    }
-
-    fn is_empty(&self) -> bool {
-        false
     }
 
     fn launch(call: &Checked<Self>) -> Result<Self::Output> {

@@ -32,11 +32,7 @@ impl Call for Random<'_> {
         dense("random", "the result", self.out)
     }
 
-    fn is_empty(&self) -> bool {
-        // The parameters of the distribution are to be checked nevertheless.
-        false
-    }
-
+    // Never trivial: the distribution's parameters are checked for no elements too.
     fn launch(call: &Checked<Self>) -> Result<()> {
         call.out.backend().random(call)
     }

@@ -90,8 +90,8 @@ impl Call for Conv<'_> {
         disjoint("conv", out, [bias])
     }
 
-    fn is_empty(&self) -> bool {
-        self.out.numel() == 0
+    fn trivial(&self) -> Option<()> {
+        (self.out.numel() == 0).then_some(())
     }
 
     fn launch(call: &Checked<Self>) -> Result<()> {
@@ -129,8 +129,8 @@ impl Call for ConvInputGrad<'_> {
         check_conv("conv_input_grad", out.shape(), weight.shape(), grad.shape(), geometry)
     }
 
-    fn is_empty(&self) -> bool {
-        self.out.numel() == 0
+    fn trivial(&self) -> Option<()> {
+        (self.out.numel() == 0).then_some(())
     }
 
     fn launch(call: &Checked<Self>) -> Result<()> {
@@ -168,8 +168,8 @@ impl Call for ConvWeightGrad<'_> {
         check_conv("conv_weight_grad", x.shape(), out.shape(), grad.shape(), geometry)
     }
 
-    fn is_empty(&self) -> bool {
-        self.out.numel() == 0
+    fn trivial(&self) -> Option<()> {
+        (self.out.numel() == 0).then_some(())
     }
 
     fn launch(call: &Checked<Self>) -> Result<()> {
@@ -240,8 +240,8 @@ impl Call for MaxPool<'_> {
         disjoint("max_pool", indices, [src, out])
     }
 
-    fn is_empty(&self) -> bool {
-        self.out.numel() == 0
+    fn trivial(&self) -> Option<()> {
+        (self.out.numel() == 0).then_some(())
     }
 
     fn launch(call: &Checked<Self>) -> Result<()> {
@@ -284,8 +284,8 @@ impl Call for MaxPoolBackward<'_> {
         expect(windows.is_none_or(moves), || format!("max_pool_backward(): windows {windows:?}"))
     }
 
-    fn is_empty(&self) -> bool {
-        self.out.numel() == 0 && self.grad.numel() == 0
+    fn trivial(&self) -> Option<()> {
+        (self.out.numel() == 0 && self.grad.numel() == 0).then_some(())
     }
 
     fn launch(call: &Checked<Self>) -> Result<()> {
@@ -323,8 +323,8 @@ impl Call for AvgPool<'_> {
         check_windows("avg_pool", self.src, self.out, self.geometry, false)
     }
 
-    fn is_empty(&self) -> bool {
-        self.out.numel() == 0
+    fn trivial(&self) -> Option<()> {
+        (self.out.numel() == 0).then_some(())
     }
 
     fn launch(call: &Checked<Self>) -> Result<()> {
@@ -362,8 +362,8 @@ impl Call for AvgPoolBackward<'_> {
         check_windows("avg_pool_backward", self.out, self.grad, self.geometry, false)
     }
 
-    fn is_empty(&self) -> bool {
-        self.out.numel() == 0
+    fn trivial(&self) -> Option<()> {
+        (self.out.numel() == 0).then_some(())
     }
 
     fn launch(call: &Checked<Self>) -> Result<()> {
@@ -404,8 +404,8 @@ impl Call for AdaptiveAvgPool<'_> {
         check_source("adaptive_avg_pool", self.src, self.out)
     }
 
-    fn is_empty(&self) -> bool {
-        self.out.numel() == 0
+    fn trivial(&self) -> Option<()> {
+        (self.out.numel() == 0).then_some(())
     }
 
     fn launch(call: &Checked<Self>) -> Result<()> {
@@ -439,8 +439,8 @@ impl Call for AdaptiveAvgPoolBackward<'_> {
         check_source("adaptive_avg_pool_backward", self.grad, self.out)
     }
 
-    fn is_empty(&self) -> bool {
-        self.out.numel() == 0
+    fn trivial(&self) -> Option<()> {
+        (self.out.numel() == 0).then_some(())
     }
 
     fn launch(call: &Checked<Self>) -> Result<()> {
@@ -477,8 +477,8 @@ impl Call for Resample<'_> {
         check_source("resample", self.src, self.out)
     }
 
-    fn is_empty(&self) -> bool {
-        self.out.numel() == 0
+    fn trivial(&self) -> Option<()> {
+        (self.out.numel() == 0).then_some(())
     }
 
     fn launch(call: &Checked<Self>) -> Result<()> {
@@ -515,8 +515,8 @@ impl Call for ResampleBackward<'_> {
         check_source("resample_backward", self.grad, self.out)
     }
 
-    fn is_empty(&self) -> bool {
-        self.out.numel() == 0
+    fn trivial(&self) -> Option<()> {
+        (self.out.numel() == 0).then_some(())
     }
 
     fn launch(call: &Checked<Self>) -> Result<()> {

@@ -2,18 +2,10 @@
 
 use super::{copy_into, same_device};
 use crate::backend::{Extremum, ScanOp, ScatterOp};
-use crate::calls::{
-    ArgReduce, Call, CheckIndex, Checked, Gather, IndexSelect, Nonzero, RefuseWhere, Scan, Scatter, Sort,
-};
+use crate::calls::{ArgReduce, Call, CheckIndex, Gather, IndexSelect, Nonzero, RefuseWhere, Scan, Scatter, Sort};
 use crate::dims::Dims;
 use crate::pointwise::Pointwise;
 use crate::{Array, DType, Finding, IndexRule, Result, Scalar};
-
-/// Asks the backend, unless there is nothing to compute.
-pub(super) fn run_unless_empty<C: Call<Output = ()>>(call: C) -> Result<()> {
-    let call = Checked::new(call)?;
-    if call.is_empty() { Ok(()) } else { C::launch(&call) }
-}
 
 pub(super) fn fresh(like: &Array, shape: &[usize], dtype: DType) -> Result<Array> {
     Array::empty(like.backend(), like.device(), shape, dtype)
@@ -31,7 +23,7 @@ fn with_length(shape: &[usize], dim: usize, length: usize) -> Dims {
 /// out\[…i…\] = src\[…index\[…i…\]…\] along `dim`, in `index`'s shape: `torch.gather`.
 pub fn gather(src: &Array, dim: usize, index: &Array) -> Result<Array> {
     let out = fresh(src, index.shape(), src.dtype())?;
-    run_unless_empty(Gather { src, dim, index, out: &out })?;
+    Gather { src, dim, index, out: &out }.run()?;
     Ok(out)
 }
 
@@ -40,17 +32,17 @@ pub fn scatter(op: ScatterOp, dim: usize, index: &Array, src: &Array, out: &Arra
     same_device(&[out, index, src])?;
     let overlaps = src.may_overlap(out) || index.may_overlap(out);
     if out.is_contiguous() && !overlaps {
-        return run_unless_empty(Scatter { op, dim, index, src, out });
+        return Scatter { op, dim, index, src, out }.run();
     }
     let dense = out.copy()?;
-    run_unless_empty(Scatter { op, dim, index, src, out: &dense })?;
+    Scatter { op, dim, index, src, out: &dense }.run()?;
     if index.numel() == 0 { Ok(()) } else { copy_into(&dense, out) }
 }
 
 /// The lines of `src` along `dim` that the 1-d `index` names: `torch.index_select`.
 pub fn index_select(src: &Array, dim: usize, index: &Array) -> Result<Array> {
     let out = fresh(src, &with_length(src.shape(), dim, index.numel()), src.dtype())?;
-    run_unless_empty(IndexSelect { src, dim, index, out: &out })?;
+    IndexSelect { src, dim, index, out: &out }.run()?;
     Ok(out)
 }
 
@@ -68,7 +60,7 @@ pub fn check_index(index: &Array, rule: &IndexRule) -> Result<Array> {
 /// # Errors
 /// The finding's; a device may tell at its next readback.
 pub fn refuse_where(program: &Pointwise, x: &Array, scalars: &[Scalar], finding: Finding) -> Result<()> {
-    run_unless_empty(RefuseWhere { program, x, scalars, finding })
+    RefuseWhere { program, x, scalars, finding }.run()
 }
 
 /// The indices of elements that are not zero: i64 `[n, ndim]`.
@@ -81,14 +73,14 @@ pub fn arg_reduce(which: Extremum, src: &Array, dim: usize) -> Result<(Array, Ar
     let shape = with_length(src.shape(), dim, 1);
     let values = fresh(src, &shape, src.dtype())?;
     let indices = fresh(src, &shape, DType::I64)?;
-    run_unless_empty(ArgReduce { which, src, dim, values: Some(&values), indices: &indices })?;
+    ArgReduce { which, src, dim, values: Some(&values), indices: &indices }.run()?;
     Ok((values, indices))
 }
 
 /// Running reduction along `dim` in `dtype`.
 pub fn scan(op: ScanOp, src: &Array, dim: usize, dtype: DType) -> Result<Array> {
     let out = fresh(src, src.shape(), dtype)?;
-    run_unless_empty(Scan { op, src, dim, out: &out })?;
+    Scan { op, src, dim, out: &out }.run()?;
     Ok(out)
 }
 
@@ -97,6 +89,6 @@ pub fn sort(first: Extremum, src: &Array, dim: usize, k: usize) -> Result<(Array
     let shape = with_length(src.shape(), dim, k);
     let values = fresh(src, &shape, src.dtype())?;
     let indices = fresh(src, &shape, DType::I64)?;
-    run_unless_empty(Sort { first, src, dim, values: &values, indices: &indices })?;
+    Sort { first, src, dim, values: &values, indices: &indices }.run()?;
     Ok((values, indices))
 }

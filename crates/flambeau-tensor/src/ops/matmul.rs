@@ -1,8 +1,7 @@
 //! The batched matrix product.
 
-use super::index::run_unless_empty;
 use crate::backend::Epilogue;
-use crate::calls::Matmul;
+use crate::calls::{Call, Matmul};
 use crate::{Array, Result, Scalar};
 
 /// out\[i\] = alpha · a\[i\] · b\[i\] + beta · out\[i\] for `[batch, m, k] · [batch, k, n]`, any strides, then the epilogue.
@@ -10,5 +9,5 @@ use crate::{Array, Result, Scalar};
 /// # Errors
 /// When shapes, dtypes or devices disagree, or `out` overlaps an operand.
 pub fn matmul(a: &Array, b: &Array, alpha: Scalar, beta: Scalar, epilogue: Epilogue<'_>, out: &Array) -> Result<()> {
-    run_unless_empty(Matmul { a, b, alpha, beta, epilogue, out })
+    Matmul { a, b, alpha, beta, epilogue, out }.run()
 }

@@ -1,6 +1,6 @@
 //! softmax, its logarithm, and the formulas of their gradients.
 
-use super::index::{fresh, run_unless_empty};
+use super::index::fresh;
 use crate::calls::{Call, Softmax, SoftmaxBackward};
 use crate::pointwise::Pointwise;
 use crate::{Array, Result};
@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 /// softmax along `dim`, or its logarithm.
 pub fn softmax(src: &Array, dim: usize, log: bool) -> Result<Array> {
     let out = fresh(src, src.shape(), src.dtype())?;
-    run_unless_empty(Softmax { src, dim, log, out: &out })?;
+    Softmax { src, dim, log, out: &out }.run()?;
     Ok(out)
 }
 

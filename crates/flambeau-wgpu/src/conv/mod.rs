@@ -9,6 +9,7 @@ use crate::gpu::{Arg, Gpu};
 use crate::params::Params;
 use flambeau_shaders::Kernel;
 use flambeau_tensor::backend::ConvGeometry;
+use flambeau_tensor::calls::{Conv, ConvInputGrad, ConvWeightGrad};
 use flambeau_tensor::{Array, DType, Error, Result};
 use plan::Plan;
 
@@ -162,7 +163,8 @@ fn check(dtype: DType) -> Result<()> {
 ///
 /// # Errors
 /// Where the dtype is no float.
-pub fn conv(x: &Array, weight: &Array, bias: Option<&Array>, g: &ConvGeometry, out: &Array) -> Result<()> {
+pub fn conv(call: &Conv<'_>) -> Result<()> {
+    let Conv { x, weight, bias, geometry: g, out } = *call;
     check(x.dtype())?;
     run(&Shape::forward(x, weight, g, out), weight, x, bias, out)
 }
@@ -171,7 +173,8 @@ pub fn conv(x: &Array, weight: &Array, bias: Option<&Array>, g: &ConvGeometry, o
 ///
 /// # Errors
 /// Where the dtype is no float.
-pub fn conv_input_grad(grad: &Array, weight: &Array, g: &ConvGeometry, out: &Array) -> Result<()> {
+pub fn conv_input_grad(call: &ConvInputGrad<'_>) -> Result<()> {
+    let ConvInputGrad { grad, weight, geometry: g, out } = *call;
     check(grad.dtype())?;
     run(&Shape::input_grad(grad, weight, g, out), weight, grad, None, out)
 }
@@ -180,7 +183,8 @@ pub fn conv_input_grad(grad: &Array, weight: &Array, g: &ConvGeometry, out: &Arr
 ///
 /// # Errors
 /// Where the dtype is no float.
-pub fn conv_weight_grad(x: &Array, grad: &Array, g: &ConvGeometry, out: &Array) -> Result<()> {
+pub fn conv_weight_grad(call: &ConvWeightGrad<'_>) -> Result<()> {
+    let ConvWeightGrad { x, grad, geometry: g, out } = *call;
     check(x.dtype())?;
     let shape = Shape::weight_grad(x, grad, g, out);
     if out.numel() == 0 {

@@ -73,7 +73,7 @@ impl<A: Into<Scalar>> IntoRange for std::ops::Range<A> {
     arange(range: impl IntoRange) = (range.start, range.end, range.step, None, default_device()),
 ))]
 pub fn arange(start: Scalar, end: Scalar, step: Scalar, dtype: Option<DType>, device: Device) -> Result<Tensor> {
-    let floats = [start, end, step].iter().any(|s| matches!(s, Scalar::Float(_)));
+    let floats = [start, end, step].iter().any(|s| s.is_float());
     let dtype = dtype.unwrap_or(if floats { default_dtype() } else { DType::I64 });
     if step.to_f64() == 0.0 {
         return Err(Error::runtime("step must be nonzero"));

@@ -397,17 +397,15 @@ static NUMBER_SUB_SCALED: LazyLock<Pointwise> =
 
 /// α as a number of the dtype that it scales, after PyTorch's checks.
 fn check_alpha(alpha: Scalar, dtype: DType, subtracts: bool) -> Result<Scalar> {
-    if matches!(alpha, Scalar::Bool(_)) && dtype != DType::Bool {
+    if alpha.is_bool() && dtype != DType::Bool {
         return Err(Error::runtime("Boolean alpha only supported for Boolean results."));
     }
-    if matches!(alpha, Scalar::Float(_)) && !dtype.is_floating_point() {
+    if alpha.is_float() && !dtype.is_floating_point() {
         return Err(Error::runtime("For integral input tensors, argument alpha must not be a floating point number."));
     }
     // PyTorch subtracts by adding with −α: that must fit.
-    match (alpha, subtracts) {
-        (Scalar::Int(i), true) => Scalar::Int(i.wrapping_neg()).checked(dtype)?,
-        _ => alpha.checked(dtype)?,
-    };
+    let added = alpha.as_int().filter(|_| subtracts).map_or(alpha, |i| Scalar::Int(i.wrapping_neg()));
+    added.checked(dtype)?;
     Ok(alpha.cast(dtype))
 }
 
@@ -422,7 +420,7 @@ fn scaled(
     b: &Operand<'_>,
     alpha: Scalar,
 ) -> Result<Tensor> {
-    if matches!(alpha, Scalar::Int(1)) {
+    if alpha.as_int() == Some(1) {
         return apply(place, name, op, a, b);
     }
     let subtracts = op == BinaryOp::Sub;

@@ -29,5 +29,5 @@ flambeau_macros::operations! {
     clamp { clamp clamp_tensor clamp_min clamp_max }
     power { pow pow_scalar exp2 hypot }
     rounding { div_rounded round_decimals frac }
-    special { xlogy logaddexp logit nan_to_num }
+    special { xlogy logaddexp logit i0 i1 i0e i1e nan_to_num }
 }

@@ -31,11 +31,11 @@ static FORMS: LazyLock<[(f64, Pointwise); 6]> = LazyLock::new(|| {
 /// The program of xᵉ and its scalars.
 fn of_number(x: &Tensor, exponent: Scalar) -> Result<(&'static Pointwise, Option<Scalar>)> {
     let integer = !x.is_floating_point();
-    if integer && matches!(exponent, Scalar::Int(e) if e < 0) {
+    if integer && exponent.as_int().is_some_and(|e| e < 0) {
         return Err(Error::runtime("Integers to negative integer powers are not allowed."));
     }
     // An integer's power with a float is a float, and a bool's with an integer an integer: only the general form says so.
-    let keeps_dtype = !integer || matches!(exponent, Scalar::Int(_)) && x.dtype() != DType::Bool;
+    let keeps_dtype = !integer || exponent.is_int() && x.dtype() != DType::Bool;
     if let Some((_, program)) = FORMS.iter().find(|(e, _)| keeps_dtype && *e == exponent.to_f64()) {
         return Ok((program, None));
     }
@@ -47,7 +47,7 @@ fn of_number(x: &Tensor, exponent: Scalar) -> Result<(&'static Pointwise, Option
 /// The number, if the dtype holds it; a bool stays one, so that it promotes as before.
 fn keeping_kind(number: Scalar, dtype: DType) -> Result<Scalar> {
     let checked = number.checked(dtype)?;
-    Ok(if matches!(number, Scalar::Bool(_)) { number } else { checked })
+    Ok(if number.is_bool() { number } else { checked })
 }
 
 /// x to the power of a number or a tensor: `torch.pow`. The gradient for x is 0 where the exponent is 0, and that for the

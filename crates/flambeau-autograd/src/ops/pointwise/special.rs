@@ -3,6 +3,7 @@
 use crate::Tensor;
 use crate::error::Result;
 use crate::ops::pointwise::binary::{Kind, beside, only_floats};
+use crate::ops::pointwise::unary::program;
 use crate::ops::{Operand, Place, map};
 use flambeau_macros::op;
 use flambeau_tensor::pointwise::{BinaryOp, Expr, Pointwise, UnaryOp};
@@ -106,6 +107,54 @@ pub fn logit(x: &Tensor, eps: Option<f64>, place: Place) -> Result<Tensor> {
     let low = Scalar::Float(eps).cast(dtype);
     let high = Scalar::Float(1.0 - low.to_f64()).cast(dtype);
     place.map(name, &LOGIT_CLAMPED, &[x], &[low, high])
+}
+
+/// I₀(x) = Σₖ (x²/4)ᵏ / k!², the modified Bessel function of the first kind and order 0: `torch.i0`, `torch.special.i0`. Integers
+/// become floats. As PyTorch's, it is infinite from where eˣ is, and NaN at ±∞.
+///
+/// ```
+/// let x = torch::tensor([0.0, 1.0, -2.0]);
+/// assert!(x.i0().allclose(&torch::tensor([1.0, 1.2660659, 2.2795853])));
+/// ```
+#[op(torch, special, method)]
+pub fn i0(x: &Tensor, place: Place) -> Result<Tensor> {
+    place.map("I0Backward0", program(UnaryOp::I0), &[x], &[])
+}
+
+/// I₁(x) = x/2 Σₖ (x²/4)ᵏ / (k! (k + 1)!), the modified Bessel function of the first kind and order 1, and the derivative of
+/// [`i0()`]: `torch.special.i1`. Integers become floats. As PyTorch's, it is infinite from where eˣ is, and NaN at ±∞.
+///
+/// ```
+/// let y = torch::special::i1(&torch::tensor([0.0, 1.0, -2.0]));
+/// assert!(y.allclose(&torch::tensor([0.0, 0.5651591, -1.5906369])));
+/// ```
+#[op(special)]
+pub fn i1(x: &Tensor) -> Result<Tensor> {
+    map("SpecialI1Backward0", program(UnaryOp::I1), &[x], &[])
+}
+
+/// e^(−|x|) I₀(x), the modified Bessel function of the first kind and order 0, scaled so that it does not overflow:
+/// `torch.special.i0e`. Integers become floats.
+///
+/// ```
+/// let y = torch::special::i0e(&torch::tensor([0.0, 1.0, 100.0]));
+/// assert!(y.allclose(&torch::tensor([1.0, 0.4657596, 0.0399444])));
+/// ```
+#[op(special)]
+pub fn i0e(x: &Tensor) -> Result<Tensor> {
+    map("SpecialI0EBackward0", program(UnaryOp::I0e), &[x], &[])
+}
+
+/// e^(−|x|) I₁(x), the modified Bessel function of the first kind and order 1, scaled so that it does not overflow:
+/// `torch.special.i1e`. Integers become floats.
+///
+/// ```
+/// let y = torch::special::i1e(&torch::tensor([0.0, 1.0, -1.0]));
+/// assert!(y.allclose(&torch::tensor([0.0, 0.2079104, -0.2079104])));
+/// ```
+#[op(special)]
+pub fn i1e(x: &Tensor) -> Result<Tensor> {
+    map("SpecialI1EBackward0", program(UnaryOp::I1e), &[x], &[])
 }
 
 static NAN_TO_NUM: LazyLock<Pointwise> = LazyLock::new(|| {

@@ -1,19 +1,19 @@
-// The scalar functions on i32, which wrap. Division by zero gives zero.
+// The scalar functions on integers, written in i32 (see `src/library.rs`); they wrap. Division by zero gives zero.
 
 fn truth_i32(x: bool) -> i32 {
-    return select(0i, 1i, x);
+    return select(i32(0), i32(1), x);
 }
 
 fn op_neg_i32(x: i32) -> i32 {
-    return 0i - x;
+    return i32(0) - x;
 }
 
 fn op_abs_i32(x: i32) -> i32 {
-    return select(x, 0i - x, x < 0i);
+    return select(x, i32(0) - x, x < i32(0));
 }
 
 fn op_sign_i32(x: i32) -> i32 {
-    return truth_i32(x > 0i) - truth_i32(x < 0i);
+    return truth_i32(x > i32(0)) - truth_i32(x < i32(0));
 }
 
 fn op_floor_i32(x: i32) -> i32 {
@@ -33,23 +33,23 @@ fn op_trunc_i32(x: i32) -> i32 {
 }
 
 fn op_relu_i32(x: i32) -> i32 {
-    return max(x, 0i);
+    return max(x, i32(0));
 }
 
 fn op_is_nan_i32(x: i32) -> i32 {
-    return 0i;
+    return i32(0);
 }
 
 fn op_is_inf_i32(x: i32) -> i32 {
-    return 0i;
+    return i32(0);
 }
 
 fn op_is_finite_i32(x: i32) -> i32 {
-    return 1i;
+    return i32(1);
 }
 
 fn op_logical_not_i32(x: i32) -> i32 {
-    return truth_i32(x == 0i);
+    return truth_i32(x == i32(0));
 }
 
 fn op_bitwise_not_i32(x: i32) -> i32 {
@@ -70,36 +70,36 @@ fn op_mul_i32(a: i32, b: i32) -> i32 {
 
 // Truncated. The quotient of the smallest number and -1 wraps, which the machine's division need not do.
 fn op_div_i32(a: i32, b: i32) -> i32 {
-    let plain = b != 0i && b != -1i;
-    return select(select(0i, 0i - a, b == -1i), a / select(1i, b, plain), plain);
+    let plain = b != i32(0) && b != -i32(1);
+    return select(select(i32(0), i32(0) - a, b == -i32(1)), a / select(i32(1), b, plain), plain);
 }
 
 fn op_fmod_i32(a: i32, b: i32) -> i32 {
-    return select(a - op_div_i32(a, b) * b, 0i, b == 0i);
+    return select(a - op_div_i32(a, b) * b, i32(0), b == i32(0));
 }
 
 fn op_floor_div_i32(a: i32, b: i32) -> i32 {
     let quotient = op_div_i32(a, b);
-    let inexact = quotient * b != a && b != 0i;
-    return quotient - truth_i32(inexact && (a < 0i) != (b < 0i));
+    let inexact = quotient * b != a && b != i32(0);
+    return quotient - truth_i32(inexact && (a < i32(0)) != (b < i32(0)));
 }
 
 fn op_remainder_i32(a: i32, b: i32) -> i32 {
     let rest = op_fmod_i32(a, b);
-    return select(rest, rest + b, rest != 0i && (b < 0i) != (rest < 0i));
+    return select(rest, rest + b, rest != i32(0) && (b < i32(0)) != (rest < i32(0)));
 }
 
 // Negative powers of anything but 1 and -1 are 0.
 fn op_pow_i32(base: i32, exponent: i32) -> i32 {
-    if (exponent < 0i) {
-        let unit = select(0i, select(1i, base, (exponent & 1i) == 1i), base == -1i);
-        return select(unit, 1i, base == 1i);
+    if (exponent < i32(0)) {
+        let unit = select(i32(0), select(i32(1), base, (exponent & i32(1)) == i32(1)), base == -i32(1));
+        return select(unit, i32(1), base == i32(1));
     }
     var square = base;
     var bits = exponent;
-    var power = 1i;
-    while (bits > 0i) {
-        if ((bits & 1i) == 1i) {
+    var power = i32(1);
+    while (bits > i32(0)) {
+        if ((bits & i32(1)) == i32(1)) {
             power *= square;
         }
         square *= square;
@@ -141,15 +141,15 @@ fn op_ge_i32(a: i32, b: i32) -> i32 {
 }
 
 fn op_logical_and_i32(a: i32, b: i32) -> i32 {
-    return truth_i32(a != 0i && b != 0i);
+    return truth_i32(a != i32(0) && b != i32(0));
 }
 
 fn op_logical_or_i32(a: i32, b: i32) -> i32 {
-    return truth_i32(a != 0i || b != 0i);
+    return truth_i32(a != i32(0) || b != i32(0));
 }
 
 fn op_logical_xor_i32(a: i32, b: i32) -> i32 {
-    return truth_i32((a != 0i) != (b != 0i));
+    return truth_i32((a != i32(0)) != (b != i32(0)));
 }
 
 fn op_bitwise_and_i32(a: i32, b: i32) -> i32 {
