@@ -236,7 +236,7 @@ fn mapped(program: &Pointwise, compute: DType, dtypes: [DType; 3], frame: Frame)
     let operand =
         |i: usize| Operand { dtype: dtypes[i], walk: if frame_is_wide(&frame) { Walk::Dense } else { walks[i] } };
     Map {
-        structure: program.structure(),
+        structure: program.structure(compute),
         compute,
         inputs: (0..program.num_inputs()).map(operand).collect(),
         outputs: SmallVec::from_iter([operand(2)]),

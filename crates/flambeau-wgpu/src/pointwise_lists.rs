@@ -108,7 +108,7 @@ fn launch(
     words[0] = end as u32;
     push_scalars(&mut words, program, compute, scalars);
     let map = Map {
-        structure: program.structure(),
+        structure: program.structure(compute),
         compute,
         inputs: kind.inputs.iter().map(dense).collect(),
         outputs: kind.outs.iter().map(dense).collect(),

@@ -30,7 +30,7 @@ pub fn leaky_relu(x: &Tensor, negative_slope: f64, place: Place) -> Result<Tenso
 }
 
 /// x/2 · (1 + erf(x/√2))
-static GELU: LazyLock<Pointwise> = LazyLock::new(|| {
+pub(crate) static GELU: LazyLock<Pointwise> = LazyLock::new(|| {
     Pointwise::new(|b| {
         let x = b.input(0);
         x * 0.5 * ((x * std::f64::consts::FRAC_1_SQRT_2).erf() + 1.0)
@@ -61,7 +61,7 @@ pub fn gelu(x: &Tensor, tanh: bool) -> Result<Tensor> {
     map("GeluBackward0", if tanh { &GELU_TANH } else { &GELU }, &[x], &[])
 }
 
-static SILU: LazyLock<Pointwise> = LazyLock::new(|| {
+pub(crate) static SILU: LazyLock<Pointwise> = LazyLock::new(|| {
     Pointwise::new(|b| {
         let x = b.input(0);
         x * x.sigmoid()
@@ -113,7 +113,7 @@ pub fn elu(x: &Tensor, alpha: f64, place: Place) -> Result<Tensor> {
 }
 
 /// 1/β · ln(1 + e^(βx)), and x itself where βx is above the threshold.
-static SOFTPLUS: LazyLock<Pointwise> = LazyLock::new(|| {
+pub(crate) static SOFTPLUS: LazyLock<Pointwise> = LazyLock::new(|| {
     Pointwise::new(|b| {
         let (x, beta, threshold) = (b.input(0), b.scalar(0), b.scalar(1));
         (x * beta).gt(threshold).select(x, (x * beta).exp().log1p() / beta)
