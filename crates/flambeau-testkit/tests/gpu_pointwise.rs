@@ -6,7 +6,7 @@ use torch::Tensor;
 use torch::pointwise::PointwiseFunction;
 
 fn leaf(x: &Tensor, there: bool) -> Tensor {
-    (if there { x.to(GPU) } else { x.clone_tensor() }).requires_grad_(true)
+    (if there { x.to(GPU) } else { x.clone() }).requires_grad_(true)
 }
 
 fn bits(t: &Tensor) -> Vec<u64> {
