@@ -17,20 +17,28 @@ fn words_of_i64(x: i64) -> vec2<u32> {
 }
 
 // To nearest, halves to even, by the bits: what a driver's own conversion does with halves is its business.
-fn bf16_of(x: f32) -> u16 {
+fn bf16_bits(x: f32) -> u32 {
     let bits = bitcast<u32>(x);
     if ((bits & 0x7fffffffu) > 0x7f800000u) {
-        return u16((bits >> 16u) | 0x40u);
+        return (bits >> 16u) | 0x40u;
     }
-    return u16((bits + 0x7fffu + ((bits >> 16u) & 1u)) >> 16u);
+    return (bits + 0x7fffu + ((bits >> 16u) & 1u)) >> 16u;
 }
 
-// As `bf16_of`: a number that has at most f16's bits is converted exactly by any driver.
-fn f16_of(x: f32) -> f16 {
+fn bf16_of(x: f32) -> u16 {
+    return u16(bf16_bits(x));
+}
+
+fn rounded_bf16(x: f32) -> f32 {
+    return bitcast<f32>(bf16_bits(x) << 16u);
+}
+
+// As `bf16_bits`, for f16.
+fn rounded_f16(x: f32) -> f32 {
     let bits = bitcast<u32>(x);
     let size = bits & 0x7fffffffu;
     if (size > 0x7f800000u) {
-        return f16(x);
+        return x;
     }
     // Below 2⁻¹⁴ the last place of f16 stays at 2⁻²⁴; numbers up to half of that vanish.
     let shift = u32(clamp(126i - i32(size >> 23u), 13i, 23i));
@@ -40,7 +48,12 @@ fn f16_of(x: f32) -> f16 {
     let kept = select(near, tiny, size < 0x33800000u);
     // From 65520 on everything is infinite.
     let bounded = select(kept, 0x7f800000u, kept >= 0x47800000u);
-    return f16(bitcast<f32>(bounded | (bits & 0x80000000u)));
+    return bitcast<f32>(bounded | (bits & 0x80000000u));
+}
+
+// A number that has at most f16's bits is converted exactly by any driver.
+fn f16_of(x: f32) -> f16 {
+    return f16(rounded_f16(x));
 }
 
 // An int64 index as a position below n; n if it lies outside.

@@ -198,6 +198,7 @@ impl fmt::Display for Kernel {
                 Node::Unary(op, _) => write!(f, " {op:?}")?,
                 Node::Binary(op, _, _) => write!(f, " {op:?}")?,
                 Node::Where(..) => f.write_str(" Where")?,
+                Node::Round(_) => f.write_str(" Round")?,
                 Node::Input(_) | Node::Scalar(_) | Node::Const(_) => {}
             }
         }

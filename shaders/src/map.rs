@@ -129,13 +129,15 @@ fn unknown_divisors(structure: &Structure, compute: DType) -> impl Iterator<Item
 }
 
 /// Whether a program of floats computes with a constant zero or with one value twice so that a driver which assumes that there
-/// is no NaN, no infinity and no negative zero may see the result: x · 0, 0 / x, x + 0, x − x, x / x. Its text gets a
-/// parameter `zero` that the driver cannot look into.
+/// is no NaN, no infinity and no negative zero may see the result: x · 0, 0 / x, x + 0, x − x, x / x; or whether it joins
+/// operations of which a driver might make one, a product and a sum that then round once. Its text gets a parameter `zero`
+/// that the driver cannot look into.
 pub fn hides_zero(structure: &Structure, compute: DType) -> bool {
     let zero = |i: NodeId| matches!(structure.nodes[i as usize], Node::Const(s) if s.to_f64() == 0.0);
     let seen = |node: &Node| match *node {
         Node::Binary(BinaryOp::Sub | BinaryOp::Div, a, b) => a == b || zero(a) || zero(b),
         Node::Binary(BinaryOp::Mul | BinaryOp::Add, a, b) => zero(a) || zero(b),
+        Node::Round(_) => matches!(compute, DType::F32 | DType::F64),
         _ => false,
     };
     compute.is_floating_point() && structure.nodes.iter().any(seen)
@@ -281,6 +283,12 @@ impl Map {
                 wrap(self.compute, format!("{}(v{a}, v{b})", name(functions::binary(op, self.compute), &op)))
             }
             Node::Where(c, a, b) => format!("select(v{a}, v{b}, is_zero_{ty}(v{c}))"),
+            Node::Round(a) => match self.compute {
+                DType::F16 => format!("rounded_f16(v{a})"),
+                DType::BF16 => format!("rounded_bf16(v{a})"),
+                DType::F32 | DType::F64 => format!("hidden_{ty}(v{a}, p.zero)"),
+                _ => format!("v{a}"),
+            },
         }
     }
 

@@ -16,7 +16,10 @@ fn all() -> Vec<(&'static str, Fields)> {
             _ => return Kernel::new(name, DType::F32),
         };
         let (inputs, outputs) = ([operand].as_slice().into(), [operand].as_slice().into());
-        Kernel::mapped(name, Map { structure: program.structure(), compute: DType::F64, inputs, outputs, frame })
+        Kernel::mapped(
+            name,
+            Map { structure: program.structure(DType::F64), compute: DType::F64, inputs, outputs, frame },
+        )
     };
     KERNELS.iter().map(|(name, _)| (*name, kernel(name).fields())).collect()
 }
@@ -94,7 +97,7 @@ fn programs_have_these_parameters() {
     let lists = Kernel::mapped(
         "pointwise",
         Map {
-            structure: program.structure(),
+            structure: program.structure(DType::F32),
             compute: DType::F32,
             inputs: [operand; 2].as_slice().into(),
             outputs: [operand; 2].as_slice().into(),

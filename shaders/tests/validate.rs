@@ -255,7 +255,7 @@ fn mapped(program: &Pointwise, compute: DType, dtypes: [DType; 3], frame: Frame)
     let operand =
         |i: usize| Operand { dtype: dtypes[i], walk: if frame_is_wide(&frame) { Walk::Dense } else { walks[i] } };
     Map {
-        structure: program.structure(),
+        structure: program.structure(compute),
         compute,
         inputs: (0..program.num_inputs()).map(operand).collect(),
         outputs: SmallVec::from_iter([operand(2)]),
@@ -282,7 +282,8 @@ fn every_program_is_valid() {
     let two = |op| Pointwise::new(move |b| b.input(0).binary(op, b.input(1) * b.scalar(0)));
     let binary = BinaryOp::ALL.into_iter().map(|op| (format!("{op:?}"), two(op)));
     let mut count = 0;
-    for (name, program) in unary.chain(binary) {
+    let rounds = Pointwise::new(|b| (b.input(0) * b.input(1)).rounded() + b.scalar(0));
+    for (name, program) in unary.chain(binary).chain([("Round".to_owned(), rounds)]) {
         for compute in DType::ALL {
             let exists = program.nodes().iter().all(|node| match *node {
                 Node::Unary(op, _) => functions::unary(op, compute).is_some(),
@@ -310,6 +311,26 @@ fn every_program_is_valid() {
         }
     }
     println!("{count} pointwise texts are valid");
+}
+
+/// Where one operation ends and the next begins: f16 and bf16 round, and wider floats are hidden from a compiler that would make
+/// one instruction of a product and a sum.
+#[test]
+fn programs_keep_their_boundaries() {
+    let program = Pointwise::new(|b| (b.input(0) * b.input(1)).rounded() + b.scalar(0));
+    for (compute, mark) in [
+        (DType::F16, "rounded_f16(v"),
+        (DType::BF16, "rounded_bf16(v"),
+        (DType::F32, "hidden_f32(v"),
+        (DType::F64, "hidden_f64(v"),
+    ] {
+        let map = mapped(&program, compute, [compute; 3], Frame::Store { lanes: 1, rank: 1 });
+        let text = Kernel::mapped("pointwise", map).source(&Target::FULL, 0).unwrap();
+        assert!(text.contains(mark), "{compute}: {text}");
+        assert_eq!(text.contains("zero: u32,\n"), mark.starts_with("hidden"), "{compute}: {text}");
+    }
+    let integers = mapped(&program, DType::I32, [DType::I32; 3], Frame::Store { lanes: 1, rank: 1 });
+    assert!(!integers.structure.nodes.iter().any(|node| matches!(node, Node::Round(_))));
 }
 
 #[test]

@@ -21,6 +21,11 @@ pub mod mode;
 #[cfg(feature = "ndarray")]
 mod ndarray;
 pub mod ops;
+pub mod pointwise {
+    //! What functions made by [`pointwise`](crate::pointwise()) consist of.
+
+    pub use crate::ops::custom::{Inputs, PointwiseFunction, Term, Value};
+}
 mod options;
 pub mod registry;
 mod setting;
@@ -42,6 +47,7 @@ pub use info::{FInfo, IInfo, finfo, iinfo};
 pub use make::*;
 #[cfg(feature = "ndarray")]
 pub use ndarray::{NdarrayGuard, NdarrayGuardMut, from_ndarray};
+pub use ops::custom::pointwise;
 pub use setting::Setting;
 pub use size::{FromSizes, Size};
 pub use tensor::{ArrayRef, Tensor};

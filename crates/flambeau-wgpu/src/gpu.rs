@@ -429,7 +429,7 @@ mod tests {
     fn launch(gpu: &Gpu, src: &Array, out: &Array) -> Result<()> {
         let operand = Operand { dtype: DType::F32, walk: Walk::Dense };
         let map = Map {
-            structure: IDENTITY.structure(),
+            structure: IDENTITY.structure(DType::F32),
             compute: DType::F32,
             inputs: SmallVec::from_iter([operand]),
             outputs: SmallVec::from_iter([operand]),

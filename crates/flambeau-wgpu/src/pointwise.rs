@@ -72,7 +72,7 @@ fn launch(
     let rank = if strided { plan.shape.len() } else { 1 };
     let lanes = if wide { 4 } else { 1 };
     let map = Map {
-        structure: program.structure(),
+        structure: program.structure(compute),
         compute,
         inputs: walks[..inputs.len()].into(),
         outputs: walks[inputs.len()..].into(),
@@ -108,12 +108,13 @@ pub(crate) fn args<'a>(inputs: &'a [&'a Array], outs: &'a [&'a Array]) -> impl I
 
 /// Refuses an integer's division by a number that is zero in its dtype, at once; other divisors only the kernel sees.
 pub(crate) fn refuse_zero_divisor(program: &Pointwise, compute: DType, scalars: &[Scalar]) -> Result<()> {
-    let zero = |divisor| match program.nodes()[usize::from(divisor)] {
+    let structure = program.structure(compute);
+    let zero = |divisor| match structure.nodes[usize::from(divisor)] {
         Node::Scalar(k) => number_words(compute, scalars[usize::from(k)]) == [0, 0],
         Node::Const(s) => number_words(compute, s) == [0, 0],
         _ => false,
     };
-    match divisors(program.structure(), compute).any(zero) {
+    match divisors(structure, compute).any(zero) {
         true => Err(Finding::ZeroDivision.error(0, 0, 0)),
         false => Ok(()),
     }

@@ -100,7 +100,7 @@ fn launch(
     }
     let end = ends.last().copied().unwrap_or(0);
     let map = Map {
-        structure: program.structure(),
+        structure: program.structure(compute),
         compute,
         inputs: kind.inputs.iter().map(dense).collect(),
         outputs: kind.outs.iter().map(dense).collect(),

@@ -72,7 +72,7 @@ pub(crate) fn reduce(call: &Reduce<'_>) -> Result<()> {
     let target = scratch.as_ref().unwrap_or(out);
     let strided = |a: &&Array| Operand { dtype: a.dtype(), walk: Walk::Strided };
     let map = Map {
-        structure: program.structure(),
+        structure: program.structure(compute),
         compute,
         inputs: inputs.iter().map(strided).collect(),
         outputs: SmallVec::from_iter([strided(&target)]),

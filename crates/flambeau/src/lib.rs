@@ -31,7 +31,7 @@ pub use flambeau_autograd::ops::paths::torch::*;
 pub use flambeau_autograd::ops::{self, IntoDims, IntoShape, Operand};
 pub use flambeau_autograd::{
     Error, GradModeGuard, Node, OrPanic, Result, Size, Tensor, enable_grad, from_slice, from_vec, is_grad_enabled,
-    no_grad, registry, set_grad_enabled, tensor, tensor_with,
+    no_grad, pointwise, registry, set_grad_enabled, tensor, tensor_with,
 };
 pub use flambeau_device::{
     check_device, default_device as get_default_device, default_generator, get_num_threads, manual_seed,

@@ -42,7 +42,7 @@ fn apply_gradient(c: &Context<'_>, call: &Call, input: usize, grad: &Tensor) -> 
     let leaves: SmallVec<[Tensor; 4]> = gradient.leaves.iter().map(leaf).collect::<Result<_>>()?;
     let leaves: SmallVec<[&Tensor; 4]> = leaves.iter().collect();
     // A gradient that passes unchanged needs no kernel.
-    let passes = matches!(gradient.leaves[..], [Leaf::Grad(_)]) && gradient.program.nodes().len() == 1;
+    let passes = gradient.passes();
     let name = "PointwiseBackward0";
     match (*shape == call.full, passes) {
         (true, true) => Ok(grad.shallow_clone()),
@@ -97,7 +97,7 @@ impl Call {
         let save = |leaf: &Leaf| match *leaf {
             Leaf::Input(i) => Save::Tensor(inputs[i as usize]),
             Leaf::Output(j) => Save::Output(j as usize),
-            Leaf::Grad(_) => unreachable!("gradients are not saved"),
+            Leaf::Grad(_) | Leaf::Tangent(_) => unreachable!("gradients are not saved"),
         };
         self.slots.iter().map(save).collect()
     }

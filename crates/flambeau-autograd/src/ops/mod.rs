@@ -25,6 +25,7 @@ pub use reduce::*;
 pub use shape::*;
 
 pub use index::indexing;
+pub(crate) use pointwise::custom;
 
 flambeau_macros::families! { compare create index linalg nn pointwise random reduce shape }
 

@@ -1,7 +1,7 @@
 //! A program made ready for one call: scalars converted, constants folded, values placed in registers.
 
-use super::lane::{Lane, Src, ZeroDivision, binary, choose, unary};
-use flambeau_tensor::pointwise::{BinaryOp, Node, NodeId, Pointwise, UnaryOp};
+use super::lane::{Lane, Src, ZeroDivision, binary, choose, round, unary};
+use flambeau_tensor::pointwise::{BinaryOp, Node, Pointwise, UnaryOp};
 use flambeau_tensor::{DType, Scalar};
 use smallvec::SmallVec;
 
@@ -25,6 +25,8 @@ pub enum Step<T> {
     Binary(BinaryOp, Arg<T>, Arg<T>),
     /// The second where the first is not zero, else the third.
     Select(Arg<T>, Arg<T>, Arg<T>),
+    /// The value as f16 or bf16 holds it.
+    Round(DType, Arg<T>),
 }
 
 /// A program ready to run in type `T`.
@@ -43,14 +45,14 @@ pub struct Code<T> {
 impl<T: Lane> Code<T> {
     /// Prepares a program for a call. In bool arithmetic sums are or, products and.
     pub fn new(program: &Pointwise, compute: DType, scalars: &[Scalar]) -> Result<Self, ZeroDivision> {
-        let nodes = program.nodes();
+        let (nodes, outputs) = program.steps(compute);
         let mut last_use: SmallVec<[u16; 24]> = SmallVec::from_elem(0, nodes.len());
         for (i, node) in nodes.iter().enumerate() {
-            for &id in operands(node).iter() {
+            for &id in node.operands().iter() {
                 last_use[id as usize] = i as u16;
             }
         }
-        for &id in program.outputs() {
+        for &id in outputs {
             last_use[id as usize] = u16::MAX;
         }
         let scalar =
@@ -76,6 +78,7 @@ impl<T: Lane> Code<T> {
                 Node::Unary(op, a) => Step::Unary(unary_in(op, compute), value(a)),
                 Node::Binary(op, a, b) => Step::Binary(binary_in(op, compute), value(a), value(b)),
                 Node::Where(c, a, b) => Step::Select(value(c), value(a), value(b)),
+                Node::Round(a) => Step::Round(compute, value(a)),
             };
             if let Some(x) = fold(&step)? {
                 values.push(Arg::Value(x));
@@ -87,7 +90,7 @@ impl<T: Lane> Code<T> {
             });
             code.cost += cost(&step);
             code.steps.push((step, register));
-            let ids = operands(node);
+            let ids = node.operands();
             for (k, &id) in ids.iter().enumerate() {
                 let again = ids[..k].contains(&id);
                 if let Arg::Register(r) = values[id as usize]
@@ -99,17 +102,8 @@ impl<T: Lane> Code<T> {
             }
             values.push(Arg::Register(register));
         }
-        code.outputs = program.outputs().iter().map(|&id| values[id as usize]).collect();
+        code.outputs = outputs.iter().map(|&id| values[id as usize]).collect();
         Ok(code)
-    }
-}
-
-fn operands(node: &Node) -> SmallVec<[NodeId; 3]> {
-    match *node {
-        Node::Input(_) | Node::Scalar(_) | Node::Const(_) => SmallVec::new(),
-        Node::Unary(_, a) => SmallVec::from_slice(&[a]),
-        Node::Binary(_, a, b) => SmallVec::from_slice(&[a, b]),
-        Node::Where(c, a, b) => SmallVec::from_slice(&[c, a, b]),
     }
 }
 
@@ -122,6 +116,7 @@ fn fold<T: Lane>(step: &Step<T>) -> Result<Option<T>, ZeroDivision> {
         Step::Select(Arg::Value(c), Arg::Value(a), Arg::Value(b)) => {
             choose(Src::Splat(c), Src::Splat(a), Src::Splat(b), &mut out);
         }
+        Step::Round(dtype, Arg::Value(a)) => round(dtype, Src::Splat(a), &mut out),
         _ => return Ok(None),
     }
     Ok(Some(out[0]))
@@ -149,6 +144,6 @@ fn cost<T>(step: &Step<T>) -> usize {
     match step {
         Step::Unary(op, _) => op.cost(),
         Step::Binary(op, ..) => op.cost(),
-        Step::Select(..) => 1,
+        Step::Select(..) | Step::Round(..) => 1,
     }
 }

@@ -5,6 +5,7 @@ use crate::reduce::fold::Accumulator;
 use crate::simd::{Kernel, Simd, dispatch};
 use flambeau_tensor::pointwise::{BinaryOp, UnaryOp};
 use flambeau_tensor::{DType, Scalar};
+use half::{bf16, f16};
 
 /// An operand of a loop: elements side by side, or one value for all.
 #[derive(Clone, Copy, Debug)]
@@ -180,6 +181,40 @@ pub fn choose<T: Lane>(c: Src<'_, T>, a: Src<'_, T>, b: Src<'_, T>, out: &mut [T
             Src::Splat(x) => out.fill(x),
         },
     }
+}
+
+/// out\[i\] = a\[i\] as a 16-bit type holds it, compiled for each instruction set.
+struct RoundLoop<'a, T> {
+    dtype: DType,
+    a: Src<'a, T>,
+    out: &'a mut [T],
+}
+
+impl<T: Lane> Kernel for RoundLoop<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self) {
+        // f32 keeps every value of both types.
+        match (self.a, self.dtype) {
+            (Src::Slice(a), DType::F16) => map(a, self.out, |x| T::from_f32(through::<f16>(x.to_f32()))),
+            (Src::Slice(a), DType::BF16) => map(a, self.out, |x| T::from_f32(through::<bf16>(x.to_f32()))),
+            (Src::Slice(a), _) => self.out.copy_from_slice(a),
+            (Src::Splat(x), DType::F16) => self.out.fill(T::from_f32(through::<f16>(x.to_f32()))),
+            (Src::Splat(x), DType::BF16) => self.out.fill(T::from_f32(through::<bf16>(x.to_f32()))),
+            (Src::Splat(x), _) => self.out.fill(x),
+        }
+    }
+}
+
+#[inline(always)]
+fn through<H: Number>(x: f32) -> f32 {
+    H::from_f32(x).to_f32()
+}
+
+/// Runs one rounding step.
+#[inline]
+pub fn round<T: Lane>(dtype: DType, a: Src<'_, T>, out: &mut [T]) {
+    dispatch(RoundLoop { dtype, a, out });
 }
 
 /// What is to be computed in a [`Lane`] type that is chosen at run time.

@@ -77,10 +77,10 @@ struct Single<T> {
 impl<T: Lane> Single<T> {
     #[inline]
     fn of(call: &Map<'_>) -> Option<Self> {
-        let nodes = call.program.nodes();
+        let (nodes, outputs) = call.program.steps(call.compute);
         let (&node, leaves) = nodes.split_last()?;
         let [out] = call.outs else { return None };
-        if leaves.len() > 2 || call.program.outputs()[0] as usize != leaves.len() {
+        if leaves.len() > 2 || outputs[0] as usize != leaves.len() {
             return None;
         }
         let operand = |id: u16| match *leaves.get(id as usize)? {

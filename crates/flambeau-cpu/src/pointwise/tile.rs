@@ -1,7 +1,7 @@
 //! Runs a prepared program over tiles that stay in the innermost cache.
 
 use super::code::{Arg, Code, Step};
-use super::lane::{Lane, Src, ZeroDivision, binary, choose, unary};
+use super::lane::{Lane, Src, ZeroDivision, binary, choose, round, unary};
 use crate::cast::{cast_raw, copy_strided};
 use crate::gemm::scratch::Scratch;
 use flambeau_tensor::plan::{Cursor, Plan};
@@ -123,6 +123,7 @@ impl<'a, T: Lane> Runner<'a, T> {
                     Step::Select(c, a, b) => {
                         choose(self.src(c, memory, n), self.src(a, memory, n), self.src(b, memory, n), out);
                     }
+                    Step::Round(dtype, a) => round(dtype, self.src(a, memory, n), out),
                 }
             }
         }

@@ -19,7 +19,9 @@ pub use moments::moments;
 pub use nll::{ClassWeights, Formula, nll, nll_backward};
 pub use normalize::{NormFormulas, WeightPlace, normalize, normalize_backward};
 pub use overlap::{check_no_internal_overlap, check_no_overlap, check_no_partial_overlap};
-pub use pointwise::{copy_into, fill, pointwise, pointwise_into, pointwise_into_repeats, pointwise_lists};
+pub use pointwise::{
+    common_dtype, copy_into, fill, pointwise, pointwise_into, pointwise_into_repeats, pointwise_lists,
+};
 pub use reduce::{ReduceArgs, reduce};
 pub use softmax::{SoftmaxGradient, softmax, softmax_backward};
 

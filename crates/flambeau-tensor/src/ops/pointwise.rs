@@ -16,7 +16,7 @@ use std::sync::LazyLock;
 pub(super) type Inputs = SmallVec<[Array; 4]>;
 
 /// The operands' common dtype by PyTorch's rules; masks take no part.
-pub(super) fn common_dtype(program: &Pointwise, inputs: &[&Array], scalars: &[Scalar]) -> DType {
+pub fn common_dtype(program: &Pointwise, inputs: &[&Array], scalars: &[Scalar]) -> DType {
     let tensors = inputs.iter().enumerate().filter(|&(i, _)| !program.is_mask(i));
     let result = tensors.fold(ResultType::default(), |r, (_, a)| r.tensor(a.dtype(), a.ndim()));
     scalars.iter().fold(result, |r, &s| r.number(s)).finish()

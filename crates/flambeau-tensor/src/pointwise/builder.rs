@@ -1,21 +1,46 @@
 //! Formulas become nodes.
 
+use super::simplify::{exchanged, unchanged};
+use super::steps::Steps;
 use super::{BinaryOp, DTypeRule, Node, NodeId, Pointwise, UnaryOp};
 use crate::Scalar;
 use smallvec::SmallVec;
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::ops::{Add, Div, Mul, Neg, Sub};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock};
 
 const TOO_MANY_INPUTS: &str = "a pointwise program has at most 32 inputs";
 
-/// Collects the nodes of a program; equal nodes are made once. What a program cannot hold is noted, and refused when the
-/// program is called.
+/// Collects the nodes of a program; equal nodes are made once, and steps that would change nothing are not made. What a program
+/// cannot hold is noted, and refused when the program is called.
 #[derive(Default)]
 pub struct Builder {
     nodes: RefCell<Vec<Node>>,
+    ids: RefCell<HashMap<Node, NodeId, BuildHasherDefault<NodeHasher>>>,
     masks: Cell<u64>,
     fault: Cell<Option<&'static str>>,
+}
+
+/// Hashes a node's few numbers. The standard hasher, which withstands attackers, takes most of the time of a derivative.
+#[derive(Default)]
+struct NodeHasher(u64);
+
+impl Hasher for NodeHasher {
+    fn finish(&self) -> u64 {
+        // The table takes the upper bits too.
+        self.0 ^ self.0 >> 32
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|&b| self.write_u64(u64::from(b)));
+    }
+
+    fn write_u64(&mut self, x: u64) {
+        // An odd number with no pattern: 2⁶⁴ over the golden ratio.
+        self.0 = (self.0.rotate_left(5) ^ x).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
 }
 
 /// A value of a program under construction: `Copy`, so that formulas need no clones.
@@ -28,15 +53,20 @@ pub struct Expr<'b> {
 impl Builder {
     fn push(&self, node: Node) -> Expr<'_> {
         let mut nodes = self.nodes.borrow_mut();
-        let id = nodes.iter().position(|&n| n == node).unwrap_or_else(|| {
-            if nodes.len() > NodeId::MAX as usize {
+        let mut ids = self.ids.borrow_mut();
+        let known = unchanged(&nodes, node)
+            .or_else(|| ids.get(&node).copied())
+            .or_else(|| exchanged(node).and_then(|other| ids.get(&other).copied()));
+        let id = known.unwrap_or_else(|| {
+            let Ok(id) = NodeId::try_from(nodes.len()) else {
                 self.refuse("a pointwise program has at most 65536 steps");
                 return 0;
-            }
+            };
             nodes.push(node);
-            nodes.len() - 1
+            ids.insert(node, id);
+            id
         });
-        Expr { builder: self, id: id as NodeId }
+        Expr { builder: self, id }
     }
 
     /// Notes why the program can never be called.
@@ -91,7 +121,7 @@ impl Builder {
     }
 
     pub(super) fn finish(self, outputs: SmallVec<[NodeId; 2]>) -> Pointwise {
-        let nodes = self.nodes.into_inner();
+        let (nodes, outputs) = without_unused(&self.nodes.into_inner(), &outputs);
         let count =
             |pick: fn(&Node) -> Option<u8>| nodes.iter().filter_map(pick).map(|i| i as usize + 1).max().unwrap_or(0);
         let num_inputs = count(|n| if let Node::Input(i) = n { Some(*i) } else { None });
@@ -106,19 +136,85 @@ impl Builder {
         let rules = dtype_rules(&nodes);
         let of_outputs = outputs.iter().map(|&o| rules[o as usize]);
         let rule = of_outputs.fold(DTypeRule::Promote, |a, b| if a == DTypeRule::Promote { b } else { a });
+        let unrounded =
+            nodes.iter().any(|n| matches!(n, Node::Round(_))).then(|| Box::new(unrounded(&nodes, &outputs)));
         Pointwise {
-            nodes,
-            outputs,
+            steps: Steps::new(nodes, outputs),
+            unrounded,
             num_inputs,
             num_scalars,
             masks: self.masks.get(),
             fault,
             rule,
             explicit: None,
-            gradients: OnceLock::new(),
-            structure: OnceLock::new(),
+            calls: None,
+            gradients: (0..num_inputs).map(|_| OnceLock::new()).collect(),
+            tangents: Mutex::default(),
         }
     }
+}
+
+/// Writes a program's steps into another's, on values of that. The results.
+pub(super) fn inline<'b>(
+    builder: &'b Builder,
+    program: &Pointwise,
+    inputs: &[Expr<'b>],
+    scalars: &[Expr<'b>],
+) -> SmallVec<[Expr<'b>; 2]> {
+    let mut values: Vec<Expr<'b>> = Vec::with_capacity(program.nodes().len());
+    for node in program.nodes() {
+        let operand = match *node {
+            Node::Input(i) => inputs.get(i as usize).copied(),
+            Node::Scalar(k) => scalars.get(k as usize).copied(),
+            other => Some(builder.push(other.with_operands(|id| values[id as usize].id))),
+        };
+        values.push(operand.unwrap_or_else(|| builder.constant(0.0)));
+    }
+    program.outputs().iter().map(|&id| values[id as usize]).collect()
+}
+
+/// Nodes without those that no result needs. Inputs and scalars stay: a call passes them all the same.
+fn without_unused(nodes: &[Node], outputs: &[NodeId]) -> (Vec<Node>, SmallVec<[NodeId; 2]>) {
+    let used = used(nodes, outputs);
+    let mut moved: Vec<NodeId> = Vec::with_capacity(nodes.len());
+    let mut kept: Vec<Node> = Vec::with_capacity(nodes.len());
+    for (node, used) in nodes.iter().zip(used) {
+        moved.push(kept.len() as NodeId);
+        if used || matches!(node, Node::Input(_) | Node::Scalar(_)) {
+            kept.push(node.with_operands(|id| moved[id as usize]));
+        }
+    }
+    (kept, outputs.iter().map(|&id| moved[id as usize]).collect())
+}
+
+/// For each node, whether a result needs it.
+pub(super) fn used(nodes: &[Node], outputs: &[NodeId]) -> Vec<bool> {
+    let mut used = vec![false; nodes.len()];
+    for &id in outputs {
+        used[id as usize] = true;
+    }
+    // Operands come before their users.
+    for (id, node) in nodes.iter().enumerate().rev() {
+        if used[id] {
+            node.operands().iter().for_each(|&operand| used[operand as usize] = true);
+        }
+    }
+    used
+}
+
+/// The steps of a program whose values are not rounded between its operations.
+fn unrounded(nodes: &[Node], outputs: &[NodeId]) -> Steps {
+    let builder = Builder::default();
+    let mut values: Vec<NodeId> = Vec::with_capacity(nodes.len());
+    for node in nodes {
+        values.push(match *node {
+            Node::Round(a) => values[a as usize],
+            other => builder.push(other.with_operands(|id| values[id as usize])).id,
+        });
+    }
+    let outputs: SmallVec<[NodeId; 2]> = outputs.iter().map(|&id| values[id as usize]).collect();
+    let (nodes, outputs) = without_unused(&builder.nodes.into_inner(), &outputs);
+    Steps::new(nodes, outputs)
 }
 
 /// The rule that each node's value follows: bool where it is a comparison, else float if any step below it is.
@@ -136,6 +232,7 @@ fn dtype_rules(nodes: &[Node]) -> Vec<DTypeRule> {
             Node::Binary(op, a, b) if op.dtype_rule() == DTypeRule::Promote => below(&[a, b]),
             Node::Binary(op, _, _) => op.dtype_rule(),
             Node::Where(_, a, b) => below(&[a, b]),
+            Node::Round(a) => rules[a as usize],
         };
         rules.push(rule);
     }
@@ -172,6 +269,11 @@ impl<'b> Expr<'b> {
     pub fn select(self, a: impl IntoExpr<'b>, b: impl IntoExpr<'b>) -> Expr<'b> {
         let (a, b) = (a.into_expr(self.builder), b.into_expr(self.builder));
         self.builder.push(Node::Where(self.id, a.id, b.id))
+    }
+
+    /// The value as an array of the call's dtype would hold it; see [`Node::Round`].
+    pub fn rounded(self) -> Expr<'b> {
+        self.builder.push(Node::Round(self.id))
     }
 }
 

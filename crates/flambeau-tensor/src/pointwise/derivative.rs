@@ -2,16 +2,21 @@
 //!
 //! Derived in tangent form: each node's ∂node/∂input is built from its operands' tangents, and the incoming gradient is
 //! multiplied last, inside the branches of a select. The adjoint form would send a gradient of zero through the branch
-//! that was not taken, and 0 · inf is NaN: ELU(100) must have gradient 1.
+//! that was not taken, and 0 · inf is NaN: ELU(100) must have gradient 1. (What was composed of several programs is derived
+//! program by program, backwards: see [`super::compose`].)
 
-use super::builder::IntoExpr;
-use super::{BinaryOp, Builder, Expr, Node, NodeId, Pointwise, UnaryOp};
+use super::builder::{IntoExpr, used};
+use super::tangent::Tangent::{self, One, Value, Zero};
+use super::tangent::{negate, plus, rounded, select, times, value};
+use super::{BinaryOp, Builder, Expr, Node, NodeId, Pointwise, UnaryOp, compose};
 
-/// What a gradient program takes as its inputs, in order.
+/// What a derivative's program takes as its inputs, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Leaf {
     /// The gradient of output j.
     Grad(u8),
+    /// The tangent of input i.
+    Tangent(u8),
     /// Input i of the program.
     Input(u8),
     /// Result j of the program.
@@ -29,99 +34,102 @@ pub struct Gradient {
     pub is_zero: bool,
 }
 
-/// ∂node/∂input. Zero and one are kept apart, so that no 0 · inf is ever computed and no product with one is.
-#[derive(Clone)]
-pub(super) enum Tangent<'b> {
-    Zero,
-    One,
-    Value(Expr<'b>),
-    Where(Expr<'b>, Box<[Tangent<'b>; 2]>),
-}
-
-use Tangent::{One, Value, Where, Zero};
-
-pub(super) fn select<'b>(condition: Expr<'b>, a: Tangent<'b>, b: Tangent<'b>) -> Tangent<'b> {
-    match (&a, &b) {
-        (Zero, Zero) => Zero,
-        (One, One) => One,
-        _ => Where(condition, Box::new([a, b])),
+impl Gradient {
+    /// Whether the gradient is the incoming one as it is.
+    #[inline]
+    pub fn passes(&self) -> bool {
+        matches!(self.leaves[..], [Leaf::Grad(_)]) && self.program.nodes().len() == 1
     }
-}
 
-fn times<'b>(a: Tangent<'b>, b: Tangent<'b>) -> Tangent<'b> {
-    match (a, b) {
-        (Zero, _) | (_, Zero) => Zero,
-        (One, x) | (x, One) => x,
-        (Where(c, ab), x) | (x, Where(c, ab)) => {
-            let [p, q] = *ab;
-            select(c, times(p, x.clone()), times(q, x))
-        }
-        (Value(x), Value(y)) => Value(x * y),
+    /// The gradient of a program that does not depend on the input.
+    pub(super) fn zero() -> Self {
+        let program = Pointwise::new(|b| {
+            b.input(0);
+            b.constant(0.0)
+        });
+        Gradient { program, leaves: vec![Leaf::Grad(0)], is_zero: true }
     }
-}
 
-fn plus<'b>(a: Tangent<'b>, b: Tangent<'b>, builder: &'b Builder) -> Tangent<'b> {
-    match (a, b) {
-        (Zero, x) | (x, Zero) => x,
-        (a, b) => Value(value(a, builder) + value(b, builder)),
-    }
-}
-
-fn negate<'b>(a: Tangent<'b>, builder: &'b Builder) -> Tangent<'b> {
-    match a {
-        Zero => Zero,
-        Where(c, ab) => {
-            let [p, q] = *ab;
-            select(c, negate(p, builder), negate(q, builder))
-        }
-        other => Value(-value(other, builder)),
-    }
-}
-
-fn value<'b>(a: Tangent<'b>, builder: &'b Builder) -> Expr<'b> {
-    match a {
-        Zero => builder.constant(0.0),
-        One => builder.constant(1.0),
-        Value(x) => x,
-        Where(c, ab) => {
-            let [p, q] = *ab;
-            c.select(value(p, builder), value(q, builder))
-        }
-    }
-}
-
-pub(super) fn derive(program: &Pointwise, input: usize) -> Gradient {
-    let builder = Builder::default();
-    if let Some(fault) = program.fault {
+    /// The gradient of a program that cannot be called.
+    pub(super) fn refused(fault: &'static str) -> Self {
+        let builder = Builder::default();
         builder.refuse(fault);
         let program = builder.finish_with(|b| vec![b.input(0)]);
-        return Gradient { program, leaves: vec![Leaf::Grad(0)], is_zero: false };
+        Gradient { program, leaves: vec![Leaf::Grad(0)], is_zero: false }
     }
-    // While it is built, the gradient program sees every possible leaf: gradients, inputs, saved outputs.
-    let (num_grads, num_inputs) = (program.outputs.len(), program.num_inputs);
-    let grad = |j: usize| builder.input(j);
-    let arg = |i: usize| match program.is_mask(i) {
-        true => builder.mask(num_grads + i),
-        false => builder.input(num_grads + i),
-    };
-    let saved = |j: usize| builder.input(num_grads + num_inputs + j);
+}
 
+/// The tangents of all results for tangents of some inputs: what `jvp` computes.
+#[derive(Debug)]
+pub struct TangentForm {
+    /// For each result j, Σᵢ ∂outⱼ/∂inᵢ · tangentᵢ over [`TangentForm::leaves`] as its inputs, and the program's own runtime
+    /// scalars.
+    pub program: Pointwise,
+    /// What to pass.
+    pub leaves: Vec<Leaf>,
+    /// Whether every tangent is zero everywhere.
+    pub is_zero: bool,
+}
+
+/// The values that a derivative is built from. While it is built, its program sees every possible leaf.
+pub(super) struct Leaves<'p> {
+    program: &'p Pointwise,
+    /// Gradients or tangents.
+    incoming: usize,
+}
+
+impl<'p> Leaves<'p> {
+    pub fn new(program: &'p Pointwise, incoming: usize) -> Self {
+        Leaves { program, incoming }
+    }
+
+    /// The place of an input of the program.
+    pub fn input(&self, i: usize) -> usize {
+        self.incoming + i
+    }
+
+    /// The place of a result of the program.
+    pub fn output(&self, j: usize) -> usize {
+        self.incoming + self.program.num_inputs + j
+    }
+
+    /// What stands at a place.
+    pub fn at(&self, place: usize, incoming: fn(u8) -> Leaf) -> Leaf {
+        match place {
+            i if i < self.incoming => incoming(i as u8),
+            i if i < self.output(0) => Leaf::Input((i - self.incoming) as u8),
+            i => Leaf::Output((i - self.output(0)) as u8),
+        }
+    }
+
+    fn input_of<'b>(&self, builder: &'b Builder, i: usize) -> Expr<'b> {
+        match self.program.is_mask(i) {
+            true => builder.mask(self.input(i)),
+            false => builder.input(self.input(i)),
+        }
+    }
+}
+
+/// The gradient of input `input`.
+pub(super) fn derive(program: &Pointwise, input: usize) -> Gradient {
+    if let Some(fault) = program.fault {
+        return Gradient::refused(fault);
+    }
+    if let (Some(calls), None) = (&program.calls, &program.explicit) {
+        return compose::gradient(program, calls, input);
+    }
+    let builder = Builder::default();
+    let num_outputs = program.outputs().len();
+    let leaves = Leaves::new(program, num_outputs);
+    let grad = |j: usize| builder.input(j);
     let mut is_zero = false;
     let total = match &program.explicit {
-        Some(explicit) => {
-            let inputs: Vec<_> = (0..num_inputs).map(arg).collect();
-            explicit(&builder, grad(0), &inputs, &[saved(0)]).get(input).copied().unwrap_or_else(|| {
-                builder.refuse("an explicit gradient lacks an input");
-                builder.constant(0.0)
-            })
-        }
+        Some(_) => explicit(program, &builder, &leaves, grad(0), input),
         None => {
-            let tangents = tangents(program, input, &builder, &arg, &saved);
-            let parts = program
-                .outputs
-                .iter()
-                .enumerate()
-                .map(|(j, &out)| times(tangents[out as usize].clone(), Value(grad(j))));
+            let seed = |i: usize| if i == input { One } else { Zero };
+            let tangents = tangents(program, &seed, &builder, &leaves);
+            let outputs = program.outputs().iter().enumerate();
+            let parts = outputs.map(|(j, &out)| times(tangents[out as usize].clone(), Value(grad(j))));
             let total = parts.fold(Zero, |sum, part| plus(sum, part, &builder));
             is_zero = matches!(total, Zero);
             value(total, &builder)
@@ -129,36 +137,86 @@ pub(super) fn derive(program: &Pointwise, input: usize) -> Gradient {
     };
     let id = total.into_expr(&builder).id();
     let refused = builder.refused();
-    let mut gradient = prune(builder.finish(std::iter::once(id).collect()), num_grads, num_inputs, is_zero);
-    gradient.program.fault = gradient.program.fault.or(refused);
-    gradient
+    let (mut program, leaves) = prune(builder.finish(std::iter::once(id).collect()), |i| leaves.at(i, Leaf::Grad));
+    program.fault = program.fault.or(refused);
+    Gradient { program, leaves, is_zero }
 }
 
-/// ∂node/∂input for every node.
+/// The tangents of the results for tangents of the inputs in `wrt`, a set of bits.
+pub(super) fn tangent(program: &Pointwise, wrt: u32) -> TangentForm {
+    if let Some(fault) = program.fault {
+        let Gradient { program, leaves, is_zero } = Gradient::refused(fault);
+        return TangentForm { program, leaves, is_zero };
+    }
+    if let (Some(calls), None) = (&program.calls, &program.explicit) {
+        return compose::tangent(program, calls, wrt);
+    }
+    let builder = Builder::default();
+    let leaves = Leaves::new(program, program.num_inputs);
+    let has = |i: usize| wrt >> i & 1 == 1;
+    let results: Vec<Tangent<'_>> = match &program.explicit {
+        // Each element of a result depends on that element of the inputs only, so the gradient for a tangent as the incoming
+        // gradient is the tangent.
+        Some(_) => {
+            let parts = (0..program.num_inputs)
+                .filter(|&i| has(i))
+                .map(|i| Value(explicit(program, &builder, &leaves, builder.input(i), i)));
+            vec![parts.fold(Zero, |sum, part| plus(sum, part, &builder))]
+        }
+        None => {
+            let seed = |i: usize| if has(i) { Value(builder.input(i)) } else { Zero };
+            let tangents = tangents(program, &seed, &builder, &leaves);
+            program.outputs().iter().map(|&out| tangents[out as usize].clone()).collect()
+        }
+    };
+    let is_zero = results.iter().all(|t| matches!(t, Zero));
+    let ids = results.into_iter().map(|t| value(t, &builder).into_expr(&builder).id()).collect();
+    let refused = builder.refused();
+    let (mut program, leaves) = prune(builder.finish(ids), |i| leaves.at(i, Leaf::Tangent));
+    program.fault = program.fault.or(refused);
+    TangentForm { program, leaves, is_zero }
+}
+
+/// The gradient of an input that the program was given instead of deriving it.
+fn explicit<'b>(
+    program: &Pointwise,
+    builder: &'b Builder,
+    leaves: &Leaves<'_>,
+    grad: Expr<'b>,
+    input: usize,
+) -> Expr<'b> {
+    let inputs: Vec<_> = (0..program.num_inputs).map(|i| leaves.input_of(builder, i)).collect();
+    let output = builder.input(leaves.output(0));
+    let gradients = program.explicit.as_ref().map(|explicit| explicit(builder, grad, &inputs, &[output]));
+    gradients.and_then(|all| all.get(input).copied()).unwrap_or_else(|| {
+        builder.refuse("an explicit gradient lacks an input");
+        builder.constant(0.0)
+    })
+}
+
+/// ∂node for every node, given those of the inputs.
 fn tangents<'b>(
     program: &Pointwise,
-    input: usize,
+    seed: &dyn Fn(usize) -> Tangent<'b>,
     builder: &'b Builder,
-    arg: &dyn Fn(usize) -> Expr<'b>,
-    saved: &dyn Fn(usize) -> Expr<'b>,
+    leaves: &Leaves<'_>,
 ) -> Vec<Tangent<'b>> {
-    let mut values: Vec<Expr<'b>> = Vec::with_capacity(program.nodes.len());
-    let mut tangents: Vec<Tangent<'b>> = Vec::with_capacity(program.nodes.len());
-    for (id, node) in program.nodes.iter().enumerate() {
+    let nodes = program.nodes();
+    let mut values: Vec<Expr<'b>> = Vec::with_capacity(nodes.len());
+    let mut tangents: Vec<Tangent<'b>> = Vec::with_capacity(nodes.len());
+    for (id, node) in nodes.iter().enumerate() {
         let at = |i: NodeId| values[i as usize];
         let tangent = |i: NodeId| tangents[i as usize].clone();
         let val = match *node {
-            Node::Input(i) => arg(i as usize),
-            Node::Scalar(_) | Node::Const(_) => builder.node(*node),
-            Node::Unary(op, a) => at(a).unary(op),
-            Node::Binary(op, a, b) => at(a).binary(op, at(b)),
-            Node::Where(c, a, b) => at(c).select(at(a), at(b)),
+            Node::Input(i) => leaves.input_of(builder, i as usize),
+            other => builder.node(other.with_operands(|i| at(i).id())),
         };
         // A derivative that is written in terms of the result uses the saved output where there is one.
-        let result = program.outputs.iter().position(|&o| o as usize == id).map_or(val, saved);
+        let output = program.outputs().iter().position(|&o| o as usize == id);
+        let result = output.map_or(val, |j| builder.input(leaves.output(j)));
         let tan = match *node {
-            Node::Input(i) if i as usize == input => One,
-            Node::Input(_) | Node::Scalar(_) | Node::Const(_) => Zero,
+            Node::Input(i) => seed(i as usize),
+            Node::Scalar(_) | Node::Const(_) => Zero,
             Node::Unary(UnaryOp::Neg, a) => negate(tangent(a), builder),
             Node::Unary(op, a) => match tangent(a) {
                 Zero => Zero,
@@ -173,6 +231,7 @@ fn tangents<'b>(
                 }
             },
             Node::Where(c, a, b) => select(at(c), tangent(a), tangent(b)),
+            Node::Round(a) => rounded(tangent(a)),
         };
         values.push(val);
         tangents.push(tan);
@@ -180,55 +239,28 @@ fn tangents<'b>(
     tangents
 }
 
-/// Drops nodes that the result does not use and numbers the used inputs from zero.
-fn prune(full: Pointwise, num_grads: usize, num_inputs: usize, is_zero: bool) -> Gradient {
-    let mut used = vec![false; full.nodes.len()];
-    for &o in &full.outputs {
-        mark(&full.nodes, o as usize, &mut used);
-    }
+/// Drops nodes that the results do not use and numbers the used inputs from zero.
+fn prune(full: Pointwise, leaf: impl Fn(usize) -> Leaf) -> (Pointwise, Vec<Leaf>) {
+    let used = used(full.nodes(), full.outputs());
     let mut leaves = Vec::new();
     let builder = Builder::default();
-    let mut map: Vec<Option<Expr<'_>>> = vec![None; full.nodes.len()];
-    // The shape of the result is that of the leaves, so a derivative that is constant still takes the gradient.
-    if !full.nodes.iter().zip(&used).any(|(n, &u)| u && matches!(n, Node::Input(_))) {
-        leaves.push(Leaf::Grad(0));
+    // The shape of the result is that of the leaves, so a derivative that is constant still takes what comes in.
+    if !full.nodes().iter().zip(&used).any(|(n, &u)| u && matches!(n, Node::Input(_))) {
+        leaves.push(leaf(0));
         builder.input(0);
     }
-    for (id, node) in full.nodes.iter().enumerate().filter(|&(id, _)| used[id]) {
-        let at = |i: NodeId| map[i as usize].expect("operands come before their users");
-        map[id] = Some(match *node {
+    let mut moved: Vec<NodeId> = vec![0; full.nodes().len()];
+    for (id, node) in full.nodes().iter().enumerate().filter(|&(id, _)| used[id]) {
+        let kept = match *node {
             Node::Input(i) => {
-                let i = i as usize;
-                let mask = full.is_mask(i);
-                leaves.push(match i {
-                    i if i < num_grads => Leaf::Grad(i as u8),
-                    i if i < num_grads + num_inputs => Leaf::Input((i - num_grads) as u8),
-                    i => Leaf::Output((i - num_grads - num_inputs) as u8),
-                });
+                leaves.push(leaf(i as usize));
                 let position = leaves.len() - 1;
-                if mask { builder.mask(position) } else { builder.input(position) }
+                if full.is_mask(i as usize) { builder.mask(position) } else { builder.input(position) }
             }
-            Node::Scalar(_) | Node::Const(_) => builder.node(*node),
-            Node::Unary(op, a) => at(a).unary(op),
-            Node::Binary(op, a, b) => at(a).binary(op, at(b)),
-            Node::Where(c, a, b) => at(c).select(at(a), at(b)),
-        });
+            other => builder.node(other.with_operands(|i| moved[i as usize])),
+        };
+        moved[id] = kept.id();
     }
-    let outputs = full.outputs.iter().map(|&o| map[o as usize].expect("outputs are used").id()).collect();
-    Gradient { program: builder.finish(outputs), leaves, is_zero }
-}
-
-fn mark(nodes: &[Node], id: usize, used: &mut [bool]) {
-    let mut stack = vec![id];
-    while let Some(id) = stack.pop() {
-        if std::mem::replace(&mut used[id], true) {
-            continue;
-        }
-        match nodes[id] {
-            Node::Input(_) | Node::Scalar(_) | Node::Const(_) => {}
-            Node::Unary(_, a) => stack.push(a as usize),
-            Node::Binary(_, a, b) => stack.extend([a as usize, b as usize]),
-            Node::Where(c, a, b) => stack.extend([c as usize, a as usize, b as usize]),
-        }
-    }
+    let outputs = full.outputs().iter().map(|&o| moved[o as usize]).collect();
+    (builder.finish(outputs), leaves)
 }

@@ -19,47 +19,35 @@
 //! ```
 
 mod builder;
+mod compose;
 mod derivative;
+mod node;
 mod ops;
+mod simplify;
+mod steps;
+mod tangent;
 #[cfg(test)]
 mod tests;
 
 pub use builder::{Builder, Expr};
-pub use derivative::{Gradient, Leaf};
+pub use compose::{Composer, Value};
+pub use derivative::{Gradient, Leaf, TangentForm};
+pub use node::{Node, NodeId};
 pub use ops::{BinaryOp, DTypeRule, UnaryOp};
+pub use steps::Structure;
 
-use crate::{DType, Error, Result, Scalar};
-use smallvec::SmallVec;
-use std::collections::BTreeMap;
+use crate::{DType, Error, Result};
 use std::sync::{Mutex, OnceLock, PoisonError};
-
-/// A node's number; nodes only use nodes before them.
-pub type NodeId = u16;
-
-/// One step of a program. Every value has the program's compute dtype; truth values are 0 and 1 in it.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Node {
-    /// An input array's element, converted to the compute dtype.
-    Input(u8),
-    /// A number given at each call.
-    Scalar(u8),
-    /// A number of the formula.
-    Const(Scalar),
-    /// A function of one value.
-    Unary(UnaryOp, NodeId),
-    /// A function of two values.
-    Binary(BinaryOp, NodeId, NodeId),
-    /// `Where(condition, a, b)`: `a` where the condition is not zero, else `b`.
-    Where(NodeId, NodeId, NodeId),
-}
+use steps::Steps;
 
 type ExplicitGradient =
     Box<dyn for<'b> Fn(&'b Builder, Expr<'b>, &[Expr<'b>], &[Expr<'b>]) -> Vec<Expr<'b>> + Send + Sync>;
 
 /// A program: inputs, runtime scalars, constants, unary, binary and select nodes, one or more outputs.
 pub struct Pointwise {
-    nodes: Vec<Node>,
-    outputs: SmallVec<[NodeId; 2]>,
+    steps: Steps,
+    /// The steps without [`Node::Round`], if there is one.
+    unrounded: Option<Box<Steps>>,
     num_inputs: usize,
     num_scalars: usize,
     /// Bit i: input i is a truth value and takes no part in type promotion. More bits than inputs, since a derivative sees
@@ -69,31 +57,11 @@ pub struct Pointwise {
     fault: Option<&'static str>,
     rule: DTypeRule,
     explicit: Option<ExplicitGradient>,
-    gradients: OnceLock<Vec<Gradient>>,
-    structure: OnceLock<&'static Structure>,
-}
-
-/// What a program computes, apart from dtype rules and derivatives: one for all programs with the same steps, so that a
-/// backend finds its compiled form by a number.
-#[derive(Debug)]
-pub struct Structure {
-    /// The number.
-    pub id: u32,
-    /// [`Pointwise::nodes`].
-    pub nodes: Vec<Node>,
-    /// [`Pointwise::outputs`].
-    pub outputs: SmallVec<[NodeId; 2]>,
-}
-
-impl Structure {
-    /// The structure of these steps. Made once and kept for the program's life: programs are few, their calls many.
-    fn intern(nodes: &[Node], outputs: &[NodeId]) -> &'static Structure {
-        static ALL: Mutex<BTreeMap<String, &'static Structure>> = Mutex::new(BTreeMap::new());
-        let mut all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
-        let id = all.len() as u32;
-        all.entry(format!("{nodes:?}{outputs:?}"))
-            .or_insert_with(|| Box::leak(Box::new(Structure { id, nodes: nodes.to_vec(), outputs: outputs.into() })))
-    }
+    /// What a composed program consists of.
+    calls: Option<compose::Calls>,
+    gradients: Box<[OnceLock<Gradient>]>,
+    /// By the inputs that have a tangent.
+    tangents: Mutex<Vec<(u32, &'static TangentForm)>>,
 }
 
 impl Pointwise {
@@ -131,7 +99,7 @@ impl Pointwise {
         mut self,
         gradient: impl for<'b> Fn(&'b Builder, Expr<'b>, &[Expr<'b>], &[Expr<'b>]) -> Vec<Expr<'b>> + Send + Sync + 'static,
     ) -> Self {
-        if self.outputs.len() != 1 {
+        if self.outputs().len() != 1 {
             self.fault = Some("an explicit gradient is for programs of one output");
         }
         self.explicit = Some(Box::new(gradient));
@@ -148,19 +116,30 @@ impl Pointwise {
     /// The steps, in an order in which they can be computed.
     #[inline]
     pub fn nodes(&self) -> &[Node] {
-        &self.nodes
+        &self.steps.nodes
     }
 
     /// The nodes that are stored.
     #[inline]
     pub fn outputs(&self) -> &[NodeId] {
-        &self.outputs
+        &self.steps.outputs
     }
 
-    /// The steps and results, shared by all programs that have the same.
+    /// The nodes and outputs of a program whose every step computes exactly what it says: they round between operations only
+    /// where `compute` does.
     #[inline]
-    pub fn structure(&self) -> &'static Structure {
-        self.structure.get_or_init(|| Structure::intern(&self.nodes, &self.outputs))
+    pub fn steps(&self, compute: DType) -> (&[Node], &[NodeId]) {
+        let rounds = matches!(compute, DType::F16 | DType::BF16);
+        let steps = self.unrounded.as_deref().filter(|_| !rounds).unwrap_or(&self.steps);
+        (&steps.nodes, &steps.outputs)
+    }
+
+    /// The steps and results, shared by all programs that have the same. Floats keep [`Node::Round`] in every dtype: a compiler
+    /// that makes one instruction of a product and a sum must not look past it.
+    #[inline]
+    pub fn structure(&self, compute: DType) -> &'static Structure {
+        let steps = self.unrounded.as_deref().filter(|_| !compute.is_floating_point()).unwrap_or(&self.steps);
+        steps.structure()
     }
 
     /// How many arrays a call passes.
@@ -202,14 +181,31 @@ impl Pointwise {
     ///
     /// # Panics
     /// When `input` is not below [`Pointwise::num_inputs`].
+    #[inline]
     pub fn gradient(&self, input: usize) -> &Gradient {
-        &self.gradients.get_or_init(|| (0..self.num_inputs).map(|i| derivative::derive(self, i)).collect())[input]
+        self.gradients[input].get_or_init(|| derivative::derive(self, input))
+    }
+
+    /// The program for Σᵢ ∂outⱼ/∂inᵢ · tangentᵢ of each result j and what it needs, for tangents of the inputs in `wrt`: bit i
+    /// stands for input i. Derived once for each set of inputs, and kept for good.
+    pub fn tangent(&'static self, wrt: u32) -> &'static TangentForm {
+        let lock = || self.tangents.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(&(_, form)) = lock().iter().find(|(bits, _)| *bits == wrt) {
+            return form;
+        }
+        // A part of this program may be asked meanwhile, so the lock is free.
+        let form: &'static TangentForm = Box::leak(Box::new(derivative::tangent(self, wrt)));
+        lock().push((wrt, form));
+        form
     }
 }
 
 impl std::fmt::Debug for Pointwise {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Pointwise").field("nodes", &self.nodes).field("outputs", &self.outputs).finish_non_exhaustive()
+        f.debug_struct("Pointwise")
+            .field("nodes", &self.nodes())
+            .field("outputs", &self.outputs())
+            .finish_non_exhaustive()
     }
 }
 

@@ -2,8 +2,8 @@
 
 use super::Expr;
 use super::builder::IntoExpr;
-use super::derivative::Tangent::{self, One, Value, Zero};
-use super::derivative::select;
+use super::tangent::Tangent::{self, One, Value, Zero};
+use super::tangent::select;
 use std::f64::consts::{FRAC_2_SQRT_PI, LN_2, LN_10};
 
 /// How the dtype of an operation's result follows from the common dtype of its operands.

@@ -96,13 +96,13 @@ pub(crate) fn beside(x: &Tensor, op: BinaryOp, number: Scalar) -> Scalar {
 }
 
 /// The three forms of each function: of two tensors, of a tensor and a number, of a number and a tensor.
-struct Programs {
-    tensors: Pointwise,
-    number: Pointwise,
-    reversed: Pointwise,
+pub(crate) struct Programs {
+    pub tensors: Pointwise,
+    pub number: Pointwise,
+    pub reversed: Pointwise,
 }
 
-fn programs(op: BinaryOp) -> &'static Programs {
+pub(crate) fn programs(op: BinaryOp) -> &'static Programs {
     static PROGRAMS: LazyLock<Vec<Programs>> = LazyLock::new(|| {
         let make = |&op: &BinaryOp| Programs {
             // Of two zeros PyTorch's vectors return the second, flambeau's functions the first.
@@ -318,7 +318,7 @@ fn any(_: BinaryOp, _: &Tensor, _: &Operand<'_>, _: Place) -> Result<()> {
 }
 
 /// PyTorch's name of the kernel in its message about a dtype.
-fn kernel(op: BinaryOp) -> &'static str {
+pub(crate) fn kernel(op: BinaryOp) -> &'static str {
     match op {
         BinaryOp::BitwiseAnd => "bitwise_and_cpu",
         BinaryOp::BitwiseOr => "bitwise_or_cpu",

@@ -11,7 +11,7 @@ use flambeau_tensor::{DType, Scalar};
 use smallvec::SmallVec;
 use std::sync::LazyLock;
 
-static CLAMP: LazyLock<Pointwise> = LazyLock::new(|| {
+pub(crate) static CLAMP: LazyLock<Pointwise> = LazyLock::new(|| {
     Pointwise::new(|b| b.input(0).maximum(b.scalar(0)).minimum(b.scalar(1))).with_gradient(|b, g, x, _| {
         let inside = x[0].gt(b.scalar(0)).and(x[0].lt(b.scalar(1)));
         vec![inside.select(g, 0.0)]

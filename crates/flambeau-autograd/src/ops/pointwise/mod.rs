@@ -3,6 +3,7 @@
 pub(crate) mod binary;
 pub(crate) mod blend;
 pub(crate) mod clamp;
+pub(crate) mod custom;
 pub(crate) mod power;
 pub(crate) mod rounding;
 pub(crate) mod special;

@@ -9,12 +9,12 @@ use flambeau_tensor::pointwise::{BinaryOp, Pointwise};
 use flambeau_tensor::{DType, Scalar};
 use std::sync::LazyLock;
 
-static TENSORS: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input(0).pow(b.input(1))));
-static NUMBER: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input(0).pow(b.scalar(0))));
+pub(crate) static TENSORS: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input(0).pow(b.input(1))));
+pub(crate) static NUMBER: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input(0).pow(b.scalar(0))));
 static BASE: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.scalar(0).pow(b.input(0))));
 
 /// The exponents that have a cheaper form, and that form. Its gradient is exponent · x^(exponent − 1), cheap too.
-static FORMS: LazyLock<[(f64, Pointwise); 6]> = LazyLock::new(|| {
+pub(crate) static FORMS: LazyLock<[(f64, Pointwise); 6]> = LazyLock::new(|| {
     let x2 = Pointwise::new(|b| b.input(0) * b.input(0)).with_gradient(|_, g, x, _| vec![g * (x[0] * 2.0)]);
     let x3 = Pointwise::new(|b| b.input(0) * b.input(0) * b.input(0))
         .with_gradient(|_, g, x, _| vec![g * (x[0] * x[0] * 3.0)]);

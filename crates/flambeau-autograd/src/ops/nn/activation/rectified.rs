@@ -56,7 +56,8 @@ fn leaky<'b>(x: Expr<'b>, of: Expr<'b>, slope: Expr<'b>) -> Expr<'b> {
     x.gt(0.0).select(of, of * slope)
 }
 
-static LEAKY: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| leaky(b.input(0), b.input(0), b.scalar(0))));
+pub(crate) static LEAKY: LazyLock<Pointwise> =
+    LazyLock::new(|| Pointwise::new(|b| leaky(b.input(0), b.input(0), b.scalar(0))));
 static LEAKY_IN_PLACE: LazyLock<Pointwise> = LazyLock::new(|| {
     Pointwise::new(|b| leaky(b.input(0), b.input(0), b.scalar(0)))
         .with_gradient(|b, g, _, y| vec![leaky(y[0], g, b.scalar(0))])
@@ -87,7 +88,7 @@ pub fn leaky_relu(x: &Tensor, negative_slope: f64, place: Place) -> Result<Tenso
 }
 
 /// x/2 · (1 + erf(x/√2))
-static GELU: LazyLock<Pointwise> = LazyLock::new(|| {
+pub(crate) static GELU: LazyLock<Pointwise> = LazyLock::new(|| {
     Pointwise::new(|b| {
         let x = b.input(0);
         x * 0.5 * ((x * std::f64::consts::FRAC_1_SQRT_2).erf() + 1.0)
@@ -118,7 +119,7 @@ pub fn gelu(x: &Tensor, tanh: bool) -> Result<Tensor> {
     map("GeluBackward0", if tanh { &GELU_TANH } else { &GELU }, &[x], &[])
 }
 
-static SILU: LazyLock<Pointwise> = LazyLock::new(|| {
+pub(crate) static SILU: LazyLock<Pointwise> = LazyLock::new(|| {
     Pointwise::new(|b| {
         let x = b.input(0);
         x * x.sigmoid()
@@ -151,7 +152,7 @@ fn exponential_below_zero() -> Pointwise {
 }
 
 /// [`exponential_below_zero`]: what elu, selu and celu are made of. At zero the gradient is that of the exponential.
-static ELU: LazyLock<Pointwise> = LazyLock::new(|| {
+pub(crate) static ELU: LazyLock<Pointwise> = LazyLock::new(|| {
     exponential_below_zero().with_gradient(|b, g, x, _| {
         let (x, positive, negative, inner) = (x[0], b.scalar(0), b.scalar(1), b.scalar(2));
         vec![x.gt(0.0).select(g * positive, g * (inner * negative) * (x * inner).exp())]
@@ -185,7 +186,7 @@ pub fn elu(x: &Tensor, alpha: f64, place: Place) -> Result<Tensor> {
 }
 
 /// 1/β · ln(1 + e^(βx)), and x itself where βx is above the threshold.
-static SOFTPLUS: LazyLock<Pointwise> = LazyLock::new(|| {
+pub(crate) static SOFTPLUS: LazyLock<Pointwise> = LazyLock::new(|| {
     Pointwise::new(|b| {
         let (x, beta, threshold) = (b.input(0), b.scalar(0), b.scalar(1));
         (x * beta).gt(threshold).select(x, (x * beta).exp().log1p() / beta)

@@ -63,7 +63,7 @@ pub fn celu(x: &Tensor, alpha: f64, place: Place) -> Result<Tensor> {
 }
 
 /// x · tanh(ln(1 + eˣ))
-static MISH: LazyLock<Pointwise> = LazyLock::new(|| {
+pub(crate) static MISH: LazyLock<Pointwise> = LazyLock::new(|| {
     Pointwise::new(|b| {
         let x = b.input(0);
         x * x.exp().log1p().tanh()

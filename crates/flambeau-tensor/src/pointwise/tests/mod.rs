@@ -1,11 +1,19 @@
 //! Programs and their derivatives, evaluated one number at a time.
 
+mod composed;
+mod graph;
+
 use super::{BinaryOp, Leaf, Node, Pointwise, UnaryOp};
 use crate::Scalar;
 use proptest::prelude::*;
 
-/// A plain interpreter for programs of simple functions.
+/// A plain interpreter for programs of simple functions, in f64.
 fn evaluate(program: &Pointwise, inputs: &[f64], scalars: &[f64]) -> Vec<f64> {
+    evaluate_in(program, inputs, scalars, |x| x)
+}
+
+/// [`evaluate`], where `round` is what rounding between operations does.
+fn evaluate_in(program: &Pointwise, inputs: &[f64], scalars: &[f64], round: fn(f64) -> f64) -> Vec<f64> {
     let truth = |b: bool| f64::from(u8::from(b));
     let mut values: Vec<f64> = Vec::new();
     for node in program.nodes() {
@@ -14,6 +22,7 @@ fn evaluate(program: &Pointwise, inputs: &[f64], scalars: &[f64]) -> Vec<f64> {
             Node::Input(i) => inputs[i as usize],
             Node::Scalar(i) => scalars[i as usize],
             Node::Const(c) => c.to_f64(),
+            Node::Round(a) => round(at(a)),
             Node::Where(c, a, b) => {
                 if at(c) != 0.0 {
                     at(a)
@@ -42,6 +51,8 @@ fn evaluate(program: &Pointwise, inputs: &[f64], scalars: &[f64]) -> Vec<f64> {
                     UnaryOp::Cos => x.cos(),
                     UnaryOp::Tanh => x.tanh(),
                     UnaryOp::Sqrt => x.sqrt(),
+                    UnaryOp::Sigmoid => 1.0 / (1.0 + (-x).exp()),
+                    UnaryOp::LogicalNot => truth(x == 0.0),
                     UnaryOp::Relu => {
                         if x < 0.0 {
                             0.0
@@ -60,12 +71,15 @@ fn evaluate(program: &Pointwise, inputs: &[f64], scalars: &[f64]) -> Vec<f64> {
                     BinaryOp::Mul => x * y,
                     BinaryOp::Div => x / y,
                     BinaryOp::Pow => x.powf(y),
+                    BinaryOp::Maximum => x.max(y),
+                    BinaryOp::Minimum => x.min(y),
                     BinaryOp::Eq => truth(x == y),
                     BinaryOp::Lt => truth(x < y),
                     BinaryOp::Le => truth(x <= y),
                     BinaryOp::Gt => truth(x > y),
                     BinaryOp::Ge => truth(x >= y),
                     BinaryOp::LogicalAnd => truth(x != 0.0 && y != 0.0),
+                    BinaryOp::LogicalOr => truth(x != 0.0 || y != 0.0),
                     other => panic!("the interpreter has no {other:?}"),
                 }
             }
@@ -83,7 +97,7 @@ fn gradient(program: &Pointwise, i: usize, inputs: &[f64], scalars: &[f64]) -> f
         .leaves
         .iter()
         .map(|leaf| match *leaf {
-            Leaf::Grad(_) => 1.0,
+            Leaf::Grad(_) | Leaf::Tangent(_) => 1.0,
             Leaf::Input(i) => inputs[i as usize],
             Leaf::Output(j) => outputs[j as usize],
         })
@@ -184,7 +198,7 @@ proptest! {
             if let Some(position) = position {
                 let leaves = |inputs: [f64; 2]| -> Vec<f64> {
                     first.leaves.iter().map(|l| match *l {
-                        Leaf::Grad(_) => 1.0,
+                        Leaf::Grad(_) | Leaf::Tangent(_) => 1.0,
                         Leaf::Input(k) => inputs[k as usize],
                         Leaf::Output(_) => evaluate(&program, &[x, y], &[s])[0],
                     }).collect()
