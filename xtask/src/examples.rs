@@ -13,6 +13,8 @@ pub fn run() -> Result<()> {
         let text = example("cnn", &["--seed", &seed])?;
         same_but_last_digits(&text, &std::fs::read_to_string(expected.join(format!("cnn_{seed}.txt")))?)?;
     }
+    let text = example("custom_function", &[])?;
+    println!("examples: custom_function: {}", text.lines().rev().take(2).collect::<Vec<_>>().join("; "));
     refusals()?;
     println!("examples: tensors and cnn print what PyTorch prints");
     for seed in ["0", "7"] {

@@ -3,11 +3,14 @@
 //! [`Tensor`] is an [`flambeau_tensor::Array`] with a place in a recorded graph. Each operation is one function in [`ops`],
 //! forward and backward together, and a method of [`Tensor`].
 
+mod arguments;
 mod as_tensor;
 mod caller;
+mod checkpoint;
 mod display;
 mod engine;
 mod error;
+mod function;
 mod grad_mode;
 mod gradcheck;
 mod graph;
@@ -15,25 +18,40 @@ mod guards;
 mod hooks;
 mod leaf;
 mod make;
+mod multi_hook;
 #[cfg(feature = "ndarray")]
 mod ndarray;
 pub mod ops;
 mod options;
 pub mod registry;
+mod saved;
+mod saved_hooks;
 mod tensor;
 mod views;
 mod warn;
 
+pub use arguments::{Args, Argument, FromGrads, GradQueue, IntoArguments, IntoGrads};
 pub use as_tensor::AsTensor;
 pub use caller::at_caller;
+pub use checkpoint::{
+    CheckpointOptions, EarlyStopGuard, Functions, checkpoint, checkpoint_sequential, checkpoint_sequential_with,
+    checkpoint_with, set_checkpoint_early_stop,
+};
 pub use engine::{backward, grad};
 pub use error::{Error, OrPanic, Result};
+pub use function::{Function, FunctionCtx};
 pub use grad_mode::{GradModeGuard, enable_grad, is_grad_enabled, no_grad, set_grad_enabled};
 pub use gradcheck::{GradCheckOptions, gradcheck, gradgradcheck};
 pub use graph::Node;
 pub use guards::{SliceGuard, SliceGuardMut};
+pub use hooks::RemovableHandle;
 pub use make::*;
+pub use multi_hook::{register_multi_grad_hook, register_multi_grad_hook_any};
 #[cfg(feature = "ndarray")]
 pub use ndarray::{NdarrayGuard, NdarrayGuardMut, from_ndarray};
+pub use saved_hooks::{
+    DisableSavedTensorsHooksGuard, SavedTensorsHooksGuard, disable_saved_tensors_hooks, save_on_cpu,
+    saved_tensors_hooks,
+};
 pub use tensor::{ArrayRef, Size, Tensor};
 pub use warn::warn;

@@ -1,7 +1,7 @@
 //! Modules made of modules.
 
 use crate::{Field, Forward, Members, Module, ModuleState};
-use flambeau_autograd::{Tensor, at_caller};
+use flambeau_autograd::{Functions, Tensor, at_caller};
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Index;
@@ -139,6 +139,15 @@ impl Forward for Sequential {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
         at_caller(|| self.layers.iter().fold(x.shallow_clone(), |x, (_, layer)| layer.as_ref().call(&x)))
+    }
+}
+
+impl Functions for Sequential {
+    fn count(&self) -> usize {
+        self.len()
+    }
+    fn run(&self, i: usize, input: Tensor) -> Tensor {
+        self[i].call(&input)
     }
 }
 
