@@ -134,6 +134,7 @@ fn table() -> BTreeMap<&'static str, Op> {
         }),
         ("cross_entropy_probabilities", |t| loss(t, ops::cross_entropy)),
         ("multi_margin_loss", |t| loss(t, ops::multi_margin_loss)),
+        ("multi_margin_loss_weight", |t| loss_with(t, ops::multi_margin_loss, |o| o.weight(&t[2]))),
         ("mse_loss", |t| loss(t, ops::mse_loss)),
         ("l1_loss", |t| loss(t, ops::l1_loss)),
         ("smooth_l1_loss", |t| loss(t, ops::smooth_l1_loss)),

@@ -144,6 +144,7 @@ OPS = {
     "cross_entropy_smoothed_weight": (lambda x, t, w: F.cross_entropy(x, t, w, label_smoothing=0.1), [f(2, 3), i(0, 2), f(3)], [2]),
     "cross_entropy_probabilities": (lambda x, t: F.cross_entropy(x, t), [f(2, 3), f(2, 3)], [1]),
     "multi_margin_loss": (lambda x, t: F.multi_margin_loss(x, t), [f(2, 3), i(0, 2)]),
+    "multi_margin_loss_weight": (lambda x, t, w: F.multi_margin_loss(x, t, weight=w), [f(2, 3), i(0, 2), f(3)], [2]),
     "mse_loss": (lambda x, t: F.mse_loss(x, t), [f(2, 3), f(2, 3)]),
     "l1_loss": (lambda x, t: F.l1_loss(x, t), [f(2, 3), f(2, 3)], [1]),
     "smooth_l1_loss": (lambda x, t: F.smooth_l1_loss(x, t), [f(2, 3), f(2, 3)], [1]),
