@@ -41,6 +41,7 @@ settings! {
     [N: OptInt] N => Option<i64>: |n| n.to_option();
     [N: Number] N => f64: |n| n.to_f64();
     [N: OptNumber] N => Option<f64>: |n| n.to_option();
+    [T: Into<String>] T => String: |t| t.into();
     [N: Into<Scalar>] N => Scalar: |n| n.into();
     [D: Into<Option<DType>>] D => Option<DType>: |d| d.into();
     [D: ToDevice] D => Option<Device>: |d| d.to_device();

@@ -423,12 +423,16 @@ pub fn multi_margin_loss(x: &Tensor, target: &Tensor, options: &MultiMarginOptio
     };
     // A single sample has no dimension of losses.
     let out = if reduction == Reduction::None && size.len() < 2 { reshape(&out, &[])? } else { out };
-    let mut saves = vec![Save::Tensor(x), Save::Array(y.array().clone()), Save::Tensor(target)];
-    saves.extend(weight.map(Save::Tensor));
+    let mut saves = vec![Save::Tensor(x), Save::Array(y.array().clone())];
+    saves.extend(of_class.as_ref().map(|w| Save::Array(w.array().clone())));
+    // Of these only a copy is used.
+    let (weighted, used) = (of_class.is_some(), saves.len());
+    saves.extend([target].into_iter().chain(weight).map(Save::Tensor));
     let per_row = if reduction == Reduction::None { [-1, 1] } else { [1, 1] };
     Ok(record(name, &[x], &saves, out.array().clone(), move |c| {
-        c.unchanged(2)?;
-        let (x, y) = (c.saved(0)?, c.saved(1)?);
+        c.unchanged(used)?;
+        let (x, y, all) = (c.saved(0)?, c.saved(1)?, iota(classes, &c.saved(0)?)?);
+        let of_class = weighted.then(|| c.saved(2)).transpose()?;
         let rows = reshape(&x, &[n as i64, classes as i64])?;
         let of_target = ops::gather(&rows, 1, &y)?;
         let mut inputs = vec![&rows, &of_target, &all, &y];
