@@ -84,6 +84,7 @@ impl Operation {
             return quote! {
                 #(#docs)*
                 #[track_caller]
+                #[allow(clippy::too_many_arguments)]
                 pub fn #name #generics (#(#args),*) #result #bounds { #watched }
 
                 #(#metas)*

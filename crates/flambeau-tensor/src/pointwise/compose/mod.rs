@@ -381,6 +381,7 @@ impl Pointwise {
 
     /// [`Pointwise::composed`], made once for all formulas that make the same calls and kept for good; and the formula's own
     /// numbers, to pass as runtime scalars.
+    #[allow(clippy::mutable_key_type, reason = "a part's program is compared and hashed by its address")]
     pub fn composed_once(formula: impl for<'c> FnOnce(&'c Composer) -> Vec<Value<'c>>) -> (&'static Self, Vec<Scalar>) {
         type Key = (Calls, Option<&'static str>);
         static ALL: Mutex<Option<HashMap<Key, &'static Pointwise>>> = Mutex::new(None);
