@@ -33,6 +33,7 @@ fn encode(name: &str) -> Tensor {
 }
 
 #[derive(Module)]
+#[allow(clippy::upper_case_acronyms, reason = "the name that is printed")]
 struct RNN {
     i2h: nn::Linear,
     h2h: nn::Linear,

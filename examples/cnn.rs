@@ -43,11 +43,11 @@ impl Net {
 
 impl Forward for Net {
     fn forward(&self, x: &Tensor) -> Tensor {
-        let x = F::relu(&self.conv1.call(x));
-        let x = F::relu(&self.conv2.call(x));
+        let x = F::relu(self.conv1.call(x));
+        let x = F::relu(self.conv2.call(x));
         let x = x.view([-1, 16 * 28 * 28]);
-        let x = F::relu(&self.fc1.call(x));
-        let x = F::relu(&self.fc2.call(x));
+        let x = F::relu(self.fc1.call(x));
+        let x = F::relu(self.fc2.call(x));
         self.fc3.call(x)
     }
 }

@@ -44,8 +44,8 @@ impl GraphAttention {
     fn new(in_features: usize, out_features: usize, heads: usize, concat: bool, dropout: f64) -> Self {
         let hidden = if concat { out_features / heads } else { out_features };
         let layer = GraphAttention {
-            W: Parameter::new(&torch::empty((in_features, hidden * heads))),
-            a: Parameter::new(&torch::empty((heads, 2 * hidden, 1))),
+            W: Parameter::new(torch::empty((in_features, hidden * heads))),
+            a: Parameter::new(torch::empty((heads, 2 * hidden, 1))),
             softmax: nn::Softmax::with(|o| o.dim(1)),
             heads,
             hidden,
@@ -81,6 +81,7 @@ impl GraphAttention {
 }
 
 #[derive(Module)]
+#[allow(clippy::upper_case_acronyms, reason = "the name that is printed")]
 struct GAT {
     gat1: GraphAttention,
     gat2: GraphAttention,

@@ -31,7 +31,7 @@ impl MlpStep {
 
     /// Takes a step. The loss stays on the device: reading it would wait for the step.
     pub fn run(&self) -> Tensor {
-        let loss = self.criterion.call(&self.model.call(&self.images), &self.labels);
+        let loss = self.criterion.call(self.model.call(&self.images), &self.labels);
         self.optimizer.zero_grad();
         loss.backward();
         self.optimizer.step();
@@ -51,11 +51,11 @@ pub struct Cnn {
 
 impl Forward for Cnn {
     fn forward(&self, x: &Tensor) -> Tensor {
-        let x = F::relu(&self.conv1.call(x));
-        let x = F::relu(&self.conv2.call(&x));
+        let x = F::relu(self.conv1.call(x));
+        let x = F::relu(self.conv2.call(&x));
         let x = x.view([-1, 16 * 28 * 28]);
-        let x = F::relu(&self.fc1.call(&x));
-        let x = F::relu(&self.fc2.call(&x));
+        let x = F::relu(self.fc1.call(&x));
+        let x = F::relu(self.fc2.call(&x));
         self.fc3.call(&x)
     }
 }
@@ -93,7 +93,7 @@ impl CnnStep {
 
     /// Takes a step. The loss stays on the device: reading it would wait for the step.
     pub fn run(&self) -> Tensor {
-        let loss = self.criterion.call(&self.model.call(&self.images), &self.targets);
+        let loss = self.criterion.call(self.model.call(&self.images), &self.targets);
         self.model.zero_grad();
         loss.backward();
         self.optimizer.step();

@@ -97,7 +97,7 @@ pub fn score(model: &impl Forward, images: &Tensor, labels: &Tensor, device: Dev
     let (mut loss, mut right, mut count) = (0.0, 0.0, 0.0);
     for (images, labels) in images.iter().zip(&labels) {
         let labels = labels.to(device);
-        let out = model.call(&images.to(device).float().div(255));
+        let out = model.call(images.to(device).float().div(255));
         let n = labels.numel() as f64;
         loss += n * F::cross_entropy(&out, &labels).item();
         right += out.argmax_dim(1, false).eq(&labels).sum().item();

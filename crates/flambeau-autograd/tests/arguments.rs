@@ -11,10 +11,10 @@ fn x() -> Tensor {
 #[test]
 fn tensors_come_by_value_by_reference_and_by_reference_to_that() {
     let (a, b) = (x(), x());
-    assert_eq!(a.matmul(&b.t()).sum().item(), a.matmul(b.t()).sum().item());
-    assert!(a.add(&b).equal(&a.add(b.clone())));
-    assert!(torch::relu(&a).equal(&torch::relu(a.clone())));
-    assert_eq!(torch::relu(&&a).size(), [2, 3]);
+    assert_eq!(a.matmul(b.t()).sum().item(), a.matmul(b.t()).sum().item());
+    assert!(a.add(&b).equal(a.add(b.clone())));
+    assert!(torch::relu(&a).equal(torch::relu(a.clone())));
+    assert_eq!(torch::relu(&a).size(), [2, 3]);
     assert_eq!(F::relu(F::linear(x(), x(), None)).size(), [2, 2]);
     assert_eq!(a.masked_fill(a.gt(2), 0).sum().item(), 3.0);
     assert_eq!((&a + &b + a.clone() * 2.0 - 1).sum().item(), 54.0);
@@ -145,7 +145,7 @@ fn new_tensors_take_dtype_device_gradient_and_generator() {
     assert!(w.requires_grad() && w.is_leaf());
     let g = torch::Generator::new();
     let draw = || torch::rand_with(3, |o| o.generator(&g.manual_seed(5)));
-    assert!(draw().equal(&draw()));
+    assert!(draw().equal(draw()));
     assert_eq!(torch::tensor([&torch::tensor(2.0), &torch::tensor(3.0)]).to_vec::<f32>(), [2.0, 3.0]);
 }
 

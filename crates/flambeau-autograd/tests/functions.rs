@@ -7,8 +7,8 @@ use flambeau_autograd::tensor;
 fn functions_are_the_methods() {
     let (a, b) = (tensor([1.0, -2.0]), tensor([3.0, 4.0]));
     assert_eq!(add(&a, &b).to_vec::<f32>(), (&a + &b).to_vec::<f32>());
-    assert_eq!(cat(&[&a, &b], 0).to_vec::<f32>(), [1.0, -2.0, 3.0, 4.0]);
-    assert_eq!(where_(&gt(&a, 0), &a, 7.0).to_vec::<f32>(), [1.0, 7.0]);
+    assert_eq!(cat([&a, &b], 0).to_vec::<f32>(), [1.0, -2.0, 3.0, 4.0]);
+    assert_eq!(where_(gt(&a, 0), &a, 7.0).to_vec::<f32>(), [1.0, 7.0]);
     assert_eq!(sum_dim(&a, 0, true).size(), [1]);
     assert_eq!(std(&b).item(), f64::from(0.5f32.sqrt()));
 }
@@ -25,7 +25,7 @@ fn a_panic_names_the_callers_line() {
         }
     }));
     let here = line!() + 1;
-    let outcome = std::panic::catch_unwind(|| add(&tensor([1.0, 2.0]), tensor([1.0, 2.0, 3.0])));
+    let outcome = std::panic::catch_unwind(|| add(tensor([1.0, 2.0]), tensor([1.0, 2.0, 3.0])));
     std::panic::set_hook(hook);
     assert!(outcome.is_err());
     assert_eq!(*line.lock().unwrap(), here);

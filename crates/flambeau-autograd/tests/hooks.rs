@@ -62,14 +62,14 @@ fn nothing_is_dropped_while_a_tensor_is_locked() {
         check("set_grad");
 
         let y = from_vec(vec![0.0, 0.0], [2]);
-        y.copy_(&holder(&y));
+        y.copy_(holder(&y));
         y.detach_();
         check("detach_");
 
         // Two writes: the second history drops the first, whose source it does not need.
         let y = from_vec(vec![0.0, 0.0], [2]);
-        y.copy_(&holder(&y));
-        y.copy_(&leaf(&[1.0, 2.0]));
+        y.copy_(holder(&y));
+        y.copy_(leaf(&[1.0, 2.0]));
         drop(y.detach_());
         check("an in-place operation");
 
@@ -90,7 +90,7 @@ fn nothing_is_dropped_while_a_tensor_is_locked() {
         let x = leaf(&[1.0, 2.0]);
         let base = &x * 1;
         let view = base.select(0, 0);
-        view.copy_(&holder(&base).select(0, 0));
+        view.copy_(holder(&base).select(0, 0));
         base.detach_();
         drop((base, view));
         check("a view's base");

@@ -47,7 +47,7 @@ fn results_do_not_depend_on_the_number_of_threads() {
         let inputs = [randn([m, k]), randn([k, n])];
         same_for_every_number(&format!("matmul {m}×{k}×{n}"), &inputs, &|x| x[0].matmul(&x[1]));
         let inputs = [randn([m, k]), randn([n, k])];
-        same_for_every_number(&format!("matmul {m}×{k}×{n}, transposed"), &inputs, &|x| x[0].matmul(&x[1].t()));
+        same_for_every_number(&format!("matmul {m}×{k}×{n}, transposed"), &inputs, &|x| x[0].matmul(x[1].t()));
     }
     let inputs = [randn([40, 64, 64]), randn([40, 64, 64])];
     same_for_every_number("bmm", &inputs, &|x| x[0].bmm(&x[1]));

@@ -155,7 +155,7 @@ pub fn orthogonal_(x: impl AsTensor, gain: impl Number) -> Tensor {
     let tall = if rows < columns { drawn.t() } else { drawn };
     let q = orthonormal_columns(&tall).or_panic();
     let q = if rows < columns { q.t() } else { q };
-    x.copy_(&(q * gain).reshape(x.size()))
+    x.copy_((q * gain).reshape(x.size()))
 }
 
 /// The Q of a QR factorisation whose R has a positive diagonal, by Gram and Schmidt with a second pass, which is as

@@ -154,7 +154,7 @@ fn the_twelve_shapes_of_a_call() {
 impl Attention {
     /// The scores, and the values that they weigh.
     fn forward(&self, q: &Tensor, k: &Tensor, mask: Option<&Tensor>, causal: bool) -> (Tensor, Tensor) {
-        let scores = self.proj.call(q).matmul(&k.t());
+        let scores = self.proj.call(q).matmul(k.t());
         let scores = mask.map_or_else(|| &scores * 1.0, |m| &scores + m);
         (if causal { scores.tril_diagonal(0) } else { scores * 1.0 }, k * 1.0)
     }
@@ -176,7 +176,7 @@ impl Recurrent {
         let (mut h, mut c) = state.map_or_else(|| (zeros([1]), zeros([1])), |(h, c)| (h * 1.0, c * 1.0));
         for x in xs {
             h = x * &*self.w + h;
-            c = c + 1.0;
+            c += 1.0;
         }
         (&h * 1.0, (h, c))
     }
@@ -185,7 +185,7 @@ impl Recurrent {
 #[test]
 fn a_forward_of_several_arguments_is_called_with_them() {
     let attention = Attention { proj: nn::Linear::with(2, 2, |o| o.bias(false)) };
-    attention.proj.weight.data().copy_(&tensor([[1.0, 0.0], [0.0, 1.0]]));
+    attention.proj.weight.data().copy_(tensor([[1.0, 0.0], [0.0, 1.0]]));
     let (x, mask) = (tensor([[1.0, 2.0], [3.0, 4.0]]), tensor([[10.0, 10.0], [10.0, 10.0]]));
     assert_eq!(values(&attention.call(&x, x.neg().neg(), None, false).0), [5.0, 11.0, 11.0, 25.0]);
     assert_eq!(values(&attention.call(&x, &x, &mask, true).0), [15.0, 0.0, 21.0, 35.0]);

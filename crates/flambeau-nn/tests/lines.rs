@@ -16,7 +16,7 @@ const WRONG_LINE: u32 = line!() + 4;
 
 impl Forward for Wrong {
     fn forward(&self, x: &Tensor) -> Tensor {
-        self.inner.call(&x.view([7]))
+        self.inner.call(x.view([7]))
     }
 }
 

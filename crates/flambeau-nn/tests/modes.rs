@@ -96,7 +96,7 @@ fn backward_names_the_module_of_the_forward() {
             self.inner.call(x) * 0.0
         }
     }
-    let outer = Outer { inner: Root { scale: nn::Parameter::new(&zeros([1])) } };
+    let outer = Outer { inner: Root { scale: nn::Parameter::new(zeros([1])) } };
     let _guard = detect_anomaly();
     let y = outer.call(ones([1]));
     let told = message(|| y.sum().backward());

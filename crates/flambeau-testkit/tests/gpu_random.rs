@@ -133,7 +133,7 @@ fn initialisers_fill_as_on_the_cpu() {
     }
     let x = torch::empty([4, 6]).to(GPU);
     init::orthogonal_(&x, 2.0);
-    let product = numbers(&x.matmul(&x.t()));
+    let product = numbers(&x.matmul(x.t()));
     for (i, v) in product.iter().enumerate() {
         assert!((v - if i % 5 == 0 { 4.0 } else { 0.0 }).abs() < 1e-5, "{product:?}");
     }
@@ -145,9 +145,7 @@ fn a_seed_repeats_what_is_drawn() {
     let draw = || {
         torch::manual_seed(5);
         let x = torch::empty([1000]).to(GPU);
-        numbers(&on_gpu(0, || {
-            torch::cat(&[&x.rand_like(), &x.randn_like(), &F::dropout(&x.ones_like(), 0.5, true)], 0)
-        }))
+        numbers(&on_gpu(0, || torch::cat([&x.rand_like(), &x.randn_like(), &F::dropout(x.ones_like(), 0.5, true)], 0)))
     };
     let first = draw();
     assert_eq!(first, draw());
@@ -169,7 +167,7 @@ fn a_model_made_on_the_gpu_trains() {
     for _ in 0..60 {
         let loss = on_gpu(0, || {
             optimizer.zero_grad();
-            let loss = criterion.call(&model.call(&x), &y);
+            let loss = criterion.call(model.call(&x), &y);
             loss.backward();
             optimizer.step();
             loss

@@ -38,7 +38,7 @@ fn the_host_reads_what_the_gpu_computed() {
     assert_eq!((sum, work.cpu_kernels, work.readbacks), (55.0, 0, 1));
     assert_eq!(x.t().to_vec::<f32>(), [0.0, 3.0, 1.0, 4.0, 2.0, 5.0]);
     assert_eq!(x.i((1, 2)).item_as::<f32>(), 5.0);
-    assert!(x.equal(&x.clone()) && !x.equal(&(&x + 1.0)));
+    assert!(x.equal(x.clone()) && !x.equal(&(&x + 1.0)));
     assert!(x.allclose(&(&x + 1e-9)) && !x.allclose(&(&x + 1e-2)));
     for dtype in
         [torch::float64, torch::float16, torch::bfloat16, torch::int64, torch::int16, torch::uint8, torch::bool]
@@ -60,8 +60,8 @@ fn devices_do_not_mix_but_for_single_numbers() {
     let mixes: [(&str, &dyn Fn() -> Tensor); 5] = [
         ("add", &|| &there + &here),
         ("matmul", &|| there.matmul(&here)),
-        ("cat", &|| torch::cat(&[&there, &here], 0)),
-        ("where", &|| torch::where_(&there.gt(0.0), &here, 0.0)),
+        ("cat", &|| torch::cat([&there, &here], 0)),
+        ("where", &|| torch::where_(there.gt(0.0), &here, 0.0)),
         ("add_", &|| there.add_(&here)),
     ];
     for (name, mix) in mixes {
@@ -97,7 +97,7 @@ fn gradients_cross_from_device_to_device() {
 fn an_index_outside_is_reported_when_the_host_reads() {
     let _gpu = OnGpu::new();
     let x = gpu(torch::ones([3]));
-    let picked = x.index_select(0, &gpu(torch::tensor([0, 7])));
+    let picked = x.index_select(0, gpu(torch::tensor([0, 7])));
     let error = catch(|| drop(picked.to_vec::<f32>())).unwrap_err();
     assert!(error.contains("index out of range in self"), "{error}");
     assert_eq!(x.to_vec::<f32>(), [1.0; 3], "the device works on");

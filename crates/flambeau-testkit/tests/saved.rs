@@ -278,7 +278,8 @@ fn a_negative_slope_in_place_is_refused_by_the_backward() {
                          in-place leakRelu backward calculation with negative slope";
     type InPlace = fn(&Tensor, f64) -> flambeau_autograd::Result<Tensor>;
     // The slopes that PyTorch refuses, and those that it takes, with the gradient at −1.
-    let cases: [(InPlace, &str, &[f64], &[(f64, f64)]); 4] = [
+    type Case<'a> = (InPlace, &'a str, &'a [f64], &'a [(f64, f64)]);
+    let cases: [Case<'_>; 4] = [
         (|x, a| ops::elu_(x, a), ELU, &[-1.0, f64::NAN], &[(0.0, 0.0), (1.0, 0.367_879_45)]),
         (|x, a| ops::celu_(x, a), ELU, &[-1.0, f64::NAN], &[(1.0, 0.367_879_45)]),
         (|x, a| ops::leaky_relu_(x, a), LEAKY, &[-0.1, f64::NAN], &[(0.0, 0.0), (-0.0, -0.0), (0.1, 0.1)]),

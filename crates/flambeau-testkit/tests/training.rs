@@ -41,7 +41,7 @@ fn train(device: Device, tolerance: f64) -> usize {
         for (step, ((images, labels), theirs)) in loader.iter().zip(&losses).enumerate() {
             let (images, labels) = (images.to(device), labels.to(device));
             let (loss, work) = watch(device, || {
-                let loss = criterion.call(&model.call(&images), &labels);
+                let loss = criterion.call(model.call(&images), &labels);
                 optimizer.zero_grad();
                 loss.backward();
                 optimizer.step();

@@ -156,6 +156,9 @@ impl Params {
 }
 
 #[cfg(test)]
+pub(crate) use tests::belong_to;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::gather::{index_params, move_params};
@@ -227,6 +230,3 @@ mod tests {
         assert_eq!(names(&give).join(" "), expected);
     }
 }
-
-#[cfg(test)]
-pub(crate) use tests::belong_to;

@@ -32,7 +32,7 @@ fn train(device: Device) -> (Vec<f64>, f64) {
     let optimizer = optim::Adam::new(model.parameters(), 1e-3);
     let mut losses = Vec::new();
     for (images, labels) in &loader {
-        let loss = criterion.call(&model.call(&images.to(device)), &labels.to(device));
+        let loss = criterion.call(model.call(images.to(device)), labels.to(device));
         optimizer.zero_grad();
         loss.backward();
         optimizer.step();
@@ -41,7 +41,7 @@ fn train(device: Device) -> (Vec<f64>, f64) {
     let (mut right, mut all) = (0.0, 0.0);
     for (images, labels) in &DataLoader::with(digits(false, 2_000), |o| o.batch_size(500)) {
         let _no_grad = torch::no_grad();
-        let guess = model.call(&images.to(device)).argmax_dim(1, false);
+        let guess = model.call(images.to(device)).argmax_dim(1, false);
         right += guess.eq(labels.to(device)).sum().item();
         all += labels.numel() as f64;
     }
@@ -64,7 +64,7 @@ fn a_hundred_steps_follow_the_cpu() {
 
 /// One step of the example's network with its data on the device.
 fn step(model: &impl Forward, optimizer: &optim::Optimizer, images: &Tensor, labels: &Tensor) -> Tensor {
-    let loss = nn::CrossEntropyLoss::new().call(&model.call(images), labels);
+    let loss = nn::CrossEntropyLoss::new().call(model.call(images), labels);
     optimizer.zero_grad();
     loss.backward();
     optimizer.step();

@@ -113,11 +113,11 @@ impl<K: NormKind, const D: usize> ChannelNorm<K, D> {
         let track = options.track_running_stats;
         ChannelNorm {
             num_features,
-            weight: options.affine.then(|| Parameter::new(&place.ones(&shape))),
-            bias: (options.affine && options.bias).then(|| Parameter::new(&place.zeros(&shape))),
-            running_mean: track.then(|| Buffer::new(&place.zeros(&shape))),
-            running_var: track.then(|| Buffer::new(&place.ones(&shape))),
-            num_batches_tracked: track.then(|| Buffer::new(&place.counter())),
+            weight: options.affine.then(|| Parameter::new(place.ones(&shape))),
+            bias: (options.affine && options.bias).then(|| Parameter::new(place.zeros(&shape))),
+            running_mean: track.then(|| Buffer::new(place.zeros(&shape))),
+            running_var: track.then(|| Buffer::new(place.ones(&shape))),
+            num_batches_tracked: track.then(|| Buffer::new(place.counter())),
             options,
             kind: PhantomData,
             state: ModuleState::new(),

@@ -59,7 +59,7 @@ impl Embedding {
         let embedding_dim = embedding_dim.to_usize();
         let options = checked(options(EmbeddingOptions::default()), num_embeddings);
         let place = Place::new(options.dtype, options.device);
-        let weight = init::normal_(&place.zeros(&[num_embeddings, embedding_dim]), 0.0, 1.0);
+        let weight = init::normal_(place.zeros(&[num_embeddings, embedding_dim]), 0.0, 1.0);
         if let Some(row) = options.padding_idx {
             let _guard = no_grad();
             weight.select(0, row).fill_(0);

@@ -110,7 +110,7 @@ impl Bilinear {
         let o = options(LinearOptions::default());
         let place = Place::new(o.dtype, o.device);
         let bound = 1.0 / (in1_features as f64).sqrt();
-        let uniform = |shape: &[usize]| Parameter::new(&init::uniform_(&place.zeros(shape), -bound, bound));
+        let uniform = |shape: &[usize]| Parameter::new(init::uniform_(place.zeros(shape), -bound, bound));
         let weight = uniform(&[out_features, in1_features, in2_features]);
         let bias = o.bias.then(|| uniform(&[out_features]));
         Bilinear { in1_features, in2_features, out_features, weight, bias, state: ModuleState::new() }

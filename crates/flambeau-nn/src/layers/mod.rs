@@ -70,8 +70,8 @@ impl Place {
 /// ±1/√fan_in (as `kaiming_uniform_` with a = √5), then the bias over the same bounds.
 #[track_caller]
 pub(crate) fn weight_and_bias(shape: &[usize], bias: Option<usize>, place: Place) -> (Parameter, Option<Parameter>) {
-    let weight = Parameter::new(&place.zeros(shape));
-    let bias = bias.map(|n| Parameter::new(&place.zeros(&[n])));
+    let weight = Parameter::new(place.zeros(shape));
+    let bias = bias.map(|n| Parameter::new(place.zeros(&[n])));
     init::kaiming_uniform_with_(&weight, |o| o.a(5f64.sqrt()));
     if let Some(bias) = &bias {
         let (fan_in, _) = init::fans(&weight);

@@ -61,8 +61,8 @@ impl LayerNorm {
         let place = Place::new(options.dtype, options.device);
         let affine = options.elementwise_affine;
         LayerNorm {
-            weight: affine.then(|| Parameter::new(&place.ones(&shape))),
-            bias: (affine && options.bias).then(|| Parameter::new(&place.zeros(&shape))),
+            weight: affine.then(|| Parameter::new(place.ones(&shape))),
+            bias: (affine && options.bias).then(|| Parameter::new(place.zeros(&shape))),
             normalized_shape: shape,
             options,
             state: ModuleState::new(),
@@ -153,8 +153,8 @@ impl GroupNorm {
         GroupNorm {
             num_groups,
             num_channels,
-            weight: options.affine.then(|| Parameter::new(&place.ones(&[num_channels]))),
-            bias: (options.affine && options.bias).then(|| Parameter::new(&place.zeros(&[num_channels]))),
+            weight: options.affine.then(|| Parameter::new(place.ones(&[num_channels]))),
+            bias: (options.affine && options.bias).then(|| Parameter::new(place.zeros(&[num_channels]))),
             options,
             state: ModuleState::new(),
         }
@@ -220,7 +220,7 @@ impl RMSNorm {
         let (shape, options) = (lengths(normalized_shape), options(RMSNormOptions::default()));
         let place = Place::new(options.dtype, options.device);
         RMSNorm {
-            weight: options.elementwise_affine.then(|| Parameter::new(&place.ones(&shape))),
+            weight: options.elementwise_affine.then(|| Parameter::new(place.ones(&shape))),
             normalized_shape: shape,
             options,
             state: ModuleState::new(),

@@ -46,7 +46,7 @@ impl PReLU {
     #[track_caller]
     pub fn with(options: impl FnOnce(PReLUOptions) -> PReLUOptions) -> Self {
         let o = options(PReLUOptions::default());
-        let weight = init::constant_(&Place::new(o.dtype, o.device).zeros(&[o.num_parameters]), o.init);
+        let weight = init::constant_(Place::new(o.dtype, o.device).zeros(&[o.num_parameters]), o.init);
         PReLU { weight: Parameter::new(&weight), state: ModuleState::new() }
     }
 

@@ -172,6 +172,7 @@ impl<In: Input, Out: Output> PtrCopy for dyn Forward<In, Out> {
 }
 
 #[track_caller]
+#[allow(clippy::borrowed_box, reason = "a box is what is copied")]
 pub(super) fn boxed<M: PtrCopy + ?Sized>(module: &Box<M>, memo: &mut Memo) -> Box<M> {
     (**module).boxed(memo)
 }

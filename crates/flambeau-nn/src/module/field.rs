@@ -162,10 +162,7 @@ impl<T: Field> Field for Option<T> {
     }
     #[track_caller]
     fn deepcopy_in(&self, memo: &mut Memo) -> Self {
-        match self {
-            Some(value) => Some(value.deepcopy_in(memo)),
-            None => None,
-        }
+        self.as_ref().map(|value| value.deepcopy_in(memo))
     }
 }
 

@@ -54,7 +54,7 @@ mod tests {
 
     #[test]
     fn parameters_compute_as_tensors_do() {
-        let (x, w) = (tensor([2.0, 3.0]), Parameter::new(&tensor([4.0, 6.0])));
+        let (x, w) = (tensor([2.0, 3.0]), Parameter::new(tensor([4.0, 6.0])));
         let all = [&x + &w, &w + &x, &w - 1, 1 - &w, &w * &w, 2.0 * &w, &w / 2.0, 12.0 / &w, -&w, x.mul(&w)];
         let values: Vec<Vec<f32>> = all.iter().map(|y| y.to_vec::<f32>()).collect();
         let expected: [[f32; 2]; 10] = [

@@ -26,8 +26,8 @@ fn net() -> Net {
         blocks: vec![nn::Linear::new(2, 2), nn::Linear::new(2, 2)],
         extra: Some(nn::Dropout::new(0.5)),
         sizes: vec![1, 2],
-        steps: Buffer::new(&zeros([1])),
-        scratch: Buffer::non_persistent(&zeros([1])),
+        steps: Buffer::new(zeros([1])),
+        scratch: Buffer::non_persistent(zeros([1])),
         _log: std::sync::OnceLock::new(),
     }
 }
@@ -68,7 +68,7 @@ fn print_is_pythons() {
         )
     );
     assert_eq!(Sequential::default().to_string(), "Sequential()");
-    let parameter = Parameter::new(&tensor([1.0, 2.0]));
+    let parameter = Parameter::new(tensor([1.0, 2.0]));
     assert_eq!(parameter.to_string(), "Parameter containing:\ntensor([1., 2.], requires_grad=True)");
 }
 
@@ -101,16 +101,16 @@ fn modes_gradients_and_dtypes_reach_every_part() {
     assert!(net.training());
     net.eval();
     assert!(!net.training() && net.modules().iter().filter_map(|m| m.state()).all(|s| !s.training()));
-    net.call(&ones([3, 2])).sum().backward();
+    net.call(ones([3, 2])).sum().backward();
     assert!(weight.grad().is_some());
     net.zero_grad();
     assert!(weight.grad().is_none());
     let net = net.to(DType::F64);
     assert_eq!((weight.dtype(), net.steps.dtype()), (DType::F64, DType::F64));
-    net.call(&ones([3, 2]).to(DType::F64)).sum().backward();
+    net.call(ones([3, 2]).to(DType::F64)).sum().backward();
     assert_eq!(weight.grad().unwrap().dtype(), DType::F64);
     net.requires_grad_(false);
-    assert!(!net.call(&ones([3, 2]).to(DType::F64)).requires_grad());
+    assert!(!net.call(ones([3, 2]).to(DType::F64)).requires_grad());
     let mut seen = Vec::new();
     net.apply(|m| seen.push(m.is::<nn::Linear>()));
     assert_eq!(seen, [true, true, true, false, false, false], "children first");
@@ -148,9 +148,9 @@ fn a_struct_with_a_state_field_has_its_own_flag_and_hooks() {
         }
     }
     let net = Sequential::new((Doubler { state: ModuleState::new() }, nn::Identity::new()));
-    assert_eq!(net.call(&ones([1])).item(), 2.0);
+    assert_eq!(net.call(ones([1])).item(), 2.0);
     net.eval();
-    assert_eq!(net.call(&ones([1])).item(), 1.0);
+    assert_eq!(net.call(ones([1])).item(), 1.0);
     assert!(net[0].as_module().is::<Doubler>());
 }
 

@@ -117,7 +117,7 @@ fn copies_of_trait_objects_tensors_and_state_dicts() {
     let x = tensor([1.0, 2.0]).requires_grad_(true);
     x.set_grad(Some(ones([2])));
     let y = deepcopy(&x);
-    assert!(y.is_leaf() && y.requires_grad() && y.grad().unwrap().equal(&ones([2])) && !y.is_same(&x));
+    assert!(y.is_leaf() && y.requires_grad() && y.grad().unwrap().equal(ones([2])) && !y.is_same(&x));
     let computed = &x * 2.0;
     let error = std::panic::catch_unwind(|| deepcopy(&computed)).unwrap_err();
     assert_eq!(
@@ -167,7 +167,7 @@ fn a_losss_weight_is_one_tensor_in_the_copy() {
     let copy = deepcopy(&loss);
     let (x, t) = (tensor([[1.0, 2.0], [3.0, 1.0]]), tensor([0i64, 1]));
     assert_eq!(copy.call(&x, &t).item(), loss.call(&x, &t).item());
-    copy.get_buffer("weight").copy_(&tensor([1.0, 0.0]));
+    copy.get_buffer("weight").copy_(tensor([1.0, 0.0]));
     assert_ne!(copy.call(&x, &t).item(), loss.call(&x, &t).item());
     assert_eq!(loss.get_buffer("weight").to_vec::<f32>(), [1.0, 3.0]);
 }

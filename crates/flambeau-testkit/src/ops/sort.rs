@@ -8,7 +8,7 @@ use crate::opinfo::{OpInfo, one, two};
 /// The distinct values, with each element's number among them and the counts where they are asked for.
 fn distinct(
     a: &Args,
-    all: fn(&Tensor, Option<i64>) -> Result<(Tensor, Tensor, Tensor)>,
+    all: impl Fn(&Tensor, Option<i64>) -> Result<(Tensor, Tensor, Tensor)>,
     first: usize,
     dim: usize,
 ) -> CallResult {

@@ -124,7 +124,7 @@ fn same_state(what: &str, actual: &StateDict, expected: Option<&OptimizerSnapsho
 fn resumes(case: &RandomOptimizerCase, first: &Optimizer, params: &[Tensor], device: Device) {
     let copies = parameters(case, device);
     for (copy, param) in copies.iter().zip(params) {
-        copy.detach().copy_(&param.detach());
+        copy.detach().copy_(param.detach());
         copy.set_grad(param.grad());
     }
     let groups = first.param_groups().into_iter().map(|g| {

@@ -140,7 +140,7 @@ mod tests {
         assert_eq!(mean.grad().unwrap().to_vec::<f32>(), [0.0; 2]);
         assert_eq!(std.grad().unwrap().to_vec::<f32>(), [0.0; 2]);
         let refused = |r: Result<Tensor>| r.unwrap_err().to_string();
-        assert_eq!(refused(normal(1, &tensor([1.0, -1.0]), None)), "normal expects all elements of std >= 0.0");
+        assert_eq!(refused(normal(1, tensor([1.0, -1.0]), None)), "normal expects all elements of std >= 0.0");
         assert_eq!(refused(normal(&mean, Scalar::Int(-1), None)), "normal expects std >= 0.0, but found std -1");
     }
 }
