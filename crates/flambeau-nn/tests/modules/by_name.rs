@@ -1,6 +1,6 @@
 //! Parts by name, and changing them.
 
-use flambeau_autograd::{Tensor, ones};
+use flambeau_autograd::ones;
 use flambeau_nn::{self as nn, Call, Forward, Module, Sequential, init};
 use std::panic::catch_unwind;
 use std::sync::Arc;
@@ -147,15 +147,11 @@ fn a_sequential_of_any_length_is_made_and_changed() {
 }
 
 #[test]
-fn naming_modules_takes_time_in_proportion() {
-    // Shared layers are listed once.
+fn a_shared_layer_is_named_once() {
     let shared = Arc::new(nn::ReLU::new());
-    let net: Sequential = (0..4000).map(|_| nn::sequential![nn::Identity::new(), shared.clone()]).collect();
-    let start = std::time::Instant::now();
-    assert_eq!(net.named_modules().len(), 1 + 2 * 4000 + 1);
-    let first = start.elapsed();
-    let start = std::time::Instant::now();
-    let once = net.named_modules();
-    assert!(once.iter().filter(|(_, m)| m.is::<nn::ReLU>()).count() == 1 && start.elapsed() < 50 * first);
-    let _: Option<&Tensor> = None;
+    let net: Sequential = (0..1000).map(|_| nn::sequential![nn::Identity::new(), shared.clone()]).collect();
+    let modules = net.named_modules();
+    assert_eq!(modules.len(), 1 + 2 * 1000 + 1);
+    let named: Vec<&str> = modules.iter().filter(|(_, m)| m.is::<nn::ReLU>()).map(|(n, _)| n.as_str()).collect();
+    assert_eq!(named, ["0.1"]);
 }

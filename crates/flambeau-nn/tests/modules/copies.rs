@@ -121,7 +121,7 @@ fn copies_of_trait_objects_tensors_and_state_dicts() {
     let computed = &x * 2.0;
     let error = std::panic::catch_unwind(|| deepcopy(&computed)).unwrap_err();
     assert_eq!(
-        error.downcast_ref::<String>().unwrap(),
+        *error.downcast_ref::<&str>().unwrap(),
         "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the moment.  If you were \
          attempting to deepcopy a module, this may be because of a torch.nn.utils.weight_norm usage, see \
          https://github.com/pytorch/pytorch/pull/103001"
