@@ -17,6 +17,8 @@ pub fn run() -> Result<()> {
             same_but_last_digits(&text, &std::fs::read_to_string(expected.join(format!("{name}_{seed}.txt")))?)?;
         }
     }
+    let text = example("custom_function", &[])?;
+    println!("examples: custom_function: {}", text.lines().rev().take(2).collect::<Vec<_>>().join("; "));
     refusals()?;
     println!("examples: tensors, cnn, regression, polynomial, char_rnn and gat print what PyTorch prints");
     for seed in ["0", "7"] {

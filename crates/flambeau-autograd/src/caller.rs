@@ -1,5 +1,6 @@
 //! Panics at the caller's line where `#[track_caller]` cannot carry it: through trait objects and closures.
 
+use crate::error::{Error, Result};
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 
@@ -39,6 +40,34 @@ pub(crate) fn raise(message: String) -> ! {
         resume_unwind(Box::new(Deferred(message)));
     }
     panic!("{message}")
+}
+
+/// An error on its way through a user's code.
+struct Raised(Error);
+
+/// Unwinds silently to the [`catch_raised`] that made the user's code run. Where panics abort, nothing is caught, and it panics at
+/// once.
+#[cold]
+#[track_caller]
+pub(crate) fn raise_error(error: Error) -> ! {
+    if cfg!(panic = "unwind") {
+        resume_unwind(Box::new(Raised(error)));
+    }
+    panic!("{error}")
+}
+
+/// Runs a user's code and catches what [`raise_error`] raised in it. Panics pass as they are.
+///
+/// # Errors
+/// What was raised.
+pub(crate) fn catch_raised<R>(call: impl FnOnce() -> R) -> Result<R> {
+    if !cfg!(panic = "unwind") {
+        return Ok(call());
+    }
+    catch_unwind(AssertUnwindSafe(call)).map_err(|payload| match payload.downcast::<Raised>() {
+        Ok(raised) => raised.0,
+        Err(payload) => resume_unwind(payload),
+    })
 }
 
 /// Whether a source file belongs to the crates through which a caller's line can be lost.

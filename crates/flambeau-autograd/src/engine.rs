@@ -6,10 +6,12 @@ use crate::hooks::{is_unshared, own};
 use crate::leaf::fit;
 use crate::{Tensor, grad_mode, ops, views};
 use smallvec::SmallVec;
+use std::cell::{Cell, RefCell};
 use std::collections::hash_map::Entry;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 /// Hashes a node's address; addresses are spread well enough that mixing them once does.
 #[derive(Default)]
@@ -127,6 +129,73 @@ fn roots(tensors: &[&Tensor], gradients: &[Option<&Tensor>], create_graph: bool)
     Ok(roots)
 }
 
+thread_local! {
+    /// The number of the backward that this thread runs; 0 where it runs none.
+    static TASK: Cell<u64> = const { Cell::new(0) };
+    /// What the backwards of this thread come to, innermost last, where somebody asks.
+    static REACHED: RefCell<Vec<Reached>> = const { RefCell::new(Vec::new()) };
+}
+
+/// How many hooks ask which nodes a backward comes to.
+pub(crate) static WATCHERS: AtomicUsize = AtomicUsize::new(0);
+
+struct Reached {
+    nodes: HashSet<usize>,
+    /// Whether this is `autograd::grad`.
+    has_targets: bool,
+}
+
+/// The number of the backward that this thread runs, no two alike; 0 outside of one.
+pub(crate) fn task() -> u64 {
+    TASK.get()
+}
+
+/// Whether the backward that this thread runs comes to a node, or has come.
+///
+/// # Errors
+/// For a leaf's accumulator in `autograd::grad`, in PyTorch's words.
+pub(crate) fn reaches(node: &Arc<Node>) -> Result<bool> {
+    REACHED.with_borrow(|all| match all.last() {
+        Some(reached) if reached.has_targets && matches!(node.function, Function::Accumulate(_)) => Err(Error::runtime(
+            "A leaf node was passed to _will_engine_execute_node but we are currently running autograd.grad(). This is \
+             currently not supported.",
+        )),
+        Some(reached) => Ok(reached.nodes.contains(&key(node))),
+        // The hook was added by a hook: it waits for all.
+        None => Ok(true),
+    })
+}
+
+/// A backward of this thread, until it is dropped.
+struct Task {
+    former: u64,
+    watched: bool,
+}
+
+impl Task {
+    fn new(pending: &NodeMap<Pending>, targets: Option<&[Edge]>) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let former = TASK.replace(NEXT.fetch_add(1, Ordering::Relaxed));
+        let watched = WATCHERS.load(Ordering::Relaxed) > 0;
+        if watched {
+            let is_target = |node: usize| targets.unwrap_or_default().iter().any(|t| key(&t.node) == node);
+            let nodes = pending.iter().filter(|&(&node, p)| p.needed || is_target(node)).map(|(&node, _)| node);
+            let reached = Reached { nodes: nodes.collect(), has_targets: targets.is_some() };
+            REACHED.with_borrow_mut(|all| all.push(reached));
+        }
+        Task { former, watched }
+    }
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        TASK.set(self.former);
+        if self.watched {
+            REACHED.with_borrow_mut(Vec::pop);
+        }
+    }
+}
+
 /// What is known of a node before it runs.
 #[derive(Default)]
 struct Pending {
@@ -145,6 +214,7 @@ fn run(
 ) -> Result<Vec<Option<Tensor>>> {
     let _mode = grad_mode::set_grad_enabled(create_graph);
     let mut pending = explore(&roots, targets);
+    let _task = Task::new(&pending, targets);
     let mut captured: Vec<Option<Tensor>> = targets.unwrap_or_default().iter().map(|_| None).collect();
     let mut ready = BinaryHeap::new();
     for (edge, gradient) in roots {
@@ -172,12 +242,13 @@ fn run(
             Function::Accumulate(leaf) => {
                 if let (None, Some(gradient)) = (targets, grads.swap_remove(0)) {
                     accumulate(leaf, gradient, create_graph)?;
+                    leaf.meta().hooks.run_accumulated(leaf);
                 }
                 continue;
             }
             Function::Backward(backward) => {
-                // A node that got nothing has nothing to say.
-                let inputs = match grads.iter().any(Option::is_some) {
+                // A node that got nothing has nothing to say, but for a custom function.
+                let inputs = match grads.iter().any(Option::is_some) || node.runs_always {
                     true => crate::mode::backward(&node, || node.run(&grads, backward))?,
                     false => node.edges.iter().map(|_| None).collect(),
                 };
@@ -188,12 +259,12 @@ fn run(
         if !retain_graph {
             node.free();
         }
-        for (edge, gradient) in node.edges.iter().zip(inputs) {
+        for (index, (edge, gradient)) in node.edges.iter().zip(inputs).enumerate() {
             let Some(edge) = edge else { continue };
             let Entry::Occupied(mut entry) = pending.entry(key(&edge.node)) else { continue };
             let waiting = entry.get_mut();
             if let Some(gradient) = gradient {
-                let gradient = fit(gradient, &edge.node.outputs[edge.output as usize])?;
+                let gradient = fit(gradient, &edge.node.outputs[edge.output as usize], &node, index)?;
                 add_to(&mut waiting.grads, edge, gradient)?;
             }
             waiting.users -= 1;

@@ -67,6 +67,9 @@ pub enum Error {
     /// An argument that came as data is missing, or of another kind than the operation takes.
     #[error("{0}")]
     Argument(String),
+    /// The second run of a checkpoint is not like the first.
+    #[error("{0}")]
+    Checkpoint(String),
     /// `gradcheck` found a wrong derivative.
     #[error("{0}")]
     GradCheck(String),
@@ -100,10 +103,16 @@ impl Error {
         flambeau_tensor::Error::Type(message.into()).into()
     }
 
+    /// A `CheckpointError` with these words.
+    pub(crate) fn checkpoint(message: impl Into<String>) -> Self {
+        Error::Checkpoint(message.into())
+    }
+
     /// The class of the exception that PyTorch raises for this.
     pub fn python_type(&self) -> &'static str {
         match self {
             Error::Array(e) => e.python_type(),
+            Error::Checkpoint(_) => "CheckpointError",
             _ => "RuntimeError",
         }
     }

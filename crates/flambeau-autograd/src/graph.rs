@@ -1,12 +1,15 @@
-//! The recorded graph: nodes, edges, saved tensors, and each tensor's place in it.
+//! The recorded graph: nodes, edges, and each tensor's place in it. What nodes save is `saved.rs`.
 
 use crate::error::{Error, Result};
 use crate::hooks::Hooks;
-use crate::ops;
+use crate::saved::SavedTensor;
+pub(crate) use crate::saved::{Context, Save};
+use crate::saved_hooks;
 use crate::tensor::{Cell, Tensor};
 use crate::views::{self, View};
 use flambeau_tensor::{Array, DType, Device, Dims};
 use smallvec::SmallVec;
+use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
@@ -25,9 +28,11 @@ pub(crate) struct Edge {
 pub struct Node {
     name: &'static str,
     sequence: u64,
-    pub(crate) edges: SmallVec<[Option<Edge>; 3]>,
-    /// Whether the first input's gradient is wanted although it has no edge: `CopySlices` routes it.
-    routes_first: bool,
+    pub(crate) edges: Edges,
+    /// The input whose gradient is wanted although it has no edge: `CopySlices` routes it.
+    routed: Option<usize>,
+    /// Whether the function runs even where none of its outputs has a gradient, as a custom function does.
+    pub(crate) runs_always: bool,
     pub(crate) outputs: SmallVec<[OutputInfo; 1]>,
     saved: Mutex<Saved>,
     pub(crate) function: Function,
@@ -52,167 +57,12 @@ pub(crate) enum Function {
 /// What a node keeps; `None` once it was freed.
 type Saved = Option<SmallVec<[SavedTensor; 2]>>;
 
-/// An array as it was when the operation ran, with its place in the graph; never a tensor, which would own the node.
-#[derive(Clone)]
-struct SavedTensor {
-    array: Array,
-    version: u64,
-    source: Source,
-    /// The tensor, for as long as somebody holds it: it knows what became of its history, and what `set_data` gave it.
-    tensor: Weak<Cell>,
-}
-
-#[derive(Clone)]
-enum Source {
-    Constant,
-    Input(Edge),
-    /// An input that is a view of another tensor.
-    View(Edge),
-    /// An output of the node that saves it: its edge would make a cycle.
-    Output(u32),
-}
-
-/// What an operation keeps for its backward.
-pub(crate) enum Save<'a> {
-    /// An input, or another tensor with a gradient.
-    Tensor(&'a Tensor),
-    /// The operation's i-th result.
-    Output(usize),
-    /// Something without a gradient.
-    Array(Array),
-}
-
-/// What a backward function sees: the gradients of the outputs and the saved tensors.
-pub struct Context<'a> {
-    node: &'a Arc<Node>,
-    grads: &'a [Option<Tensor>],
-    saved: SmallVec<[SavedTensor; 2]>,
-    freed: bool,
-}
-
-impl Context<'_> {
-    /// The gradient of output `i`, zeros where nothing arrived.
-    pub(crate) fn grad(&self, i: usize) -> Result<Tensor> {
-        match &self.grads[i] {
-            Some(g) => Ok(g.shallow_clone()),
-            None => {
-                let info = &self.node.outputs[i];
-                ops::zeros(&info.shape, info.dtype, info.device)
-            }
-        }
-    }
-
-    /// Whether anything arrived for output `i`.
-    pub(crate) fn has_grad(&self, i: usize) -> bool {
-        self.grads[i].is_some()
-    }
-
-    /// Whether input `i` wants a gradient.
-    pub(crate) fn needs(&self, i: usize) -> bool {
-        self.node.edges[i].is_some() || i == 0 && self.node.routes_first
-    }
-
-    /// The i-th saved tensor, connected to the graph.
-    ///
-    /// # Errors
-    /// When the graph was freed, or the tensor was written to since.
-    pub(crate) fn saved(&self, i: usize) -> Result<Tensor> {
-        if self.freed {
-            return Err(Error::GraphFreed);
-        }
-        let saved = &self.saved[i];
-        let tensor = saved.tensor.upgrade().map(Tensor).filter(|t| same_kind(&t.array(), &saved.array));
-        let version = tensor.as_ref().map_or_else(|| saved.array.storage().version(), Tensor::version);
-        if version != saved.version {
-            return Err(self.modified(saved, version, tensor.as_ref()));
-        }
-        let computed = |edge: &Edge| matches!(edge.node.function, Function::Backward(_));
-        match (tensor, &saved.source) {
-            (Some(tensor), Source::Input(edge)) if computed(edge) && !tensor.requires_grad() => Err(Error::Detached),
-            (Some(tensor), _) => Ok(tensor),
-            (None, source) => Ok(self.rebuilt(saved.array.clone(), source)),
-        }
-    }
-
-    /// Checks that the saved tensors from the i-th on are as they were: tensors from which only a copy is used.
-    ///
-    /// # Errors
-    /// As [`Context::saved`].
-    pub(crate) fn unchanged(&self, from: usize) -> Result<()> {
-        if self.freed {
-            return Err(Error::GraphFreed);
-        }
-        (from..self.saved.len()).try_for_each(|i| self.saved(i).map(drop))
-    }
-
-    /// A tensor with the place in the graph that a saved one had.
-    fn rebuilt(&self, array: Array, source: &Source) -> Tensor {
-        match source {
-            Source::Constant => Tensor::from(array),
-            Source::Input(edge) | Source::View(edge) => Tensor::with_meta(array, Meta::from_edge(edge.clone())),
-            Source::Output(output) => {
-                let edge = Edge { node: self.node.clone(), output: *output };
-                Tensor::with_meta(array, Meta::from_edge(edge))
-            }
-        }
-    }
-
-    #[cold]
-    fn modified(&self, saved: &SavedTensor, version: u64, tensor: Option<&Tensor>) -> Error {
-        let describe = |node: &Node, output: u32| match node.function {
-            Function::Accumulate(_) => String::new(),
-            Function::Backward(_) => format!(", which is output {output} of {},", node.short_name()),
-        };
-        let what = match (&saved.source, tensor) {
-            (Source::Output(output), _) => describe(self.node, *output),
-            // What the tensor is now: the output of the operation that wrote to it.
-            (_, Some(tensor)) => match views::check_fresh(tensor) {
-                Ok(()) => tensor.edge().map_or_else(String::new, |e| describe(&e.node, e.output)),
-                Err(error) => return error,
-            },
-            (Source::Input(edge), None) => describe(&edge.node, edge.output),
-            // PyTorch keeps the view and gives it a new history.
-            (Source::View(_), None) => ", which is output 0 of AsStrided,".into(),
-            (Source::Constant, None) => String::new(),
-        };
-        Error::ModifiedInPlace {
-            kind: type_string(saved.array.dtype()),
-            shape: format!("{:?}", saved.array.shape()),
-            what,
-            version,
-            expected: saved.version,
-            writer: Error::writer(saved.array.storage().last_writer()),
-        }
-    }
-}
-
-/// Whether a tensor still is what its graph was recorded with: `set_data` may have given it another shape.
-fn same_kind(now: &Array, then: &Array) -> bool {
-    now.shape() == then.shape() && now.dtype() == then.dtype() && now.device() == then.device()
-}
-
-/// C++'s name of a tensor of a dtype: `torch.FloatTensor`, or `CPUBoolType` for the dtypes that came late.
-fn type_string(dtype: DType) -> &'static str {
-    match dtype {
-        DType::Bool => "CPUBoolType",
-        DType::BF16 => "CPUBFloat16Type",
-        DType::U8 => "torch.ByteTensor",
-        DType::I8 => "torch.CharTensor",
-        DType::I16 => "torch.ShortTensor",
-        DType::I32 => "torch.IntTensor",
-        DType::I64 => "torch.LongTensor",
-        DType::F16 => "torch.HalfTensor",
-        DType::F32 => "torch.FloatTensor",
-        DType::F64 => "torch.DoubleTensor",
-    }
-}
-
 thread_local! {
     static SEQUENCE: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
 }
 
 impl Node {
-    fn new(name: &'static str, edges: SmallVec<[Option<Edge>; 3]>, function: Function) -> Self {
+    fn new(name: &'static str, edges: Edges, function: Function) -> Self {
         Node {
             name,
             // Accumulators come first: a leaf's gradient is complete as early as possible, as in PyTorch.
@@ -221,7 +71,8 @@ impl Node {
                 Function::Backward(_) => SEQUENCE.replace(SEQUENCE.get() + 1),
             },
             edges,
-            routes_first: false,
+            routed: None,
+            runs_always: false,
             outputs: SmallVec::new(),
             saved: Mutex::new(Some(SmallVec::new())),
             function,
@@ -232,7 +83,12 @@ impl Node {
     /// A node whose backward fails: the place of a view whose history was forbidden to change and did. It prints as
     /// `<Invalid>`, as in PyTorch.
     pub(crate) fn invalid(error: Error, output: OutputInfo) -> Self {
-        let mut node = Node::new("Invalid", SmallVec::new(), Function::Backward(Box::new(move |_| Err(error.clone()))));
+        Node::failing("Invalid", error, output)
+    }
+
+    /// A node whose backward fails.
+    pub(crate) fn failing(name: &'static str, error: Error, output: OutputInfo) -> Self {
+        let mut node = Node::new(name, SmallVec::new(), Function::Backward(Box::new(move |_| Err(error.clone()))));
         node.outputs.push(output);
         node
     }
@@ -266,11 +122,22 @@ impl Node {
 
     /// Runs the backward function on the outputs' gradients.
     pub(crate) fn run(self: &Arc<Self>, grads: &[Option<Tensor>], backward: &BackwardFn) -> Result<Grads> {
-        let (saved, freed) = match &*lock(&self.saved) {
-            Some(saved) => (saved.clone(), false),
-            None => (SmallVec::new(), true),
-        };
-        backward(&Context { node: self, grads, saved, freed })
+        let saved = lock(&self.saved).clone();
+        backward(&Context::new(self, grads, saved))
+    }
+
+    /// Whether input `i` wants a gradient.
+    #[inline]
+    pub(crate) fn needs(&self, i: usize) -> bool {
+        self.edges[i].is_some() || self.routed == Some(i)
+    }
+
+    /// Shows the outputs that the node saves to the hooks in force. They are user code, and none runs under the lock.
+    #[cold]
+    fn pack_outputs(self: &Arc<Self>, hooks: &dyn saved_hooks::Hooks) {
+        let Some(mut saved) = lock(&self.saved).take() else { return };
+        saved.iter_mut().filter(|s| s.is_output()).for_each(|s| s.pack_rebuilt(hooks, Some(self)));
+        *lock(&self.saved) = Some(saved);
     }
 
     /// Frees the saved tensors; a node that saved none can run again, as in PyTorch.
@@ -292,10 +159,7 @@ impl Drop for Node {
         let node_edges = |node: &mut Node, stack: &mut Vec<Arc<Node>>| {
             stack.extend(node.edges.drain(..).flatten().map(|e| e.node));
             if let Some(saved) = node.saved.get_mut().unwrap_or_else(PoisonError::into_inner) {
-                stack.extend(saved.drain(..).filter_map(|s| match s.source {
-                    Source::Input(edge) | Source::View(edge) => Some(edge.node),
-                    _ => None,
-                }));
+                stack.extend(saved.drain(..).filter_map(SavedTensor::into_node));
             }
         };
         node_edges(self, &mut stack);
@@ -305,6 +169,29 @@ impl Drop for Node {
             }
         }
     }
+}
+
+thread_local! {
+    /// Nodes that wait for their drop, while this thread drops some.
+    static WAITING: RefCell<Option<Vec<Arc<Node>>>> = const { RefCell::new(None) };
+}
+
+/// Drops nodes from within the drop of what they keep, with a constant stack: an inner call leaves its nodes to the outer one.
+pub(crate) fn drop_nodes(nodes: impl Iterator<Item = Arc<Node>>) {
+    let nodes: Vec<_> = nodes.collect();
+    let left = WAITING.with_borrow_mut(|waiting| match waiting {
+        Some(waiting) => {
+            waiting.extend(nodes);
+            None
+        }
+        None => waiting.replace(Vec::new()).map_or(Some(nodes), |_| None),
+    });
+    let Some(mut left) = left else { return };
+    while !left.is_empty() {
+        drop(left);
+        left = WAITING.with_borrow_mut(|waiting| waiting.as_mut().map(std::mem::take)).unwrap_or_default();
+    }
+    WAITING.set(None);
 }
 
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -464,7 +351,13 @@ pub(crate) fn recording_checked(inputs: &[&Tensor]) -> Result<bool> {
 /// A node under construction.
 pub(crate) struct Recorded {
     node: Node,
-    outputs_saved: SmallVec<[(usize, u32); 2]>,
+}
+
+pub(crate) type Edges = SmallVec<[Option<Edge>; 3]>;
+
+/// Where the gradients of an operation's inputs go.
+pub(crate) fn edges_of(inputs: &[&Tensor]) -> Edges {
+    inputs.iter().map(|t| t.edge().filter(|_| t.dtype().is_differentiable())).collect()
 }
 
 /// Builds the node of an operation: its inputs' edges, and what it saves of inputs and constants.
@@ -474,52 +367,62 @@ pub(crate) fn record_node(
     saves: &[Save<'_>],
     backward: impl Fn(&Context<'_>) -> Result<Grads> + Send + Sync + 'static,
 ) -> Recorded {
-    let edges = inputs.iter().map(|t| t.edge().filter(|_| t.dtype().is_differentiable())).collect();
-    let mut node = Node::new(name, edges, Function::Backward(Box::new(backward)));
-    let mut outputs_saved = SmallVec::new();
-    let saved = saves.iter().enumerate().map(|(slot, save)| match save {
-        Save::Tensor(t) => {
-            let source = match t.edge() {
-                None => Source::Constant,
-                Some(edge) if t.meta().is_view() => Source::View(edge),
-                Some(edge) => Source::Input(edge),
-            };
-            SavedTensor { version: t.version(), array: t.array().clone(), source, tensor: downgrade(t) }
-        }
-        Save::Array(a) => SavedTensor {
-            version: a.storage().version(),
-            array: a.clone(),
-            source: Source::Constant,
-            tensor: Weak::new(),
-        },
-        Save::Output(i) => {
-            outputs_saved.push((slot, *i as u32));
-            // Filled in by `finish`, when the output exists; any array serves until then.
-            let array = inputs[0].array().clone();
-            SavedTensor { array, version: 0, source: Source::Output(*i as u32), tensor: Weak::new() }
-        }
-    });
-    node.saved = Mutex::new(Some(saved.collect()));
-    Recorded { node, outputs_saved }
+    Recorded::new(name, edges_of(inputs), saves, backward)
 }
 
 impl Recorded {
+    pub(crate) fn new(
+        name: &'static str,
+        edges: Edges,
+        saves: &[Save<'_>],
+        backward: impl Fn(&Context<'_>) -> Result<Grads> + Send + Sync + 'static,
+    ) -> Self {
+        let mut node = Node::new(name, edges, Function::Backward(Box::new(backward)));
+        let mut saved: SmallVec<[SavedTensor; 2]> = saves.iter().map(SavedTensor::new).collect();
+        if let Some(hooks) = saved_hooks::current() {
+            for (saved, save) in saved.iter_mut().zip(saves) {
+                match save {
+                    Save::Tensor(tensor) => saved.pack(&*hooks, tensor),
+                    Save::Array(_) => saved.pack_rebuilt(&*hooks, None),
+                    // Outputs are packed when they exist.
+                    Save::Output(_) => {}
+                }
+            }
+        }
+        node.saved = Mutex::new(Some(saved));
+        Recorded { node }
+    }
+
     /// Completes the node with the operation's results.
     pub(crate) fn finish(mut self, outputs: &[Array]) -> Arc<Node> {
+        let mut pending = false;
         if let Some(saved) = self.node.saved.get_mut().unwrap_or_else(PoisonError::into_inner) {
-            for (slot, i) in self.outputs_saved {
-                saved[slot].array = outputs[i as usize].clone();
-                saved[slot].version = outputs[i as usize].storage().version();
+            for saved in saved.iter_mut() {
+                if let Some(i) = saved.pending() {
+                    saved.set_output(&outputs[i]);
+                    pending = true;
+                }
             }
         }
         self.node.outputs = outputs.iter().map(OutputInfo::of).collect();
-        Arc::new(self.node)
+        let node = Arc::new(self.node);
+        if pending && let Some(hooks) = saved_hooks::current() {
+            node.pack_outputs(&*hooks);
+        }
+        node
     }
 
-    /// Takes away the first input's edge: the caller routes that gradient itself.
-    pub(crate) fn route_first(&mut self) {
-        self.node.edges[0] = None;
-        self.node.routes_first = true;
+    /// Takes away an input's edge: the caller routes that gradient itself. Returns the edges as they were.
+    pub(crate) fn route(&mut self, input: usize) -> Edges {
+        let edges = self.node.edges.clone();
+        self.node.edges[input] = None;
+        self.node.routed = Some(input);
+        edges
+    }
+
+    /// The function runs even where none of its outputs has a gradient.
+    pub(crate) fn run_always(&mut self) {
+        self.node.runs_always = true;
     }
 }
 

@@ -8,26 +8,51 @@ use flambeau_tensor::view::tensor_type;
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 
 /// A tensor hook: it may replace the gradient that it is shown.
-pub(crate) type Hook = Arc<dyn Fn(&Tensor) -> Option<Tensor> + Send + Sync>;
+pub(crate) type Hook = Arc<dyn Fn(&Tensor) -> Result<Option<Tensor>> + Send + Sync>;
+
+/// A hook that is shown a leaf whose gradient was added to.
+pub(crate) type AccumulatedHook = Arc<dyn Fn(&Tensor) + Send + Sync>;
 
 /// The hooks of a node's outputs, or of a leaf. Most have none, and make no list.
 #[derive(Default)]
-pub(crate) struct Hooks(OnceLock<Box<Mutex<List>>>);
+pub(crate) struct Hooks(OnceLock<Arc<Mutex<List>>>);
 
-#[derive(Clone, Default)]
+#[derive(Default)]
 struct List {
-    called: Vec<(u32, Hook)>,
+    /// The number of the next hook.
+    next: u64,
+    called: Vec<(u64, u32, Hook)>,
     /// Tensors that keep the gradient of an output. They see what the hooks made of it, whenever they were added.
     retained: Vec<(u32, Weak<Cell>)>,
+    accumulated: Vec<(u64, AccumulatedHook)>,
+}
+
+impl List {
+    fn number(&mut self) -> u64 {
+        self.next += 1;
+        self.next
+    }
 }
 
 impl Hooks {
-    fn list(&self) -> &Mutex<List> {
-        self.0.get_or_init(Box::default)
+    fn list(&self) -> &Arc<Mutex<List>> {
+        self.0.get_or_init(Arc::default)
     }
 
-    pub(crate) fn call(&self, output: u32, hook: Hook) {
-        lock(self.list()).called.push((output, hook));
+    pub(crate) fn call(&self, output: u32, hook: Hook) -> RemovableHandle {
+        let mut list = lock(self.list());
+        let number = list.number();
+        list.called.push((number, output, hook));
+        drop(list);
+        RemovableHandle::new(self.list(), number)
+    }
+
+    pub(crate) fn call_accumulated(&self, hook: AccumulatedHook) -> RemovableHandle {
+        let mut list = lock(self.list());
+        let number = list.number();
+        list.accumulated.push((number, hook));
+        drop(list);
+        RemovableHandle::new(self.list(), number)
     }
 
     pub(crate) fn retain(&self, output: u32, tensor: Weak<Cell>) {
@@ -51,17 +76,29 @@ impl Hooks {
             None => Ok(()),
         }
     }
+
+    /// Runs the hooks of a leaf whose gradient was added to.
+    #[inline]
+    pub(crate) fn run_accumulated(&self, leaf: &Tensor) {
+        if let Some(list) = self.0.get() {
+            let hooks = lock(list).accumulated.clone();
+            hooks.iter().for_each(|(_, hook)| hook(leaf));
+        }
+    }
 }
 
 #[cold]
 fn run_all(list: &Mutex<List>, grads: &mut [Option<Tensor>]) -> Result<()> {
     // Hooks are user code: none runs under the lock.
-    let List { called, retained } = lock(list).clone();
-    for (output, hook) in called {
+    let (called, retained) = {
+        let list = lock(list);
+        (list.called.clone(), list.retained.clone())
+    };
+    for (_, output, hook) in called {
         let slot = &mut grads[output as usize];
         let Some(gradient) = slot.take() else { continue };
         let gradient = own(gradient)?;
-        let new = hook(&gradient).map(|new| check_result(&gradient, new)).transpose()?;
+        let new = hook(&gradient)?.map(|new| check_result(&gradient, new)).transpose()?;
         *slot = Some(new.unwrap_or(gradient));
     }
     for (output, cell) in retained {
@@ -105,4 +142,39 @@ fn check_result(gradient: &Tensor, new: Tensor) -> Result<Tensor> {
         )));
     }
     Ok(new)
+}
+
+/// Takes a hook of a tensor away again: `torch.utils.hooks.RemovableHandle`. Dropping the handle leaves the hook in place.
+///
+/// ```
+/// let x = torch::tensor([1.0]).requires_grad_(true);
+/// let handle = x.register_hook(|grad| Some(grad * 10));
+/// handle.remove();
+/// (&x * 2).backward();
+/// assert_eq!(x.grad().unwrap().item(), 2.0);
+/// ```
+pub struct RemovableHandle(Vec<(Weak<Mutex<List>>, u64)>);
+
+impl RemovableHandle {
+    fn new(list: &Arc<Mutex<List>>, number: u64) -> Self {
+        RemovableHandle(vec![(Arc::downgrade(list), number)])
+    }
+
+    /// One handle for the hooks of several.
+    pub(crate) fn all(handles: impl IntoIterator<Item = RemovableHandle>) -> Self {
+        RemovableHandle(handles.into_iter().flat_map(|handle| handle.0).collect())
+    }
+
+    /// Removes the hook; once it is gone, nothing happens: `handle.remove()`.
+    pub fn remove(&self) {
+        for (list, number) in &self.0 {
+            let Some(list) = list.upgrade() else { continue };
+            let mut list = lock(&list);
+            let called: Vec<_> = list.called.extract_if(.., |(n, ..)| n == number).collect();
+            let accumulated: Vec<_> = list.accumulated.extract_if(.., |(n, _)| n == number).collect();
+            // What a hook captured may touch the tensor when it is dropped: not under the lock.
+            drop(list);
+            drop((called, accumulated));
+        }
+    }
 }

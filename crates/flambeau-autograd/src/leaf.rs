@@ -1,7 +1,9 @@
 //! What users see of a tensor's place in the graph: `requires_grad`, `grad`, `grad_fn`, `detach`, hooks.
 
 use crate::graph::{self, Edge, Function, Meta, Node};
-use crate::{OrPanic, Result, Tensor, ops};
+use crate::hooks::RemovableHandle;
+use crate::{Error, OrPanic, Result, Tensor, ops};
+use flambeau_tensor::dims::broadcast_shapes;
 use std::sync::Arc;
 
 impl Tensor {
@@ -153,18 +155,61 @@ impl Tensor {
     ///
     /// A hook lives as long as the tensor (or the operation that made it). Rust counts references and finds no cycles: a hook
     /// that captures its own tensor keeps it, and all that it was made from, for ever. Take the tensor as an argument instead,
-    /// with [`Tensor::register_hook_with`].
+    /// with [`Tensor::register_hook_with`]. The handle that is returned removes the hook.
     ///
     /// # Panics
     /// When the tensor does not require grad. Backward fails when the result has another shape or dtype than the gradient.
+    ///
+    /// ```
+    /// let x = torch::tensor([1.0, 2.0]).requires_grad_(true);
+    /// let handle = x.register_hook(|grad| Some(grad * 10));
+    /// x.sum().backward();
+    /// assert_eq!(x.grad().unwrap().to_vec::<f32>(), [10.0, 10.0]);
+    /// handle.remove();
+    /// ```
     #[track_caller]
-    pub fn register_hook(&self, hook: impl Fn(&Tensor) -> Option<Tensor> + Send + Sync + 'static) {
+    pub fn register_hook(&self, hook: impl Fn(&Tensor) -> Option<Tensor> + Send + Sync + 'static) -> RemovableHandle {
+        self.register_fallible_hook(move |gradient| Ok(hook(gradient)))
+    }
+
+    #[track_caller]
+    pub(crate) fn register_fallible_hook(
+        &self,
+        hook: impl Fn(&Tensor) -> Result<Option<Tensor>> + Send + Sync + 'static,
+    ) -> RemovableHandle {
         assert!(self.requires_grad(), "cannot register a hook on a tensor that doesn't require gradient");
         let edge = self.edge().expect("a tensor that requires grad has an edge");
         match edge.node.function {
             Function::Accumulate(_) => self.meta().hooks.call(0, Arc::new(hook)),
             Function::Backward(_) => edge.node.hooks.call(edge.output, Arc::new(hook)),
         }
+    }
+
+    /// Calls `hook` with this leaf each time that backward has added to its `grad`:
+    /// `x.register_post_accumulate_grad_hook(f)`. An optimizer's step can be taken there, and the gradient freed. `autograd::grad`
+    /// adds to no `grad`, and calls no such hook. The handle that is returned removes the hook.
+    ///
+    /// # Panics
+    /// When the tensor does not require grad, or is no leaf.
+    ///
+    /// ```
+    /// let w = torch::tensor([2.0]).requires_grad_(true);
+    /// w.register_post_accumulate_grad_hook(|w| {
+    ///     let _guard = torch::no_grad();
+    ///     w.sub_(w.grad().unwrap());
+    ///     w.set_grad(None);
+    /// });
+    /// w.square().backward();
+    /// assert_eq!(w.item(), -2.0);
+    /// ```
+    #[track_caller]
+    pub fn register_post_accumulate_grad_hook(
+        &self,
+        hook: impl Fn(&Tensor) + Send + Sync + 'static,
+    ) -> RemovableHandle {
+        assert!(self.requires_grad(), "cannot register a hook on a tensor that doesn't require gradient");
+        assert!(self.is_leaf(), "post accumulate grad hooks cannot be registered on non-leaf tensors");
+        self.meta().hooks.call_accumulated(Arc::new(hook))
     }
 
     /// [`Tensor::register_hook`] with a hook that gets this tensor and the gradient: `|x, grad| …`. It captures nothing, so the
@@ -174,7 +219,10 @@ impl Tensor {
     /// # Panics
     /// As [`Tensor::register_hook`].
     #[track_caller]
-    pub fn register_hook_with(&self, hook: impl Fn(&Tensor, &Tensor) -> Option<Tensor> + Send + Sync + 'static) {
+    pub fn register_hook_with(
+        &self,
+        hook: impl Fn(&Tensor, &Tensor) -> Option<Tensor> + Send + Sync + 'static,
+    ) -> RemovableHandle {
         assert!(self.requires_grad(), "cannot register a hook on a tensor that doesn't require gradient");
         let edge = self.edge().expect("a tensor that requires grad has an edge");
         let place = (Arc::downgrade(&edge.node), edge.output);
@@ -186,7 +234,7 @@ impl Tensor {
                 hook(&Tensor::with_meta(array.clone(), meta), gradient)
             }
             (None, None) => hook(&Tensor::from(array.clone()), gradient),
-        });
+        })
     }
 
     /// Marks the tensor as a module's parameter, which prints as one and requires grad.
@@ -221,8 +269,24 @@ impl Tensor {
     }
 }
 
-/// A gradient in the shape and dtype of what it belongs to.
-pub(crate) fn fit(grad: Tensor, info: &graph::OutputInfo) -> Result<Tensor> {
-    let grad = if grad.size()[..] == info.shape[..] { grad } else { ops::sum_to_size(&grad, &info.shape)? };
+/// A gradient in the shape and dtype of what it belongs to: the input `index` of `node`.
+pub(crate) fn fit(grad: Tensor, info: &graph::OutputInfo, node: &Node, index: usize) -> Result<Tensor> {
+    let same = grad.array().shape() == &info.shape[..];
+    let grad = if same { grad } else { sum_to_input(&grad, info, node, index)? };
     if grad.dtype() == info.dtype { Ok(grad) } else { ops::to_dtype(&grad, info.dtype) }
+}
+
+#[cold]
+fn sum_to_input(grad: &Tensor, info: &graph::OutputInfo, node: &Node, index: usize) -> Result<Tensor> {
+    let size = grad.size();
+    let expands = match broadcast_shapes(&info.shape, &size) {
+        Ok(shape) => shape[..] == size[..],
+        Err(_) => false,
+    };
+    if !expands {
+        let message = "returned an invalid gradient at index";
+        let shapes = format!("got {:?} but expected shape compatible with {:?}", &size[..], &info.shape[..]);
+        return Err(Error::runtime(format!("Function {} {message} {index} - {shapes}", node.name())));
+    }
+    ops::sum_to_size(grad, &info.shape)
 }

@@ -6,9 +6,12 @@
 pub mod arguments;
 mod as_tensor;
 mod caller;
+mod checkpoint;
 mod display;
 mod engine;
 mod error;
+mod function;
+mod function_arguments;
 mod grad_mode;
 mod gradcheck;
 mod graph;
@@ -18,6 +21,7 @@ mod info;
 mod leaf;
 mod make;
 pub mod mode;
+mod multi_hook;
 #[cfg(feature = "ndarray")]
 mod ndarray;
 pub mod ops;
@@ -28,6 +32,8 @@ pub mod pointwise {
 }
 mod options;
 pub mod registry;
+mod saved;
+mod saved_hooks;
 mod setting;
 mod size;
 mod tensor;
@@ -37,17 +43,29 @@ mod warn;
 
 pub use as_tensor::AsTensor;
 pub use caller::at_caller;
+pub use checkpoint::{
+    CheckpointOptions, EarlyStopGuard, Functions, checkpoint, checkpoint_sequential, checkpoint_sequential_with,
+    checkpoint_with, set_checkpoint_early_stop,
+};
 pub use engine::{backward, grad};
 pub use error::{Error, OrPanic, Result};
+pub use function::{Function, FunctionCtx};
+pub use function_arguments::{Args, Argument, FromGrads, GradQueue, IntoArguments, IntoGrads};
 pub use grad_mode::{GradModeGuard, enable_grad, is_grad_enabled, no_grad, set_grad_enabled};
 pub use gradcheck::{GradCheckOptions, gradcheck, gradgradcheck};
 pub use graph::Node;
 pub use guards::{SliceGuard, SliceGuardMut};
+pub use hooks::RemovableHandle;
 pub use info::{FInfo, IInfo, finfo, iinfo};
 pub use make::*;
+pub use multi_hook::{register_multi_grad_hook, register_multi_grad_hook_any};
 #[cfg(feature = "ndarray")]
 pub use ndarray::{NdarrayGuard, NdarrayGuardMut, from_ndarray};
 pub use ops::custom::pointwise;
+pub use saved_hooks::{
+    DisableSavedTensorsHooksGuard, SavedTensorsHooksGuard, disable_saved_tensors_hooks, save_on_cpu,
+    saved_tensors_hooks,
+};
 pub use setting::Setting;
 pub use size::{FromSizes, Size};
 pub use tensor::{ArrayRef, Tensor};

@@ -6,7 +6,7 @@
 
 use crate::error::{Error, Result};
 use crate::graph::{
-    Context, Edge, Function, Grads, Meta, Node, OutputInfo, Save, State, record, record_node, recording,
+    Context, Edge, Function, Grads, Meta, Node, OutputInfo, Recorded, Save, State, record, record_node, recording,
     recording_checked,
 };
 use crate::{Tensor, ops};
@@ -31,6 +31,8 @@ pub(crate) enum Creation {
     NoGrad,
     /// By an operation that returns several views.
     Several,
+    /// By a custom function, or it is an input that one returned as it was.
+    Function,
 }
 
 impl View {
@@ -69,7 +71,7 @@ fn forbidden(state: &State, indirect: bool) -> Option<Error> {
     let modified = if indirect { "its base or another view of its base has been" } else { "is being" };
     let what = match (edge, creation) {
         (_, Creation::Recorded) => return None,
-        (Some(e), Creation::Several) => {
+        (Some(e), Creation::Several | Creation::Function) => {
             format!("Output {} of {} is a view and {modified} modified inplace.", e.output, e.node.short_name())
         }
         (Some(e), Creation::NoGrad) => format!(
@@ -86,6 +88,11 @@ fn forbidden(state: &State, indirect: bool) -> Option<Error> {
         Creation::Several => {
             "This view is the output of a function that returns multiple views. Such functions do not allow the output views \
              to be modified inplace. You should replace the inplace operation by an out-of-place one."
+        }
+        Creation::Function => {
+            "This view was created inside a custom Function (or because an input was returned as-is) and the autograd logic to \
+             handle view+inplace would override the custom backward associated with the custom Function, leading to incorrect \
+             gradients. This behavior is forbidden. You can fix this by cloning the output of the custom Function."
         }
         _ => {
             "Given that this use case is ambiguous and error-prone, it is forbidden. You can clarify your code by moving both \
@@ -187,34 +194,41 @@ pub(crate) fn in_place(
         return Ok(());
     }
     check_in_place(target)?;
-    let mut recorded = record_node(name, &inputs, saves, backward);
+    let recorded = record_node(name, &inputs, saves, backward);
     write()?;
     target.array().storage().bump_version(location);
+    rebase(target, 0, 0, recorded, std::slice::from_ref(&*target.array()));
+    Ok(())
+}
+
+/// Gives a tensor that was written to its new history: it is the output `output` of an operation whose input `input` it was. Where
+/// it is a view, the operation may have no other output.
+pub(crate) fn rebase(target: &Tensor, input: usize, output: usize, mut recorded: Recorded, outputs: &[Array]) {
     let Some(base) = target.base() else {
-        let node = recorded.finish(&[target.array().clone()]);
-        target.meta().set_history(Some(Edge { node, output: 0 }));
-        return Ok(());
+        let node = recorded.finish(outputs);
+        target.meta().set_history(Some(Edge { node, output: output as u32 }));
+        return;
     };
-    // The function's own first edge is replaced: what flows to the view's old value flows on to the base's.
-    recorded.route_first();
-    let function = recorded.finish(&[target.array().clone()]);
+    // The function's own edge is replaced: what flows to the view's old value flows on to the base's.
+    let mut edges = recorded.route(input);
+    edges[input] = base.edge().filter(|_| base.dtype().is_differentiable());
+    let function = recorded.finish(outputs);
     let geometry = ops::Strided::of(&target.array());
     let base_geometry = ops::Strided::of(&base.array());
     let copy_slices = {
-        let inputs: SmallVec<[&Tensor; 4]> = std::iter::once(&base).chain(others.iter().copied()).collect();
         let backward = move |c: &Context<'_>| {
             let all = ops::to_strided(&c.grad(0)?, &base_geometry)?;
             let part = geometry.within(&all, &base_geometry)?;
             let Function::Backward(backward) = &function.function else { unreachable!("an operation was recorded") };
             let mut grads = function.run(&[Some(ops::clone(&part)?)], backward)?;
-            match grads[0].take() {
+            match grads[input].take() {
                 Some(g) => ops::copy_(&part, &g)?,
                 None => ops::zero_(&part)?,
             };
-            grads[0] = Some(all);
+            grads[input] = Some(all);
             Ok(grads)
         };
-        record_node("CopySlices", &inputs, &[], backward).finish(&[base.array().clone()])
+        Recorded::new("CopySlices", edges, &[], backward).finish(&[base.array().clone()])
     };
     base.meta().set_history(Some(Edge { node: copy_slices, output: 0 }));
     let edge = regenerate(target, &base);
@@ -222,7 +236,16 @@ pub(crate) fn in_place(
     if let Some(view) = &mut target.meta().state().view {
         view.seen = target.version();
     }
-    Ok(())
+}
+
+/// Marks a view that a custom function made: in-place operations on it would bypass the function's backward. `several`: it is
+/// one of several results.
+pub(crate) fn made_by_function(view: &Tensor, several: bool) {
+    let version = view.version();
+    if let Some(view) = &mut view.meta().state().view {
+        view.creation = if several { Creation::Several } else { Creation::Function };
+        view.seen = version;
+    }
 }
 
 impl Tensor {

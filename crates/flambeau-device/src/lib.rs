@@ -68,6 +68,12 @@ pub fn default_generator(device: Device) -> Result<&'static Generator> {
     Ok(generator(device))
 }
 
+/// The generators of the devices that were used so far, the CPU's first: those that [`default_generator`] gives.
+pub fn default_generators() -> Vec<&'static Generator> {
+    let generators = GPU_GENERATORS.lock().unwrap_or_else(PoisonError::into_inner);
+    std::iter::once(generator(Device::Cpu)).chain(generators.values().copied()).collect()
+}
+
 /// The seed that GPUs' generators start from when they are first used.
 static SEED: Mutex<Option<u64>> = Mutex::new(None);
 static GPU_GENERATORS: Mutex<BTreeMap<usize, &'static Generator>> = Mutex::new(BTreeMap::new());

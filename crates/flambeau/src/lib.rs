@@ -164,7 +164,29 @@ pub mod optim {
 pub mod autograd {
     pub use crate::settings::Variable;
     pub use flambeau_autograd::mode::{AnomalyGuard, detect_anomaly, set_detect_anomaly};
+    pub use flambeau_autograd::{Argument, FromGrads, Function, FunctionCtx, IntoArguments, IntoGrads};
     pub use flambeau_autograd::{GradCheckOptions, backward, grad, gradcheck, gradgradcheck};
+
+    /// `torch.autograd.graph`: what the graph saves, and hooks on it.
+    ///
+    /// ```
+    /// let x = torch::tensor([2.0]).requires_grad_(true);
+    /// let y = {
+    ///     // Saved tensors are kept as strings.
+    ///     let pack = |saved: &torch::Tensor| saved.item().to_string();
+    ///     let unpack = |packed: &String| torch::tensor([packed.parse::<f64>().unwrap()]);
+    ///     let _hooks = torch::autograd::graph::saved_tensors_hooks(pack, unpack);
+    ///     x.square()
+    /// };
+    /// y.backward();
+    /// assert_eq!(x.grad().unwrap().item(), 4.0);
+    /// ```
+    pub mod graph {
+        pub use flambeau_autograd::{
+            DisableSavedTensorsHooksGuard, Node, SavedTensorsHooksGuard, disable_saved_tensors_hooks,
+            register_multi_grad_hook, register_multi_grad_hook_any, save_on_cpu, saved_tensors_hooks,
+        };
+    }
 }
 
 /// `torch.profiler`: how often each operation and module ran, and how long it took.
@@ -184,6 +206,34 @@ pub mod profiler {
 
 /// `torch.utils`.
 pub mod utils {
+    /// `torch.utils.checkpoint`: backward computes again what forward did not keep.
+    ///
+    /// ```
+    /// use torch::utils::checkpoint::checkpoint;
+    /// let x = torch::tensor([1.0]).requires_grad_(true);
+    /// let y = checkpoint(|x| x.exp().log(), &x);
+    /// y.backward();
+    /// assert_eq!(x.grad().unwrap().item(), 1.0);
+    /// ```
+    pub mod checkpoint {
+        pub use flambeau_autograd::{
+            Args, CheckpointOptions, EarlyStopGuard, Functions, checkpoint, checkpoint_sequential,
+            checkpoint_sequential_with, checkpoint_with, set_checkpoint_early_stop,
+        };
+    }
+
+    /// `torch.utils.hooks`: the handle that takes a hook away again.
+    ///
+    /// ```
+    /// use torch::utils::hooks::RemovableHandle;
+    /// let x = torch::tensor([1.0]).requires_grad_(true);
+    /// let handle: RemovableHandle = x.register_hook(|_| None);
+    /// handle.remove();
+    /// ```
+    pub mod hooks {
+        pub use flambeau_autograd::RemovableHandle;
+    }
+
     /// `torch.utils.data`: datasets, samplers, loaders.
     ///
     /// ```

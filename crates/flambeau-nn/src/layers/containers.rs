@@ -1,7 +1,7 @@
 //! Modules made of modules.
 
 use crate::{Field, Forward, Members, Memo, Module, ModuleState, Slots, Visit, forward};
-use flambeau_autograd::Tensor;
+use flambeau_autograd::{Functions, Tensor};
 use std::any::Any;
 use std::borrow::Cow;
 use std::fmt;
@@ -284,6 +284,15 @@ impl Module for Sequential {
             layers.push((name.clone(), memo.part(layer)));
         }
         Sequential { layers, state: memo.part(&self.state) }
+    }
+}
+
+impl Functions for Sequential {
+    fn count(&self) -> usize {
+        self.len()
+    }
+    fn run(&self, i: usize, input: Tensor) -> Tensor {
+        self[i].call(&input)
     }
 }
 

@@ -123,6 +123,13 @@ impl Deref for Buffer {
     }
 }
 
+impl From<&Parameter> for Tensor {
+    /// A handle of the parameter's tensor.
+    fn from(parameter: &Parameter) -> Self {
+        parameter.as_tensor().shallow_clone()
+    }
+}
+
 impl AsTensor for Parameter {
     #[inline]
     fn as_tensor(&self) -> &Tensor {
