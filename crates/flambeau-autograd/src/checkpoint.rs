@@ -6,7 +6,7 @@
 
 use crate::caller::{catch_raised, raise, raise_error};
 use crate::error::{Error, Result};
-use crate::function_args::{Args, Argument};
+use crate::function_arguments::{Args, Argument};
 use crate::graph::{self, lock};
 use crate::saved::SavedTensor;
 use crate::saved_hooks::{self, Hooks, Packed};

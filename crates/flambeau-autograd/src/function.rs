@@ -2,7 +2,7 @@
 
 use crate::caller::{catch_raised, raise, raise_error};
 use crate::error::{Error, OrPanic, Result};
-use crate::function_args::{Argument, FromGrads, GradQueue, IntoArguments, IntoGrads};
+use crate::function_arguments::{Argument, FromGrads, GradQueue, IntoArguments, IntoGrads};
 use crate::graph::{
     self, Context, Edge, Grads, Meta, Node, OutputInfo, Recorded, Save, edges_of, lock, recording_checked,
 };

@@ -11,7 +11,7 @@ mod display;
 mod engine;
 mod error;
 mod function;
-mod function_args;
+mod function_arguments;
 mod grad_mode;
 mod gradcheck;
 mod graph;
@@ -50,7 +50,7 @@ pub use checkpoint::{
 pub use engine::{backward, grad};
 pub use error::{Error, OrPanic, Result};
 pub use function::{Function, FunctionCtx};
-pub use function_args::{Args, Argument, FromGrads, GradQueue, IntoArguments, IntoGrads};
+pub use function_arguments::{Args, Argument, FromGrads, GradQueue, IntoArguments, IntoGrads};
 pub use grad_mode::{GradModeGuard, enable_grad, is_grad_enabled, no_grad, set_grad_enabled};
 pub use gradcheck::{GradCheckOptions, gradcheck, gradgradcheck};
 pub use graph::Node;

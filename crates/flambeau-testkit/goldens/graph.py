@@ -34,8 +34,13 @@ def x3():
 
 
 def show(*tensors):
-    """Values with nine digits, None as it is; a list for each tensor."""
-    return " ".join("None" if t is None else "[" + ", ".join(f"{v:.9f}" for v in t.detach().flatten().tolist()) + "]" for t in tensors)
+    """Values with nine digits, of float32 with four, None as it is; a list for each tensor."""
+
+    def one(t):
+        digits = 4 if t.dtype == torch.float32 else 9
+        return "[" + ", ".join(f"{v:.{digits}f}" for v in t.detach().flatten().tolist()) + "]"
+
+    return " ".join("None" if t is None else one(t) for t in tensors)
 
 
 def name(tensor):

@@ -164,10 +164,8 @@ pub mod optim {
 pub mod autograd {
     pub use crate::settings::Variable;
     pub use flambeau_autograd::mode::{AnomalyGuard, detect_anomaly, set_detect_anomaly};
-    pub use flambeau_autograd::{
-        Argument, FromGrads, Function, FunctionCtx, GradCheckOptions, IntoArguments, IntoGrads, backward, grad,
-        gradcheck, gradgradcheck,
-    };
+    pub use flambeau_autograd::{Argument, FromGrads, Function, FunctionCtx, IntoArguments, IntoGrads};
+    pub use flambeau_autograd::{GradCheckOptions, backward, grad, gradcheck, gradgradcheck};
 
     /// `torch.autograd.graph`: what the graph saves, and hooks on it.
     ///

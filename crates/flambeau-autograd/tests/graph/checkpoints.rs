@@ -181,7 +181,7 @@ fn sequential(segments: usize) -> Result<String> {
     Ok(format!("{} {} {}", show(&[&y]), gradient(&x), runs.lock().unwrap()))
 }
 
-pub const CASES: &[(&str, Case)] = &[
+pub(crate) const CASES: &[(&str, Case)] = &[
     ("checkpointed", checkpointed),
     ("checkpointed_grad", checkpointed_grad),
     ("checkpointed_twice", checkpointed_twice),

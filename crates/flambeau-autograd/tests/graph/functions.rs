@@ -5,7 +5,7 @@ use flambeau_autograd::{Function, FunctionCtx, Result, Tensor, from_vec, grad, n
 use flambeau_tensor::DType;
 use std::cell::RefCell;
 
-pub struct MyReLU;
+pub(crate) struct MyReLU;
 
 impl Function for MyReLU {
     type Inputs = Tensor;
@@ -43,7 +43,7 @@ impl Function for Cube {
     }
 }
 
-pub struct MyExp;
+pub(crate) struct MyExp;
 
 impl Function for MyExp {
     type Inputs = Tensor;
@@ -95,26 +95,26 @@ fn seen() -> Seen {
 
 /// What is odd about a `Bad`.
 mod kind {
-    pub const DOUBLES: u8 = 0;
-    pub const RETURNS: u8 = 1;
-    pub const NO_MATERIALIZED: u8 = 2;
-    pub const NONE: u8 = 3;
-    pub const TWO: u8 = 4;
-    pub const TWO_NO_MATERIALIZED: u8 = 5;
-    pub const SOME_NON_DIFFERENTIABLE: u8 = 6;
-    pub const DIRTY: u8 = 7;
-    pub const DIRTY_NOT_RETURNED: u8 = 8;
-    pub const DIRTY_AND_ANOTHER: u8 = 9;
-    pub const WRITES: u8 = 10;
-    pub const VIEWS: u8 = 11;
-    pub const PASSES: u8 = 12;
-    pub const SEVERAL_VIEWS: u8 = 13;
-    pub const WANTS_ATTRIBUTE: u8 = 14;
-    pub const SAVES_NONE: u8 = 15;
-    pub const UNPACKS_ONE: u8 = 16;
-    pub const UNPACKS_THREE: u8 = 17;
-    pub const SUMS: u8 = 18;
-    pub const DIRTY_SECOND: u8 = 19;
+    pub(crate) const DOUBLES: u8 = 0;
+    pub(crate) const RETURNS: u8 = 1;
+    pub(crate) const NO_MATERIALIZED: u8 = 2;
+    pub(crate) const NONE: u8 = 3;
+    pub(crate) const TWO: u8 = 4;
+    pub(crate) const TWO_NO_MATERIALIZED: u8 = 5;
+    pub(crate) const SOME_NON_DIFFERENTIABLE: u8 = 6;
+    pub(crate) const DIRTY: u8 = 7;
+    pub(crate) const DIRTY_NOT_RETURNED: u8 = 8;
+    pub(crate) const DIRTY_AND_ANOTHER: u8 = 9;
+    pub(crate) const WRITES: u8 = 10;
+    pub(crate) const VIEWS: u8 = 11;
+    pub(crate) const PASSES: u8 = 12;
+    pub(crate) const SEVERAL_VIEWS: u8 = 13;
+    pub(crate) const WANTS_ATTRIBUTE: u8 = 14;
+    pub(crate) const SAVES_NONE: u8 = 15;
+    pub(crate) const UNPACKS_ONE: u8 = 16;
+    pub(crate) const UNPACKS_THREE: u8 = 17;
+    pub(crate) const SUMS: u8 = 18;
+    pub(crate) const DIRTY_SECOND: u8 = 19;
 }
 use kind::*;
 
@@ -133,7 +133,7 @@ impl<const KIND: u8> Function for Bad<KIND> {
         match KIND {
             TWO | TWO_NO_MATERIALIZED => vec![x * 2, x * 3],
             SOME_NON_DIFFERENTIABLE => {
-                let order = x.argsort_dim(0, false);
+                let order = x.argsort(0, false);
                 let values = x.i(&order);
                 ctx.mark_non_differentiable([&order, &values]);
                 vec![order, values, x * 2]
@@ -252,7 +252,7 @@ mod with_number {
     use super::*;
 
     /// A `Bad` of a tensor and a number.
-    pub struct Bad;
+    pub(crate) struct Bad;
 
     impl Function for Bad {
         type Inputs = (Tensor, f64);
@@ -610,7 +610,7 @@ fn any_number_of_inputs() -> Result<String> {
     Ok(xs.iter().map(gradient).collect::<Vec<_>>().join(" "))
 }
 
-pub const CASES: &[(&str, Case)] = &[
+pub(crate) const CASES: &[(&str, Case)] = &[
     ("relu_print", relu_print),
     ("relu_gradient", relu_gradient),
     ("cube_twice", cube_twice),
@@ -696,7 +696,7 @@ fn optional_arguments_take_a_tensor_or_none() {
             }
         }
         fn backward(ctx: &FunctionCtx, grad: Tensor) -> Self::GradInputs {
-            let bias = ctx.needs_input_grad(1).then(|| grad.sum());
+            let bias = ctx.needs_input_grad(1).then(|| grad.sum_dim(0, true));
             (grad, bias)
         }
     }

@@ -115,7 +115,7 @@ fn hook_of_several_without_gradient() -> Result<String> {
     Ok(String::new())
 }
 
-pub const CASES: &[(&str, Case)] = &[
+pub(crate) const CASES: &[(&str, Case)] = &[
     ("removed_hooks", removed_hooks),
     ("removed_hook_of_a_result", removed_hook_of_a_result),
     ("hook_without_gradient", hook_without_gradient),

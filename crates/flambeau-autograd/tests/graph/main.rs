@@ -12,6 +12,7 @@ mod saved;
 mod golden;
 
 use flambeau_autograd::{Result, Tensor, from_vec, grad};
+use flambeau_tensor::DType;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
@@ -31,14 +32,15 @@ pub(crate) fn show_option(tensor: Option<&Tensor>) -> String {
     match tensor {
         None => "None".into(),
         Some(t) => {
-            let values: Vec<String> =
-                t.detach().double().reshape(-1).to_vec::<f64>().iter().map(|v| format!("{v:.9}")).collect();
+            let digits = if t.dtype() == DType::F32 { 4 } else { 9 };
+            let values = t.detach().double().reshape(-1).to_vec::<f64>();
+            let values: Vec<String> = values.iter().map(|v| format!("{v:.digits$}")).collect();
             format!("[{}]", values.join(", "))
         }
     }
 }
 
-/// Values with nine digits; a list for each tensor.
+/// Values with nine digits, of float32 with four; a list for each tensor.
 pub(crate) fn show(tensors: &[&Tensor]) -> String {
     tensors.iter().map(|t| show_option(Some(t))).collect::<Vec<_>>().join(" ")
 }

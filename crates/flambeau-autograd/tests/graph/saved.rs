@@ -171,7 +171,7 @@ fn saved_on_cpu() -> Result<String> {
     Ok(gradient(&x))
 }
 
-pub const CASES: &[(&str, Case)] = &[
+pub(crate) const CASES: &[(&str, Case)] = &[
     ("packed_tensors", packed_tensors),
     ("packed_in_place", packed_in_place),
     ("packed_custom_function", packed_custom_function),
