@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use torch::Tensor;
 use torch::autograd::graph::saved_tensors_hooks;
 use torch::autograd::{Function, FunctionCtx, GradCheckOptions, gradcheck, gradgradcheck};
-use torch::nn::{self, Forward, Module};
+use torch::nn::{self, Module};
 use torch::utils::checkpoint::checkpoint_sequential;
 
 #[derive(Parser)]

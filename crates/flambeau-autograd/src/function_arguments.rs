@@ -67,6 +67,13 @@ pub trait IntoArguments<A> {
     fn into_arguments(self) -> A;
 }
 
+/// So that an argument that may be `None` takes `&x`.
+impl From<&Tensor> for Option<Tensor> {
+    fn from(tensor: &Tensor) -> Self {
+        Some(tensor.shallow_clone())
+    }
+}
+
 /// Arguments of a checkpoint, by reference or by value; the function gets handles of the tensors.
 pub trait Args {
     /// What the function gets.

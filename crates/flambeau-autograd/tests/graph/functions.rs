@@ -133,7 +133,7 @@ impl<const KIND: u8> Function for Bad<KIND> {
         match KIND {
             TWO | TWO_NO_MATERIALIZED => vec![x * 2, x * 3],
             SOME_NON_DIFFERENTIABLE => {
-                let order = x.argsort(0, false);
+                let order = x.argsort_dim(0, false);
                 let values = x.i(&order);
                 ctx.mark_non_differentiable([&order, &values]);
                 vec![order, values, x * 2]

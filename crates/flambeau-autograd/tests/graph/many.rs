@@ -8,23 +8,26 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Operations that save in every way: inputs, results, indices, masks, copies, in place and through views.
-const OPERATIONS: &[(&str, fn(&Tensor) -> Tensor)] = &[
+/// A name, and an operation of one tensor.
+type Named = (&'static str, fn(&Tensor) -> Tensor);
+
+const OPERATIONS: &[Named] = &[
     ("exp", |x| x.exp()),
     ("mul", |x| x * x.sin()),
     // Both gradients read both arguments.
-    ("atan2", |x| atan2(x, &x.cos()).unwrap()),
+    ("atan2", |x| atan2(x, x.cos()).unwrap()),
     ("softmax", |x| x.softmax(1)),
     ("log_softmax", |x| x.log_softmax(1)),
     ("max", |x| x.max_dim(1, false).0),
-    ("sort", |x| x.sort(1, false).0),
-    ("gather", |x| x.gather(1, &x.detach().argsort(1, false))),
-    ("index", |x| x.i(&from_vec(vec![1i64, 0, 1], [3]))),
-    ("mask", |x| x.masked_fill(&x.detach().gt(0), 2.0)),
+    ("sort", |x| x.sort_dim(1, false).0),
+    ("gather", |x| x.gather(1, x.detach().argsort_dim(1, false))),
+    ("index", |x| x.i(from_vec(vec![1i64, 0, 1], [3]))),
+    ("mask", |x| x.masked_fill(x.detach().gt(0), 2.0)),
     ("cumprod", |x| x.cumprod(1)),
     ("prod", |x| x.prod()),
     ("var", |x| x.var()),
     ("norm", |x| x.norm()),
-    ("matmul", |x| x.matmul(&x.t())),
+    ("matmul", |x| x.matmul(x.t())),
     ("in_place", |x| x.sin().mul_(x).add_(1)),
     ("in_place_exp", |x| (x * 1).exp_()),
     ("through_a_view", |x| {

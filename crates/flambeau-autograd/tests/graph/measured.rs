@@ -208,7 +208,7 @@ fn checkpoints_go_back_in_any_thread() {
 
 #[test]
 fn a_sequence_of_modules_gives_the_same_gradients() {
-    use torch::nn::{self, Forward, Module};
+    use torch::nn::{self, Module};
     flambeau_device::manual_seed(3);
     let layers = || (nn::Linear::new(4, 4), nn::Tanh::new());
     let net = Arc::new(nn::Sequential::new((layers().0, layers().1, layers().0, layers().1, layers().0)));

@@ -292,7 +292,7 @@ impl Functions for Sequential {
         self.len()
     }
     fn run(&self, i: usize, input: Tensor) -> Tensor {
-        self[i].call(&input)
+        self[i].call_ref(&input)
     }
 }
 
