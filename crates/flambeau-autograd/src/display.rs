@@ -16,7 +16,10 @@ impl fmt::Display for Tensor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let array = self.array().clone();
         if array.ndim() == 0 && (f.width().is_some() || f.precision().is_some() || f.sign_plus()) {
-            return format_number(array.item().map_err(|_| fmt::Error)?, f);
+            return match array.item() {
+                Ok(number) => format_number(number, f),
+                Err(error) => write!(f, "<tensor: {error}>"),
+            };
         }
         let grad_fn = self.grad_fn().map(|node| node.name().to_owned());
         let suffixes = Suffixes {
@@ -30,9 +33,17 @@ impl fmt::Display for Tensor {
         let options = printoptions();
         let size = array.dtype().size();
         let text = if array.numel() <= options.threshold.max(1) {
-            let dense = array.contiguous().map_err(|_| fmt::Error)?;
-            let mut bytes = vec![0; dense.numel() * size];
-            dense.backend().download(&dense, &mut bytes).map_err(|_| fmt::Error)?;
+            let read = || -> flambeau_tensor::Result<_> {
+                let dense = array.contiguous()?;
+                let mut bytes = vec![0; dense.numel() * size];
+                dense.backend().download(&dense, &mut bytes)?;
+                Ok((dense, bytes))
+            };
+            // A text that says why is better than a panic of the formatter.
+            let (dense, bytes) = match read() {
+                Ok(read) => read,
+                Err(error) => return write!(f, "<tensor: {error}>"),
+            };
             let strides = flambeau_tensor::dims::contiguous_strides(dense.shape());
             let get = |index: &[usize]| {
                 let at = index.iter().zip(&strides).map(|(i, s)| i * s).sum::<usize>() * size;
@@ -57,6 +68,13 @@ impl fmt::Debug for Tensor {
 mod tests {
     use crate::{tensor, zeros};
     use flambeau_tensor::{DType, Scalar};
+
+    #[test]
+    fn memory_that_is_in_use_is_told() {
+        let x = tensor([1.0, 2.0]);
+        let _guard = x.as_slice_mut::<f32>();
+        assert!(x.to_string().starts_with("<tensor: "), "{x}");
+    }
 
     /// Beside Python's `format(torch.tensor(…), spec)`.
     #[test]

@@ -110,7 +110,7 @@ fn gradients_accumulate_in_place_and_retained_ones_add_up() {
     assert!(held.is_same(&x.grad().unwrap()));
     assert_eq!(values(&held), [2.0, 2.0]);
 
-    let y = &x * 3;
+    let y = &x + 3;
     y.retain_grad();
     let z = y.sum();
     z.backward();

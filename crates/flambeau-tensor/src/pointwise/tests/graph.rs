@@ -11,7 +11,7 @@ fn leaky<'b>(x: Expr<'b>, slope: f64) -> Expr<'b> {
 
 /// `n` leaky ReLUs one after the other, each with its own slope, as one formula.
 fn chain(n: usize) -> Pointwise {
-    Pointwise::new(|b| (0..n).fold(b.input(0), |x, i| leaky(x, 0.5 + i as f64 / 256.0)))
+    Pointwise::new(|b| (0..n).fold(b.input(0), |x, i| leaky(x, 0.25 + i as f64 / 1024.0)))
 }
 
 /// The gradient for the program's own input, not for the incoming gradient.

@@ -232,7 +232,7 @@ fn random_slopes(x: &Tensor, lower: f64, upper: f64) -> Result<Tensor> {
         let drawn = crate::ops::create::copy::empty(&x.size(), x.dtype(), x.device())?.into();
         return crate::ops::random_in_place(&drawn, Distribution::Uniform { from: lower, to: upper }, None);
     }
-    let data = x.detach().to(DType::F64).to_vec::<f64>();
+    let data = x.array().to_dtype(DType::F64)?.to_vec::<f64>()?;
     let generator = default_generator(x.device())?;
     let slopes: Vec<f64> = {
         let state = &mut *generator.lock();
