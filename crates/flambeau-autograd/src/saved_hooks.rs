@@ -180,6 +180,7 @@ pub fn saved_tensors_hooks<P: Send + Sync + 'static>(
 /// assert_eq!(x.grad().unwrap().item(), 4.0);
 /// ```
 #[track_caller]
+#[track_caller]
 pub fn save_on_cpu() -> SavedTensorsHooksGuard {
     let pack = |saved: &Tensor| (saved.device(), ops::to_device(&saved.detach(), Device::Cpu).or_panic());
     saved_tensors_hooks(pack, |(device, packed)| ops::to_device(packed, *device).or_panic())

@@ -3,7 +3,7 @@
 //!
 //! ```
 //! use flambeau_autograd::{Tensor, randn};
-//! use flambeau_nn::{self as nn, Forward, Module};
+//! use flambeau_nn::{self as nn, Call, Forward, Module};
 //!
 //! #[derive(Module)]
 //! struct SimpleNN {

@@ -100,12 +100,12 @@ UnaryOp(x) -> Tangent<'b>, fn(Expr<'b>, Expr<'b>) -> Tangent<'b> {
     /// The modified Bessel function of the first kind and order 0.
     I0, i0, Float, 64, |x, _| Value(x.i1());
     /// The modified Bessel function of the first kind and order 1.
-    I1, i1, Float, 64, |x, y| select((x.abs() + 1.0).gt(1.0), Value(x.i0() - y * x.reciprocal()), Value(x.constant(0.5)));
+    I1, i1, Float, 64, |x, y| select((x.abs() + 1.0).le(1.0), Value(x.constant(0.5)), Value(x.i0() - y * x.reciprocal()));
     /// e^(−|x|) I₀(x), the modified Bessel function of order 0.
     I0e, i0e, Float, 64, |x, y| Value(x.i1e() - x.sign() * y);
     /// e^(−|x|) I₁(x), the modified Bessel function of order 1.
     // The derivative is ½ at 0, where y / x has no value.
-    I1e, i1e, Float, 64, |x, y| select((x.abs() + 1.0).gt(1.0), Value(x.i0e() - y * (x.sign() + x.reciprocal())), Value(x.constant(0.5)));
+    I1e, i1e, Float, 64, |x, y| select((x.abs() + 1.0).le(1.0), Value(x.constant(0.5)), Value(x.i0e() - y * (x.sign() + x.reciprocal())));
     Floor, floor, Promote, 1, |_, _| Zero;
     Ceil, ceil, Promote, 1, |_, _| Zero;
     /// To the nearest integer, halves to even.

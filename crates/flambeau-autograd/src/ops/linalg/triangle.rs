@@ -27,7 +27,7 @@ fn triangle(place: Place, name: &'static str, x: &Tensor, outside: &'static Poin
     let row = view(&iota(rows, x)?, &[-1, 1])?;
     let mask = map(name, outside, &[&iota(columns, x)?, &row], &[Scalar::Int(k)])?;
     let mask = mask.array().clone();
-    let clear = |a: &Array| Ok(pointwise_into_repeats(&FILL, &[a, &mask], &[Scalar::Int(0)], &[a])?);
+    let clear = |a: &Array| Ok(pointwise_into_repeats(&FILL, &[a, &mask], &[Scalar::Bool(false)], &[a])?);
     // Nothing is saved: the gradient is the triangle of a gradient.
     Write { name, place, target: x, others: &[], saves: &[], shared: Shared::Nothing }
         .run(clear, move |c| Ok(smallvec![Some(triangle(Place::New, name, &c.grad(0)?, outside, k)?)]))
