@@ -179,11 +179,16 @@ pub fn saved_tensors_hooks<P: Send + Sync + 'static>(
 /// y.backward();
 /// assert_eq!(x.grad().unwrap().item(), 4.0);
 /// ```
-#[track_caller]
-#[track_caller]
 pub fn save_on_cpu() -> SavedTensorsHooksGuard {
-    let pack = |saved: &Tensor| (saved.device(), ops::to_device(&saved.detach(), Device::Cpu).or_panic());
-    saved_tensors_hooks(pack, |(device, packed)| ops::to_device(packed, *device).or_panic())
+    saved_tensors_hooks(to_host, from_host)
+}
+
+fn to_host(saved: &Tensor) -> (Device, Tensor) {
+    (saved.device(), ops::to_device(&saved.detach(), Device::Cpu).or_panic())
+}
+
+fn from_host((device, packed): &(Device, Tensor)) -> Tensor {
+    ops::to_device(packed, *device).or_panic()
 }
 
 /// Allows saved-tensor hooks again when it is dropped.

@@ -23,6 +23,9 @@ const READS: &[(&str, &str)] = &[
     ("nonzero", "the number of elements that are not zero is the result's shape"),
     ("repeat_interleave", "the repeats' sum is the result's shape"),
     ("tensor_split", "a tensor of the places is read by its caller, the row"),
+    ("bincount", "its length is the largest number's"),
+    ("unique", "how many values there are decides the size; rows are put in order on the host"),
+    ("unique_consecutive", "how many values there are decides the size"),
 ];
 
 /// Operations whose result is computed on the host and sent to the GPU, each with its reason.
