@@ -263,7 +263,7 @@ fn writes_and_freed_graphs_are_found_where_pytorch_finds_them() {
     assert!(wrong.is_empty(), "{} kinds of differences", wrong.len());
     let listed: usize = DIFFERS.iter().map(|d| d.1.len()).sum();
     assert!(only.is_some() || known.len() == listed, "DIFFERS lists what agrees: {known:?}");
-    assert!(only.is_some() || seconds > 3_000 && writes > 9_000, "{seconds} second backwards, {writes} writes");
+    assert!(only.is_some() || seconds > 3_000 && writes > 8_800, "{seconds} second backwards, {writes} writes");
 }
 
 /// `F.elu(y, alpha, inplace=True)` and its kin: with a negative slope the backward cannot tell signs from the result.
