@@ -162,6 +162,9 @@ fn one_line(x: &Tensor, d: usize) -> Vec<usize> {
 pub fn kthvalue(x: &Tensor, k: i64, dim: i64, keepdim: bool) -> Result<(Tensor, Tensor)> {
     let d = wrap_dim(dim, x.dim())?;
     let n = x.size().get(d).copied().unwrap_or(1);
+    if n == 0 {
+        return Err(Error::index(format!("kthvalue(): Expected reduction dim {d} to have non-zero size.")));
+    }
     if k < 1 || k as usize > n {
         return Err(Error::runtime(format!("kthvalue(): selected number k out of range for dimension {d}")));
     }

@@ -279,7 +279,7 @@ pub fn embedding(input: &Tensor, weight: &Tensor, options: &EmbeddingOptions) ->
     as_one("EmbeddingBackward0", &[weight], &[input, &flat].map(Save::Tensor), compute, move |c| {
         c.unchanged(0)?;
         let flat = c.saved(1)?;
-        let mut grad = reshape(&c.grad(0)?, &[-1, width])?;
+        let mut grad = reshape(&c.grad(0)?, &[flat.numel() as i64, width])?;
         if let Some(p) = padding {
             let at = view(&crate::ops::eq(&flat, p)?, &[-1, 1])?;
             grad = masked_fill(&grad, &at, Scalar::Int(0))?;

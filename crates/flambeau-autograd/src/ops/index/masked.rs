@@ -129,7 +129,7 @@ pub fn masked_select(x: &Tensor, mask: &Tensor) -> Result<Tensor> {
     if mask.dtype() != DType::Bool {
         return Err(Error::runtime("masked_select: expected BoolTensor for mask"));
     }
-    let shape = broadcast_shapes(&x.size(), &mask.size())?;
+    let shape = broadcast_shapes(&mask.size(), &x.size())?;
     let full = to_i64(&shape);
     let places = true_places(mask, &shape)?;
     let (own, n) = (x.size(), flambeau_tensor::dims::numel(&shape));
@@ -168,7 +168,7 @@ pub fn masked_scatter(x: &Tensor, mask: &Tensor, source: &Tensor, place: Place) 
             mask.dtype().scalar_type_name()
         )));
     }
-    let shape = broadcast_shapes(&x.size(), &mask.size())?;
+    let shape = broadcast_shapes(&mask.size(), &x.size())?;
     if !place.is_first() && *shape != *x.size() {
         return masked_scatter(&expand(x, &to_i64(&shape))?, mask, source);
     }

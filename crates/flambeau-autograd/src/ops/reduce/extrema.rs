@@ -82,7 +82,8 @@ fn reduced(x: &Array, op: ReduceOp, dims: &[i64], keepdim: bool, function: &str)
                  the 'dim' argument."
             )));
         }
-        if let Some(d) = wrapped.iter().find(|&&d| shape[d] == 0) {
+        // PyTorch tells the dimension as it was given.
+        if let Some((d, _)) = dims.iter().zip(&wrapped).find(|&(_, &d)| shape[d] == 0) {
             return Err(Error::index(format!("{function}(): Expected reduction dim {d} to have non-zero size.")));
         }
     }

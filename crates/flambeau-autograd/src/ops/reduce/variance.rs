@@ -53,7 +53,9 @@ impl Call {
         }
         let shape = x.size();
         let n: usize = wrap_dims(dims, shape.len())?.iter().map(|&d| shape[d]).product();
-        Ok(Call { dims: dims.into(), kept: kept_shape(&shape, dims)?, freedom: n as f64 - correction, root })
+        // Of no values there is no variance, whatever the correction.
+        let freedom = if n == 0 { 0.0 } else { n as f64 - correction };
+        Ok(Call { dims: dims.into(), kept: kept_shape(&shape, dims)?, freedom, root })
     }
 
     /// The variance (or its root) and the mean, accumulated in f32 for f16 and bf16.
