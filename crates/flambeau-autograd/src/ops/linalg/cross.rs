@@ -23,7 +23,7 @@ fn product(a: &Tensor, b: &Tensor, dim: i64) -> Result<Tensor> {
 /// let (x, y) = (torch::tensor([1.0, 0.0, 0.0]), torch::tensor([0.0, 1.0, 0.0]));
 /// assert_eq!(torch::linalg::cross(&x, &y).to_vec::<f32>(), [0.0, 0.0, 1.0]);
 /// ```
-#[op(linalg, cast = Widest, forms(cross(other: &Tensor) = (other, -1), cross_dim(other: &Tensor, dim: i64) = (other, dim)))]
+#[op(linalg, forms(cross(other: &Tensor) = (other, -1), cross_dim(other: &Tensor, dim: i64) = (other, dim)))]
 pub fn linalg_cross(input: &Tensor, other: &Tensor, dim: i64) -> Result<Tensor> {
     let (a, b) = (input, other);
     if a.dim() != b.dim() {
