@@ -81,21 +81,22 @@ fn groups(x: &Tensor, dim: Option<i64>, consecutive: bool) -> Result<Groups> {
         found.inverse = reshape(&found.inverse, &to_i64(&x.size()))?;
         return Ok(found);
     };
+    if x.dim() == 0 {
+        return Err(Error::index(format!("Dimension specified as {dim} but tensor has no dimensions")));
+    }
     let d = wrap_dim(dim, x.dim())?;
     if x.numel() == 0 && x.size().iter().enumerate().any(|(i, &n)| n == 0 && i != d) {
         return Err(Error::runtime(
             "There are 0 sized dimensions, and they aren't selected, so unique cannot be applied",
         ));
     }
-    let n = x.size().get(d).copied().unwrap_or(1) as i64;
-    let source = if x.dim() == 0 { reshape(x, &[1])? } else { x.shallow_clone() };
-    let width = source.numel() as i64 / n.max(1);
-    let rows = reshape(&movedim(&source, &[d as i64], &[0])?, &[n, width])?;
+    let n = x.size()[d] as i64;
+    let rows = reshape(&movedim(x, &[d as i64], &[0])?, &[n, x.numel() as i64 / n.max(1)])?;
     if consecutive {
-        return neighbours(&rows, None, &source, d);
+        return neighbours(&rows, None, x, d);
     }
     let order = crate::ops::to_device(&from_vec(row_order(&rows)?, [n]), x.device())?;
-    neighbours(&index_select(&rows, 0, &order)?, Some(&order), &source, d)
+    neighbours(&index_select(&rows, 0, &order)?, Some(&order), x, d)
 }
 
 /// The distinct values as a result of the operation: PyTorch has no derivative of it.
