@@ -225,7 +225,7 @@ impl FunctionCtx<'_> {
     ///     type GradOutputs = (Tensor, Tensor);
     ///     type GradInputs = Tensor;
     ///     fn forward(ctx: &mut FunctionCtx, x: Tensor) -> Self::Outputs {
-    ///         let largest = x.amax(0, false);
+    ///         let largest = x.amax();
     ///         ctx.mark_non_differentiable([&largest]);
     ///         (x * 2, largest)
     ///     }

@@ -80,7 +80,7 @@ impl<const N: usize> PointwiseFunction<N> {
     /// assert_eq!(swish.call(torch::tensor([0.0])).item(), 0.0);
     ///
     /// let norm = torch::pointwise(|[x, y, z]| (x * x + y * y + z * z).sqrt());
-    /// let t = torch::tensor([2.0, 1.0, 2.0]).unbind(0);
+    /// let t = torch::tensor([2.0, 1.0, 2.0]).unbind();
     /// assert_eq!(norm.call((&t[0], &t[1], &t[2])).item(), 3.0);
     /// ```
     ///
