@@ -6,7 +6,7 @@ use crate::saved::SavedTensor;
 pub(crate) use crate::saved::{Context, Save};
 use crate::saved_hooks;
 use crate::tensor::{Cell, Tensor};
-use crate::views::{self, View};
+use crate::views::{self, ViewMeta};
 use flambeau_tensor::{Array, DType, Device, Dims};
 use smallvec::SmallVec;
 use std::cell::RefCell;
@@ -220,7 +220,7 @@ pub(crate) struct State {
     pub grad: Option<Tensor>,
     pub grad_fn: Option<Edge>,
     accumulator: Weak<Node>,
-    pub view: Option<View>,
+    pub view: Option<ViewMeta>,
     pub retains_grad: bool,
     pub is_parameter: bool,
 }
@@ -275,7 +275,7 @@ impl Meta {
         self.tracked.store(tracked, Ordering::Release);
     }
 
-    pub(crate) fn set_view(&self, view: Option<View>) {
+    pub(crate) fn set_view(&self, view: Option<ViewMeta>) {
         self.is_view.store(view.is_some(), Ordering::Release);
         let old = std::mem::replace(&mut self.state().view, view);
         drop(old);

@@ -62,9 +62,9 @@ pub struct Op {
     /// What autocast does with its inputs.
     pub cast: Cast,
     /// Calls it; `None` where an argument is of a kind that data has not (options, a generator).
-    pub call: Option<Call>,
+    pub call: Option<OpFn>,
     /// Calls its in-place form.
-    pub call_in_place: Option<Call>,
+    pub call_in_place: Option<OpFn>,
 }
 
 /// The operation of this name, or of which this is another name.
@@ -126,7 +126,7 @@ pub trait Arguments {
 ///
 /// # Errors
 /// The operation's; and when an argument is missing, or of another kind.
-pub type Call = fn(&dyn Arguments) -> Result<Vec<Tensor>>;
+pub type OpFn = fn(&dyn Arguments) -> Result<Vec<Tensor>>;
 
 /// What an operation takes, from data.
 pub trait FromValue<'a>: Sized {

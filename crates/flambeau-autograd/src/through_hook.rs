@@ -4,7 +4,7 @@ use crate::error::Result;
 use crate::graph::{Edge, Grads, Meta, record_node, recording};
 use crate::hooks::own;
 use crate::tensor::Tensor;
-use crate::views::{Creation, View};
+use crate::views::{Creation, ViewMeta};
 use flambeau_tensor::Array;
 
 /// The tensors behind a common node whose backward calls `hook` with all their gradients and passes on what it returns; `None`
@@ -33,7 +33,7 @@ pub fn through_hook(
             return tensor.shallow_clone();
         }
         let out = Tensor::with_meta(array, Meta::from_edge(Edge { node: node.clone(), output: i as u32 }));
-        out.meta().set_view(Some(View::of(tensor, &out, Creation::Several)));
+        out.meta().set_view(Some(ViewMeta::of(tensor, &out, Creation::Several)));
         out
     });
     Some(led.collect())

@@ -16,7 +16,7 @@ use std::panic::Location;
 use std::sync::Arc;
 
 /// The tensor that a view shows a part of, the version at which the view's `grad_fn` was right, and how the view was made.
-pub(crate) struct View {
+pub(crate) struct ViewMeta {
     pub base: Tensor,
     pub seen: u64,
     creation: Creation,
@@ -35,7 +35,7 @@ pub(crate) enum Creation {
     Function,
 }
 
-impl View {
+impl ViewMeta {
     /// What `view` is as a view of `input` (or of what `input` is a view of).
     pub(crate) fn of(input: &Tensor, view: &Tensor, creation: Creation) -> Self {
         let seen = view.version();
@@ -44,9 +44,9 @@ impl View {
             input.meta_if_any().and_then(|m| m.state().view.as_ref().map(|v| (v.base.shallow_clone(), v.creation)));
         match base {
             // A view of a view inherits what is forbidden.
-            Some((base, of_input)) if creation == Creation::Recorded => View { base, seen, creation: of_input },
-            Some((base, _)) => View { base, seen, creation },
-            None => View { base: input.shallow_clone(), seen, creation },
+            Some((base, of_input)) if creation == Creation::Recorded => ViewMeta { base, seen, creation: of_input },
+            Some((base, _)) => ViewMeta { base, seen, creation },
+            None => ViewMeta { base: input.shallow_clone(), seen, creation },
         }
     }
 }
@@ -59,7 +59,7 @@ pub(crate) fn record_view(
     backward: impl Fn(&Context<'_>) -> Result<Grads> + Send + Sync + 'static,
 ) -> Tensor {
     let out = record(name, &[input], &[], view, backward);
-    out.meta().set_view(Some(View::of(input, &out, Creation::Recorded)));
+    out.meta().set_view(Some(ViewMeta::of(input, &out, Creation::Recorded)));
     out
 }
 

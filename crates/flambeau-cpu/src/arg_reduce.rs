@@ -1,8 +1,8 @@
 //! The index of the largest or smallest value along a dimension.
 
-use crate::cast::{ForDType, Kind, Number, for_dtype};
+use crate::cast::{ElementKind, ForDType, Number, for_dtype};
 use crate::lines::{Lines, length};
-use crate::pointwise::tile::View;
+use crate::pointwise::tile::RawArray;
 use crate::threads::parallel_for;
 use flambeau_tensor::access::Access;
 use flambeau_tensor::backend::Extremum;
@@ -28,7 +28,7 @@ impl ForDType for &ArgReduce<'_> {
         arrays.extend(values);
         let lines = Lines::new(src.shape(), dim, &arrays);
         let _access = Access::acquire(&[src], &arrays[1..])?;
-        let views: SmallVec<[View; 3]> = arrays.iter().map(|a| View::of(a)).collect();
+        let views: SmallVec<[RawArray; 3]> = arrays.iter().map(|a| RawArray::of(a)).collect();
         let stride = lines.strides[0];
         parallel_for(lines.count, GRAIN.div_ceil(n.max(1)), &|range| {
             lines.for_each(range, |_, at| {
@@ -55,15 +55,19 @@ unsafe fn extremum<T: Number>(which: Extremum, data: *const T, stride: usize, n:
     // Integers compare exactly as i64, floats as f64.
     match (T::KIND, which) {
         // SAFETY: the caller's contract.
-        (Kind::Int | Kind::Truth, Extremum::Max) => unsafe { first(data, stride, n, |a, b| a.to_i64() > b.to_i64()) },
+        (ElementKind::Int | ElementKind::Truth, Extremum::Max) => unsafe {
+            first(data, stride, n, |a, b| a.to_i64() > b.to_i64())
+        },
         // SAFETY: as above.
-        (Kind::Int | Kind::Truth, Extremum::Min) => unsafe { first(data, stride, n, |a, b| a.to_i64() < b.to_i64()) },
+        (ElementKind::Int | ElementKind::Truth, Extremum::Min) => unsafe {
+            first(data, stride, n, |a, b| a.to_i64() < b.to_i64())
+        },
         // SAFETY: as above. A NaN beats numbers, and nothing beats a NaN.
-        (Kind::Single | Kind::Double, Extremum::Max) => unsafe {
+        (ElementKind::Single | ElementKind::Double, Extremum::Max) => unsafe {
             first(data, stride, n, |a, b| !nan(b) && (a.to_f64() > b.to_f64() || nan(a)))
         },
         // SAFETY: as above.
-        (Kind::Single | Kind::Double, Extremum::Min) => unsafe {
+        (ElementKind::Single | ElementKind::Double, Extremum::Min) => unsafe {
             first(data, stride, n, |a, b| !nan(b) && (a.to_f64() < b.to_f64() || nan(a)))
         },
     }

@@ -15,7 +15,7 @@ pub struct Truth(pub u8);
 
 /// How a type is reached from others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum ElementKind {
     /// Compared with zero.
     Truth,
     /// From integers by wrapping, from floats by truncation.
@@ -31,7 +31,7 @@ pub trait Number: Copy + Send + Sync + Default + PartialEq + 'static {
     /// The dtype of this representation.
     const DTYPE: DType;
     /// How values of other types become this one.
-    const KIND: Kind;
+    const KIND: ElementKind;
     /// Through i64: integers wrap, floats truncate.
     fn to_i64(self) -> i64;
     /// Rounded to f32.
@@ -85,7 +85,7 @@ macro_rules! integer {
     ($($t:ty => $dtype:ident, |$x:ident| $from_f32:expr, $from_f64:expr;)*) => {$(
         impl Number for $t {
             const DTYPE: DType = DType::$dtype;
-            const KIND: Kind = Kind::Int;
+            const KIND: ElementKind = ElementKind::Int;
             #[inline(always)]
             fn to_i64(self) -> i64 { self as i64 }
             #[inline(always)]
@@ -115,7 +115,7 @@ macro_rules! float {
     ($($t:ty => $dtype:ident, $kind:ident, |$x:ident| $to_f32:expr, $to_f64:expr, $truth:expr, $from_i64:expr, $from_f32:expr, $from_f64:expr;)*) => {$(
         impl Number for $t {
             const DTYPE: DType = DType::$dtype;
-            const KIND: Kind = Kind::$kind;
+            const KIND: ElementKind = ElementKind::$kind;
             #[inline(always)]
             fn to_i64(self) -> i64 { truncate_to_i64(self.to_f64()) }
             #[inline(always)]
@@ -142,7 +142,7 @@ float! {
 
 impl Number for Truth {
     const DTYPE: DType = DType::Bool;
-    const KIND: Kind = Kind::Truth;
+    const KIND: ElementKind = ElementKind::Truth;
     #[inline(always)]
     fn to_i64(self) -> i64 {
         i64::from(self.0)
@@ -219,14 +219,14 @@ fn narrow_bf16(x: f32) -> bf16 {
 #[inline(always)]
 pub fn cast<A: Number, B: Number>(x: A) -> B {
     match B::KIND {
-        Kind::Truth => B::from_i64(i64::from(x.truth())),
-        Kind::Int => match A::KIND {
-            Kind::Truth | Kind::Int => B::from_i64(x.to_i64()),
-            Kind::Single => B::from_f32(x.to_f32()),
-            Kind::Double => B::from_f64(x.to_f64()),
+        ElementKind::Truth => B::from_i64(i64::from(x.truth())),
+        ElementKind::Int => match A::KIND {
+            ElementKind::Truth | ElementKind::Int => B::from_i64(x.to_i64()),
+            ElementKind::Single => B::from_f32(x.to_f32()),
+            ElementKind::Double => B::from_f64(x.to_f64()),
         },
-        Kind::Single => B::from_f32(x.to_f32()),
-        Kind::Double => B::from_f64(x.to_f64()),
+        ElementKind::Single => B::from_f32(x.to_f32()),
+        ElementKind::Double => B::from_f64(x.to_f64()),
     }
 }
 

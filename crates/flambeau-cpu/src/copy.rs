@@ -1,7 +1,7 @@
 //! Copies between any strides and dtypes.
 
 use crate::cast::{cast_raw, copy_strided};
-use crate::pointwise::tile::View;
+use crate::pointwise::tile::RawArray;
 use crate::threads::parallel_for;
 use flambeau_tensor::Result;
 use flambeau_tensor::access::Access;
@@ -20,7 +20,7 @@ pub fn copy(call: &CopyTo<'_>) -> Result<()> {
     let CopyTo { src, out } = *call;
     let plan = Plan::unordered(out.shape(), &[out.strides(), src.strides()]);
     let _access = Access::acquire(&[src], &[out])?;
-    let (from, to) = (View::of(src), View::of(out));
+    let (from, to) = (RawArray::of(src), RawArray::of(out));
     if plan.numel() == 0 {
         return Ok(());
     }
@@ -38,7 +38,7 @@ pub fn copy(call: &CopyTo<'_>) -> Result<()> {
     Ok(())
 }
 
-fn rows(plan: &Plan, from: View, to: View) {
+fn rows(plan: &Plan, from: RawArray, to: RawArray) {
     let (stride_out, stride_src) = (plan.inner_stride(0), plan.inner_stride(1));
     parallel_for(plan.numel(), GRAIN, &|range| {
         let mut cursor = plan.seek(range.start);
@@ -74,7 +74,7 @@ fn rows(plan: &Plan, from: View, to: View) {
 
 /// The inner dimension is dense in `to`, another one in `from`: moves squares, which both sides read and write by the
 /// cache line.
-fn transpose(plan: &Plan, from: View, to: View) {
+fn transpose(plan: &Plan, from: RawArray, to: RawArray) {
     let last = plan.shape.len() - 1;
     let across = (0..last).rev().find(|&d| plan.strides[1][d] == 1).unwrap_or(0);
     let (rows, columns) = (plan.shape[across], plan.shape[last]);

@@ -3,7 +3,7 @@
 use crate::cast::copy_strided;
 use crate::cast::{ForDType, Number, for_dtype};
 use crate::lines::{Lines, length};
-use crate::pointwise::tile::View;
+use crate::pointwise::tile::RawArray;
 use crate::threads::parallel_for;
 use flambeau_tensor::access::Access;
 use flambeau_tensor::backend::ReduceOp;
@@ -24,7 +24,7 @@ const GRAIN: usize = 32 << 10;
 /// `index` is an i64 array whose access is held.
 pub unsafe fn find_bad_index(index: &Array, n: usize) -> Option<i64> {
     let plan = Plan::unordered(index.shape(), &[index.strides()]);
-    let (view, stride) = (View::of(index), plan.inner_stride(0));
+    let (view, stride) = (RawArray::of(index), plan.inner_stride(0));
     let (found, bad) = (AtomicBool::new(false), AtomicI64::new(0));
     parallel_for(plan.numel(), GRAIN, &|range| {
         let mut cursor = plan.seek(range.start);
@@ -80,7 +80,7 @@ pub fn gather(call: &Gather<'_>) -> Result<()> {
     if let Some(bad) = unsafe { find_bad_index(index, n) } {
         return Err(Finding::Place.error(bad, n, dim));
     }
-    let (from, positions, to) = (View::of(src), View::of(index), View::of(out));
+    let (from, positions, to) = (RawArray::of(src), RawArray::of(index), RawArray::of(out));
     let steps = &lines.strides;
     parallel_for(lines.count, GRAIN.div_ceil(count.max(1)), &|range| {
         lines.for_each(range, |_, at| {
@@ -101,7 +101,7 @@ pub fn index_select(call: &IndexSelect<'_>) -> Result<()> {
     let IndexSelect { src, dim, index, out } = *call;
     let n = length(src, dim);
     let _access = Access::acquire(&[src, index], &[out])?;
-    let (from, to) = (View::of(src), View::of(out));
+    let (from, to) = (RawArray::of(src), RawArray::of(out));
     let rows = selected_rows(index, n)?;
     let step = |a: &Array| a.strides().get(dim).copied().unwrap_or(1);
     let (step_src, step_out) = (step(src), step(out));
@@ -169,7 +169,7 @@ impl ForDType for Find<'_> {
         let order: Dims = (0..self.0.ndim()).collect();
         let plan = Plan::grouped(self.0.shape(), &[self.0.strides()], &[&order]).0;
         let _access = Access::acquire(&[self.0], &[])?;
-        let (view, stride) = (View::of(self.0), plan.inner_stride(0));
+        let (view, stride) = (RawArray::of(self.0), plan.inner_stride(0));
         let mut cursor = plan.seek(0);
         let mut found = Vec::new();
         let mut done = 0;

@@ -60,7 +60,7 @@ fn expect_cpu(device: Device) -> Result<()> {
 
 /// Runs a kernel on a call whose arrays lie in host memory, unless there is nothing to compute.
 #[inline]
-fn run<C: Call>(call: &Checked<C>, kernel: impl FnOnce(&C) -> Result<C::Output>) -> Result<C::Output> {
+fn run<C: PrimitiveCall>(call: &Checked<C>, kernel: impl FnOnce(&C) -> Result<C::Output>) -> Result<C::Output> {
     expect_cpu(call.device())?;
     KERNELS.set(KERNELS.get() + 1);
     match call.trivial() {
@@ -72,7 +72,7 @@ fn run<C: Call>(call: &Checked<C>, kernel: impl FnOnce(&C) -> Result<C::Output>)
 /// The methods of [`Backend`] that are primitives: each call goes to its kernel.
 macro_rules! primitives {
     ($($method:ident($call:ident) => $kernel:path;)*) => {$(
-        fn $method(&self, call: &Checked<$call<'_>>) -> Result<<$call<'_> as Call>::Output> {
+        fn $method(&self, call: &Checked<$call<'_>>) -> Result<<$call<'_> as PrimitiveCall>::Output> {
             run(call, $kernel)
         }
     )*};

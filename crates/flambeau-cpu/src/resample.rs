@@ -2,7 +2,7 @@
 //!
 //! Both are sums over few source pixels per output pixel, and separable: each dimension has its own table of taps.
 
-use crate::pointwise::tile::View;
+use crate::pointwise::tile::RawArray;
 use crate::pool::FloatElement;
 use crate::threads::parallel_for;
 use flambeau_tensor::access::Access;
@@ -123,7 +123,7 @@ where
     let tables = tables(mode, scales, input, output, src.dtype());
     let (inputs, outputs) = (input.iter().product::<usize>(), output.iter().product::<usize>());
     let _access = Access::acquire(&[src], &[out])?;
-    let (from, to) = (View::of(src), View::of(out));
+    let (from, to) = (RawArray::of(src), RawArray::of(out));
     parallel_for(src.shape()[0], GRAIN.div_ceil(outputs.max(1)), &|planes| {
         for plane in planes {
             // SAFETY: the access is held, both arrays are dense, and each plane of the output belongs to one thread.
@@ -150,7 +150,7 @@ where
     let tables = tables(mode, scales, input, output, grad.dtype());
     let (inputs, outputs) = (input.iter().product::<usize>(), output.iter().product::<usize>());
     let _access = Access::acquire(&[grad], &[out])?;
-    let (from, to) = (View::of(grad), View::of(out));
+    let (from, to) = (RawArray::of(grad), RawArray::of(out));
     parallel_for(grad.shape()[0], GRAIN.div_ceil(outputs.max(1)), &|planes| {
         let mut sums = vec![T::Sum::default(); inputs];
         for plane in planes {

@@ -2,7 +2,7 @@
 
 use crate::cast::{ForDType, Number, cast_raw, for_dtype};
 use crate::lines::{Lines, length};
-use crate::pointwise::tile::View;
+use crate::pointwise::tile::RawArray;
 use crate::threads::parallel_for;
 use flambeau_tensor::access::Access;
 use flambeau_tensor::backend::ScanOp;
@@ -26,7 +26,7 @@ impl ForDType for &Scan<'_> {
         let n = length(src, dim);
         let lines = Lines::new(src.shape(), dim, &[src, out]);
         let _access = Access::acquire(&[src], &[out])?;
-        let (from, to) = (View::of(src), View::of(out));
+        let (from, to) = (RawArray::of(src), RawArray::of(out));
         let (step_src, step_out) = (lines.strides[0], lines.strides[1]);
         parallel_for(lines.count, GRAIN.div_ceil(n.max(1)), &|range| {
             lines.for_each(range, |_, at| {

@@ -4,7 +4,7 @@ use crate::cast::{ForDType, Number, for_dtype};
 use crate::gather::find_bad_index;
 use crate::lines::{Lines, length};
 use crate::pointwise::lane::Lane;
-use crate::pointwise::tile::View;
+use crate::pointwise::tile::RawArray;
 use crate::reduce::fold::Fold;
 use crate::threads::parallel_for;
 use flambeau_tensor::access::Access;
@@ -79,7 +79,7 @@ fn each<T: Number>(call: &Scatter<'_>, f: impl Fn(T, T) -> T + Sync) {
     let Scatter { dim, index, src, out, .. } = *call;
     let lines = Lines::new(index.shape(), dim, &[src, index, out]);
     let count = length(index, dim);
-    let (from, positions, to) = (View::of(src), View::of(index), View::of(out));
+    let (from, positions, to) = (RawArray::of(src), RawArray::of(index), RawArray::of(out));
     let steps = &lines.strides;
     parallel_for(lines.count, GRAIN.div_ceil(count.max(1)), &|range| {
         lines.for_each(range, |_, at| {

@@ -1,7 +1,7 @@
 //! Places in sorted boundaries.
 
-use crate::cast::{ForDType, Kind, Number, for_dtype};
-use crate::pointwise::tile::View;
+use crate::cast::{ElementKind, ForDType, Number, for_dtype};
+use crate::pointwise::tile::RawArray;
 use crate::threads::parallel_for;
 use flambeau_tensor::access::Access;
 use flambeau_tensor::calls::SearchSorted;
@@ -22,7 +22,7 @@ impl ForDType for &SearchSorted<'_> {
         let SearchSorted { boundaries, values, right, out } = *self;
         let (n, m) = self.lengths();
         let _access = Access::acquire(&[boundaries, values], &[out])?;
-        let (lines, from, to) = (View::of(boundaries), View::of(values), View::of(out));
+        let (lines, from, to) = (RawArray::of(boundaries), RawArray::of(values), RawArray::of(out));
         let wide = out.dtype() == DType::I64;
         parallel_for(values.numel(), GRAIN, &|range| {
             for i in range {
@@ -55,11 +55,11 @@ impl ForDType for &SearchSorted<'_> {
 #[inline(always)]
 fn passes<T: Number>(boundary: T, value: T, right: bool) -> bool {
     match T::KIND {
-        Kind::Int | Kind::Truth => {
+        ElementKind::Int | ElementKind::Truth => {
             let (a, b) = (boundary.to_i64(), value.to_i64());
             if right { a <= b } else { a < b }
         }
-        Kind::Single | Kind::Double => {
+        ElementKind::Single | ElementKind::Double => {
             let (a, b) = (boundary.to_f64(), value.to_f64());
             let behind = if right { a <= b } else { a < b };
             behind | a.is_nan() | b.is_nan()

@@ -5,7 +5,7 @@
 
 use crate::cast::{cast_raw, copy_strided};
 use crate::lines::{Lines, length};
-use crate::pointwise::tile::View;
+use crate::pointwise::tile::RawArray;
 use crate::pointwise::{Float, Function, maximum};
 use crate::simd::{Kernel, Simd, dispatch};
 use crate::threads::parallel_for;
@@ -39,7 +39,7 @@ fn run<F: Float>(src: &Array, dim: usize, log: bool, out: &Array) -> Result<()> 
     let n = length(src, dim);
     let lines = Lines::new(src.shape(), dim, &[src, out]);
     let _access = Access::acquire(&[src], &[out])?;
-    let (from, to) = (View::of(src), View::of(out));
+    let (from, to) = (RawArray::of(src), RawArray::of(out));
     let (step_src, step_out) = (lines.strides[0], lines.strides[1]);
     let plain = from.dtype == F::DTYPE && to.dtype == F::DTYPE;
     let dense = plain && n >= SHORT && step_src == 1 && step_out == 1;

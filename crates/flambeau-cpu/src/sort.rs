@@ -1,8 +1,8 @@
 //! Sorting along a dimension, whole or only the first k.
 
-use crate::cast::{ForDType, Kind, Number, for_dtype};
+use crate::cast::{ElementKind, ForDType, Number, for_dtype};
 use crate::lines::{Lines, length};
-use crate::pointwise::tile::View;
+use crate::pointwise::tile::RawArray;
 use crate::threads::parallel_for;
 use flambeau_tensor::Result;
 use flambeau_tensor::access::Access;
@@ -27,7 +27,7 @@ impl ForDType for &Sort<'_> {
         let (n, k) = (length(src, dim), length(values, dim));
         let lines = Lines::new(src.shape(), dim, &[src, values, indices]);
         let _access = Access::acquire(&[src], &[values, indices])?;
-        let (from, to, to_index) = (View::of(src), View::of(values), View::of(indices));
+        let (from, to, to_index) = (RawArray::of(src), RawArray::of(values), RawArray::of(indices));
         let steps = &lines.strides;
         parallel_for(lines.count, GRAIN.div_ceil(n.max(1)), &|range| {
             let mut pairs: Vec<(T, usize)> = Vec::with_capacity(n);
@@ -63,8 +63,8 @@ impl ForDType for &Sort<'_> {
 /// Ascending, NaN last; zeros of both signs are equal.
 fn compare<T: Number>(a: T, b: T) -> Ordering {
     match T::KIND {
-        Kind::Int | Kind::Truth => a.to_i64().cmp(&b.to_i64()),
-        Kind::Single | Kind::Double => {
+        ElementKind::Int | ElementKind::Truth => a.to_i64().cmp(&b.to_i64()),
+        ElementKind::Single | ElementKind::Double => {
             let (a, b) = (a.to_f64(), b.to_f64());
             a.partial_cmp(&b).unwrap_or_else(|| a.is_nan().cmp(&b.is_nan()))
         }

@@ -17,7 +17,7 @@ mod saved;
 mod table;
 mod value;
 
-pub use case::{Case, ExpectedError, Kind, load_cases, load_op, load_special, op_names};
+pub use case::{Case, CaseKind, ExpectedError, load_cases, load_op, load_special, op_names};
 pub use module::{InitCase, ModuleCase, ModuleRun, load_init, load_modules, load_random_modules};
 pub use optim::{OptimizerCase, OptimizerStep, SchedulerCase, load_optimizers, load_schedulers};
 pub use random_optim::{
@@ -25,7 +25,7 @@ pub use random_optim::{
 };
 pub use saved::{Answers, Called, SavedCase, load_saved};
 pub use table::load_table;
-pub use value::{Arg, GoldenTensor, Mismatch, Tolerance, Values, View};
+pub use value::{Arg, GoldenTensor, Mismatch, Tolerance, Values, ViewSpec};
 
 use std::io::Read;
 use std::path::{Path, PathBuf};

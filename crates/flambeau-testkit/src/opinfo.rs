@@ -10,7 +10,7 @@ pub const SCALAR_TAIL: &str = "a tail of PyTorch's vectors, whose scalar code tr
 
 /// How a row calls its operation.
 #[derive(Clone, Copy)]
-pub enum Call {
+pub enum OpCall {
     /// A function of one tensor.
     Unary(fn(&Tensor) -> Result<Tensor>),
     /// A function of two tensors.
@@ -20,7 +20,7 @@ pub enum Call {
     /// Anything else: reads its arguments itself.
     General(fn(&Args) -> CallResult),
     /// As the registry declares it: the golden's arguments are its own.
-    Registered(registry::Call),
+    Registered(registry::OpFn),
 }
 
 /// An operation: its name in PyTorch's OpInfo database (with its variant) and how to call it.
@@ -29,7 +29,7 @@ pub struct OpInfo {
     /// `max.reduction_with_dim`.
     pub name: &'static str,
     /// How to call it.
-    pub call: Call,
+    pub call: OpCall,
     /// What PyTorch's function has that flambeau's has not: samples that use it may be [`NotExpressible`].
     ///
     /// [`NotExpressible`]: crate::args::CallError::NotExpressible
@@ -43,33 +43,33 @@ pub struct OpInfo {
 }
 
 impl OpInfo {
-    const fn new(name: &'static str, call: Call) -> Self {
+    const fn new(name: &'static str, call: OpCall) -> Self {
         OpInfo { name, call, partial: None, differs: &[], skip_gradcheck: None, skip_gradgradcheck: None }
     }
 
     /// A row for a function of one tensor.
     pub const fn unary(name: &'static str, f: fn(&Tensor) -> Result<Tensor>) -> Self {
-        Self::new(name, Call::Unary(f))
+        Self::new(name, OpCall::Unary(f))
     }
 
     /// A row for a function of two tensors.
     pub const fn binary(name: &'static str, f: fn(&Tensor, &Tensor) -> Result<Tensor>) -> Self {
-        Self::new(name, Call::Binary(f))
+        Self::new(name, OpCall::Binary(f))
     }
 
     /// A row for a function of a tensor and a tensor or number.
     pub const fn operand(name: &'static str, f: fn(&Tensor, Operand<'_>) -> Result<Tensor>) -> Self {
-        Self::new(name, Call::Operand(f))
+        Self::new(name, OpCall::Operand(f))
     }
 
     /// A row that reads its arguments itself.
     pub const fn general(name: &'static str, f: fn(&Args) -> CallResult) -> Self {
-        Self::new(name, Call::General(f))
+        Self::new(name, OpCall::General(f))
     }
 
     /// A row for an operation that takes its arguments as PyTorch's does.
-    pub const fn registered(name: &'static str, call: registry::Call) -> Self {
-        Self::new(name, Call::Registered(call))
+    pub const fn registered(name: &'static str, call: registry::OpFn) -> Self {
+        Self::new(name, OpCall::Registered(call))
     }
 
     /// The name that the registry has for the operation of an entry of PyTorch's database.
@@ -113,11 +113,11 @@ impl OpInfo {
     /// When it refuses the arguments, or they have no form in Rust.
     pub fn run(&self, args: &Args) -> CallResult {
         match self.call {
-            Call::Unary(f) => one(f(args.x()?)),
-            Call::Binary(f) => one(f(args.x()?, args.tensor(1, "other")?)),
-            Call::Operand(f) => one(f(args.x()?, args.operand(1, "other")?)),
-            Call::General(f) => f(args),
-            Call::Registered(f) => match f(args) {
+            OpCall::Unary(f) => one(f(args.x()?)),
+            OpCall::Binary(f) => one(f(args.x()?, args.tensor(1, "other")?)),
+            OpCall::Operand(f) => one(f(args.x()?, args.operand(1, "other")?)),
+            OpCall::General(f) => f(args),
+            OpCall::Registered(f) => match f(args) {
                 Err(Error::Argument(what)) => Err(CallError::NotExpressible(what)),
                 result => Ok(result?),
             },

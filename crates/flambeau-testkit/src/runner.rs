@@ -5,7 +5,7 @@ use flambeau_tensor::Device;
 
 use crate::args::{Args, CallError, tensor, values};
 use crate::catch::catch;
-use crate::golden::{Case, GoldenTensor, Kind, Tolerance, Values, cotangent};
+use crate::golden::{Case, CaseKind, GoldenTensor, Tolerance, Values, cotangent};
 use crate::opinfo::OpInfo;
 use crate::work::{DefaultDevice, Work, watch};
 
@@ -116,14 +116,14 @@ pub fn run_goldens(op: &OpInfo, cases: &[Case], device: Device) -> Report {
     report
 }
 
-fn kind(kind: Kind) -> &'static str {
+fn kind(kind: CaseKind) -> &'static str {
     match kind {
-        Kind::Sample => "sample",
-        Kind::Strided => "strided",
-        Kind::Edge => "edge",
-        Kind::Promotion => "promotion",
-        Kind::Broadcast => "broadcast",
-        Kind::Error => "error",
+        CaseKind::Sample => "sample",
+        CaseKind::Strided => "strided",
+        CaseKind::Edge => "edge",
+        CaseKind::Promotion => "promotion",
+        CaseKind::Broadcast => "broadcast",
+        CaseKind::Error => "error",
     }
 }
 

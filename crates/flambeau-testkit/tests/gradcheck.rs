@@ -4,7 +4,7 @@ use flambeau_autograd::{GradCheckOptions, Tensor, gradcheck, gradgradcheck};
 use flambeau_tensor::{DType, Device};
 use flambeau_testkit::args::{Args, CallError};
 use flambeau_testkit::catch::catch;
-use flambeau_testkit::golden::{Case, Kind, load_op};
+use flambeau_testkit::golden::{Case, CaseKind, load_op};
 use flambeau_testkit::opinfo::OpInfo;
 use flambeau_testkit::ops::all;
 use flambeau_testkit::work::{GPU, OnGpu, watch};
@@ -19,7 +19,7 @@ fn samples(op: &OpInfo, most: usize) -> Vec<Case> {
     let fits = |case: &Case| {
         let leaves = case.leaves();
         let elements = |shape: &[usize]| shape.iter().product::<usize>();
-        matches!(case.kind, Kind::Sample | Kind::Strided)
+        matches!(case.kind, CaseKind::Sample | CaseKind::Strided)
             && case.grads.is_some()
             && leaves.iter().all(|t| t.dtype == DType::F64)
             && (1..=MAX_ELEMENTS).contains(&leaves.iter().map(|t| elements(&t.shape)).sum::<usize>())

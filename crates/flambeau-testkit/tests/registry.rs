@@ -148,7 +148,7 @@ fn in_place_case(op: &registry::Op, case: &Case) -> Option<Result<bool, String>>
 }
 
 /// Whether the case is one of the in-place form, which then gave what PyTorch's operation gives.
-fn run_in_place(call: registry::Call, named: Option<&str>, case: &Case, golden: &GoldenTensor) -> Result<bool, String> {
+fn run_in_place(call: registry::OpFn, named: Option<&str>, case: &Case, golden: &GoldenTensor) -> Result<bool, String> {
     let text = |e: &dyn std::fmt::Display| e.to_string();
     let args = Args::of(case, Device::Cpu).map_err(|e| text(&e))?;
     let leaf = args.x().map_err(|e| text(&e))?;

@@ -105,7 +105,7 @@ fn out_of_place(row: &OpInfo, case: &Case) -> Result<Option<Run>, String> {
     Ok(Some(Run { tensors: given.chain(results).collect(), outputs, before: None }))
 }
 
-fn in_place(call: registry::Call, case: &Case) -> Result<Option<Run>, String> {
+fn in_place(call: registry::OpFn, case: &Case) -> Result<Option<Run>, String> {
     flambeau_device::manual_seed(0);
     let args = Args::of(case, Device::Cpu).map_err(text)?;
     let x = ops::clone(args.x().map_err(text)?).map_err(text)?;

@@ -51,7 +51,7 @@ pub struct WgpuBackend;
 pub static WGPU: WgpuBackend = WgpuBackend;
 
 /// Runs a launcher on a call whose arrays are as long as a shader counts, unless there is nothing to compute.
-fn run<C: Call>(call: &Checked<C>, launch: impl FnOnce(&C) -> Outcome<C::Output>) -> Outcome<C::Output> {
+fn run<C: PrimitiveCall>(call: &Checked<C>, launch: impl FnOnce(&C) -> Outcome<C::Output>) -> Outcome<C::Output> {
     let gpu = adapter::gpu(call.device())?;
     for array in call.arrays() {
         pointwise::count(gpu, array.shape())?;
@@ -65,7 +65,7 @@ fn run<C: Call>(call: &Checked<C>, launch: impl FnOnce(&C) -> Outcome<C::Output>
 /// The methods of [`Backend`] that are primitives: each call goes to its kernel.
 macro_rules! primitives {
     ($($method:ident($call:ident) => $kernel:path;)*) => {$(
-        fn $method(&self, call: &Checked<$call<'_>>) -> Outcome<<$call<'_> as Call>::Output> {
+        fn $method(&self, call: &Checked<$call<'_>>) -> Outcome<<$call<'_> as PrimitiveCall>::Output> {
             run(call, $kernel)
         }
     )*};

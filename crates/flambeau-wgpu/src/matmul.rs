@@ -11,7 +11,7 @@ use flambeau_tensor::{Array, DType, Error, Result, Scalar};
 
 /// A tile shape of `matmul/tile.wgsl`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Tile {
+struct MatmulTile {
     m: u32,
     n: u32,
     k: u32,
@@ -21,10 +21,10 @@ struct Tile {
 }
 
 /// Large tiles reuse more, small ones keep more workgroups busy.
-const TILES: [Tile; 3] = [
-    Tile { m: 128, n: 128, k: 8, down: 2, across: 2 },
-    Tile { m: 64, n: 64, k: 16, down: 1, across: 1 },
-    Tile { m: 32, n: 32, k: 16, down: 1, across: 1 },
+const TILES: [MatmulTile; 3] = [
+    MatmulTile { m: 128, n: 128, k: 8, down: 2, across: 2 },
+    MatmulTile { m: 64, n: 64, k: 16, down: 1, across: 1 },
+    MatmulTile { m: 32, n: 32, k: 16, down: 1, across: 1 },
 ];
 
 /// Workgroups that keep a large GPU busy.
@@ -121,12 +121,12 @@ impl Product<'_> {
         self.run_tiles(tile, splits)
     }
 
-    fn tiles_of(&self, tile: Tile) -> u64 {
+    fn tiles_of(&self, tile: MatmulTile) -> u64 {
         u64::from(self.m.div_ceil(tile.m)) * u64::from(self.n.div_ceil(tile.n)) * u64::from(self.batch)
     }
 
     /// One launch of a tile shape, `splits` workgroups to a tile, and a second one where they are several.
-    fn run_tiles(&self, tile: Tile, splits: u32) -> Result<()> {
+    fn run_tiles(&self, tile: MatmulTile, splits: u32) -> Result<()> {
         let dtype = self.out.dtype();
         let (tiles_m, tiles_n) = (self.m.div_ceil(tile.m), self.n.div_ceil(tile.n));
         let tiles = self.tiles_of(tile);
@@ -185,11 +185,11 @@ impl Product<'_> {
 
 /// The largest tile that is not mostly empty and leaves enough workgroups. A software adapter has few threads: there only
 /// the first counts.
-fn choose(batch: u32, m: u32, n: u32, dtype: DType, software: bool, workgroup_bytes: u32) -> Tile {
+fn choose(batch: u32, m: u32, n: u32, dtype: DType, software: bool, workgroup_bytes: u32) -> MatmulTile {
     let wide = flambeau_shaders::stored_size(dtype) == 8;
     // Two tiles of each operand.
-    let bytes = |t: &Tile| 2 * t.k * (t.m + t.n) * if wide { 8 } else { 4 };
-    let fits = |t: &Tile| {
+    let bytes = |t: &MatmulTile| 2 * t.k * (t.m + t.n) * if wide { 8 } else { 4 };
+    let fits = |t: &MatmulTile| {
         let groups = u64::from(batch) * u64::from(m.div_ceil(t.m)) * u64::from(n.div_ceil(t.n));
         let full = m > t.m / 2 && n > t.n / 2;
         // 64-bit elements would take twice the workgroup memory.

@@ -21,7 +21,7 @@ const MAX_WORDS: usize = UNIFORM_BYTES as usize / 4;
 
 /// What launches have in common that can be merged.
 #[derive(PartialEq)]
-struct Kind {
+struct LaunchKind {
     inputs: SmallVec<[DType; 4]>,
     outs: SmallVec<[DType; 4]>,
     /// For each output the input that is the same view.
@@ -56,7 +56,7 @@ pub(crate) fn pointwise_lists(call: &MapLists<'_>) -> Result<()> {
 }
 
 /// The kind of a list whose arrays all lie in the same order without gaps, unless it is large.
-fn kind(list: &PointwiseList) -> Option<Kind> {
+fn kind(list: &PointwiseList) -> Option<LaunchKind> {
     let first = &list.outs[0];
     if first.numel() >= LARGE {
         return None;
@@ -71,7 +71,7 @@ fn kind(list: &PointwiseList) -> Option<Kind> {
         return None;
     }
     let target = |out: &Array| list.inputs.iter().position(|input| input.same_view(out)).map(|i| i as u8);
-    Some(Kind {
+    Some(LaunchKind {
         inputs: list.inputs.iter().map(Array::dtype).collect(),
         outs: list.outs.iter().map(Array::dtype).collect(),
         targets: list.outs.iter().map(target).collect(),
@@ -82,7 +82,7 @@ fn launch(
     gpu: &Gpu,
     program: &Pointwise,
     compute: DType,
-    kind: &Kind,
+    kind: &LaunchKind,
     lists: &[PointwiseList],
     scalars: &[Scalar],
 ) -> Result<()> {

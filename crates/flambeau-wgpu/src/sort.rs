@@ -24,11 +24,11 @@ pub fn sort(call: &Sort<'_>) -> Result<()> {
     if k == 0 || lines.count == 0 {
         return Ok(());
     }
-    let call = Call { largest: first == Extremum::Max, src: &src, lines, k, values, indices };
+    let call = SortCall { largest: first == Extremum::Max, src: &src, lines, k, values, indices };
     if lines.n <= TILE { call.short() } else { call.long() }
 }
 
-struct Call<'a> {
+struct SortCall<'a> {
     largest: bool,
     src: &'a Array,
     lines: Lines,
@@ -37,7 +37,7 @@ struct Call<'a> {
     indices: &'a Array,
 }
 
-impl Call<'_> {
+impl SortCall<'_> {
     /// A kernel that sorts in workgroup memory.
     fn sorter(&self, name: &'static str, size: usize, total: usize) -> Kernel {
         let dtype = self.src.dtype();
@@ -51,7 +51,7 @@ impl Call<'_> {
 
     /// Lines that fit in a workgroup's memory: one kernel.
     fn short(&self) -> Result<()> {
-        let Call { src, lines, k, values, indices, .. } = self;
+        let SortCall { src, lines, k, values, indices, .. } = self;
         let size = lines.n.next_power_of_two();
         let total = size.max(FEW);
         let params = |p: &mut Params| {
@@ -65,7 +65,7 @@ impl Call<'_> {
 
     /// Longer lines: tiles are sorted, then merged in pairs, of which only the first k elements are kept.
     fn long(&self) -> Result<()> {
-        let Call { src, lines, k, values, indices, .. } = self;
+        let SortCall { src, lines, k, values, indices, .. } = self;
         let gpu = Gpu::of(src)?;
         let key = key_dtype(src.dtype());
         let scratch = |dtype| Array::empty(src.backend(), src.device(), &[lines.count, lines.n], dtype);

@@ -5,7 +5,7 @@ mod support;
 
 use flambeau_cpu::CPU;
 use flambeau_shaders::functions;
-use flambeau_tensor::calls::{Call, Map};
+use flambeau_tensor::calls::{Map, PrimitiveCall};
 use flambeau_tensor::pointwise::{BinaryOp, Pointwise, UnaryOp};
 use flambeau_tensor::{Array, DType, Device, Element};
 use support::*;

@@ -5,7 +5,7 @@ mod support;
 
 use flambeau_cpu::CPU;
 use flambeau_tensor::backend::{Backend, ScatterOp};
-use flambeau_tensor::calls::{Call, Gather, IndexSelect, Scatter};
+use flambeau_tensor::calls::{Gather, IndexSelect, PrimitiveCall, Scatter};
 use flambeau_tensor::{Array, DType, Device};
 use flambeau_wgpu::WGPU;
 use support::*;

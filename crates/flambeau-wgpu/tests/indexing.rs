@@ -4,7 +4,7 @@ mod support;
 
 use flambeau_cpu::CPU;
 use flambeau_tensor::backend::ScatterOp;
-use flambeau_tensor::calls::{Call, Gather, IndexSelect, Nonzero, Scatter};
+use flambeau_tensor::calls::{Gather, IndexSelect, Nonzero, PrimitiveCall, Scatter};
 use flambeau_tensor::{Array, DType, Device};
 use proptest::prelude::*;
 use support::*;

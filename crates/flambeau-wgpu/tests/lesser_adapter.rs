@@ -4,7 +4,7 @@ mod support;
 
 use flambeau_cpu::CPU;
 use flambeau_tensor::backend::ReduceOp;
-use flambeau_tensor::calls::{Call, CopyTo, IndexSelect, Map, Reduce};
+use flambeau_tensor::calls::{CopyTo, IndexSelect, Map, PrimitiveCall, Reduce};
 use flambeau_tensor::pointwise::{BinaryOp, IDENTITY, Pointwise, UnaryOp};
 use flambeau_tensor::{Array, DType, Device, Scalar};
 use std::process::Command;

@@ -4,7 +4,7 @@ mod support;
 
 use flambeau_cpu::CPU;
 use flambeau_tensor::backend::{ClassTargets, Extremum, LossReduction, ScanOp};
-use flambeau_tensor::calls::{ArgReduce, Call, Nll, NllBackward, Scan, Softmax, SoftmaxBackward, Sort};
+use flambeau_tensor::calls::{ArgReduce, Nll, NllBackward, PrimitiveCall, Scan, Softmax, SoftmaxBackward, Sort};
 use flambeau_tensor::{Array, DType, Device};
 use proptest::prelude::*;
 use support::*;

@@ -3,7 +3,7 @@
 mod support;
 
 use flambeau_tensor::backend::Epilogue;
-use flambeau_tensor::calls::{Call, Matmul};
+use flambeau_tensor::calls::{Matmul, PrimitiveCall};
 use flambeau_tensor::{DType, Scalar};
 use proptest::prelude::*;
 use support::*;

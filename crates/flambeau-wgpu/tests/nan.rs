@@ -5,7 +5,7 @@ mod support;
 
 use flambeau_cpu::CPU;
 use flambeau_tensor::backend::{ClassTargets, Epilogue, LossReduction};
-use flambeau_tensor::calls::{Call, Map, Matmul, Nll, NllBackward};
+use flambeau_tensor::calls::{Map, Matmul, Nll, NllBackward, PrimitiveCall};
 use flambeau_tensor::pointwise::Pointwise;
 use flambeau_tensor::{Array, DType, Device, Scalar};
 use support::*;

@@ -4,7 +4,7 @@ mod support;
 
 use flambeau_tensor::DType;
 use flambeau_tensor::backend::{NormBackward, NormLayout};
-use flambeau_tensor::calls::{Call, Normalize, NormalizeBackward};
+use flambeau_tensor::calls::{Normalize, NormalizeBackward, PrimitiveCall};
 use proptest::prelude::*;
 use support::*;
 

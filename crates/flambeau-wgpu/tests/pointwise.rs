@@ -5,7 +5,7 @@ mod support;
 use flambeau_cpu::CPU;
 use flambeau_shaders::functions;
 use flambeau_tensor::backend::PointwiseList;
-use flambeau_tensor::calls::{Call, CopyTo, Map, MapLists};
+use flambeau_tensor::calls::{CopyTo, Map, MapLists, PrimitiveCall};
 use flambeau_tensor::pointwise::{BinaryOp, DTypeRule, Pointwise, UnaryOp};
 use flambeau_tensor::{Array, Backend, DType, Scalar};
 use flambeau_wgpu::WGPU;

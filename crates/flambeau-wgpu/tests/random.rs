@@ -4,7 +4,7 @@ mod support;
 
 use flambeau_cpu::CPU;
 use flambeau_tensor::backend::Distribution;
-use flambeau_tensor::calls::{Call, Random};
+use flambeau_tensor::calls::{PrimitiveCall, Random};
 use flambeau_tensor::random::Generator;
 use flambeau_tensor::{Array, DType, Device};
 use flambeau_wgpu::WGPU;

@@ -3,7 +3,7 @@
 mod support;
 
 use flambeau_tensor::backend::ReduceOp;
-use flambeau_tensor::calls::{Call, Reduce};
+use flambeau_tensor::calls::{PrimitiveCall, Reduce};
 use flambeau_tensor::pointwise::{IDENTITY, Pointwise};
 use flambeau_tensor::{Array, DType, Scalar};
 use proptest::prelude::*;

@@ -3,7 +3,7 @@
 mod support;
 
 use flambeau_tensor::backend::{Epilogue, PointwiseList, ReduceOp};
-use flambeau_tensor::calls::{Call, CopyTo, Map, Matmul, Reduce};
+use flambeau_tensor::calls::{CopyTo, Map, Matmul, PrimitiveCall, Reduce};
 use flambeau_tensor::pointwise::{IDENTITY, Pointwise};
 use flambeau_tensor::{Array, Backend, DType, Device, Scalar, ops};
 use flambeau_wgpu::WGPU;

@@ -4,7 +4,7 @@ mod support;
 
 use flambeau_cpu::CPU;
 use flambeau_tensor::backend::{ClassTargets, LossReduction};
-use flambeau_tensor::calls::{Call, Nll};
+use flambeau_tensor::calls::{Nll, PrimitiveCall};
 use flambeau_tensor::{Array, Backend, DType, Device};
 use flambeau_wgpu::WGPU;
 use support::*;

@@ -2,7 +2,7 @@
 
 mod support;
 
-use flambeau_tensor::calls::{Call, MaxPoolBackward};
+use flambeau_tensor::calls::{MaxPoolBackward, PrimitiveCall};
 use flambeau_tensor::{Backend, DType};
 use flambeau_wgpu::WGPU;
 use support::{from_f64, to_gpu};

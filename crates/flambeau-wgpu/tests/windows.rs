@@ -4,8 +4,8 @@ mod support;
 
 use flambeau_tensor::backend::{AvgPoolDivisor, ConvGeometry, PoolGeometry, ResampleMode};
 use flambeau_tensor::calls::{
-    self, AdaptiveAvgPool, AdaptiveAvgPoolBackward, AvgPool, AvgPoolBackward, Call, ConvInputGrad, ConvWeightGrad,
-    MaxPool, MaxPoolBackward, Resample, ResampleBackward,
+    self, AdaptiveAvgPool, AdaptiveAvgPoolBackward, AvgPool, AvgPoolBackward, ConvInputGrad, ConvWeightGrad, MaxPool,
+    MaxPoolBackward, PrimitiveCall, Resample, ResampleBackward,
 };
 use flambeau_tensor::{Array, DType, Result};
 use proptest::prelude::*;

@@ -30,7 +30,7 @@ fn leaves(program: &'static Pointwise, wants: impl Iterator<Item = usize>) -> Sl
 
 /// The gradient of one input: its program over the incoming gradient (in the inputs' common shape) and the saved leaves,
 /// summed where the input was broadcast.
-fn apply_gradient(c: &Context<'_>, call: &Call, input: usize, grad: &Tensor) -> Result<Tensor> {
+fn apply_gradient(c: &Context<'_>, call: &Recorded, input: usize, grad: &Tensor) -> Result<Tensor> {
     let (gradient, shape): (&'static Gradient, _) = (call.program.gradient(input), &call.shapes[input]);
     if gradient.is_zero {
         return ops::zeros(shape, grad.dtype(), grad.device());
@@ -73,7 +73,7 @@ pub(crate) fn to_i64(shape: &[usize]) -> SmallVec<[i64; 6]> {
 }
 
 /// What a pointwise operation's backward closure keeps of its call.
-struct Call {
+struct Recorded {
     program: &'static Pointwise,
     scalars: SmallVec<[Scalar; 2]>,
     shapes: SmallVec<[Dims; 2]>,
@@ -82,7 +82,7 @@ struct Call {
     slots: Slots,
 }
 
-impl Call {
+impl Recorded {
     fn new(program: &'static Pointwise, inputs: &[&Tensor], scalars: &[Scalar]) -> Result<Self> {
         let shapes: SmallVec<[Dims; 2]> = inputs.iter().map(|t| t.array().shape().into()).collect();
         let mut full = shapes[0].clone();
@@ -90,7 +90,7 @@ impl Call {
             full = broadcast_shapes(&full, shape)?;
         }
         let wants = (0..inputs.len()).filter(|&i| inputs[i].requires_grad());
-        Ok(Call { program, scalars: scalars.into(), shapes, full, slots: leaves(program, wants) })
+        Ok(Recorded { program, scalars: scalars.into(), shapes, full, slots: leaves(program, wants) })
     }
 
     fn saves<'a>(&self, inputs: &[&'a Tensor]) -> SmallVec<[Save<'a>; 4]> {
@@ -138,7 +138,7 @@ pub(crate) fn map(
     if !recording_checked(inputs)? || !out.dtype().is_differentiable() {
         return Ok(Tensor::from(out));
     }
-    let call = Call::new(program, inputs, scalars)?;
+    let call = Recorded::new(program, inputs, scalars)?;
     let saves = call.saves(inputs);
     Ok(record(name, inputs, &saves, out, move |c| call.gradients(c, &c.grad(0)?)))
 }
@@ -187,7 +187,7 @@ fn map_into(
         return Ok(target.shallow_clone());
     }
     views::check_in_place(target)?;
-    let call = Call::new(program, inputs, scalars)?;
+    let call = Recorded::new(program, inputs, scalars)?;
     // The write destroys the old value, so a backward that needs it gets a copy with the old place in the graph.
     let needs_old = call.slots.contains(&Leaf::Input(0));
     let old = needs_old.then(|| target.array().copy()).transpose()?.map(|copy| match target.edge() {
@@ -248,7 +248,7 @@ pub(crate) fn divided_sum_map(
     if !recording_checked(inputs)? || !out.dtype().is_differentiable() {
         return Ok(Tensor::from(out));
     }
-    let call = Call::new(program.unwrap_or(&IDENTITY), inputs, scalars)?;
+    let call = Recorded::new(program.unwrap_or(&IDENTITY), inputs, scalars)?;
     let full = &call.full;
     let reduced = wrap_dims(dims, full.len())?;
     let kept: SmallVec<[i64; 6]> =

@@ -7,7 +7,7 @@ use super::shape::ConvShape;
 use crate::simd::{Kernel, Simd, dispatch};
 
 /// A tile of the column matrix: `channels.len() · kernel` rows of `positions.len()` elements.
-pub(super) struct Tile<'a> {
+pub(super) struct ColumnTile<'a> {
     pub shape: &'a ConvShape,
     /// How many input channels.
     pub channels: usize,
@@ -21,7 +21,7 @@ pub(super) struct Tile<'a> {
 ///
 /// # Safety
 /// `input` has the tile's channels; `columns` has room for the tile.
-pub(super) unsafe fn gather<T: Copy + Default>(tile: Tile, input: *const T, columns: *mut T) {
+pub(super) unsafe fn gather<T: Copy + Default>(tile: ColumnTile, input: *const T, columns: *mut T) {
     dispatch(Gather { tile, input, columns })
 }
 
@@ -29,12 +29,12 @@ pub(super) unsafe fn gather<T: Copy + Default>(tile: Tile, input: *const T, colu
 ///
 /// # Safety
 /// As [`gather`].
-pub(super) unsafe fn scatter<T: Copy + std::ops::AddAssign>(tile: Tile, columns: *const T, input: *mut T) {
+pub(super) unsafe fn scatter<T: Copy + std::ops::AddAssign>(tile: ColumnTile, columns: *const T, input: *mut T) {
     dispatch(Scatter { tile, columns, input })
 }
 
 struct Gather<'a, T> {
-    tile: Tile<'a>,
+    tile: ColumnTile<'a>,
     input: *const T,
     columns: *mut T,
 }
@@ -72,7 +72,7 @@ impl<T: Copy + Default> Kernel for Gather<'_, T> {
 }
 
 struct Scatter<'a, T> {
-    tile: Tile<'a>,
+    tile: ColumnTile<'a>,
     columns: *const T,
     input: *mut T,
 }
@@ -131,7 +131,7 @@ struct Pieces<'a> {
 impl<'a> Pieces<'a> {
     /// The channel and the pieces of row `row` of a tile.
     #[inline(always)]
-    fn of_row(tile: &Tile<'a>, row: usize) -> (usize, Pieces<'a>) {
+    fn of_row(tile: &ColumnTile<'a>, row: usize) -> (usize, Pieces<'a>) {
         let shape = tile.shape;
         let [_, kh, kw] = shape.kernel;
         let (channel, element) = (row / shape.kernel_len(), row % shape.kernel_len());

@@ -7,7 +7,7 @@ mod shape;
 #[cfg(test)]
 mod tests;
 
-use columns::{Tile, gather, scatter};
+use columns::{ColumnTile, gather, scatter};
 
 pub use shape::ConvShape;
 
@@ -166,7 +166,7 @@ unsafe fn forward_columns<T: Float>(shape: &ConvShape, x: *const T, w: *const T,
         let (b_len, c_len) = (if direct { 0 } else { rows * columns }, if samples > 1 { outputs * columns } else { 0 });
         let scratch = Scratch::<T>::new(b_len + c_len);
         for s in 0..if direct { 0 } else { samples } {
-            let tile = Tile { shape, channels: inputs, positions: range.clone(), stride: columns };
+            let tile = ColumnTile { shape, channels: inputs, positions: range.clone(), stride: columns };
             // SAFETY: the caller's contract; the work memory has room for the tiles of all samples, side by side.
             unsafe { gather(tile, x_of(s), scratch.ptr().add(s * range.len())) }
         }
@@ -261,7 +261,7 @@ unsafe fn input_grad_columns<T: Float>(shape: &ConvShape, gy: *const T, w: *cons
                 let (c, c_strides) = (scratch.ptr(), (n as isize, 1));
                 gemm(Gemm { n, b, b_strides: (b_stride as isize, 1), c, c_strides, ..product });
                 for s in 0..samples {
-                    let tile = Tile { shape, channels, positions: range.clone(), stride: n };
+                    let tile = ColumnTile { shape, channels, positions: range.clone(), stride: n };
                     scatter(tile, scratch.ptr().add(s * range.len()), gx_of(s));
                 }
             }
@@ -368,7 +368,7 @@ impl<T: Float> WeightShare<'_, T> {
                     // SAFETY: the caller's contract; the work memory has room for the tile.
                     unsafe {
                         gather(
-                            Tile { shape, channels: self.channels, stride: range.len(), positions: range },
+                            ColumnTile { shape, channels: self.channels, stride: range.len(), positions: range },
                             x,
                             scratch.ptr(),
                         )

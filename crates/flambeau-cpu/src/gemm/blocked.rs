@@ -5,7 +5,7 @@
 
 use super::Gemm;
 use super::kernel::multiply_tile;
-use super::pack::{View, pack_block, pack_panel};
+use super::pack::{MatrixView, pack_block, pack_panel};
 use super::register::{Float, Lanes4, Number, Register};
 use super::scratch::Scratch;
 use crate::simd::{Kernel, Level, Simd, dispatch};
@@ -54,8 +54,8 @@ where
 {
     let Gemm { m, n, k, .. } = args;
     let width = 2 * V::LANES;
-    let a = View { ptr: args.a, row: args.a_strides.0, col: args.a_strides.1 };
-    let b = View { ptr: args.b, row: args.b_strides.0, col: args.b_strides.1 };
+    let a = MatrixView { ptr: args.a, row: args.a_strides.0, col: args.a_strides.1 };
+    let b = MatrixView { ptr: args.b, row: args.b_strides.0, col: args.b_strides.1 };
     // Blocks and panels of equal size, rather than full ones and a small rest.
     let (k_blocks, n_blocks, panels) = (k.div_ceil(V::KC).max(1), n.div_ceil(V::NC), m.div_ceil(V::ROWS));
     let (kc_most, nc_most) = (k.div_ceil(k_blocks), n.div_ceil(n_blocks).next_multiple_of(width));
@@ -82,14 +82,14 @@ where
                 let kc = p1 - p0;
                 let packed_from = if b_in_place { nc / width * width } else { 0 };
                 if packed_from < nc {
-                    let source = View { ptr: b.at(p0, j0 + packed_from), ..b };
+                    let source = MatrixView { ptr: b.at(p0, j0 + packed_from), ..b };
                     pack_block::<V>(source, kc, nc - packed_from, block);
                 }
                 let beta = if k_block == 0 { args.beta } else { V::Elem::ONE };
                 let update = Update { args: &args, beta, last: k_block + 1 == k_blocks, column_bias };
                 for panel_index in 0..panels {
                     let (i0, i1) = (panel_index * m / panels, (panel_index + 1) * m / panels);
-                    pack_panel::<V>(View { ptr: a.at(i0, p0), ..a }, i1 - i0, kc, panel);
+                    pack_panel::<V>(MatrixView { ptr: a.at(i0, p0), ..a }, i1 - i0, kc, panel);
                     for j in (0..nc).step_by(width) {
                         let columns = width.min(nc - j);
                         let size = (i1 - i0, columns.div_ceil(V::LANES));

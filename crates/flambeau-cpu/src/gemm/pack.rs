@@ -4,13 +4,13 @@ use super::register::Register;
 
 /// A strided matrix operand.
 #[derive(Clone, Copy)]
-pub(super) struct View<T> {
+pub(super) struct MatrixView<T> {
     pub ptr: *const T,
     pub row: isize,
     pub col: isize,
 }
 
-impl<T> View<T> {
+impl<T> MatrixView<T> {
     /// The address of element `(i, j)`.
     #[inline(always)]
     pub fn at(self, i: usize, j: usize) -> *const T {
@@ -24,7 +24,7 @@ impl<T> View<T> {
 /// `rows ≤ V::ROWS` and `kc ≤ V::KC`; the elements are readable; `panel` holds `V::ROWS · V::A_STRIDE` numbers; the level
 /// of `V` is there.
 #[inline(always)]
-pub(super) unsafe fn pack_panel<V: Register>(a: View<V::Elem>, rows: usize, kc: usize, panel: *mut V::Elem) {
+pub(super) unsafe fn pack_panel<V: Register>(a: MatrixView<V::Elem>, rows: usize, kc: usize, panel: *mut V::Elem) {
     // SAFETY: the caller's contract; vectors that run past `kc` end in the padding of the panel's row.
     unsafe {
         if a.col == 1 {
@@ -35,7 +35,7 @@ pub(super) unsafe fn pack_panel<V: Register>(a: View<V::Elem>, rows: usize, kc: 
             for i in (0..rows).step_by(V::LANES) {
                 let lines = V::LANES.min(rows - i);
                 for p in (0..kc).step_by(V::LANES) {
-                    let source = View { ptr: a.at(i, p), row: a.col, col: 1 };
+                    let source = MatrixView { ptr: a.at(i, p), row: a.col, col: 1 };
                     let depth = V::LANES.min(kc - p);
                     transpose::<V>(source, (depth, lines), panel.add(i * V::A_STRIDE + p), V::A_STRIDE);
                 }
@@ -56,7 +56,7 @@ pub(super) unsafe fn pack_panel<V: Register>(a: View<V::Elem>, rows: usize, kc: 
 /// # Safety
 /// The elements are readable; `block` holds `kc · n.next_multiple_of(2 · LANES)` numbers; the level of `V` is there.
 #[inline(always)]
-pub(super) unsafe fn pack_block<V: Register>(b: View<V::Elem>, kc: usize, n: usize, block: *mut V::Elem) {
+pub(super) unsafe fn pack_block<V: Register>(b: MatrixView<V::Elem>, kc: usize, n: usize, block: *mut V::Elem) {
     let width = 2 * V::LANES;
     // SAFETY: the caller's contract; every sliver is written within its own `kc · width` numbers.
     unsafe {
@@ -88,7 +88,7 @@ pub(super) unsafe fn pack_block<V: Register>(b: View<V::Elem>, kc: usize, n: usi
                 let sliver = block.add(j / width * width * kc + j % width);
                 let lines = V::LANES.min(n - j);
                 for p in (0..kc).step_by(V::LANES) {
-                    let source = View { ptr: b.at(p, j), row: b.col, col: 1 };
+                    let source = MatrixView { ptr: b.at(p, j), row: b.col, col: 1 };
                     let depth = V::LANES.min(kc - p);
                     transpose::<V>(source, (lines, depth), sliver.add(p * width), width);
                 }
@@ -136,7 +136,7 @@ pub(super) unsafe fn load_up_to<V: Register>(source: *const V::Elem, len: usize)
 /// `log₂ LANES` rounds of pairwise interleaving transpose a square of registers.
 #[inline(always)]
 unsafe fn transpose<V: Register>(
-    source: View<V::Elem>,
+    source: MatrixView<V::Elem>,
     (rows, cols): (usize, usize),
     target: *mut V::Elem,
     stride: usize,

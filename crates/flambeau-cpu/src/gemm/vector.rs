@@ -1,6 +1,6 @@
 //! A row times a matrix, `y[n] = x[k] · B[k, n]`: as fast as B streams from memory.
 
-use super::pack::{View, load_up_to};
+use super::pack::{MatrixView, load_up_to};
 use super::register::{Float, Lanes4, Register};
 use super::scratch::Scratch;
 use super::{Gemm, Shared};
@@ -33,10 +33,10 @@ pub(super) unsafe fn multiply<T: Float>(args: Gemm<T>) {
     let shared = Shared(args);
     let part = |block: usize, rows: Range<usize>, columns: Range<usize>| {
         let args = shared.get();
-        let b = View { ptr: args.b, row: args.b_strides.0, col: args.b_strides.1 };
+        let b = MatrixView { ptr: args.b, row: args.b_strides.0, col: args.b_strides.1 };
         dispatch(Part {
             x: x.get().wrapping_add(rows.start),
-            b: View { ptr: b.at(rows.start, columns.start), ..b },
+            b: MatrixView { ptr: b.at(rows.start, columns.start), ..b },
             rows: rows.len(),
             columns: columns.len(),
             y: sums.get().wrapping_add(block * n + columns.start),
@@ -80,7 +80,7 @@ pub(super) unsafe fn multiply<T: Float>(args: Gemm<T>) {
 /// `y[columns] = x[rows] · B[rows, columns]`, with all vectors contiguous.
 struct Part<T> {
     x: *const T,
-    b: View<T>,
+    b: MatrixView<T>,
     rows: usize,
     columns: usize,
     y: *mut T,

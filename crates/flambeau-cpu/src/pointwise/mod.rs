@@ -22,7 +22,7 @@ use flambeau_tensor::{Array, DType, Error, Result};
 use lane::{ForLane, Lane, Src, ZeroDivision, binary, for_lane, unary};
 use smallvec::SmallVec;
 use std::sync::atomic::{AtomicBool, Ordering};
-use tile::{Job, Runner, TILE, View, lane_dtype, step, store};
+use tile::{Job, RawArray, Runner, TILE, lane_dtype, step, store};
 
 /// Elements that one thread should have at least, divided by the cost of an element.
 const GRAIN: usize = 64 << 10;
@@ -114,8 +114,8 @@ impl<T: Lane> Single<T> {
             Node::Binary(op, ..) => op.cost(),
             _ => 1,
         };
-        let target = View::of(out);
-        let views: SmallVec<[View; 2]> = call.inputs.iter().map(|a| View::of(a)).collect();
+        let target = RawArray::of(out);
+        let views: SmallVec<[RawArray; 2]> = call.inputs.iter().map(|a| RawArray::of(a)).collect();
         if n < GRAIN / cost {
             // SAFETY: the arrays are dense, of type `T` and length `n`, and their access is held.
             return Ok(unsafe { self.part(call.compute, &views, target, 0, n) }?);
@@ -136,8 +136,8 @@ impl<T: Lane> Single<T> {
     unsafe fn part(
         &self,
         compute: DType,
-        views: &[View],
-        out: View,
+        views: &[RawArray],
+        out: RawArray,
         start: usize,
         n: usize,
     ) -> Result<(), ZeroDivision> {
@@ -183,8 +183,8 @@ fn interpret<T: Lane>(call: &Map<'_>) -> Result<()> {
     plan.rotate_left(call.outs.len());
     let lane = lane_dtype(call.compute);
     let _access = Access::acquire(call.inputs, call.outs)?;
-    let inputs: SmallVec<[View; 8]> = call.inputs.iter().map(|a| View::of(a)).collect();
-    let outs: SmallVec<[View; 4]> = call.outs.iter().map(|a| View::of(a)).collect();
+    let inputs: SmallVec<[RawArray; 8]> = call.inputs.iter().map(|a| RawArray::of(a)).collect();
+    let outs: SmallVec<[RawArray; 4]> = call.outs.iter().map(|a| RawArray::of(a)).collect();
     let job = Job { code: &code, plan: &plan, inputs: &inputs, lane };
     let direct = is_direct(call, &code, lane);
     // A result that is an input as it stands would be read where another result has just been written, or copied onto itself.

@@ -15,7 +15,7 @@ const SHORT_ROW: usize = 64;
 
 /// An array as a kernel sees it: where its first element is, and of which type it is. Valid under an `Access`.
 #[derive(Clone, Copy, Debug)]
-pub struct View {
+pub struct RawArray {
     /// The first element.
     pub ptr: *mut u8,
     /// The elements' type.
@@ -23,14 +23,14 @@ pub struct View {
 }
 
 // SAFETY: a view is only an address; whoever dereferences it holds the arrays' access and writes disjoint parts.
-unsafe impl Send for View {}
+unsafe impl Send for RawArray {}
 // SAFETY: as above.
-unsafe impl Sync for View {}
+unsafe impl Sync for RawArray {}
 
-impl View {
+impl RawArray {
     /// The view of an array whose access is held.
-    pub fn of(array: &Array) -> View {
-        View { ptr: array.host_ptr(), dtype: array.dtype() }
+    pub fn of(array: &Array) -> RawArray {
+        RawArray { ptr: array.host_ptr(), dtype: array.dtype() }
     }
 
     /// The address of the element `offset` elements on.
@@ -53,7 +53,7 @@ pub struct Job<'a, T> {
     /// How the inputs, then the outputs, are walked.
     pub plan: &'a Plan,
     /// The inputs.
-    pub inputs: &'a [View],
+    pub inputs: &'a [RawArray],
     /// The dtype of `T`'s values: tells bool from u8.
     pub lane: DType,
 }
@@ -194,7 +194,7 @@ impl<'a, T: Lane> Runner<'a, T> {
 ///
 /// # Safety
 /// The operand's access is held and the plan fits it; `target` is aligned and has room.
-unsafe fn gather(plan: &Plan, k: usize, view: View, cursor: &Cursor, n: usize, target: *mut u8) {
+unsafe fn gather(plan: &Plan, k: usize, view: RawArray, cursor: &Cursor, n: usize, target: *mut u8) {
     let size = view.dtype.size();
     let stride = plan.inner_stride(k);
     if plan.repeats_a_row(k) {
@@ -218,7 +218,7 @@ unsafe fn gather(plan: &Plan, k: usize, view: View, cursor: &Cursor, n: usize, t
 ///
 /// # Safety
 /// As [`gather`], for writing.
-unsafe fn scatter(plan: &Plan, k: usize, view: View, cursor: &Cursor, n: usize, source: *const u8) {
+unsafe fn scatter(plan: &Plan, k: usize, view: RawArray, cursor: &Cursor, n: usize, source: *const u8) {
     let size = view.dtype.size();
     let stride = plan.inner_stride(k);
     for_rows(plan, cursor, n, |done, row, cursor| {
@@ -249,7 +249,7 @@ fn for_rows(plan: &Plan, cursor: &Cursor, n: usize, mut f: impl FnMut(usize, usi
 pub unsafe fn store<T: Lane>(
     plan: &Plan,
     k: usize,
-    view: View,
+    view: RawArray,
     lane: DType,
     cursor: &Cursor,
     value: Src<'_, T>,
@@ -270,7 +270,15 @@ pub unsafe fn store<T: Lane>(
 /// # Safety
 /// As [`store`].
 #[cold]
-unsafe fn store_splat<T: Lane>(plan: &Plan, k: usize, view: View, lane: DType, cursor: &Cursor, value: T, n: usize) {
+unsafe fn store_splat<T: Lane>(
+    plan: &Plan,
+    k: usize,
+    view: RawArray,
+    lane: DType,
+    cursor: &Cursor,
+    value: T,
+    n: usize,
+) {
     // SAFETY: the caller's contract.
     unsafe { store_strided(plan, k, view, lane, cursor, &[value; TILE][..n]) }
 }
@@ -278,7 +286,7 @@ unsafe fn store_splat<T: Lane>(plan: &Plan, k: usize, view: View, lane: DType, c
 /// # Safety
 /// As [`store`].
 #[inline(never)]
-unsafe fn store_strided<T: Lane>(plan: &Plan, k: usize, view: View, lane: DType, cursor: &Cursor, values: &[T]) {
+unsafe fn store_strided<T: Lane>(plan: &Plan, k: usize, view: RawArray, lane: DType, cursor: &Cursor, values: &[T]) {
     let (src, n) = (values.as_ptr().cast::<u8>(), values.len());
     // SAFETY: the plan keeps every address inside the array; a tile has at most TILE elements of at most 8 bytes.
     unsafe {

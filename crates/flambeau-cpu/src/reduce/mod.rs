@@ -10,7 +10,7 @@ pub(crate) mod fold;
 use crate::cast::cast_raw;
 use crate::pointwise::code::{Arg, Code};
 use crate::pointwise::lane::{ForLane, Lane, Src, ZeroDivision, for_lane};
-use crate::pointwise::tile::{Job, Runner, TILE, View, lane_dtype, step, store};
+use crate::pointwise::tile::{Job, RawArray, Runner, TILE, lane_dtype, step, store};
 use crate::threads::parallel_for;
 use flambeau_tensor::access::Access;
 use flambeau_tensor::backend::ReduceOp;
@@ -49,7 +49,7 @@ impl ForLane for &Reduce<'_> {
         let code = Code::<T>::new(self.program, self.compute, self.scalars)?;
         let walk = Walk::new(self);
         let _access = Access::acquire(self.inputs, &[self.out])?;
-        let inputs: SmallVec<[View; 8]> = self.inputs.iter().map(|a| View::of(a)).collect();
+        let inputs: SmallVec<[RawArray; 8]> = self.inputs.iter().map(|a| RawArray::of(a)).collect();
         let job = Job { code: &code, plan: &walk.plan, inputs: &inputs, lane: lane_dtype(self.compute) };
         let truth = matches!(self.op, ReduceOp::Any | ReduceOp::All);
         let lane = if truth { DType::Bool } else { lane_dtype(self.out.dtype()) };
@@ -62,7 +62,7 @@ impl ForLane for &Reduce<'_> {
             plain: plain.then(|| inputs[0]),
             tiles: &source,
             cost: code.cost,
-            out: View::of(self.out),
+            out: RawArray::of(self.out),
         };
         for_lane(lane, call)?;
         Ok(())
@@ -115,17 +115,17 @@ impl Walk {
 /// Makes tiles of mapped values, whatever type they are computed in.
 trait Tiles: Sync {
     /// Calls `body` with one thread's tile maker.
-    fn with(&self, body: &mut dyn FnMut(&mut dyn Tile));
+    fn with(&self, body: &mut dyn FnMut(&mut dyn ReduceTile));
 }
 
 /// Makes one thread's tiles.
-trait Tile {
+trait ReduceTile {
     /// How many elements a tile takes of `left` at `cursor`.
     fn len(&self, cursor: &Cursor, left: usize) -> usize;
     /// The address of the mapped elements at `cursor`, converted to `lane`; `buffer` has room for them.
     ///
     /// # Safety
-    /// The inputs' access is held; `n` is no more than [`Tile::len`] said.
+    /// The inputs' access is held; `n` is no more than [`ReduceTile::len`] said.
     unsafe fn make(
         &mut self,
         cursor: &Cursor,
@@ -140,12 +140,12 @@ struct MappedTiles<'a, T> {
 }
 
 impl<T: Lane> Tiles for MappedTiles<'_, T> {
-    fn with(&self, body: &mut dyn FnMut(&mut dyn Tile)) {
+    fn with(&self, body: &mut dyn FnMut(&mut dyn ReduceTile)) {
         body(&mut Runner::new(self.job, TILE));
     }
 }
 
-impl<T: Lane> Tile for Runner<'_, T> {
+impl<T: Lane> ReduceTile for Runner<'_, T> {
     fn len(&self, cursor: &Cursor, left: usize) -> usize {
         self.next_len(cursor, left)
     }
@@ -178,7 +178,7 @@ impl<T: Lane> Tile for Runner<'_, T> {
 }
 
 /// Reduces some of the results (or parts) with a thread's tile maker.
-type Body<'a> = dyn Fn(Range<usize>, &mut dyn Tile) -> Result<(), ZeroDivision> + Sync + 'a;
+type Body<'a> = dyn Fn(Range<usize>, &mut dyn ReduceTile) -> Result<(), ZeroDivision> + Sync + 'a;
 
 /// The call in its accumulator's type.
 struct Combine<'a> {
@@ -186,10 +186,10 @@ struct Combine<'a> {
     lane: DType,
     walk: &'a Walk,
     /// The input itself, where it needs neither mapping nor conversion.
-    plain: Option<View>,
+    plain: Option<RawArray>,
     tiles: &'a dyn Tiles,
     cost: usize,
-    out: View,
+    out: RawArray,
 }
 
 impl ForLane for Combine<'_> {
@@ -289,7 +289,7 @@ impl Combine<'_> {
         &self,
         units: Range<usize>,
         rows: Range<usize>,
-        tile: &mut dyn Tile,
+        tile: &mut dyn ReduceTile,
         sink: &mut dyn FnMut(usize, &[T]),
     ) -> Result<(), ZeroDivision> {
         let (fold, reduced, plan) = (self.fold, self.walk.reduced, &self.walk.plan);
@@ -336,7 +336,7 @@ impl Combine<'_> {
     fn short<T: Lane>(
         &self,
         units: Range<usize>,
-        tile: &mut dyn Tile,
+        tile: &mut dyn ReduceTile,
         sink: &mut dyn FnMut(usize, &[T]),
     ) -> Result<(), ZeroDivision> {
         let (fold, reduced, plan) = (self.fold, self.walk.reduced, &self.walk.plan);
@@ -378,7 +378,7 @@ impl Combine<'_> {
         unit: usize,
         column: usize,
         rows: Range<usize>,
-        tile: &mut dyn Tile,
+        tile: &mut dyn ReduceTile,
         sink: &mut dyn FnMut(usize, &[T]),
     ) -> Result<(), ZeroDivision> {
         let (fold, plan) = (self.fold, &self.walk.plan);
@@ -428,7 +428,7 @@ impl Combine<'_> {
     }
 
     /// Combines rows that lie in memory as they are needed; returns how many.
-    fn down_plain<T: Lane>(&self, view: View, start: usize, rows: usize, block: &mut [T]) -> usize {
+    fn down_plain<T: Lane>(&self, view: RawArray, start: usize, rows: usize, block: &mut [T]) -> usize {
         let plan = &self.walk.plan;
         let cursor = plan.seek(start);
         let last = plan.shape.len() - 1;
@@ -461,7 +461,7 @@ impl Combine<'_> {
         &self,
         cursor: &mut Cursor,
         limit: usize,
-        tile: &mut dyn Tile,
+        tile: &mut dyn ReduceTile,
         body: &mut dyn FnMut(&[T]),
     ) -> Result<usize, ZeroDivision> {
         let plan = &self.walk.plan;

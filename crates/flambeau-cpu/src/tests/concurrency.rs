@@ -2,7 +2,7 @@
 
 use super::support::*;
 use flambeau_tensor::DType;
-use flambeau_tensor::calls::{Call, Map};
+use flambeau_tensor::calls::{Map, PrimitiveCall};
 use flambeau_tensor::pointwise::Pointwise;
 
 #[test]

@@ -3,7 +3,7 @@
 use super::support::*;
 use crate::CPU;
 use flambeau_tensor::backend::{Distribution, ScatterOp};
-use flambeau_tensor::calls::{Call, CopyTo, Gather, IndexSelect, Nonzero, Random, Scatter};
+use flambeau_tensor::calls::{CopyTo, Gather, IndexSelect, Nonzero, PrimitiveCall, Random, Scatter};
 use flambeau_tensor::ops::check_index;
 use flambeau_tensor::random::{Generator, normal_, uniform_};
 use flambeau_tensor::{Array, DType, Device, Finding, IndexRule};

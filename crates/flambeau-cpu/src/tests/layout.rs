@@ -2,7 +2,7 @@
 
 use super::support::*;
 use crate::CPU;
-use flambeau_tensor::calls::{Call, CopyTo};
+use flambeau_tensor::calls::{CopyTo, PrimitiveCall};
 use flambeau_tensor::{Array, Backend, DType, Device, Scalar, ops};
 use proptest::prelude::*;
 

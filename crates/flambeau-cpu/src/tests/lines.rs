@@ -2,7 +2,7 @@
 
 use super::support::*;
 use flambeau_tensor::backend::{Extremum, ScanOp};
-use flambeau_tensor::calls::{ArgReduce, Call, Scan, Softmax, Sort};
+use flambeau_tensor::calls::{ArgReduce, PrimitiveCall, Scan, Softmax, Sort};
 use flambeau_tensor::{Array, DType};
 use proptest::prelude::*;
 

@@ -3,8 +3,8 @@
 use super::support::*;
 use flambeau_tensor::backend::{AvgPoolDivisor, ConvGeometry, Epilogue, PoolGeometry, ResampleMode};
 use flambeau_tensor::calls::{
-    AdaptiveAvgPool, AdaptiveAvgPoolBackward, AvgPool, AvgPoolBackward, Call, Conv, ConvInputGrad, ConvWeightGrad,
-    Matmul, MaxPool, MaxPoolBackward, Resample, ResampleBackward,
+    AdaptiveAvgPool, AdaptiveAvgPoolBackward, AvgPool, AvgPoolBackward, Conv, ConvInputGrad, ConvWeightGrad, Matmul,
+    MaxPool, MaxPoolBackward, PrimitiveCall, Resample, ResampleBackward,
 };
 use flambeau_tensor::{Array, DType, Scalar};
 use proptest::prelude::*;

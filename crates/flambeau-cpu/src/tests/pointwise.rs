@@ -3,7 +3,7 @@
 use super::support::*;
 use crate::CPU;
 use crate::math;
-use flambeau_tensor::calls::{Call, CopyTo, Map};
+use flambeau_tensor::calls::{CopyTo, Map, PrimitiveCall};
 use flambeau_tensor::pointwise::{BinaryOp, Node, Pointwise, UnaryOp};
 use flambeau_tensor::{Array, DType, Device, Scalar};
 use proptest::prelude::*;

@@ -26,7 +26,7 @@ pub type Slots<'a> = Vec<(Cow<'static, str>, &'a mut dyn Module)>;
 
 /// What the values of a type are to a module that holds them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Kind {
+pub enum FieldKind {
     /// Nothing: numbers, names, plain tensors.
     Plain,
     /// A parameter.
@@ -48,14 +48,14 @@ pub enum Kind {
 )]
 pub trait Field: Send + Sync + 'static {
     /// What values of this type are.
-    const KIND: Kind;
+    const KIND: FieldKind;
 
     /// Whether a field of this type is registered, also where it is empty.
     fn registers() -> bool
     where
         Self: Sized,
     {
-        Self::KIND != Kind::Plain
+        Self::KIND != FieldKind::Plain
     }
 
     /// Adds what the field holds to the members of its module, under the field's name.
@@ -83,7 +83,7 @@ pub trait Field: Send + Sync + 'static {
 }
 
 impl<M: Module> Field for M {
-    const KIND: Kind = Kind::Module;
+    const KIND: FieldKind = FieldKind::Module;
     fn registers() -> bool {
         M::registers()
     }
@@ -113,7 +113,7 @@ impl<M: Module> Field for M {
 macro_rules! tensors {
     ($($t:ident: $list:ident;)*) => {$(
         impl Field for $t {
-            const KIND: Kind = Kind::$t;
+            const KIND: FieldKind = FieldKind::$t;
             fn collect<'a>(&'a self, name: Cow<'static, str>, members: &mut Members<'a>) {
                 members.$list.push((name, self));
             }
@@ -133,7 +133,7 @@ tensors! {
 }
 
 impl Field for ModuleState {
-    const KIND: Kind = Kind::Plain;
+    const KIND: FieldKind = FieldKind::Plain;
     fn state(&self) -> Option<&ModuleState> {
         Some(self)
     }
@@ -143,7 +143,7 @@ impl Field for ModuleState {
 }
 
 impl<T: Field> Field for Option<T> {
-    const KIND: Kind = T::KIND;
+    const KIND: FieldKind = T::KIND;
     fn registers() -> bool {
         T::registers()
     }
@@ -167,7 +167,7 @@ impl<T: Field> Field for Option<T> {
 }
 
 impl<T: Send + Sync + 'static> Field for PhantomData<T> {
-    const KIND: Kind = Kind::Plain;
+    const KIND: FieldKind = FieldKind::Plain;
     fn deepcopy_in(&self, _memo: &mut Memo) -> Self {
         PhantomData
     }
@@ -175,7 +175,7 @@ impl<T: Send + Sync + 'static> Field for PhantomData<T> {
 
 /// A plain tensor in a field is not registered, and is copied with its module.
 impl Field for Tensor {
-    const KIND: Kind = Kind::Plain;
+    const KIND: FieldKind = FieldKind::Plain;
     #[track_caller]
     fn deepcopy_in(&self, memo: &mut Memo) -> Self {
         memo.tensor(self)
@@ -184,21 +184,21 @@ impl Field for Tensor {
 
 // What a lock holds is plain data, since it is `Clone`.
 impl<T: Clone + Send + 'static> Field for Mutex<T> {
-    const KIND: Kind = Kind::Plain;
+    const KIND: FieldKind = FieldKind::Plain;
     fn deepcopy_in(&self, _memo: &mut Memo) -> Self {
         Mutex::new(self.lock().unwrap_or_else(PoisonError::into_inner).clone())
     }
 }
 
 impl<T: Clone + Send + Sync + 'static> Field for RwLock<T> {
-    const KIND: Kind = Kind::Plain;
+    const KIND: FieldKind = FieldKind::Plain;
     fn deepcopy_in(&self, _memo: &mut Memo) -> Self {
         RwLock::new(self.read().unwrap_or_else(PoisonError::into_inner).clone())
     }
 }
 
 impl<T: Clone + Send + Sync + 'static> Field for OnceLock<T> {
-    const KIND: Kind = Kind::Plain;
+    const KIND: FieldKind = FieldKind::Plain;
     fn deepcopy_in(&self, _memo: &mut Memo) -> Self {
         self.clone()
     }
@@ -207,7 +207,7 @@ impl<T: Clone + Send + Sync + 'static> Field for OnceLock<T> {
 macro_rules! atomics {
     ($($t:ident)*) => {$(
         impl Field for std::sync::atomic::$t {
-            const KIND: Kind = Kind::Plain;
+            const KIND: FieldKind = FieldKind::Plain;
             fn deepcopy_in(&self, _memo: &mut Memo) -> Self {
                 Self::new(self.load(std::sync::atomic::Ordering::SeqCst))
             }
@@ -219,7 +219,7 @@ atomics!(AtomicBool AtomicU8 AtomicU16 AtomicU32 AtomicU64 AtomicUsize AtomicI8 
 macro_rules! plain {
     ($($t:ty),*) => {$(
         impl Field for $t {
-            const KIND: Kind = Kind::Plain;
+            const KIND: FieldKind = FieldKind::Plain;
             fn deepcopy_in(&self, _memo: &mut Memo) -> Self {
                 self.clone()
             }

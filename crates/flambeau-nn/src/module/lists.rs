@@ -1,7 +1,7 @@
 //! Lists, maps and pointers in a module's fields.
 
 use super::carrier::Visit;
-use super::{Field, Kind, Members, Memo, Module, ModuleState, PtrCopy, Slots, copy, repr};
+use super::{Field, FieldKind, Members, Memo, Module, ModuleState, PtrCopy, Slots, copy, repr};
 use std::any::Any;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -22,7 +22,7 @@ macro_rules! container {
                 self
             }
             fn type_name(&self) -> &'static str {
-                if $item::KIND == Kind::Parameter { $parameters } else { $list }
+                if $item::KIND == FieldKind::Parameter { $parameters } else { $list }
             }
             fn members(&self) -> Members<'_> {
                 let mut members = Members::default();
@@ -124,7 +124,7 @@ macro_rules! tuples {
                 slots
             }
             fn repr(&self) -> String {
-                repr::list(self, Kind::Module)
+                repr::list(self, FieldKind::Module)
             }
             fn registers() -> bool {
                 $($t::registers())||+

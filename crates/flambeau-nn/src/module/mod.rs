@@ -25,7 +25,7 @@ mod value;
 pub use backward_hooks::ModuleHandle;
 pub use carrier::{Carrier, Visit};
 pub use copy::{DynCopy, ForwardCopy, Memo, PtrCopy, deepcopy};
-pub use field::{Field, Kind, Members, Slots};
+pub use field::{Field, FieldKind, Members, Slots};
 pub use forward::{Call, Forward};
 pub use hooks::{HookGrads, HookHandle};
 pub use input::{Arg, Input, OptArg, Output};

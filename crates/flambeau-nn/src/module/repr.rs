@@ -1,6 +1,6 @@
 //! How modules print: Python's `print(net)`.
 
-use super::{Kind, Module};
+use super::{FieldKind, Module};
 use flambeau_autograd::Tensor;
 
 /// `Name(extra)`, with a line per child where there are children.
@@ -26,15 +26,15 @@ fn indent(text: &str) -> String {
 }
 
 /// A dict of modules, or a list of them, with equal neighbours in one line: `(0-2): 3 x Linear(…)`; or a list of parameters.
-pub(crate) fn list(module: &dyn Module, kind: Kind) -> String {
-    if kind == Kind::Module && module.type_name() == "ModuleDict" {
+pub(crate) fn list(module: &dyn Module, kind: FieldKind) -> String {
+    if kind == FieldKind::Module && module.type_name() == "ModuleDict" {
         return self::module(module);
     }
     let members = module.members();
     if members.parameters.is_empty() && members.children.is_empty() {
         return format!("{}()", module.type_name());
     }
-    if kind == Kind::Parameter {
+    if kind == FieldKind::Parameter {
         let lines = members
             .parameters
             .iter()

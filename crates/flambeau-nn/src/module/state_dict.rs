@@ -1,6 +1,6 @@
 //! Saving and loading a module's tensors by name.
 
-use super::{Field, Kind, Memo, Module, join};
+use super::{Field, FieldKind, Memo, Module, join};
 use crate::error::{Error, Result};
 use flambeau_autograd::{OrPanic, Tensor, no_grad, ops};
 use std::ops::Index;
@@ -38,7 +38,7 @@ impl Clone for StateDict {
 
 /// So that [`deepcopy`](super::deepcopy) takes a state dict; in a module's field it is plain data.
 impl Field for StateDict {
-    const KIND: Kind = Kind::Plain;
+    const KIND: FieldKind = FieldKind::Plain;
     fn deepcopy_in(&self, _memo: &mut Memo) -> Self {
         self.clone()
     }

@@ -2,7 +2,7 @@
 
 use super::check::expect;
 use super::map::check_program;
-use super::{Arrays, Call, Checked};
+use super::{Arrays, Checked, PrimitiveCall};
 use crate::pointwise::Pointwise;
 use crate::{Array, DType, Error, Finding, IndexRule, Result, Scalar};
 
@@ -17,7 +17,7 @@ pub struct CheckIndex<'a> {
     pub rule: IndexRule,
 }
 
-impl Call for CheckIndex<'_> {
+impl PrimitiveCall for CheckIndex<'_> {
     type Output = Array;
 
     fn first(&self) -> &Array {
@@ -53,7 +53,7 @@ pub struct RefuseWhere<'a> {
     pub finding: Finding,
 }
 
-impl Call for RefuseWhere<'_> {
+impl PrimitiveCall for RefuseWhere<'_> {
     type Output = ();
 
     fn first(&self) -> &Array {

@@ -2,7 +2,7 @@
 
 use super::check::{dense, dim, disjoint, expect, result, shape};
 use super::lines::with_length;
-use super::{Arrays, Call, Checked};
+use super::{Arrays, Checked, PrimitiveCall};
 use crate::backend::ScatterOp;
 use crate::{Array, DType, Error, Result};
 
@@ -42,7 +42,7 @@ pub struct Gather<'a> {
     pub out: &'a Array,
 }
 
-impl Call for Gather<'_> {
+impl PrimitiveCall for Gather<'_> {
     type Output = ();
 
     fn first(&self) -> &Array {
@@ -84,7 +84,7 @@ pub struct Scatter<'a> {
     pub out: &'a Array,
 }
 
-impl Call for Scatter<'_> {
+impl PrimitiveCall for Scatter<'_> {
     type Output = ();
 
     fn first(&self) -> &Array {
@@ -132,7 +132,7 @@ pub struct IndexSelect<'a> {
     pub out: &'a Array,
 }
 
-impl Call for IndexSelect<'_> {
+impl PrimitiveCall for IndexSelect<'_> {
     type Output = ();
 
     fn first(&self) -> &Array {
@@ -173,7 +173,7 @@ pub struct Nonzero<'a> {
     pub src: &'a Array,
 }
 
-impl Call for Nonzero<'_> {
+impl PrimitiveCall for Nonzero<'_> {
     type Output = Array;
 
     fn first(&self) -> &Array {

@@ -1,7 +1,7 @@
 //! Calls along one dimension.
 
 use super::check::{dense, dim, disjoint, dtype, expect, float, result, shape};
-use super::{Arrays, Call, Checked};
+use super::{Arrays, Checked, PrimitiveCall};
 use crate::backend::{Extremum, ScanOp};
 use crate::dims::Dims;
 use crate::{Array, DType, Error, Result};
@@ -35,7 +35,7 @@ pub struct ArgReduce<'a> {
     pub indices: &'a Array,
 }
 
-impl Call for ArgReduce<'_> {
+impl PrimitiveCall for ArgReduce<'_> {
     type Output = ();
 
     fn first(&self) -> &Array {
@@ -82,7 +82,7 @@ pub struct Scan<'a> {
     pub out: &'a Array,
 }
 
-impl Call for Scan<'_> {
+impl PrimitiveCall for Scan<'_> {
     type Output = ();
 
     fn first(&self) -> &Array {
@@ -124,7 +124,7 @@ pub struct Sort<'a> {
     pub indices: &'a Array,
 }
 
-impl Call for Sort<'_> {
+impl PrimitiveCall for Sort<'_> {
     type Output = ();
 
     fn first(&self) -> &Array {
@@ -168,7 +168,7 @@ pub struct Softmax<'a> {
     pub out: &'a Array,
 }
 
-impl Call for Softmax<'_> {
+impl PrimitiveCall for Softmax<'_> {
     type Output = ();
 
     fn first(&self) -> &Array {
@@ -207,7 +207,7 @@ pub struct SoftmaxBackward<'a> {
     pub log: bool,
 }
 
-impl Call for SoftmaxBackward<'_> {
+impl PrimitiveCall for SoftmaxBackward<'_> {
     type Output = Array;
 
     fn first(&self) -> &Array {
@@ -254,7 +254,7 @@ impl SearchSorted<'_> {
     }
 }
 
-impl Call for SearchSorted<'_> {
+impl PrimitiveCall for SearchSorted<'_> {
     type Output = ();
 
     fn first(&self) -> &Array {

@@ -2,7 +2,7 @@
 
 use super::check::{dim, dtype, expect, float, shape};
 use super::lines::with_length;
-use super::{Arrays, Call, Checked};
+use super::{Arrays, Checked, PrimitiveCall};
 use crate::backend::ClassTargets;
 use crate::{Array, DType, Result};
 
@@ -30,7 +30,7 @@ fn check_targets(targets: &ClassTargets<'_>, of: &[usize], at: usize, wanted: DT
     Ok(())
 }
 
-impl Call for Nll<'_> {
+impl PrimitiveCall for Nll<'_> {
     type Output = (Array, Option<Array>);
 
     fn first(&self) -> &Array {
@@ -69,7 +69,7 @@ pub struct NllBackward<'a> {
     pub total: Option<&'a Array>,
 }
 
-impl Call for NllBackward<'_> {
+impl PrimitiveCall for NllBackward<'_> {
     type Output = Array;
 
     fn first(&self) -> &Array {

@@ -1,7 +1,7 @@
 //! Copies, pointwise programs and reductions: calls that write through any view.
 
 use super::check::{dim, disjoint, expect, shape, written};
-use super::{Arrays, Call, Checked, check_writable};
+use super::{Arrays, Checked, PrimitiveCall, check_writable};
 use crate::backend::{PointwiseList, ReduceOp};
 use crate::dims::Dims;
 use crate::pointwise::Pointwise;
@@ -16,7 +16,7 @@ pub struct CopyTo<'a> {
     pub out: &'a Array,
 }
 
-impl Call for CopyTo<'_> {
+impl PrimitiveCall for CopyTo<'_> {
     type Output = ();
 
     fn first(&self) -> &Array {
@@ -95,7 +95,7 @@ fn check_arrays<'a>(
     Ok(())
 }
 
-impl Call for Map<'_> {
+impl PrimitiveCall for Map<'_> {
     type Output = ();
 
     #[inline]
@@ -135,7 +135,7 @@ pub struct MapLists<'a> {
     pub scalars: &'a [Scalar],
 }
 
-impl Call for MapLists<'_> {
+impl PrimitiveCall for MapLists<'_> {
     type Output = ();
 
     fn first(&self) -> &Array {
@@ -190,7 +190,7 @@ pub struct Reduce<'a> {
     pub out: &'a Array,
 }
 
-impl Call for Reduce<'_> {
+impl PrimitiveCall for Reduce<'_> {
     type Output = ();
 
     fn first(&self) -> &Array {

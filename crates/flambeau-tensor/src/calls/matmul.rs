@@ -1,7 +1,7 @@
 //! The batched matrix product.
 
 use super::check::{expect, shape, written};
-use super::{Arrays, Call, Checked};
+use super::{Arrays, Checked, PrimitiveCall};
 use crate::backend::Epilogue;
 use crate::{Array, Error, Result, Scalar};
 
@@ -22,7 +22,7 @@ pub struct Matmul<'a> {
     pub out: &'a Array,
 }
 
-impl Call for Matmul<'_> {
+impl PrimitiveCall for Matmul<'_> {
     type Output = ();
 
     fn first(&self) -> &Array {

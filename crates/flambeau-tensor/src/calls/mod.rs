@@ -37,7 +37,7 @@ use std::ops::Deref;
 pub type Arrays<'a> = SmallVec<[&'a Array; 8]>;
 
 /// The arguments of a primitive.
-pub trait Call: Sized {
+pub trait PrimitiveCall: Sized {
     /// What the primitive returns.
     type Output;
 
@@ -68,7 +68,7 @@ pub trait Call: Sized {
     /// Checks the call and asks the arrays' backend, unless there is nothing to ask.
     ///
     /// # Errors
-    /// As [`Call::check`] and [`Call::launch`].
+    /// As [`PrimitiveCall::check`] and [`PrimitiveCall::launch`].
     fn run(self) -> Result<Self::Output> {
         let call = Checked::new(self)?;
         call.trivial().map_or_else(|| Self::launch(&call), Ok)
@@ -79,7 +79,7 @@ pub trait Call: Sized {
 #[derive(Clone, Copy, Debug)]
 pub struct Checked<C>(C);
 
-impl<C: Call> Checked<C> {
+impl<C: PrimitiveCall> Checked<C> {
     /// Checks a call.
     ///
     /// # Errors

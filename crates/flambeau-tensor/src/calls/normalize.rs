@@ -1,7 +1,7 @@
 //! Normalisation by statistics of the input.
 
 use super::check::{dense, dtype, expect, float, shape};
-use super::{Arrays, Call, Checked};
+use super::{Arrays, Checked, PrimitiveCall};
 use crate::backend::{NormBackward, NormLayout, Normalized};
 use crate::dims::{Dims, checked_numel};
 use crate::{Array, Result};
@@ -49,7 +49,7 @@ fn check_parameter(layout: &NormLayout, parameter: Option<&Array>) -> Result<()>
     })
 }
 
-impl Call for Normalize<'_> {
+impl PrimitiveCall for Normalize<'_> {
     type Output = Normalized;
 
     fn first(&self) -> &Array {
@@ -82,7 +82,7 @@ pub struct NormalizeBackward<'a> {
     pub needs: [bool; 3],
 }
 
-impl Call for NormalizeBackward<'_> {
+impl PrimitiveCall for NormalizeBackward<'_> {
     type Output = [Option<Array>; 3];
 
     fn first(&self) -> &Array {

@@ -1,7 +1,7 @@
 //! Random fills.
 
 use super::check::dense;
-use super::{Arrays, Call, Checked};
+use super::{Arrays, Checked, PrimitiveCall};
 use crate::backend::Distribution;
 use crate::random::Generator;
 use crate::{Array, Result};
@@ -17,7 +17,7 @@ pub struct Random<'a> {
     pub out: &'a Array,
 }
 
-impl Call for Random<'_> {
+impl PrimitiveCall for Random<'_> {
     type Output = ();
 
     fn first(&self) -> &Array {

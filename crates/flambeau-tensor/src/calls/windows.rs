@@ -1,7 +1,7 @@
 //! Convolutions, poolings and resizing: dense arrays of one to three spatial dimensions.
 
 use super::check::{dense, disjoint, dtype, expect, float, result};
-use super::{Arrays, Call, Checked};
+use super::{Arrays, Checked, PrimitiveCall};
 use crate::backend::{AvgPoolDivisor, ConvGeometry, PoolGeometry, ResampleMode};
 use crate::{Array, DType, Result};
 
@@ -70,7 +70,7 @@ pub struct Conv<'a> {
     pub out: &'a Array,
 }
 
-impl Call for Conv<'_> {
+impl PrimitiveCall for Conv<'_> {
     type Output = ();
 
     fn first(&self) -> &Array {
@@ -112,7 +112,7 @@ pub struct ConvInputGrad<'a> {
     pub out: &'a Array,
 }
 
-impl Call for ConvInputGrad<'_> {
+impl PrimitiveCall for ConvInputGrad<'_> {
     type Output = ();
 
     fn first(&self) -> &Array {
@@ -151,7 +151,7 @@ pub struct ConvWeightGrad<'a> {
     pub out: &'a Array,
 }
 
-impl Call for ConvWeightGrad<'_> {
+impl PrimitiveCall for ConvWeightGrad<'_> {
     type Output = ();
 
     fn first(&self) -> &Array {
@@ -221,7 +221,7 @@ pub struct MaxPool<'a> {
     pub indices: &'a Array,
 }
 
-impl Call for MaxPool<'_> {
+impl PrimitiveCall for MaxPool<'_> {
     type Output = ();
 
     fn first(&self) -> &Array {
@@ -263,7 +263,7 @@ pub struct MaxPoolBackward<'a> {
     pub out: &'a Array,
 }
 
-impl Call for MaxPoolBackward<'_> {
+impl PrimitiveCall for MaxPoolBackward<'_> {
     type Output = ();
 
     fn first(&self) -> &Array {
@@ -306,7 +306,7 @@ pub struct AvgPool<'a> {
     pub out: &'a Array,
 }
 
-impl Call for AvgPool<'_> {
+impl PrimitiveCall for AvgPool<'_> {
     type Output = ();
 
     fn first(&self) -> &Array {
@@ -345,7 +345,7 @@ pub struct AvgPoolBackward<'a> {
     pub out: &'a Array,
 }
 
-impl Call for AvgPoolBackward<'_> {
+impl PrimitiveCall for AvgPoolBackward<'_> {
     type Output = ();
 
     fn first(&self) -> &Array {
@@ -387,7 +387,7 @@ pub struct AdaptiveAvgPool<'a> {
     pub out: &'a Array,
 }
 
-impl Call for AdaptiveAvgPool<'_> {
+impl PrimitiveCall for AdaptiveAvgPool<'_> {
     type Output = ();
 
     fn first(&self) -> &Array {
@@ -422,7 +422,7 @@ pub struct AdaptiveAvgPoolBackward<'a> {
     pub out: &'a Array,
 }
 
-impl Call for AdaptiveAvgPoolBackward<'_> {
+impl PrimitiveCall for AdaptiveAvgPoolBackward<'_> {
     type Output = ();
 
     fn first(&self) -> &Array {
@@ -461,7 +461,7 @@ pub struct Resample<'a> {
     pub out: &'a Array,
 }
 
-impl Call for Resample<'_> {
+impl PrimitiveCall for Resample<'_> {
     type Output = ();
 
     fn first(&self) -> &Array {
@@ -499,7 +499,7 @@ pub struct ResampleBackward<'a> {
     pub out: &'a Array,
 }
 
-impl Call for ResampleBackward<'_> {
+impl PrimitiveCall for ResampleBackward<'_> {
     type Output = ();
 
     fn first(&self) -> &Array {

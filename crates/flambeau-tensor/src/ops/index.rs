@@ -2,7 +2,9 @@
 
 use super::{copy_into, same_device};
 use crate::backend::{Extremum, ScanOp, ScatterOp};
-use crate::calls::{ArgReduce, Call, CheckIndex, Gather, IndexSelect, Nonzero, RefuseWhere, Scan, Scatter, Sort};
+use crate::calls::{
+    ArgReduce, CheckIndex, Gather, IndexSelect, Nonzero, PrimitiveCall, RefuseWhere, Scan, Scatter, Sort,
+};
 use crate::dims::Dims;
 use crate::pointwise::Pointwise;
 use crate::{Array, DType, Finding, IndexRule, Result, Scalar};

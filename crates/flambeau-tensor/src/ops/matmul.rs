@@ -1,7 +1,7 @@
 //! The batched matrix product.
 
 use crate::backend::Epilogue;
-use crate::calls::{Call, Matmul};
+use crate::calls::{Matmul, PrimitiveCall};
 use crate::{Array, Result, Scalar};
 
 /// out\[i\] = alpha · a\[i\] · b\[i\] + beta · out\[i\] for `[batch, m, k] · [batch, k, n]`, any strides, then the epilogue.

@@ -2,7 +2,7 @@
 
 use super::{ReduceArgs, index_select, pointwise, reduce};
 use crate::backend::{ClassTargets, LossReduction, ReduceOp};
-use crate::calls::{Call, Nll, NllBackward};
+use crate::calls::{Nll, NllBackward, PrimitiveCall};
 use crate::pointwise::Pointwise;
 use crate::{Array, DType, Error, Result, Scalar};
 use smallvec::{SmallVec, smallvec};

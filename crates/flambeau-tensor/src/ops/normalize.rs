@@ -1,7 +1,7 @@
 //! Normalisation by statistics of the input: the calls, and the formulas that backends and gradients' gradients share.
 
 use crate::backend::{NormBackward, NormLayout, Normalized};
-use crate::calls::{Call, Normalize, NormalizeBackward};
+use crate::calls::{Normalize, NormalizeBackward, PrimitiveCall};
 use crate::pointwise::{Expr, Pointwise};
 use crate::{Array, Result};
 use smallvec::SmallVec;

@@ -1,7 +1,7 @@
 //! softmax, its logarithm, and the formulas of their gradients.
 
 use super::index::fresh;
-use crate::calls::{Call, Softmax, SoftmaxBackward};
+use crate::calls::{PrimitiveCall, Softmax, SoftmaxBackward};
 use crate::pointwise::Pointwise;
 use crate::{Array, Result};
 use std::sync::LazyLock;

@@ -10,7 +10,7 @@ use super::{GoldenError, Parsed, data_dir, field, list, load, optional, string};
 
 /// Why a case exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
+pub enum CaseKind {
     /// From PyTorch's own OpInfo database.
     Sample,
     /// A sample whose tensors are transposed, stepped or expanded views.
@@ -47,13 +47,13 @@ pub struct Case {
     /// The op's name in PyTorch's OpInfo database, with its variant: `max.reduction_with_dim`.
     pub op: String,
     /// Why the case exists.
-    pub kind: Kind,
+    pub kind: CaseKind,
     /// Positional arguments, the input first.
     pub args: Vec<Arg>,
     /// Keyword arguments.
     pub kwargs: BTreeMap<String, Arg>,
     /// The results as a flat list, in the order of the tuple that PyTorch returns; a Python number as a 0-dim tensor (bool, int64 or float64).
-    /// Empty for [`Kind::Error`].
+    /// Empty for [`CaseKind::Error`].
     pub outputs: Vec<GoldenTensor>,
     /// `type(out.grad_fn).__name__` of the first output that requires a gradient.
     pub grad_fn: Option<String>,
@@ -166,14 +166,14 @@ impl Case {
     }
 }
 
-fn kind(v: &Value) -> Parsed<Kind> {
+fn kind(v: &Value) -> Parsed<CaseKind> {
     match v.as_str() {
-        Some("sample") => Ok(Kind::Sample),
-        Some("strided") => Ok(Kind::Strided),
-        Some("edge") => Ok(Kind::Edge),
-        Some("promotion") => Ok(Kind::Promotion),
-        Some("broadcast") => Ok(Kind::Broadcast),
-        Some("error") => Ok(Kind::Error),
+        Some("sample") => Ok(CaseKind::Sample),
+        Some("strided") => Ok(CaseKind::Strided),
+        Some("edge") => Ok(CaseKind::Edge),
+        Some("promotion") => Ok(CaseKind::Promotion),
+        Some("broadcast") => Ok(CaseKind::Broadcast),
+        Some("error") => Ok(CaseKind::Error),
         _ => Err(format!("{v} is not a kind")),
     }
 }
@@ -232,7 +232,7 @@ mod tests {
             assert!(op_cases.iter().any(|c| c.error.is_none()), "{name}");
             for c in &op_cases {
                 assert_eq!(&c.op, name);
-                assert_eq!(c.error.is_some(), c.kind == Kind::Error, "{c:?}");
+                assert_eq!(c.error.is_some(), c.kind == CaseKind::Error, "{c:?}");
                 errors += usize::from(c.error.is_some());
                 grads += usize::from(c.grads.is_some());
             }

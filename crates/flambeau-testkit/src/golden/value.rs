@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::{Parsed, field, list, optional};
 
-/// Elements in row-major order (or, of a [`View`], the base storage). Floats of every width are f64 here, which holds each exactly.
+/// Elements in row-major order (or, of a [`ViewSpec`], the base storage). Floats of every width are f64 here, which holds each exactly.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Values {
     /// Of a floating-point dtype.
@@ -34,7 +34,7 @@ impl Values {
 
 /// How a tensor lies in its base storage.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct View {
+pub struct ViewSpec {
     /// Elements from one index to the next, per dim; 0 where expanded.
     pub strides: Vec<usize>,
     /// The element of the storage at index (0, …, 0).
@@ -51,7 +51,7 @@ pub struct GoldenTensor {
     /// The elements; with `view`, those of the base storage.
     pub values: Values,
     /// Absent for a dense tensor. Else the argument is `as_strided(shape, strides, offset)` of the one-dimensional `values`, made a leaf.
-    pub view: Option<View>,
+    pub view: Option<ViewSpec>,
     /// A leaf whose gradient [`super::Case::grads`] lists.
     pub requires_grad: bool,
 }
@@ -83,7 +83,7 @@ impl GoldenTensor {
         })?;
         let shape = field(map, "s", list(size))?;
         let view = match optional(map, "st", list(size))? {
-            Some(strides) => Some(View { strides, offset: field(map, "o", size)? }),
+            Some(strides) => Some(ViewSpec { strides, offset: field(map, "o", size)? }),
             None => None,
         };
         let elements: usize = shape.iter().product();
@@ -349,7 +349,7 @@ mod tests {
         let t = t.as_tensor().unwrap();
         let Values::Float(v) = &t.values else { panic!("{t:?}") };
         assert!(v[0].is_sign_positive() && v[1].is_sign_negative() && v[2].is_nan() && v[3] == f64::INFINITY);
-        assert_eq!((&t.view, t.requires_grad), (&Some(View { strides: vec![2], offset: 1 }), true));
+        assert_eq!((&t.view, t.requires_grad), (&Some(ViewSpec { strides: vec![2], offset: 1 }), true));
     }
 
     #[test]

@@ -16,7 +16,7 @@ const THIN_PART: usize = 1024;
 
 /// A size of tiles.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Tile {
+pub(super) struct ConvTile {
     /// Rows.
     pub m: usize,
     /// Columns.
@@ -28,18 +28,18 @@ pub(super) struct Tile {
 }
 
 /// The tiles that the kernel is made for.
-pub(super) const TILES: [Tile; 4] = [
-    Tile { m: 64, n: 64, rate: 0.75, alone: 0.3 },
-    Tile { m: 32, n: 128, rate: 0.7, alone: 0.3 },
-    Tile { m: 64, n: 128, rate: 0.9, alone: 0.5 },
-    Tile { m: 128, n: 128, rate: 1.0, alone: 0.8 },
+pub(super) const TILES: [ConvTile; 4] = [
+    ConvTile { m: 64, n: 64, rate: 0.75, alone: 0.3 },
+    ConvTile { m: 32, n: 128, rate: 0.7, alone: 0.3 },
+    ConvTile { m: 64, n: 128, rate: 0.9, alone: 0.5 },
+    ConvTile { m: 128, n: 128, rate: 1.0, alone: 0.8 },
 ];
 
 /// How a product is cut.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Plan {
     /// The tiles' size.
-    pub tile: Tile,
+    pub tile: ConvTile,
     /// Parts that the sums are split into.
     pub parts: usize,
     /// Summands per part.
@@ -71,7 +71,7 @@ impl Plan {
 }
 
 /// The tiles for a dtype: those of f64 take twice the memory that a workgroup shares.
-pub(super) fn tiles(dtype: DType) -> &'static [Tile] {
+pub(super) fn tiles(dtype: DType) -> &'static [ConvTile] {
     if dtype == DType::F64 { &TILES[..1] } else { &TILES }
 }
 

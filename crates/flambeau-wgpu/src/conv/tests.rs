@@ -3,7 +3,7 @@
 use super::plan::{TILES, even, tiles};
 use super::*;
 use flambeau_cpu::CPU;
-use flambeau_tensor::calls::{Call, Conv, ConvInputGrad, ConvWeightGrad};
+use flambeau_tensor::calls::{Conv, ConvInputGrad, ConvWeightGrad, PrimitiveCall};
 use flambeau_tensor::{Backend, Device};
 
 /// Odd quarters on both devices: sums of their products are exact in f32.

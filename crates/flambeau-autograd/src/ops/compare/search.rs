@@ -3,10 +3,10 @@
 use crate::Tensor;
 use crate::error::{Error, Result};
 use crate::ops::index::lines::places;
-use crate::ops::pointwise::binary::{Kind, common_dtype};
+use crate::ops::pointwise::binary::{OperandRef, common_dtype};
 use crate::ops::{Operand, gather};
 use flambeau_macros::op;
-use flambeau_tensor::calls::{Call, SearchSorted};
+use flambeau_tensor::calls::{PrimitiveCall, SearchSorted};
 use flambeau_tensor::{Array, DType, Finding, IndexRule};
 
 /// Whether places lie behind equal boundaries.
@@ -110,7 +110,7 @@ pub fn searchsorted<'a>(
     let dtype = common_dtype(sorted_sequence, &input);
     let sequence = sorted_sequence.detach();
     let values = match input.kind() {
-        Kind::Tensor(t) if t.device() != sequence.device() => {
+        OperandRef::Tensor(t) if t.device() != sequence.device() => {
             return Err(refused(&format!(
                 "boundaries and input value tensors should have same device type, but got boundaries tensor device type {} and \
                  input value tensor device type {}",
@@ -118,8 +118,8 @@ pub fn searchsorted<'a>(
                 t.device()
             )));
         }
-        Kind::Tensor(t) => t.array().to_dtype(dtype)?,
-        Kind::Number(s) => {
+        OperandRef::Tensor(t) => t.array().to_dtype(dtype)?,
+        OperandRef::Number(s) => {
             let array = sequence.array();
             Array::full(array.backend(), array.device(), &[], dtype, s.cast(dtype))?
         }

@@ -69,13 +69,13 @@ impl Reduce {
 
 /// The arguments of one call, without its tensors.
 #[derive(Clone, Copy)]
-struct Call {
+struct ScatterReduction {
     dim: i64,
     reduce: Reduce,
     include_self: bool,
 }
 
-impl Call {
+impl ScatterReduction {
     fn compute(self, x: &Tensor, index: &Tensor, src: &Tensor) -> Result<Tensor> {
         let base = match self.include_self {
             true => clone(x)?,
@@ -144,7 +144,7 @@ impl Call {
     }
 }
 
-fn with_call(call: Call, x: &Tensor, index: &Tensor, src: &Tensor) -> Result<Tensor> {
+fn with_call(call: ScatterReduction, x: &Tensor, index: &Tensor, src: &Tensor) -> Result<Tensor> {
     let out = {
         let _guard = no_grad();
         call.compute(x, index, src)?
@@ -182,7 +182,7 @@ pub fn scatter_reduce(
 ) -> Result<Tensor> {
     let reduce = Reduce::named(reduce)?;
     check_scatter(x, dim, index, Some(src))?;
-    let call = Call { dim, reduce, include_self };
+    let call = ScatterReduction { dim, reduce, include_self };
     let index = index_i64(index)?;
     if !place.is_first() {
         return with_call(call, x, &index, src);

@@ -29,25 +29,25 @@ pub enum Operand<'a> {
 }
 
 /// An operand, whoever owns its tensor.
-pub(crate) enum Kind<'a> {
+pub(crate) enum OperandRef<'a> {
     Tensor(&'a Tensor),
     Number(Scalar),
 }
 
 impl Operand<'_> {
     #[inline]
-    pub(crate) fn kind(&self) -> Kind<'_> {
+    pub(crate) fn kind(&self) -> OperandRef<'_> {
         match self {
-            Operand::Borrowed(t) => Kind::Tensor(t),
-            Operand::Owned(t) => Kind::Tensor(t),
-            Operand::Number(s) => Kind::Number(*s),
+            Operand::Borrowed(t) => OperandRef::Tensor(t),
+            Operand::Owned(t) => OperandRef::Tensor(t),
+            Operand::Number(s) => OperandRef::Number(*s),
         }
     }
 
     fn dtype(&self) -> DType {
         match self.kind() {
-            Kind::Number(s) => s.dtype(flambeau_tensor::default_dtype()),
-            Kind::Tensor(t) => t.dtype(),
+            OperandRef::Number(s) => s.dtype(flambeau_tensor::default_dtype()),
+            OperandRef::Tensor(t) => t.dtype(),
         }
     }
 }
@@ -78,8 +78,8 @@ number_operands!(bool, u8, i8, i16, i32, u32, i64, usize, f32, f64, Scalar);
 pub(crate) fn common_dtype(a: &Tensor, b: &Operand<'_>) -> DType {
     let result = ResultType::default().tensor(a.dtype(), a.dim());
     match b.kind() {
-        Kind::Number(s) => result.number(s).finish(),
-        Kind::Tensor(t) => result.tensor(t.dtype(), t.dim()).finish(),
+        OperandRef::Number(s) => result.number(s).finish(),
+        OperandRef::Tensor(t) => result.tensor(t.dtype(), t.dim()).finish(),
     }
 }
 
@@ -122,8 +122,8 @@ pub(crate) fn programs(op: BinaryOp) -> &'static Programs {
 #[track_caller]
 fn apply(place: Place, name: &'static str, op: BinaryOp, a: &Tensor, b: &Operand<'_>) -> Result<Tensor> {
     match b.kind() {
-        Kind::Number(s) => place.map(name, &programs(op).number, &[a], &[beside(a, op, s)]),
-        Kind::Tensor(b) => place.map(name, &programs(op).tensors, &[a, b], &[]),
+        OperandRef::Number(s) => place.map(name, &programs(op).number, &[a], &[beside(a, op, s)]),
+        OperandRef::Tensor(b) => place.map(name, &programs(op).tensors, &[a, b], &[]),
     }
 }
 
@@ -428,8 +428,8 @@ fn scaled(
         if subtracts { [&SUB_SCALED, &SUB_SCALED_NUMBER] } else { [&ADD_SCALED, &ADD_SCALED_NUMBER] };
     let alpha = check_alpha(alpha, common_dtype(a, b), subtracts)?;
     match b.kind() {
-        Kind::Number(s) => place.map(name, number, &[a], &[alpha, beside(a, op, s)]),
-        Kind::Tensor(b) => place.map(name, tensors, &[a, b], &[alpha]),
+        OperandRef::Number(s) => place.map(name, number, &[a], &[alpha, beside(a, op, s)]),
+        OperandRef::Tensor(b) => place.map(name, tensors, &[a, b], &[alpha]),
     }
 }
 
@@ -492,11 +492,11 @@ pub fn rsub<'a>(input: &Tensor, other: impl Into<Operand<'a>>, alpha: impl Into<
     let (op, other, alpha) = (BinaryOp::Sub, other.into(), alpha.into());
     check_sub(input, &other)?;
     match (other.kind(), alpha) {
-        (Kind::Tensor(b), _) => scaled(Place::New, "RsubBackward0", op, b, &Operand::Borrowed(input), alpha),
-        (Kind::Number(s), Scalar::Int(1)) => {
+        (OperandRef::Tensor(b), _) => scaled(Place::New, "RsubBackward0", op, b, &Operand::Borrowed(input), alpha),
+        (OperandRef::Number(s), Scalar::Int(1)) => {
             map("RsubBackward1", &programs(op).reversed, &[input], &[beside(input, op, s)])
         }
-        (Kind::Number(s), _) => {
+        (OperandRef::Number(s), _) => {
             let alpha = check_alpha(alpha, common_dtype(input, &other), true)?;
             map("RsubBackward1", &NUMBER_SUB_SCALED, &[input], &[alpha, beside(input, op, s)])
         }

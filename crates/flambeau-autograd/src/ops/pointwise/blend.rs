@@ -2,7 +2,7 @@
 
 use crate::Tensor;
 use crate::error::{Error, Result};
-use crate::ops::pointwise::binary::{Kind, common_dtype_of};
+use crate::ops::pointwise::binary::{OperandRef, common_dtype_of};
 use crate::ops::{Operand, Place};
 use flambeau_macros::op;
 use flambeau_tensor::pointwise::{Expr, Pointwise};
@@ -54,11 +54,11 @@ fn check_lerp(kernel: &'static str, a: &Tensor, others: &[(&str, DType)]) -> Res
 #[op(torch, method)]
 pub fn lerp<'a>(x: &Tensor, end: &Tensor, weight: impl Into<Operand<'a>>, place: Place) -> Result<Tensor> {
     match weight.into().kind() {
-        Kind::Number(w) => {
+        OperandRef::Number(w) => {
             check_lerp("lerp_kernel_scalar", x, &[("end", end.dtype())])?;
             place.map("LerpBackward0", &LERP_NUMBER, &[x, end], &[w.checked(x.dtype().compute())?])
         }
-        Kind::Tensor(w) => {
+        OperandRef::Tensor(w) => {
             check_lerp("lerp_kernel_tensor", x, &[("end", end.dtype()), ("weight", w.dtype())])?;
             place.map("LerpBackward1", &LERP_TENSOR, &[x, end, w], &[])
         }

@@ -2,7 +2,7 @@
 
 use crate::Tensor;
 use crate::error::{Error, Result};
-use crate::ops::pointwise::binary::Kind;
+use crate::ops::pointwise::binary::OperandRef;
 use crate::ops::{Operand, Place};
 use flambeau_macros::op;
 use flambeau_tensor::pointwise::{Expr, Pointwise};
@@ -165,11 +165,11 @@ pub fn clamp_tensor(x: &Tensor, min: Option<&Tensor>, max: Option<&Tensor>, plac
 #[op(torch, method)]
 pub fn clamp_min<'a>(x: &Tensor, min: impl Into<Operand<'a>>, place: Place) -> Result<Tensor> {
     match min.into().kind() {
-        Kind::Number(s) => {
+        OperandRef::Number(s) => {
             let (program, scalars) = clamp_program(x, Some(s), None, place)?;
             place.map("ClampMinBackward0", program, &[x], &scalars)
         }
-        Kind::Tensor(t) => place.map("ClampMinBackward1", &CLAMP_MIN_TENSOR, &[x, t], &[]),
+        OperandRef::Tensor(t) => place.map("ClampMinBackward1", &CLAMP_MIN_TENSOR, &[x, t], &[]),
     }
 }
 
@@ -184,10 +184,10 @@ pub fn clamp_min<'a>(x: &Tensor, min: impl Into<Operand<'a>>, place: Place) -> R
 #[op(torch, method)]
 pub fn clamp_max<'a>(x: &Tensor, max: impl Into<Operand<'a>>, place: Place) -> Result<Tensor> {
     match max.into().kind() {
-        Kind::Number(s) => {
+        OperandRef::Number(s) => {
             let (program, scalars) = clamp_program(x, None, Some(s), place)?;
             place.map("ClampMaxBackward0", program, &[x], &scalars)
         }
-        Kind::Tensor(t) => place.map("ClampMaxBackward1", &CLAMP_MAX_TENSOR, &[x, t], &[]),
+        OperandRef::Tensor(t) => place.map("ClampMaxBackward1", &CLAMP_MAX_TENSOR, &[x, t], &[]),
     }
 }

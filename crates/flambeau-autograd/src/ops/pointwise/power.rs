@@ -2,7 +2,7 @@
 
 use crate::Tensor;
 use crate::error::{Error, Result};
-use crate::ops::pointwise::binary::{Kind, beside, common_dtype, not_of_bools, only_floats};
+use crate::ops::pointwise::binary::{OperandRef, beside, common_dtype, not_of_bools, only_floats};
 use crate::ops::{Operand, Place, map};
 use flambeau_macros::op;
 use flambeau_tensor::pointwise::{BinaryOp, Pointwise};
@@ -65,11 +65,11 @@ fn keeping_kind(number: Scalar, dtype: DType) -> Result<Scalar> {
 pub fn pow<'a>(x: &Tensor, exponent: impl Into<Operand<'a>>, place: Place) -> Result<Tensor> {
     let exponent = exponent.into();
     match exponent.kind() {
-        Kind::Number(number) => {
+        OperandRef::Number(number) => {
             let (program, scalar) = of_number(x, number)?;
             place.map("PowBackward0", program, &[x], scalar.as_slice())
         }
-        Kind::Tensor(power) => {
+        OperandRef::Tensor(power) => {
             not_of_bools(BinaryOp::Pow, x, &exponent, place)?;
             place.map("PowBackward1", &TENSORS, &[x, power], &[])
         }

@@ -2,7 +2,7 @@
 
 use crate::Tensor;
 use crate::error::{Error, Result};
-use crate::ops::pointwise::binary::{Kind, common_dtype};
+use crate::ops::pointwise::binary::{OperandRef, common_dtype};
 use crate::ops::{Operand, Place, round, round_};
 use flambeau_macros::op;
 use flambeau_tensor::pointwise::{DTypeRule, Pointwise};
@@ -74,8 +74,8 @@ pub fn div_rounded<'a>(
         return Err(flambeau_tensor::Error::NotImplementedFor { op, dtype: DType::Bool }.into());
     }
     match other.kind() {
-        Kind::Number(s) => place.map("DivBackward2", number, &[x], &[s]),
-        Kind::Tensor(b) => place.map("DivBackward2", tensors, &[x, b], &[]),
+        OperandRef::Number(s) => place.map("DivBackward2", number, &[x], &[s]),
+        OperandRef::Tensor(b) => place.map("DivBackward2", tensors, &[x, b], &[]),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::Tensor;
 use crate::error::Result;
-use crate::ops::pointwise::binary::{Kind, beside, only_floats};
+use crate::ops::pointwise::binary::{OperandRef, beside, only_floats};
 use crate::ops::pointwise::unary::program;
 use crate::ops::{Operand, Place, map};
 use flambeau_macros::op;
@@ -42,8 +42,8 @@ static XLOGY_NUMBER: LazyLock<Pointwise> = LazyLock::new(|| {
 #[op(torch, special, method)]
 pub fn xlogy<'a>(x: &Tensor, other: impl Into<Operand<'a>>, place: Place) -> Result<Tensor> {
     match other.into().kind() {
-        Kind::Number(s) => place.map("XlogyBackward2", &XLOGY_NUMBER, &[x], &[beside(x, BinaryOp::Pow, s)]),
-        Kind::Tensor(y) => place.map("XlogyBackward0", &XLOGY, &[x, y], &[]),
+        OperandRef::Number(s) => place.map("XlogyBackward2", &XLOGY_NUMBER, &[x], &[beside(x, BinaryOp::Pow, s)]),
+        OperandRef::Tensor(y) => place.map("XlogyBackward0", &XLOGY, &[x, y], &[]),
     }
 }
 

@@ -7,7 +7,7 @@ use flambeau_device::default_generator;
 use flambeau_macros::op;
 use flambeau_tensor::DType;
 use flambeau_tensor::backend::Distribution;
-use flambeau_tensor::calls::{Call, Random};
+use flambeau_tensor::calls::{PrimitiveCall, Random};
 use flambeau_tensor::random::Generator;
 use smallvec::smallvec;
 

@@ -35,7 +35,7 @@ static ROOT_GRADIENT: LazyLock<Pointwise> = LazyLock::new(|| {
 
 /// What a variance is taken of.
 #[derive(Clone)]
-struct Call {
+struct Spread {
     dims: SmallVec<[i64; 6]>,
     kept: SmallVec<[i64; 6]>,
     /// Number of values less the correction.
@@ -43,7 +43,7 @@ struct Call {
     root: bool,
 }
 
-impl Call {
+impl Spread {
     fn new(x: &Tensor, dims: &[i64], correction: f64, root: bool) -> Result<Self> {
         if !x.is_floating_point() {
             return Err(flambeau_tensor::Error::NotImplemented(
@@ -55,7 +55,7 @@ impl Call {
         let n: usize = wrap_dims(dims, shape.len())?.iter().map(|&d| shape[d]).product();
         // Of no values there is no variance, whatever the correction.
         let freedom = if n == 0 { 0.0 } else { n as f64 - correction };
-        Ok(Call { dims: dims.into(), kept: kept_shape(&shape, dims)?, freedom, root })
+        Ok(Spread { dims: dims.into(), kept: kept_shape(&shape, dims)?, freedom, root })
     }
 
     /// The variance (or its root) and the mean, accumulated in f32 for f16 and bf16.
@@ -94,7 +94,7 @@ impl Call {
 }
 
 fn spread(name: &'static str, x: &Tensor, dims: &[i64], correction: f64, keepdim: bool, root: bool) -> Result<Tensor> {
-    let call = Call::new(x, dims, correction, root)?;
+    let call = Spread::new(x, dims, correction, root)?;
     let (out, _) = call.forward(x, keepdim)?;
     Ok(record(name, &[x], &call.saves(x), out, move |c| {
         Ok(smallvec![Some(call.backward(&c.grad(0)?, &c.saved(0)?, call.result(c)?)?)])
@@ -109,7 +109,7 @@ fn spread_mean(
     keepdim: bool,
     root: bool,
 ) -> Result<(Tensor, Tensor)> {
-    let call = Call::new(x, dims, correction, root)?;
+    let call = Spread::new(x, dims, correction, root)?;
     let (out, mean) = call.forward(x, keepdim)?;
     let shape = crate::ops::to_i64(&x.size());
     let n = (x.numel() / out.numel().max(1)) as i64;

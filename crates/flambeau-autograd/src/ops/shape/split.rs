@@ -4,7 +4,7 @@ use crate::Tensor;
 use crate::error::{Error, Result};
 use crate::graph::{Context, record_many};
 use crate::ops::{cat, slice, stack};
-use crate::views::{Creation, View};
+use crate::views::{Creation, ViewMeta};
 use flambeau_macros::op;
 use flambeau_tensor::Array;
 use flambeau_tensor::dims::wrap_dim;
@@ -23,7 +23,7 @@ fn record_views(
         Ok(smallvec![Some(join(&grads)?)])
     });
     for out in &outs {
-        out.meta().set_view(Some(View::of(x, out, Creation::Several)));
+        out.meta().set_view(Some(ViewMeta::of(x, out, Creation::Several)));
     }
     outs
 }

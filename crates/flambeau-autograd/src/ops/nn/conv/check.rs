@@ -8,7 +8,7 @@ use flambeau_tensor::backend::ConvGeometry;
 use smallvec::smallvec;
 
 /// A call's numbers before they are checked.
-pub(super) struct Call<'a> {
+pub(super) struct ConvNumbers<'a> {
     /// Spatial dimensions that the function's name promises.
     pub ndim: usize,
     pub stride: &'a [i64],
@@ -17,7 +17,7 @@ pub(super) struct Call<'a> {
     pub groups: i64,
 }
 
-impl Call<'_> {
+impl ConvNumbers<'_> {
     /// The geometry and the output padding of a batched call, or what PyTorch says of it, in PyTorch's order.
     pub(super) fn check(
         &self,

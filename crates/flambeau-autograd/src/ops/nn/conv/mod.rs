@@ -14,10 +14,10 @@ use crate::error::{Error, Result};
 use crate::graph::{Context, Grads, Save, record};
 use crate::ops::nn::window::{Padding, Sizes, per_dim};
 use crate::ops::{constant_pad, reshape, squeeze, sum, unsqueeze};
-use check::{Call, list_message, text, too_small, wrong_dims};
+use check::{ConvNumbers, list_message, text, too_small, wrong_dims};
 use flambeau_macros::op;
 use flambeau_tensor::backend::ConvGeometry;
-use flambeau_tensor::calls::{Call as _, Conv, ConvInputGrad, ConvWeightGrad};
+use flambeau_tensor::calls::{Conv, ConvInputGrad, ConvWeightGrad, PrimitiveCall as _};
 use flambeau_tensor::ops::{fill, pointwise_into, same_device};
 use flambeau_tensor::pointwise::Pointwise;
 use flambeau_tensor::{Array, Dims, Scalar};
@@ -151,7 +151,7 @@ fn conv(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, options: &ConvOption
     batched(x, ndim, "conv", |x| {
         let (x, padding) = resolve_padding(x, weight, options, ndim)?;
         let output_padding: Sizes = smallvec![0];
-        let call = Call {
+        let call = ConvNumbers {
             ndim,
             stride: &options.stride,
             padding: &padding,
@@ -204,7 +204,7 @@ fn conv_transpose(
     ndim: usize,
 ) -> Result<Tensor> {
     batched(x, ndim, "conv_transpose", |x| {
-        let call = Call {
+        let call = ConvNumbers {
             ndim,
             stride: &options.stride,
             padding: &options.padding,

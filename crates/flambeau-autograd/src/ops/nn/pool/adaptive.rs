@@ -10,7 +10,7 @@ use crate::ops::nn::loss::elementwise::any_element;
 use crate::ops::{mean, squeeze, to_i64, unsqueeze};
 use flambeau_macros::op;
 use flambeau_tensor::backend::{Extremum, PoolGeometry};
-use flambeau_tensor::calls::{AdaptiveAvgPool, AdaptiveAvgPoolBackward, Call};
+use flambeau_tensor::calls::{AdaptiveAvgPool, AdaptiveAvgPoolBackward, PrimitiveCall};
 use flambeau_tensor::ops::{arg_reduce, fill, gather, index_select, pointwise};
 use flambeau_tensor::pointwise::Pointwise;
 use flambeau_tensor::{Array, DType, Scalar};

@@ -10,7 +10,7 @@ use crate::ops::{squeeze, to_dtype, trunc, unsqueeze};
 use crate::options;
 use flambeau_macros::op;
 use flambeau_tensor::backend::{AvgPoolDivisor, PoolGeometry};
-use flambeau_tensor::calls::{AvgPool, AvgPoolBackward, Call};
+use flambeau_tensor::calls::{AvgPool, AvgPoolBackward, PrimitiveCall};
 use flambeau_tensor::ops::fill;
 use flambeau_tensor::{DType, Scalar};
 use smallvec::smallvec;

@@ -11,7 +11,7 @@ use crate::ops::{squeeze, to_i64, unsqueeze};
 use crate::options;
 use flambeau_macros::op;
 use flambeau_tensor::backend::{PoolGeometry, ScatterOp};
-use flambeau_tensor::calls::{Call, MaxPool, MaxPoolBackward};
+use flambeau_tensor::calls::{MaxPool, MaxPoolBackward, PrimitiveCall};
 use flambeau_tensor::ops::fill;
 use flambeau_tensor::{Array, DType, Dims, Scalar};
 use smallvec::{SmallVec, smallvec};

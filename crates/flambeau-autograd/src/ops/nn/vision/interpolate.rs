@@ -9,7 +9,7 @@ use crate::ops::{
 use crate::{OrPanic, Tensor, options};
 use flambeau_macros::op;
 use flambeau_tensor::backend::ResampleMode;
-use flambeau_tensor::calls::{self, Call, ResampleBackward};
+use flambeau_tensor::calls::{self, PrimitiveCall, ResampleBackward};
 use flambeau_tensor::ops::fill;
 use flambeau_tensor::print::py_float;
 use flambeau_tensor::{Array, DType, Dims, Scalar};
