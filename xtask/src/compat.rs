@@ -20,6 +20,8 @@ struct Operation {
     in_place: bool,
     /// How many times it can be differentiated: 0, 1 or 2.
     order: u8,
+    /// In which dtypes of its first tensor it was compared with PyTorch.
+    dtypes: String,
 }
 
 /// What the facade's documentation lists: `nn::functional::relu`, `Tensor::relu`, without the leading `torch::`.
@@ -51,13 +53,13 @@ fn operations() -> Result<BTreeMap<String, Operation>> {
     let mut all = BTreeMap::new();
     for line in text.lines() {
         let fields: Vec<&str> = line.split('\t').collect();
-        let [name, forms, aliases, in_place, order] = fields[..] else {
+        let [name, forms, aliases, in_place, order, dtypes] = fields[..] else {
             return Err(format!("the registry printed {line:?}").into());
         };
         let list = |text: &str| text.split(',').filter(|s| !s.is_empty()).map(str::to_owned).collect::<Vec<_>>();
         for name in std::iter::once(name.to_owned()).chain(list(aliases)) {
-            let (in_place, order) = (in_place == "true", order.parse()?);
-            all.insert(name, Operation { forms: list(forms), in_place, order });
+            let (in_place, order, dtypes) = (in_place == "true", order.parse()?, dtypes.to_owned());
+            all.insert(name, Operation { forms: list(forms), in_place, order, dtypes });
         }
     }
     Ok(all)
@@ -84,7 +86,9 @@ fn table() -> Result<String> {
          registry of operations; do not edit. A name stands under the same path as in Python (`torch::nn::functional::relu`).\n\
          Operations run on the CPU and on wgpu, in every dtype that PyTorch has for them of bool, uint8, int8 to int64, float16,\n\
          bfloat16, float32 and float64. Forms: what stands for Python's overloads and optional arguments. Gradients: 2 where the\n\
-         second derivative is there too.\n\n",
+         second derivative is there too. Compared: the dtypes of the first tensor in which the tests hold the operation to\n\
+         PyTorch's values, on both devices (int: uint8 and int8 to int64; half: float16 and bfloat16; float: float32 and\n\
+         float64); empty where tests of their own do (creation, random streams, forms of another operation).\n\n",
     );
     let mut summary = String::from("| module | there | of |\n|---|---|---|\n");
     let mut sections = String::new();
@@ -99,13 +103,14 @@ fn table() -> Result<String> {
         writeln!(summary, "| {module} | {} | {} |", here.len(), names.len())?;
         writeln!(sections, "\n## {module}\n")?;
         if !here.is_empty() {
-            writeln!(sections, "| name | forms | in place | gradients |\n|---|---|---|---|")?;
+            writeln!(sections, "| name | forms | in place | gradients | compared |\n|---|---|---|---|---|")?;
         }
         for name in here {
             let operation = operations
                 .get(name)
                 .or_else(|| operations.get(name.trim_end_matches('_')))
                 .or_else(|| operations.get(&of_rust(name)));
+            let dtypes = operation.map_or("", |op| &op.dtypes);
             let (forms, in_place, order) = match operation {
                 // An in-place name stands for the operation's own in-place form.
                 Some(op) if name.ends_with('_') && op.in_place => (String::new(), "", ORDERS[usize::from(op.order)]),
@@ -115,7 +120,7 @@ fn table() -> Result<String> {
                 }
                 None => (String::new(), "", ""),
             };
-            writeln!(sections, "| `{name}` | {forms} | {in_place} | {order} |")?;
+            writeln!(sections, "| `{name}` | {forms} | {in_place} | {order} | {dtypes} |")?;
         }
         if !missing.is_empty() {
             let missing: Vec<_> = missing.iter().map(|name| format!("`{name}`")).collect();
