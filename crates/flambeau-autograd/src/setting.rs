@@ -19,10 +19,12 @@ pub trait Setting<T> {
     fn setting(self) -> T;
 }
 
-/// `for types with a trait: option type = expression of the value`
+/// Implements [`Setting`] by rows of `[generics] type given => option's type: |value| expression;`.
+#[doc(hidden)]
+#[macro_export]
 macro_rules! settings {
     ($([$($generics:tt)*] $given:ty => $option:ty: |$value:ident| $expression:expr;)*) => {$(
-        impl<$($generics)*> Setting<$option> for $given {
+        impl<$($generics)*> $crate::Setting<$option> for $given {
             #[track_caller]
             fn setting(self) -> $option {
                 let $value = self;

@@ -1,8 +1,8 @@
 //! Padding of convolutions.
 
-use flambeau_autograd::Setting;
 use flambeau_autograd::arguments::Int;
 pub use flambeau_autograd::ops::Lengths;
+use flambeau_autograd::settings;
 
 /// A convolution's padding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,19 +66,7 @@ impl From<&str> for PaddingMode {
     }
 }
 
-/// What `o.padding(…)` and `o.padding_mode(…)` take.
-macro_rules! settings {
-    ($([$($generics:tt)*] $given:ty => $option:ty: |$value:ident| $expression:expr;)*) => {$(
-        impl<$($generics)*> Setting<$option> for $given {
-            #[track_caller]
-            fn setting(self) -> $option {
-                let $value = self;
-                $expression
-            }
-        }
-    )*};
-}
-
+// What `o.padding(…)` and `o.padding_mode(…)` take.
 settings! {
     [const D: usize] i32 => Padding<D>: |n| Padding::Lengths(n.into());
     [const D: usize] i64 => Padding<D>: |n| Padding::Lengths(n.into());
