@@ -40,7 +40,7 @@ pub struct AnomalyGuard {
 
 impl Drop for AnomalyGuard {
     fn drop(&mut self) {
-        set(self.former);
+        ENABLED.set(self.former);
         let mut guards = lock(&GUARDS);
         *guards -= 1;
         if *guards == 0 {
@@ -48,10 +48,6 @@ impl Drop for AnomalyGuard {
             lock(&ORIGINS).clear();
         }
     }
-}
-
-fn set(enabled: bool) {
-    ENABLED.set(enabled);
 }
 
 /// Until the guard is dropped, the first operation of this thread whose result has a NaN or an infinity though its inputs had
@@ -82,10 +78,6 @@ pub fn is_anomaly_enabled() -> bool {
     ENABLED.get()
 }
 
-pub(super) fn is_enabled() -> bool {
-    ENABLED.get()
-}
-
 /// What is wrong with a tensor: `"nan"` or `"infinite"`.
 pub(super) fn fault(x: &Tensor) -> Option<&'static str> {
     if !x.is_floating_point() || x.numel() == 0 {
@@ -95,13 +87,12 @@ pub(super) fn fault(x: &Tensor) -> Option<&'static str> {
     let _guard = no_grad();
     let array = x.array();
     let found = (|| {
-        let truth = |program: &dyn Fn(&Tensor) -> Result<Tensor>| -> Result<bool> {
-            Ok(program(&Tensor::from(array.clone()))?.array().item()?.to_bool())
-        };
-        if truth(&|x| crate::ops::any(&crate::ops::isnan(x)?, None, false))? {
+        let x = Tensor::from(array.clone());
+        let any = |is: Tensor| -> Result<bool> { Ok(crate::ops::any(&is, None, false)?.array().item()?.to_bool()) };
+        if any(crate::ops::isnan(&x)?)? {
             return Ok(Some("nan"));
         }
-        let infinite = truth(&|x| crate::ops::any(&crate::ops::isinf(x)?, None, false))?;
+        let infinite = any(crate::ops::isinf(&x)?)?;
         Ok::<_, Error>(infinite.then_some("infinite"))
     })();
     ENABLED.set(former);

@@ -183,7 +183,7 @@ impl Drop for Level {
 #[cold]
 #[inline(never)]
 pub fn finite(inputs: &[&dyn Input]) -> bool {
-    is_on(ANOMALY) && DEPTH.get() == 0 && anomaly::is_enabled() && inputs.iter().all(|x| x.is_finite())
+    is_on(ANOMALY) && DEPTH.get() == 0 && is_anomaly_enabled() && inputs.iter().all(|x| x.is_finite())
 }
 
 /// Runs an operation that modes watch. `looks`: [`finite`] of its arguments that may hold tensors.
@@ -201,7 +201,7 @@ pub fn watch<T: Outputs>(name: &'static str, looks: bool, call: impl FnOnce() ->
     let span = is_on(PROFILE).then(|| profile::Span::enter(format!("aten::{name}")));
     let out = call()?;
     drop(span);
-    if is_on(ANOMALY) && anomaly::is_enabled() {
+    if is_on(ANOMALY) && is_anomaly_enabled() {
         out.each(&mut |x| anomaly::remember(name, x));
         if looks {
             anomaly::check(name, &out)?;
@@ -223,7 +223,7 @@ pub(crate) fn backward<G: AsRef<[Option<Tensor>]>>(node: &Node, run: impl FnOnce
     let grads = run()?;
     drop(span);
     drop(level);
-    if is_on(ANOMALY) && anomaly::is_enabled() {
+    if is_on(ANOMALY) && is_anomaly_enabled() {
         anomaly::check_backward(node, grads.as_ref())?;
     }
     Ok(grads)

@@ -2,6 +2,7 @@
 
 use super::{PROFILE, is_on, switch};
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::io;
 use std::path::Path;
@@ -131,14 +132,13 @@ impl Profile {
     /// The events by name: `prof.key_averages()`.
     pub fn key_averages(&self) -> Averages {
         let mut rows: Vec<Row> = Vec::new();
+        let mut places: HashMap<&str, usize> = HashMap::new();
         for event in &self.events {
-            let row = match rows.iter_mut().position(|r| r.name == event.name) {
-                Some(at) => &mut rows[at],
-                None => {
-                    rows.push(Row { name: event.name.clone(), ..Row::default() });
-                    rows.last_mut().expect("just pushed")
-                }
-            };
+            let place = *places.entry(&event.name).or_insert_with(|| {
+                rows.push(Row { name: event.name.clone(), ..Row::default() });
+                rows.len() - 1
+            });
+            let row = &mut rows[place];
             row.calls += 1;
             row.total += event.total;
             row.own += event.own;
