@@ -54,6 +54,24 @@ fn in_backward_the_forward_is_told_too() {
 }
 
 #[test]
+fn graphs_of_several_threads_are_told_apart() {
+    let _guard = detect_anomaly();
+    // Each thread counts its nodes from zero.
+    let other = std::thread::spawn(|| {
+        let _guard = detect_anomaly();
+        torch::tensor([1.0]).requires_grad_(true).exp()
+    });
+    let _other = other.join().unwrap();
+    let told = std::thread::spawn(|| {
+        let _guard = detect_anomaly();
+        let y = torch::tensor([0.0]).requires_grad_(true).sqrt();
+        message(|| y.mul(0.0).sum().backward())
+    });
+    let told = told.join().unwrap();
+    assert!(told.contains("The forward was 'sqrt'"), "{told}");
+}
+
+#[test]
 fn a_profile_counts_operations_and_their_backward() {
     // Other tests of this process run beside it: names that only this one uses.
     let mut prof = torch::profiler::profile();

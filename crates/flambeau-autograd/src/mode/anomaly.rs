@@ -2,13 +2,13 @@
 
 use super::{ANOMALY, CALLER, Outputs, module_path, switch};
 use crate::error::{Error, Result};
-use crate::graph::Node;
+use crate::graph::{Node, lock};
 use crate::{Tensor, no_grad};
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::marker::PhantomData;
 use std::panic::Location;
-use std::sync::{LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, Weak};
 
 /// How many guards there are in all threads.
 static GUARDS: Mutex<usize> = Mutex::new(0);
@@ -22,13 +22,15 @@ struct Origin {
     op: &'static str,
     caller: Option<&'static Location<'static>>,
     module: String,
+    /// No other node gets this one's address as long as the entry stands.
+    _node: Weak<Node>,
 }
 
-/// By the node's number.
-static ORIGINS: LazyLock<Mutex<HashMap<u64, Origin>>> = LazyLock::new(Mutex::default);
+/// By the node's address, since each thread counts its nodes from zero.
+static ORIGINS: LazyLock<Mutex<HashMap<usize, Origin>>> = LazyLock::new(Mutex::default);
 
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+fn key(node: &Node) -> usize {
+    std::ptr::from_ref(node).addr()
 }
 
 /// Ends the mode when it is dropped. Keep it in a variable: `let _guard = detect_anomaly();`.
@@ -103,8 +105,8 @@ pub(super) fn fault(x: &Tensor) -> Option<&'static str> {
 pub(super) fn remember(op: &'static str, x: &Tensor) {
     if let Some(node) = x.grad_fn() {
         let caller = CALLER.get();
-        let origin = || Origin { op, caller, module: module_path() };
-        lock(&ORIGINS).entry(node.sequence()).or_insert_with(origin);
+        let origin = || Origin { op, caller, module: module_path(), _node: Arc::downgrade(&node) };
+        lock(&ORIGINS).entry(key(&node)).or_insert_with(origin);
     }
 }
 
@@ -145,7 +147,7 @@ pub(super) fn check_backward(node: &Node, grads: &[Option<Tensor>]) -> Result<()
     let Some((i, kind)) = found else { return Ok(()) };
     let name = node.name();
     let origins = lock(&ORIGINS);
-    let forward = origins.get(&node.sequence()).map_or(String::new(), |origin| {
+    let forward = origins.get(&key(node)).map_or(String::new(), |origin| {
         format!(" The forward was '{}'{}.", origin.op, place(origin.caller, &origin.module))
     });
     Err(Error::runtime(format!("Function '{name}' returned {kind} values in its {i}th output.{forward}")))
