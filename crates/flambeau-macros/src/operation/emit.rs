@@ -203,9 +203,8 @@ impl Operation {
         let entry = self.entry(forms);
         let Emitted { forms: functions, calls } = functions;
         Ok(quote! {
-            #[doc(hidden)]
             #[allow(missing_docs)]
-            pub mod #hidden {
+            pub(crate) mod #hidden {
                 #[allow(unused_imports)]
                 use super::*;
                 #(#modules)*

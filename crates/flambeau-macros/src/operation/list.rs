@@ -62,11 +62,9 @@ pub fn operations(Files(files): &Files) -> TokenStream {
         }
     });
     quote! {
-        #[doc(hidden)]
-        pub mod paths { #(#modules)* }
+        pub(crate) mod paths { #(#modules)* }
         /// The operations of this family.
-        #[doc(hidden)]
-        pub static REGISTRY: &[&crate::registry::Op] = &[#( &#hidden::OP ),*];
+        pub(crate) static REGISTRY: &[&crate::registry::Op] = &[#( &#hidden::OP ),*];
         #[cfg(test)]
         pub static FORMS: &[&[crate::registry::forms::Form]] = &[#( #hidden::FORMS ),*];
     }

@@ -25,8 +25,8 @@ pub(crate) fn empty_as(array: &Array, dtype: DType, device: Device) -> Result<Ar
     Ok(Array::empty_strided(backend, device, array.shape(), &strides, dtype)?)
 }
 
-/// A copy with memory of its own that keeps the order of dimensions; gradients flow through it: `torch.clone`. The method is
-/// Rust's [`Clone::clone`]; [`Tensor::shallow_clone`] is another handle of the same tensor.
+/// A copy with memory of its own that keeps the order of dimensions; gradients flow through it: `torch.clone`, and what
+/// Rust's [`Clone`] does; [`Tensor::shallow_clone`] is another handle of the same tensor.
 ///
 /// ```
 /// let x = torch::tensor([1.0, 2.0]);
@@ -35,7 +35,7 @@ pub(crate) fn empty_as(array: &Array, dtype: DType, device: Device) -> Result<Ar
 /// assert_eq!(copy.to_vec::<f32>(), [1.0, 2.0]);
 /// assert!(copy.equal(&other));
 /// ```
-#[op(torch)]
+#[op(torch, method)]
 pub fn clone(input: &Tensor) -> Result<Tensor> {
     let array = input.array();
     let out = empty_like(&array)?;
