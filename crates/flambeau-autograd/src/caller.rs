@@ -3,6 +3,7 @@
 use crate::error::{Error, Result};
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
+use std::sync::OnceLock;
 
 thread_local! {
     /// How many calls of [`at_caller`] this thread is in.
@@ -26,16 +27,34 @@ pub fn at_caller<R>(call: impl FnOnce() -> R) -> R {
     match result {
         Ok(value) => value,
         Err(payload) => match payload.downcast::<Deferred>() {
-            Ok(deferred) => raise(deferred.0),
+            Ok(deferred) => fail(deferred.0),
             Err(payload) => resume_unwind(payload),
         },
+    }
+}
+
+/// Says where in a program an error was raised, for its message: [`name_places_by`].
+static PLACE: OnceLock<fn() -> Option<String>> = OnceLock::new();
+
+/// Has the messages of failed operations name the place that `place` gives: nn's, the module that runs.
+pub fn name_places_by(place: fn() -> Option<String>) {
+    PLACE.get_or_init(|| place);
+}
+
+/// Panics with a failed operation's message and place, at a line as [`fail`] finds it.
+#[cold]
+#[track_caller]
+pub(crate) fn raise(message: String) -> ! {
+    match PLACE.get().and_then(|place| place()) {
+        Some(place) => fail(format!("{message}\n  in {place}")),
+        None => fail(message),
     }
 }
 
 /// Panics at the caller's line, or unwinds silently to the [`at_caller`] that knows a better one.
 #[cold]
 #[track_caller]
-pub(crate) fn raise(message: String) -> ! {
+fn fail(message: String) -> ! {
     if DEPTH.get() > 0 && is_library(Location::caller().file()) {
         resume_unwind(Box::new(Deferred(message)));
     }

@@ -42,7 +42,7 @@ mod views;
 mod warn;
 
 pub use as_tensor::AsTensor;
-pub use caller::at_caller;
+pub use caller::{at_caller, name_places_by};
 pub use checkpoint::{
     CheckpointOptions, EarlyStopGuard, Functions, checkpoint, checkpoint_sequential, checkpoint_sequential_with,
     checkpoint_with, set_checkpoint_early_stop,

@@ -20,6 +20,21 @@ impl Forward for Wrong {
     }
 }
 
+/// A layer of the user's whose own layer gets a wrong shape.
+#[derive(Module)]
+struct Passes {
+    relu: nn::ReLU,
+    inner: nn::Linear,
+}
+
+const INNER_LINE: u32 = line!() + 4;
+
+impl Forward for Passes {
+    fn forward(&self, x: &Tensor) -> Tensor {
+        self.inner.call(self.relu.call(x))
+    }
+}
+
 impl Wrong {
     fn new() -> Self {
         Wrong { inner: nn::Linear::new(2, 2), state: ModuleState::new() }
@@ -60,26 +75,29 @@ fn errors_in_modules_are_at_the_callers_line() {
     let bare = linear();
     let bare_handle = bare.register_forward_pre_hook(|_, _| None);
     let own = nn::Sequential::new((Wrong::new(),));
+    let inner = nn::Sequential::new((Passes { relu: nn::ReLU::new(), inner: linear() },));
     let panics = nn::Sequential::new((nn::ReLU::new(), Panics));
     let words = "addmm: mat1 and mat2 shapes cannot be multiplied (2x3 and 4x2)";
     let shape = "shape '[7]' is invalid for input of size 6";
-    let calls: [(u32, &str, &dyn Fn()); 9] = [
-        (line!(), words, &|| drop(linear().call(&x))),
-        (line!(), words, &|| drop(flat.call(&x))),
-        (line!(), words, &|| drop(nested.call(&x))),
-        (line!(), words, &|| drop(boxed.call(&x))),
-        (line!(), words, &|| drop(list[1].call(&x))),
-        (line!(), words, &|| drop(shared.call(&x))),
-        (line!(), words, &|| drop(hooked.call(&x))),
-        (line!(), words, &|| drop(bare.call(&x))),
-        (WRONG_LINE, shape, &|| drop(own.call(&x))),
+    let calls: [(u32, &str, &str, &dyn Fn()); 10] = [
+        (line!(), words, "", &|| drop(linear().call(&x))),
+        (line!(), words, "1 (Linear)", &|| drop(flat.call(&x))),
+        (line!(), words, "0.1.0 (Linear)", &|| drop(nested.call(&x))),
+        (line!(), words, "0 (Linear)", &|| drop(boxed.call(&x))),
+        (line!(), words, "", &|| drop(list[1].call(&x))),
+        (line!(), words, "", &|| drop(shared.call(&x))),
+        (line!(), words, "0 (Linear)", &|| drop(hooked.call(&x))),
+        (line!(), words, "", &|| drop(bare.call(&x))),
+        (WRONG_LINE, shape, "0 (Wrong)", &|| drop(own.call(&x))),
+        (INNER_LINE, words, "0.inner (Linear)", &|| drop(inner.call(&x))),
     ];
     let mut wrong = Vec::new();
-    for (line, words, call) in calls {
+    for (line, words, place, call) in calls {
+        let words = if place.is_empty() { words.to_owned() } else { format!("{words}\n  in {place}") };
         let payload = catch_unwind(AssertUnwindSafe(call)).unwrap_err();
         let seen = std::mem::take(&mut *SEEN.lock().unwrap());
         // One panic, told once.
-        if seen != [(file!().to_owned(), line, words.to_owned())] || payload.downcast_ref::<String>().is_none() {
+        if seen != [(file!().to_owned(), line, words)] || payload.downcast_ref::<String>().is_none() {
             wrong.push((line, seen));
         }
     }

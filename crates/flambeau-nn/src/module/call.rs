@@ -1,14 +1,29 @@
 //! A call between hooks, in PyTorch's order: `Module._call_impl`.
 
 use super::backward_hooks::BackwardHooks;
-use super::hooks::{Hook, Hooks};
+use super::hooks::{self, Hook, Hooks};
 use super::{Forward, Input, Output, Value};
 use std::any::Any;
+
+/// A module's forward between its hooks.
+#[inline]
+#[track_caller]
+pub(super) fn run<In, Out, F>(module: &F, input: In::Ref<'_>) -> Out
+where
+    In: Input,
+    Out: Output,
+    F: Forward<In, Out> + ?Sized,
+{
+    match hooks::of(module.as_module(), module.state()) {
+        None => module.forward(input),
+        Some(hooks) => hooked(module, &hooks, input),
+    }
+}
 
 /// Calls a module that has hooks. Loops, not closures, lead to `forward`, so that it knows the caller's line.
 #[cold]
 #[track_caller]
-pub(super) fn hooked<In, Out, F>(module: &F, hooks: &Hooks, input: In::Ref<'_>) -> Out
+fn hooked<In, Out, F>(module: &F, hooks: &Hooks, input: In::Ref<'_>) -> Out
 where
     In: Input,
     Out: Output,

@@ -49,9 +49,9 @@ pub trait Forward<In: Input = Tensor, Out: Output = Tensor>: Module + ForwardCop
     #[track_caller]
     fn call_ref(&self, input: In::Ref<'_>) -> Out {
         let _scope = mode::watched().then(|| path::enter(self.as_module()));
-        match hooks::of(self.as_module(), self.state()) {
-            None => self.forward(input),
-            Some(hooks) => call::hooked(self, &hooks, input),
+        match path::Frame::enter(self.as_module()) {
+            frame if frame.is_outermost() => path::outermost(self.as_module(), || call::run(self, input)),
+            _frame => call::run(self, input),
         }
     }
 }
