@@ -59,6 +59,9 @@ pub struct Op {
     pub in_place: bool,
     /// Whether gradients flow through it.
     pub differentiable: bool,
+    /// Whether its result holds what the caller asked for, be it infinite, or nothing in particular: `full`, `empty`. Anomaly mode
+    /// does not look at it.
+    pub fills: bool,
     /// What autocast does with its inputs.
     pub cast: Cast,
     /// Calls it; `None` where an argument is of a kind that data has not (options, a generator).

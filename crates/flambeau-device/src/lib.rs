@@ -6,6 +6,7 @@
 use flambeau_cpu::CPU;
 pub use flambeau_cpu::threads::{num_threads as get_num_threads, set_num_threads, set_own_num_threads};
 use flambeau_tensor::random::Generator;
+use flambeau_tensor::watch::Launch;
 use flambeau_tensor::{Backend, Device, Result};
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -89,6 +90,20 @@ fn generator(device: Device) -> &'static Generator {
         }
         generator
     })
+}
+
+/// From now on notes each kernel that runs on a GPU that can tell the time.
+pub fn start_timing() {
+    #[cfg(feature = "wgpu")]
+    flambeau_wgpu::start_timing();
+}
+
+/// Ends [`start_timing`], waits for the GPUs, and says what ran.
+pub fn stop_timing() -> Vec<Launch> {
+    #[cfg(feature = "wgpu")]
+    return flambeau_wgpu::stop_timing();
+    #[cfg(not(feature = "wgpu"))]
+    Vec::new()
 }
 
 /// Seeds the default generator of every device: `torch.manual_seed`. A GPU that is used for the first time later starts from

@@ -39,7 +39,7 @@ pub fn forward(attribute: TokenStream, item: TokenStream) -> TokenStream {
 /// Declares an operation: a function that returns `Result`, documented and with an example, is all that is written. From it
 /// come, all with the same documentation and at the caller's line: the method of `Tensor` (`method`), the functions under
 /// `torch`, `functional`, `linalg` and `special`, the same under other names (`alias(clip)`), and its entry of the registry
-/// (`cast = Float32`, `not_differentiable`, `default(dim = -1)` for arguments that every form takes). A last argument `place: Place` says where the result goes: such an operation has
+/// (`cast = Float32`, `not_differentiable`, `fills` where the result may hold whatever was asked for, `default(dim = -1)` for arguments that every form takes). A last argument `place: Place` says where the result goes: such an operation has
 /// in-place forms. `forms(sum() = (&[], false), sum_dim(dims: &[i64], keepdim: bool) = (dims, keepdim))` gives several forms
 /// of one operation names of their own; the first argument is theirs too, except where a value for it stands first. An argument
 /// `options: &ConvOptions` makes two of a form: one without options, and `…_with`, whose closure sets some; a form's argument

@@ -3,7 +3,6 @@
 //! [`save`] and [`load`] are `torch.save` and `torch.load`; what a file holds is a [`Value`] with tensors as leaves.
 //! [`pth`] is the format below them, with bytes, shapes and dtypes: there a tensor indexes a list of storages.
 
-mod atomic;
 mod error;
 mod pickle;
 pub mod pth;

@@ -8,6 +8,7 @@ use crate::{
     pickle::{self, StorageEntry, Value},
 };
 use flambeau_tensor::DType;
+use flambeau_tensor::file::write_whole;
 use std::{
     fs::File,
     hash::Hasher,
@@ -88,7 +89,7 @@ pub fn write(path: impl AsRef<Path>, value: &Value, storages: &[StorageRef<'_>])
 
     let stem = path.file_stem().and_then(|stem| stem.to_str()).filter(|stem| stem.is_ascii());
     let prefix = stem.unwrap_or("archive");
-    crate::atomic::write(path, |file| -> Result<(), ZipError> {
+    let written = write_whole(path, |file| -> Result<(), ZipError> {
         let mut zip = ZipWriter::new(BufWriter::new(file));
         let mut entry = |name: &str, bytes: &[u8]| -> Result<(), ZipError> {
             let options = SimpleFileOptions::default()
@@ -109,7 +110,8 @@ pub fn write(path: impl AsRef<Path>, value: &Value, storages: &[StorageRef<'_>])
         entry(".data/serialization_id", serialization_id(&data, &used).as_bytes())?;
         zip.finish()?.flush()?;
         Ok(())
-    })
+    });
+    written.map_err(|refused| Error::io(refused.action, path)(refused.source))
 }
 
 /// PyTorch's alignment of entries, in bytes.

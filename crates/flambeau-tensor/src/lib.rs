@@ -11,6 +11,7 @@ mod device;
 pub mod dims;
 mod dtype;
 mod error;
+pub mod file;
 mod finding;
 pub mod ops;
 pub mod plan;
@@ -22,6 +23,7 @@ mod scalar;
 pub mod sequence;
 mod storage;
 pub mod view;
+pub mod watch;
 
 pub use array::{Array, scalar_from_bytes};
 pub use backend::Backend;

@@ -1,7 +1,7 @@
 //! Reference-counted memory that views share.
 
 use crate::access::{AtomicPtr, AtomicU32};
-use crate::{Backend, Device, Error, Result};
+use crate::{Backend, Device, Error, Result, watch};
 use std::any::Any;
 use std::cell::UnsafeCell;
 use std::panic::Location;
@@ -87,6 +87,17 @@ impl HostBlock {
     }
 }
 
+impl HostBlock {
+    /// Tells who watches that the block serves a storage from now on, or no more. What a user brought was not taken here.
+    #[inline(always)]
+    fn tell(&self, taken: bool) {
+        if watch::is_memory_watched() && matches!(self.owner, Owner::Allocator { .. }) {
+            let bytes = self.len as i64;
+            watch::memory_changed(Device::Cpu, if taken { bytes } else { -bytes }, self.ptr.addr().get());
+        }
+    }
+}
+
 impl Drop for HostBlock {
     fn drop(&mut self) {
         if let Owner::Allocator { capacity, free } = self.owner {
@@ -101,6 +112,30 @@ impl Drop for HostBlock {
 unsafe impl Send for Shared {}
 // SAFETY: as above.
 unsafe impl Sync for Shared {}
+
+impl Drop for Shared {
+    #[inline]
+    fn drop(&mut self) {
+        if watch::is_memory_watched() {
+            self.tell_freed();
+        }
+    }
+}
+
+impl Shared {
+    /// Tells who watches that the host's memory is given back. A device tells for itself, for it knows what it took.
+    #[cold]
+    fn tell_freed(&mut self) {
+        match self.block.get_mut() {
+            Some(block) => block.tell(false),
+            None if self.device.is_host() => {
+                let bytes = *self.nbytes.get_mut() as i64;
+                watch::memory_changed(Device::Cpu, -bytes, self.inline.get().addr());
+            }
+            None => {}
+        }
+    }
+}
 
 // A panic never leaves memory half-owned: kernels run under an access word that is released on unwinding, and what they
 // had written stays plain numbers.
@@ -145,11 +180,13 @@ impl Storage {
         }
         let storage = Self::new(backend, Device::Cpu, nbytes, std::ptr::null_mut(), (None, None));
         storage.0.ptr.store(storage.0.inline.get().cast(), Ordering::Relaxed);
+        watch::memory_changed(Device::Cpu, nbytes as i64, storage.host_ptr().addr());
         Some(storage)
     }
 
     /// Host memory.
     pub fn host(backend: &'static dyn Backend, block: HostBlock) -> Self {
+        block.tell(true);
         Self::new(backend, Device::Cpu, block.len, block.ptr.as_ptr(), (Some(block), None))
     }
 
@@ -264,7 +301,11 @@ impl Storage {
             std::ptr::copy_nonoverlapping(self.host_ptr(), block.ptr.as_ptr(), old);
             self.0.ptr.store(block.ptr.as_ptr(), Ordering::Relaxed);
             self.0.nbytes.store(block.len, Ordering::Relaxed);
-            *self.0.block.get() = Some(block);
+            block.tell(true);
+            match (*self.0.block.get()).replace(block) {
+                Some(former) => former.tell(false),
+                None => watch::memory_changed(Device::Cpu, -(old as i64), self.0.inline.get().addr()),
+            }
         }
         Ok(())
     }

@@ -113,6 +113,11 @@ pub(crate) fn gpu(device: Device) -> Result<&'static Gpu> {
     Ok(gpu)
 }
 
+/// The GPUs that were opened so far.
+pub(crate) fn opened() -> impl Iterator<Item = &'static Gpu> {
+    SLOTS.iter().filter_map(|slot| slot.gpu.get()?.as_ref().ok())
+}
+
 /// Opens the first adapter once more, under a name of the caller's.
 #[cfg(test)]
 pub(crate) fn open_first(name: Device) -> Result<Gpu> {

@@ -8,6 +8,7 @@ use crate::params::Params;
 use crate::recorder::{Recorder, UNIFORM_BYTES};
 use crate::self_test::self_test;
 use flambeau_shaders::{Kernel, Target, stored_size};
+use flambeau_tensor::watch::memory_changed;
 use flambeau_tensor::{Array, Backend, DType, Device, Finding, Storage};
 use smallvec::SmallVec;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -35,6 +36,7 @@ pub(crate) struct Block {
 impl Drop for Block {
     fn drop(&mut self) {
         let buffer = self.buffer.get_mut().unwrap_or_else(PoisonError::into_inner);
+        memory_changed(self.gpu.name, -(buffer.raw.size() as i64), buffer.id as usize);
         self.gpu.pool.give_back(buffer.clone());
     }
 }
@@ -73,6 +75,8 @@ pub(crate) struct Gpu {
     /// What the test of its arithmetic says of f64, once somebody asks for it.
     f64_tested: OnceLock<Result<()>>,
     max_groups: u32,
+    /// Whether the device can tell when a pass began and ended.
+    pub has_timestamps: bool,
     /// Storage buffers that one kernel may bind.
     pub max_bindings: usize,
     immediate_words: usize,
@@ -115,7 +119,8 @@ impl Gpu {
                     | wgpu::Features::SHADER_F16
                     | wgpu::Features::SHADER_I16
                     | wgpu::Features::SHADER_F64
-                    | wgpu::Features::SHADER_INT64,
+                    | wgpu::Features::SHADER_INT64
+                    | wgpu::Features::TIMESTAMP_QUERY,
             );
         let mut limits = adapter.limits();
         limits.max_immediate_size = match features.contains(wgpu::Features::IMMEDIATES) {
@@ -149,6 +154,7 @@ impl Gpu {
             counters: AtomicCounters::default(),
             failure,
             f64_tested: OnceLock::new(),
+            has_timestamps: features.contains(wgpu::Features::TIMESTAMP_QUERY),
             max_groups: limits.max_compute_workgroups_per_dimension,
             // Which of them are written is a word of 64 bits.
             max_bindings: limits
@@ -193,6 +199,7 @@ impl Gpu {
     pub fn alloc(&'static self, backend: &'static dyn Backend, nbytes: usize, dtype: DType) -> Result<Storage> {
         self.failure.check()?;
         let buffer = self.take((nbytes / dtype.size()).saturating_mul(stored_size(dtype)))?;
+        memory_changed(self.name, buffer.raw.size() as i64, buffer.id as usize);
         let block = Block { gpu: self, buffer: Mutex::new(buffer), dtype };
         Storage::device(backend, self.name, nbytes, Box::new(block))
             .map_err(|e| Error::Validation { device: self.name, reason: e.to_string() })
@@ -209,6 +216,8 @@ impl Gpu {
         [&larger, &*slot].iter().for_each(|b| b.last_batch.store(batch, Ordering::Relaxed));
         let size = slot.raw.size().min(larger.raw.size());
         state.recorder.encoder(self).copy_buffer_to_buffer(&slot.raw, 0, &larger.raw, 0, size);
+        memory_changed(self.name, larger.raw.size() as i64, larger.id as usize);
+        memory_changed(self.name, -(slot.raw.size() as i64), slot.id as usize);
         self.pool.give_back(std::mem::replace(&mut *slot, larger));
         // SAFETY: the block is this storage's memory on the device, and has room for so many bytes now.
         unsafe { storage.note_growth(nbytes) };
@@ -297,7 +306,7 @@ impl Gpu {
         let ids = buffers.iter().map(|b| b.id).collect();
         let group =
             cache.group(self, GroupKey { layout: pipeline.layout.id, ids }, &pipeline.layout, &buffers, recorder);
-        recorder.dispatch(self, &pipeline, group, &words, (x, y));
+        recorder.dispatch(self, kernel.name(), &pipeline, group, &words, (x, y));
         if *TRACE {
             eprintln!("flambeau: launch {kernel}, {groups} workgroups");
         }

@@ -33,11 +33,13 @@ mod search;
 mod self_test;
 mod softmax;
 mod sort;
+mod timing;
 mod transfer;
 
 pub use adapter::{Adapter, adapters};
 pub use error::{Error, Result};
 pub use gpu::Counters;
+pub use timing::{start_timing, stop_timing};
 pub use transfer::download_async;
 
 use flambeau_tensor::calls::*;

@@ -2,11 +2,12 @@
 
 use crate::cache::Pipeline;
 use crate::gpu::Gpu;
+use crate::timing::{self, Timer};
 use std::sync::atomic::Ordering;
 
 /// Launches in one batch before it is submitted without being asked: the GPU should not wait for ever, and submitting costs
 /// as much as several launches.
-const MAX_LAUNCHES: u32 = 1024;
+pub(crate) const MAX_LAUNCHES: u32 = 1024;
 /// Bytes that uploads may leave with the driver, which keeps a copy of them until the next submit.
 const MAX_UPLOADED: usize = 64 << 20;
 /// Bytes of parameters that a launch may pass through the uniform buffer.
@@ -24,6 +25,8 @@ pub(crate) struct Recorder {
     uniforms: Vec<u8>,
     uniform_buffer: wgpu::Buffer,
     uniform_step: usize,
+    /// Timestamps, while a profiler asks for them.
+    timer: Option<Timer>,
 }
 
 impl Recorder {
@@ -44,6 +47,7 @@ impl Recorder {
             uniforms: Vec::new(),
             uniform_buffer,
             uniform_step: step as usize,
+            timer: None,
         }
     }
 
@@ -69,16 +73,35 @@ impl Recorder {
             .get_or_insert_with(|| gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default()))
     }
 
-    /// Records a launch.
+    /// The timestamps since the profiler began.
+    pub fn take_timer(&mut self) -> Option<Timer> {
+        self.timer.take()
+    }
+
+    /// Opens a pass of its own for a launch that is timed.
+    #[cold]
+    fn begin_timed(&mut self, gpu: &Gpu, kernel: &'static str) {
+        self.encoder(gpu);
+        let timer = self.timer.get_or_insert_with(|| Timer::new(&gpu.device));
+        let descriptor = wgpu::ComputePassDescriptor { label: None, timestamp_writes: Some(timer.launch(kernel)) };
+        let encoder = self.encoder.as_mut().expect("it was made");
+        self.pass = Some(encoder.begin_compute_pass(&descriptor).forget_lifetime());
+    }
+
+    /// Records a launch of the kernel that the pipeline is of.
     pub fn dispatch(
         &mut self,
         gpu: &Gpu,
+        kernel: &'static str,
         pipeline: &Pipeline,
         group: &wgpu::BindGroup,
         words: &[u32],
         (x, y): (u32, u32),
     ) {
-        if self.pass.is_none() {
+        let timed = gpu.has_timestamps && timing::is_on();
+        if timed {
+            self.begin_timed(gpu, kernel);
+        } else if self.pass.is_none() {
             let pass = self.encoder(gpu).begin_compute_pass(&wgpu::ComputePassDescriptor::default());
             self.pass = Some(pass.forget_lifetime());
         }
@@ -95,6 +118,9 @@ impl Recorder {
             pass.set_immediates(0, bytes);
         }
         pass.dispatch_workgroups(x, y, 1);
+        if timed {
+            self.pass = None;
+        }
         self.launches += 1;
     }
 
@@ -113,6 +139,9 @@ impl Recorder {
             // Written before the batch runs, after the ones before it.
             gpu.queue.write_buffer(&self.uniform_buffer, 0, &self.uniforms);
             self.uniforms.clear();
+        }
+        if let (Some(timer), Some(encoder)) = (&mut self.timer, &mut self.encoder) {
+            timer.end_batch(&gpu.device, encoder);
         }
         let commands = self.encoder.take().map(wgpu::CommandEncoder::finish);
         self.launches = 0;

@@ -201,7 +201,9 @@ pub mod autograd {
 /// println!("{}", prof.key_averages().table());
 /// ```
 pub mod profiler {
-    pub use flambeau_autograd::mode::{Averages, Profile, RecordFunction, profile, record_function};
+    pub use flambeau_autograd::mode::{
+        Averages, Profile, ProfileOptions, RecordFunction, profile, profile_with, record_function,
+    };
 }
 
 /// `torch.utils`.

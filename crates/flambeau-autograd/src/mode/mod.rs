@@ -7,12 +7,13 @@ mod anomaly;
 mod profile;
 
 pub use anomaly::{AnomalyGuard, detect_anomaly, is_anomaly_enabled, set_detect_anomaly};
-pub use profile::{Averages, Profile, RecordFunction, profile, record_function};
+pub use profile::{Averages, Profile, ProfileOptions, RecordFunction, profile, profile_with, record_function};
 
 use crate::Tensor;
 use crate::error::Result;
 use crate::graph::Node;
 use crate::ops::Operand;
+use profile::Kind;
 use std::cell::{Cell, RefCell};
 use std::panic::Location;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -69,10 +70,11 @@ impl Drop for ModuleScope {
 #[cold]
 pub fn enter_module(path: String, type_name: &str) -> ModuleScope {
     let span = is_on(PROFILE).then(|| {
-        profile::Span::enter(match path.as_str() {
+        let name = match path.as_str() {
             "" => format!("nn.Module: {type_name}"),
             path => format!("nn.Module: {path} ({type_name})"),
-        })
+        };
+        profile::Span::enter(name, Kind::Annotation)
     });
     MODULES.with_borrow_mut(|paths| paths.push(path));
     ModuleScope(span)
@@ -198,7 +200,7 @@ pub fn watch<T: Outputs>(name: &'static str, looks: bool, call: impl FnOnce() ->
     if level.0 == 0 {
         CALLER.set(Some(Location::caller()));
     }
-    let span = is_on(PROFILE).then(|| profile::Span::enter(format!("aten::{name}")));
+    let span = is_on(PROFILE).then(|| profile::Span::enter(format!("aten::{name}"), Kind::Operation));
     let out = call()?;
     drop(span);
     if is_on(ANOMALY) && is_anomaly_enabled() {
@@ -219,7 +221,7 @@ pub(crate) fn backward<G: AsRef<[Option<Tensor>]>>(node: &Node, run: impl FnOnce
         return run();
     }
     let level = Level::enter();
-    let span = is_on(PROFILE).then(|| profile::Span::enter(node.name().to_owned()));
+    let span = is_on(PROFILE).then(|| profile::Span::enter(node.name().to_owned(), Kind::Operation));
     let grads = run()?;
     drop(span);
     drop(level);

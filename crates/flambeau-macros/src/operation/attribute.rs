@@ -36,6 +36,8 @@ pub struct Attribute {
     pub not_differentiable: bool,
     /// What autocast does with its inputs.
     pub cast: Option<Ident>,
+    /// Whether its result holds what the caller asked for, be it infinite, or nothing in particular: anomaly mode does not look at it.
+    pub fills: bool,
     /// Whether it makes a new tensor: its forms have twins, `…_with`, that take `TensorOptions`.
     pub creation: bool,
 }
@@ -68,6 +70,7 @@ impl Parse for Attribute {
             match word.to_string().as_str() {
                 "method" => attribute.method = true,
                 "creation" => attribute.creation = true,
+                "fills" => attribute.fills = true,
                 "not_differentiable" => attribute.not_differentiable = true,
                 "cast" => {
                     input.parse::<Token![=]>()?;
@@ -97,7 +100,7 @@ impl Parse for Attribute {
                 }
                 path if PATHS.contains(&path) => attribute.paths.push(word),
                 other => {
-                    let known = "method, creation, forms(…), alias(…), default(…), cast = …, not_differentiable";
+                    let known = "method, creation, forms(…), alias(…), default(…), cast = …, fills, not_differentiable";
                     let text = format!("`{other}` is none of {}, {known}", PATHS.join(", "));
                     return Err(syn::Error::new(word.span(), text));
                 }

@@ -131,10 +131,11 @@ impl Operation {
             }
         }
         // Inputs are looked at before the call takes them over.
+        let looks = if self.attribute.fills { quote!(false) } else { quote!(crate::mode::finite(&[#inputs])) };
         quote! {
             if crate::mode::watched() {
                 #lets
-                let inputs = crate::mode::finite(&[#inputs]);
+                let inputs = #looks;
                 return crate::mode::watch(#shown, inputs, move || #inner(#(#names,)* #place));
             }
             #inner(#(#names,)* #place)

@@ -49,6 +49,7 @@ impl Operation {
         });
         let in_place = self.place.is_some();
         let (method, differentiable) = (self.attribute.method, !self.attribute.not_differentiable);
+        let fills = self.attribute.fills;
         let cast = match &self.attribute.cast {
             Some(cast) => quote!(crate::registry::Cast::#cast),
             None => quote!(crate::registry::Cast::None),
@@ -66,6 +67,7 @@ impl Operation {
                 aliases: &[#(#aliases),*],
                 in_place: #in_place,
                 differentiable: #differentiable,
+                fills: #fills,
                 cast: #cast,
                 call: #call,
                 call_in_place: #call_in_place,

@@ -18,7 +18,7 @@ use flambeau_tensor::{DType, Device, Scalar, default_dtype};
 /// assert_eq!(x.to_vec::<f32>(), [0.5; 4]);
 /// assert_eq!(torch::full([2], 7).to_vec::<i64>(), [7, 7]);
 /// ```
-#[op(torch, creation, not_differentiable, forms(
+#[op(torch, creation, not_differentiable, fills, forms(
     full(fill_value: Scalar) = (fill_value, fill_value.dtype(default_dtype()), default_device()),
 ))]
 pub fn full(size: &[usize], fill_value: impl Into<Scalar>, dtype: DType, device: Device) -> Result<Tensor> {
@@ -60,7 +60,7 @@ pub fn ones(size: &[usize], dtype: DType, device: Device) -> Result<Tensor> {
 /// x.fill_(3.0);
 /// assert_eq!(x.to_vec::<f32>(), [3.0; 4]);
 /// ```
-#[op(torch, creation, not_differentiable, forms(empty() = (default_dtype(), default_device())))]
+#[op(torch, creation, not_differentiable, fills, forms(empty() = (default_dtype(), default_device())))]
 pub fn empty(size: &[usize], dtype: DType, device: Device) -> Result<Tensor> {
     Ok(copy::empty(size, dtype, device)?.into())
 }
@@ -92,7 +92,7 @@ pub fn eye(n: usize, m: Option<usize>, dtype: DType, device: Device) -> Result<T
 /// assert_eq!(x.full_like(9).to_vec::<i64>(), [9; 4]);
 /// assert_eq!(x.full_like_with(0.5, |o| o.dtype(torch::float32)).to_vec::<f32>(), [0.5; 4]);
 /// ```
-#[op(torch, method, creation, not_differentiable, forms(full_like(fill_value: Scalar) = (fill_value, None, None)))]
+#[op(torch, method, creation, not_differentiable, fills, forms(full_like(fill_value: Scalar) = (fill_value, None, None)))]
 pub fn full_like(
     x: &Tensor,
     fill_value: impl Into<Scalar>,
@@ -133,7 +133,7 @@ pub fn ones_like(x: &Tensor, dtype: Option<DType>, device: Option<Device>) -> Re
 /// let x = torch::zeros([2, 3]);
 /// assert_eq!(x.empty_like().size(), [2, 3]);
 /// ```
-#[op(torch, method, creation, not_differentiable, forms(empty_like() = (None, None)))]
+#[op(torch, method, creation, not_differentiable, fills, forms(empty_like() = (None, None)))]
 pub fn empty_like(x: &Tensor, dtype: Option<DType>, device: Option<Device>) -> Result<Tensor> {
     let array = x.array();
     Ok(copy::empty_as(&array, dtype.unwrap_or(array.dtype()), device.unwrap_or(array.device()))?.into())
@@ -148,7 +148,7 @@ pub fn empty_like(x: &Tensor, dtype: Option<DType>, device: Option<Device>) -> R
 /// let x = torch::tensor([1, 2, 3]);
 /// assert_eq!(x.new_full([2], 7).to_vec::<i64>(), [7, 7]);
 /// ```
-#[op(method, creation, not_differentiable, forms(
+#[op(method, creation, not_differentiable, fills, forms(
     new_full(size: &[usize], fill_value: Scalar) = (size, fill_value, None, None),
 ))]
 pub fn new_full(
@@ -189,7 +189,7 @@ pub fn new_ones(x: &Tensor, size: &[usize], dtype: Option<DType>, device: Option
 /// let x = torch::tensor([1, 2, 3]);
 /// assert_eq!(x.new_empty([4, 2]).dtype(), torch::int64);
 /// ```
-#[op(method, creation, not_differentiable, forms(new_empty(size: &[usize]) = (size, None, None)))]
+#[op(method, creation, not_differentiable, fills, forms(new_empty(size: &[usize]) = (size, None, None)))]
 pub fn new_empty(x: &Tensor, size: &[usize], dtype: Option<DType>, device: Option<Device>) -> Result<Tensor> {
     empty(size, dtype.unwrap_or(x.dtype()), device.unwrap_or(x.device()))
 }

@@ -153,7 +153,7 @@ pub fn copy_(x: &Tensor, src: &Tensor) -> Result<Tensor> {
 /// let x = torch::tensor([1.0, 2.0]);
 /// assert_eq!(torch::fill(&x, 5).to_vec::<f32>(), [5.0, 5.0]);
 /// ```
-#[op(torch)]
+#[op(torch, fills)]
 pub fn fill(input: &Tensor, value: impl Into<Scalar>) -> Result<Tensor> {
     let out = empty_like(&input.array())?;
     flambeau_tensor::ops::fill(&out, value.into())?;
@@ -172,7 +172,7 @@ pub fn fill(input: &Tensor, value: impl Into<Scalar>) -> Result<Tensor> {
 /// let x = torch::zeros([2]);
 /// assert_eq!(x.fill_(0.5).to_vec::<f32>(), [0.5, 0.5]);
 /// ```
-#[op(torch, method)]
+#[op(torch, method, fills)]
 #[track_caller]
 pub fn fill_(x: &Tensor, value: impl Into<Scalar>) -> Result<Tensor> {
     fill_named("FillBackward2", x, value.into())

@@ -90,7 +90,7 @@ static FILL_FROM: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.ma
 /// x.masked_fill_(&x.gt(0), 9);
 /// assert_eq!(x.to_vec::<f32>(), [9.0, -2.0, 9.0]);
 /// ```
-#[op(torch, method)]
+#[op(torch, method, fills)]
 pub fn masked_fill<'a>(x: &Tensor, mask: &Tensor, value: impl Into<Operand<'a>>, place: Place) -> Result<Tensor> {
     if mask.dtype() != DType::Bool {
         return Err(Error::runtime(format!(

@@ -1,8 +1,8 @@
 //! Files that appear whole or not at all.
 
-use crate::{Error, Result};
 use std::{
     ffi::OsString,
+    fmt,
     fs::{self, File, OpenOptions},
     io::{Error as IoError, ErrorKind},
     path::{Path, PathBuf},
@@ -10,15 +10,48 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering},
 };
 
+/// Why a file was not written.
+#[derive(Debug)]
+pub struct Refused {
+    /// What was attempted: `create`, `write`, `rename a temporary file to`.
+    pub action: &'static str,
+    /// The operating system's reason.
+    pub source: IoError,
+}
+
+impl Refused {
+    fn to(action: &'static str) -> impl FnOnce(IoError) -> Refused {
+        move |source| Refused { action, source }
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot {} the file: {}", self.action, self.source)
+    }
+}
+
+impl std::error::Error for Refused {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.source)
+    }
+}
+
 /// Creates `path` with what `fill` writes: under a temporary name in the same folder, then, once the data is on the disk,
 /// by a rename. If anything fails, the temporary file is removed and `path` is as before.
-pub(crate) fn write<E: Into<IoError>>(path: &Path, fill: impl FnOnce(&mut File) -> Result<(), E>) -> Result<()> {
-    let (mut file, temporary) = create_beside(path).map_err(Error::io("create", path))?;
+///
+/// # Errors
+/// What `fill` returns, and what the operating system refuses.
+pub fn write_whole<E: Into<IoError>>(
+    path: &Path,
+    fill: impl FnOnce(&mut File) -> Result<(), E>,
+) -> Result<(), Refused> {
+    let (mut file, temporary) = create_beside(path).map_err(Refused::to("create"))?;
     let written = fill(&mut file).map_err(E::into).and_then(|()| file.sync_all());
     drop(file); // Windows renames no open file
     let outcome = written
-        .map_err(Error::io("write", path))
-        .and_then(|()| fs::rename(&temporary, path).map_err(Error::io("rename a temporary file to", path)));
+        .map_err(Refused::to("write"))
+        .and_then(|()| fs::rename(&temporary, path).map_err(Refused::to("rename a temporary file to")));
     if outcome.is_err() {
         // The error at hand says more than a failure to clean up would.
         let _ = fs::remove_file(&temporary);
@@ -51,14 +84,14 @@ mod tests {
     fn a_failed_write_leaves_the_old_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("model.pth");
-        write(&path, |file| file.write_all(b"old")).unwrap();
-        let failure = write(&path, |file| {
+        write_whole(&path, |file| file.write_all(b"old")).unwrap();
+        let failure = write_whole(&path, |file| {
             file.write_all(b"half of the new")?;
             Err(IoError::other("disk full"))
         });
-        assert!(failure.unwrap_err().to_string().ends_with("model.pth: disk full"));
+        assert_eq!(failure.unwrap_err().to_string(), "cannot write the file: disk full");
         assert_eq!(fs::read(&path).unwrap(), b"old");
-        write(&path, |file| file.write_all(b"new")).unwrap();
+        write_whole(&path, |file| file.write_all(b"new")).unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"new");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no temporary file stays behind");
     }
