@@ -377,7 +377,13 @@ impl Recorded {
         saves: &[Save<'_>],
         backward: impl Fn(&Context<'_>) -> Result<Grads> + Send + Sync + 'static,
     ) -> Self {
-        let mut node = Node::new(name, edges, Function::Backward(Box::new(backward)));
+        Self::with(name, edges, saves, Function::Backward(Box::new(backward)))
+    }
+
+    /// [`Recorded::new`] for every closure, compiled once.
+    #[inline(never)]
+    fn with(name: &'static str, edges: Edges, saves: &[Save<'_>], function: Function) -> Self {
+        let mut node = Node::new(name, edges, function);
         let mut saved: SmallVec<[SavedTensor; 2]> = saves.iter().map(SavedTensor::new).collect();
         if let Some(hooks) = saved_hooks::current() {
             for (saved, save) in saved.iter_mut().zip(saves) {
@@ -412,6 +418,26 @@ impl Recorded {
         node
     }
 
+    /// [`Recorded::finish`] of one result, as a tensor.
+    #[inline(never)]
+    fn finish_one(self, output: Array) -> Tensor {
+        let node = self.finish(std::slice::from_ref(&output));
+        Tensor::with_meta(output, Meta::from_edge(Edge { node, output: 0 }))
+    }
+
+    /// [`Recorded::finish`] of several results, as tensors: those that are no floats have no gradient.
+    #[inline(never)]
+    fn finish_many(recorded: Option<Self>, outputs: Vec<Array>) -> Vec<Tensor> {
+        let node = recorded.map(|recorded| recorded.finish(&outputs));
+        let tensors = outputs.into_iter().enumerate().map(|(i, array)| match &node {
+            Some(node) if array.dtype().is_differentiable() => {
+                Tensor::with_meta(array, Meta::from_edge(Edge { node: node.clone(), output: i as u32 }))
+            }
+            _ => Tensor::from(array),
+        });
+        tensors.collect()
+    }
+
     /// Takes away an input's edge: the caller routes that gradient itself. Returns the edges as they were.
     pub(crate) fn route(&mut self, input: usize) -> Edges {
         let edges = self.node.edges.clone();
@@ -437,8 +463,7 @@ pub(crate) fn record(
     if !recording(inputs) {
         return Tensor::from(output);
     }
-    let node = record_node(name, inputs, saves, backward).finish(std::slice::from_ref(&output));
-    Tensor::with_meta(output, Meta::from_edge(Edge { node, output: 0 }))
+    record_node(name, inputs, saves, backward).finish_one(output)
 }
 
 /// Records an operation of several results; results that are no floats have no gradient.
@@ -449,15 +474,8 @@ pub(crate) fn record_many(
     outputs: Vec<Array>,
     backward: impl Fn(&Context<'_>) -> Result<Grads> + Send + Sync + 'static,
 ) -> Vec<Tensor> {
-    if !recording(inputs) {
-        return outputs.into_iter().map(Tensor::from).collect();
-    }
-    let node = record_node(name, inputs, saves, backward).finish(&outputs);
-    let tensors = outputs.into_iter().enumerate().map(|(i, array)| match array.dtype().is_differentiable() {
-        true => Tensor::with_meta(array, Meta::from_edge(Edge { node: node.clone(), output: i as u32 })),
-        false => Tensor::from(array),
-    });
-    tensors.collect()
+    let recorded = recording(inputs).then(|| record_node(name, inputs, saves, backward));
+    Recorded::finish_many(recorded, outputs)
 }
 
 /// A handle that does not keep the tensor alive.

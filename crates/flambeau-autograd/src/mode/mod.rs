@@ -188,28 +188,49 @@ pub fn finite(inputs: &[&dyn Input]) -> bool {
     is_on(ANOMALY) && DEPTH.get() == 0 && is_anomaly_enabled() && inputs.iter().all(|x| x.is_finite())
 }
 
-/// Runs an operation that modes watch. `looks`: [`finite`] of its arguments that may hold tensors.
-///
-/// # Errors
-/// The operation's; and that of [`detect_anomaly`].
+/// An operation that modes watch, from [`begin`] to [`Watched::end`].
+pub struct Watched {
+    name: &'static str,
+    looks: bool,
+    span: Option<profile::Span>,
+    _level: Level,
+}
+
+/// Tells the modes that an operation begins. `looks`: [`finite`] of its arguments that may hold tensors.
 #[cold]
 #[inline(never)]
 #[track_caller]
-pub fn watch<T: Outputs>(name: &'static str, looks: bool, call: impl FnOnce() -> Result<T>) -> Result<T> {
+pub fn begin(name: &'static str, looks: bool) -> Watched {
     let level = Level::enter();
     if level.0 == 0 {
         CALLER.set(Some(Location::caller()));
     }
     let span = is_on(PROFILE).then(|| profile::Span::enter(format!("aten::{name}"), Kind::Operation));
-    let out = call()?;
-    drop(span);
-    if is_on(ANOMALY) && is_anomaly_enabled() {
-        out.each(&mut |x| anomaly::remember(name, x));
-        if looks {
-            anomaly::check(name, &out)?;
+    Watched { name, looks, span, _level: level }
+}
+
+impl Watched {
+    /// Tells the modes what the operation returned.
+    ///
+    /// # Errors
+    /// The operation's; and that of [`detect_anomaly`].
+    #[inline(never)]
+    pub fn end<T: Outputs>(mut self, out: Result<T>) -> Result<T> {
+        let out = out?;
+        self.span = None;
+        if is_on(ANOMALY) && is_anomaly_enabled() {
+            self.check(&out)?;
         }
+        Ok(out)
     }
-    Ok(out)
+
+    fn check(&self, out: &dyn Outputs) -> Result<()> {
+        out.each(&mut |x| anomaly::remember(self.name, x));
+        if self.looks {
+            anomaly::check(self.name, out)?;
+        }
+        Ok(())
+    }
 }
 
 /// Runs a node's backward, watched.

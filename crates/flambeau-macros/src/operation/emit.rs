@@ -135,8 +135,8 @@ impl Operation {
         quote! {
             if crate::mode::watched() {
                 #lets
-                let inputs = #looks;
-                return crate::mode::watch(#shown, inputs, move || #inner(#(#names,)* #place));
+                let watched = crate::mode::begin(#shown, #looks);
+                return watched.end(#inner(#(#names,)* #place));
             }
             #inner(#(#names,)* #place)
         }

@@ -116,8 +116,13 @@ impl Builder {
 
     /// The program with these results.
     pub(super) fn finish_with(self, outputs: impl for<'b> FnOnce(&'b Builder) -> Vec<Expr<'b>>) -> Pointwise {
-        let outputs = outputs(&self).into_iter().map(|out| out.into_expr(&self).id).collect();
+        let outputs = self.ids(outputs(&self));
         self.finish(outputs)
+    }
+
+    #[inline(never)]
+    fn ids(&self, values: Vec<Expr<'_>>) -> SmallVec<[NodeId; 2]> {
+        values.into_iter().map(|value| value.into_expr(self).id).collect()
     }
 
     pub(super) fn finish(self, outputs: SmallVec<[NodeId; 2]>) -> Pointwise {
