@@ -40,10 +40,12 @@ settings! {
     [] Option<bool> => Option<bool>: |b| b;
     [N: Int] N => i64: |n| n.to_i64();
     [N: Int] N => usize: |n| n.to_usize();
+    [N: Int] N => i32: |n| n.to_i32();
     [N: OptInt] N => Option<i64>: |n| n.to_option();
     [N: Number] N => f64: |n| n.to_f64();
     [N: OptNumber] N => Option<f64>: |n| n.to_option();
     [T: Into<String>] T => String: |t| t.into();
+    [T: Into<String>] T => Option<String>: |t| Some(t.into());
     [N: Into<Scalar>] N => Scalar: |n| n.into();
     [D: Into<Option<DType>>] D => Option<DType>: |d| d.into();
     [D: ToDevice] D => Option<Device>: |d| d.to_device();

@@ -39,7 +39,7 @@ pub fn uniform_with_(x: impl AsTensor, a: impl Number, b: impl Number, generator
 fn uniform_from_(x: &Tensor, a: f64, b: f64, generator: Option<&Generator>) -> Tensor {
     let _guard = no_grad();
     match generator {
-        Some(g) => x.uniform_with_(a, b, g),
+        Some(g) => x.uniform_with_(|o| o.from(a).to(b).generator(g)),
         None => x.uniform_(a, b),
     }
 }
@@ -66,7 +66,7 @@ pub fn normal_with_(x: impl AsTensor, mean: impl Number, std: impl Number, gener
 fn normal_from_(x: &Tensor, mean: f64, std: f64, generator: Option<&Generator>) -> Tensor {
     let _guard = no_grad();
     match generator {
-        Some(g) => x.normal_with_(mean, std, g),
+        Some(g) => x.normal_with_(|o| o.mean(mean).std(std).generator(g)),
         None => x.normal_(mean, std),
     }
 }

@@ -23,3 +23,7 @@ struct Differences;
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/debugging.md")]
 struct Debugging;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/cheat-sheet.md")]
+struct CheatSheet;

@@ -3,6 +3,7 @@
 use super::arguments::{Options, options, public};
 use super::attribute::{Attribute, Form, PATHS, text};
 use super::callers;
+use super::keywords::Keywords;
 use super::names::{in_place, in_place_text, mentions, name_of, names, plain, with_name};
 use proc_macro2::TokenStream;
 use quote::{ToTokens, format_ident, quote};
@@ -42,8 +43,10 @@ pub fn expand(attribute: Attribute, item: ItemFn) -> Result<TokenStream> {
     let op = Operation::new(attribute, item)?;
     let declared = op.declared();
     let forms = op.forms()?;
-    let methods = if op.attribute.method { op.methods(&forms)? } else { Emitted::default() };
-    let (method_forms, hidden) = (&methods.forms, op.hidden(&forms, &methods.calls)?);
+    let keywords = op.keywords(&forms);
+    let keywords = keywords.as_ref();
+    let methods = if op.attribute.method { op.methods(&forms, keywords)? } else { Emitted::default() };
+    let (method_forms, hidden) = (&methods.forms, op.hidden(&forms, keywords, &methods.calls)?);
     Ok(quote! { #declared #method_forms #hidden })
 }
 
@@ -160,7 +163,7 @@ impl Operation {
     }
 
     /// The methods of `Tensor`.
-    fn methods(&self, forms: &[Form]) -> Result<Emitted> {
+    fn methods(&self, forms: &[Form], keywords: Option<&Keywords>) -> Result<Emitted> {
         let mut methods = Emitted::default();
         let first = &self.args[0];
         if text(&first.ty) != "&Tensor" {
@@ -169,30 +172,40 @@ impl Operation {
         for form in forms {
             self.form(form, Some(quote!(&self)), quote!(self), &mut methods);
         }
+        if let Some(keywords) = keywords {
+            let hidden = self.hidden_name();
+            self.keyword_form(keywords, &quote!(self::#hidden::), Some(quote!(&self)), quote!(self), &mut methods);
+        }
         let Emitted { forms, calls } = methods;
         Ok(Emitted { forms: quote! { impl crate::Tensor { #forms } }, calls })
     }
 
     /// The module that the lists gather: functions by path, and the registry's entry.
-    fn hidden(&self, forms: &[Form], calls_of_methods: &TokenStream) -> Result<TokenStream> {
-        let span = self.name.span();
-        let hidden = format_ident!("__{}", self.plain_name(), span = span);
+    fn hidden(
+        &self,
+        forms: &[Form],
+        keywords: Option<&Keywords>,
+        calls_of_methods: &TokenStream,
+    ) -> Result<TokenStream> {
+        let hidden = self.hidden_name();
         let mut functions = Emitted::default();
         let mut shown = Vec::new();
         if !self.attribute.paths.is_empty() {
             for form in forms {
-                let (receiver, value) = match self.args.first().filter(|_| !self.is_whole(form)) {
-                    None => (None, TokenStream::new()),
-                    Some(first) => {
-                        // What a method is called on is PyTorch's `input` in a function.
-                        let name = Ident::new(&self.first_name(first), name_of(first).span());
-                        let public = public(&name, &first.ty);
-                        let ty = public.ty;
-                        (Some(quote!(#name: #ty)), public.value)
-                    }
+                let (receiver, value) = match self.is_whole(form) {
+                    true => (None, TokenStream::new()),
+                    false => self.receiver(),
                 };
                 self.form(form, receiver, value, &mut functions);
                 shown.extend(self.names_of(form));
+            }
+            if let Some(keywords) = keywords {
+                let (receiver, value) = self.receiver();
+                self.keyword_form(keywords, &quote!(super::), receiver, value, &mut functions);
+                for (name, in_place_name) in self.keyword_names() {
+                    shown.push(name);
+                    shown.extend(in_place_name);
+                }
             }
         }
         let modules = PATHS.map(|path| {
@@ -201,14 +214,19 @@ impl Operation {
                 self.attribute.paths.iter().any(|p| p == path).then(|| quote!(pub use super::forms::{#(#shown),*};));
             quote!(pub mod #module { #uses })
         });
-        let entry = self.entry(forms);
+        let declared = keywords.map(|keywords| &keywords.declared);
+        let options = keywords.map(|keywords| &keywords.options);
+        let options = options.map(|options| quote!(pub use super::#options;));
+        let entry = self.entry(forms, keywords);
         let Emitted { forms: functions, calls } = functions;
         Ok(quote! {
             #[allow(missing_docs)]
             pub(crate) mod #hidden {
                 #[allow(unused_imports)]
                 use super::*;
+                #declared
                 #(#modules)*
+                pub mod options { #options }
                 pub mod forms {
                     #[allow(unused_imports)]
                     use super::super::*;
@@ -220,6 +238,50 @@ impl Operation {
                 pub const FORMS: &[crate::registry::forms::Form] = &[#calls_of_methods #calls];
             }
         })
+    }
+
+    fn hidden_name(&self) -> Ident {
+        format_ident!("__{}", self.plain_name(), span = self.name.span())
+    }
+
+    /// A function's first argument, and what the operation gets for it.
+    fn receiver(&self) -> (Option<TokenStream>, TokenStream) {
+        let Some(first) = self.args.first() else { return (None, TokenStream::new()) };
+        // What a method is called on is PyTorch's `input` in a function.
+        let name = Ident::new(&self.first_name(first), name_of(first).span());
+        let public = public(&name, &first.ty);
+        let ty = public.ty;
+        (Some(quote!(#name: #ty)), public.value)
+    }
+
+    /// The names of the form with keywords, under the operation's name and its aliases, each with that of the form in place.
+    fn keyword_names(&self) -> impl Iterator<Item = (Ident, Option<Ident>)> {
+        let names = std::iter::once(&self.name).chain(&self.attribute.aliases).map(Keywords::name_for);
+        names.map(|name| (name.clone(), self.place.is_some().then(|| in_place(&name))))
+    }
+
+    /// The form with keywords, as a function or a method. `path` leads to the struct of its options.
+    fn keyword_form(
+        &self,
+        keywords: &Keywords,
+        path: &TokenStream,
+        receiver: Option<TokenStream>,
+        first: TokenStream,
+        all: &mut Emitted,
+    ) {
+        let is_method = receiver.as_ref().is_some_and(|r| text(r) == "&self");
+        let (form, lets) = (keywords.form(path), keywords.lets(path));
+        for (name, in_place_name) in self.keyword_names() {
+            let alias = (name != keywords.name).then_some(&keywords.name);
+            let own = std::iter::once((name, self.name.clone(), false));
+            let twin = in_place_name.map(|name| (name, in_place(&self.name), true));
+            for (name, target, is_in_place) in own.chain(twin) {
+                all.forms.extend(self.one(&name, &form, &lets, &receiver, &first, &target, alias, is_in_place));
+                let args: Vec<&Type> =
+                    std::iter::once(&*self.args[0].ty).chain(form.args.iter().map(|arg| &*arg.ty)).collect();
+                all.calls.extend(callers::entry(&name, &args, is_method));
+            }
+        }
     }
 
     /// Whether a form names a value for the first argument too: `arange(end: i64) = (Scalar::Int(0), end.into(), …)`.

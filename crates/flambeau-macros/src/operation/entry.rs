@@ -3,6 +3,7 @@
 use super::arguments::options;
 use super::attribute::{Form, text};
 use super::emit::Operation;
+use super::keywords::Keywords;
 use super::names::{in_place, mentions, name_of, names, plain, with_name};
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -10,7 +11,7 @@ use syn::{Expr, Ident, Type};
 
 impl Operation {
     /// PyTorch's default of the argument at a position: what the attribute says, or what a form that leaves it out passes.
-    fn default_of<'a>(&'a self, position: usize, forms: &'a [Form]) -> Option<&'a Expr> {
+    pub fn default_of<'a>(&'a self, position: usize, forms: &'a [Form]) -> Option<&'a Expr> {
         let name = name_of(&self.args[position]);
         let said = self.attribute.defaults.iter().find(|(of, _)| *of == name).map(|(_, value)| value);
         said.or_else(|| {
@@ -24,7 +25,7 @@ impl Operation {
     }
 
     /// The registry's entry.
-    pub fn entry(&self, forms: &[Form]) -> TokenStream {
+    pub fn entry(&self, forms: &[Form], keywords: Option<&Keywords>) -> TokenStream {
         let (name, span) = (self.plain_name(), self.name.span());
         let call = self.call(&self.name, forms);
         let call_in_place = match self.place {
@@ -47,6 +48,7 @@ impl Operation {
             let with = self.optional(form).then(|| plain(&with_name(&form.name)));
             std::iter::once(plain(&form.name)).chain(with)
         });
+        let forms = forms.chain(keywords.map(|k| plain(&k.name)));
         let in_place = self.place.is_some();
         let (method, differentiable) = (self.attribute.method, !self.attribute.not_differentiable);
         let fills = self.attribute.fills;

@@ -43,6 +43,14 @@ impl Parse for Families {
     }
 }
 
+/// The module of the structs of keywords, beside those of functions.
+const OPTIONS: &str = "options";
+
+/// The modules that are gathered.
+fn modules() -> impl Iterator<Item = &'static str> {
+    PATHS.into_iter().chain([OPTIONS])
+}
+
 /// Gathers what `#[op]` made in the files of a family: the functions by path, and the registry.
 pub fn operations(Files(files): &Files) -> TokenStream {
     let hidden: Vec<_> = files
@@ -54,7 +62,7 @@ pub fn operations(Files(files): &Files) -> TokenStream {
             })
         })
         .collect();
-    let modules = PATHS.map(|path| {
+    let modules = modules().map(|path| {
         let module = format_ident!("{path}");
         quote! {
             #[allow(unused_imports, missing_docs)]
@@ -72,9 +80,12 @@ pub fn operations(Files(files): &Files) -> TokenStream {
 
 /// Gathers the families.
 pub fn families(Families(families): &Families) -> TokenStream {
-    let modules = PATHS.map(|path| {
-        let (module, doc) =
-            (format_ident!("{path}"), format!("The functions that stand in PyTorch's module `{path}`."));
+    let modules = modules().map(|path| {
+        let module = format_ident!("{path}");
+        let doc = match path {
+            OPTIONS => "What the forms with keywords take: `sum_with(|o| o.dim(1))`.".to_owned(),
+            path => format!("The functions that stand in PyTorch's module `{path}`."),
+        };
         quote! {
             #[doc = #doc]
             #[allow(unused_imports)]

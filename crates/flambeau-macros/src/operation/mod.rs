@@ -5,6 +5,7 @@ mod attribute;
 mod callers;
 mod emit;
 mod entry;
+mod keywords;
 mod list;
 mod names;
 

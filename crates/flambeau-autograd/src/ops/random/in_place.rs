@@ -113,8 +113,8 @@ fn check(dtype: DType, distribution: Distribution) -> Result<()> {
     }
 }
 
-/// Overwrites the tensor with random numbers, uniform over [from, to), and returns it: `x.uniform_(from, to)`. `uniform_with_`
-/// draws from a generator of the caller's. Its gradient is zero.
+/// Overwrites the tensor with random numbers, uniform over [from, to), and returns it: `x.uniform_(from, to)`, or
+/// `x.uniform_with_(|o| o.generator(&g))`. Its gradient is zero.
 ///
 /// # Errors
 /// When `from` is above `to`, and for integers and bools.
@@ -124,19 +124,14 @@ fn check(dtype: DType, distribution: Distribution) -> Result<()> {
 /// let x = torch::empty([100]).uniform_(-1.0, 1.0);
 /// assert!(x.abs().max().item() <= 1.0);
 /// ```
-#[op(method, forms(
-    uniform_(from: f64, to: f64) = (from, to, None),
-    uniform_with_(from: f64, to: f64, generator: &Generator) = (from, to, Some(generator)),
-),
-    default(from = 0.0, to = 1.0)
-)]
+#[op(method, forms(uniform_(from: f64, to: f64) = (from, to, None)), default(from = 0.0, to = 1.0))]
 #[track_caller]
 pub fn uniform_(x: &Tensor, from: f64, to: f64, generator: Option<&Generator>) -> Result<Tensor> {
     random_in_place(x, Distribution::Uniform { from, to }, generator)
 }
 
-/// Overwrites the tensor with normally distributed random numbers and returns it: `x.normal_(mean, std)`. `normal_with_` draws
-/// from a generator of the caller's. Its gradient is zero.
+/// Overwrites the tensor with normally distributed random numbers and returns it: `x.normal_(mean, std)`, or
+/// `x.normal_with_(|o| o.generator(&g))`. Its gradient is zero.
 ///
 /// # Errors
 /// When the standard deviation is negative, and for integers and bools.
@@ -146,12 +141,7 @@ pub fn uniform_(x: &Tensor, from: f64, to: f64, generator: Option<&Generator>) -
 /// let x = torch::empty([1000]).normal_(5.0, 2.0);
 /// assert!((x.mean().item() - 5.0).abs() < 0.3);
 /// ```
-#[op(method, forms(
-    normal_(mean: f64, std: f64) = (mean, std, None),
-    normal_with_(mean: f64, std: f64, generator: &Generator) = (mean, std, Some(generator)),
-),
-    default(mean = 0.0, std = 1.0)
-)]
+#[op(method, forms(normal_(mean: f64, std: f64) = (mean, std, None)), default(mean = 0.0, std = 1.0))]
 #[track_caller]
 pub fn normal_(x: &Tensor, mean: f64, std: f64, generator: Option<&Generator>) -> Result<Tensor> {
     random_in_place(x, Distribution::Normal { mean, std }, generator)
