@@ -218,6 +218,31 @@ impl<L: TensorList + ?Sized> TensorList for &L {
     }
 }
 
+/// One tensor or several: what a [`TensorList`] is, and a tensor by itself.
+#[diagnostic::on_unimplemented(message = "`{Self}` is neither a tensor nor a list of tensors")]
+pub trait OneOrMore {
+    /// The tensors.
+    fn to_list(&self) -> TensorRefs<'_>;
+}
+
+impl<L: TensorList> OneOrMore for L {
+    fn to_list(&self) -> TensorRefs<'_> {
+        TensorList::to_list(self)
+    }
+}
+
+impl OneOrMore for Tensor {
+    fn to_list(&self) -> TensorRefs<'_> {
+        smallvec::smallvec![self]
+    }
+}
+
+impl OneOrMore for &Tensor {
+    fn to_list(&self) -> TensorRefs<'_> {
+        smallvec::smallvec![*self]
+    }
+}
+
 macro_rules! tuples {
     ($(($($name:ident $at:tt)*))*) => {$(
         impl<$($name: AsTensor),*> TensorList for ($($name,)*) {

@@ -2,7 +2,7 @@
 
 use crate::graph::{self, Edge, Function, Meta, Node};
 use crate::hooks::RemovableHandle;
-use crate::{Error, OrPanic, Result, Tensor, ops};
+use crate::{Error, Result, Tensor, ops};
 use flambeau_tensor::dims::broadcast_shapes;
 use std::sync::Arc;
 
@@ -247,25 +247,6 @@ impl Tensor {
     /// Whether the tensor is a module's parameter.
     pub fn is_parameter(&self) -> bool {
         self.meta_if_any().is_some_and(|m| m.state().is_parameter)
-    }
-
-    /// Computes the gradient of this tensor for every leaf of its graph and adds it to their `grad`: `loss.backward()`.
-    ///
-    /// # Panics
-    /// When the tensor has several elements or no graph, the graph was freed, or a saved tensor was written to.
-    #[track_caller]
-    pub fn backward(&self) {
-        crate::backward(&[self], &[None], false, false).or_panic();
-    }
-
-    /// [`Tensor::backward`] with the gradient of this tensor, and with the graph kept and recorded as asked:
-    /// `x.backward(gradient, retain_graph, create_graph)`.
-    ///
-    /// # Panics
-    /// As [`Tensor::backward`], and when the gradient's shape is not the tensor's.
-    #[track_caller]
-    pub fn backward_with(&self, gradient: Option<&Tensor>, retain_graph: bool, create_graph: bool) {
-        crate::backward(&[self], &[gradient], retain_graph, create_graph).or_panic();
     }
 }
 

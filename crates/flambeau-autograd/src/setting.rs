@@ -1,6 +1,6 @@
 //! What an option's setter takes: `o.stride(2)`, `o.weight(&w)`, `o.padding_idx(None)`.
 
-use crate::arguments::{Int, Number, OptInt, OptNumber, OptTensor};
+use crate::arguments::{Int, Number, OptInt, OptNumber, OptScalar, OptTensor, TensorList};
 use crate::ops::{
     InterpolateMode, IntoDims, IntoPadding, IntoScales, IntoStride, PadMode, Padding, Reduction, Sizes, ToDevice,
     ToGenerator,
@@ -47,6 +47,7 @@ settings! {
     [T: Into<String>] T => String: |t| t.into();
     [T: Into<String>] T => Option<String>: |t| Some(t.into());
     [N: Into<Scalar>] N => Scalar: |n| n.into();
+    [N: OptScalar] N => Option<Scalar>: |n| n.to_option();
     [D: Into<Option<DType>>] D => Option<DType>: |d| d.into();
     [D: ToDevice] D => Option<Device>: |d| d.to_device();
     [G: ToGenerator] G => Option<Generator>: |g| g.to_generator();
@@ -54,6 +55,7 @@ settings! {
     ['a, T: AsTensor] &'a T => Option<&'a Tensor>: |t| Some(t.as_tensor());
     ['a] Option<&'a Tensor> => Option<&'a Tensor>: |t| t;
     ['a, T: AsTensor] &'a Option<T> => Option<&'a Tensor>: |t| t.as_ref().map(AsTensor::as_tensor);
+    [L: TensorList] L => Vec<Tensor>: |l| l.to_list().iter().map(|t| t.shallow_clone()).collect();
     [L: IntoDims] L => Sizes: |l| l.into_dims();
     [L: IntoStride] L => Option<Sizes>: |l| l.into_stride();
     [L: IntoScales] L => Option<SmallVec<[f64; 3]>>: |l| Some(l.into_scales());

@@ -26,9 +26,9 @@ fn dropout_and_samples_follow_pytorchs_stream() {
     assert_eq!(from_vec(vec![0.1f32, 0.5, 0.9, 0.5], [4]).bernoulli().to_vec::<f32>(), [0., 1., 1., 1.]);
     // torch.multinomial(w, 3), torch.multinomial(w, 3, replacement=True), torch.multinomial(w, 1)
     let w = from_vec(vec![0.1f32, 0.5, 0.3, 0.5], [4]);
-    assert_eq!(w.multinomial(3, false).to_vec::<i64>(), [3, 2, 1]);
-    assert_eq!(w.multinomial(3, true).to_vec::<i64>(), [2, 3, 2]);
-    assert_eq!(w.multinomial(1, false).to_vec::<i64>(), [3]);
+    assert_eq!(w.multinomial(3).to_vec::<i64>(), [3, 2, 1]);
+    assert_eq!(w.multinomial_with(3, |o| o.replacement(true)).to_vec::<i64>(), [2, 3, 2]);
+    assert_eq!(w.multinomial(1).to_vec::<i64>(), [3]);
     // F.rrelu(torch.tensor([-1., 2., -3., -0.]), training=True)
     let out = ops::rrelu(&from_vec(vec![-1.0f32, 2.0, -3.0, -0.0], [4]), 1.0 / 8.0, 1.0 / 3.0, true).unwrap();
     for (got, expected) in out.to_vec::<f32>().iter().zip([-0.1336, 2.0, -0.8429, -0.0]) {

@@ -61,7 +61,7 @@ fn a_million_operations_go_back_and_drop_on_a_small_stack() {
         for _ in 0..1_000_000 {
             y = &y + 1;
         }
-        y.backward_with(None, true, false);
+        y.backward_with(|o| o.retain_graph(true));
         assert_eq!(gradient(&x), [1.0]);
         assert_eq!(y.item(), 1_000_001.0);
         // Saved tensors chain as well, and in-place operations on a view build the deepest graphs.
@@ -84,7 +84,7 @@ fn a_million_operations_go_back_and_drop_on_a_small_stack() {
 fn a_freed_graph_says_so_and_a_kept_one_runs_again() {
     let x = leaf(&[1.0, 2.0]);
     let y = (&x * &x).sum();
-    y.backward_with(None, true, false);
+    y.backward_with(|o| o.retain_graph(true));
     y.backward();
     assert_eq!(gradient(&x), [4.0, 8.0]);
     let error = backward(&[&y], &[None], false, false).unwrap_err().to_string();
@@ -102,7 +102,7 @@ fn relu_conventions() {
     let shown = values(&y);
     assert!(shown[2].is_nan() && shown[0] == 0.0 && shown[3] == 0.0 && shown[4] == f64::INFINITY);
     let g = from_vec(vec![1.0, 1.0, 1.0, f64::INFINITY, 1.0], [5]);
-    y.backward_with(Some(&g), false, false);
+    y.backward_with(|o| o.gradient(&g));
     assert_eq!(gradient(&x), [0.0, 0.0, 1.0, 0.0, 1.0], "an infinite gradient does not leak through a closed gate");
 }
 
@@ -146,7 +146,7 @@ fn gradients_of_unused_inputs() {
 fn the_gradient_of_a_leaf_is_its_own_memory() {
     let x = leaf(&[1.0, 2.0]);
     let seed = tensor([1.0, 1.0]).double();
-    (&x + 0).backward_with(Some(&seed), false, false);
+    (&x + 0).backward_with(|o| o.gradient(&seed));
     seed.fill_(7);
     assert_eq!(gradient(&x), [1.0, 1.0], "a gradient that the user holds is copied");
     x.sum().backward();

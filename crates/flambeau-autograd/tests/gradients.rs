@@ -36,12 +36,12 @@ fn gradients_of_one_backward_are_apart() {
 
     let (a, b) = (leaf(&[1.0, 2.0]), leaf(&[3.0, 4.0]));
     let seed = from_vec(vec![1.0, 1.0], [2]);
-    (&a + &b).backward_with(Some(&seed), false, false);
+    (&a + &b).backward_with(|o| o.gradient(&seed));
     assert_apart("leaves and the seed", &[a.grad().unwrap(), b.grad().unwrap(), seed]);
 
     let seed = from_vec(vec![1.0, 1.0], [2]);
     let (a, b) = (leaf(&[1.0, 2.0]), leaf(&[3.0, 4.0]));
-    (&a + &b).backward_with(Some(&seed), false, true);
+    (&a + &b).backward_with(|o| o.gradient(&seed).create_graph(true));
     assert_apart("with create_graph", &[a.grad().unwrap(), b.grad().unwrap(), seed]);
     assert!(a.grad().unwrap().grad_fn().is_none());
 
@@ -80,7 +80,7 @@ fn gradients_lie_in_memory_as_their_leaves_do() {
             assert_eq!(x.grad().unwrap().stride(), strides, "{:?}", x.stride());
         }
         x.set_grad(None);
-        (&x * 1).backward_with(Some(&ones(x.size())), false, true);
+        (&x * 1).backward_with(|o| o.gradient(ones(x.size())).create_graph(true));
         assert_eq!(x.grad().unwrap().stride(), strides, "{:?} with create_graph", x.stride());
     }
 }
@@ -88,16 +88,16 @@ fn gradients_lie_in_memory_as_their_leaves_do() {
 #[test]
 fn create_graph_copies_with_a_history() {
     let x = leaf(&[1.0, 2.0]);
-    (&x * &x).sum().backward_with(None, false, true);
+    (&x * &x).sum().backward_with(|o| o.create_graph(true));
     assert_eq!(x.grad().unwrap().grad_fn().unwrap().name(), "CopyBackwards");
     let first = x.grad().unwrap();
-    (&x * &x).sum().backward_with(None, false, true);
+    (&x * &x).sum().backward_with(|o| o.create_graph(true));
     assert!(!first.is_same(&x.grad().unwrap()));
     assert_eq!(values(&first), [2.0, 4.0]);
     assert_eq!(x.grad().unwrap().grad_fn().unwrap().name(), "AddBackward0");
     let y = &x * 3;
     y.retain_grad();
-    (&y * &y).sum().backward_with(None, false, true);
+    (&y * &y).sum().backward_with(|o| o.create_graph(true));
     assert_eq!(y.grad().unwrap().grad_fn().unwrap().name(), "CloneBackward0");
 }
 

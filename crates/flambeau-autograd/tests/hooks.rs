@@ -83,7 +83,7 @@ fn nothing_is_dropped_while_a_tensor_is_locked() {
         // So has the one that `create_graph` adds to.
         let x = leaf(&[1.0, 2.0]);
         x.set_grad(Some(holder(&x)));
-        x.sum().backward_with(None, false, true);
+        x.sum().backward_with(|o| o.create_graph(true));
         x.set_grad(None);
         check("accumulation");
 

@@ -106,8 +106,8 @@ const CALLS: &[(&str, fn())] = failing! {
     bytes().mean();
     bytes().frac();
     bytes().round_decimals(1);
-    bytes().addcmul(bytes(), bytes(), 0.5 + 300.0);
-    bytes().addcdiv(bytes(), bytes(), 1);
+    bytes().addcmul_with(bytes(), bytes(), |o| o.value(300.5));
+    bytes().addcdiv(bytes(), bytes());
     x().lerp(three(), 0.5);
     x().masked_fill(three(), 0);
     bytes().masked_fill(bools(), 300);

@@ -29,7 +29,7 @@ fn one_kernel_runs_a_function_and_one_each_gradient() {
     let (out, work) = watch(GPU, || f.call((&x, &y)));
     assert_eq!((work.launches, work.readbacks, work.cpu_kernels), (1, 0, 0));
     let seed = torch::ones_like(&out);
-    let (_, work) = watch(GPU, || out.backward_with(Some(&seed), false, false));
+    let (_, work) = watch(GPU, || out.backward_with(|o| o.gradient(&seed)));
     assert_eq!((work.launches, work.readbacks, work.cpu_kernels), (2, 0, 0));
 }
 

@@ -69,7 +69,7 @@ fn samples_with_given_probabilities() {
     }
     let weights = torch::tensor([[1.0, 0.0, 3.0, 0.0], [0.0, 5.0, 5.0, 0.0]]).to(GPU);
     // Both checks of the weights are read.
-    let drawn = on_gpu(2, || weights.multinomial(8000, true));
+    let drawn = on_gpu(2, || weights.multinomial_with(8000, |o| o.replacement(true)));
     assert_eq!((drawn.size().to_vec(), drawn.dtype(), drawn.device()), (vec![2, 8000], torch::int64, GPU));
     let drawn = drawn.to_vec::<i64>();
     let share = |row: usize, of: i64| drawn[row * 8000..][..8000].iter().filter(|&&i| i == of).count();
@@ -78,7 +78,7 @@ fn samples_with_given_probabilities() {
     }
     assert_eq!((share(0, 1), share(0, 3), share(1, 0), share(1, 3)), (0, 0, 0, 0), "no weight, no draw");
     let even = torch::ones([500]).to(GPU);
-    let all = on_gpu(2, || even.multinomial(500, false));
+    let all = on_gpu(2, || even.multinomial(500));
     let mut all = all.to_vec::<i64>();
     assert!(!all.is_sorted());
     all.sort_unstable();

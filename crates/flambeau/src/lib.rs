@@ -31,7 +31,7 @@ pub use flambeau_autograd::ops::paths::torch::*;
 pub use flambeau_autograd::ops::{self, IntoDims, IntoShape, Operand};
 pub use flambeau_autograd::{
     Error, GradModeGuard, Node, OrPanic, Result, Size, Tensor, enable_grad, from_slice, from_vec, is_grad_enabled,
-    no_grad, pointwise, registry, set_grad_enabled, tensor, tensor_with,
+    no_grad, pointwise, registry, set_grad_enabled, tensor, tensor_with, unpack,
 };
 pub use flambeau_device::{
     check_device, default_device as get_default_device, default_generator, get_num_threads, manual_seed,
@@ -119,6 +119,17 @@ pub mod prelude {
     pub use crate::{Tensor, optim};
 }
 
+/// The keywords of operations: what the closures of their `_with` forms set.
+///
+/// ```
+/// let x = torch::tensor([[1.0, 2.0], [3.0, 4.0]]);
+/// assert_eq!(x.sum_with(|o| o.dim(1).keepdim(true)).size(), [2, 1]);
+/// ```
+pub mod options {
+    pub use flambeau_autograd::gradients::{BackwardOptions, GradOptions, GradTensorsOptions};
+    pub use flambeau_autograd::ops::paths::options::*;
+}
+
 /// `torch.linalg`: norms and products of matrices.
 ///
 /// ```
@@ -157,15 +168,15 @@ pub mod optim {
 /// ```
 /// let x = torch::tensor([3.0]).requires_grad_(true);
 /// let y = x.square();
-/// let grads = torch::autograd::grad(&[&y], &[&x], &[None], false, false, false)?;
-/// assert_eq!(grads[0].as_ref().unwrap().item(), 6.0);
-/// # Ok::<(), torch::Error>(())
+/// let grads = torch::autograd::grad(&y, &x);
+/// assert_eq!(grads[0].item(), 6.0);
 /// ```
 pub mod autograd {
     pub use crate::settings::Variable;
+    pub use flambeau_autograd::gradients::{backward, backward_with, grad, grad_allow_unused, grad_with};
     pub use flambeau_autograd::mode::{AnomalyGuard, detect_anomaly, set_detect_anomaly};
     pub use flambeau_autograd::{Argument, FromGrads, Function, FunctionCtx, IntoArguments, IntoGrads};
-    pub use flambeau_autograd::{GradCheckOptions, backward, grad, gradcheck, gradgradcheck};
+    pub use flambeau_autograd::{GradCheckOptions, gradcheck, gradgradcheck};
 
     /// `torch.autograd.graph`: what the graph saves, and hooks on it.
     ///

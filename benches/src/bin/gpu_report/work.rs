@@ -215,7 +215,7 @@ fn gradients(result: Tensor, inputs: Vec<Tensor>) -> Call {
     let grad = result.randn_like();
     Box::new(move || {
         let inputs: Vec<&Tensor> = inputs.iter().collect();
-        let grads = torch::autograd::grad(&[&result], &inputs, &[Some(&grad)], true, false, false);
-        drop(black_box(grads.unwrap_or_else(|error| panic!("{error}"))));
+        let options = |o: torch::options::GradOptions| o.grad_outputs([&grad]).retain_graph(true);
+        drop(black_box(torch::autograd::grad_with(&result, &inputs, options)));
     })
 }

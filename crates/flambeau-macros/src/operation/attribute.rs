@@ -32,6 +32,8 @@ pub struct Attribute {
     pub forms: Vec<Form>,
     /// PyTorch's defaults of arguments that no form leaves out.
     pub defaults: Vec<(Ident, Expr)>,
+    /// Whether its form takes what has a default too, since programs nearly always give it.
+    pub positional: bool,
     /// Whether gradients flow through it.
     pub not_differentiable: bool,
     /// What autocast does with its inputs.
@@ -71,6 +73,7 @@ impl Parse for Attribute {
                 "method" => attribute.method = true,
                 "creation" => attribute.creation = true,
                 "fills" => attribute.fills = true,
+                "positional" => attribute.positional = true,
                 "not_differentiable" => attribute.not_differentiable = true,
                 "cast" => {
                     input.parse::<Token![=]>()?;
@@ -100,7 +103,7 @@ impl Parse for Attribute {
                 }
                 path if PATHS.contains(&path) => attribute.paths.push(word),
                 other => {
-                    let known = "method, creation, forms(…), alias(…), default(…), cast = …, fills, not_differentiable";
+                    let known = "method, creation, forms(…), positional, alias(…), default(…), cast = …, fills, not_differentiable";
                     let text = format!("`{other}` is none of {}, {known}", PATHS.join(", "));
                     return Err(syn::Error::new(word.span(), text));
                 }

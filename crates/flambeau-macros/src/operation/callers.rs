@@ -16,6 +16,7 @@ fn sample(ty: &Type) -> Option<TokenStream> {
         "impl Into<Scalar>" => parse_quote!(::flambeau_tensor::Scalar),
         "impl Into<NormOrder>" => parse_quote!(f64),
         "impl IntoShape" => parse_quote!(&[i64]),
+        "impl IntoSplit" => parse_quote!(i64),
         "impl IntoIndex" => parse_quote!(i64),
         "&[T]" => parse_quote!(&[&crate::Tensor]),
         t if t.starts_with("impl ") => return None,

@@ -8,8 +8,8 @@ use super::names::{in_place, in_place_text, mentions, name_of, names, plain, wit
 use proc_macro2::TokenStream;
 use quote::{ToTokens, format_ident, quote};
 use syn::{
-    Attribute as Meta, Block, Expr, FnArg, GenericArgument, GenericParam, Generics, Ident, ItemFn, PatType,
-    PathArguments, Result, ReturnType, Type, parse_quote,
+    Attribute as Meta, Block, FnArg, GenericArgument, GenericParam, Generics, Ident, ItemFn, PatType, PathArguments,
+    Result, ReturnType, Type, parse_quote,
 };
 
 /// The declaration, taken apart.
@@ -145,7 +145,7 @@ impl Operation {
         }
     }
 
-    /// The forms that the attribute lists, or the one that the signature is; options become two forms.
+    /// The forms that the attribute lists; without a list, the one that takes what has no default, or with `positional` all.
     fn forms(&self) -> Result<Vec<Form>> {
         let rest = self.args.get(1..).unwrap_or_default();
         if !self.attribute.forms.is_empty() {
@@ -158,8 +158,18 @@ impl Operation {
             });
             return forms.collect();
         }
-        let values: Vec<Expr> = names(rest).iter().map(|name| parse_quote!(#name)).collect();
-        Ok(vec![Form { name: self.name.clone(), args: rest.to_vec(), values }])
+        let default = |arg: &PatType| match self.attribute.positional {
+            true => None,
+            false => self.attribute.defaults.iter().find(|(of, _)| *of == name_of(arg)).map(|(_, value)| value.clone()),
+        };
+        let values = rest.iter().map(|arg| {
+            default(arg).unwrap_or_else(|| {
+                let name = name_of(arg);
+                parse_quote!(#name)
+            })
+        });
+        let args = rest.iter().filter(|arg| default(arg).is_none()).cloned().collect();
+        Ok(vec![Form { name: self.name.clone(), args, values: values.collect() }])
     }
 
     /// The methods of `Tensor`.

@@ -158,6 +158,7 @@ fn data(ty: &Type) -> Option<Data> {
         "Operand<'_>" => Data::Plain,
         t if t.starts_with("impl Into<Operand<") => Data::Converted(quote!(crate::ops::Operand<'_>)),
         "impl Into<Scalar>" => Data::Converted(quote!(::flambeau_tensor::Scalar)),
+        "impl IntoSplit" => Data::Converted(quote!(i64)),
         "&[i64]" => Data::List(quote!(i64)),
         "&[T]" => Data::List(quote!(&crate::Tensor)),
         _ => return None,

@@ -23,9 +23,8 @@ fn field(arg: &PatType, default: &Expr) -> Option<Field> {
     let own = &arg.ty;
     let option = quote!(::core::option::Option);
     let (field, default, value): (TokenStream, TokenStream, Expr) = match ty.as_str() {
-        "f64" | "bool" | "i64" | "i32" | "usize" | "Option<i64>" | "Option<f64>" | "Option<bool>" | "Option<DType>" => {
-            (quote!(#own), quote!(#default), parse_quote!(options.#name))
-        }
+        "f64" | "bool" | "i64" | "i32" | "usize" | "Option<i64>" | "Option<f64>" | "Option<bool>" | "Option<DType>"
+        | "Option<Scalar>" => (quote!(#own), quote!(#default), parse_quote!(options.#name)),
         "Scalar" | "impl Into<Scalar>" => {
             let scalar = quote!(::flambeau_tensor::Scalar);
             (scalar.clone(), quote!(#scalar::from(#default)), parse_quote!(options.#name))

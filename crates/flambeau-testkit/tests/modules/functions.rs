@@ -50,7 +50,7 @@ pub fn function(case: &ModuleCase) -> Option<(Built, bool)> {
         "LocalResponseNorm" => with(ctor(&["size"]), |c| {
             let size = c.int("size", 1);
             let [alpha, beta, k] = [("alpha", 1e-4), ("beta", 0.75), ("k", 1.0)].map(|(n, d)| c.float(n, d));
-            shell(move |x| vec![F::local_response_norm(&x[0], size, alpha, beta, k)])
+            shell(move |x| vec![F::local_response_norm_with(&x[0], size, |o| o.alpha(alpha).beta(beta).k(k))])
         }),
         "CosineSimilarity" => with(ctor(&[]), |c| {
             let (dim, eps) = (c.int("dim", 1), c.float("eps", 1e-8));

@@ -188,7 +188,7 @@ pub fn kthvalue(x: &Tensor, k: i64, dim: i64, keepdim: bool) -> Result<(Tensor, 
 /// assert_eq!(values.to_vec::<f32>(), [2.0, 5.0]);
 /// assert_eq!(indices.to_vec::<i64>(), [2, 2]);
 /// ```
-#[op(torch, method, default(keepdim = false))]
+#[op(torch, method, positional, default(keepdim = false))]
 pub fn median_dim(x: &Tensor, dim: i64, keepdim: bool) -> Result<(Tensor, Tensor)> {
     let d = wrap_dim(dim, x.dim())?;
     let n = x.size().get(d).copied().unwrap_or(1) as i64;

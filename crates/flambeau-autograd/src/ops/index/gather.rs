@@ -348,7 +348,7 @@ static AT_LEAST: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.inp
 /// let classes = torch::tensor([2, 0]);
 /// assert_eq!(classes.one_hot(3).to_vec::<i64>(), [0, 0, 1, 1, 0, 0]);
 /// ```
-#[op(functional, method, not_differentiable, default(num_classes = -1))]
+#[op(functional, method, not_differentiable, positional, default(num_classes = -1))]
 pub fn one_hot(x: &Tensor, num_classes: i64) -> Result<Tensor> {
     if x.dtype() != DType::I64 {
         return Err(Error::runtime("one_hot is only applicable to index tensor of type LongTensor."));

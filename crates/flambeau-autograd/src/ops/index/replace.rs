@@ -86,7 +86,7 @@ pub fn slice_scatter(
 ///
 /// ```
 /// let (x, src) = (torch::zeros([2, 2]), torch::tensor([1.0, 2.0]));
-/// assert_eq!(x.diagonal_scatter(&src, 0, 0, 1).to_vec::<f32>(), [1.0, 0.0, 0.0, 2.0]);
+/// assert_eq!(x.diagonal_scatter(&src).to_vec::<f32>(), [1.0, 0.0, 0.0, 2.0]);
 /// ```
 #[op(torch, method, default(offset = 0, dim1 = 0, dim2 = 1))]
 pub fn diagonal_scatter(x: &Tensor, src: &Tensor, offset: i64, dim1: i64, dim2: i64) -> Result<Tensor> {

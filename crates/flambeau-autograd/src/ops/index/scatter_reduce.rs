@@ -167,8 +167,8 @@ fn saves<'a>(x: &'a Tensor, index: &'a Tensor, src: &'a Tensor) -> [Save<'a>; 4]
 /// ```
 /// let (x, index) = (torch::tensor([10.0, 20.0]), torch::tensor([0, 0, 1]));
 /// let src = torch::tensor([1.0, 3.0, 5.0]);
-/// assert_eq!(x.scatter_reduce(0, &index, &src, "mean", false).to_vec::<f32>(), [2.0, 5.0]);
-/// assert_eq!(x.scatter_reduce(0, &index, &src, "amax", true).to_vec::<f32>(), [10.0, 20.0]);
+/// assert_eq!(x.scatter_reduce_with(0, &index, &src, "mean", |o| o.include_self(false)).to_vec::<f32>(), [2.0, 5.0]);
+/// assert_eq!(x.scatter_reduce(0, &index, &src, "amax").to_vec::<f32>(), [10.0, 20.0]);
 /// ```
 #[op(torch, method, default(include_self = true))]
 pub fn scatter_reduce(

@@ -348,7 +348,7 @@ fn put_at(
 /// ```
 /// let (x, i, j) = (torch::zeros([2, 2]), torch::tensor([0, 1]), torch::tensor([1, 0]));
 /// let values = torch::tensor([5.0, 6.0]);
-/// assert_eq!(x.index_put(&[Some(&i), Some(&j)], &values, false).to_vec::<f32>(), [0.0, 5.0, 6.0, 0.0]);
+/// assert_eq!(x.index_put(&[Some(&i), Some(&j)], &values).to_vec::<f32>(), [0.0, 5.0, 6.0, 0.0]);
 /// ```
 #[op(torch, method, cast = Widest, default(accumulate = false))]
 pub fn index_put(

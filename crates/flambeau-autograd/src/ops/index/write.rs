@@ -55,7 +55,7 @@ fn write_lines(op: ScatterOp, d: usize, index: &Tensor, src: &Array, out: &Array
 /// ```
 /// let (x, index) = (torch::zeros([2, 2]), torch::tensor([1, 1]));
 /// let source = torch::tensor([[1.0, 2.0], [3.0, 4.0]]);
-/// assert_eq!(x.index_add(0, &index, &source, 1).to_vec::<f32>(), [0.0, 0.0, 4.0, 6.0]);
+/// assert_eq!(x.index_add(0, &index, &source).to_vec::<f32>(), [0.0, 0.0, 4.0, 6.0]);
 /// ```
 #[op(torch, method, default(alpha = 1))]
 pub fn index_add(
@@ -242,7 +242,7 @@ pub fn index_fill<'a>(
 /// ```
 /// let (x, index) = (torch::zeros([2, 2]), torch::tensor([1, -1]));
 /// let source = torch::tensor([5.0, 6.0]);
-/// assert_eq!(x.put(&index, &source, false).to_vec::<f32>(), [0.0, 5.0, 0.0, 6.0]);
+/// assert_eq!(x.put(&index, &source).to_vec::<f32>(), [0.0, 5.0, 0.0, 6.0]);
 /// ```
 #[op(torch, method, default(accumulate = false))]
 pub fn put(x: &Tensor, index: &Tensor, source: &Tensor, accumulate: bool, place: Place) -> Result<Tensor> {

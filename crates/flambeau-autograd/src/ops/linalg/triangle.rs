@@ -90,7 +90,7 @@ fn indices(rows: i64, columns: i64, inside: impl Fn(i64, i64) -> bool) -> Result
 /// For a negative number of rows or columns.
 ///
 /// ```
-/// assert_eq!(torch::tril_indices(2, 2, 0).to_vec::<i64>(), [0, 1, 1, 0, 0, 1]);
+/// assert_eq!(torch::tril_indices(2, 2).to_vec::<i64>(), [0, 1, 1, 0, 0, 1]);
 /// ```
 #[op(torch, not_differentiable, default(offset = 0))]
 pub fn tril_indices(row: i64, col: i64, offset: i64) -> Result<Tensor> {
@@ -104,7 +104,7 @@ pub fn tril_indices(row: i64, col: i64, offset: i64) -> Result<Tensor> {
 /// For a negative number of rows or columns.
 ///
 /// ```
-/// assert_eq!(torch::triu_indices(2, 2, 0).to_vec::<i64>(), [0, 0, 1, 0, 1, 1]);
+/// assert_eq!(torch::triu_indices(2, 2).to_vec::<i64>(), [0, 0, 1, 0, 1, 1]);
 /// ```
 #[op(torch, not_differentiable, default(offset = 0))]
 pub fn triu_indices(row: i64, col: i64, offset: i64) -> Result<Tensor> {
@@ -119,8 +119,8 @@ pub fn triu_indices(row: i64, col: i64, offset: i64) -> Result<Tensor> {
 ///
 /// ```
 /// let x = torch::tensor([1, 2]);
-/// assert_eq!(x.diag_embed(0, -2, -1).to_vec::<i64>(), [1, 0, 0, 2]);
-/// assert_eq!(x.diag_embed(1, -2, -1).size(), [3, 3]);
+/// assert_eq!(x.diag_embed().to_vec::<i64>(), [1, 0, 0, 2]);
+/// assert_eq!(x.diag_embed_with(|o| o.offset(1)).size(), [3, 3]);
 /// ```
 #[op(torch, method, default(offset = 0, dim1 = -2, dim2 = -1))]
 pub fn diag_embed(x: &Tensor, offset: i64, dim1: i64, dim2: i64) -> Result<Tensor> {

@@ -22,7 +22,7 @@ static DIFFERENCE: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.i
 /// let (a, b) = (torch::tensor([[0.0, 0.0]]), torch::tensor([[3.0, 4.0]]));
 /// assert!(F::pairwise_distance(&a, &b).allclose(&torch::tensor([5.0])));
 /// ```
-#[op(torch, functional, cast = Float32Result, forms(pairwise_distance(x2: &Tensor) = (x2, 2.0, 1e-6, false)), default(p = 2.0, eps = 1e-6, keepdim = false))]
+#[op(torch, functional, cast = Float32Result, default(p = 2.0, eps = 1e-6, keepdim = false))]
 pub fn pairwise_distance(x1: &Tensor, x2: &Tensor, p: f64, eps: f64, keepdim: bool) -> Result<Tensor> {
     let (a, b) = (x1, x2);
     rules::difference(a.dtype(), b.dtype())?;
@@ -49,12 +49,12 @@ static PRODUCT_OF_UNITS: LazyLock<Pointwise> =
 /// ```
 /// use torch::nn::functional as F;
 /// let (a, b) = (torch::tensor([[1.0, 0.0], [1.0, 0.0]]), torch::tensor([[2.0, 0.0], [0.0, 3.0]]));
-/// assert_eq!(F::cosine_similarity(&a, &b, 1).to_vec::<f32>(), [1.0, 0.0]);
+/// assert_eq!(F::cosine_similarity(&a, &b).to_vec::<f32>(), [1.0, 0.0]);
 /// ```
 ///
 /// # Errors
 /// When the shapes do not broadcast, or of integers.
-#[op(torch, functional, cast = Float32, forms(cosine_similarity(x2: &Tensor, dim: i64) = (x2, dim, 1e-8)), default(dim = 1, eps = 1e-8))]
+#[op(torch, functional, cast = Float32, default(dim = 1, eps = 1e-8))]
 pub fn cosine_similarity(x1: &Tensor, x2: &Tensor, dim: i64, eps: f64) -> Result<Tensor> {
     let (a, b) = (x1, x2);
     let shape = to_i64(&broadcast_shapes(&a.size(), &b.size())?);
@@ -84,10 +84,10 @@ static SCALED_TO_ONE: LazyLock<Pointwise> =
 /// ```
 /// use torch::nn::functional as F;
 /// let x = torch::tensor([[3.0, 4.0], [0.0, 0.0]]);
-/// assert!(F::normalize(&x, 2.0, 1).allclose(&torch::tensor([[0.6, 0.8], [0.0, 0.0]])));
+/// assert!(F::normalize(&x).allclose(&torch::tensor([[0.6, 0.8], [0.0, 0.0]])));
 /// ```
-#[op(functional, cast = Float32Result, forms(normalize(p: f64, dim: i64) = (p, &[dim], 1e-12)), default(p = 2.0, eps = 1e-12))]
-pub fn normalize(x: &Tensor, p: f64, dims: &[i64], eps: f64) -> Result<Tensor> {
-    let norm = named_norm("NormBackward1", x, p, dims, true, None)?;
+#[op(functional, cast = Float32Result, default(p = 2.0, dim = &[1], eps = 1e-12))]
+pub fn normalize(x: &Tensor, p: f64, dim: &[i64], eps: f64) -> Result<Tensor> {
+    let norm = named_norm("NormBackward1", x, p, dim, true, None)?;
     map("DivBackward0", &SCALED_TO_ONE, &[x, &norm], &[Scalar::Float(eps)])
 }

@@ -4,7 +4,7 @@
 
 use crate::error::{Error, Result};
 use crate::ops::{Place, map};
-use crate::{AsTensor, OrPanic, Tensor};
+use crate::{AsTensor, Tensor};
 use flambeau_macros::op;
 use flambeau_tensor::pointwise::{BinaryOp, Pointwise};
 use flambeau_tensor::promotion::{ResultType, can_cast};
@@ -540,76 +540,6 @@ pub fn maximum(x: &Tensor, other: &Tensor) -> Result<Tensor> {
 #[op(torch, method)]
 pub fn minimum(x: &Tensor, other: &Tensor) -> Result<Tensor> {
     apply(Place::New, "MinimumBackward0", BinaryOp::Minimum, x, &other.into())
-}
-
-/// Operators on tensors, references and numbers; on the left, numbers are `f64` and `i64`, and the last is the
-/// function of the tensor and that number.
-macro_rules! operators {
-    ($($trait:ident $method:ident $assign:ident $assign_method:ident $in_place:ident $left:expr;)*) => {$(
-        impl<'a, R: Into<Operand<'a>>> std::ops::$trait<R> for &Tensor {
-            type Output = Tensor;
-            #[track_caller]
-            fn $method(self, other: R) -> Tensor { Tensor::$method(self, other) }
-        }
-        impl<'a, R: Into<Operand<'a>>> std::ops::$trait<R> for Tensor {
-            type Output = Tensor;
-            #[track_caller]
-            fn $method(self, other: R) -> Tensor { Tensor::$method(&self, other) }
-        }
-        operators!(@left $trait $method $left, f64);
-        operators!(@left $trait $method $left, i64);
-        impl<'a, R: Into<Operand<'a>>> std::ops::$assign<R> for Tensor {
-            #[track_caller]
-            fn $assign_method(&mut self, other: R) { Tensor::$in_place(self, other); }
-        }
-    )*};
-    (@left $trait:ident $method:ident $left:expr, $number:ty) => {
-        impl std::ops::$trait<&Tensor> for $number {
-            type Output = Tensor;
-            #[track_caller]
-            fn $method(self, other: &Tensor) -> Tensor {
-                ($left)(other, self).or_panic()
-            }
-        }
-        impl std::ops::$trait<Tensor> for $number {
-            type Output = Tensor;
-            #[track_caller]
-            fn $method(self, other: Tensor) -> Tensor {
-                ($left)(&other, self).or_panic()
-            }
-        }
-    };
-}
-
-operators! {
-    Add add AddAssign add_assign add_ |x: &Tensor, number| add(x, number, 1);
-    Sub sub SubAssign sub_assign sub_ |x: &Tensor, number| rsub(x, number, 1);
-    Mul mul MulAssign mul_assign mul_ mul;
-    Div div DivAssign div_assign div_ rdiv;
-}
-
-impl std::ops::Neg for &Tensor {
-    type Output = Tensor;
-    #[track_caller]
-    fn neg(self) -> Tensor {
-        Tensor::neg(self)
-    }
-}
-
-impl std::ops::Neg for Tensor {
-    type Output = Tensor;
-    #[track_caller]
-    fn neg(self) -> Tensor {
-        Tensor::neg(&self)
-    }
-}
-
-impl std::ops::Not for &Tensor {
-    type Output = Tensor;
-    #[track_caller]
-    fn not(self) -> Tensor {
-        self.bitwise_not()
-    }
 }
 
 #[cfg(test)]

@@ -118,7 +118,8 @@ fn clamp_program(
     Ok((program, bounds))
 }
 
-/// min(max(x, low), high) of two numbers: `torch.clamp`. NaN stays NaN. The gradient passes strictly between the bounds.
+/// min(max(x, low), high) of two numbers, of which one may be `None`: `torch.clamp`. NaN stays NaN. The gradient passes strictly
+/// between the bounds.
 ///
 /// # Errors
 /// When no value of the dtype is within a bound, or a float dtype does not hold it.
@@ -126,8 +127,9 @@ fn clamp_program(
 /// ```
 /// let x = torch::tensor([-2.0, 0.5, 3.0]);
 /// assert_eq!(x.clamp(-1.0, 1.0).to_vec::<f32>(), [-1.0, 0.5, 1.0]);
+/// assert_eq!(x.clamp(0, None).to_vec::<f32>(), [0.0, 0.5, 3.0]);
 /// ```
-#[op(torch, method, alias(clip), forms(clamp(min: Scalar, max: Scalar) = (Some(min), Some(max))))]
+#[op(torch, method, alias(clip), positional, default(min = None, max = None))]
 pub fn clamp(x: &Tensor, min: Option<Scalar>, max: Option<Scalar>, place: Place) -> Result<Tensor> {
     let (program, scalars) = clamp_program(x, min, max, place)?;
     place.map("ClampBackward1", program, &[x], &scalars)

@@ -4,6 +4,7 @@ pub(crate) mod binary;
 pub(crate) mod blend;
 pub(crate) mod clamp;
 pub(crate) mod custom;
+mod operators;
 pub(crate) mod power;
 pub(crate) mod rounding;
 pub(crate) mod special;

@@ -94,7 +94,7 @@ static ROUND_MULTIPLE: LazyLock<Pointwise> =
 /// assert_eq!(x.round_decimals(1).to_vec::<f32>(), [1.2, 1234.0]);
 /// assert_eq!(x.round_decimals(-2).to_vec::<f32>(), [0.0, 1200.0]);
 /// ```
-#[op(torch, special, method, default(decimals = 0))]
+#[op(torch, special, method, positional, default(decimals = 0))]
 pub fn round_decimals(x: &Tensor, decimals: i32, place: Place) -> Result<Tensor> {
     if decimals == 0 {
         return if place.is_first() { round_(x) } else { round(x) };

@@ -90,7 +90,7 @@ fn dropped(x: &Tensor, p: f64, training: bool, features: bool, place: Place) -> 
 /// assert!(y.to_vec::<f32>().iter().all(|&y| y == 0.0 || y == 2.0));
 /// assert_eq!(F::dropout(&torch::ones([2]), 0.5, false).to_vec::<f32>(), [1.0, 1.0]);
 /// ```
-#[op(torch, functional, default(p = 0.5, training = true))]
+#[op(torch, functional, positional, default(p = 0.5, training = true))]
 pub fn dropout(input: &Tensor, p: f64, training: bool, place: Place) -> Result<Tensor> {
     dropped(input, p, training, false, place)
 }
@@ -135,7 +135,7 @@ fn unbatched(x: &Tensor, p: f64, training: bool, place: Place) -> Result<Tensor>
 /// let y = F::dropout1d(&torch::ones([4, 3]), 0.5, true);
 /// assert_eq!(y.amin_dim(1, false).to_vec::<f32>(), y.amax_dim(1, false).to_vec::<f32>()); // a channel stays or goes as a whole
 /// ```
-#[op(functional, default(p = 0.5, training = true))]
+#[op(functional, positional, default(p = 0.5, training = true))]
 pub fn dropout1d(input: &Tensor, p: f64, training: bool, place: Place) -> Result<Tensor> {
     check_probability(p)?;
     match input.dim() {
@@ -161,7 +161,7 @@ pub fn dropout1d(input: &Tensor, p: f64, training: bool, place: Place) -> Result
 /// let (low, high) = (y.amin_dim([2, 3], false), y.amax_dim([2, 3], false));
 /// assert!(torch::equal(&low, &high));
 /// ```
-#[op(functional, default(p = 0.5, training = true))]
+#[op(functional, positional, default(p = 0.5, training = true))]
 pub fn dropout2d(input: &Tensor, p: f64, training: bool, place: Place) -> Result<Tensor> {
     dropped(input, p, training, true, place)
 }
@@ -177,7 +177,7 @@ pub fn dropout2d(input: &Tensor, p: f64, training: bool, place: Place) -> Result
 /// let y = F::dropout3d(&torch::ones([8, 2, 2, 2]), 0.25, true);
 /// assert!(y.to_vec::<f32>().chunks(8).all(|channel| channel.iter().all(|&y| y == channel[0])));
 /// ```
-#[op(functional, default(p = 0.5, training = true))]
+#[op(functional, positional, default(p = 0.5, training = true))]
 pub fn dropout3d(input: &Tensor, p: f64, training: bool, place: Place) -> Result<Tensor> {
     match input.dim() {
         5 => dropped(input, p, training, true, place),
@@ -197,7 +197,7 @@ pub fn dropout3d(input: &Tensor, p: f64, training: bool, place: Place) -> Result
 /// let y = F::alpha_dropout(&torch::randn([1000]), 0.5, true);
 /// assert!(y.mean().item().abs() < 0.1 && (y.std().item() - 1.0).abs() < 0.1);
 /// ```
-#[op(torch, functional, default(p = 0.5, training = false))]
+#[op(torch, functional, positional, default(p = 0.5, training = false))]
 pub fn alpha_dropout(input: &Tensor, p: f64, training: bool, place: Place) -> Result<Tensor> {
     alpha_dropped(input, p, training, false, place)
 }
@@ -212,7 +212,7 @@ pub fn alpha_dropout(input: &Tensor, p: f64, training: bool, place: Place) -> Re
 /// let y = F::feature_alpha_dropout(&torch::ones([2, 3, 4]), 0.5, true);
 /// assert!(torch::equal(&y.amin_dim(2, false), &y.amax_dim(2, false)));
 /// ```
-#[op(torch, functional, default(p = 0.5, training = false))]
+#[op(torch, functional, positional, default(p = 0.5, training = false))]
 pub fn feature_alpha_dropout(input: &Tensor, p: f64, training: bool, place: Place) -> Result<Tensor> {
     alpha_dropped(input, p, training, true, place)
 }
@@ -292,11 +292,9 @@ where
 ///
 /// ```
 /// let weights = torch::tensor([0.0, 3.0, 0.0]);
-/// assert_eq!(weights.multinomial(2, true).to_vec::<i64>(), [1, 1]);
+/// assert_eq!(weights.multinomial_with(2, |o| o.replacement(true)).to_vec::<i64>(), [1, 1]);
 /// ```
-#[op(torch, method, not_differentiable, forms(
-    multinomial(num_samples: usize, replacement: bool) = (num_samples, replacement, None),
-))]
+#[op(torch, method, not_differentiable, default(replacement = false, generator = None))]
 pub fn multinomial(
     weights: &Tensor,
     num_samples: usize,

@@ -269,7 +269,7 @@ fn take_along(x: &Tensor, index: &Tensor, dim: usize) -> Result<Tensor> {
 /// assert_eq!(values.to_vec::<f32>(), [5.0, 3.0]);
 /// assert_eq!(indices.to_vec::<i64>(), [1, 0]);
 /// ```
-#[op(torch, method, default(keepdim = false))]
+#[op(torch, method, positional, default(keepdim = false))]
 pub fn max_dim(x: &Tensor, dim: i64, keepdim: bool) -> Result<(Tensor, Tensor)> {
     with_index(x, Extremum::Max, dim, keepdim, Names { function: "max", backward: "MaxBackward0" })
 }
@@ -286,7 +286,7 @@ pub fn max_dim(x: &Tensor, dim: i64, keepdim: bool) -> Result<(Tensor, Tensor)> 
 /// assert_eq!(values.to_vec::<f32>(), [1.0, 2.0]);
 /// assert_eq!(indices.to_vec::<i64>(), [0, 1]);
 /// ```
-#[op(torch, method, default(keepdim = false))]
+#[op(torch, method, positional, default(keepdim = false))]
 pub fn min_dim(x: &Tensor, dim: i64, keepdim: bool) -> Result<(Tensor, Tensor)> {
     with_index(x, Extremum::Min, dim, keepdim, Names { function: "min", backward: "MinBackward0" })
 }

@@ -139,12 +139,12 @@ fn spread_mean(
 ///
 /// ```
 /// let x = torch::tensor([[1.0, 3.0], [2.0, 6.0]]);
-/// assert_eq!(x.var_dim(1, 1.0, false).to_vec::<f32>(), [2.0, 8.0]);
-/// assert_eq!(x.var_dim(1, 0.0, false).to_vec::<f32>(), [1.0, 4.0]);
+/// assert_eq!(x.var_dim(1, false).to_vec::<f32>(), [2.0, 8.0]);
+/// assert_eq!(x.var_with(|o| o.dim(1).correction(0)).to_vec::<f32>(), [1.0, 4.0]);
 /// ```
 #[op(torch, method, forms(
     var() = (&[], 1.0, false),
-    var_dim(dim: &[i64], correction: f64, keepdim: bool) = (dim, correction, keepdim),
+    var_dim(dim: &[i64], keepdim: bool) = (dim, 1.0, keepdim),
 ))]
 pub fn var(x: &Tensor, dim: &[i64], correction: f64, keepdim: bool) -> Result<Tensor> {
     spread("VarBackward0", x, dim, correction, keepdim, false)
@@ -162,7 +162,7 @@ pub fn var(x: &Tensor, dim: &[i64], correction: f64, keepdim: bool) -> Result<Te
 /// ```
 #[op(torch, method, forms(
     std() = (&[], 1.0, false),
-    std_dim(dim: &[i64], correction: f64, keepdim: bool) = (dim, correction, keepdim),
+    std_dim(dim: &[i64], keepdim: bool) = (dim, 1.0, keepdim),
 ))]
 pub fn std(x: &Tensor, dim: &[i64], correction: f64, keepdim: bool) -> Result<Tensor> {
     spread("StdBackward0", x, dim, correction, keepdim, true)
@@ -179,7 +179,7 @@ pub fn std(x: &Tensor, dim: &[i64], correction: f64, keepdim: bool) -> Result<Te
 /// ```
 #[op(torch, forms(
     var_mean() = (&[], 1.0, false),
-    var_mean_dim(dim: &[i64], correction: f64, keepdim: bool) = (dim, correction, keepdim),
+    var_mean_dim(dim: &[i64], keepdim: bool) = (dim, 1.0, keepdim),
 ))]
 pub fn var_mean(x: &Tensor, dim: &[i64], correction: f64, keepdim: bool) -> Result<(Tensor, Tensor)> {
     spread_mean("VarMeanBackward0", x, dim, correction, keepdim, false)
@@ -192,13 +192,13 @@ pub fn var_mean(x: &Tensor, dim: &[i64], correction: f64, keepdim: bool) -> Resu
 ///
 /// ```
 /// let x = torch::tensor([[1.0, 3.0, 5.0], [2.0, 2.0, 2.0]]);
-/// let (std, mean) = torch::std_mean_dim(&x, 1, 1.0, false);
+/// let (std, mean) = torch::std_mean_dim(&x, 1, false);
 /// assert_eq!(std.to_vec::<f32>(), [2.0, 0.0]);
 /// assert_eq!(mean.to_vec::<f32>(), [3.0, 2.0]);
 /// ```
 #[op(torch, forms(
     std_mean() = (&[], 1.0, false),
-    std_mean_dim(dim: &[i64], correction: f64, keepdim: bool) = (dim, correction, keepdim),
+    std_mean_dim(dim: &[i64], keepdim: bool) = (dim, 1.0, keepdim),
 ))]
 pub fn std_mean(x: &Tensor, dim: &[i64], correction: f64, keepdim: bool) -> Result<(Tensor, Tensor)> {
     spread_mean("StdMeanBackward0", x, dim, correction, keepdim, true)

@@ -1,6 +1,7 @@
 //! A tensor taken apart, as views: `torch.split` and its relatives.
 
 use crate::Tensor;
+use crate::arguments::Int;
 use crate::error::{Error, Result};
 use crate::graph::{Context, record_many};
 use crate::ops::{cat, slice, stack};
@@ -8,7 +9,7 @@ use crate::views::{Creation, ViewMeta};
 use flambeau_macros::op;
 use flambeau_tensor::Array;
 use flambeau_tensor::dims::wrap_dim;
-use smallvec::smallvec;
+use smallvec::{SmallVec, smallvec};
 
 /// Records an operation that returns several views of its input; `join` puts their gradients together.
 fn record_views(
@@ -38,7 +39,7 @@ fn record_views(
 /// assert_eq!(parts[0].to_vec::<i64>(), [0]);
 /// assert_eq!(parts[1].to_vec::<i64>(), [1, 2, 3, 4]);
 /// ```
-#[op(torch, method, alias(split_with_sizes), default(dim = 0))]
+#[op(torch, method, alias(split_with_sizes), positional, default(dim = 0))]
 pub fn split_sizes(x: &Tensor, split_sizes: &[i64], dim: i64) -> Result<Vec<Tensor>> {
     split_named("SplitWithSizesBackward0", x, split_sizes, dim)
 }
@@ -69,16 +70,47 @@ fn split_named(name: &'static str, x: &Tensor, sizes: &[i64], dim: i64) -> Resul
     Ok(record_views(name, x, views, move |grads| cat(grads, d as i64)))
 }
 
-/// Views of parts of the length `split_size` along `dim`, the last one shorter where it does not divide: `torch.split`.
+/// How a tensor is split: into parts of one length, or of the lengths of a list.
+pub trait IntoSplit {
+    /// The lengths of a list, or the one of all parts.
+    #[track_caller]
+    fn into_split(self) -> std::result::Result<SmallVec<[i64; 6]>, i64>;
+}
+
+impl<N: Int> IntoSplit for N {
+    fn into_split(self) -> std::result::Result<SmallVec<[i64; 6]>, i64> {
+        Err(self.to_i64())
+    }
+}
+
+macro_rules! lists {
+    ($([$($generics:tt)*] $t:ty),*) => {$(
+        impl<$($generics)*> IntoSplit for $t {
+            fn into_split(self) -> std::result::Result<SmallVec<[i64; 6]>, i64> {
+                Ok(self.iter().map(|&length| length.to_i64()).collect())
+            }
+        }
+    )*};
+}
+lists!([N: Int + Copy, const D: usize] [N; D], [N: Int + Copy] Vec<N>, [N: Int + Copy] &[N], [N: Int + Copy] &Vec<N>);
+
+/// Views of parts along `dim`: of the length `split_size`, the last one shorter where it does not divide, or of the lengths of a
+/// list: `torch.split`.
 ///
 /// ```
 /// let parts = torch::arange(5).split(2, 0);
 /// assert_eq!(parts.len(), 3);
 /// assert_eq!(parts[1].to_vec::<i64>(), [2, 3]);
 /// assert_eq!(parts[2].to_vec::<i64>(), [4]);
+/// let [a, b] = torch::unpack(torch::arange(5).split([1, 4], 0));
+/// assert_eq!((a.len(), b.len()), (1, 4));
 /// ```
-#[op(torch, method, default(dim = 0))]
-pub fn split(x: &Tensor, split_size: i64, dim: i64) -> Result<Vec<Tensor>> {
+#[op(torch, method, positional, default(dim = 0))]
+pub fn split(x: &Tensor, split_size: impl IntoSplit, dim: i64) -> Result<Vec<Tensor>> {
+    let split_size = match split_size.into_split() {
+        Ok(sizes) => return split_sizes(x, &sizes, dim),
+        Err(split_size) => split_size,
+    };
     if x.dim() == 0 {
         return Err(Error::runtime("split expects at least a 1-dimensional tensor"));
     }
@@ -108,7 +140,7 @@ pub fn split(x: &Tensor, split_size: i64, dim: i64) -> Result<Vec<Tensor>> {
 /// assert_eq!(parts[0].to_vec::<i64>(), [0, 1, 2]);
 /// assert_eq!(parts[1].to_vec::<i64>(), [3, 4]);
 /// ```
-#[op(torch, method, default(dim = 0))]
+#[op(torch, method, positional, default(dim = 0))]
 pub fn chunk(x: &Tensor, chunks: i64, dim: i64) -> Result<Vec<Tensor>> {
     if x.dim() == 0 {
         return Err(Error::runtime("chunk expects at least a 1-dimensional tensor"));
@@ -148,7 +180,7 @@ pub fn unbind(x: &Tensor, dim: i64) -> Result<Vec<Tensor>> {
 /// let lengths: Vec<usize> = parts.iter().map(|part| part.numel()).collect();
 /// assert_eq!(lengths, [2, 2, 1]);
 /// ```
-#[op(torch, method, default(dim = 0))]
+#[op(torch, method, positional, default(dim = 0))]
 pub fn tensor_split(x: &Tensor, sections: i64, dim: i64) -> Result<Vec<Tensor>> {
     check_tensor_split(x)?;
     let n = x.size()[wrap_dim(dim, x.dim())?] as i64;
@@ -169,7 +201,7 @@ pub fn tensor_split(x: &Tensor, sections: i64, dim: i64) -> Result<Vec<Tensor>> 
 /// assert_eq!(parts[1].to_vec::<i64>(), [1, 2]);
 /// assert_eq!(parts[2].to_vec::<i64>(), [3, 4]);
 /// ```
-#[op(torch, method, default(dim = 0))]
+#[op(torch, method, positional, default(dim = 0))]
 pub fn tensor_split_at(x: &Tensor, indices: &[i64], dim: i64) -> Result<Vec<Tensor>> {
     check_tensor_split(x)?;
     let starts = std::iter::once(Some(0)).chain(indices.iter().map(|&i| Some(i)));

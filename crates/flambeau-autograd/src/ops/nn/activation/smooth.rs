@@ -197,7 +197,7 @@ static SLOPED: LazyLock<Pointwise> = LazyLock::new(|| {
 /// ```
 /// use torch::nn::functional as F;
 /// let x = torch::tensor([-4.0, 0.0, 2.0]);
-/// assert_eq!(F::rrelu(&x, 0.25, 0.75, false).to_vec::<f32>(), [-2.0, 0.0, 2.0]);
+/// assert_eq!(F::rrelu_with(&x, |o| o.lower(0.25).upper(0.75)).to_vec::<f32>(), [-2.0, 0.0, 2.0]);
 /// ```
 ///
 /// # Errors

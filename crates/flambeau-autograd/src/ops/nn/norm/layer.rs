@@ -247,7 +247,7 @@ static RESPONSE: LazyLock<Pointwise> =
 /// ```
 /// use torch::nn::functional as F;
 /// let x = torch::tensor([[[2.0], [2.0], [0.0]]]);
-/// assert_eq!(F::local_response_norm(&x, 1, 0.25, 1.0, 1.0).to_vec::<f32>(), [1.0, 1.0, 0.0]);
+/// assert_eq!(F::local_response_norm_with(&x, 1, |o| o.alpha(0.25).beta(1)).to_vec::<f32>(), [1.0, 1.0, 0.0]);
 /// ```
 ///
 /// # Errors

@@ -1,5 +1,6 @@
 //! Resizing: nearest, (bi-, tri-)linear and area interpolation, and the shuffles between channels and pixels.
 
+use crate::arguments::Number;
 use crate::error::{Error, Result};
 use crate::graph::record;
 use crate::ops::nn::pool::{fresh, planes};
@@ -102,27 +103,27 @@ pub trait IntoScales {
     fn into_scales(self) -> SmallVec<[f64; 3]>;
 }
 
-impl IntoScales for f64 {
+impl<N: Number> IntoScales for N {
     fn into_scales(self) -> SmallVec<[f64; 3]> {
-        smallvec![self]
+        smallvec![self.to_f64()]
     }
 }
 
-impl<const N: usize> IntoScales for [f64; N] {
+impl<N: Number, const D: usize> IntoScales for [N; D] {
     fn into_scales(self) -> SmallVec<[f64; 3]> {
-        self.into_iter().collect()
+        self.into_iter().map(Number::to_f64).collect()
     }
 }
 
-impl IntoScales for (f64, f64) {
+impl<A: Number, B: Number> IntoScales for (A, B) {
     fn into_scales(self) -> SmallVec<[f64; 3]> {
-        smallvec![self.0, self.1]
+        smallvec![self.0.to_f64(), self.1.to_f64()]
     }
 }
 
-impl IntoScales for &[f64] {
+impl<N: Number + Copy> IntoScales for &[N] {
     fn into_scales(self) -> SmallVec<[f64; 3]> {
-        self.into()
+        self.iter().map(|scale| scale.to_f64()).collect()
     }
 }
 
@@ -132,7 +133,7 @@ impl IntoScales for &[f64] {
 /// ```
 /// use torch::nn::functional as F;
 /// let x = torch::tensor([[[1.0, 3.0]]]);
-/// assert_eq!(F::interpolate(&x, |o| o.scale_factor(2.0)).to_vec::<f32>(), [1.0, 1.0, 3.0, 3.0]);
+/// assert_eq!(F::interpolate(&x, |o| o.scale_factor(2)).to_vec::<f32>(), [1.0, 1.0, 3.0, 3.0]);
 /// let y = F::interpolate(&x, |o| o.size(3).mode("linear").align_corners(true));
 /// assert_eq!(y.to_vec::<f32>(), [1.0, 2.0, 3.0]);
 /// ```
