@@ -1,12 +1,14 @@
 //! Hooks on what the graph saves: `torch.autograd.graph.saved_tensors_hooks` and what is made of it.
 
 use crate::caller::raise;
-use crate::error::{OrPanic, Result};
+use crate::error::{Error, OrPanic, Result};
+use crate::mode::watch_hooks;
 use crate::tensor::Tensor;
 use crate::{no_grad, ops};
 use flambeau_tensor::Device;
 use std::cell::{Cell, RefCell};
 use std::marker::PhantomData;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
 /// A pair of hooks.
@@ -32,6 +34,8 @@ thread_local! {
     /// Whether any hooks are set: all that an operation looks at.
     static ACTIVE: Cell<bool> = const { Cell::new(false) };
     static STACK: RefCell<Stack> = RefCell::default();
+    /// How many calls of [`catch_fault`] this thread is in.
+    static CATCHERS: Cell<usize> = const { Cell::new(0) };
 }
 
 /// The innermost pair of hooks.
@@ -45,21 +49,44 @@ fn innermost() -> Option<Arc<dyn Hooks>> {
     STACK.with_borrow(|stack| stack.hooks.last().cloned())
 }
 
+/// What a pack hook did wrong, on its way out of the operation that saved.
+struct Fault(Error);
+
+/// Runs a part of the library that may call pack hooks, and makes what one does wrong its error.
+///
+/// # Errors
+/// Those of `call`, and a hook's.
+pub(crate) fn catch_fault<R>(call: impl FnOnce() -> Result<R>) -> Result<R> {
+    if !ACTIVE.get() || !cfg!(panic = "unwind") {
+        return call();
+    }
+    let depth = CATCHERS.replace(CATCHERS.get() + 1);
+    let result = catch_unwind(AssertUnwindSafe(call));
+    CATCHERS.set(depth);
+    result.unwrap_or_else(|payload| match payload.downcast::<Fault>() {
+        Ok(fault) => Err(fault.0),
+        Err(payload) => resume_unwind(payload),
+    })
+}
+
 /// Runs the pack hook on a tensor: without a graph, and without hooks of its own work.
 ///
 /// # Panics
-/// When the hook writes to the tensor.
+/// When the hook writes to the tensor: unwinds to [`catch_fault`].
 pub(crate) fn pack(hooks: &dyn Hooks, tensor: &Tensor) -> Arc<dyn Packed> {
     let _guard = no_grad();
     let version = tensor.version();
     let packed = hooks.pack(tensor);
     if tensor.version() != version {
-        raise(
+        let error = Error::runtime(
             "A saved tensor pack hook is modifying its input in place. Tensors provided as input to pack hook cannot be \
              modified by in-place operations as this can lead to unexpected side-effects. Please open an issue if you need to \
-             perform in-place operations on the input to a pack hook."
-                .into(),
+             perform in-place operations on the input to a pack hook.",
         );
+        if CATCHERS.get() > 0 {
+            resume_unwind(Box::new(Fault(error)));
+        }
+        raise(error.to_string());
     }
     packed
 }
@@ -77,6 +104,7 @@ impl Drop for SavedTensorsHooksGuard {
             ACTIVE.set(!stack.hooks.is_empty());
             removed
         });
+        watch_hooks(false);
         // What the hooks captured is the user's, and is not dropped while the stack is borrowed.
         drop(removed);
     }
@@ -96,6 +124,7 @@ pub(crate) fn push(hooks: Arc<dyn Hooks>) -> SavedTensorsHooksGuard {
         raise(message);
     }
     ACTIVE.set(true);
+    watch_hooks(true);
     SavedTensorsHooksGuard { _not_send: PhantomData }
 }
 

@@ -1,7 +1,6 @@
 //! What modes see at the boundary that every operation passes.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use torch::Tensor;
 use torch::autograd::{detect_anomaly, set_detect_anomaly};
 
 fn message<T>(f: impl FnOnce() -> T) -> String {

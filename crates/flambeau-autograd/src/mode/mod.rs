@@ -11,11 +11,13 @@ pub use profile::{Averages, Profile, ProfileOptions, RecordFunction, profile, pr
 
 use crate::Tensor;
 use crate::error::Result;
-use crate::graph::Node;
+use crate::graph::{Node, lock};
 use crate::ops::Operand;
+use crate::saved_hooks::catch_fault;
 use profile::Kind;
 use std::cell::{Cell, RefCell};
 use std::panic::Location;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// One bit per mode that is on somewhere.
@@ -23,12 +25,22 @@ static ON: AtomicU32 = AtomicU32::new(0);
 
 const ANOMALY: u32 = 1;
 const PROFILE: u32 = 2;
+/// Saved-tensor hooks are no mode, but what they do wrong becomes an operation's error at the boundary.
+const HOOKS: u32 = 4;
 
 fn switch(mode: u32, on: bool) {
     match on {
         true => ON.fetch_or(mode, Ordering::Relaxed),
         false => ON.fetch_and(!mode, Ordering::Relaxed),
     };
+}
+
+/// Notes that a pair of saved-tensor hooks was set, or removed.
+pub(crate) fn watch_hooks(set: bool) {
+    static PAIRS: Mutex<usize> = Mutex::new(0);
+    let mut pairs = lock(&PAIRS);
+    *pairs = if set { *pairs + 1 } else { *pairs - 1 };
+    switch(HOOKS, *pairs > 0);
 }
 
 #[inline]
@@ -191,7 +203,7 @@ pub fn finite(inputs: &[&dyn Input]) -> bool {
 /// Runs an operation that modes watch. `looks`: [`finite`] of its arguments that may hold tensors.
 ///
 /// # Errors
-/// The operation's; and that of [`detect_anomaly`].
+/// The operation's; that of [`detect_anomaly`]; and what a saved-tensor hook did wrong.
 #[cold]
 #[inline(never)]
 #[track_caller]
@@ -201,7 +213,7 @@ pub fn watch<T: Outputs>(name: &'static str, looks: bool, call: impl FnOnce() ->
         CALLER.set(Some(Location::caller()));
     }
     let span = is_on(PROFILE).then(|| profile::Span::enter(format!("aten::{name}"), Kind::Operation));
-    let out = call()?;
+    let out = catch_fault(call)?;
     drop(span);
     if is_on(ANOMALY) && is_anomaly_enabled() {
         out.each(&mut |x| anomaly::remember(name, x));
@@ -222,7 +234,7 @@ pub(crate) fn backward<G: AsRef<[Option<Tensor>]>>(node: &Node, run: impl FnOnce
     }
     let level = Level::enter();
     let span = is_on(PROFILE).then(|| profile::Span::enter(node.name().to_owned(), Kind::Operation));
-    let grads = run()?;
+    let grads = catch_fault(run)?;
     drop(span);
     drop(level);
     if is_on(ANOMALY) && is_anomaly_enabled() {

@@ -55,7 +55,7 @@ pub(crate) fn product(
     alpha: Scalar,
 ) -> Result<Tensor> {
     let out = product_array(&a.array(), a_t, &b.array(), b_t, alpha, None)?;
-    let saves = saves(a, b);
+    let saves = saves(["self", "mat2"], a, b);
     Ok(record(name, &[a, b], &saves, out, move |c| {
         let g = c.grad(0)?;
         let da = |b: &Tensor| match a_t {
@@ -72,13 +72,12 @@ pub(crate) fn product(
 }
 
 /// Both operands in their order, each only if the other needs a gradient, as PyTorch keeps them.
-pub(crate) fn saves<'a>(a: &'a Tensor, b: &'a Tensor) -> [Save<'a>; 2] {
-    // A constant's partner is never read: what the constant needs stands in its slot too.
-    match (a.requires_grad(), b.requires_grad()) {
-        (true, false) => [Save::Tensor(b), Save::Tensor(b)],
-        (false, true) => [Save::Tensor(a), Save::Tensor(a)],
-        _ => [Save::Tensor(a), Save::Tensor(b)],
-    }
+pub(crate) fn saves<'a>(names: [&'static str; 2], a: &'a Tensor, b: &'a Tensor) -> [Save<'a>; 2] {
+    let save = |i: usize, x: &'a Tensor, other: &Tensor| match other.requires_grad() {
+        true => Save::Tensor(names[i], x),
+        false => Save::Nothing(names[i]),
+    };
+    [save(0, a, b), save(1, b, a)]
 }
 
 /// Checks that two matrices can be multiplied.
@@ -219,7 +218,7 @@ fn add_product(name: &'static str, x: &Tensor, a: &Tensor, b: &Tensor, beta: Sca
         out
     };
     let x_shape = x.size();
-    let saves = saves(a, b);
+    let saves = saves(["mat1", "mat2"], a, b);
     Ok(record(name, &[x, a, b], &saves, out, move |c| {
         let g = c.grad(0)?;
         let dx = c.needs(0).then(|| scale(&sum_to_size(&g, &x_shape)?, beta)).transpose()?;
@@ -399,7 +398,7 @@ pub fn mv(x: &Tensor, vec: &Tensor) -> Result<Tensor> {
 /// a′ · v, where ′ transposes if the flag is set.
 fn mv_transposed(a: &Tensor, a_t: bool, v: &Tensor) -> Result<Tensor> {
     let out = product_array(&a.array(), a_t, &column(&v.array())?, false, ONE, None)?.view(&[-1])?;
-    let saves = saves(a, v);
+    let saves = saves(["self", "vec"], a, v);
     Ok(record("MvBackward0", &[a, v], &saves, out, move |c| {
         let g = c.grad(0)?;
         let da = |v: &Tensor| if a_t { outer(v, &g) } else { outer(&g, v) };
@@ -444,7 +443,8 @@ pub fn addmv(
 static ADD_SCALED: LazyLock<Pointwise> =
     LazyLock::new(|| Pointwise::new(|b| b.input(0) * b.scalar(0) + b.input(1) * b.scalar(1)));
 
-static PRODUCT: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input(0) * b.input(1)));
+static PRODUCT: LazyLock<Pointwise> =
+    LazyLock::new(|| Pointwise::new(|b| b.input(0) * b.input(1)).with_arguments(&["self", "tensor"]));
 
 /// Σᵢ xᵢ · tensorᵢ of two vectors: `torch.dot`.
 ///
