@@ -430,7 +430,8 @@ pub fn checkpoint_with<A: Args, R>(
         false => States::new(),
     };
     let device = default_device();
-    let inputs = catch_fault(|| Ok(Inputs::save(&args))).or_panic();
+    let saved = catch_fault(|| Ok(Inputs::save(&args)));
+    let inputs = saved.or_panic();
     let (enter, enter_again) = options.context_fn.map(|c| (c.forward, c.recompute)).unzip();
     let function = Arc::new(function);
     let again = function.clone();

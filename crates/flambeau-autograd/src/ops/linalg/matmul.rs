@@ -196,8 +196,18 @@ fn coefficient(value: Scalar, dtype: DType) -> Result<Scalar> {
     Ok(value.checked(dtype.compute())?)
 }
 
+/// What PyTorch calls the factors of [`baddbmm`] and [`addbmm`].
+const BATCHES: [&str; 2] = ["batch1", "batch2"];
+
 /// β · x + α · a · b, where `x` broadcasts to the product's shape and is not read if β is 0.
-fn add_product(name: &'static str, x: &Tensor, a: &Tensor, b: &Tensor, beta: Scalar, alpha: Scalar) -> Result<Tensor> {
+fn add_product(
+    (name, operands): (&'static str, [&'static str; 2]),
+    x: &Tensor,
+    a: &Tensor,
+    b: &Tensor,
+    beta: Scalar,
+    alpha: Scalar,
+) -> Result<Tensor> {
     let (beta, alpha) = (coefficient(beta, a.dtype())?, coefficient(alpha, a.dtype())?);
     let (xa, aa, ba) = (x.array(), a.array(), b.array());
     let (lhs, rhs) = (operand(&aa, false)?, operand(&ba, false)?);
@@ -218,7 +228,7 @@ fn add_product(name: &'static str, x: &Tensor, a: &Tensor, b: &Tensor, beta: Sca
         out
     };
     let x_shape = x.size();
-    let saves = saves(["mat1", "mat2"], a, b);
+    let saves = saves(operands, a, b);
     Ok(record(name, &[x, a, b], &saves, out, move |c| {
         let g = c.grad(0)?;
         let dx = c.needs(0).then(|| scale(&sum_to_size(&g, &x_shape)?, beta)).transpose()?;
@@ -252,7 +262,7 @@ pub fn addmm(
 ) -> Result<Tensor> {
     check_addmm(x, mat1, mat2)?;
     check_mm("addmm", "self", mat1, mat2)?;
-    add_product("AddmmBackward0", x, mat1, mat2, beta.into(), alpha.into())
+    add_product(("AddmmBackward0", ["mat1", "mat2"]), x, mat1, mat2, beta.into(), alpha.into())
 }
 
 /// Refuses operands of several dtypes, in addmm's words.
@@ -302,7 +312,7 @@ pub fn baddbmm(
         )));
     }
     refuse_bool_in("baddbmm", batch1.dtype())?;
-    add_product("BaddbmmBackward0", x, batch1, batch2, beta.into(), alpha.into())
+    add_product(("BaddbmmBackward0", BATCHES), x, batch1, batch2, beta.into(), alpha.into())
 }
 
 /// β · x + α · Σᵢ batch1ᵢ · batch2ᵢ, the sum of the products of two batches of matrices, where `x` broadcasts and is not read if
@@ -349,7 +359,7 @@ pub fn addbmm(
     // Σᵢ aᵢ · bᵢ is one product over the batches laid side by side.
     let wide = reshape(&ops::permute(batch1, &[1, 0, 2])?, &[sa[1] as i64, (sa[0] * sa[2]) as i64])?;
     let tall = reshape(batch2, &[(sb[0] * sb[1]) as i64, sb[2] as i64])?;
-    add_product("AddbmmBackward0", x, &wide, &tall, beta.into(), alpha.into())
+    add_product(("AddbmmBackward0", BATCHES), x, &wide, &tall, beta.into(), alpha.into())
 }
 
 fn check_mv(x: Option<&Tensor>, a: &Tensor, v: &Tensor) -> Result<()> {

@@ -306,7 +306,8 @@ pub fn cross_entropy(x: &Tensor, target: &Tensor, options: &CrossEntropyLossOpti
 
 static DIVIDE: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input(0) / b.scalar(0)));
 static DIVIDE_BY: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input(0) / b.input(1)));
-static MASKED: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.mask(1).select(0.0, b.input(0))));
+static MASKED: LazyLock<Pointwise> =
+    LazyLock::new(|| Pointwise::new(|b| b.mask(1).select(0.0, b.input(0))).with_arguments(&["self", "mask"]));
 
 static WEIGHTED: LazyLock<[Pointwise; 2]> =
     LazyLock::new(|| [Pointwise::new(|b| -b.input(0)), Pointwise::new(|b| -(b.input(0) * b.input(1)))]);
