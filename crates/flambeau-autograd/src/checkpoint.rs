@@ -5,15 +5,17 @@
 //! as tensors of the region around it.
 
 use crate::caller::{catch_raised, raise, raise_error};
-use crate::error::{Error, Result};
+use crate::error::{Error, OrPanic, Result};
 use crate::function_arguments::{Args, Argument};
 use crate::graph::{self, lock};
 use crate::saved::SavedTensor;
-use crate::saved_hooks::{self, Hooks, Packed};
-use crate::{Tensor, enable_grad, engine, is_grad_enabled};
+use crate::saved_hooks::{self, Hooks, Packed, catch_fault};
+use crate::warn::warn;
+use crate::{Setting, Tensor, enable_grad, engine, is_grad_enabled, no_grad};
 use flambeau_device::{default_device, default_generators, set_default_device};
 use flambeau_tensor::random::{Generator, GeneratorState};
 use flambeau_tensor::{DType, Device};
+use std::any::Any;
 use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -29,6 +31,37 @@ crate::options! {
         early_stop: bool = true,
         /// What is compared of the tensors that both runs save: `"default"`, shape, dtype and device, or `"none"`.
         determinism_check: String = "default".to_owned(),
+        /// What the first run and the second stand in: a closure that returns a pair of closures, each of which returns a guard, as
+        /// Python's returns a pair of context managers: `o.context_fn(|| (torch::no_grad, torch::enable_grad))`. The second is
+        /// called in each backward.
+        context_fn: Option<Contexts> = None,
+        /// PyTorch's older kind. It is computed as the other is, and follows the older one's rules where they show: arguments none
+        /// of which requires grad are warned of and get no gradient, nor does anything in the region; `autograd::grad` is refused;
+        /// there is no `context_fn`. PyTorch wants the choice to be said; here it is `false` unless it is.
+        use_reentrant: bool = false,
+    }
+}
+
+/// A guard of whatever type, which ends what it stands for when it is dropped.
+type Guard = Box<dyn Any>;
+
+/// What the option `context_fn` gives: how to enter what surrounds the first run, and what surrounds the others.
+pub struct Contexts {
+    forward: Box<dyn FnOnce() -> Guard>,
+    recompute: Box<dyn Fn() -> Guard + Send + Sync>,
+}
+
+impl<F, A, B, G, H> Setting<Option<Contexts>> for F
+where
+    F: FnOnce() -> (A, B),
+    A: FnOnce() -> G + 'static,
+    B: Fn() -> H + Send + Sync + 'static,
+    G: 'static,
+    H: 'static,
+{
+    fn setting(self) -> Option<Contexts> {
+        let (forward, recompute) = self();
+        Some(Contexts { forward: Box::new(|| Box::new(forward())), recompute: Box::new(move || Box::new(recompute())) })
     }
 }
 
@@ -87,6 +120,7 @@ struct Frame {
     holders: Mutex<Vec<Place>>,
     early_stop: bool,
     compares: bool,
+    is_reentrant: bool,
     forward_completed: AtomicBool,
     /// Set where the region's own forward ran a backward: both runs need not save the same then.
     ignores_mismatch: AtomicBool,
@@ -180,6 +214,13 @@ impl Packed for Holder {
             0 => OUTSIDE.fetch_sub(1, Ordering::Relaxed),
             task => task,
         };
+        if self.frame.is_reentrant && engine::has_targets() {
+            return Err(Error::runtime(
+                "When use_reentrant=True, torch.utils.checkpoint is incompatible with .grad() or passing an `inputs` parameter to \
+                 .backward(). To resolve this error, you can either set use_reentrant=False, or call .backward() without passing \
+                 the `inputs` argument.",
+            ));
+        }
         if !lock(&self.frame.complete).contains(&task) {
             self.frame.run_again(task)?;
             self.frame.check(task)?;
@@ -348,7 +389,7 @@ pub fn checkpoint<A: Args, R>(function: impl Fn(A::Owned) -> R + Send + Sync + '
 /// [`checkpoint`] with options: `checkpoint_with(f, &x, |o| o.preserve_rng_state(false))`.
 ///
 /// # Panics
-/// As [`checkpoint`], and for another `determinism_check` than PyTorch has.
+/// As [`checkpoint`]; for another `determinism_check` than PyTorch has; for `context_fn` with `use_reentrant`.
 #[track_caller]
 pub fn checkpoint_with<A: Args, R>(
     function: impl Fn(A::Owned) -> R + Send + Sync + 'static,
@@ -361,7 +402,20 @@ pub fn checkpoint_with<A: Args, R>(
         "none" => false,
         other => raise(format!("determinism_check should be one of ['default', 'none'], but got {other}")),
     };
+    if options.use_reentrant && options.context_fn.is_some() {
+        raise(
+            "Passing `context_fn`, `debug`, or `respect_saved_tensors_hooks` is only supported when use_reentrant=False."
+                .into(),
+        );
+    }
     let args = args.own();
+    let mut any_requires_grad = false;
+    args.visit_tensors(&mut |t| any_requires_grad |= t.is_some_and(Tensor::requires_grad));
+    if options.use_reentrant && !any_requires_grad {
+        warn("None of the inputs have requires_grad=True. Gradients will be None");
+        let _guard = no_grad();
+        return function(args);
+    }
     if !is_grad_enabled() {
         return function(args);
     }
@@ -376,7 +430,9 @@ pub fn checkpoint_with<A: Args, R>(
         false => States::new(),
     };
     let device = default_device();
-    let inputs = Inputs::save(&args);
+    let saved = catch_fault(|| Ok(Inputs::save(&args)));
+    let inputs = saved.or_panic();
+    let (enter, enter_again) = options.context_fn.map(|c| (c.forward, c.recompute)).unzip();
     let function = Arc::new(function);
     let again = function.clone();
     let recompute = move || {
@@ -384,6 +440,7 @@ pub fn checkpoint_with<A: Args, R>(
         let _random = Restore(states_of(then.iter().map(|(generator, _)| *generator)));
         set_states(&then);
         let _device = OnDevice::new(device)?;
+        let _context = enter_again.as_ref().map(|enter| enter());
         again(args);
         Ok(())
     };
@@ -393,6 +450,7 @@ pub fn checkpoint_with<A: Args, R>(
         // A stop unwinds; where panics abort, the region runs to its end.
         early_stop: cfg!(panic = "unwind") && EARLY_STOP.get().unwrap_or(options.early_stop),
         compares,
+        is_reentrant: options.use_reentrant,
         forward_completed: AtomicBool::new(false),
         ignores_mismatch: AtomicBool::new(false),
         recomputed: Mutex::default(),
@@ -400,6 +458,7 @@ pub fn checkpoint_with<A: Args, R>(
     });
     let result = {
         let _hooks = saved_hooks::push(Arc::new(Forward(frame.clone())));
+        let _context = enter.map(|enter| enter());
         function(args)
     };
     frame.forward_completed.store(true, Ordering::Relaxed);

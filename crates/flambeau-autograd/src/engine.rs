@@ -132,6 +132,8 @@ fn roots(tensors: &[&Tensor], gradients: &[Option<&Tensor>], create_graph: bool)
 thread_local! {
     /// The number of the backward that this thread runs; 0 where it runs none.
     static TASK: Cell<u64> = const { Cell::new(0) };
+    /// Whether that backward gives gradients of tensors that were asked for.
+    static HAS_TARGETS: Cell<bool> = const { Cell::new(false) };
     /// What the backwards of this thread come to, innermost last, where somebody asks.
     static REACHED: RefCell<Vec<Reached>> = const { RefCell::new(Vec::new()) };
 }
@@ -148,6 +150,11 @@ struct Reached {
 /// The number of the backward that this thread runs, no two alike; 0 outside of one.
 pub(crate) fn task() -> u64 {
     TASK.get()
+}
+
+/// Whether it was asked for the gradients of certain tensors: `autograd::grad`, or a backward with `inputs`.
+pub(crate) fn has_targets() -> bool {
+    HAS_TARGETS.get()
 }
 
 /// Whether the backward that this thread runs comes to a node, or has come.
@@ -169,6 +176,7 @@ pub(crate) fn reaches(node: &Arc<Node>) -> Result<bool> {
 /// A backward of this thread, until it is dropped.
 struct Task {
     former: u64,
+    formerly_targets: bool,
     watched: bool,
 }
 
@@ -176,6 +184,7 @@ impl Task {
     fn new(pending: &NodeMap<Pending>, targets: Option<&[Edge]>) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let former = TASK.replace(NEXT.fetch_add(1, Ordering::Relaxed));
+        let formerly_targets = HAS_TARGETS.replace(targets.is_some());
         let watched = WATCHERS.load(Ordering::Relaxed) > 0;
         if watched {
             let is_target = |node: usize| targets.unwrap_or_default().iter().any(|t| key(&t.node) == node);
@@ -183,13 +192,14 @@ impl Task {
             let reached = Reached { nodes: nodes.collect(), has_targets: targets.is_some() };
             REACHED.with_borrow_mut(|all| all.push(reached));
         }
-        Task { former, watched }
+        Task { former, formerly_targets, watched }
     }
 }
 
 impl Drop for Task {
     fn drop(&mut self) {
         TASK.set(self.former);
+        HAS_TARGETS.set(self.formerly_targets);
         if self.watched {
             REACHED.with_borrow_mut(Vec::pop);
         }

@@ -6,6 +6,7 @@ use crate::function_arguments::{Argument, FromGrads, GradQueue, IntoArguments, I
 use crate::graph::{
     self, Context, Edge, Grads, Meta, Node, OutputInfo, Recorded, Save, edges_of, lock, recording_checked,
 };
+use crate::saved_hooks::catch_fault;
 use crate::{Tensor, is_grad_enabled, no_grad, ops, set_grad_enabled, views, warn};
 use flambeau_tensor::Array;
 use smallvec::SmallVec;
@@ -324,8 +325,10 @@ fn apply<F: Function>(inputs: F::Inputs) -> Result<F::Outputs> {
     let mut results: Vec<Tensor> = Vec::new();
     outputs.visit_tensors(&mut |t| results.extend(t.map(Tensor::shallow_clone)));
     let outcomes = outcomes(&ctx, &tensors, &results)?;
-    let node = recorded.then(|| record::<F>(&mut ctx, &positions, edges, &results, &outcomes));
-    let made = wrap(&ctx, node, &results, &outcomes)?;
+    let made = catch_fault(|| {
+        let node = recorded.then(|| record::<F>(&mut ctx, &positions, edges, &results, &outcomes));
+        wrap(&ctx, node, &results, &outcomes)
+    })?;
     let mut made = made.iter();
     Ok(outputs.map_tensors(&mut |_| made.next().expect("a result for each").shallow_clone()))
 }
@@ -393,8 +396,8 @@ fn record<F: Function>(
         let made =
             |(result, outcome): (&Tensor, &Outcome)| result.is_same(tensor) && !matches!(outcome, Outcome::Input);
         saves.push(match results.iter().zip(outcomes).position(made) {
-            Some(output) => Save::Output(output),
-            None => Save::Tensor(tensor),
+            Some(output) => Save::Output("saved_tensors", output),
+            None => Save::Tensor("saved_tensors", tensor),
         });
     }
     let is_tensor: SmallVec<[bool; 4]> = positions.iter().map(Option::is_some).collect();

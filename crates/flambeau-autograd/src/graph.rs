@@ -1,6 +1,6 @@
 //! The recorded graph: nodes, edges, and each tensor's place in it. What nodes save is `saved.rs`.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, OrPanic, Result};
 use crate::hooks::Hooks;
 use crate::saved::SavedTensor;
 pub(crate) use crate::saved::{Context, Save};
@@ -118,6 +118,48 @@ impl Node {
     /// The functions that this one's gradients go to: `grad_fn.next_functions`.
     pub fn next_functions(&self) -> impl Iterator<Item = Option<&Arc<Node>>> {
         self.edges.iter().map(|e| e.as_ref().map(|e| &e.node))
+    }
+
+    /// What the operation saved for its backward, under PyTorch's names, in the order in which it saved it: what Python has as
+    /// `grad_fn._saved_self`, `grad_fn._saved_result` and so on. `None` where the operation can keep something by that name and did
+    /// not need to. What it can compute without, it does not keep at all, so that the list may be shorter than PyTorch's; a list of
+    /// indices stands here as several of one name. A custom function's tensors are all called `saved_tensors`. Of a leaf's
+    /// accumulator the list is empty.
+    ///
+    /// # Panics
+    /// With PyTorch's words when backward freed what was saved, or a tensor was written to since.
+    ///
+    /// ```
+    /// let x = torch::tensor([2.0]).requires_grad_(true);
+    /// let node = (&x * &x).exp().grad_fn().unwrap();
+    /// let (name, result) = &node.saved_tensors()[0];
+    /// assert_eq!((*name, result.as_ref().unwrap().item()), ("result", 4.0f64.exp() as f32 as f64));
+    /// ```
+    #[track_caller]
+    pub fn saved_tensors(self: &Arc<Self>) -> Vec<(&'static str, Option<Tensor>)> {
+        let saved = lock(&self.saved).clone().ok_or(Error::GraphFreed).or_panic();
+        let tensor = |s: &SavedTensor| (!s.is_nothing()).then(|| s.tensor(Some(self))).transpose();
+        let list: Result<_> = saved.iter().map(|s| Ok((s.name, tensor(s)?))).collect();
+        list.or_panic()
+    }
+
+    /// One of [`Node::saved_tensors`] by its name: Python's `grad_fn._saved_self` is `node.saved("self")`. `None` where the node
+    /// keeps nothing by that name.
+    ///
+    /// # Panics
+    /// As [`Node::saved_tensors`].
+    ///
+    /// ```
+    /// let x = torch::tensor([3.0]).requires_grad_(true);
+    /// let y = x.square();
+    /// assert_eq!(y.grad_fn().unwrap().saved("self").unwrap().item(), 3.0);
+    /// assert!(y.grad_fn().unwrap().saved("result").is_none());
+    /// ```
+    #[track_caller]
+    pub fn saved(self: &Arc<Self>, name: &str) -> Option<Tensor> {
+        let saved = lock(&self.saved).clone().ok_or(Error::GraphFreed).or_panic();
+        let found = saved.iter().find(|s| s.name == name && !s.is_nothing())?;
+        Some(found.tensor(Some(self)).or_panic())
     }
 
     /// Runs the backward function on the outputs' gradients.
@@ -388,10 +430,10 @@ impl Recorded {
         if let Some(hooks) = saved_hooks::current() {
             for (saved, save) in saved.iter_mut().zip(saves) {
                 match save {
-                    Save::Tensor(tensor) => saved.pack(&*hooks, tensor),
-                    Save::Array(_) => saved.pack_rebuilt(&*hooks, None),
+                    Save::Tensor(_, tensor) => saved.pack(&*hooks, tensor),
+                    Save::Array(..) => saved.pack_rebuilt(&*hooks, None),
                     // Outputs are packed when they exist.
-                    Save::Output(_) => {}
+                    Save::Output(..) | Save::Nothing(_) => {}
                 }
             }
         }

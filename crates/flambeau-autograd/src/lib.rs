@@ -46,8 +46,8 @@ mod warn;
 pub use as_tensor::AsTensor;
 pub use caller::{at_caller, name_places_by};
 pub use checkpoint::{
-    CheckpointOptions, EarlyStopGuard, Functions, checkpoint, checkpoint_sequential, checkpoint_sequential_with,
-    checkpoint_with, set_checkpoint_early_stop,
+    CheckpointOptions, Contexts, EarlyStopGuard, Functions, checkpoint, checkpoint_sequential,
+    checkpoint_sequential_with, checkpoint_with, set_checkpoint_early_stop,
 };
 pub use engine::{backward, grad};
 pub use error::{Error, OrPanic, Result};

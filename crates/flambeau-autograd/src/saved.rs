@@ -14,6 +14,8 @@ use std::sync::{Arc, Weak};
 /// A tensor as it was when the operation ran, with its place in the graph; never the tensor itself, which would own the node.
 #[derive(Clone)]
 pub(crate) struct SavedTensor {
+    /// What PyTorch calls it: `self`, `result`.
+    pub name: &'static str,
     kept: Kept,
     version: u64,
     source: Source,
@@ -26,6 +28,8 @@ enum Kept {
     Array(Array),
     /// An output that does not exist yet.
     Pending,
+    /// What this backward does not need.
+    Nothing,
     /// What a pack hook made of the tensor.
     Packed(Arc<dyn Packed>),
 }
@@ -40,40 +44,51 @@ pub(crate) enum Source {
     Output(u32),
 }
 
-/// What an operation keeps for its backward.
+/// What an operation keeps for its backward, under the name that PyTorch has for it.
 pub(crate) enum Save<'a> {
     /// An input, or another tensor with a gradient.
-    Tensor(&'a Tensor),
+    Tensor(&'static str, &'a Tensor),
     /// The operation's i-th result.
-    Output(usize),
+    Output(&'static str, usize),
     /// Something without a gradient.
-    Array(Array),
+    Array(&'static str, Array),
+    /// What only another gradient than the wanted ones would need.
+    Nothing(&'static str),
 }
 
 impl SavedTensor {
     /// Keeps what an operation saves; an output is filled in later.
     pub(crate) fn new(save: &Save<'_>) -> Self {
         match save {
-            Save::Tensor(t) => SavedTensor::of(t),
-            Save::Array(a) => SavedTensor {
+            Save::Tensor(name, t) => SavedTensor::of(name, t),
+            Save::Array(name, a) => SavedTensor {
+                name,
                 version: a.storage().version(),
                 kept: Kept::Array(a.clone()),
                 source: Source::Constant,
                 tensor: Weak::new(),
             },
-            Save::Output(i) => {
-                SavedTensor { kept: Kept::Pending, version: 0, source: Source::Output(*i as u32), tensor: Weak::new() }
+            Save::Output(name, i) => SavedTensor {
+                name,
+                kept: Kept::Pending,
+                version: 0,
+                source: Source::Output(*i as u32),
+                tensor: Weak::new(),
+            },
+            Save::Nothing(name) => {
+                SavedTensor { name, kept: Kept::Nothing, version: 0, source: Source::Constant, tensor: Weak::new() }
             }
         }
     }
 
-    fn of(tensor: &Tensor) -> Self {
+    fn of(name: &'static str, tensor: &Tensor) -> Self {
         let source = match tensor.edge() {
             None => Source::Constant,
             Some(edge) if tensor.meta().is_view() => Source::View(edge),
             Some(edge) => Source::Input(edge),
         };
         SavedTensor {
+            name,
             version: tensor.version(),
             kept: Kept::Array(tensor.array().clone()),
             source,
@@ -83,7 +98,7 @@ impl SavedTensor {
 
     /// Keeps a tensor apart from any node, as the hooks in force say: what a checkpoint keeps of its inputs.
     pub(crate) fn apart(tensor: &Tensor) -> Self {
-        let mut saved = SavedTensor::of(tensor);
+        let mut saved = SavedTensor::of("input", tensor);
         if let Some(hooks) = saved_hooks::current() {
             saved.pack(&*hooks, tensor);
         }
@@ -120,6 +135,11 @@ impl SavedTensor {
         }
     }
 
+    /// Whether nothing is kept by this name.
+    pub(crate) fn is_nothing(&self) -> bool {
+        matches!(self.kept, Kept::Nothing)
+    }
+
     pub(crate) fn is_output(&self) -> bool {
         matches!(self.source, Source::Output(_))
     }
@@ -146,7 +166,9 @@ impl SavedTensor {
                     source => rebuilt(tensor.array().clone(), source, node),
                 });
             }
-            Kept::Pending => unreachable!("outputs are filled in before a node is used"),
+            Kept::Pending | Kept::Nothing => {
+                unreachable!("outputs are filled in before a node is used, and what is not kept is not asked for")
+            }
         };
         let tensor = self.tensor.upgrade().map(Tensor).filter(|t| same_kind(&t.array(), array));
         let version = tensor.as_ref().map_or_else(|| array.storage().version(), Tensor::version);
@@ -269,7 +291,7 @@ impl<'a> Context<'a> {
         self.node.needs(i)
     }
 
-    /// The i-th saved tensor, connected to the graph.
+    /// The i-th saved tensor, connected to the graph. [`Node::saved`](crate::Node::saved) finds it by its name.
     ///
     /// # Errors
     /// When the graph was freed, or the tensor was written to since.
@@ -304,7 +326,7 @@ impl<'a> Context<'a> {
         if self.freed {
             return Err(Error::GraphFreed);
         }
-        let mut versioned = self.saved[from..].iter().filter(|s| !matches!(s.kept, Kept::Packed(_)));
+        let mut versioned = self.saved[from..].iter().filter(|s| !matches!(s.kept, Kept::Packed(_) | Kept::Nothing));
         versioned.try_for_each(|s| s.tensor(Some(self.node)).map(drop))
     }
 }

@@ -1,7 +1,8 @@
 //! Hooks on what the graph saves: `torch.autograd.graph.saved_tensors_hooks` and what is made of it.
 
 use crate::caller::raise;
-use crate::error::{OrPanic, Result};
+use crate::error::{Error, OrPanic, Result};
+use crate::mode::watch_hooks;
 use crate::tensor::Tensor;
 use crate::{no_grad, ops};
 use flambeau_tensor::Device;
@@ -32,6 +33,8 @@ thread_local! {
     /// Whether any hooks are set: all that an operation looks at.
     static ACTIVE: Cell<bool> = const { Cell::new(false) };
     static STACK: RefCell<Stack> = RefCell::default();
+    /// What a pack hook did wrong in the operation that runs.
+    static FAULT: Cell<Option<Error>> = const { Cell::new(None) };
 }
 
 /// The innermost pair of hooks.
@@ -45,21 +48,40 @@ fn innermost() -> Option<Arc<dyn Hooks>> {
     STACK.with_borrow(|stack| stack.hooks.last().cloned())
 }
 
-/// Runs the pack hook on a tensor: without a graph, and without hooks of its own work.
+/// What a pack hook did wrong since this was last asked.
 ///
-/// # Panics
-/// When the hook writes to the tensor.
+/// # Errors
+/// The first such fault.
+#[cold]
+pub(crate) fn check_fault() -> Result<()> {
+    FAULT.take().map_or(Ok(()), Err)
+}
+
+/// Runs a part of the library that may call pack hooks, and makes what one does wrong its error.
+///
+/// # Errors
+/// Those of `call`, and a hook's.
+pub(crate) fn catch_fault<R>(call: impl FnOnce() -> Result<R>) -> Result<R> {
+    let result = call()?;
+    if ACTIVE.get() {
+        check_fault()?;
+    }
+    Ok(result)
+}
+
+/// Runs the pack hook on a tensor: without a graph, and without hooks of its own work. When the hook writes to the tensor, the
+/// operation that saves it fails, by [`check_fault`].
 pub(crate) fn pack(hooks: &dyn Hooks, tensor: &Tensor) -> Arc<dyn Packed> {
     let _guard = no_grad();
     let version = tensor.version();
     let packed = hooks.pack(tensor);
     if tensor.version() != version {
-        raise(
+        let error = Error::runtime(
             "A saved tensor pack hook is modifying its input in place. Tensors provided as input to pack hook cannot be \
              modified by in-place operations as this can lead to unexpected side-effects. Please open an issue if you need to \
-             perform in-place operations on the input to a pack hook."
-                .into(),
+             perform in-place operations on the input to a pack hook.",
         );
+        FAULT.set(FAULT.take().or(Some(error)));
     }
     packed
 }
@@ -77,6 +99,8 @@ impl Drop for SavedTensorsHooksGuard {
             ACTIVE.set(!stack.hooks.is_empty());
             removed
         });
+        watch_hooks(false);
+        FAULT.set(None);
         // What the hooks captured is the user's, and is not dropped while the stack is borrowed.
         drop(removed);
     }
@@ -96,6 +120,7 @@ pub(crate) fn push(hooks: Arc<dyn Hooks>) -> SavedTensorsHooksGuard {
         raise(message);
     }
     ACTIVE.set(true);
+    watch_hooks(true);
     SavedTensorsHooksGuard { _not_send: PhantomData }
 }
 

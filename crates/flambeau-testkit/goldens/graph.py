@@ -5,6 +5,7 @@
 writes data/graph.jsonl.gz, which tests/graph of flambeau-autograd reads. Each case is a function here and one of the same name there; both give a text, or
 fail with one.
 """
+import contextlib
 import pathlib
 import sys
 import warnings
@@ -626,6 +627,54 @@ def pack_hook_that_writes():
         (x3() * 1).sin()
 
 
+def saved_of(y):
+    found = []
+    for name in ["self", "other", "mat2", "result", "index"]:
+        value = getattr(y.grad_fn, "_saved_" + name, None)
+        if isinstance(value, torch.Tensor):
+            found.append(f"{name} {show(value.reshape(-1))} {flag(value.requires_grad)}")
+    return "; ".join(found)
+
+
+@case
+def saved_by_name():
+    x = x3()
+    z, w = x * 1, torch.tensor([2.0, 3.0, 4.0], dtype=torch.float64)
+    m = z.reshape(3, 1)
+    named = [z * z, z * w, z.exp(), z.atan2(w), m @ w.reshape(1, 3), z.amax(0), z.prod(), z.gather(0, torch.tensor([2, 0])), z + 1]
+    return "\n".join(saved_of(y) for y in named)
+
+
+@case
+def saved_result_is_the_result():
+    y = (x3() * 1).exp()
+    own = y.grad_fn._saved_result
+    return flag(own.grad_fn is y.grad_fn) + " " + show(torch.autograd.grad(own.sum(), y)[0])
+
+
+@case
+def saved_that_was_freed():
+    y = (x3() * 1).exp()
+    y.sum().backward()
+    y.grad_fn._saved_result
+
+
+@case
+def saved_that_was_written_to():
+    z = x3() * 1
+    y = z.sin()
+    z.add_(1)
+    y.grad_fn._saved_self
+
+
+@case
+def saved_and_unpacked():
+    seen = []
+    with graph.saved_tensors_hooks(lambda t: t.detach(), lambda t: (seen.append("unpack"), t * 10)[1]):
+        y = (x3() * 1).sin()
+    return show(y.grad_fn._saved_self, y.grad_fn._saved_self) + f" {len(seen)}"
+
+
 @case
 def modified_after_it_was_packed():
     x = x3()
@@ -738,6 +787,64 @@ def checkpointed_without_graph():
     with torch.no_grad():
         y = checkpoint(counted(count), x3(), use_reentrant=False)
     return flag(y.requires_grad) + f" {count[0]}"
+
+
+@case
+def checkpointed_in_contexts():
+    count, x, seen = [0], x3(), []
+
+    @contextlib.contextmanager
+    def noted(name):
+        seen.append("+" + name)
+        yield
+        seen.append("-" + name)
+
+    run = counted(count)
+
+    def region(x):
+        seen.append("run")
+        return run(x)
+
+    y = checkpoint(region, x, use_reentrant=False, early_stop=False, context_fn=lambda: (noted("forward"), noted("again")))
+    y.sum().backward()
+    return show(x.grad) + f" {count[0]} " + " ".join(seen)
+
+
+@case
+def checkpointed_in_no_grad_context():
+    x = x3()
+    y = checkpoint(counted([0]), x, use_reentrant=False, context_fn=lambda: (torch.no_grad(), torch.enable_grad()))
+    return flag(y.requires_grad)
+
+
+@case
+def reentrant():
+    count, x = [0], x3()
+    y = checkpoint(counted(count), x, use_reentrant=True)
+    y.sum().backward()
+    return show(y, x.grad) + f" {count[0]}"
+
+
+@case
+def reentrant_without_inputs_that_require_grad():
+    w, count = x3(), [0]
+    run = counted(count)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        y = checkpoint(lambda x: run(x * w), x3().detach(), use_reentrant=True)
+    return flag(y.requires_grad) + f" {count[0]} {len(caught)}"
+
+
+@case
+def reentrant_grad():
+    x = x3()
+    y = checkpoint(counted([0]), x, use_reentrant=True)
+    torch.autograd.grad(y.sum(), x)
+
+
+@case
+def reentrant_in_contexts():
+    checkpoint(counted([0]), x3(), use_reentrant=True, context_fn=lambda: (torch.no_grad(), torch.no_grad()))
 
 
 @case

@@ -230,7 +230,7 @@ pub mod utils {
     /// ```
     pub mod checkpoint {
         pub use flambeau_autograd::{
-            Args, CheckpointOptions, EarlyStopGuard, Functions, checkpoint, checkpoint_sequential,
+            Args, CheckpointOptions, Contexts, EarlyStopGuard, Functions, checkpoint, checkpoint_sequential,
             checkpoint_sequential_with, checkpoint_with, set_checkpoint_early_stop,
         };
     }

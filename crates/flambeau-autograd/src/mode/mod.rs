@@ -11,11 +11,13 @@ pub use profile::{Averages, Profile, ProfileOptions, RecordFunction, profile, pr
 
 use crate::Tensor;
 use crate::error::Result;
-use crate::graph::Node;
+use crate::graph::{Node, lock};
 use crate::ops::Operand;
+use crate::saved_hooks::{catch_fault, check_fault};
 use profile::Kind;
 use std::cell::{Cell, RefCell};
 use std::panic::Location;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// One bit per mode that is on somewhere.
@@ -23,12 +25,22 @@ static ON: AtomicU32 = AtomicU32::new(0);
 
 const ANOMALY: u32 = 1;
 const PROFILE: u32 = 2;
+/// Saved-tensor hooks are no mode, but what they do wrong becomes an operation's error at the boundary.
+const HOOKS: u32 = 4;
 
 fn switch(mode: u32, on: bool) {
     match on {
         true => ON.fetch_or(mode, Ordering::Relaxed),
         false => ON.fetch_and(!mode, Ordering::Relaxed),
     };
+}
+
+/// Notes that a pair of saved-tensor hooks was set, or removed.
+pub(crate) fn watch_hooks(set: bool) {
+    static PAIRS: Mutex<usize> = Mutex::new(0);
+    let mut pairs = lock(&PAIRS);
+    *pairs = if set { *pairs + 1 } else { *pairs - 1 };
+    switch(HOOKS, *pairs > 0);
 }
 
 #[inline]
@@ -213,10 +225,11 @@ impl Watched {
     /// Tells the modes what the operation returned.
     ///
     /// # Errors
-    /// The operation's; and that of [`detect_anomaly`].
+    /// The operation's; that of [`detect_anomaly`]; and what a saved-tensor hook did wrong.
     #[inline(never)]
     pub fn end<T: Outputs>(mut self, out: Result<T>) -> Result<T> {
         let out = out?;
+        check_fault()?;
         self.span = None;
         if is_on(ANOMALY) && is_anomaly_enabled() {
             self.check(&out)?;
@@ -243,7 +256,7 @@ pub(crate) fn backward<G: AsRef<[Option<Tensor>]>>(node: &Node, run: impl FnOnce
     }
     let level = Level::enter();
     let span = is_on(PROFILE).then(|| profile::Span::enter(node.name().to_owned(), Kind::Operation));
-    let grads = run()?;
+    let grads = catch_fault(run)?;
     drop(span);
     drop(level);
     if is_on(ANOMALY) && is_anomaly_enabled() {

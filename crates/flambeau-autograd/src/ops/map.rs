@@ -95,8 +95,8 @@ impl Recorded {
 
     fn saves<'a>(&self, inputs: &[&'a Tensor]) -> SmallVec<[Save<'a>; 4]> {
         let save = |leaf: &Leaf| match *leaf {
-            Leaf::Input(i) => Save::Tensor(inputs[i as usize]),
-            Leaf::Output(j) => Save::Output(j as usize),
+            Leaf::Input(i) => Save::Tensor(self.program.argument(i as usize), inputs[i as usize]),
+            Leaf::Output(j) => Save::Output("result", j as usize),
             Leaf::Grad(_) | Leaf::Tangent(_) => unreachable!("gradients are not saved"),
         };
         self.slots.iter().map(save).collect()

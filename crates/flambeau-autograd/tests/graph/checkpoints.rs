@@ -1,10 +1,10 @@
 //! Regions that run again in backward.
 
-use crate::{Case, backward, backward_kept, flag, grad_of, gradient, leaf, name, show, x3};
+use crate::{Case, Seen, backward, backward_kept, flag, grad_of, gradient, leaf, name, show, x3};
 use flambeau_autograd::ops;
 use flambeau_autograd::{
-    CheckpointOptions, Result, Tensor, checkpoint, checkpoint_sequential, checkpoint_with, grad, no_grad, ones, rand,
-    set_checkpoint_early_stop,
+    CheckpointOptions, Result, Tensor, checkpoint, checkpoint_sequential, checkpoint_with, enable_grad, grad, no_grad,
+    ones, rand, set_checkpoint_early_stop,
 };
 use flambeau_tensor::DType;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -52,6 +52,69 @@ fn checkpointed_kept() -> Result<String> {
     backward_kept(&y)?;
     backward(&y)?;
     Ok(format!("{} {}", gradient(&x), count(&runs)))
+}
+
+/// Notes when it begins and when it ends.
+struct Noted(Seen, &'static str);
+
+impl Noted {
+    fn new(seen: &Seen, name: &'static str) -> Self {
+        seen.add(format!("+{name}"));
+        Noted(seen.clone(), name)
+    }
+}
+
+impl Drop for Noted {
+    fn drop(&mut self) {
+        self.0.add(format!("-{}", self.1));
+    }
+}
+
+fn checkpointed_in_contexts() -> Result<String> {
+    let (runs, x, seen) = (Count::default(), x3(), Seen::default());
+    let (run, noted) = (counted(&runs), seen.clone());
+    let region = move |x| {
+        noted.add("run");
+        run(x)
+    };
+    let (forward, again) = (seen.clone(), seen.clone());
+    let contexts = || (move || Noted::new(&forward, "forward"), move || Noted::new(&again, "again"));
+    let y = checkpoint_with(region, &x, |o| o.early_stop(false).context_fn(contexts));
+    backward(&y.sum())?;
+    Ok(format!("{} {} {}", gradient(&x), count(&runs), seen.all(" ")))
+}
+
+fn checkpointed_in_no_grad_context() -> Result<String> {
+    let y = checkpoint_with(counted(&Count::default()), x3(), |o| o.context_fn(|| (no_grad, enable_grad)));
+    Ok(flag(y.requires_grad()).to_owned())
+}
+
+fn reentrant() -> Result<String> {
+    let (runs, x) = (Count::default(), x3());
+    let y = checkpoint_with(counted(&runs), &x, |o| o.use_reentrant(true));
+    backward(&y.sum())?;
+    Ok(format!("{} {} {}", show(&[&y]), gradient(&x), count(&runs)))
+}
+
+fn reentrant_without_inputs_that_require_grad() -> Result<String> {
+    let (runs, w) = (Count::default(), x3());
+    let run = counted(&runs);
+    let y = checkpoint_with(move |x: Tensor| run(x * &w), x3().detach(), |o| o.use_reentrant(true));
+    // The line warned: it does not again.
+    Ok(format!("{} {} 1", flag(y.requires_grad()), count(&runs)))
+}
+
+fn reentrant_grad() -> Result<String> {
+    let x = x3();
+    let y = checkpoint_with(counted(&Count::default()), &x, |o| o.use_reentrant(true));
+    grad_of(&y, &x, false)?;
+    Ok(String::new())
+}
+
+fn reentrant_in_contexts() -> Result<String> {
+    let options = |o: CheckpointOptions| o.use_reentrant(true).context_fn(|| (no_grad, no_grad));
+    checkpoint_with(counted(&Count::default()), x3(), options);
+    Ok(String::new())
 }
 
 fn checkpointed_without_graph() -> Result<String> {
@@ -187,6 +250,12 @@ pub(crate) const CASES: &[(&str, Case)] = &[
     ("checkpointed_twice", checkpointed_twice),
     ("checkpointed_kept", checkpointed_kept),
     ("checkpointed_without_graph", checkpointed_without_graph),
+    ("checkpointed_in_contexts", checkpointed_in_contexts),
+    ("checkpointed_in_no_grad_context", checkpointed_in_no_grad_context),
+    ("reentrant", reentrant),
+    ("reentrant_without_inputs_that_require_grad", reentrant_without_inputs_that_require_grad),
+    ("reentrant_grad", reentrant_grad),
+    ("reentrant_in_contexts", reentrant_in_contexts),
     ("checkpoint_input_modified", checkpoint_input_modified),
     ("recomputation_saves_more", recomputation_saves_more),
     ("recomputation_saves_more_and_does_not_stop", recomputation_saves_more_and_does_not_stop),

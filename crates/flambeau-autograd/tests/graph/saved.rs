@@ -1,11 +1,12 @@
 //! Hooks on what the graph saves.
 
 use crate::functions::{MyExp, MyReLU};
-use crate::{Case, Seen, backward, backward_kept, grad_of, gradient, show, x3};
+use crate::{Case, Seen, backward, backward_kept, flag, grad_of, gradient, leaf, show, x3};
 use flambeau_autograd::{
-    Function, Result, SavedTensorsHooksGuard, Tensor, disable_saved_tensors_hooks, from_vec, save_on_cpu,
-    saved_tensors_hooks, tensor,
+    Function, Node, Result, SavedTensorsHooksGuard, Tensor, checkpoint, disable_saved_tensors_hooks, from_vec, ones,
+    ops, pointwise, save_on_cpu, saved_tensors_hooks, tensor,
 };
+use std::sync::Arc;
 
 fn noted(seen: &Seen, of: fn(&Tensor) -> Tensor) -> SavedTensorsHooksGuard {
     let (packs, unpacks) = (seen.clone(), seen.clone());
@@ -107,6 +108,148 @@ fn pack_hook_that_writes() -> Result<String> {
     Ok(String::new())
 }
 
+fn node(y: &Tensor) -> Arc<Node> {
+    y.grad_fn().expect("it was recorded")
+}
+
+fn saved_of(y: &Tensor) -> String {
+    let node = node(y);
+    let found = ["self", "other", "mat2", "result", "index"].into_iter().filter_map(|name| {
+        let value = node.saved(name)?;
+        Some(format!("{name} {} {}", show(&[&value.reshape(-1)]), flag(value.requires_grad())))
+    });
+    found.collect::<Vec<_>>().join("; ")
+}
+
+fn saved_by_name() -> Result<String> {
+    let x = x3();
+    let (z, w) = (&x * 1, leaf(&[2.0, 3.0, 4.0]).detach());
+    let m = z.reshape([3, 1]);
+    let named = [
+        &z * &z,
+        &z * &w,
+        z.exp(),
+        z.atan2(&w),
+        m.matmul(w.reshape([1, 3])),
+        z.amax(),
+        z.prod(),
+        z.gather(0, tensor([2, 0])),
+        &z + 1,
+    ];
+    Ok(named.iter().map(saved_of).collect::<Vec<_>>().join("\n"))
+}
+
+fn saved_result_is_the_result() -> Result<String> {
+    let y = (x3() * 1).exp();
+    let own = node(&y).saved("result").expect("exp saves its result");
+    let same = Arc::ptr_eq(&node(&own), &node(&y));
+    Ok(format!("{} {}", flag(same), show(&[&grad_of(&own, &y, false)?])))
+}
+
+fn saved_that_was_freed() -> Result<String> {
+    let y = (x3() * 1).exp();
+    backward(&y.sum())?;
+    node(&y).saved("result");
+    Ok(String::new())
+}
+
+fn saved_that_was_written_to() -> Result<String> {
+    let z = x3() * 1;
+    let y = z.sin();
+    z.add_(1);
+    node(&y).saved_tensors();
+    Ok(String::new())
+}
+
+fn saved_and_unpacked() -> Result<String> {
+    let seen = Seen::default();
+    let unpacks = seen.clone();
+    let unpack = move |t: &Tensor| {
+        unpacks.add("unpack");
+        t * 10
+    };
+    let y = {
+        let _hooks = saved_tensors_hooks(Tensor::detach, unpack);
+        (x3() * 1).sin()
+    };
+    let own = || node(&y).saved("self").expect("sin saves its input");
+    Ok(format!("{} {}", show(&[&own(), &own()]), seen.len()))
+}
+
+/// Where this thread's panic was.
+fn line_of(call: impl FnOnce()) -> u32 {
+    thread_local! {
+        static LINE: std::cell::Cell<Option<(bool, u32)>> = const { std::cell::Cell::new(None) };
+    }
+    static HOOK: std::sync::Once = std::sync::Once::new();
+    HOOK.call_once(|| {
+        let former = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            let at = info.location().expect("a panic has a place");
+            LINE.set(Some((at.file() == file!(), at.line())));
+            former(info);
+        }));
+    });
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(call)).unwrap_err();
+    let (here, line) = LINE.take().expect("it panicked aloud");
+    assert!(here, "a panic in another file, line {line}");
+    line
+}
+
+#[test]
+fn a_pack_hook_that_writes_panics_at_the_users_line() {
+    let x = x3();
+    let hooks = || saved_tensors_hooks(|t| t.detach().add_(1), Tensor::shallow_clone);
+    let (line, at) = (line!(), line_of(|| drop((hooks(), (&x * 1).sin()))));
+    assert_eq!(at, line);
+    // An operation that saves its result, one in place, a custom function, a user's pointwise function, and a checkpoint's input.
+    let (line, at) = (line!(), line_of(|| drop((hooks(), x.exp()))));
+    assert_eq!(at, line);
+    let y = &x * 1;
+    let (line, at) = (line!(), line_of(|| drop((hooks(), y.sin_()))));
+    assert_eq!(at, line);
+    let (line, at) = (line!(), line_of(|| drop((hooks(), MyExp::apply(&x)))));
+    assert_eq!(at, line);
+    let own = pointwise(|[x]| x * x);
+    let (line, at) = (line!(), line_of(|| drop((hooks(), own.call(&x)))));
+    assert_eq!(at, line);
+    let (line, at) = (line!(), line_of(|| drop((hooks(), checkpoint(|x: Tensor| x.sin(), &x)))));
+    assert_eq!(at, line);
+    // Through `torch::ops` it is an error.
+    let _hooks = hooks();
+    let error = ops::sin(&x).unwrap_err().to_string();
+    assert!(error.starts_with("A saved tensor pack hook is modifying its input in place."), "{error}");
+    drop(_hooks);
+    // What is freed is told at the line that asks.
+    let y = x.sin();
+    y.sum().backward();
+    let node = node(&y);
+    let (line, at) = (line!(), line_of(|| drop(node.saved("self"))));
+    assert_eq!(at, line);
+    let (line, at) = (line!(), line_of(|| drop(node.saved_tensors())));
+    assert_eq!(at, line);
+}
+
+/// Each operand of a product is kept for the other's gradient, once.
+#[test]
+fn what_no_gradient_needs_is_not_kept() {
+    let (x, w) = (ones([2, 2]).requires_grad_(true), ones([2, 2]));
+    let names =
+        |y: &Tensor| node(y).saved_tensors().into_iter().map(|(name, t)| (name, t.is_some())).collect::<Vec<_>>();
+    assert_eq!(names(&x.matmul(&w)), [("self", false), ("mat2", true)]);
+    assert_eq!(names(&w.matmul(&x)), [("self", true), ("mat2", false)]);
+    assert_eq!(names(&x.matmul(&x)), [("self", true), ("mat2", true)]);
+    let seen = Seen::default();
+    let _hooks = noted(&seen, Tensor::detach);
+    x.matmul(&w);
+    assert_eq!(seen.len(), 1);
+    assert_eq!(names(&x.i(tensor([0, 1])))[1..], [("indices", true)]);
+    assert_eq!(names(&MyExp::apply(&x)), [("saved_tensors", true)]);
+    assert!(
+        x.shallow_clone().sum().grad_fn().unwrap().next_functions().next().unwrap().unwrap().saved_tensors().is_empty()
+    );
+}
+
 fn modified_after_it_was_packed() -> Result<String> {
     let x = x3();
     let (z, y) = {
@@ -179,6 +322,11 @@ pub(crate) const CASES: &[(&str, Case)] = &[
     ("hooks_and_a_second_backward", hooks_and_a_second_backward),
     ("hooks_and_a_kept_graph", hooks_and_a_kept_graph),
     ("pack_hook_that_writes", pack_hook_that_writes),
+    ("saved_by_name", saved_by_name),
+    ("saved_result_is_the_result", saved_result_is_the_result),
+    ("saved_that_was_freed", saved_that_was_freed),
+    ("saved_that_was_written_to", saved_that_was_written_to),
+    ("saved_and_unpacked", saved_and_unpacked),
     ("modified_after_it_was_packed", modified_after_it_was_packed),
     ("hooks_that_return_the_tensor", hooks_that_return_the_tensor),
     ("hooks_and_double_backward", hooks_and_double_backward),

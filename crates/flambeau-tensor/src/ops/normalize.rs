@@ -78,7 +78,8 @@ impl NormFormulas {
                 d * d
             }),
             inverse_std: Pointwise::new(|b| (b.input(0) / b.scalar(0) + b.scalar(1)).rsqrt()),
-            normalize: affine(3, |v| (v[0] - v[1]) * v[2]),
+            normalize: affine(3, |v| (v[0] - v[1]) * v[2])
+                .map(|program| program.with_arguments(&["input", "running_mean", "invstd", "weight"])),
             product: Pointwise::new(|b| b.input(0) * b.input(1)),
             with_deviation: [false, true].map(|weighted| {
                 Pointwise::new(move |b| {

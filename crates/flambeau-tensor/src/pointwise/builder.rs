@@ -151,6 +151,7 @@ impl Builder {
             masks: self.masks.get(),
             fault,
             rule,
+            arguments: Pointwise::ARGUMENTS,
             explicit: None,
             calls: None,
             gradients: (0..num_inputs).map(|_| OnceLock::new()).collect(),

@@ -56,6 +56,8 @@ pub struct Pointwise {
     /// Why no call can be made.
     fault: Option<&'static str>,
     rule: DTypeRule,
+    /// What PyTorch calls the inputs.
+    arguments: &'static [&'static str],
     explicit: Option<ExplicitGradient>,
     /// What a composed program consists of.
     calls: Option<compose::Calls>,
@@ -111,6 +113,23 @@ impl Pointwise {
     pub fn with_dtype_rule(mut self, rule: DTypeRule) -> Self {
         self.rule = rule;
         self
+    }
+
+    /// Says what PyTorch calls the inputs: the names under which a graph shows those that it saved. Without it they are `self`
+    /// and `other`.
+    #[must_use]
+    pub fn with_arguments(mut self, names: &'static [&'static str]) -> Self {
+        self.arguments = names;
+        self
+    }
+
+    /// What the inputs are called until a program says otherwise.
+    const ARGUMENTS: &'static [&'static str] = &["self", "other"];
+
+    /// What PyTorch calls input `i`: the name that [`Pointwise::with_arguments`] gave it.
+    #[inline]
+    pub fn argument(&self, i: usize) -> &'static str {
+        self.arguments.get(i).copied().unwrap_or("input")
     }
 
     /// The steps, in an order in which they can be computed.

@@ -53,7 +53,7 @@ pub fn gather(x: &Tensor, dim: i64, index: &Tensor) -> Result<Tensor> {
         let out = flambeau_tensor::ops::gather(&at_least_1d(&x.array())?, d, &at_least_1d(&index.array())?)?;
         out.view(&to_i64(&wanted))?
     };
-    let saves = [&index, given, x].map(Save::Tensor);
+    let saves = [Save::Tensor("places", &index), Save::Tensor("index", given), Save::Tensor("self", x)];
     Ok(record("GatherBackward0", &[x], &saves, out, move |c| {
         c.unchanged(1)?;
         let grad = c.grad(0)?;
@@ -142,12 +142,18 @@ pub fn index_select(x: &Tensor, dim: i64, index: &Tensor) -> Result<Tensor> {
         if x.dim() == 0 { view(&out, &[]) } else { Ok(out) }
     };
     let size = x.size();
-    as_one("IndexSelectBackward0", &[x], &[&index, given].map(Save::Tensor), compute, move |c| {
-        c.unchanged(1)?;
-        let grad = c.grad(0)?;
-        let zeros = zeros(&size, grad.dtype(), grad.device())?;
-        Ok(smallvec![Some(crate::ops::index_add(&zeros, dim, &c.saved(0)?, &grad, 1)?)])
-    })
+    as_one(
+        "IndexSelectBackward0",
+        &[x],
+        &[Save::Tensor("places", &index), Save::Tensor("index", given)],
+        compute,
+        move |c| {
+            c.unchanged(1)?;
+            let grad = c.grad(0)?;
+            let zeros = zeros(&size, grad.dtype(), grad.device())?;
+            Ok(smallvec![Some(crate::ops::index_add(&zeros, dim, &c.saved(0)?, &grad, 1)?)])
+        },
+    )
 }
 
 /// The elements of the flattened tensor at `index`, in the shape of `index` (int64): `torch.take`. Negative indices count from
@@ -173,11 +179,17 @@ pub fn take(x: &Tensor, index: &Tensor) -> Result<Tensor> {
     let size = to_i64(&x.size());
     let compute = || view(&take_lines(&reshape(x, &[-1])?, 0, &flat)?, &shape);
     let n = x.numel();
-    as_one("TakeBackward0", &[x], &[&flat, x, index].map(Save::Tensor), compute, move |c| {
-        c.unchanged(1)?;
-        let grad = reshape(&c.grad(0)?, &[-1])?;
-        Ok(smallvec![Some(view(&add_lines(&grad, 0, &c.saved(0)?, n)?, &size)?)])
-    })
+    as_one(
+        "TakeBackward0",
+        &[x],
+        &[Save::Tensor("places", &flat), Save::Tensor("self", x), Save::Tensor("index", index)],
+        compute,
+        move |c| {
+            c.unchanged(1)?;
+            let grad = reshape(&c.grad(0)?, &[-1])?;
+            Ok(smallvec![Some(view(&add_lines(&grad, 0, &c.saved(0)?, n)?, &size)?)])
+        },
+    )
 }
 
 /// The places in the flattened tensor that the index of `take` and `put` names.
@@ -276,21 +288,27 @@ pub fn embedding(input: &Tensor, weight: &Tensor, options: &EmbeddingOptions) ->
     let mut shape = to_i64(&input.size());
     shape.push(width);
     let compute = || view(&take_lines(weight, 0, &at)?, &shape);
-    as_one("EmbeddingBackward0", &[weight], &[input, &flat].map(Save::Tensor), compute, move |c| {
-        c.unchanged(0)?;
-        let flat = c.saved(1)?;
-        let mut grad = reshape(&c.grad(0)?, &[flat.numel() as i64, width])?;
-        if let Some(p) = padding {
-            let at = view(&crate::ops::eq(&flat, p)?, &[-1, 1])?;
-            grad = masked_fill(&grad, &at, Scalar::Int(0))?;
-        }
-        if scale_grad_by_freq {
-            let ones = crate::ops::ones(&flat.size(), grad.dtype(), grad.device())?;
-            let counts = take_lines(&add_lines(&ones, 0, &flat, rows)?, 0, &flat)?;
-            grad = crate::ops::div(&grad, &view(&counts, &[-1, 1])?)?;
-        }
-        Ok(smallvec![Some(add_lines(&grad, 0, &flat, rows)?)])
-    })
+    as_one(
+        "EmbeddingBackward0",
+        &[weight],
+        &[Save::Tensor("indices", input), Save::Tensor("places", &flat)],
+        compute,
+        move |c| {
+            c.unchanged(0)?;
+            let flat = c.saved(1)?;
+            let mut grad = reshape(&c.grad(0)?, &[flat.numel() as i64, width])?;
+            if let Some(p) = padding {
+                let at = view(&crate::ops::eq(&flat, p)?, &[-1, 1])?;
+                grad = masked_fill(&grad, &at, Scalar::Int(0))?;
+            }
+            if scale_grad_by_freq {
+                let ones = crate::ops::ones(&flat.size(), grad.dtype(), grad.device())?;
+                let counts = take_lines(&add_lines(&ones, 0, &flat, rows)?, 0, &flat)?;
+                grad = crate::ops::div(&grad, &view(&counts, &[-1, 1])?)?;
+            }
+            Ok(smallvec![Some(add_lines(&grad, 0, &flat, rows)?)])
+        },
+    )
 }
 
 /// Scales the rows that `indices` name down, in place, where their `norm_type`-norm exceeds `max_norm`:

@@ -69,7 +69,7 @@ impl Write<'_> {
             views::check_in_place(target)?;
         }
         if shared != Shared::Operands {
-            let kept = saves.iter().filter_map(|save| if let Save::Tensor(t) = save { Some(*t) } else { None });
+            let kept = saves.iter().filter_map(|save| if let Save::Tensor(_, t) = save { Some(*t) } else { None });
             kept.chain(others.iter().copied()).try_for_each(|t| check_no_overlap(&target.array(), &t.array()))?;
         }
         if shared != Shared::Target {
@@ -131,7 +131,7 @@ pub(crate) fn spread(index: &Array, dim: usize, shape: &[usize]) -> Result<Array
 pub(crate) fn take_lines(x: &Tensor, dim: usize, index: &Tensor) -> Result<Tensor> {
     let out = index_select(&x.array(), dim, &index.array())?;
     let n = x.size()[dim];
-    Ok(record("IndexSelectBackward0", &[x], &[Save::Tensor(index)], out, move |c| {
+    Ok(record("IndexSelectBackward0", &[x], &[Save::Tensor("index", index)], out, move |c| {
         Ok(smallvec![Some(add_lines(&c.grad(0)?, dim, &c.saved(0)?, n)?)])
     }))
 }
@@ -144,7 +144,7 @@ pub(crate) fn add_lines(src: &Tensor, dim: usize, index: &Tensor, n: usize) -> R
     let out = zeros(&shape, src.dtype(), src.device())?.array().clone();
     let at = spread(&index.array(), dim, &src.size())?;
     scatter(ScatterOp::Add, dim, &at, &src.array(), &out)?;
-    Ok(record("IndexAddBackward0", &[src], &[Save::Tensor(index)], out, move |c| {
+    Ok(record("IndexAddBackward0", &[src], &[Save::Tensor("index", index)], out, move |c| {
         Ok(smallvec![Some(take_lines(&c.grad(0)?, dim, &c.saved(0)?)?)])
     }))
 }
@@ -192,7 +192,7 @@ pub(crate) fn picked(
     indices: Array,
 ) -> (Tensor, Tensor) {
     let size = x.size();
-    let saves = [Save::Array(indices.clone())];
+    let saves = [Save::Array("indices", indices.clone())];
     let outs = record_many(name, &[x], &saves, vec![values, indices], move |c| {
         let raise = |t: Tensor| if dropped { crate::ops::unsqueeze(&t, dim) } else { Ok(t) };
         let grad = raise(c.grad(0)?)?;

@@ -16,11 +16,17 @@ use flambeau_tensor::{Array, DType, Scalar};
 use smallvec::smallvec;
 use std::sync::LazyLock;
 
-static WHERE: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.mask(0).select(b.input(1), b.input(2))));
-static WHERE_OR_NUMBER: LazyLock<Pointwise> =
-    LazyLock::new(|| Pointwise::new(|b| b.mask(0).select(b.input(1), b.scalar(0))));
-static NUMBER_OR: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.mask(0).select(b.scalar(0), b.input(1))));
-static NUMBERS: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.mask(0).select(b.scalar(0), b.scalar(1))));
+static WHERE: LazyLock<Pointwise> = LazyLock::new(|| {
+    Pointwise::new(|b| b.mask(0).select(b.input(1), b.input(2))).with_arguments(&["condition", "self", "other"])
+});
+static WHERE_OR_NUMBER: LazyLock<Pointwise> = LazyLock::new(|| {
+    Pointwise::new(|b| b.mask(0).select(b.input(1), b.scalar(0))).with_arguments(&["condition", "self"])
+});
+static NUMBER_OR: LazyLock<Pointwise> = LazyLock::new(|| {
+    Pointwise::new(|b| b.mask(0).select(b.scalar(0), b.input(1))).with_arguments(&["condition", "other"])
+});
+static NUMBERS: LazyLock<Pointwise> =
+    LazyLock::new(|| Pointwise::new(|b| b.mask(0).select(b.scalar(0), b.scalar(1))).with_arguments(&["condition"]));
 
 /// condition ? input : other, element by element, all three broadcast: `torch.where`. `input` and `other` are tensors or numbers;
 /// their dtypes are promoted to a common one.
@@ -74,9 +80,11 @@ fn held(common: DType, number: Scalar) -> Result<Scalar> {
 
 /// mask ? number : x
 pub(crate) static FILL: LazyLock<Pointwise> =
-    LazyLock::new(|| Pointwise::new(|b| b.mask(1).select(b.scalar(0), b.input(0))));
+    LazyLock::new(|| Pointwise::new(|b| b.mask(1).select(b.scalar(0), b.input(0))).with_arguments(&["self", "mask"]));
 /// mask ? value : x
-static FILL_FROM: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.mask(1).select(b.input(2), b.input(0))));
+static FILL_FROM: LazyLock<Pointwise> = LazyLock::new(|| {
+    Pointwise::new(|b| b.mask(1).select(b.input(2), b.input(0))).with_arguments(&["self", "mask", "value"])
+});
 
 /// x with one value, a number or a 0-d tensor, where the mask is true: `torch.masked_fill`. The mask (bool) is broadcast; the
 /// dtype stays that of x.
@@ -135,11 +143,17 @@ pub fn masked_select(x: &Tensor, mask: &Tensor) -> Result<Tensor> {
     let (own, n) = (x.size(), flambeau_tensor::dims::numel(&shape));
     let compute = || take_lines(&reshape(&expand(x, &full)?, &[-1])?, 0, &places);
     let saved = full.clone();
-    as_one("MaskedSelectBackward0", &[x], &[&places, x, mask].map(Save::Tensor), compute, move |c| {
-        c.unchanged(1)?;
-        let all = view(&add_lines(&c.grad(0)?, 0, &c.saved(0)?, n)?, &saved)?;
-        Ok(smallvec![Some(crate::ops::sum_to_size(&all, &own)?)])
-    })
+    as_one(
+        "MaskedSelectBackward0",
+        &[x],
+        &[Save::Tensor("places", &places), Save::Tensor("self", x), Save::Tensor("mask", mask)],
+        compute,
+        move |c| {
+            c.unchanged(1)?;
+            let all = view(&add_lines(&c.grad(0)?, 0, &c.saved(0)?, n)?, &saved)?;
+            Ok(smallvec![Some(crate::ops::sum_to_size(&all, &own)?)])
+        },
+    )
 }
 
 /// x with the first elements of `source`, in order, where the mask is true: `torch.masked_scatter`. The mask (bool) is
@@ -184,7 +198,7 @@ pub fn masked_scatter(x: &Tensor, mask: &Tensor, source: &Tensor, place: Place) 
         Ok(flambeau_tensor::ops::copy_into(&dense, out)?)
     };
     let size = to_i64(&source.size());
-    let (others, saves) = ([source], [Save::Tensor(mask)]);
+    let (others, saves) = ([source], [Save::Tensor("mask", mask)]);
     let name = "MaskedScatterBackward0";
     Write { name, place, target: x, others: &others, saves: &saves, shared: Shared::Operands }.run(write, move |c| {
         let (grad, mask) = (c.grad(0)?, c.saved(0)?);

@@ -93,7 +93,7 @@ fn scatter_with(
     let src = tensor_or_number(src);
     let d = check_scatter(x, dim, index, src.ok())?;
     let (given, index) = (index, index_i64(index)?);
-    let saves = [&index, given].map(Save::Tensor);
+    let saves = [Save::Tensor("places", &index), Save::Tensor("index", given)];
     let write_to = |name, others| Write { name, place, target: x, others, saves: &saves, shared: Shared::Nothing };
     if let (Err(value), true) = (src, op != ScatterOp::Add) {
         let value = crate::ops::full(&[], value, x.dtype(), x.device())?;

@@ -154,7 +154,7 @@ fn with_call(call: ScatterReduction, x: &Tensor, index: &Tensor, src: &Tensor) -
 }
 
 fn saves<'a>(x: &'a Tensor, index: &'a Tensor, src: &'a Tensor) -> [Save<'a>; 4] {
-    [Save::Tensor(index), Save::Tensor(x), Save::Tensor(src), Save::Output(0)]
+    [Save::Tensor("index", index), Save::Tensor("self", x), Save::Tensor("src", src), Save::Output("result", 0)]
 }
 
 /// x with the values of `src` that `index` sends to one place along `dim`, combined: `torch.scatter_reduce`. `reduce` is

@@ -302,7 +302,8 @@ fn read(x: &Tensor, picks: &Picks) -> Result<Tensor> {
 
 /// The flat index, and the indices that it was made of: backward needs the one, and finds the others as they were.
 fn saves<'a>(flat: &'a Tensor, picks: &'a Picks) -> Vec<Save<'a>> {
-    std::iter::once(flat).chain(picks.iter().map(|(_, index)| index)).map(Save::Tensor).collect()
+    let indices = picks.iter().map(|(_, index)| Save::Tensor("indices", index));
+    std::iter::once(Save::Tensor("places", flat)).chain(indices).collect()
 }
 
 #[track_caller]

@@ -102,7 +102,11 @@ pub fn index_add(
         let scaled = if one { source.detach() } else { crate::ops::mul(&source.detach(), alpha)? };
         write_lines(ScatterOp::Add, d, &at, &scaled.array(), out)
     };
-    let (name, others, saves) = ("IndexAddBackward0", [source], [&index, given, source].map(Save::Tensor));
+    let (name, others, saves) = (
+        "IndexAddBackward0",
+        [source],
+        [Save::Tensor("places", &index), Save::Tensor("index", given), Save::Tensor("source", source)],
+    );
     Write { name, place, target: x, others: &others, saves: &saves, shared: Shared::Nothing }.run(write, move |c| {
         c.unchanged(1)?;
         let grad = c.grad(0)?;
@@ -158,7 +162,11 @@ pub fn index_copy(x: &Tensor, dim: i64, index: &Tensor, source: &Tensor, place: 
     let n = own.get(d).copied().unwrap_or(1);
     let at = written_places(x, &index, &IndexRule::strict(n, Finding::CopiedLine, d))?;
     let write = |out: &Array| write_lines(ScatterOp::Set, d, &at, &source.array(), out);
-    let (name, others, saves) = ("IndexCopyBackward0", [source], [&index, given, source].map(Save::Tensor));
+    let (name, others, saves) = (
+        "IndexCopyBackward0",
+        [source],
+        [Save::Tensor("places", &index), Save::Tensor("index", given), Save::Tensor("source", source)],
+    );
     Write { name, place, target: x, others: &others, saves: &saves, shared: Shared::Nothing }.run(write, move |c| {
         c.unchanged(1)?;
         let (grad, index) = (c.grad(0)?, c.saved(0)?);
@@ -213,7 +221,7 @@ pub fn index_fill<'a>(
     shape[d] = index.numel();
     let write = |out: &Array| write_lines(ScatterOp::Set, d, &index, &value.array().broadcast_to(&shape)?, out);
     let name = if is_tensor { "IndexFillBackward1" } else { "IndexFillBackward0" };
-    let (others, saves) = ([&value], [&index, given].map(Save::Tensor));
+    let (others, saves) = ([&value], [Save::Tensor("places", &index), Save::Tensor("index", given)]);
     Write { name, place, target: x, others: &others, saves: &saves, shared: Shared::Target }.run(write, move |c| {
         c.unchanged(1)?;
         let (grad, index) = (c.grad(0)?, c.saved(0)?);
@@ -280,7 +288,11 @@ pub fn put(x: &Tensor, index: &Tensor, source: &Tensor, accumulate: bool, place:
         Ok(flambeau_tensor::ops::copy_into(&dense, out)?)
     };
     let size = source.size();
-    let (name, others, saves) = ("PutBackward0", [source], [&flat, index, source].map(Save::Tensor));
+    let (name, others, saves) = (
+        "PutBackward0",
+        [source],
+        [Save::Tensor("places", &flat), Save::Tensor("index", index), Save::Tensor("source", source)],
+    );
     Write { name, place, target: x, others: &others, saves: &saves, shared: Shared::Nothing }.run(write, move |c| {
         c.unchanged(1)?;
         let (grad, flat) = (c.grad(0)?, c.saved(0)?);

@@ -40,7 +40,7 @@ pub fn linalg_cross(input: &Tensor, other: &Tensor, dim: i64) -> Result<Tensor> 
     }
     broadcast_shapes(&a.size(), &b.size())?;
     let dim = d as i64;
-    let saves = [Save::Tensor(a), Save::Tensor(b)];
+    let saves = [Save::Tensor("self", a), Save::Tensor("other", b)];
     as_one(
         "LinalgCrossBackward0",
         &[a, b],

@@ -55,7 +55,7 @@ pub(crate) fn product(
     alpha: Scalar,
 ) -> Result<Tensor> {
     let out = product_array(&a.array(), a_t, &b.array(), b_t, alpha, None)?;
-    let saves = saves(a, b);
+    let saves = saves(["self", "mat2"], a, b);
     Ok(record(name, &[a, b], &saves, out, move |c| {
         let g = c.grad(0)?;
         let da = |b: &Tensor| match a_t {
@@ -72,13 +72,12 @@ pub(crate) fn product(
 }
 
 /// Both operands in their order, each only if the other needs a gradient, as PyTorch keeps them.
-pub(crate) fn saves<'a>(a: &'a Tensor, b: &'a Tensor) -> [Save<'a>; 2] {
-    // A constant's partner is never read: what the constant needs stands in its slot too.
-    match (a.requires_grad(), b.requires_grad()) {
-        (true, false) => [Save::Tensor(b), Save::Tensor(b)],
-        (false, true) => [Save::Tensor(a), Save::Tensor(a)],
-        _ => [Save::Tensor(a), Save::Tensor(b)],
-    }
+pub(crate) fn saves<'a>(names: [&'static str; 2], a: &'a Tensor, b: &'a Tensor) -> [Save<'a>; 2] {
+    let save = |i: usize, x: &'a Tensor, other: &Tensor| match other.requires_grad() {
+        true => Save::Tensor(names[i], x),
+        false => Save::Nothing(names[i]),
+    };
+    [save(0, a, b), save(1, b, a)]
 }
 
 /// Checks that two matrices can be multiplied.
@@ -197,8 +196,18 @@ fn coefficient(value: Scalar, dtype: DType) -> Result<Scalar> {
     Ok(value.checked(dtype.compute())?)
 }
 
+/// What PyTorch calls the factors of [`baddbmm`] and [`addbmm`].
+const BATCHES: [&str; 2] = ["batch1", "batch2"];
+
 /// β · x + α · a · b, where `x` broadcasts to the product's shape and is not read if β is 0.
-fn add_product(name: &'static str, x: &Tensor, a: &Tensor, b: &Tensor, beta: Scalar, alpha: Scalar) -> Result<Tensor> {
+fn add_product(
+    (name, operands): (&'static str, [&'static str; 2]),
+    x: &Tensor,
+    a: &Tensor,
+    b: &Tensor,
+    beta: Scalar,
+    alpha: Scalar,
+) -> Result<Tensor> {
     let (beta, alpha) = (coefficient(beta, a.dtype())?, coefficient(alpha, a.dtype())?);
     let (xa, aa, ba) = (x.array(), a.array(), b.array());
     let (lhs, rhs) = (operand(&aa, false)?, operand(&ba, false)?);
@@ -219,7 +228,7 @@ fn add_product(name: &'static str, x: &Tensor, a: &Tensor, b: &Tensor, beta: Sca
         out
     };
     let x_shape = x.size();
-    let saves = saves(a, b);
+    let saves = saves(operands, a, b);
     Ok(record(name, &[x, a, b], &saves, out, move |c| {
         let g = c.grad(0)?;
         let dx = c.needs(0).then(|| scale(&sum_to_size(&g, &x_shape)?, beta)).transpose()?;
@@ -253,7 +262,7 @@ pub fn addmm(
 ) -> Result<Tensor> {
     check_addmm(x, mat1, mat2)?;
     check_mm("addmm", "self", mat1, mat2)?;
-    add_product("AddmmBackward0", x, mat1, mat2, beta.into(), alpha.into())
+    add_product(("AddmmBackward0", ["mat1", "mat2"]), x, mat1, mat2, beta.into(), alpha.into())
 }
 
 /// Refuses operands of several dtypes, in addmm's words.
@@ -303,7 +312,7 @@ pub fn baddbmm(
         )));
     }
     refuse_bool_in("baddbmm", batch1.dtype())?;
-    add_product("BaddbmmBackward0", x, batch1, batch2, beta.into(), alpha.into())
+    add_product(("BaddbmmBackward0", BATCHES), x, batch1, batch2, beta.into(), alpha.into())
 }
 
 /// β · x + α · Σᵢ batch1ᵢ · batch2ᵢ, the sum of the products of two batches of matrices, where `x` broadcasts and is not read if
@@ -350,7 +359,7 @@ pub fn addbmm(
     // Σᵢ aᵢ · bᵢ is one product over the batches laid side by side.
     let wide = reshape(&ops::permute(batch1, &[1, 0, 2])?, &[sa[1] as i64, (sa[0] * sa[2]) as i64])?;
     let tall = reshape(batch2, &[(sb[0] * sb[1]) as i64, sb[2] as i64])?;
-    add_product("AddbmmBackward0", x, &wide, &tall, beta.into(), alpha.into())
+    add_product(("AddbmmBackward0", BATCHES), x, &wide, &tall, beta.into(), alpha.into())
 }
 
 fn check_mv(x: Option<&Tensor>, a: &Tensor, v: &Tensor) -> Result<()> {
@@ -399,7 +408,7 @@ pub fn mv(x: &Tensor, vec: &Tensor) -> Result<Tensor> {
 /// a′ · v, where ′ transposes if the flag is set.
 fn mv_transposed(a: &Tensor, a_t: bool, v: &Tensor) -> Result<Tensor> {
     let out = product_array(&a.array(), a_t, &column(&v.array())?, false, ONE, None)?.view(&[-1])?;
-    let saves = saves(a, v);
+    let saves = saves(["self", "vec"], a, v);
     Ok(record("MvBackward0", &[a, v], &saves, out, move |c| {
         let g = c.grad(0)?;
         let da = |v: &Tensor| if a_t { outer(v, &g) } else { outer(&g, v) };
@@ -444,7 +453,8 @@ pub fn addmv(
 static ADD_SCALED: LazyLock<Pointwise> =
     LazyLock::new(|| Pointwise::new(|b| b.input(0) * b.scalar(0) + b.input(1) * b.scalar(1)));
 
-static PRODUCT: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input(0) * b.input(1)));
+static PRODUCT: LazyLock<Pointwise> =
+    LazyLock::new(|| Pointwise::new(|b| b.input(0) * b.input(1)).with_arguments(&["self", "tensor"]));
 
 /// Σᵢ xᵢ · tensorᵢ of two vectors: `torch.dot`.
 ///

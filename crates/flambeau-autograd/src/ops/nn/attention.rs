@@ -32,8 +32,9 @@ options! {
 }
 
 /// Scores where the mask holds, else −∞.
-static MASKED: LazyLock<Pointwise> =
-    LazyLock::new(|| Pointwise::new(|b| b.mask(1).select(b.input(0), f64::NEG_INFINITY)));
+static MASKED: LazyLock<Pointwise> = LazyLock::new(|| {
+    Pointwise::new(|b| b.mask(1).select(b.input(0), f64::NEG_INFINITY)).with_arguments(&["self", "condition"])
+});
 
 /// x, or 0 in rows whose largest score is −∞.
 static LIVE_ROWS: LazyLock<Pointwise> =

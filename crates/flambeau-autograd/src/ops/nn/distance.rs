@@ -40,8 +40,10 @@ static KEPT_FROM_ZERO: LazyLock<Pointwise> = LazyLock::new(|| {
 });
 
 /// (a / p) · (b / q)
-static PRODUCT_OF_UNITS: LazyLock<Pointwise> =
-    LazyLock::new(|| Pointwise::new(|b| (b.input(0) / b.input(2)) * (b.input(1) / b.input(3))));
+static PRODUCT_OF_UNITS: LazyLock<Pointwise> = LazyLock::new(|| {
+    Pointwise::new(|b| (b.input(0) / b.input(2)) * (b.input(1) / b.input(3)))
+        .with_arguments(&["x1", "x2", "norm1", "norm2"])
+});
 
 /// x1·x2 / (max(‖x1‖, ε) · max(‖x2‖, ε)) over a dimension of the shape that both broadcast to, the cosine of the angle between
 /// the vectors: `F.cosine_similarity`. The function's ε is 1e-8; PyTorch's default for `dim` is 1.

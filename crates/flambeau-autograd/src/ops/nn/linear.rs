@@ -53,7 +53,12 @@ fn linear_map(name: &'static str, x: &Tensor, w: &Tensor, w_t: bool, bias: Optio
         *shape.last_mut().expect("x has a dimension") = columns as i64;
         out = out.view(&shape)?;
     }
-    let saves = saves(x, w);
+    let names = match (bias, name) {
+        (Some(_), _) => ["mat1", "mat2"],
+        (None, "MvBackward0") => ["self", "vec"],
+        (None, _) => ["self", "mat2"],
+    };
+    let saves = saves(names, x, w);
     let bias_shape = bias.map(|b| b.size());
     let inputs = [x, w, bias.unwrap_or(x)];
     let inputs = if bias.is_some() { &inputs[..] } else { &inputs[..2] };

@@ -257,7 +257,7 @@ fn pick_lines(name: &'static str, x: &Tensor, tables: &Tables) -> Result<Tensor>
         out = index_select(&out, *dim, &index)?;
     }
     let (shape, tables) = (x.size(), tables.clone());
-    Ok(record(name, &[x], &[Save::Tensor(x)], out, move |c| {
+    Ok(record(name, &[x], &[Save::Tensor("self", x)], out, move |c| {
         c.unchanged(0)?;
         Ok(smallvec![Some(add_lines(name, &c.grad(0)?, &tables, &shape)?)])
     }))

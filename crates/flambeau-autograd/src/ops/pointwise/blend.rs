@@ -17,11 +17,13 @@ fn interpolate<'b>(a: Expr<'b>, b: Expr<'b>, w: Expr<'b>) -> Expr<'b> {
 
 static LERP_NUMBER: LazyLock<Pointwise> = LazyLock::new(|| {
     Pointwise::new(|b| interpolate(b.input(0), b.input(1), b.scalar(0)))
+        .with_arguments(&["self", "end"])
         .with_gradient(|b, g, _, _| vec![g * (1.0 - b.scalar(0)), g * b.scalar(0)])
 });
 
 static LERP_TENSOR: LazyLock<Pointwise> = LazyLock::new(|| {
     Pointwise::new(|b| interpolate(b.input(0), b.input(1), b.input(2)))
+        .with_arguments(&["self", "end", "weight"])
         .with_gradient(|_, g, x, _| vec![g * (1.0 - x[2]), g * x[2], g * (x[1] - x[0])])
 });
 
@@ -65,14 +67,18 @@ pub fn lerp<'a>(x: &Tensor, end: &Tensor, weight: impl Into<Operand<'a>>, place:
     }
 }
 
-static ADDCMUL: LazyLock<Pointwise> =
-    LazyLock::new(|| Pointwise::new(|b| b.input(0) + b.scalar(0) * b.input(1) * b.input(2)));
+static ADDCMUL: LazyLock<Pointwise> = LazyLock::new(|| {
+    Pointwise::new(|b| b.input(0) + b.scalar(0) * b.input(1) * b.input(2))
+        .with_arguments(&["self", "tensor1", "tensor2"])
+});
 
 static ADDCDIV: LazyLock<Pointwise> = LazyLock::new(|| {
-    Pointwise::new(|b| b.input(0) + b.scalar(0) * b.input(1) / b.input(2)).with_gradient(|b, g, x, _| {
-        let (value, p, q) = (b.scalar(0), x[1], x[2]);
-        vec![g, g * (value / q), -(g * (value * p / (q * q)))]
-    })
+    Pointwise::new(|b| b.input(0) + b.scalar(0) * b.input(1) / b.input(2))
+        .with_arguments(&["self", "tensor1", "tensor2"])
+        .with_gradient(|b, g, x, _| {
+            let (value, p, q) = (b.scalar(0), x[1], x[2]);
+            vec![g, g * (value / q), -(g * (value * p / (q * q)))]
+        })
 });
 
 /// x + value · tensor1 · tensor2: `torch.addcmul`.

@@ -35,17 +35,21 @@ fn part<'b>(g: Expr<'b>, share: Expr<'b>) -> Expr<'b> {
 
 // A value on a bound shares the gradient with it; where the bounds cross, the upper one counts.
 static CLAMP_TENSORS: LazyLock<Pointwise> = LazyLock::new(|| {
-    Pointwise::new(|b| b.input(0).maximum(b.input(1)).minimum(b.input(2))).with_gradient(|_, g, x, _| {
-        let (x, low, high) = (x[0], x[1], x[2]);
-        let (ordered, apart) = (low.le(high), low.lt(high));
-        let of_low = ordered.and(x.lt(low)) + apart.and(x.eq(low)) * 0.5;
-        let of_high = low.gt(high).or(x.gt(high)) + apart.and(x.eq(high)) * 0.5;
-        vec![x.is_nan().select(g, part(g, 1.0 - of_low - of_high)), part(g, of_low), part(g, of_high)]
-    })
+    Pointwise::new(|b| b.input(0).maximum(b.input(1)).minimum(b.input(2)))
+        .with_arguments(&["self", "min", "max"])
+        .with_gradient(|_, g, x, _| {
+            let (x, low, high) = (x[0], x[1], x[2]);
+            let (ordered, apart) = (low.le(high), low.lt(high));
+            let of_low = ordered.and(x.lt(low)) + apart.and(x.eq(low)) * 0.5;
+            let of_high = low.gt(high).or(x.gt(high)) + apart.and(x.eq(high)) * 0.5;
+            vec![x.is_nan().select(g, part(g, 1.0 - of_low - of_high)), part(g, of_low), part(g, of_high)]
+        })
 });
 
-static CLAMP_MIN_TENSOR: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input(0).maximum(b.input(1))));
-static CLAMP_MAX_TENSOR: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input(0).minimum(b.input(1))));
+static CLAMP_MIN_TENSOR: LazyLock<Pointwise> =
+    LazyLock::new(|| Pointwise::new(|b| b.input(0).maximum(b.input(1))).with_arguments(&["self", "min"]));
+static CLAMP_MAX_TENSOR: LazyLock<Pointwise> =
+    LazyLock::new(|| Pointwise::new(|b| b.input(0).minimum(b.input(1))).with_arguments(&["self", "max"]));
 
 fn no_bound() -> Error {
     Error::runtime("torch.clamp: At least one of 'min' or 'max' must not be None")

@@ -9,9 +9,11 @@ use flambeau_tensor::pointwise::{BinaryOp, Pointwise};
 use flambeau_tensor::{DType, Scalar};
 use std::sync::LazyLock;
 
-pub(crate) static TENSORS: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input(0).pow(b.input(1))));
+pub(crate) static TENSORS: LazyLock<Pointwise> =
+    LazyLock::new(|| Pointwise::new(|b| b.input(0).pow(b.input(1))).with_arguments(&["self", "exponent"]));
 pub(crate) static NUMBER: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input(0).pow(b.scalar(0))));
-static BASE: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.scalar(0).pow(b.input(0))));
+static BASE: LazyLock<Pointwise> =
+    LazyLock::new(|| Pointwise::new(|b| b.scalar(0).pow(b.input(0))).with_arguments(&["exponent"]));
 
 /// The exponents that have a cheaper form, and that form. Its gradient is exponent · x^(exponent − 1), cheap too.
 pub(crate) static FORMS: LazyLock<[(f64, Pointwise); 6]> = LazyLock::new(|| {

@@ -56,7 +56,7 @@ fn share(x: &Tensor, m: &Tensor, g: &Tensor, dims: &[i64], nan: bool) -> Result<
 
 /// Records a value of x without dimensions, whose gradient the elements that equal it share evenly (NaN equals NaN).
 pub(crate) fn shared(name: &'static str, x: &Tensor, value: Array) -> Tensor {
-    record(name, &[x], &[Save::Tensor(x), Save::Output(0)], value, move |c| {
+    record(name, &[x], &[Save::Tensor("self", x), Save::Output("result", 0)], value, move |c| {
         let x = c.saved(0)?;
         let kept: SmallVec<[i64; 6]> = smallvec![1; x.dim()];
         Ok(smallvec![Some(share(&x, &view(&c.saved(1)?, &kept)?, &view(&c.grad(0)?, &kept)?, &[], true)?)])
@@ -94,7 +94,7 @@ fn extremum(x: &Tensor, op: ReduceOp, dims: &[i64], keepdim: bool, nan: bool, na
     let out = reduced(&x.array(), op, dims, keepdim, names.function)?;
     let kept = kept_shape(&x.size(), dims)?;
     let dims: SmallVec<[i64; 6]> = dims.into();
-    Ok(record(names.backward, &[x], &[Save::Tensor(x), Save::Output(0)], out, move |c| {
+    Ok(record(names.backward, &[x], &[Save::Tensor("self", x), Save::Output("result", 0)], out, move |c| {
         let (m, g) = (view(&c.saved(1)?, &kept)?, view(&c.grad(0)?, &kept)?);
         Ok(smallvec![Some(share(&c.saved(0)?, &m, &g, &dims, nan)?)])
     }))
@@ -203,7 +203,7 @@ pub fn aminmax(x: &Tensor, dim: Option<i64>, keepdim: bool) -> Result<(Tensor, T
     let outputs = [ReduceOp::Min, ReduceOp::Max].map(|op| reduced(&array, op, &dims, keepdim, "aminmax"));
     let outputs = outputs.into_iter().collect::<Result<Vec<_>>>()?;
     let kept = kept_shape(&shape, &dims)?;
-    let saves = [Save::Tensor(x), Save::Output(0), Save::Output(1)];
+    let saves = [Save::Tensor("self", x), Save::Output("min", 0), Save::Output("max", 1)];
     let mut both = record_many("AminmaxBackward0", &[x], &saves, outputs, move |c| {
         let x = c.saved(0)?;
         let part = |i: usize| share(&x, &view(&c.saved(i + 1)?, &kept)?, &view(&c.grad(i)?, &kept)?, &dims, false);
@@ -229,7 +229,7 @@ fn with_index(x: &Tensor, which: Extremum, dim: i64, keepdim: bool, names: Names
     let finish = |a: Array| -> Result<Array> { if keepdim { Ok(a) } else { Ok(a.squeeze(Some(&[d as i64]))?) } };
     let kept = kept_shape(&shape, &[dim])?;
     let (values, indices) = (finish(values)?, finish(indices)?);
-    let saves = [Save::Array(indices.clone())];
+    let saves = [Save::Array("indices", indices.clone())];
     let mut both = record_many(names.backward, &[x], &saves, vec![values, indices], move |c| {
         let (g, positions) = (view(&c.grad(0)?, &kept)?, view(&c.saved(0)?, &kept)?);
         Ok(smallvec![Some(put_along(&g, &positions, d, &shape)?)])
@@ -243,7 +243,7 @@ pub(crate) fn put_along(x: &Tensor, index: &Tensor, dim: usize, shape: &[usize])
     let out = crate::ops::zeros(shape, x.dtype(), x.device())?;
     flambeau_tensor::ops::scatter(ScatterOp::Add, dim, &index.array(), &x.array(), &out.array())?;
     let out = out.array().clone();
-    Ok(record("ScatterAddBackward0", &[x], &[Save::Tensor(index)], out, move |c| {
+    Ok(record("ScatterAddBackward0", &[x], &[Save::Tensor("index", index)], out, move |c| {
         Ok(smallvec![Some(take_along(&c.grad(0)?, &c.saved(0)?, dim)?)])
     }))
 }
@@ -252,7 +252,7 @@ pub(crate) fn put_along(x: &Tensor, index: &Tensor, dim: usize, shape: &[usize])
 fn take_along(x: &Tensor, index: &Tensor, dim: usize) -> Result<Tensor> {
     let out = flambeau_tensor::ops::gather(&x.array(), dim, &index.array())?;
     let shape = x.size();
-    Ok(record("GatherBackward0", &[x], &[Save::Tensor(index)], out, move |c| {
+    Ok(record("GatherBackward0", &[x], &[Save::Tensor("index", index)], out, move |c| {
         Ok(smallvec![Some(put_along(&c.grad(0)?, &c.saved(0)?, dim, &shape)?)])
     }))
 }

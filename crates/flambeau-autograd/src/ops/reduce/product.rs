@@ -50,14 +50,20 @@ pub fn prod(x: &Tensor, dim: Option<i64>, keepdim: bool, dtype: Option<DType>) -
     let out = reduce(ReduceArgs { dtype, ..ReduceArgs::new(ReduceOp::Prod, dims, keepdim) }, &[&x.array()], &[])?;
     let shape = x.size();
     let Some(dim) = dim else {
-        return Ok(record("ProdBackward0", &[x], &[Save::Tensor(x), Save::Output(0)], out, move |c| {
-            c.unchanged(1)?;
-            let others = product_of_others(&reshape(&c.saved(0)?, &[-1])?, 0)?;
-            Ok(smallvec![Some(mul(&reshape(&others, &to_i64(&shape))?, &c.grad(0)?)?)])
-        }));
+        return Ok(record(
+            "ProdBackward0",
+            &[x],
+            &[Save::Tensor("self", x), Save::Output("result", 0)],
+            out,
+            move |c| {
+                c.unchanged(1)?;
+                let others = product_of_others(&reshape(&c.saved(0)?, &[-1])?, 0)?;
+                Ok(smallvec![Some(mul(&reshape(&others, &to_i64(&shape))?, &c.grad(0)?)?)])
+            },
+        ));
     };
     let d = wrap_dim(dim, shape.len())? as i64;
-    Ok(record("ProdBackward1", &[x], &[Save::Tensor(x), Save::Output(0)], out, move |c| {
+    Ok(record("ProdBackward1", &[x], &[Save::Tensor("self", x), Save::Output("result", 0)], out, move |c| {
         c.unchanged(1)?;
         let (x, mut g) = (c.saved(0)?, c.grad(0)?);
         if x.dim() == 0 {

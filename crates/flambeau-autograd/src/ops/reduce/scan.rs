@@ -124,7 +124,7 @@ pub fn cumprod(x: &Tensor, dim: i64, dtype: Option<DType>) -> Result<Tensor> {
     let d = wrap_dim(dim, x.dim())?;
     let out = scanned(ScanOp::Prod, x, d, dtype)?;
     let own = x.dtype();
-    Ok(record("CumprodBackward0", &[x], &[Save::Tensor(x), Save::Output(0)], out, move |c| {
+    Ok(record("CumprodBackward0", &[x], &[Save::Tensor("self", x), Save::Output("result", 0)], out, move |c| {
         let (grad, x, out) = (c.grad(0)?, c.saved(0)?, c.saved(1)?);
         let x = to_dtype(&x, out.dtype())?;
         Ok(smallvec![Some(to_dtype(&cumprod_backward(&grad, &x, &out, d as i64)?, own)?)])

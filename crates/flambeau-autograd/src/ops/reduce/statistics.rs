@@ -112,7 +112,7 @@ pub fn logsumexp(x: &Tensor, dim: &[i64], keepdim: bool) -> Result<Tensor> {
         let reduced: SmallVec<[i64; 6]> = reduced.iter().map(|&d| d as i64).collect();
         if reduced.is_empty() { out } else { out.squeeze(Some(&reduced))? }
     };
-    Ok(record("LogsumexpBackward0", &[x], &[Save::Tensor(x), Save::Output(0)], out, move |c| {
+    Ok(record("LogsumexpBackward0", &[x], &[Save::Tensor("self", x), Save::Output("result", 0)], out, move |c| {
         let (l, g) = (view(&c.saved(1)?, &kept)?, view(&c.grad(0)?, &kept)?);
         Ok(smallvec![Some(map("MulBackward0", &LOGSUMEXP_GRADIENT, &[&c.saved(0)?, &l, &g], &[])?)])
     }))

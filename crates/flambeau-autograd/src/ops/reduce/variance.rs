@@ -84,8 +84,12 @@ impl Spread {
         map("MulBackward0", &VARIANCE_GRADIENT, &[&g, x, &mean], &[Scalar::Float(2.0 / self.freedom)])
     }
 
-    fn saves<'a>(&self, x: &'a Tensor) -> SmallVec<[Save<'a>; 2]> {
-        if self.root { smallvec![Save::Tensor(x), Save::Output(0)] } else { smallvec![Save::Tensor(x)] }
+    fn saves<'a>(&self, result: &'static str, x: &'a Tensor) -> SmallVec<[Save<'a>; 2]> {
+        if self.root {
+            smallvec![Save::Tensor("self", x), Save::Output(result, 0)]
+        } else {
+            smallvec![Save::Tensor("self", x)]
+        }
     }
 
     fn result(&self, c: &Context<'_>) -> Result<Option<Tensor>> {
@@ -96,7 +100,7 @@ impl Spread {
 fn spread(name: &'static str, x: &Tensor, dims: &[i64], correction: f64, keepdim: bool, root: bool) -> Result<Tensor> {
     let call = Spread::new(x, dims, correction, root)?;
     let (out, _) = call.forward(x, keepdim)?;
-    Ok(record(name, &[x], &call.saves(x), out, move |c| {
+    Ok(record(name, &[x], &call.saves("result", x), out, move |c| {
         Ok(smallvec![Some(call.backward(&c.grad(0)?, &c.saved(0)?, call.result(c)?)?)])
     }))
 }
@@ -113,7 +117,7 @@ fn spread_mean(
     let (out, mean) = call.forward(x, keepdim)?;
     let shape = crate::ops::to_i64(&x.size());
     let n = (x.numel() / out.numel().max(1)) as i64;
-    let mut both = record_many(name, &[x], &call.saves(x), vec![out, mean], move |c| {
+    let mut both = record_many(name, &[x], &call.saves("result0", x), vec![out, mean], move |c| {
         let mut grad = None;
         if c.has_grad(0) {
             grad = Some(call.backward(&c.grad(0)?, &c.saved(0)?, call.result(c)?)?);

@@ -244,7 +244,7 @@ pub(crate) fn named_norm(
     let out = norm_array(&x.array(), p, dims, keepdim)?;
     let kept = kept_shape(&x.size(), dims)?;
     let dims: SmallVec<[i64; 6]> = dims.into();
-    Ok(record(name, &[x], &[Save::Tensor(x), Save::Output(0)], out, move |c| {
+    Ok(record(name, &[x], &[Save::Tensor("self", x), Save::Output("result", 0)], out, move |c| {
         let (norm, g) = (view(&c.saved(1)?, &kept)?, view(&c.grad(0)?, &kept)?);
         Ok(smallvec![norm_gradient(&c.saved(0)?, &norm, &g, p, &dims)?])
     }))
@@ -260,7 +260,7 @@ pub(crate) fn named_norm(
 pub fn dist(x: &Tensor, other: &Tensor, p: f64) -> Result<Tensor> {
     let difference = sub(&x.detach(), other.detach(), 1)?;
     let out = norm_array(&difference.array(), p, &[], false)?;
-    let saves = [Save::Tensor(x), Save::Tensor(other), Save::Output(0)];
+    let saves = [Save::Tensor("self", x), Save::Tensor("other", other), Save::Output("result", 0)];
     Ok(record("DistBackward0", &[x, other], &saves, out, move |c| {
         let (a, b) = (c.saved(0)?, c.saved(1)?);
         let difference = sub(&a, &b, 1)?;

@@ -167,6 +167,7 @@ static PRELU: LazyLock<Pointwise> = LazyLock::new(|| {
         let (x, weight) = (b.input(0), b.input(1));
         x.gt(0.0).select(x, weight * x)
     })
+    .with_arguments(&["self", "weight"])
 });
 
 /// x where x > 0, else weight · x; the weight is one number or one per channel (dimension 1): `F.prelu`.

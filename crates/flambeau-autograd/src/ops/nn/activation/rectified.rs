@@ -41,7 +41,7 @@ impl ByResult {
                     self.kernel, self.plea
                 );
                 let write = || Ok(pointwise_into(program, &[&x.array()], scalars, &[&x.array()])?);
-                views::in_place(name, x, &[], &[Save::Output(0)], write, move |c| {
+                views::in_place(name, x, &[], &[Save::Output("result", 0)], write, move |c| {
                     c.unchanged(0)?;
                     Err(Error::runtime(words.as_str()))
                 })?;

@@ -174,7 +174,7 @@ pub fn glu(x: &Tensor, dim: i64) -> Result<Tensor> {
         move |x: &Tensor| -> Result<[Tensor; 2]> { Ok([narrow(x, d, 0, n / 2)?, narrow(x, d, n / 2, n / 2)?]) };
     let [a, b] = halves(&x.detach())?;
     let out = map("GluBackward0", &GATE, &[&a, &b], &[])?;
-    Ok(record("GluBackward0", &[x], &[Save::Tensor(x)], out.array().clone(), move |c| {
+    Ok(record("GluBackward0", &[x], &[Save::Tensor("self", x)], out.array().clone(), move |c| {
         let ([a, b], g) = (halves(&c.saved(0)?)?, c.grad(0)?);
         let of_a = map("MulBackward0", &GATED, &[&b, &g], &[])?;
         let of_b = map("MulBackward0", &GATING, &[&a, &b, &g], &[])?;

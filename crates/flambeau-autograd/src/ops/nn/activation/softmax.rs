@@ -76,7 +76,7 @@ fn along(x: &Tensor, dim: i64, dtype: Option<DType>, log: bool) -> Result<Tensor
     let out = forward(&array, d, log)?;
     let name = if log { "LogSoftmaxBackward0" } else { "SoftmaxBackward0" };
     let d = d as i64;
-    Ok(record(name, &[x], &[Save::Output(0)], out, move |c| {
+    Ok(record(name, &[x], &[Save::Output("result", 0)], out, move |c| {
         Ok(smallvec![Some(softmax_gradient(&c.grad(0)?, &c.saved(0)?, d, log)?)])
     }))
 }

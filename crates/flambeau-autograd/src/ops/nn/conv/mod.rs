@@ -319,13 +319,19 @@ fn convolution(
         }
         Ok(grads)
     };
-    Ok(record("ConvolutionBackward0", &inputs, &[Save::Tensor(x), Save::Tensor(weight)], out, backward))
+    Ok(record(
+        "ConvolutionBackward0",
+        &inputs,
+        &[Save::Tensor("input", x), Save::Tensor("weight", weight)],
+        out,
+        backward,
+    ))
 }
 
 /// The gradient of a forward convolution for its weight, of the given shape.
 fn weight_grad(x: &Tensor, grad: &Tensor, g: ConvGeometry, shape: &[usize]) -> Result<Tensor> {
     let out = bilinear(x, grad, shape, |x, grad, out| Ok(ConvWeightGrad { x, grad, geometry: &g, out }.run()?))?;
-    let saves = [Save::Tensor(x), Save::Tensor(grad)];
+    let saves = [Save::Tensor("input", x), Save::Tensor("grad_output", grad)];
     Ok(record("ConvolutionBackwardBackward0", &[x, grad], &saves, out, move |c| {
         let (dw, x, grad) = (c.grad(0)?, c.saved(0)?, c.saved(1)?);
         let dx = || convolution(&grad, &dw, None, g, Direction::Transposed, &x.size());

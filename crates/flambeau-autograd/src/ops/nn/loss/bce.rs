@@ -29,6 +29,7 @@ static BCE: LazyLock<[Pointwise; 2]> = LazyLock::new(|| {
             let loss = (t - 1.0) * at_least((-x).log1p(), MIN_LOG) - t * at_least(x.log(), MIN_LOG);
             if weighted { loss * b.input(2) } else { loss }
         })
+        .with_arguments(&["self", "target", "weight"])
         .with_gradient(move |b, g, v, _| {
             let (x, t) = (v[0], v[1]);
             let weigh = |e| if weighted { e * v[2] } else { e };
@@ -134,6 +135,11 @@ static WITH_LOGITS: LazyLock<[Pointwise; 4]> = LazyLock::new(|| {
         Pointwise::new(move |b| {
             let loss = logits_loss(b.input(0), b.input(1), positive.then(|| b.input(2)));
             if weighted { loss * b.input(weight_at) } else { loss }
+        })
+        .with_arguments(if positive {
+            &["self", "target", "pos_weight", "weight"]
+        } else {
+            &["self", "target", "weight"]
         })
         .with_gradient(move |b, g, v, _| {
             let (x, t) = (v[0], v[1]);

@@ -99,6 +99,7 @@ static MSE: LazyLock<Pointwise> = LazyLock::new(|| {
         let d = b.input(0) - b.input(1);
         d * d
     })
+    .with_arguments(&["self", "target"])
     .with_gradient(|_, g, x, _| both_ways(x, |d| d * 2.0 * g))
 });
 
@@ -133,7 +134,8 @@ pub fn mse_loss(x: &Tensor, target: &Tensor, options: &MSELossOptions) -> Result
 }
 
 /// |x − t|
-static L1: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| (b.input(0) - b.input(1)).abs()));
+static L1: LazyLock<Pointwise> =
+    LazyLock::new(|| Pointwise::new(|b| (b.input(0) - b.input(1)).abs()).with_arguments(&["self", "target"]));
 
 options! {
     /// Options of `F::l1_loss` and `nn::L1Loss`.
@@ -175,6 +177,7 @@ static SMOOTH_L1: LazyLock<Pointwise> = LazyLock::new(|| {
         let (d, beta) = ((b.input(0) - b.input(1)).abs(), b.scalar(0));
         d.lt(beta).select(d * d * 0.5 / beta, d - beta * 0.5)
     })
+    .with_arguments(&["self", "target"])
     .with_gradient(|b, g, x, _| {
         let beta = b.scalar(0);
         both_ways(x, |d| d.le(-beta).select(-g, d.ge(beta).select(g, d * g / beta)))
@@ -226,6 +229,7 @@ static HUBER: LazyLock<Pointwise> = LazyLock::new(|| {
         let (d, delta) = ((b.input(0) - b.input(1)).abs(), b.scalar(0));
         d.le(delta).select(d * d * 0.5, (d - delta * 0.5) * delta)
     })
+    .with_arguments(&["self", "target"])
     .with_gradient(|b, g, x, _| {
         let delta = b.scalar(0);
         both_ways(x, |d| d.le(-delta).select(-(g * delta), d.ge(delta).select(g * delta, d * g)))
@@ -289,6 +293,7 @@ static KL_DIV: LazyLock<Pointwise> = LazyLock::new(|| {
         let (x, t) = (b.input(0), b.input(1));
         t.eq(0.0).select(0.0, t * t.log()) - t * x
     })
+    .with_arguments(&["self", "target"])
     .with_gradient(|_, g, v, _| {
         let (x, t) = (v[0], v[1]);
         let of_factor = t.eq(0.0).select(0.0, g * t.log());
@@ -298,10 +303,12 @@ static KL_DIV: LazyLock<Pointwise> = LazyLock::new(|| {
 
 /// eᵗ · (t − x)
 static KL_DIV_LOG: LazyLock<Pointwise> = LazyLock::new(|| {
-    Pointwise::new(|b| b.input(1).exp() * (b.input(1) - b.input(0))).with_gradient(|_, g, v, _| {
-        let (d, e) = (v[1] - v[0], v[1].exp());
-        vec![-(g * e), g * d * e + g * e]
-    })
+    Pointwise::new(|b| b.input(1).exp() * (b.input(1) - b.input(0))).with_arguments(&["self", "target"]).with_gradient(
+        |_, g, v, _| {
+            let (d, e) = (v[1] - v[0], v[1].exp());
+            vec![-(g * e), g * d * e + g * e]
+        },
+    )
 });
 
 options! {
@@ -349,12 +356,14 @@ pub fn kl_div(x: &Tensor, target: &Tensor, options: &KLDivLossOptions) -> Result
 
 /// ln(1 + e^(−t·x))
 static SOFT_MARGIN: LazyLock<Pointwise> = LazyLock::new(|| {
-    Pointwise::new(|b| (-b.input(1) * b.input(0)).exp().log1p()).with_gradient(|_, g, x, _| {
-        // Not a sigmoid: where e^(−t·x) overflows the gradient is ∞/∞, NaN, as PyTorch's.
-        let z = (-x[1] * x[0]).exp();
-        let slope = z * g / (z + 1.0);
-        vec![-x[1] * slope, -x[0] * slope]
-    })
+    Pointwise::new(|b| (-b.input(1) * b.input(0)).exp().log1p()).with_arguments(&["self", "target"]).with_gradient(
+        |_, g, x, _| {
+            // Not a sigmoid: where e^(−t·x) overflows the gradient is ∞/∞, NaN, as PyTorch's.
+            let z = (-x[1] * x[0]).exp();
+            let slope = z * g / (z + 1.0);
+            vec![-x[1] * slope, -x[0] * slope]
+        },
+    )
 });
 
 options! {
@@ -404,6 +413,7 @@ static POISSON: LazyLock<[Pointwise; 4]> = LazyLock::new(|| {
             let loss = if log { x.exp() - t * x } else { x - t * (x + b.scalar(0)).log() };
             if full { loss + stirling(t) } else { loss }
         })
+        .with_arguments(&["target", "input"])
         .with_gradient(move |b, g, v, _| {
             let (t, x) = (v[0], v[1]);
             let (dx, dt) = if log {
@@ -477,6 +487,7 @@ static GAUSSIAN: LazyLock<[Pointwise; 2]> = LazyLock::new(|| {
             let loss = (var.log() + d * d / var) * 0.5;
             if constant == 0.0 { loss } else { loss + constant }
         })
+        .with_arguments(&["input", "target", "var"])
         .with_gradient(|b, g, x, _| {
             let (d, var) = (x[0] - x[1], x[2].lt(b.scalar(0)).select(b.scalar(0), x[2]));
             let (slope, half) = (g * d / var, g * 0.5);

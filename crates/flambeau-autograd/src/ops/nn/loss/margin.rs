@@ -30,6 +30,7 @@ static HINGE: LazyLock<Pointwise> = LazyLock::new(|| {
         let (x, t, [margin, like, unlike]) = (b.input(0), b.input(1), [0, 1, 2].map(|i| b.scalar(i)));
         t.ne(like).select(not_negative(margin - x), 0.0) + t.ne(unlike).select(x, 0.0)
     })
+    .with_arguments(&["self", "target"])
     .with_gradient(|b, g, v, _| {
         let (x, t, [margin, like, unlike]) = (v[0], v[1], [0, 1, 2].map(|i| b.scalar(i)));
         let of_margin = passing(margin - x, t.ne(like).select(g, 0.0));
@@ -91,6 +92,7 @@ fn negative(t: Expr<'_>, already: bool) -> Expr<'_> {
 static RANKING: LazyLock<[Pointwise; 2]> = LazyLock::new(|| {
     [false, true].map(|negated| {
         Pointwise::new(|b| not_negative(negative(b.input(2), negated) * (b.input(0) - b.input(1)) + b.scalar(0)))
+            .with_arguments(&["input1", "input2", "target"])
             .with_gradient(move |b, g, v, _| {
                 let (difference, side) = (v[0] - v[1], negative(v[2], negated));
                 let g = passing(side * difference + b.scalar(0), g);
@@ -158,7 +160,8 @@ pub fn margin_ranking_loss(
     reduced(names, &ABOVE, &[&ranked], &scalars, reduction)
 }
 
-static PRODUCT: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input(0) * b.input(1)));
+static PRODUCT: LazyLock<Pointwise> =
+    LazyLock::new(|| Pointwise::new(|b| b.input(0) * b.input(1)).with_arguments(&["input1", "input2"]));
 
 /// Added to the squared lengths of a cosine's vectors; PyTorch holds it in float32 for every dtype.
 const COSINE_EPS: f64 = 1e-12f32 as f64;
@@ -171,6 +174,7 @@ static COSINE: LazyLock<Pointwise> = LazyLock::new(|| {
         let t = b.input(3);
         t.eq(1.0).select(1.0 - cos, 0.0) + t.eq(-1.0).select(not_negative(cos - b.scalar(0)), 0.0)
     })
+    .with_arguments(&["product", "square1", "square2", "target"])
     .with_gradient(|b, g, v, _| {
         let (aa, bb, t) = (v[1] + COSINE_EPS, v[2] + COSINE_EPS, v[3]);
         let length = (aa * bb).sqrt();
@@ -233,10 +237,12 @@ pub fn cosine_embedding_loss(
 
 /// max(m + p − n, 0)
 static TRIPLET: LazyLock<Pointwise> = LazyLock::new(|| {
-    Pointwise::new(|b| not_negative(b.input(0) - b.input(1) + b.scalar(0))).with_gradient(|b, g, v, _| {
-        let g = passing(v[0] - v[1] + b.scalar(0), g);
-        vec![g, -g]
-    })
+    Pointwise::new(|b| not_negative(b.input(0) - b.input(1) + b.scalar(0)))
+        .with_arguments(&["dist_pos", "dist_neg"])
+        .with_gradient(|b, g, v, _| {
+            let g = passing(v[0] - v[1] + b.scalar(0), g);
+            vec![g, -g]
+        })
 });
 
 options! {
@@ -423,11 +429,12 @@ pub fn multi_margin_loss(x: &Tensor, target: &Tensor, options: &MultiMarginOptio
     };
     // A single sample has no dimension of losses.
     let out = if reduction == Reduction::None && size.len() < 2 { reshape(&out, &[])? } else { out };
-    let mut saves = vec![Save::Tensor(x), Save::Array(y.array().clone())];
-    saves.extend(of_class.as_ref().map(|w| Save::Array(w.array().clone())));
+    let mut saves = vec![Save::Tensor("self", x), Save::Array("labels", y.array().clone())];
+    saves.extend(of_class.as_ref().map(|w| Save::Array("label_weights", w.array().clone())));
     // Of these only a copy is used.
     let (weighted, used) = (of_class.is_some(), saves.len());
-    saves.extend([target].into_iter().chain(weight).map(Save::Tensor));
+    saves.push(Save::Tensor("target", target));
+    saves.push(weight.map_or(Save::Nothing("weight"), |weight| Save::Tensor("weight", weight)));
     let per_row = if reduction == Reduction::None { [-1, 1] } else { [1, 1] };
     Ok(record(name, &[x], &saves, out.array().clone(), move |c| {
         c.unchanged(used)?;

@@ -1,7 +1,7 @@
 //! The negative log-likelihood of classes, and cross-entropy.
 
 use crate::error::{Error, Result};
-use crate::graph::{Save, record};
+use crate::graph::{Context, Save, record};
 use crate::ops::nn::activation::softmax::softmax_gradient;
 use crate::ops::nn::loss::rules;
 use crate::ops::reduce::extrema::put_along;
@@ -12,7 +12,7 @@ use flambeau_tensor::backend::{ClassTargets, LossReduction};
 use flambeau_tensor::ops::{ClassWeights, nll as nll_of, nll_backward};
 use flambeau_tensor::pointwise::Pointwise;
 use flambeau_tensor::{Array, DType, Dims, Scalar};
-use smallvec::{SmallVec, smallvec};
+use smallvec::smallvec;
 use std::sync::LazyLock;
 
 options! {
@@ -226,16 +226,28 @@ pub fn nll_loss(x: &Tensor, target: &Tensor, options: &NLLLossOptions) -> Result
     nll(x, target, weight, targets)
 }
 
-/// What backward must find as it was.
-fn saves<'a>(x: &'a Tensor, target: &'a Tensor, weight: Option<&'a Tensor>) -> SmallVec<[Save<'a>; 3]> {
-    [Some(x), Some(target), weight].into_iter().flatten().map(Save::Tensor).collect()
+/// What backward must find as it was, and the sum of the weights that a mean was divided by.
+fn saves<'a>(x: &'a Tensor, target: &'a Tensor, weight: Option<&'a Tensor>, total: Option<Array>) -> [Save<'a>; 4] {
+    [
+        Save::Tensor("self", x),
+        Save::Tensor("target", target),
+        weight.map_or(Save::Nothing("weight"), |weight| Save::Tensor("weight", weight)),
+        total.map_or(Save::Nothing("total_weight"), |total| Save::Array("total_weight", total)),
+    ]
+}
+
+/// The array that [`saves`] keeps last.
+fn total_of(c: &Context<'_>, has_total: bool) -> Result<Option<Array>> {
+    has_total.then(|| Ok(c.saved(3)?.array().clone())).transpose()
 }
 
 fn nll(x: &Tensor, target: &Tensor, weight: Option<&Tensor>, targets: Targets) -> Result<Tensor> {
     let (out, total) = targets.loss(&x.array())?;
-    Ok(record(targets.name(), &[x], &saves(x, target, weight), out, move |c| {
+    let has_total = total.is_some();
+    Ok(record(targets.name(), &[x], &saves(x, target, weight, total), out, move |c| {
         c.unchanged(0)?;
-        let (grad, total) = (c.grad(0)?, total.as_ref());
+        let (grad, total) = (c.grad(0)?, total_of(c, has_total)?);
+        let total = total.as_ref();
         Ok(smallvec![Some(match crate::is_grad_enabled() {
             true => targets.differentiable_gradient(&grad, total)?,
             false => targets.gradient(&grad, None, total)?,
@@ -275,11 +287,13 @@ pub fn cross_entropy(x: &Tensor, target: &Tensor, options: &CrossEntropyLossOpti
         return smoothed(&log_probabilities, target, targets, o, dim);
     }
     let (out, total) = targets.loss(&log_probabilities.array())?;
-    let saves = saves(&log_probabilities, target, o.weight.as_ref());
+    let has_total = total.is_some();
+    let saves = saves(&log_probabilities, target, o.weight.as_ref(), total);
     Ok(record(targets.name(), &[x], &saves, out, move |c| {
         let log_probabilities = c.saved(0)?;
         c.unchanged(1)?;
-        let (grad, total) = (c.grad(0)?, total.as_ref());
+        let (grad, total) = (c.grad(0)?, total_of(c, has_total)?);
+        let total = total.as_ref();
         Ok(smallvec![Some(match crate::is_grad_enabled() {
             true => {
                 let grad = targets.differentiable_gradient(&grad, total)?;
@@ -292,7 +306,8 @@ pub fn cross_entropy(x: &Tensor, target: &Tensor, options: &CrossEntropyLossOpti
 
 static DIVIDE: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input(0) / b.scalar(0)));
 static DIVIDE_BY: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input(0) / b.input(1)));
-static MASKED: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.mask(1).select(0.0, b.input(0))));
+static MASKED: LazyLock<Pointwise> =
+    LazyLock::new(|| Pointwise::new(|b| b.mask(1).select(0.0, b.input(0))).with_arguments(&["self", "mask"]));
 
 static WEIGHTED: LazyLock<[Pointwise; 2]> =
     LazyLock::new(|| [Pointwise::new(|b| -b.input(0)), Pointwise::new(|b| -(b.input(0) * b.input(1)))]);

@@ -181,6 +181,7 @@ static RMS: LazyLock<[Pointwise; 2]> = LazyLock::new(|| {
             let y = b.input(0) * (b.input(1) + b.scalar(0)).rsqrt();
             if weighted { y * b.input(2) } else { y }
         })
+        .with_arguments(&["input", "mean_square", "weight"])
     })
 });
 

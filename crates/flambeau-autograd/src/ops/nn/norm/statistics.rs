@@ -39,8 +39,9 @@ pub(crate) fn normalize_by(
     let out = normalized.out.reshape(&to_i64(&x.size()))?;
     let tensors: SmallVec<[&Tensor; 3]> = [Some(x), weight, bias].into_iter().flatten().collect();
     let mut saves: SmallVec<[Save<'_>; 4]> =
-        smallvec![Save::Tensor(x), Save::Array(normalized.mean.clone()), Save::Array(normalized.inverse_std.clone())];
-    saves.extend(weight.map(Save::Tensor));
+        smallvec![Save::Tensor("input", x), Save::Array("result1", normalized.mean.clone())];
+    saves.push(Save::Array("result2", normalized.inverse_std.clone()));
+    saves.push(weight.map_or(Save::Nothing("weight"), |weight| Save::Tensor("weight", weight)));
     let (has_weight, bias_shape) = (weight.is_some(), bias.map(|b| to_i64(&b.size())));
     let out = record(name, &tensors, &saves, out, move |c| match crate::is_grad_enabled() {
         true => differentiable_backward(c, &layout, has_weight, bias_shape.as_deref()),

@@ -133,7 +133,7 @@ fn tiled_means(x: &Tensor, lengths: &[usize], name: &'static str) -> Result<Tens
         let src = planes(&x.array(), ndim)?;
         AdaptiveAvgPool { src: &src, out: &planes(&out, ndim)? }.run()?;
     }
-    Ok(record(name, &[x], &[Save::Tensor(x)], out, move |c| {
+    Ok(record(name, &[x], &[Save::Tensor("self", x)], out, move |c| {
         let spatial: Lengths = c.saved(0)?.size()[c.saved(0)?.dim() - ndim..].into();
         let function = if ndim == 2 { "adaptive_avg_pool2d_backward" } else { "adaptive_avg_pool3d_backward" };
         empty_dim(function, "grad_output", &c.grad(0)?.size(), 1)?;

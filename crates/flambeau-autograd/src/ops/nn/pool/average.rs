@@ -162,7 +162,7 @@ impl Means {
             }
             .run()?;
         }
-        Ok(record(self.name, &[x], &[Save::Tensor(x)], out, move |c| {
+        Ok(record(self.name, &[x], &[Save::Tensor("self", x)], out, move |c| {
             Ok(smallvec![Some(self.transpose(&c.grad(0)?, &c.saved(0)?.size())?)])
         }))
     }

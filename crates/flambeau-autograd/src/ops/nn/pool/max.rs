@@ -223,7 +223,7 @@ pub(super) fn record_max(
     indices: Array,
     geometry: PoolGeometry,
 ) -> (Tensor, Tensor) {
-    let saves = [Save::Tensor(x), Save::Array(indices.clone())];
+    let saves = [Save::Tensor("self", x), Save::Array("result1", indices.clone())];
     let picked = Picked { ndim: geometry.ndim, windows: Some(geometry) };
     // The adaptive ones refuse gradients without elements.
     let adaptive = match name {
@@ -263,7 +263,7 @@ fn add_at(x: &Tensor, indices: &Tensor, shape: &[usize], picked: Picked) -> Resu
         }
     }
     let indices = indices.clone();
-    let saves = [Save::Array(indices.array().clone())];
+    let saves = [Save::Array("indices", indices.array().clone())];
     Ok(record("MaxPoolBackwardBackward0", &[x], &saves, out, move |c| {
         Ok(smallvec![Some(pick_at(&c.grad(0)?, &c.saved(0)?, picked)?)])
     }))
@@ -285,7 +285,7 @@ fn pick_at(x: &Tensor, indices: &Tensor, picked: Picked) -> Result<Tensor> {
     }
     let out = flambeau_tensor::ops::gather(&lines(&x.array())?, 1, &lines(&index)?)?.view(&to_i64(index.shape()))?;
     let shape = x.size();
-    Ok(record("GatherBackward0", &[x], &[Save::Array(index.clone())], out, move |c| {
+    Ok(record("GatherBackward0", &[x], &[Save::Array("index", index.clone())], out, move |c| {
         Ok(smallvec![Some(add_at(&c.grad(0)?, &c.saved(0)?, &shape, picked)?)])
     }))
 }
@@ -443,7 +443,7 @@ fn max_unpool(name: &'static str, x: &Tensor, indices: &Tensor, size: &[usize]) 
         let (index, values) = (lines(&indices.array(), per_plane)?, lines(&x.array(), per_plane)?);
         flambeau_tensor::ops::scatter(ScatterOp::Set, 1, &index, &values, &lines(&out, plane)?)?;
     }
-    Ok(record(name, &[x], &[Save::Array(indices.array().clone())], out, move |c| {
+    Ok(record(name, &[x], &[Save::Array("indices", indices.array().clone())], out, move |c| {
         Ok(smallvec![Some(pick_at(&c.grad(0)?, &c.saved(0)?, Picked { ndim, windows: None })?)])
     }))
 }

@@ -8,6 +8,7 @@ use super::{binary, unary};
 use crate::error::{Error, Result};
 use crate::graph::recording;
 use crate::ops::map;
+use crate::saved_hooks::catch_fault;
 use crate::{AsTensor, OrPanic, Tensor};
 use flambeau_tensor::ops::common_dtype;
 use flambeau_tensor::pointwise::{BinaryOp, Node, Pointwise, UnaryOp};
@@ -115,7 +116,7 @@ impl<const N: usize> PointwiseFunction<N> {
                 }
             }
         }
-        map("PointwiseBackward0", self.program, &inputs, &self.numbers)
+        catch_fault(|| map("PointwiseBackward0", self.program, &inputs, &self.numbers))
     }
 
     /// Refuses what PyTorch refuses for a dtype, in its words.
