@@ -288,6 +288,106 @@ pub fn meshgrid<T: Borrow<Tensor>>(tensors: &[T], indexing: &str) -> Result<Vec<
     Ok(grids)
 }
 
+/// All choices of `r` of a vector's elements, one a row, in the order in which they stand; `combinations` takes 2:
+/// `torch.combinations`. With replacement an element may be chosen again.
+///
+/// # Errors
+/// For more or less than one dimension, and for a negative `r`.
+///
+/// ```
+/// let x = torch::tensor([1, 2, 3]);
+/// assert_eq!(torch::combinations(&x).to_vec::<i64>(), [1, 2, 1, 3, 2, 3]);
+/// assert_eq!(torch::combinations_of(&x, 1, false).size(), [3, 1]);
+/// assert_eq!(torch::combinations_of(&x, 2, true).size(), [6, 2]);
+/// ```
+#[op(torch, forms(
+    combinations() = (2, false),
+    combinations_of(r: i64, with_replacement: bool) = (r, with_replacement),
+))]
+pub fn combinations(x: &Tensor, r: i64, with_replacement: bool) -> Result<Tensor> {
+    let &[n] = &x.size()[..] else {
+        return Err(Error::runtime(format!("Expect a 1D vector, but got shape {:?}", &x.size()[..])));
+    };
+    let r = usize::try_from(r).map_err(|_| Error::runtime(format!("Expect a non-negative number, but got {r}")))?;
+    if r == 0 {
+        return crate::ops::empty(&[0], x.dtype(), x.device());
+    }
+    let mut rows = Vec::new();
+    let mut row: Vec<i64> = Vec::with_capacity(r);
+    choose(&mut rows, &mut row, r, 0..n as i64, i64::from(!with_replacement));
+    let rows = from_vec(rows, (-1, r));
+    crate::ops::index(x, &crate::ops::to_device(&rows, x.device())?)
+}
+
+/// Appends every row of `r` numbers of a range that begins with `row`, each `apart` or more above the one before it.
+fn choose(rows: &mut Vec<i64>, row: &mut Vec<i64>, r: usize, range: std::ops::Range<i64>, apart: i64) {
+    if row.len() == r {
+        rows.extend_from_slice(row);
+        return;
+    }
+    for i in range.clone() {
+        row.push(i);
+        choose(rows, row, r, i + apart..range.end, apart);
+        row.pop();
+    }
+}
+
+/// A matrix with the given matrices along its diagonal and zeros elsewhere: `torch.block_diag`. A vector is one row, a tensor without
+/// dimensions a single element; the dtypes are promoted to a common one.
+///
+/// # Errors
+/// For a tensor of more than two dimensions.
+///
+/// ```
+/// let (a, b) = (torch::tensor([[1, 2]]), torch::tensor([[3], [4]]));
+/// let all = torch::block_diag(&[&a, &b]);
+/// assert_eq!(all.size(), [3, 3]);
+/// assert_eq!(all.to_vec::<i64>(), [1, 2, 0, 0, 0, 3, 0, 0, 4]);
+/// ```
+#[op(torch)]
+pub fn block_diag<T: Borrow<Tensor>>(tensors: &[T]) -> Result<Tensor> {
+    let tensors = borrowed(tensors);
+    let Some(first) = tensors.first() else {
+        return crate::ops::empty(&[1, 0], flambeau_tensor::default_dtype(), flambeau_device::default_device());
+    };
+    let mut blocks = Vec::new();
+    let (mut row, mut column) = (0, 0);
+    for (i, tensor) in tensors.iter().enumerate() {
+        let size = tensor.size();
+        let (height, width) = match size[..] {
+            [] => (1, 1),
+            [width] => (1, width),
+            [height, width] => (height, width),
+            _ => {
+                return Err(Error::runtime(format!(
+                    "torch.block_diag: Input tensors must have 2 or fewer dimensions. Input {i} has {} dimensions",
+                    size.len()
+                )));
+            }
+        };
+        blocks.push([row as i64, height as i64, column as i64, width as i64]);
+        (row, column) = (row + height, column + width);
+    }
+    let out = crate::ops::zeros(&[row, column], common_dtype(&tensors), first.device())?;
+    for (tensor, &[row, height, column, width]) in tensors.iter().zip(&blocks) {
+        flambeau_tensor::ops::same_device(&[&first.array(), &tensor.array()])?;
+        let block = out.array().narrow(0, row, height)?.narrow(1, column, width)?;
+        flambeau_tensor::ops::copy_into(&tensor.array().reshape(&[height, width])?, &block)?;
+    }
+    let parts: Vec<_> = blocks.into_iter().zip(tensors.iter().map(|t| (t.size(), t.dtype()))).collect();
+    Ok(record("BlockDiagBackward0", &tensors, &[], out.array().clone(), move |c| {
+        let grad = c.grad(0)?;
+        let part = |(i, ([row, height, column, width], (size, dtype))): (usize, &([i64; 4], (crate::Size, DType)))| {
+            if !c.needs(i) {
+                return Ok(None);
+            }
+            let block = narrow(&narrow(&grad, 0, *row, *height)?, 1, *column, *width)?;
+            to_dtype(&reshape(&block, &to_i64(size))?, *dtype).map(Some)
+        };
+        parts.iter().enumerate().map(part).collect()
+    }))
+}
+
 /// The tensor `repeats[i]` times along each dimension i, as a copy: `x.repeat(repeats)`. More repeats than dimensions add
 /// dimensions in front. [`expand`] shows the same elements without a copy.
 ///

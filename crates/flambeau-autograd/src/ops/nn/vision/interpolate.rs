@@ -1,5 +1,6 @@
 //! Resizing: nearest, (bi-, tri-)linear and area interpolation, and the shuffles between channels and pixels.
 
+use crate::arguments::Number;
 use crate::error::{Error, Result};
 use crate::graph::record;
 use crate::ops::nn::pool::{fresh, planes};
@@ -32,7 +33,8 @@ pub enum InterpolateMode {
 }
 
 impl InterpolateMode {
-    fn name(self) -> &'static str {
+    /// PyTorch's name.
+    pub fn name(self) -> &'static str {
         match self {
             InterpolateMode::Nearest => "nearest",
             InterpolateMode::Linear => "linear",
@@ -102,21 +104,27 @@ pub trait IntoScales {
     fn into_scales(self) -> SmallVec<[f64; 3]>;
 }
 
-impl IntoScales for f64 {
+impl<S: Number> IntoScales for S {
     fn into_scales(self) -> SmallVec<[f64; 3]> {
-        smallvec![self]
+        smallvec![self.to_f64()]
     }
 }
 
-impl<const N: usize> IntoScales for [f64; N] {
+impl<S: Number, const N: usize> IntoScales for [S; N] {
     fn into_scales(self) -> SmallVec<[f64; 3]> {
-        self.into_iter().collect()
+        self.into_iter().map(Number::to_f64).collect()
     }
 }
 
-impl IntoScales for (f64, f64) {
+impl<A: Number, B: Number> IntoScales for (A, B) {
     fn into_scales(self) -> SmallVec<[f64; 3]> {
-        smallvec![self.0, self.1]
+        smallvec![self.0.to_f64(), self.1.to_f64()]
+    }
+}
+
+impl<A: Number, B: Number, C: Number> IntoScales for (A, B, C) {
+    fn into_scales(self) -> SmallVec<[f64; 3]> {
+        smallvec![self.0.to_f64(), self.1.to_f64(), self.2.to_f64()]
     }
 }
 
