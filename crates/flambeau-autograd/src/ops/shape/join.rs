@@ -288,6 +288,32 @@ pub fn meshgrid<T: Borrow<Tensor>>(tensors: &[T], indexing: &str) -> Result<Vec<
     Ok(grids)
 }
 
+/// All tuples of one element of each vector, one a row, the last varying fastest: `torch.cartesian_prod`. Of a single vector it is the
+/// vector itself.
+///
+/// # Errors
+/// Without tensors, and for more or less than one dimension.
+///
+/// ```
+/// let (a, b) = (torch::tensor([1, 2]), torch::tensor([3, 4]));
+/// let pairs = torch::cartesian_prod(&[&a, &b]);
+/// assert_eq!(pairs.size(), [4, 2]);
+/// assert_eq!(pairs.to_vec::<i64>(), [1, 3, 1, 4, 2, 3, 2, 4]);
+/// ```
+#[op(torch)]
+pub fn cartesian_prod<T: Borrow<Tensor>>(tensors: &[T]) -> Result<Tensor> {
+    let tensors = borrowed(tensors);
+    if let Some(t) = tensors.iter().find(|t| t.dim() != 1) {
+        return Err(Error::runtime(format!("Expect a 1D vector, but got shape {:?}", &t.size()[..])));
+    }
+    if let [one] = &tensors[..] {
+        return Ok(one.shallow_clone());
+    }
+    let grids = meshgrid(&tensors, "ij")?;
+    let flat: Vec<Tensor> = grids.iter().map(|grid| flatten(grid, 0, -1)).collect::<Result<_>>()?;
+    stack(&flat, 1)
+}
+
 /// All choices of `r` of a vector's elements, one a row, in the order in which they stand; `combinations` takes 2:
 /// `torch.combinations`. With replacement an element may be chosen again.
 ///
