@@ -147,6 +147,5 @@ pub fn with<'a>(ctor: Ctor<'a>, build: impl FnOnce(&Ctor<'a>) -> Built) -> (Buil
 }
 
 fn dropout<K: nn::DropoutKind>(c: &Ctor<'_>) -> Built {
-    let dropout = nn::DropoutLayer::<K>::new(c.number("p", 0.5));
-    forward(if c.flag("inplace", false) { dropout.inplace() } else { dropout })
+    forward(nn::DropoutLayer::<K>::with(c.number("p", 0.5), |o| o.inplace(c.flag("inplace", false))))
 }
