@@ -12,4 +12,4 @@ mod tensors;
 
 pub use error::{Error, Result};
 pub use pickle::{Dict, DictKind, RawTensor, Value};
-pub use tensors::{Save, load, save};
+pub use tensors::{LoadOptions, Save, load, load_with, save};

@@ -1,18 +1,8 @@
 //! Distances and angles between vectors.
 
 use crate::{Module, ModuleState, forward};
-use flambeau_autograd::{OrPanic, Tensor, ops, options};
-
-options! {
-    /// Options of [`CosineSimilarity`].
-    #[derive(Clone)]
-    CosineSimilarityOptions {
-        /// The dimension of the vectors (1).
-        dim: i64 = 1,
-        /// What the lengths are at least (1e-8).
-        eps: f64 = 1e-8,
-    }
-}
+pub use flambeau_autograd::ops::{CosineSimilarityOptions, PairwiseDistanceOptions};
+use flambeau_autograd::{OrPanic, Tensor, ops};
 
 /// The cosine of the angle between vectors: `nn.CosineSimilarity(dim, eps)`.
 ///
@@ -51,19 +41,6 @@ impl CosineSimilarity {
     #[track_caller]
     fn forward(&self, x1: &Tensor, x2: &Tensor) -> Tensor {
         ops::cosine_similarity(x1, x2, self.options.dim, self.options.eps).or_panic()
-    }
-}
-
-options! {
-    /// Options of [`PairwiseDistance`].
-    #[derive(Clone)]
-    PairwiseDistanceOptions {
-        /// The norm's order (2.0).
-        p: f64 = 2.0,
-        /// What is added to each difference (1e-6).
-        eps: f64 = 1e-6,
-        /// Whether the dimension stays with length one (false).
-        keepdim: bool = false,
     }
 }
 

@@ -3,26 +3,68 @@
 use crate::error::{Error, Result};
 use crate::ops::nn::loss::rules;
 use crate::ops::reduce::vector_norm::named_norm;
-use crate::ops::{map, sum_map, to_i64, vector_norm};
-use crate::{Tensor, ops};
+use crate::ops::{Sizes, map, sum_map, to_i64, vector_norm};
+use crate::{Tensor, ops, options};
 use flambeau_macros::op;
 use flambeau_tensor::Scalar;
 use flambeau_tensor::dims::broadcast_shapes;
 use flambeau_tensor::pointwise::Pointwise;
 use flambeau_tensor::promotion::promote_types;
+use smallvec::smallvec;
 use std::sync::LazyLock;
+
+options! {
+    /// Options of [`pairwise_distance`].
+    #[derive(Clone)]
+    PairwiseDistanceOptions {
+        /// The norm's order (2.0).
+        p: f64 = 2.0,
+        /// What is added to each difference (1e-6).
+        eps: f64 = 1e-6,
+        /// Whether the dimension stays with length one (false).
+        keepdim: bool = false,
+    }
+}
+
+options! {
+    /// Options of [`cosine_similarity`].
+    #[derive(Clone)]
+    CosineSimilarityOptions {
+        /// The dimension of the vectors (1).
+        dim: i64 = 1,
+        /// What the lengths are at least (1e-8).
+        eps: f64 = 1e-8,
+    }
+}
+
+options! {
+    /// Options of [`normalize`].
+    #[derive(Clone)]
+    NormalizeOptions {
+        /// The norm's order (2.0).
+        p: f64 = 2.0,
+        /// The dimensions of the vectors (1).
+        dim: Sizes = smallvec![1],
+        /// What the lengths are at least (1e-12).
+        eps: f64 = 1e-12,
+    }
+}
 
 /// a − b + ε
 static DIFFERENCE: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input(0) - b.input(1) + b.scalar(0)));
 
-/// ‖x1 − x2 + ε‖ₚ over the last dimension: `F.pairwise_distance`. The function's p is 2 and its ε 1e-6.
+/// ‖x1 − x2 + ε‖ₚ over the last dimension: `F.pairwise_distance`. Options: `p` (2), `eps` (1e-6), `keepdim`.
 ///
 /// ```
 /// use torch::nn::functional as F;
 /// let (a, b) = (torch::tensor([[0.0, 0.0]]), torch::tensor([[3.0, 4.0]]));
 /// assert!(F::pairwise_distance(&a, &b).allclose(&torch::tensor([5.0])));
+/// assert!(F::pairwise_distance_with(&a, &b, |o| o.p(1).keepdim(true)).allclose(&torch::tensor([[7.0]])));
 /// ```
-#[op(torch, functional, cast = Float32Result, forms(pairwise_distance(x2: &Tensor) = (x2, 2.0, 1e-6, false)), default(p = 2.0, eps = 1e-6, keepdim = false))]
+#[op(torch, functional, cast = Float32Result, forms(
+    pairwise_distance(x2: &Tensor) = (x2, 2.0, 1e-6, false),
+    pairwise_distance_with(x2: &Tensor, options: PairwiseDistanceOptions) = (x2, options.p, options.eps, options.keepdim),
+))]
 pub fn pairwise_distance(x1: &Tensor, x2: &Tensor, p: f64, eps: f64, keepdim: bool) -> Result<Tensor> {
     let (a, b) = (x1, x2);
     rules::difference(a.dtype(), b.dtype())?;
@@ -44,17 +86,21 @@ static PRODUCT_OF_UNITS: LazyLock<Pointwise> =
     LazyLock::new(|| Pointwise::new(|b| (b.input(0) / b.input(2)) * (b.input(1) / b.input(3))));
 
 /// x1·x2 / (max(‖x1‖, ε) · max(‖x2‖, ε)) over a dimension of the shape that both broadcast to, the cosine of the angle between
-/// the vectors: `F.cosine_similarity`. The function's ε is 1e-8; PyTorch's default for `dim` is 1.
+/// the vectors: `F.cosine_similarity`. Options: `dim` (1), `eps` (1e-8).
 ///
 /// ```
 /// use torch::nn::functional as F;
 /// let (a, b) = (torch::tensor([[1.0, 0.0], [1.0, 0.0]]), torch::tensor([[2.0, 0.0], [0.0, 3.0]]));
 /// assert_eq!(F::cosine_similarity(&a, &b, 1).to_vec::<f32>(), [1.0, 0.0]);
+/// assert_eq!(F::cosine_similarity_with(&a, &b, |o| o.eps(1e-6)).to_vec::<f32>(), [1.0, 0.0]);
 /// ```
 ///
 /// # Errors
 /// When the shapes do not broadcast, or of integers.
-#[op(torch, functional, cast = Float32, forms(cosine_similarity(x2: &Tensor, dim: i64) = (x2, dim, 1e-8)), default(dim = 1, eps = 1e-8))]
+#[op(torch, functional, cast = Float32, forms(
+    cosine_similarity(x2: &Tensor, dim: i64) = (x2, dim, 1e-8),
+    cosine_similarity_with(x2: &Tensor, options: CosineSimilarityOptions) = (x2, options.dim, options.eps),
+), default(dim = 1))]
 pub fn cosine_similarity(x1: &Tensor, x2: &Tensor, dim: i64, eps: f64) -> Result<Tensor> {
     let (a, b) = (x1, x2);
     let shape = to_i64(&broadcast_shapes(&a.size(), &b.size())?);
@@ -78,15 +124,18 @@ pub fn cosine_similarity(x1: &Tensor, x2: &Tensor, dim: i64, eps: f64) -> Result
 static SCALED_TO_ONE: LazyLock<Pointwise> =
     LazyLock::new(|| Pointwise::new(|b| b.input(0) / b.input(1).lt(b.scalar(0)).select(b.scalar(0), b.input(1))));
 
-/// x / max(‖x‖ₚ, ε) along some dimensions: vectors of length one: `F.normalize`. The function's ε is 1e-12; PyTorch's defaults
-/// for `p` and `dim` are 2 and 1.
+/// x / max(‖x‖ₚ, ε) along some dimensions: vectors of length one: `F.normalize`. Options: `p` (2), `dim` (1), `eps` (1e-12).
 ///
 /// ```
 /// use torch::nn::functional as F;
 /// let x = torch::tensor([[3.0, 4.0], [0.0, 0.0]]);
 /// assert!(F::normalize(&x, 2.0, 1).allclose(&torch::tensor([[0.6, 0.8], [0.0, 0.0]])));
+/// assert!(F::normalize_with(&x, |o| o.dim(-1).eps(1e-6)).allclose(&torch::tensor([[0.6, 0.8], [0.0, 0.0]])));
 /// ```
-#[op(functional, cast = Float32Result, forms(normalize(p: f64, dim: i64) = (p, &[dim], 1e-12)), default(p = 2.0, eps = 1e-12))]
+#[op(functional, cast = Float32Result, forms(
+    normalize(p: f64, dim: i64) = (p, &[dim], 1e-12),
+    normalize_with(options: NormalizeOptions) = (options.p, &options.dim, options.eps),
+), default(p = 2.0))]
 pub fn normalize(x: &Tensor, p: f64, dims: &[i64], eps: f64) -> Result<Tensor> {
     let norm = named_norm("NormBackward1", x, p, dims, true, None)?;
     map("DivBackward0", &SCALED_TO_ONE, &[x, &norm], &[Scalar::Float(eps)])

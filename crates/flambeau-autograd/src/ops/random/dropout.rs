@@ -1,9 +1,9 @@
 //! Dropout in its variants, and samples with given probabilities.
 
-use crate::Tensor;
 use crate::error::{Error, Result};
 use crate::graph::record;
 use crate::ops::{Place, add_, copy, device_samples, mul, mul_, random_in_place, squeeze, unsqueeze, zeros};
+use crate::{Tensor, options};
 use flambeau_device::default_generator;
 use flambeau_macros::op;
 use flambeau_tensor::backend::Distribution;
@@ -283,6 +283,16 @@ where
     })
 }
 
+options! {
+    /// Options of [`multinomial`].
+    MultinomialOptions {
+        /// Whether an index may be drawn again (false).
+        replacement: bool = false,
+        /// What the random numbers come from (the device's generator).
+        generator: Option<Generator> = None,
+    }
+}
+
 /// Indices drawn in proportion to the weights of each row of `[categories]` or `[rows, categories]`, with or without
 /// replacement, int64: `torch.multinomial`.
 ///
@@ -293,9 +303,15 @@ where
 /// ```
 /// let weights = torch::tensor([0.0, 3.0, 0.0]);
 /// assert_eq!(weights.multinomial(2, true).to_vec::<i64>(), [1, 1]);
+/// let g = torch::Generator::new();
+/// let x = torch::ones(9).multinomial_with(9, |o| o.generator(&g.manual_seed(1)));
+/// assert!(x.equal(&torch::ones(9).multinomial_with(9, |o| o.generator(&g.manual_seed(1)))));
 /// ```
 #[op(torch, method, not_differentiable, forms(
     multinomial(num_samples: usize, replacement: bool) = (num_samples, replacement, None),
+    multinomial_with(num_samples: usize, options: MultinomialOptions) = (
+        num_samples, options.replacement, options.generator.as_ref(),
+    ),
 ))]
 pub fn multinomial(
     weights: &Tensor,

@@ -6,7 +6,7 @@ use crate::ops::{
     contiguous, expand, flatten, narrow, reshape, select, sum, sum_to_size, to_dtype, to_i64, unsqueeze, view,
 };
 use crate::views::record_view;
-use crate::{Tensor, from_vec};
+use crate::{Tensor, from_vec, options};
 use flambeau_macros::op;
 use flambeau_tensor::dims::{broadcast_shapes, wrap_dim};
 use flambeau_tensor::promotion::ResultType;
@@ -474,6 +474,16 @@ pub fn tile(x: &Tensor, dims: &[i64]) -> Result<Tensor> {
     repeat(x, &repeats)
 }
 
+options! {
+    /// Options of [`repeat_interleave`] and [`repeat_interleave_each`].
+    RepeatInterleaveOptions {
+        /// The dimension whose lines are repeated (none: the elements of the flattened tensor).
+        dim: Option<i64> = None,
+        /// The result's length along the dimension, which is checked.
+        output_size: Option<i64> = None,
+    }
+}
+
 /// Each line along `dim` `repeats` times in a row; without `dim`, each element of the flattened tensor:
 /// `torch.repeat_interleave`.
 ///
@@ -482,8 +492,11 @@ pub fn tile(x: &Tensor, dims: &[i64]) -> Result<Tensor> {
 /// assert_eq!(x.repeat_interleave(2, None).to_vec::<i64>(), [1, 1, 2, 2, 3, 3, 4, 4]);
 /// assert_eq!(x.repeat_interleave(2, 0).to_vec::<i64>(), [1, 2, 1, 2, 3, 4, 3, 4]);
 /// ```
-#[op(torch, method)]
-pub fn repeat_interleave(x: &Tensor, repeats: i64, dim: Option<i64>) -> Result<Tensor> {
+#[op(torch, method, forms(
+    repeat_interleave(repeats: i64, dim: Option<i64>) = (repeats, dim, None),
+    repeat_interleave_with(repeats: i64, options: RepeatInterleaveOptions) = (repeats, options.dim, options.output_size),
+))]
+pub fn repeat_interleave(x: &Tensor, repeats: i64, dim: Option<i64>, output_size: Option<i64>) -> Result<Tensor> {
     if repeats < 0 {
         return Err(Error::runtime("Repeats must be non-negative"));
     }
@@ -491,6 +504,11 @@ pub fn repeat_interleave(x: &Tensor, repeats: i64, dim: Option<i64>) -> Result<T
     let x = flat.as_ref().unwrap_or(x);
     let x = &if x.dim() == 0 { reshape(x, &[1])? } else { x.shallow_clone() };
     let d = wrap_dim(dim.unwrap_or(0), x.dim())?;
+    let length = x.size()[d] as i64 * repeats;
+    if let Some(size) = output_size.filter(|&size| size != length) {
+        let text = format!("repeat_interleave: Invalid output_size, expected {length} but got {size}");
+        return Err(Error::runtime(text));
+    }
     let raised = unsqueeze(x, d as i64 + 1)?;
     let mut shape = to_i64(&raised.size());
     shape[d + 1] = repeats;
@@ -511,9 +529,18 @@ pub fn repeat_interleave(x: &Tensor, repeats: i64, dim: Option<i64>) -> Result<T
 /// ```
 /// let (x, repeats) = (torch::tensor([7, 8, 9]), torch::tensor([1, 0, 2]));
 /// assert_eq!(x.repeat_interleave_each(&repeats, 0).to_vec::<i64>(), [7, 9, 9]);
+/// assert_eq!(x.repeat_interleave_each_with(&repeats, |o| o.output_size(3)).to_vec::<i64>(), [7, 9, 9]);
 /// ```
-#[op(torch, method)]
-pub fn repeat_interleave_each(x: &Tensor, repeats: &Tensor, dim: Option<i64>) -> Result<Tensor> {
+#[op(torch, method, forms(
+    repeat_interleave_each(repeats: &Tensor, dim: Option<i64>) = (repeats, dim, None),
+    repeat_interleave_each_with(repeats: &Tensor, options: RepeatInterleaveOptions) = (repeats, options.dim, options.output_size),
+))]
+pub fn repeat_interleave_each(
+    x: &Tensor,
+    repeats: &Tensor,
+    dim: Option<i64>,
+    output_size: Option<i64>,
+) -> Result<Tensor> {
     let flat = if dim.is_none() { Some(flatten(x, 0, -1)?) } else { None };
     let x = flat.as_ref().unwrap_or(x);
     let d = wrap_dim(dim.unwrap_or(0), x.dim())?;
@@ -542,5 +569,8 @@ pub fn repeat_interleave_each(x: &Tensor, repeats: &Tensor, dim: Option<i64>) ->
     let index: Vec<i64> =
         counts.iter().enumerate().flat_map(|(i, &r)| std::iter::repeat_n(i as i64, r as usize)).collect();
     let length = index.len();
+    if output_size.is_some_and(|size| size != length as i64) {
+        return Err(Error::runtime("allocated size does not match required size"));
+    }
     crate::ops::index_select(x, d as i64, &crate::ops::to_device(&from_vec(index, [length]), x.device())?)
 }
