@@ -18,6 +18,16 @@ fn nan_f64() -> f64 {
     return bitcast<f64>(bits);
 }
 
+fn infinity_f32() -> f32 {
+    let bits = 0x7f800000u;
+    return bitcast<f32>(bits);
+}
+
+fn infinity_f64() -> f64 {
+    let bits = 0x7ff0000000000000lu;
+    return bitcast<f64>(bits);
+}
+
 // x, for a `zero` that is zero when the kernel runs. Drivers that assume that there is no NaN and no infinity see that x - x is
 // 0 and x / x is 1; they cannot look through this.
 

@@ -192,6 +192,43 @@ pub(crate) fn scalars_on(values: &[Scalar], shape: &[usize], dtype: DType, devic
     }
 }
 
+/// Tensors like another one.
+impl Tensor {
+    /// A tensor of a literal with this tensor's dtype and device: `x.new_tensor(data)`.
+    ///
+    /// # Panics
+    /// When the rows differ in length, or an integer dtype does not hold a number.
+    ///
+    /// ```
+    /// let x = torch::tensor([1, 2]).new_tensor([1.7, -1.7]);
+    /// assert_eq!(x.to_vec::<i64>(), [1, -1]);
+    /// ```
+    #[track_caller]
+    pub fn new_tensor(&self, data: impl Literal) -> Tensor {
+        self.new_tensor_with(data, |o| o)
+    }
+
+    /// [`Tensor::new_tensor`] with a dtype, a device or a gradient of its own.
+    ///
+    /// # Panics
+    /// As [`Tensor::new_tensor`].
+    ///
+    /// ```
+    /// let x = torch::tensor([1, 2]).new_tensor_with([0.5], |o| o.dtype(torch::float64).requires_grad(true));
+    /// assert_eq!((x.item(), x.dtype(), x.requires_grad()), (0.5, torch::float64, true));
+    /// ```
+    #[track_caller]
+    pub fn new_tensor_with(&self, data: impl Literal, options: impl FnOnce(TensorOptions) -> TensorOptions) -> Tensor {
+        let (mut shape, mut values) = (Vec::new(), Vec::new());
+        data.shape(0, &mut shape);
+        data.values(&mut values);
+        let given = options(TensorOptions::default());
+        let (dtype, device) = (given.dtype.unwrap_or(self.dtype()), given.device.unwrap_or(self.device()));
+        let made = scalars_on(&values, &shape, dtype, device).or_panic();
+        made.requires_grad_(given.requires_grad)
+    }
+}
+
 /// The elements as Rust's numbers.
 impl Tensor {
     /// The only element as f64: `x.item()`.

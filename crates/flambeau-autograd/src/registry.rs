@@ -212,6 +212,15 @@ pub fn argument<'a, T: FromValue<'a>>(arguments: &'a dyn Arguments, position: us
     }
 }
 
+/// The tensors that are all the arguments: a list of them, or one by one.
+///
+/// # Errors
+/// When an argument is of another kind.
+pub fn tensors<'a>(arguments: &'a dyn Arguments, name: &str) -> Result<Option<Vec<&'a Tensor>>> {
+    let Some(Value::Tensor(_)) = arguments.value(0, name) else { return argument(arguments, 0, name) };
+    (0..).map_while(|i| argument(arguments, i, "").transpose()).collect::<Result<_>>().map(Some)
+}
+
 /// The error for an argument that must be given.
 pub fn missing(op: &str, name: &str) -> Error {
     Error::Argument(format!("{op}() missing required argument: '{name}'"))

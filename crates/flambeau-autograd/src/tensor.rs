@@ -157,3 +157,42 @@ impl Tensor {
         self.meta_if_any().and_then(|m| m.edge(self))
     }
 }
+
+/// What PyTorch says of memory and of numbers that are all the same here.
+impl Tensor {
+    /// The tensor itself: host memory has one kind here. `x.pin_memory()`.
+    ///
+    /// ```
+    /// let x = torch::zeros(2);
+    /// assert!(x.pin_memory().is_same(&x) && !x.is_pinned());
+    /// ```
+    #[must_use]
+    pub fn pin_memory(&self) -> Tensor {
+        self.shallow_clone()
+    }
+
+    /// Always false: `x.is_pinned()`.
+    pub fn is_pinned(&self) -> bool {
+        false
+    }
+
+    /// The tensor itself: threads share all memory. `x.share_memory_()`.
+    ///
+    /// ```
+    /// let x = torch::zeros(2);
+    /// assert!(x.share_memory_().is_same(&x) && x.is_shared());
+    /// ```
+    pub fn share_memory_(&self) -> Tensor {
+        self.shallow_clone()
+    }
+
+    /// Always true: `x.is_shared()`.
+    pub fn is_shared(&self) -> bool {
+        true
+    }
+
+    /// Whether the elements are still to be conjugated: never, since there are no complex numbers. `x.is_conj()`.
+    pub fn is_conj(&self) -> bool {
+        false
+    }
+}

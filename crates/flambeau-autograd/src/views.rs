@@ -201,6 +201,28 @@ pub(crate) fn in_place(
     Ok(())
 }
 
+/// Gives `target` another shape over its own memory, and records it: `x.squeeze_()`. No element changes, but as in PyTorch the
+/// version does. The caller checked that the target may be written to. A view keeps its base, whose history stays as it is: the view's own goes on from its old one.
+#[track_caller]
+pub(crate) fn reshape_in_place(
+    name: &'static str,
+    target: &Tensor,
+    view: Array,
+    backward: impl Fn(&Context<'_>) -> Result<Grads> + Send + Sync + 'static,
+) -> Result<Tensor> {
+    let recorded = recording(&[target]).then(|| record_node(name, &[target], &[], backward));
+    target.replace_array(view);
+    target.array().storage().bump_version(Location::caller());
+    if let Some(recorded) = recorded {
+        let node = recorded.finish(std::slice::from_ref(&*target.array()));
+        target.meta().set_history(Some(Edge { node, output: 0 }));
+        if let Some(view) = &mut target.meta().state().view {
+            view.seen = target.version();
+        }
+    }
+    Ok(target.shallow_clone())
+}
+
 /// Gives a tensor that was written to its new history: it is the output `output` of an operation whose input `input` it was. Where
 /// it is a view, the operation may have no other output.
 pub(crate) fn rebase(target: &Tensor, input: usize, output: usize, mut recorded: Recorded, outputs: &[Array]) {

@@ -11,12 +11,14 @@
 
 mod angle;
 mod bessel;
+mod erfinv;
 mod f32;
 mod f64;
 mod lgamma;
 mod wide;
 
 pub use self::bessel::*;
+pub use self::erfinv::*;
 pub use self::f32::*;
 pub use self::f64::*;
 pub use self::lgamma::{lgamma_f32, lgamma_f64};
@@ -47,6 +49,7 @@ macro_rules! table {
             Sigmoid sigmoid_f32 sigmoid_f64;
             Erf erf_f32 erf_f64;
             Erfc erfc_f32 erfc_f64;
+            Erfinv erfinv_f32 erfinv_f64;
             I0 i0_f32 i0_f64;
             I0e i0e_f32 i0e_f64;
             I1 i1_f32 i1_f64;

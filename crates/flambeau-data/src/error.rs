@@ -74,6 +74,12 @@ pub enum Error {
         /// The error's or the panic's message.
         message: String,
     },
+    /// A loader's workers made no batch in the time that they have.
+    #[error("DataLoader timed out after {seconds} seconds")]
+    Timeout {
+        /// The loader's `timeout`.
+        seconds: f64,
+    },
     /// From a dataset of the user's own.
     #[error(transparent)]
     Other(Box<dyn std::error::Error + Send + Sync>),

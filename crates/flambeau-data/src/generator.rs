@@ -39,8 +39,8 @@ thread_local! {
 }
 
 /// The generator that random transforms draw from: in a loader's worker thread that of the sample at hand, seeded by the
-/// epoch's base seed and the sample's number, so that results do not depend on the number of workers; elsewhere the
-/// CPU's default generator.
+/// epoch's base seed and the sample's number, so that results do not depend on the number of workers; in a worker that reads an
+/// [`IterableDataset`](crate::IterableDataset) one that is seeded with the worker's seed; elsewhere the CPU's default generator.
 ///
 /// # Errors
 /// When this build has no CPU device.
@@ -59,6 +59,11 @@ pub fn sample_generator() -> Result<Generator> {
 /// Starts the stream of sample `index` in this thread.
 pub(crate) fn begin_sample(base_seed: u64, index: usize) {
     CURRENT.set(Some(Current::Seeded(mix(base_seed, index as u64))));
+}
+
+/// Starts the stream of a worker that reads a stream of samples: PyTorch's, whose seed is the worker's.
+pub(crate) fn begin_stream(seed: u64) {
+    CURRENT.set(Some(Current::Seeded(seed)));
 }
 
 /// A seed from two numbers: SplitMix64's finaliser, which sends different pairs of one base to different seeds.

@@ -5,18 +5,23 @@ mod workers;
 
 pub use options::DataLoaderOptions;
 
-use crate::collate::{BatchOf, Collate};
-use crate::dataset::Dataset;
+use crate::collate::Collate;
 use crate::error::Result;
 use crate::generator::draw_seed;
+use crate::iterable::{Batches, Fetch, Samples, Stream};
 use crate::sampler::{Indices, Sampler};
 use flambeau_autograd::{OrPanic, Tensor};
 use flambeau_tensor::random::Generator;
 use std::sync::Arc;
-use workers::Workers;
+use workers::{Team, Workers};
 
-/// How a batch is made of its samples' numbers; called before each sample with its number.
-pub(crate) type Fetch<D, B> = Arc<dyn Fn(&D, &[usize], &dyn Fn(usize) -> Result<()>) -> Result<B> + Send + Sync>;
+/// Where a loader's batches come from.
+pub(crate) enum Feed<D, B> {
+    /// Samples by number.
+    Map { batches: Box<dyn Sampler<Vec<usize>>>, fetch: Fetch<D, B> },
+    /// A stream of samples, so many to a batch.
+    Iterable { batch_size: usize, drop_last: bool, stream: Stream<D, B> },
+}
 
 /// Yields a dataset's batches, shuffled or not, made in this thread or in workers.
 ///
@@ -25,37 +30,41 @@ pub(crate) type Fetch<D, B> = Arc<dyn Fn(&D, &[usize], &dyn Fn(usize) -> Result<
 /// generator of its own ([`crate::sample_generator`]), so that batches do not depend on the number of workers.
 pub struct DataLoader<D, B = (Tensor, Tensor)> {
     dataset: Arc<D>,
-    batches: Box<dyn Sampler<Vec<usize>>>,
-    fetch: Fetch<D, B>,
+    feed: Feed<D, B>,
     generator: Option<Generator>,
     num_workers: usize,
-    prefetch_factor: usize,
+    team: Team,
 }
 
-impl<D: Dataset + 'static> DataLoader<D, BatchOf<D>>
-where
-    D::Item: Collate,
-    BatchOf<D>: Send,
-{
+type DefaultBatch<D, K> = <<D as Samples<K>>::Sample as Collate>::Batch;
+
+impl<D: Send + Sync + 'static, B: Send + 'static> DataLoader<D, B> {
     /// Batches of `batch_size` in order: `DataLoader(dataset, batch_size)`.
     ///
     /// # Panics
     /// When `batch_size` is 0.
     #[track_caller]
-    pub fn new(dataset: D, batch_size: usize) -> Self {
+    pub fn new<K>(dataset: D, batch_size: usize) -> Self
+    where
+        D: Samples<K>,
+        <D as Samples<K>>::Sample: Collate<Batch = B> + 'static,
+    {
         Self::with(dataset, |o| o.batch_size(batch_size))
     }
-}
 
-impl<D: Dataset + 'static, B: Send + 'static> DataLoader<D, B> {
     /// Batches as the options say: `DataLoader::with(dataset, |o| o.batch_size(64).shuffle(true))`.
     ///
     /// # Panics
     /// With PyTorch's words, when options exclude each other or are 0.
     #[track_caller]
-    pub fn with(dataset: D, options: impl FnOnce(DataLoaderOptions<D, BatchOf<D>>) -> DataLoaderOptions<D, B>) -> Self
+    pub fn with<K>(
+        dataset: D,
+        options: impl FnOnce(DataLoaderOptions<D, DefaultBatch<D, K>, K>) -> DataLoaderOptions<D, B, K>,
+    ) -> Self
     where
-        D::Item: Collate,
+        D: Samples<K>,
+        <D as Samples<K>>::Sample: Collate + 'static,
+        DefaultBatch<D, K>: 'static,
     {
         options(DataLoaderOptions::new()).build(Arc::new(dataset)).or_panic()
     }
@@ -66,11 +75,26 @@ impl<D: Dataset + 'static, B: Send + 'static> DataLoader<D, B> {
     }
 
     /// How many batches a pass yields: `len(loader)`.
+    ///
+    /// # Panics
+    /// Over an [`IterableDataset`](crate::IterableDataset), which has no length.
+    #[track_caller]
+    #[allow(clippy::len_without_is_empty, reason = "it has")]
     pub fn len(&self) -> usize {
-        self.batches.len()
+        match &self.feed {
+            Feed::Map { batches, .. } => batches.len(),
+            Feed::Iterable { .. } => {
+                let name = std::any::type_name::<D>();
+                panic!("object of type '{}' has no len()", name.rsplit("::").next().unwrap_or(name))
+            }
+        }
     }
 
     /// Whether a pass yields none.
+    ///
+    /// # Panics
+    /// Where [`DataLoader::len`] does.
+    #[track_caller]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -91,16 +115,23 @@ impl<D: Dataset + 'static, B: Send + 'static> DataLoader<D, B> {
     #[track_caller]
     pub fn try_iter(&self) -> TryIter<'_, D, B> {
         let base_seed = draw_seed(self.generator.as_ref()).or_panic();
-        let batches = self.batches.iter();
-        let source = match self.num_workers {
-            0 => Source::Here,
-            n => Source::Workers(Workers::start(n, self.prefetch_factor, base_seed, &self.dataset, &self.fetch)),
+        let (batches, left): (Indices<'_, Vec<usize>>, _) = match &self.feed {
+            Feed::Map { batches, .. } => (batches.iter(), Some(batches.len())),
+            // A worker is asked again and again, until all have ended.
+            Feed::Iterable { .. } => (Box::new(std::iter::repeat_with(Vec::new)), None),
         };
-        TryIter { loader: self, batches, source, left: self.batches.len() }
+        let source = match (&self.feed, self.num_workers) {
+            (Feed::Map { .. }, 0) => Source::Here,
+            (Feed::Iterable { batch_size, drop_last, stream }, 0) => {
+                Source::Stream(stream(&self.dataset, *batch_size, *drop_last))
+            }
+            (feed, n) => Source::Workers(Workers::start(n, &self.team, base_seed, &self.dataset, feed)),
+        };
+        TryIter { loader: self, batches, source, left }
     }
 }
 
-impl<'a, D: Dataset + 'static, B: Send + 'static> IntoIterator for &'a DataLoader<D, B> {
+impl<'a, D: Send + Sync + 'static, B: Send + 'static> IntoIterator for &'a DataLoader<D, B> {
     type Item = B;
     type IntoIter = Iter<'a, D, B>;
     #[track_caller]
@@ -109,41 +140,45 @@ impl<'a, D: Dataset + 'static, B: Send + 'static> IntoIterator for &'a DataLoade
     }
 }
 
-enum Source<B> {
+enum Source<'a, B> {
     Here,
+    Stream(Batches<'a, B>),
     Workers(Workers<B>),
+    Ended,
 }
 
 /// One pass of a [`DataLoader`]. Dropping it stops its workers.
 pub struct TryIter<'a, D, B> {
     loader: &'a DataLoader<D, B>,
     batches: Indices<'a, Vec<usize>>,
-    source: Source<B>,
-    left: usize,
+    source: Source<'a, B>,
+    left: Option<usize>,
 }
 
 impl<D, B> Iterator for TryIter<'_, D, B> {
     type Item = Result<B>;
 
     fn next(&mut self) -> Option<Result<B>> {
-        let batch = match &mut self.source {
-            Source::Here => {
+        let batch = match (&mut self.source, &self.loader.feed) {
+            (Source::Here, Feed::Map { fetch, .. }) => {
                 let indices = self.batches.next()?;
-                Some((self.loader.fetch)(&self.loader.dataset, &indices, &|_| Ok(())))
+                Some(fetch(&self.loader.dataset, &indices, &|_| Ok(())))
             }
-            Source::Workers(workers) => workers.next(&mut self.batches),
+            (Source::Stream(batches), _) => batches.next(),
+            (Source::Workers(workers), _) => workers.next(&mut self.batches),
+            (Source::Here | Source::Ended, _) => None,
         };
-        self.left = self.left.saturating_sub(1);
-        if matches!(batch, Some(Err(_))) {
+        self.left = self.left.map(|left| left.saturating_sub(1));
+        if matches!(batch, None | Some(Err(_))) {
             self.batches = Box::new(std::iter::empty());
-            self.source = Source::Here;
-            self.left = 0;
+            self.source = Source::Ended;
+            self.left = Some(0);
         }
         batch
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        (0, Some(self.left))
+        (0, self.left)
     }
 }
 

@@ -31,7 +31,11 @@ pub struct SequentialSampler(usize);
 impl SequentialSampler {
     /// All samples of `dataset` in order.
     pub fn new(dataset: &impl Dataset) -> Self {
-        SequentialSampler(dataset.len())
+        Self::of(dataset.len())
+    }
+
+    pub(crate) fn of(samples: usize) -> Self {
+        SequentialSampler(samples)
     }
 }
 
@@ -102,6 +106,14 @@ impl RandomSampler {
         let n = sampler.len();
         assert!(n > 0, "num_samples should be a positive integer value, but got num_samples={n}");
         sampler
+    }
+
+    /// All of so many samples, of which there is one at least.
+    pub(crate) fn of(samples: usize, generator: Option<&Generator>) -> Self {
+        RandomSampler {
+            samples,
+            options: RandomSamplerOptions { generator: generator.cloned(), ..RandomSamplerOptions::default() },
+        }
     }
 
     /// The stream of one pass.

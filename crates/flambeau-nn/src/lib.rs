@@ -47,6 +47,7 @@ pub mod init;
 mod layers;
 mod losses;
 mod module;
+pub mod utils;
 
 pub use error::{Error, Result};
 pub use flambeau_macros::{Module, forward};

@@ -11,4 +11,4 @@ mod tensors;
 
 pub use error::{Error, Result};
 pub use pickle::{Dict, DictKind, RawTensor, Value};
-pub use tensors::{Save, load, save};
+pub use tensors::{LoadOptions, Save, load, load_with, save};

@@ -2,7 +2,7 @@
 
 use crate::pth::{self, StorageRef};
 use crate::{Dict, DictKind, Error, RawTensor, Result, Value};
-use flambeau_autograd::Tensor;
+use flambeau_autograd::{Tensor, options};
 use flambeau_tensor::{Array, DType, Device, Storage};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -123,10 +123,45 @@ fn download(storage: &Storage, dtype: DType) -> flambeau_tensor::Result<Vec<u8>>
 /// # Errors
 /// As [`pth::read`], and `Memory` when the tensors do not fit.
 pub fn load(path: impl AsRef<Path>) -> Result<Value<Tensor>> {
+    load_with(path, |o| o)
+}
+
+options! {
+    /// Options of [`load_with`].
+    #[derive(Clone)]
+    LoadOptions {
+        /// The device that the tensors come to (the CPU).
+        map_location: Option<Device> = None,
+        /// Accepted as PyTorch's; nothing in a file is executed either way (true).
+        weights_only: bool = true,
+    }
+}
+
+/// [`load`] with options: `map_location` is the device that the tensors come to, wherever they lived:
+/// `torch.load(path, map_location=device)`.
+///
+/// ```
+/// use flambeau_autograd::tensor;
+/// let path = std::env::temp_dir().join(format!("flambeau_load_with_{}.pth", std::process::id()));
+/// flambeau_serialize::save(&tensor([1.0, 2.0]), &path)?;
+/// let x = flambeau_serialize::load_with(&path, |o| o.map_location("cpu"))?;
+/// # std::fs::remove_file(&path).ok();
+/// assert!(matches!(x, flambeau_serialize::Value::Tensor(x) if x.to_vec::<f32>() == [1.0, 2.0]));
+/// # Ok::<(), flambeau_serialize::Error>(())
+/// ```
+///
+/// # Errors
+/// As [`load`].
+pub fn load_with(path: impl AsRef<Path>, options: impl FnOnce(LoadOptions) -> LoadOptions) -> Result<Value<Tensor>> {
     let path = path.as_ref();
+    let device = options(LoadOptions::default()).map_location.unwrap_or(Device::Cpu);
     let (value, storages) = pth::read(path)?;
     let memory = |source| Error::Memory { path: path.to_owned(), source };
-    let arrays = storages.into_iter().map(upload).collect::<flambeau_tensor::Result<Vec<Array>>>().map_err(memory)?;
+    let arrays = storages
+        .into_iter()
+        .map(|storage| upload(storage, device))
+        .collect::<flambeau_tensor::Result<Vec<Array>>>()
+        .map_err(memory)?;
     value.try_map(&mut |raw: &RawTensor| {
         let storage = arrays[raw.storage].storage().clone();
         let (shape, strides) = (raw.shape.iter().copied().collect(), raw.strides.iter().copied().collect());
@@ -140,13 +175,12 @@ pub fn load(path: impl AsRef<Path>) -> Result<Value<Tensor>> {
     })
 }
 
-fn upload(storage: pth::Storage) -> flambeau_tensor::Result<Array> {
+fn upload(storage: pth::Storage, device: Device) -> flambeau_tensor::Result<Array> {
     let pth::Storage { dtype, mut bytes } = storage;
     if dtype == DType::Bool {
         // A file may hold any byte; in memory a bool is 0 or 1.
         bytes.iter_mut().for_each(|b| *b = u8::from(*b != 0));
     }
-    let device = Device::Cpu;
     let array = Array::empty(flambeau_device::backend(device)?, device, &[bytes.len() / dtype.size()], dtype)?;
     if !bytes.is_empty() {
         array.backend().upload(&bytes, &array)?;

@@ -76,6 +76,24 @@ pub fn linspace(start: Scalar, end: Scalar, steps: usize, dtype: DType, fused: b
     })
 }
 
+/// `steps` powers of `base` with evenly spaced exponents: `torch.logspace` without its checks. Ends and step are rounded to a float
+/// dtype, exponents and powers are f64's; integers are cut off.
+pub fn logspace(start: f64, end: f64, steps: usize, base: f64, dtype: DType) -> Vec<Scalar> {
+    let in_dtype = |x: f64| Scalar::Float(x).cast(dtype).to_f64();
+    let power = |exponent: f64| Scalar::Float(base.powf(exponent)).cast(dtype);
+    if steps == 1 {
+        return vec![power(start)];
+    }
+    let (start, end) = (in_dtype(start), in_dtype(end));
+    let step = (end - start) / (steps as f64 - 1.0);
+    let step = if dtype.is_floating_point() { in_dtype(step) } else { step };
+    let exponent = |i: usize| match i < steps / 2 {
+        true => start + step * i as f64,
+        false => end - step * (steps - i - 1) as f64,
+    };
+    (0..steps).map(|i| power(exponent(i))).collect()
+}
+
 /// Numbers of a float dtype, vector by vector: each starts from a number of type `T`, rounded, and adds multiples of the
 /// step in the accumulator's type `A`. What does not fill two vectors goes one by one.
 fn ranged<T: Element, A: Step>(start: f64, step: f64, n: usize, fused: bool) -> Vec<Scalar> {

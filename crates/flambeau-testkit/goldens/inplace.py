@@ -100,6 +100,15 @@ OPERATIONS = {
     "uniform": lambda b, v, w: v.uniform_(2, 2),
     "normal": lambda b, v, w: v.normal_(2, 0),
     "bernoulli": lambda b, v, w: v.bernoulli_(1.0),
+    "squeeze_": lambda b, v, w: v.squeeze_(),
+    "squeeze_dim": lambda b, v, w: v.squeeze_(0),
+    "squeeze_dims": lambda b, v, w: v.squeeze_((0, -1)),
+    "unsqueeze_": lambda b, v, w: v.unsqueeze_(-1),
+    "t_": lambda b, v, w: v.t_(),
+    "transpose_": lambda b, v, w: v.transpose_(0, -1),
+    "transpose_mul_w": lambda b, v, w: v.swapaxes_(0, -1).mul_(w),
+    "unsqueeze_base": lambda b, v, w: b.unsqueeze_(0),
+    "fill_diagonal": lambda b, v, w: v.fill_diagonal_(7),
     "write_base": lambda b, v, w: b.add_(1),
     "write_base_w": lambda b, v, w: b.mul_(w),
 }
@@ -206,7 +215,7 @@ def history(base, view, op, made, written):
         return case | {"error": message(e)}
     case |= {"version": v._version, "grad_fn": name_of(v), "base_grad_fn": name_of(b), "values": values(v), "base_values": values(b)}
     try:
-        loss = (b * torch.arange(1.0, 7.0).view(2, 3)).sum() + (v * torch.arange(1.0, v.numel() + 1).view(v.shape)).sum()
+        loss = (b * torch.arange(1.0, 7.0).view(b.shape)).sum() + (v * torch.arange(1.0, v.numel() + 1).view(v.shape)).sum()
         if loss.requires_grad:
             loss.backward()
         grads = {"x": x.grad, "w": w.grad}

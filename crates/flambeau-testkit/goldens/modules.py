@@ -52,13 +52,32 @@ def layers():
     ids = torch.tensor([[1, 4, 1], [0, 2, 3]])
     yield from ((nn.Embedding, (5, 3), k, [ids]) for k in ({}, {"padding_idx": 1}, {"padding_idx": -1, "scale_grad_by_freq": True}, {"max_norm": 1.0}))
     for c, ks in ((nn.ReLU, ({}, {"inplace": True})), (nn.Sigmoid, ({},)), (nn.Tanh, ({},)), (nn.LeakyReLU, ({}, {"negative_slope": 0.2, "inplace": True})),
-                  (nn.ELU, ({}, {"alpha": 0.5})), (nn.GELU, ({}, {"approximate": "tanh"})), (nn.SiLU, ({},)), (nn.Softplus, ({}, {"beta": 2, "threshold": 3.0})),
-                  (nn.Softmax, ({"dim": 1}, {"dim": None}, {"dim": 0})), (nn.LogSoftmax, ({"dim": 1}, {"dim": -1})), (nn.ReLU6, ({},)), (nn.Hardtanh, ({}, {"min_val": -0.5, "max_val": 0.25})),
-                  (nn.Hardsigmoid, ({},)), (nn.Hardswish, ({},)), (nn.LogSigmoid, ({},)), (nn.Softsign, ({},)), (nn.SELU, ({},)), (nn.CELU, ({"alpha": 0.5},)),
-                  (nn.Mish, ({},)), (nn.PReLU, ({}, {"num_parameters": 3})), (nn.Threshold, ({"threshold": 0.1, "value": 2.0},)), (nn.Softmin, ({"dim": 1},)), (nn.Tanhshrink, ({},)),
+                  (nn.ELU, ({}, {"alpha": 0.5}, {"alpha": 0.5, "inplace": True})), (nn.GELU, ({}, {"approximate": "tanh"})), (nn.SiLU, ({}, {"inplace": True})), (nn.Softplus, ({}, {"beta": 2, "threshold": 3.0})),
+                  (nn.Softmax, ({"dim": 1}, {"dim": None}, {"dim": 0})), (nn.LogSoftmax, ({"dim": 1}, {"dim": -1})), (nn.ReLU6, ({}, {"inplace": True})), (nn.Hardtanh, ({}, {"min_val": -0.5, "max_val": 0.25}, {"inplace": True})),
+                  (nn.Hardsigmoid, ({}, {"inplace": True})), (nn.Hardswish, ({}, {"inplace": True})), (nn.LogSigmoid, ({},)), (nn.Softsign, ({},)), (nn.SELU, ({}, {"inplace": True})), (nn.CELU, ({"alpha": 0.5}, {"inplace": True})),
+                  (nn.Mish, ({}, {"inplace": True})), (nn.PReLU, ({}, {"num_parameters": 3})), (nn.Threshold, ({"threshold": 0.1, "value": 2.0}, {"threshold": 0, "value": 1, "inplace": True})), (nn.Softmin, ({"dim": 1},)), (nn.Tanhshrink, ({},)),
                   (nn.Softshrink, ({},)), (nn.Hardshrink, ({},)), (nn.GLU, ({"dim": 0},))):
         for k in ks:
             yield c, (), k, [ramp(4, 3)]
+    yield nn.Softmax2d, (), {}, [ramp(2, 3, 2, 2)]
+    yield nn.Softmax2d, (), {}, [ramp(3, 2, 2)]
+    inputs = ramp(2, 2, 5), ramp(2, 2, 4, 5), ramp(1, 2, 3, 4, 3)
+    for n, x in enumerate(inputs):
+        kinds = "ZeroPad", "ReflectionPad", "ReplicationPad", "CircularPad"
+        for c in (getattr(nn, f"{kind}{n + 1}d") for kind in kinds):
+            yield from ((c, (pads,), {}, [x]) for pads in (1, tuple(i % 3 for i in range(2 * n + 2))))
+        c = getattr(nn, f"ConstantPad{n + 1}d")
+        yield from ((c, (pads, value), {}, [x]) for pads, value in ((1, 3.5), (tuple(i % 3 - 1 for i in range(2 * n + 2)), 2)))
+    image = ramp(2, 4, 3, 4)
+    yield from ((nn.Upsample, (), k, [image]) for k in (
+        {"scale_factor": 2}, {"size": 5}, {"size": (4, 6), "mode": "bilinear", "align_corners": True}, {"scale_factor": (2, 1.5), "mode": "bilinear"}))
+    yield from ((c, (), k, [image]) for c in (nn.UpsamplingNearest2d, nn.UpsamplingBilinear2d) for k in ({"scale_factor": 2}, {"size": (5, 3)}))
+    yield nn.PixelShuffle, (2,), {}, [image]
+    yield nn.PixelUnshuffle, (2,), {}, [ramp(1, 1, 4, 6)]
+    yield from ((nn.Unfold, a, k, [image]) for a, k in (((2,), {}), (((2, 3),), {"dilation": (1, 1), "padding": 1, "stride": 2})))
+    yield from ((nn.Fold, a, k, [ramp(2, 8, 6)]) for a, k in ((((3, 4), 2), {}), ((4, 2), {"padding": (1, 0), "stride": (2, 2)})))
+    yield nn.CosineSimilarity, (), {"dim": 1, "eps": 1e-6}, [ramp(4, 3), ramp(4, 3).flip(0) + 0.5]
+    yield nn.PairwiseDistance, (), {"p": 1.0, "keepdim": True}, [ramp(4, 3), ramp(4, 3).flip(0) + 0.5]
 
 
 def losses():

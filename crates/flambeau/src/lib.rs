@@ -37,7 +37,7 @@ pub use flambeau_device::{
     check_device, default_device as get_default_device, default_generator, get_num_threads, manual_seed,
     set_default_device, set_num_threads,
 };
-pub use flambeau_serialize::{load, save};
+pub use flambeau_serialize::{LoadOptions, load, load_with, save};
 pub use flambeau_tensor::default_dtype as get_default_dtype;
 pub use flambeau_tensor::print::{PrintOptions, Profile, printoptions, set_printoptions};
 pub use flambeau_tensor::random::Generator;
@@ -53,7 +53,7 @@ pub use flambeau_tensor::promotion::{can_cast, promote_types};
 pub use python::{get_rng_state, initial_seed, is_complex, is_floating_point, numel, py, result_type, set_rng_state};
 pub use settings::{
     BoolTensor, ByteTensor, DoubleTensor, FloatTensor, HalfTensor, IntTensor, IntoTensor, LongTensor, as_tensor,
-    compile, device, inference_mode, set_float32_matmul_precision, use_deterministic_algorithms,
+    as_tensor_with, compile, device, inference_mode, set_float32_matmul_precision, use_deterministic_algorithms,
 };
 
 pub mod accelerator;

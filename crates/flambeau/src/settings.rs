@@ -1,6 +1,6 @@
 //! Switches and identities that scripts write out of habit.
 
-use flambeau_autograd::ops::ToDevice;
+use flambeau_autograd::ops::{TensorOptions, ToDevice};
 use flambeau_autograd::{GradModeGuard, Tensor, from_scalars, no_grad};
 use flambeau_autograd::{Literal, OrPanic};
 use flambeau_tensor::{DType, Device};
@@ -59,6 +59,21 @@ pub fn use_deterministic_algorithms(_mode: bool) {}
 #[track_caller]
 pub fn as_tensor(data: impl IntoTensor) -> Tensor {
     data.into_tensor()
+}
+
+/// [`as_tensor`] with a dtype or a device, which the data is converted to where it is of another one:
+/// `torch.as_tensor(data, dtype=…, device=…)`.
+///
+/// ```
+/// let x = torch::zeros(2);
+/// assert!(torch::as_tensor_with(&x, |o| o.dtype(torch::float32)).is_same(&x));
+/// assert_eq!(torch::as_tensor_with([1, 2], |o| o.dtype(torch::float64)).dtype(), torch::float64);
+/// ```
+#[track_caller]
+pub fn as_tensor_with(data: impl IntoTensor, options: impl FnOnce(TensorOptions) -> TensorOptions) -> Tensor {
+    let (data, o) = (data.into_tensor(), options(TensorOptions::default()));
+    let data = o.device.map_or_else(|| data.shallow_clone(), |device| data.to(device));
+    o.dtype.map_or_else(|| data.shallow_clone(), |dtype| data.to(dtype))
 }
 
 /// What [`as_tensor`] takes: a tensor, or numbers in lists of any depth.

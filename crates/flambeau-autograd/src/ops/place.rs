@@ -3,8 +3,10 @@
 use super::map::{map, map_, map_repeats_};
 use crate::Tensor;
 use crate::error::Result;
-use flambeau_tensor::Scalar;
+use crate::graph::{Context, Grads, recording};
+use crate::views::{check_in_place, record_view, reshape_in_place};
 use flambeau_tensor::pointwise::Pointwise;
+use flambeau_tensor::{Array, Scalar};
 
 /// Where the result of an operation goes that exists in two forms, `x.relu()` and `x.relu_()`: its function is written once
 /// over the place, as PyTorch's structured kernels are written over their output.
@@ -52,6 +54,29 @@ impl Place {
         match self {
             Place::New => map(name, program, inputs, scalars),
             Place::First => map_repeats_(name, program, inputs, scalars),
+        }
+    }
+
+    /// Refuses what must not be written to, before an operation looks at its other arguments.
+    #[inline]
+    pub fn check(self, x: &Tensor) -> Result<()> {
+        if self.is_first() && recording(&[x]) { check_in_place(x) } else { Ok(()) }
+    }
+
+    /// The tensor in another shape over the same memory: as a view, or `x` itself takes the shape. The backward's names in PyTorch
+    /// are those of the two forms.
+    #[inline]
+    #[track_caller]
+    pub fn view(
+        self,
+        names: [&'static str; 2],
+        x: &Tensor,
+        view: Array,
+        backward: impl Fn(&Context<'_>) -> Result<Grads> + Send + Sync + 'static,
+    ) -> Result<Tensor> {
+        match self {
+            Place::New => Ok(record_view(names[0], x, view, backward)),
+            Place::First => reshape_in_place(names[1], x, view, backward),
         }
     }
 }

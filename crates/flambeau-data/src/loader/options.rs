@@ -1,15 +1,19 @@
 //! What a loader is made with.
 
-use super::{DataLoader, Fetch};
-use crate::collate::{BatchOf, Collate};
-use crate::dataset::Dataset;
+use super::workers::Team;
+use super::{DataLoader, Feed};
+use crate::collate::Collate;
 use crate::error::{Error, Result};
+use crate::iterable::{Plan, Samples};
 use crate::sampler::{BatchSampler, RandomSampler, Sampler, SequentialSampler};
+use flambeau_autograd::arguments::Number;
 use flambeau_tensor::random::Generator;
+use std::marker::PhantomData;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Options of [`DataLoader`] under PyTorch's names.
-pub struct DataLoaderOptions<D, B> {
+pub struct DataLoaderOptions<D, B, K> {
     batch_size: Option<usize>,
     shuffle: bool,
     drop_last: bool,
@@ -17,19 +21,20 @@ pub struct DataLoaderOptions<D, B> {
     batch_sampler: Option<Box<dyn Sampler<Vec<usize>>>>,
     num_workers: usize,
     prefetch_factor: Option<usize>,
+    persistent_workers: bool,
+    timeout: f64,
+    team: Team,
     generator: Option<Generator>,
-    fetch: Fetch<D, B>,
+    plan: Plan<D, B>,
+    kind: PhantomData<K>,
 }
 
-impl<D: Dataset + 'static> DataLoaderOptions<D, BatchOf<D>>
+impl<D: Samples<K>, K> DataLoaderOptions<D, <D::Sample as Collate>::Batch, K>
 where
-    D::Item: Collate,
+    D::Sample: Collate + 'static,
+    <D::Sample as Collate>::Batch: 'static,
 {
     pub(super) fn new() -> Self {
-        let fetch: Fetch<D, BatchOf<D>> = Arc::new(|dataset, indices, begin| match dataset.get_batch(indices) {
-            Some(batch) => batch,
-            None => D::Item::collate(samples(dataset, indices, begin)?),
-        });
         DataLoaderOptions {
             batch_size: None,
             shuffle: false,
@@ -38,21 +43,17 @@ where
             batch_sampler: None,
             num_workers: 0,
             prefetch_factor: None,
+            persistent_workers: false,
+            timeout: 0.0,
+            team: Team { prefetch_factor: 2, in_order: true, timeout: None, init: None },
             generator: None,
-            fetch,
+            plan: D::plan(),
+            kind: PhantomData,
         }
     }
 }
 
-fn samples<D: Dataset>(dataset: &D, indices: &[usize], begin: &dyn Fn(usize) -> Result<()>) -> Result<Vec<D::Item>> {
-    let sample = |&index: &usize| {
-        begin(index)?;
-        dataset.get(index)
-    };
-    indices.iter().map(sample).collect()
-}
-
-impl<D: Dataset + 'static, B> DataLoaderOptions<D, B> {
+impl<D: Samples<K>, B, K> DataLoaderOptions<D, B, K> {
     /// Samples per batch. Default: 1.
     #[must_use]
     pub fn batch_size(mut self, batch_size: usize) -> Self {
@@ -102,6 +103,41 @@ impl<D: Dataset + 'static, B> DataLoaderOptions<D, B> {
         self
     }
 
+    /// Called in each worker with its number before it makes the first batch of a pass; a panic is the first batch's error.
+    #[must_use]
+    pub fn worker_init_fn(mut self, init: impl Fn(usize) + Send + Sync + 'static) -> Self {
+        self.team.init = Some(Arc::new(init));
+        self
+    }
+
+    /// Accepted as PyTorch's, which keeps its worker processes between passes. Workers are threads here and start in
+    /// microseconds: each pass has its own. Default: false.
+    #[must_use]
+    pub fn persistent_workers(mut self, persistent_workers: bool) -> Self {
+        self.persistent_workers = persistent_workers;
+        self
+    }
+
+    /// How many seconds a batch of the workers is waited for; 0 is forever. Default: 0.
+    #[must_use]
+    pub fn timeout(mut self, seconds: impl Number) -> Self {
+        self.timeout = seconds.to_f64();
+        self
+    }
+
+    /// Whether batches of several workers come in the order in which they were asked for, or as they are ready. Default: true.
+    #[must_use]
+    pub fn in_order(mut self, in_order: bool) -> Self {
+        self.team.in_order = in_order;
+        self
+    }
+
+    /// Accepted as PyTorch's; host memory has no other kind here. Default: false.
+    #[must_use]
+    pub fn pin_memory(self, _pin_memory: bool) -> Self {
+        self
+    }
+
     /// The stream that shuffles, in place of the default generator.
     #[must_use]
     pub fn generator(mut self, generator: &Generator) -> Self {
@@ -111,9 +147,10 @@ impl<D: Dataset + 'static, B> DataLoaderOptions<D, B> {
 
     /// How samples become a batch, in place of [`Collate`].
     #[must_use]
-    pub fn collate_fn<C>(self, collate: impl Fn(Vec<D::Item>) -> C + Send + Sync + 'static) -> DataLoaderOptions<D, C> {
-        let fetch: Fetch<D, C> =
-            Arc::new(move |dataset, indices, begin| Ok(collate(samples(dataset, indices, begin)?)));
+    pub fn collate_fn<C: 'static>(
+        self,
+        collate: impl Fn(Vec<D::Sample>) -> C + Send + Sync + 'static,
+    ) -> DataLoaderOptions<D, C, K> {
         DataLoaderOptions {
             batch_size: self.batch_size,
             shuffle: self.shuffle,
@@ -122,58 +159,80 @@ impl<D: Dataset + 'static, B> DataLoaderOptions<D, B> {
             batch_sampler: self.batch_sampler,
             num_workers: self.num_workers,
             prefetch_factor: self.prefetch_factor,
+            persistent_workers: self.persistent_workers,
+            timeout: self.timeout,
+            team: self.team,
             generator: self.generator,
-            fetch,
+            plan: D::collated(Arc::new(move |samples| Ok(collate(samples)))),
+            kind: PhantomData,
         }
     }
 
-    pub(super) fn build(self, dataset: Arc<D>) -> Result<DataLoader<D, B>> {
-        let refuse = |what: &str| Err(Error::Value(what.to_owned()));
-        if self.num_workers == 0 && self.prefetch_factor.is_some() {
-            return refuse(
+    /// PyTorch's words for options that exclude each other.
+    fn fault(&self) -> Option<String> {
+        let iterable = matches!(self.plan, Plan::Iterable(_));
+        let text = match () {
+            () if self.num_workers == 0 && self.prefetch_factor.is_some() => {
                 "prefetch_factor option could only be specified in multiprocessing.let num_workers > 0 to enable \
-                 multiprocessing, otherwise set prefetch_factor to None.",
-            );
-        }
-        if self.sampler.is_some() && self.shuffle {
-            return refuse("sampler option is mutually exclusive with shuffle");
-        }
-        let batches = match self.batch_sampler {
-            Some(_)
-                if self.batch_size.is_some_and(|n| n != 1)
+                 multiprocessing, otherwise set prefetch_factor to None."
+            }
+            () if self.timeout < 0.0 => "timeout option should be non-negative",
+            () if self.persistent_workers && self.num_workers == 0 => "persistent_workers option needs num_workers > 0",
+            () if iterable && self.shuffle => {
+                "DataLoader with IterableDataset: expected unspecified shuffle option, but got shuffle=True"
+            }
+            () if iterable && self.sampler.is_some() => {
+                "DataLoader with IterableDataset: expected unspecified sampler option, but got a sampler"
+            }
+            () if iterable && self.batch_sampler.is_some() => {
+                "DataLoader with IterableDataset: expected unspecified batch_sampler option, but got a batch_sampler"
+            }
+            () if self.sampler.is_some() && self.shuffle => "sampler option is mutually exclusive with shuffle",
+            () if self.batch_sampler.is_some()
+                && (self.batch_size.is_some_and(|n| n != 1)
                     || self.shuffle
                     || self.sampler.is_some()
-                    || self.drop_last =>
+                    || self.drop_last) =>
             {
-                return refuse(
-                    "batch_sampler option is mutually exclusive with batch_size, shuffle, sampler, and drop_last",
-                );
+                "batch_sampler option is mutually exclusive with batch_size, shuffle, sampler, and drop_last"
             }
-            Some(batches) => batches,
-            None => {
-                let batch_size = self.batch_size.unwrap_or(1);
-                if batch_size == 0 {
-                    return refuse("batch_size should be a positive integer value, but got batch_size=0");
-                }
-                let sampler: Box<dyn Sampler> = match (self.sampler, self.shuffle, &self.generator) {
-                    (Some(sampler), _, _) => sampler,
-                    (None, false, _) => Box::new(SequentialSampler::new(&dataset)),
-                    (None, true, _) if dataset.is_empty() => {
-                        return refuse("num_samples should be a positive integer value, but got num_samples=0");
-                    }
-                    (None, true, Some(g)) => Box::new(RandomSampler::with(&dataset, |o| o.generator(g))),
-                    (None, true, None) => Box::new(RandomSampler::new(&dataset)),
+            () if self.batch_sampler.is_none() && self.batch_size == Some(0) => {
+                "batch_size should be a positive integer value, but got batch_size=0"
+            }
+            () => return None,
+        };
+        Some(text.to_owned())
+    }
+
+    pub(super) fn build(self, dataset: Arc<D>) -> Result<DataLoader<D, B>> {
+        if let Some(fault) = self.fault() {
+            return Err(Error::Value(fault));
+        }
+        let batch_size = self.batch_size.unwrap_or(1);
+        let feed = match self.plan {
+            Plan::Iterable(stream) => Feed::Iterable { batch_size, drop_last: self.drop_last, stream },
+            Plan::Map(fetch) => {
+                let count = dataset.count().unwrap_or(0);
+                let sampler = |sampler: Option<Box<dyn Sampler>>| -> Result<Box<dyn Sampler>> {
+                    Ok(match (sampler, self.shuffle, &self.generator) {
+                        (Some(sampler), _, _) => sampler,
+                        (None, false, _) => Box::new(SequentialSampler::of(count)),
+                        (None, true, _) if count == 0 => {
+                            let text = "num_samples should be a positive integer value, but got num_samples=0";
+                            return Err(Error::Value(text.to_owned()));
+                        }
+                        (None, true, generator) => Box::new(RandomSampler::of(count, generator.as_ref())),
+                    })
                 };
-                Box::new(BatchSampler::boxed(sampler, batch_size, self.drop_last))
+                let batches = match self.batch_sampler {
+                    Some(batches) => batches,
+                    None => Box::new(BatchSampler::boxed(sampler(self.sampler)?, batch_size, self.drop_last)),
+                };
+                Feed::Map { batches, fetch }
             }
         };
-        Ok(DataLoader {
-            dataset,
-            batches,
-            fetch: self.fetch,
-            generator: self.generator,
-            num_workers: self.num_workers,
-            prefetch_factor: self.prefetch_factor.unwrap_or(2),
-        })
+        let timeout = (self.timeout > 0.0).then(|| Duration::from_secs_f64(self.timeout));
+        let team = Team { prefetch_factor: self.prefetch_factor.unwrap_or(2), timeout, ..self.team };
+        Ok(DataLoader { dataset, feed, generator: self.generator, num_workers: self.num_workers, team })
     }
 }

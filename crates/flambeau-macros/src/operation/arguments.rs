@@ -36,7 +36,7 @@ pub fn public(name: &Ident, ty: &Type) -> Public {
             let (into, ty) = (quote!(::core::convert::Into), quote!(::flambeau_tensor::Scalar));
             (quote!(impl #into<#ty>), quote!(#into::<#ty>::into(#name)))
         }
-        "Option<DType>" => {
+        "Option<DType>" | "RoundingMode" => {
             let into = quote!(::core::convert::Into);
             (quote!(impl #into<#ty>), quote!(#into::<#ty>::into(#name)))
         }

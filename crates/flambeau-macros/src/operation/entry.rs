@@ -104,7 +104,11 @@ impl Operation {
             };
             // A default is written as one writes the argument.
             let converted = default.map_or_else(|| absent.clone(), |value| quote!(::core::convert::Into::into(#value)));
-            let get = quote!(crate::registry::argument(arguments, #i, #shown)?);
+            // Python's `*tensors` gives a list that is the only argument one by one.
+            let get = match self.args.len() == 1 && text(ty) == "&[T]" {
+                true => quote!(crate::registry::tensors(arguments, #shown)?),
+                false => quote!(crate::registry::argument(arguments, #i, #shown)?),
+            };
             lets.extend(match kind {
                 Data::Plain => quote! {
                     let #name: #ty = match #get { ::core::option::Option::Some(value) => value, ::core::option::Option::None => #absent };

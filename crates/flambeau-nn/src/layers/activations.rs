@@ -40,6 +40,16 @@ fn repr(dim: Option<i64>) -> String {
     dim.map_or("dim=None".to_owned(), |d| format!("dim={d}"))
 }
 
+/// What a layer prints that writes to its input, where it prints nothing else.
+fn in_place(inplace: bool) -> String {
+    if inplace { "inplace=True".to_owned() } else { String::new() }
+}
+
+/// What it prints behind other options.
+fn and_in_place(inplace: bool) -> &'static str {
+    if inplace { ", inplace=True" } else { "" }
+}
+
 /// How [`GELU`] is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Approximate {
@@ -79,17 +89,25 @@ activations! {
         /// Whether the input itself is written (false).
         inplace: bool = false,
     }) = |o, x| if o.inplace { ops::relu_(x) } else { ops::relu(x) },
-        if o.inplace { "inplace=True".to_owned() } else { String::new() };
-    /// x kept between 0 and 6: `nn.ReLU6()`.
-    ReLU6(ReLU6Options {}) = |_, x| ops::relu6(x);
-    /// x kept between two numbers; the gradient is 0 at the bounds: `nn.Hardtanh(min_val, max_val)`.
+        in_place(o.inplace);
+    /// x kept between 0 and 6: `nn.ReLU6(inplace)`.
+    ReLU6(ReLU6Options {
+        /// Whether the input itself is written (false).
+        inplace: bool = false,
+    }) = |o, x| if o.inplace { ops::relu6_(x) } else { ops::relu6(x) },
+        in_place(o.inplace);
+    /// x kept between two numbers; the gradient is 0 at the bounds: `nn.Hardtanh(min_val, max_val, inplace)`.
     Hardtanh(HardtanhOptions {
         /// The lower bound (−1.0).
         min_val: Scalar = Scalar::Float(-1.0),
         /// The upper bound (1.0).
         max_val: Scalar = Scalar::Float(1.0),
-    }) = |o, x| ops::hardtanh(x, o.min_val.to_f64(), o.max_val.to_f64()),
-        format!("min_val={}, max_val={}", py_number(o.min_val), py_number(o.max_val));
+        /// Whether the input itself is written (false).
+        inplace: bool = false,
+    }) = |o, x| {
+        let (min, max) = (o.min_val.to_f64(), o.max_val.to_f64());
+        if o.inplace { ops::hardtanh_(x, min, max) } else { ops::hardtanh(x, min, max) }
+    }, format!("min_val={}, max_val={}{}", py_number(o.min_val), py_number(o.max_val), and_in_place(o.inplace));
     /// 1 / (1 + e⁻ˣ): `nn.Sigmoid()`.
     Sigmoid(SigmoidOptions {}) = |_, x| ops::sigmoid(x);
     /// tanh x: `nn.Tanh()`.
@@ -103,31 +121,47 @@ activations! {
     }) = |o, x| {
         let slope = o.negative_slope.to_f64();
         if o.inplace { ops::leaky_relu_(x, slope) } else { ops::leaky_relu(x, slope) }
-    }, format!("negative_slope={}{}", py_number(o.negative_slope), if o.inplace { ", inplace=True" } else { "" });
-    /// x where it is positive, else α · (eˣ − 1): `nn.ELU(alpha)`.
+    }, format!("negative_slope={}{}", py_number(o.negative_slope), and_in_place(o.inplace));
+    /// x where it is positive, else α · (eˣ − 1): `nn.ELU(alpha, inplace)`.
     ELU(ELUOptions {
         /// α (1.0).
         alpha: Scalar = Scalar::Float(1.0),
-    }) = |o, x| ops::elu(x, o.alpha.to_f64()),
-        format!("alpha={}", py_number(o.alpha));
-    /// scaled ELU with the constants of self-normalising networks: `nn.SELU()`.
-    SELU(SELUOptions {}) = |_, x| ops::selu(x);
-    /// max(0, x) + min(0, α · (exp(x/α) − 1)): `nn.CELU(alpha)`.
+        /// Whether the input itself is written (false).
+        inplace: bool = false,
+    }) = |o, x| if o.inplace { ops::elu_(x, o.alpha.to_f64()) } else { ops::elu(x, o.alpha.to_f64()) },
+        format!("alpha={}{}", py_number(o.alpha), and_in_place(o.inplace));
+    /// scaled ELU with the constants of self-normalising networks: `nn.SELU(inplace)`.
+    SELU(SELUOptions {
+        /// Whether the input itself is written (false).
+        inplace: bool = false,
+    }) = |o, x| if o.inplace { ops::selu_(x) } else { ops::selu(x) },
+        in_place(o.inplace);
+    /// max(0, x) + min(0, α · (exp(x/α) − 1)): `nn.CELU(alpha, inplace)`.
     CELU(CELUOptions {
         /// α (1.0).
         alpha: Scalar = Scalar::Float(1.0),
-    }) = |o, x| ops::celu(x, o.alpha.to_f64()),
-        format!("alpha={}", py_number(o.alpha));
+        /// Whether the input itself is written (false).
+        inplace: bool = false,
+    }) = |o, x| if o.inplace { ops::celu_(x, o.alpha.to_f64()) } else { ops::celu(x, o.alpha.to_f64()) },
+        format!("alpha={}{}", py_number(o.alpha), and_in_place(o.inplace));
     /// x · Φ(x): `nn.GELU(approximate)`.
     GELU(GELUOptions {
         /// `"none"` or `"tanh"` (`"none"`).
         approximate: Approximate = Approximate::None,
     }) = |o, x| ops::gelu(x, o.approximate == Approximate::Tanh),
         format!("approximate='{}'", if o.approximate == Approximate::Tanh { "tanh" } else { "none" });
-    /// x · sigmoid(x): `nn.SiLU()`.
-    SiLU(SiLUOptions {}) = |_, x| ops::silu(x);
-    /// x · tanh(softplus(x)): `nn.Mish()`.
-    Mish(MishOptions {}) = |_, x| ops::mish(x);
+    /// x · sigmoid(x): `nn.SiLU(inplace)`.
+    SiLU(SiLUOptions {
+        /// Whether the input itself is written (false).
+        inplace: bool = false,
+    }) = |o, x| if o.inplace { ops::silu_(x) } else { ops::silu(x) },
+        in_place(o.inplace);
+    /// x · tanh(softplus(x)): `nn.Mish(inplace)`.
+    Mish(MishOptions {
+        /// Whether the input itself is written (false).
+        inplace: bool = false,
+    }) = |o, x| if o.inplace { ops::mish_(x) } else { ops::mish(x) },
+        in_place(o.inplace);
     /// 1/β · ln(1 + e^(βx)): `nn.Softplus(beta, threshold)`.
     Softplus(SoftplusOptions {
         /// β (1.0).
@@ -152,20 +186,30 @@ activations! {
         lambd: Scalar = Scalar::Float(0.5),
     }) = |o, x| ops::hardshrink(x, o.lambd.to_f64()),
         py_number(o.lambd);
-    /// relu6(x + 3) / 6: `nn.Hardsigmoid()`.
-    Hardsigmoid(HardsigmoidOptions {}) = |_, x| ops::hardsigmoid(x);
-    /// x · relu6(x + 3) / 6: `nn.Hardswish()`.
-    Hardswish(HardswishOptions {}) = |_, x| ops::hardswish(x);
+    /// relu6(x + 3) / 6: `nn.Hardsigmoid(inplace)`.
+    Hardsigmoid(HardsigmoidOptions {
+        /// Whether the input itself is written (false).
+        inplace: bool = false,
+    }) = |o, x| if o.inplace { ops::hardsigmoid_(x) } else { ops::hardsigmoid(x) };
+    /// x · relu6(x + 3) / 6: `nn.Hardswish(inplace)`.
+    Hardswish(HardswishOptions {
+        /// Whether the input itself is written (false).
+        inplace: bool = false,
+    }) = |o, x| if o.inplace { ops::hardswish_(x) } else { ops::hardswish(x) };
     /// ln sigmoid(x): `nn.LogSigmoid()`.
     LogSigmoid(LogSigmoidOptions {}) = |_, x| ops::logsigmoid(x);
-    /// x where it is above a threshold, else a value: `nn.Threshold(threshold, value)`.
+    /// x where it is above a threshold, else a value: `nn.Threshold(threshold, value, inplace)`.
     Threshold(ThresholdOptions {
         /// The threshold; PyTorch has no default (0).
         threshold: Scalar = Scalar::Float(0.0),
         /// The value below; PyTorch has no default (0).
         value: Scalar = Scalar::Float(0.0),
-    }) = |o, x| ops::threshold(x, o.threshold.to_f64(), o.value.to_f64()),
-        format!("threshold={}, value={}", py_number(o.threshold), py_number(o.value));
+        /// Whether the input itself is written (false).
+        inplace: bool = false,
+    }) = |o, x| {
+        let (threshold, value) = (o.threshold.to_f64(), o.value.to_f64());
+        if o.inplace { ops::threshold_(x, threshold, value) } else { ops::threshold(x, threshold, value) }
+    }, format!("threshold={}, value={}{}", py_number(o.threshold), py_number(o.value), and_in_place(o.inplace));
     /// The first half of a dimension times the sigmoid of the second: `nn.GLU(dim)`.
     GLU(GLUOptions {
         /// The dimension that is halved (−1).
@@ -190,4 +234,10 @@ activations! {
         dim: Option<i64> = None,
     }) = |o, x| ops::softmin(x, implicit(o.dim, x), None),
         repr(o.dim);
+    /// Softmax over the channels of [n, channels, height, width]: `nn.Softmax2d()`.
+    Softmax2d(Softmax2dOptions {}) = |_, x| {
+        let n = x.dim();
+        assert!(n == 3 || n == 4, "Softmax2d: expected input to be 3D or 4D, got {n}D instead");
+        ops::softmax(x, -3, None)
+    };
 }

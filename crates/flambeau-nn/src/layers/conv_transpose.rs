@@ -1,7 +1,7 @@
 //! Transposed convolutions.
 
 use super::conv::check_groups;
-use super::{Lengths, Place, py_tuple, weight_and_bias};
+use super::{Lengths, PaddingMode, Place, py_tuple, weight_and_bias};
 use crate::{Module, ModuleState, Parameter, forward};
 use flambeau_autograd::arguments::Int;
 use flambeau_autograd::options;
@@ -28,6 +28,8 @@ options! {
         device: Option<Device> = None,
         /// Independent groups of channels (1).
         groups: usize = 1,
+        /// What pads: only `"zeros"` (`"zeros"`).
+        padding_mode: PaddingMode = PaddingMode::Zeros,
     }
 }
 
@@ -62,10 +64,10 @@ impl<const D: usize> ConvTranspose<D> {
         Self::with(in_channels, out_channels, kernel_size, |o| o)
     }
 
-    /// With options: `stride`, `padding`, `output_padding`, `groups`, `bias`, `dilation`, `dtype`, `device`.
+    /// With options: `stride`, `padding`, `output_padding`, `groups`, `bias`, `dilation`, `padding_mode`, `dtype`, `device`.
     ///
     /// # Panics
-    /// When the groups do not divide both channels.
+    /// When the groups do not divide both channels, and for another padding mode than zeros.
     #[track_caller]
     pub fn with(
         in_channels: impl Int,
@@ -78,6 +80,8 @@ impl<const D: usize> ConvTranspose<D> {
         const { assert!(D >= 1 && D <= 3, "convolutions have one to three dimensions") };
         let options = options(ConvTransposeOptions::default());
         check_groups(in_channels, out_channels, options.groups);
+        let zeros = options.padding_mode == PaddingMode::Zeros;
+        assert!(zeros, "Only \"zeros\" padding mode is supported for ConvTranspose{D}d");
         let kernel_size = kernel_size.into().each();
         let shape = [&[in_channels, out_channels / options.groups][..], &kernel_size].concat();
         let place = Place::new(options.dtype, options.device);

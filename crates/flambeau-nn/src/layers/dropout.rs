@@ -2,7 +2,7 @@
 
 use super::{py_bool, py_number};
 use crate::{Module, ModuleState, forward};
-use flambeau_autograd::{OrPanic, Result, Tensor, ops};
+use flambeau_autograd::{OrPanic, Result, Tensor, ops, options};
 use flambeau_tensor::Scalar;
 use std::marker::PhantomData;
 
@@ -22,6 +22,15 @@ pub trait DropoutKind: Send + Sync + 'static {
     /// # Errors
     /// Also when the input is a leaf that requires grad.
     fn apply_(x: &Tensor, p: f64, training: bool) -> Result<Tensor>;
+}
+
+options! {
+    /// Options of dropout layers.
+    #[derive(Clone)]
+    DropoutOptions {
+        /// Whether the input itself is written (false).
+        inplace: bool = false,
+    }
 }
 
 /// A dropout layer: [`Dropout`], [`Dropout1d`], [`Dropout2d`], [`Dropout3d`], [`AlphaDropout`]. In training mode it zeroes
@@ -54,11 +63,13 @@ impl<K: DropoutKind> DropoutLayer<K> {
         DropoutLayer { p, inplace: false, kind: PhantomData, state: ModuleState::new() }
     }
 
-    /// Writes the input itself: `inplace=True`.
-    #[must_use]
-    pub fn inplace(mut self) -> Self {
-        self.inplace = true;
-        self
+    /// With options: `inplace`.
+    ///
+    /// # Panics
+    /// When p is no probability.
+    #[track_caller]
+    pub fn with(p: impl Into<Scalar>, options: impl FnOnce(DropoutOptions) -> DropoutOptions) -> Self {
+        DropoutLayer { inplace: options(DropoutOptions::default()).inplace, ..Self::new(p) }
     }
 
     fn type_name(&self) -> &'static str {

@@ -31,7 +31,7 @@ pub use hooks::{HookGrads, HookHandle};
 pub use input::{Arg, Input, OptArg, Output};
 pub use parameter::{Buffer, Parameter};
 pub use state::ModuleState;
-pub use state_dict::{LoadReport, StateDict};
+pub use state_dict::{LoadReport, LoadStateDictOptions, NamedOptions, StateDict, StateDictOptions};
 pub use value::Value;
 
 use crate::error::Result;
@@ -150,7 +150,24 @@ pub trait Module: Any + Send + Sync + DynCopy {
 
     /// Every parameter, each once, under the first of its names: `named_parameters()`.
     fn named_parameters(&self) -> Vec<(String, Tensor)> {
-        unique(self.as_module(), |members| {
+        named(self.as_module(), &NamedOptions::default(), |members| {
+            members.parameters.iter().map(|(n, p)| (n.clone(), p.shallow_clone())).collect()
+        })
+    }
+
+    /// [`Module::named_parameters`] with options: `prefix`, `recurse`, `remove_duplicate`.
+    ///
+    /// ```
+    /// use flambeau_nn::{self as nn, Module};
+    /// let net = nn::sequential![nn::Linear::new(1, 1)];
+    /// assert!(net.named_parameters_with(|o| o.recurse(false)).is_empty());
+    /// assert_eq!(net.named_parameters_with(|o| o.prefix("net"))[0].0, "net.0.weight");
+    /// ```
+    fn named_parameters_with(&self, options: impl FnOnce(NamedOptions) -> NamedOptions) -> Vec<(String, Tensor)>
+    where
+        Self: Sized,
+    {
+        named(self.as_module(), &options(NamedOptions::default()), |members| {
             members.parameters.iter().map(|(n, p)| (n.clone(), p.shallow_clone())).collect()
         })
     }
@@ -162,7 +179,17 @@ pub trait Module: Any + Send + Sync + DynCopy {
 
     /// Every buffer, each once, under the first of its names: `named_buffers()`.
     fn named_buffers(&self) -> Vec<(String, Tensor)> {
-        unique(self.as_module(), |members| {
+        named(self.as_module(), &NamedOptions::default(), |members| {
+            members.buffers.iter().map(|(n, b)| (n.clone(), b.shallow_clone())).collect()
+        })
+    }
+
+    /// [`Module::named_buffers`] with options: `prefix`, `recurse`, `remove_duplicate`.
+    fn named_buffers_with(&self, options: impl FnOnce(NamedOptions) -> NamedOptions) -> Vec<(String, Tensor)>
+    where
+        Self: Sized,
+    {
+        named(self.as_module(), &options(NamedOptions::default()), |members| {
             members.buffers.iter().map(|(n, b)| (n.clone(), b.shallow_clone())).collect()
         })
     }
@@ -226,6 +253,19 @@ pub trait Module: Any + Send + Sync + DynCopy {
         self.parameters().iter().for_each(|p| p.set_grad(None));
     }
 
+    /// [`Module::zero_grad`], or with `false` sets the gradients to zero and keeps their memory: `zero_grad(set_to_none=False)`.
+    ///
+    /// # Panics
+    /// When a gradient's memory is borrowed.
+    #[track_caller]
+    fn zero_grad_with(&self, set_to_none: bool) {
+        if set_to_none {
+            return self.zero_grad();
+        }
+        let zeroed = |grad: Tensor| flambeau_autograd::ops::zero_(&grad.detach()).or_panic();
+        self.parameters().iter().for_each(|p| p.set_grad(p.grad().map(zeroed)));
+    }
+
     /// Sets whether gradients are collected for the parameters: `requires_grad_(…)`.
     #[track_caller]
     fn requires_grad_(&self, requires_grad: bool) {
@@ -237,7 +277,21 @@ pub trait Module: Any + Send + Sync + DynCopy {
     /// Parameters and persistent buffers by name, sharing the module's memory: `state_dict()`. A tensor that is held in
     /// several places stands under each of its names. It also holds each module's [`Module::version`].
     fn state_dict(&self) -> StateDict {
-        state_dict::of(self.as_module())
+        state_dict::of(self.as_module(), &StateDictOptions::default())
+    }
+
+    /// [`Module::state_dict`] with options: `prefix` stands before each name, `keep_vars` keeps the tensors' gradients.
+    ///
+    /// ```
+    /// use flambeau_nn::{self as nn, Module};
+    /// let state = nn::Linear::new(1, 1).state_dict_with(|o| o.prefix("fc.").keep_vars(true));
+    /// assert!(state.get("fc.weight").unwrap().requires_grad());
+    /// ```
+    fn state_dict_with(&self, options: impl FnOnce(StateDictOptions) -> StateDictOptions) -> StateDict
+    where
+        Self: Sized,
+    {
+        state_dict::of(self.as_module(), &options(StateDictOptions::default()))
     }
 
     /// Copies a state dict's numbers into the parameters and buffers: `load_state_dict(state)`.
@@ -245,16 +299,30 @@ pub trait Module: Any + Send + Sync + DynCopy {
     /// # Errors
     /// When keys are missing or unexpected, or shapes differ, with PyTorch's report; what matches has been loaded.
     fn load_state_dict(&self, state: &StateDict) -> Result<()> {
-        state_dict::load(self.as_module(), state, true).map(drop)
+        state_dict::load(self.as_module(), state, &LoadStateDictOptions::default()).map(drop)
     }
 
-    /// [`Module::load_state_dict`] that lets keys be missing or unexpected if not `strict`, and returns them:
-    /// `load_state_dict(state, strict)`.
+    /// [`Module::load_state_dict`] with options: it lets keys be missing or unexpected if not `strict`, and returns them; with
+    /// `assign` the parameters take the state's memory, dtype and device over: `load_state_dict(state, strict, assign)`.
     ///
     /// # Errors
     /// When shapes differ; if `strict`, also when keys do.
-    fn load_state_dict_with(&self, state: &StateDict, strict: bool) -> Result<LoadReport> {
-        state_dict::load(self.as_module(), state, strict)
+    ///
+    /// ```
+    /// use flambeau_nn::{self as nn, Module};
+    /// let (layer, state) = (nn::Linear::new(1, 1), nn::Linear::with(1, 1, |o| o.bias(false)).state_dict());
+    /// assert_eq!(layer.load_state_dict_with(&state, |o| o.strict(false))?.missing_keys, ["bias"]);
+    /// # Ok::<(), nn::Error>(())
+    /// ```
+    fn load_state_dict_with(
+        &self,
+        state: &StateDict,
+        options: impl FnOnce(LoadStateDictOptions) -> LoadStateDictOptions,
+    ) -> Result<LoadReport>
+    where
+        Self: Sized,
+    {
+        state_dict::load(self.as_module(), state, &options(LoadStateDictOptions::default()))
     }
 
     /// How many numbers the module learns: the parameters' elements that require grad.
@@ -419,15 +487,23 @@ fn identity(module: &dyn Module) -> Option<(usize, TypeId)> {
     (size_of_val(module) != 0).then(|| (address, module.type_id()))
 }
 
-/// The tensors that `of` finds in all modules, each once.
-fn unique(module: &dyn Module, of: impl Fn(&Members<'_>) -> Vec<(Cow<'static, str>, Tensor)>) -> Vec<(String, Tensor)> {
+/// The tensors that `of` finds in the modules that the options name.
+fn named(
+    module: &dyn Module,
+    options: &NamedOptions,
+    of: impl Fn(&Members<'_>) -> Vec<(Cow<'static, str>, Tensor)>,
+) -> Vec<(String, Tensor)> {
     let (mut out, mut seen) = (Vec::new(), HashSet::new());
-    walk(module, "", &mut |prefix, module| {
+    let mut collect = |prefix: &str, module: &dyn Module| {
         for (name, tensor) in of(&module.members()) {
-            if seen.insert(tensor.address()) {
+            if seen.insert(tensor.address()) || !options.remove_duplicate {
                 out.push((join(prefix, &name), tensor));
             }
         }
-    });
+    };
+    match options.recurse {
+        true => walk(module, &options.prefix, &mut |prefix, module| collect(prefix, module)),
+        false => collect(&options.prefix, module),
+    }
     out
 }

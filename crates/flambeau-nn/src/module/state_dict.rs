@@ -2,8 +2,43 @@
 
 use super::{Field, FieldKind, Memo, Module, join};
 use crate::error::{Error, Result};
-use flambeau_autograd::{OrPanic, Tensor, no_grad, ops};
+use flambeau_autograd::{OrPanic, Tensor, no_grad, ops, options};
 use std::ops::Index;
+
+options! {
+    /// Options of [`Module::named_parameters_with`] and [`Module::named_buffers_with`].
+    #[derive(Clone)]
+    NamedOptions {
+        /// What stands, with a dot, before each name (nothing).
+        prefix: String = String::new(),
+        /// Whether the tensors of the modules within count (true).
+        recurse: bool = true,
+        /// Whether a tensor that is held in several places stands under its first name only (true).
+        remove_duplicate: bool = true,
+    }
+}
+
+options! {
+    /// Options of [`Module::state_dict_with`].
+    #[derive(Clone)]
+    StateDictOptions {
+        /// What stands before each name (nothing).
+        prefix: String = String::new(),
+        /// Whether the tensors are the module's own and not detached from the graph (false).
+        keep_vars: bool = false,
+    }
+}
+
+options! {
+    /// Options of [`Module::load_state_dict_with`].
+    #[derive(Clone)]
+    LoadStateDictOptions {
+        /// Whether keys that are missing or unexpected are an error (true).
+        strict: bool = true,
+        /// Whether the parameters take over the state's memory, dtype and device, in place of copies of its numbers (false).
+        assign: bool = false,
+    }
+}
 
 /// Tensors by name, in a fixed order: what `module.state_dict()` returns, whose tensors share the module's memory. It may also
 /// know the version of each module's part, PyTorch's `_metadata`, which tells what an older file lacks.
@@ -171,17 +206,22 @@ fn local_state(module: &dyn Module) -> Vec<(String, Tensor)> {
     parameters.chain(buffers.map(|(name, b)| (name.to_string(), b.shallow_clone()))).collect()
 }
 
-pub(super) fn of(module: &dyn Module) -> StateDict {
+pub(super) fn of(module: &dyn Module, options: &StateDictOptions) -> StateDict {
     let (mut entries, mut versions) = (Vec::new(), Vec::new());
+    let before = &options.prefix;
     super::walk(module, "", &mut |prefix, module| {
-        entries.extend(local_state(module).into_iter().map(|(name, t)| (join(prefix, &name), t.detach())));
-        versions.push((prefix.to_owned(), module.version()));
+        let kept = |t: Tensor| if options.keep_vars { t } else { t.detach() };
+        entries
+            .extend(local_state(module).into_iter().map(|(name, t)| (before.clone() + &join(prefix, &name), kept(t))));
+        let name = before.clone() + prefix;
+        versions.push((name.strip_suffix('.').unwrap_or(&name).to_owned(), module.version()));
     });
     StateDict { entries, versions: Some(versions) }
 }
 
 struct Loader<'a> {
     state: &'a StateDict,
+    assign: bool,
     report: LoadReport,
     problems: Vec<String>,
 }
@@ -227,6 +267,10 @@ impl Loader<'_> {
             ));
             return;
         }
+        if self.assign {
+            // The tensor stays the same one, so that whoever holds it sees the new memory.
+            return target.set_data(&source.data());
+        }
         let _guard = no_grad();
         if let Err(error) = ops::copy_(target, &source) {
             self.problems.push(format!(
@@ -239,8 +283,9 @@ impl Loader<'_> {
     }
 }
 
-pub(super) fn load(module: &dyn Module, state: &StateDict, strict: bool) -> Result<LoadReport> {
-    let mut loader = Loader { state, report: LoadReport::default(), problems: Vec::new() };
+pub(super) fn load(module: &dyn Module, state: &StateDict, options: &LoadStateDictOptions) -> Result<LoadReport> {
+    let strict = options.strict;
+    let mut loader = Loader { state, assign: options.assign, report: LoadReport::default(), problems: Vec::new() };
     loader.module(module, "");
     let Loader { report, problems, .. } = loader;
     let list = |what: &str, keys: &[String]| {

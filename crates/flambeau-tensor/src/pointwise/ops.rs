@@ -97,6 +97,9 @@ UnaryOp(x) -> Tangent<'b>, fn(Expr<'b>, Expr<'b>) -> Tangent<'b> {
     Sigmoid, sigmoid, Float, 12, |_, y| Value((1.0 - y) * y);
     Erf, erf, Float, 12, |x, _| Value((-(x * x)).exp() * FRAC_2_SQRT_PI);
     Erfc, erfc, Float, 32, |x, _| Value((-(x * x)).exp() * -FRAC_2_SQRT_PI);
+    /// The inverse of the error function.
+    // PyTorch saves x and not the result.
+    Erfinv, erfinv, Float, 64, |x, _| Value((x.erfinv() * x.erfinv()).exp() * (1.0 / FRAC_2_SQRT_PI));
     /// The modified Bessel function of the first kind and order 0.
     I0, i0, Float, 64, |x, _| Value(x.i1());
     /// The modified Bessel function of the first kind and order 1.

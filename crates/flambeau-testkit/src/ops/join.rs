@@ -1,6 +1,6 @@
 //! Joining, splitting, repeating and reordering.
 
-use flambeau_autograd::{Tensor, ops};
+use flambeau_autograd::ops;
 
 use crate::args::{CallError, Value};
 use crate::golden::Arg;
@@ -22,20 +22,13 @@ pub(super) const ROWS: &[OpInfo] = &[
         Ok(ops::meshgrid(&tensors, a.opt_str(99, "indexing")?.unwrap_or("ij"))?)
     })
     .differs(&[(34, "PyTorch's message holds its C++ print of a whole tensor")]),
-    OpInfo::general("broadcast_tensors", |a| {
-        let tensors = a.rest(0).iter().map(|v| if let Value::Tensor(t) = v { Some(t.shallow_clone()) } else { None });
-        let tensors: Option<Vec<Tensor>> = tensors.collect();
-        Ok(ops::broadcast_tensors(&tensors.ok_or(CallError::NotExpressible("no list of tensors".into()))?)?)
-    }),
     OpInfo::general("movedim", |a| one(ops::movedim(a.x()?, &a.ints(1, "source")?, &a.ints(2, "destination")?))),
     OpInfo::general("repeat", |a| one(ops::repeat(a.x()?, &a.ints(1, "repeats")?))),
     OpInfo::general("repeat_interleave", |a| {
-        // The length of the result is only a hint for devices that cannot read the repeats.
-        a.get(3, "output_size");
-        let (x, dim) = (a.x()?, a.opt_int(2, "dim")?);
+        let (x, dim, size) = (a.x()?, a.opt_int(2, "dim")?, a.opt_int(3, "output_size")?);
         one(match a.get(1, "repeats") {
-            Some(Value::Tensor(repeats)) => ops::repeat_interleave_each(x, repeats, dim),
-            _ => ops::repeat_interleave(x, a.need_int(1, "repeats")?, dim),
+            Some(Value::Tensor(repeats)) => ops::repeat_interleave_each(x, repeats, dim, size),
+            _ => ops::repeat_interleave(x, a.need_int(1, "repeats")?, dim, size),
         })
     }),
     OpInfo::general("roll", |a| one(ops::roll(a.x()?, &a.ints(1, "shifts")?, &a.ints(2, "dims")?))),

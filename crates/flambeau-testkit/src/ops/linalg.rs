@@ -29,4 +29,5 @@ pub(super) const ROWS: &[OpInfo] = &[
         one(ops::linear(a.x()?, a.tensor(1, "weight")?, a.opt_tensor(2, "bias")?))
     }),
     OpInfo::general("linalg.cross", |a| one(ops::linalg_cross(a.x()?, a.tensor(1, "other")?, a.int(2, "dim", -1)?))),
+    OpInfo::general("linalg.vander", |a| one(ops::linalg_vander(a.x()?, a.opt_int(1, "N")?))),
 ];

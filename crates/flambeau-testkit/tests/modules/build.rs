@@ -101,15 +101,19 @@ fn layer(case: &ModuleCase) -> Option<(Built, bool)> {
             let slope = c.number("negative_slope", 0.01);
             forward(nn::LeakyReLU::with(|o| o.negative_slope(slope).inplace(c.flag("inplace", false))))
         }),
-        "ELU" => with(ctor(&[]), |c| forward(nn::ELU::with(|o| o.alpha(c.number("alpha", 1.0))))),
-        "CELU" => with(ctor(&[]), |c| forward(nn::CELU::with(|o| o.alpha(c.number("alpha", 1.0))))),
-        "SELU" => with(ctor(&[]), |_| forward(nn::SELU::new())),
+        "ELU" => with(ctor(&[]), |c| {
+            forward(nn::ELU::with(|o| o.alpha(c.number("alpha", 1.0)).inplace(c.flag("inplace", false))))
+        }),
+        "CELU" => with(ctor(&[]), |c| {
+            forward(nn::CELU::with(|o| o.alpha(c.number("alpha", 1.0)).inplace(c.flag("inplace", false))))
+        }),
+        "SELU" => with(ctor(&[]), |c| forward(nn::SELU::with(|o| o.inplace(c.flag("inplace", false))))),
         "GELU" => with(ctor(&[]), |c| {
             let name = c.get("approximate").map_or("none", |a| a.as_str().expect("a name"));
             forward(nn::GELU::with(|o| o.approximate(name)))
         }),
-        "SiLU" => with(ctor(&[]), |_| forward(nn::SiLU::new())),
-        "Mish" => with(ctor(&[]), |_| forward(nn::Mish::new())),
+        "SiLU" => with(ctor(&[]), |c| forward(nn::SiLU::with(|o| o.inplace(c.flag("inplace", false))))),
+        "Mish" => with(ctor(&[]), |c| forward(nn::Mish::with(|o| o.inplace(c.flag("inplace", false))))),
         "Softplus" => with(ctor(&[]), |c| {
             forward(nn::Softplus::with(|o| o.beta(c.number("beta", 1.0)).threshold(c.number("threshold", 20.0))))
         }),
@@ -118,20 +122,25 @@ fn layer(case: &ModuleCase) -> Option<(Built, bool)> {
             with(ctor(&[]), |c| forward(nn::LogSoftmax::with(|o| o.dim(c.get("dim").and_then(Arg::as_int)))))
         }
         "Softmin" => with(ctor(&[]), |c| forward(nn::Softmin::with(|o| o.dim(c.get("dim").and_then(Arg::as_int))))),
-        "ReLU6" => with(ctor(&[]), |_| forward(nn::ReLU6::new())),
+        "ReLU6" => with(ctor(&[]), |c| forward(nn::ReLU6::with(|o| o.inplace(c.flag("inplace", false))))),
         "Hardtanh" => with(ctor(&[]), |c| {
-            forward(nn::Hardtanh::with(|o| o.min_val(c.number("min_val", -1.0)).max_val(c.number("max_val", 1.0))))
+            forward(nn::Hardtanh::with(|o| {
+                o.min_val(c.number("min_val", -1.0)).max_val(c.number("max_val", 1.0)).inplace(c.flag("inplace", false))
+            }))
         }),
-        "Hardsigmoid" => with(ctor(&[]), |_| forward(nn::Hardsigmoid::new())),
-        "Hardswish" => with(ctor(&[]), |_| forward(nn::Hardswish::new())),
+        "Hardsigmoid" => with(ctor(&[]), |c| forward(nn::Hardsigmoid::with(|o| o.inplace(c.flag("inplace", false))))),
+        "Hardswish" => with(ctor(&[]), |c| forward(nn::Hardswish::with(|o| o.inplace(c.flag("inplace", false))))),
         "LogSigmoid" => with(ctor(&[]), |_| forward(nn::LogSigmoid::new())),
         "Softsign" => with(ctor(&[]), |_| forward(nn::Softsign::new())),
         "Tanhshrink" => with(ctor(&[]), |_| forward(nn::Tanhshrink::new())),
         "Softshrink" => with(ctor(&[]), |c| forward(nn::Softshrink::with(|o| o.lambd(c.number("lambd", 0.5))))),
         "Hardshrink" => with(ctor(&[]), |c| forward(nn::Hardshrink::with(|o| o.lambd(c.number("lambd", 0.5))))),
         "Threshold" => with(ctor(&[]), |c| {
-            forward(nn::Threshold::with(|o| o.threshold(c.number("threshold", 0.0)).value(c.number("value", 0.0))))
+            forward(nn::Threshold::with(|o| {
+                o.threshold(c.number("threshold", 0.0)).value(c.number("value", 0.0)).inplace(c.flag("inplace", false))
+            }))
         }),
+        "Softmax2d" => with(ctor(&[]), |_| forward(nn::Softmax2d::new())),
         "GLU" => with(ctor(&[]), |c| forward(nn::GLU::with(|o| o.dim(c.int("dim", -1))))),
         "PReLU" => with(ctor(&[]), |c| {
             let (n, first) = (c.int("num_parameters", 1) as usize, c.float("init", 0.25));
@@ -147,6 +156,5 @@ pub fn with<'a>(ctor: Ctor<'a>, build: impl FnOnce(&Ctor<'a>) -> Built) -> (Buil
 }
 
 fn dropout<K: nn::DropoutKind>(c: &Ctor<'_>) -> Built {
-    let dropout = nn::DropoutLayer::<K>::new(c.number("p", 0.5));
-    forward(if c.flag("inplace", false) { dropout.inplace() } else { dropout })
+    forward(nn::DropoutLayer::<K>::with(c.number("p", 0.5), |o| o.inplace(c.flag("inplace", false))))
 }

@@ -108,7 +108,7 @@ impl<'a> Ctor<'a> {
     }
 
     /// Whether a negative number stands among some arguments: layers take lengths, functions any numbers.
-    fn negative(&self, names: &[&str]) -> bool {
+    pub fn negative(&self, names: &[&str]) -> bool {
         names.iter().any(|name| self.ints(name, &[]).iter().any(|&n| n < 0))
     }
 

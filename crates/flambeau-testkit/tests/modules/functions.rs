@@ -1,12 +1,12 @@
-//! Classes of PyTorch that are functions here: unpooling, padding, blocks, resizing and others.
+//! Padding, blocks, resizing and others; among them classes of PyTorch that are functions here, such as unpooling.
 
 use flambeau_autograd::Tensor;
 use flambeau_autograd::ops::{self, Sizes};
-use flambeau_nn::functional as F;
+use flambeau_nn::{self as nn, functional as F, pad_kinds};
 use flambeau_testkit::golden::{Arg, ModuleCase};
 
 use crate::build::with;
-use crate::ctor::{Built, Ctor, function as shell};
+use crate::ctor::{Built, Ctor, called, forward, function as shell};
 
 /// The function of a case's class, and whether every argument of its constructor was used.
 pub fn function(case: &ModuleCase) -> Option<(Built, bool)> {
@@ -24,29 +24,26 @@ pub fn function(case: &ModuleCase) -> Option<(Built, bool)> {
             let options = ops::MaxUnpoolOptions::default().stride(stride).padding(padding);
             shell(move |x| vec![result(unpool(&x[0], &x[1], &kernel, &options))])
         }),
-        "ConstantPad1d" | "ConstantPad2d" => with(ctor(&["padding", "value"]), |c| {
-            let (pads, value) = (c.ints("padding", &[]), c.number("value", 0.0));
-            let pads = every(pads, name);
-            shell(move |x| vec![F::pad_with(&x[0], pads.clone(), |o| o.value(value))])
-        }),
         "RReLU" => with(ctor(&[]), |c| {
             let (lower, upper) = (c.float("lower", 1.0 / 8.0), c.float("upper", 1.0 / 3.0));
             shell(move |x| vec![result(ops::rrelu(&x[0], lower, upper, false))])
         }),
         "Unfold" => with(ctor(&["kernel_size"]), |c| {
-            let (kernel, options) = (c.ints("kernel_size", &[]), blocks(c));
-            shell(move |x| vec![F::unfold_with(&x[0], kernel.clone(), |_| options.clone())])
+            if c.negative(&["kernel_size", "dilation", "padding", "stride"]) {
+                let (kernel, options) = (c.ints("kernel_size", &[]), blocks(c));
+                return shell(move |x| vec![F::unfold_with(&x[0], kernel.clone(), |_| options.clone())]);
+            }
+            forward(nn::Unfold::with(c.lengths("kernel_size").expect("a size"), |o| fold_options(c, o)))
         }),
         "Fold" => with(ctor(&["output_size", "kernel_size"]), |c| {
-            let (size, kernel, options) = (c.ints("output_size", &[]), c.ints("kernel_size", &[]), blocks(c));
-            shell(move |x| vec![F::fold_with(&x[0], size.clone(), kernel.clone(), |_| options.clone())])
+            let [size, kernel] = ["output_size", "kernel_size"].map(|name| c.lengths(name).expect("a size"));
+            forward(nn::Fold::with(size, kernel, |o| fold_options(c, o)))
         }),
-        "PixelShuffle" | "PixelUnshuffle" => with(ctor(&["factor"]), |c| {
-            let factor = c.int("factor", 1);
-            let shuffle = if name == "PixelShuffle" { ops::pixel_shuffle } else { ops::pixel_unshuffle };
-            shell(move |x| vec![result(shuffle(&x[0], factor))])
-        }),
-        "Upsample" => with(ctor(&[]), upsample),
+        "PixelShuffle" => with(ctor(&["factor"]), |c| forward(nn::PixelShuffle::new(c.int("factor", 1)))),
+        "PixelUnshuffle" => with(ctor(&["factor"]), |c| forward(nn::PixelUnshuffle::new(c.int("factor", 1)))),
+        "Upsample" => with(ctor(&["size"]), |c| forward(nn::Upsample::with(|_| resized(c)))),
+        "UpsamplingNearest2d" => with(ctor(&["size"]), |c| forward(nn::UpsamplingNearest2d::with(|_| resized(c)))),
+        "UpsamplingBilinear2d" => with(ctor(&["size"]), |c| forward(nn::UpsamplingBilinear2d::with(|_| resized(c)))),
         "LocalResponseNorm" => with(ctor(&["size"]), |c| {
             let size = c.int("size", 1);
             let [alpha, beta, k] = [("alpha", 1e-4), ("beta", 0.75), ("k", 1.0)].map(|(n, d)| c.float(n, d));
@@ -54,18 +51,14 @@ pub fn function(case: &ModuleCase) -> Option<(Built, bool)> {
         }),
         "CosineSimilarity" => with(ctor(&[]), |c| {
             let (dim, eps) = (c.int("dim", 1), c.float("eps", 1e-8));
-            shell(move |x| vec![result(ops::cosine_similarity(&x[0], &x[1], dim, eps))])
+            called(nn::CosineSimilarity::with(|o| o.dim(dim).eps(eps)), |m, x| vec![m.call(&x[0], &x[1])])
         }),
         "PairwiseDistance" => with(ctor(&[]), |c| {
             let (p, eps, keepdim) = (c.float("p", 2.0), c.float("eps", 1e-6), c.flag("keepdim", false));
-            shell(move |x| vec![result(ops::pairwise_distance(&x[0], &x[1], p, eps, keepdim))])
+            let module = nn::PairwiseDistance::with(|o| o.p(p).eps(eps).keepdim(keepdim));
+            called(module, |m, x| vec![m.call(&x[0], &x[1])])
         }),
-        _ => with(ctor(&["padding"]), |c| {
-            let mode = [("Reflection", "reflect"), ("Replication", "replicate"), ("Circular", "circular")];
-            let (_, mode) = *mode.iter().find(|(class, _)| name.starts_with(class)).unwrap_or_else(|| panic!("{name}"));
-            let pads = every(c.ints("padding", &[]), name);
-            shell(move |x| vec![F::pad_with(&x[0], pads.clone(), |o| o.mode(mode))])
-        }),
+        _ => with(ctor(&["padding", "value"]), |c| padding(c, name)),
     };
     Some((built, c.all_read()))
 }
@@ -74,10 +67,38 @@ fn result(x: flambeau_autograd::Result<Tensor>) -> Tensor {
     x.unwrap_or_else(|e| panic!("{e}"))
 }
 
-/// The pads of a class `…Pad2d`: one number stands for all.
-fn every(pads: Vec<i64>, class: &str) -> Vec<i64> {
-    let n = ["Pad1d", "Pad2d", "Pad3d"].iter().position(|end| class.ends_with(end)).expect("a class of padding") + 1;
-    if pads.len() == 1 { vec![pads[0]; 2 * n] } else { pads }
+/// A layer of padding by its name.
+fn padding(c: &Ctor<'_>, name: &str) -> Built {
+    fn of<K: nn::PadKind>(pads: Vec<i64>, n: &str) -> Built {
+        match n {
+            "1d" => forward(nn::Pad::<K, 1>::new(pads)),
+            "2d" => forward(nn::Pad::<K, 2>::new(pads)),
+            _ => forward(nn::Pad::<K, 3>::new(pads)),
+        }
+    }
+    let (kind, n) = name.split_at(name.len() - 2);
+    let pads = c.ints("padding", &[]);
+    match kind {
+        "ZeroPad" => of::<pad_kinds::Zero>(pads, n),
+        "ReflectionPad" => of::<pad_kinds::Reflection>(pads, n),
+        "ReplicationPad" => of::<pad_kinds::Replication>(pads, n),
+        "CircularPad" => of::<pad_kinds::Circular>(pads, n),
+        "ConstantPad" => {
+            let value = c.number("value", 0.0);
+            match n {
+                "1d" => forward(nn::ConstantPad1d::with_value(pads, value)),
+                "2d" => forward(nn::ConstantPad2d::with_value(pads, value)),
+                _ => forward(nn::ConstantPad3d::with_value(pads, value)),
+            }
+        }
+        _ => panic!("{name}"),
+    }
+}
+
+fn fold_options(c: &Ctor<'_>, o: nn::FoldOptions) -> nn::FoldOptions {
+    o.dilation(c.lengths("dilation").unwrap_or(1.into()))
+        .padding(c.lengths("padding").unwrap_or(0.into()))
+        .stride(c.lengths("stride").unwrap_or(1.into()))
 }
 
 fn blocks(c: &Ctor<'_>) -> ops::UnfoldOptions {
@@ -85,7 +106,7 @@ fn blocks(c: &Ctor<'_>) -> ops::UnfoldOptions {
     ops::UnfoldOptions::default().dilation(dilation).padding(padding).stride(stride)
 }
 
-fn upsample(c: &Ctor<'_>) -> Built {
+fn resized(c: &Ctor<'_>) -> ops::InterpolateOptions {
     let mut options = ops::InterpolateOptions::default();
     if let Some(mode) = c.get("mode") {
         options = options.mode(mode.as_str().expect("a name"));
@@ -104,6 +125,5 @@ fn upsample(c: &Ctor<'_>) -> Built {
     if let Some(align) = c.get("align_corners") {
         options = options.align_corners(align.as_bool());
     }
-    options = options.recompute_scale_factor(c.flag("recompute_scale_factor", false));
-    shell(move |x| vec![F::interpolate(&x[0], |_| options.clone())])
+    options.recompute_scale_factor(c.flag("recompute_scale_factor", false))
 }

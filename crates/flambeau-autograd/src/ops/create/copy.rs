@@ -1,8 +1,8 @@
 //! Copies, conversions and fills.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::graph::{Grads, record};
-use crate::ops::{Arrays, view, zeros};
+use crate::ops::{Arrays, as_strided, view, zeros};
 use crate::{OrPanic, Tensor, views};
 use flambeau_macros::op;
 use flambeau_tensor::{Array, DType, Device, Scalar};
@@ -189,6 +189,43 @@ pub fn fill_(x: &Tensor, value: impl Into<Scalar>) -> Result<Tensor> {
 #[track_caller]
 pub fn zero_(x: &Tensor) -> Result<Tensor> {
     fill_named("ZeroBackward0", x, Scalar::Int(0))
+}
+
+/// Writes a number on the main diagonal and returns the tensor: `x.fill_diagonal_(value)`. Of more than two dimensions, which must
+/// be equally long, the elements i, i, i, … are written. `fill_diagonal_wrap_` is PyTorch's `wrap`: in a matrix higher than
+/// wide the diagonal starts anew below its end, with one row between.
+///
+/// # Errors
+/// For less than two dimensions, and for more than two of different lengths.
+///
+/// ```
+/// let x = torch::zeros([2, 3]);
+/// assert_eq!(x.fill_diagonal_(5).to_vec::<f32>(), [5.0, 0.0, 0.0, 0.0, 5.0, 0.0]);
+/// let tall = torch::zeros([4, 1]);
+/// assert_eq!(tall.fill_diagonal_wrap_(1, true).to_vec::<f32>(), [1.0, 0.0, 1.0, 0.0]);
+/// ```
+#[op(method, forms(
+    fill_diagonal_(fill_value: Scalar) = (fill_value, false),
+    fill_diagonal_wrap_(fill_value: Scalar, wrap: bool) = (fill_value, wrap),
+))]
+#[track_caller]
+pub fn fill_diagonal_(x: &Tensor, fill_value: Scalar, wrap: bool) -> Result<Tensor> {
+    let (size, strides, offset) = (x.size(), x.stride(), x.storage_offset());
+    if size.len() < 2 {
+        return Err(Error::runtime("dimensions must larger than 1"));
+    }
+    if size.len() > 2 && size.iter().any(|&n| n != size[0]) {
+        return Err(Error::runtime("all dimensions of input must be of equal length"));
+    }
+    let (height, width) = (size[0], size[1]);
+    let step = [strides.iter().sum::<usize>()];
+    let length = height.min(width);
+    fill_(&as_strided(x, &[length], &step, offset)?, fill_value)?;
+    if wrap && size.len() == 2 && height > width + 1 {
+        let rest = x.numel().div_ceil(width + 1) - length;
+        fill_(&as_strided(x, &[rest], &step, offset + strides[0] * (width + 1))?, fill_value)?;
+    }
+    Ok(x.shallow_clone())
 }
 
 #[track_caller]

@@ -6,7 +6,7 @@ use crate::ops::{
     any, bitwise_not, cat, cumsum, full, index_select, movedim, narrow, ne, nonzero, reshape, scatter, sort, sub,
     to_dtype, to_i64, zeros,
 };
-use crate::{Tensor, from_vec, no_grad};
+use crate::{Tensor, from_vec, no_grad, options};
 use flambeau_macros::op;
 use flambeau_tensor::dims::wrap_dim;
 use flambeau_tensor::{DType, Scalar};
@@ -251,6 +251,16 @@ pub fn bincount(input: &Tensor, weights: Option<&Tensor>, minlength: i64) -> Res
     crate::ops::index_add(&zeros(&[n], dtype, input.device())?, 0, &values, &weights, Scalar::Int(1))
 }
 
+options! {
+    /// Options of [`isin`].
+    IsinOptions {
+        /// Whether no element repeats in either tensor; nothing depends on it here (false).
+        assume_unique: bool = false,
+        /// Whether it is told which elements are not among the others (false).
+        invert: bool = false,
+    }
+}
+
 /// Whether each element is one of `test_elements`, or with `invert` none of them: `torch.isin`. NaN is never.
 ///
 /// # Errors
@@ -264,6 +274,7 @@ pub fn bincount(input: &Tensor, weights: Option<&Tensor>, minlength: i64) -> Res
 #[op(torch, not_differentiable, forms(
     isin(test_elements: &Tensor) = (test_elements, false, false),
     isin_inverted(test_elements: &Tensor) = (test_elements, false, true),
+    isin_with(test_elements: &Tensor, options: IsinOptions) = (test_elements, options.assume_unique, options.invert),
 ))]
 pub fn isin(elements: &Tensor, test_elements: &Tensor, assume_unique: bool, invert: bool) -> Result<Tensor> {
     let _ = assume_unique; // A hint, which changes no result.

@@ -1,18 +1,24 @@
 //! Products of matrices, and parts of matrices.
 
+pub(crate) mod cdist;
 pub(crate) mod cross;
 pub(crate) mod einsum;
 pub(crate) mod matmul;
 pub(crate) mod triangle;
+pub(crate) mod vander;
 
+pub use cdist::*;
 pub use cross::*;
 pub use einsum::*;
 pub use matmul::*;
 pub use triangle::*;
+pub use vander::*;
 
 flambeau_macros::operations! {
     einsum { einsum tensordot tensordot_n inner kron }
     matmul { mm bmm addmm baddbmm addbmm mv addmv dot outer }
     triangle { tril triu tril_indices triu_indices diag_embed diag trace }
     cross { linalg_cross cross }
+    cdist { cdist }
+    vander { vander linalg_vander }
 }

@@ -15,12 +15,13 @@ use std::sync::LazyLock;
 /// a − b + ε
 static DIFFERENCE: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input(0) - b.input(1) + b.scalar(0)));
 
-/// ‖x1 − x2 + ε‖ₚ over the last dimension: `F.pairwise_distance`. The function's p is 2 and its ε 1e-6.
+/// ‖x1 − x2 + ε‖ₚ over the last dimension: `F.pairwise_distance`. Options: `p` (2), `eps` (1e-6), `keepdim`.
 ///
 /// ```
 /// use torch::nn::functional as F;
 /// let (a, b) = (torch::tensor([[0.0, 0.0]]), torch::tensor([[3.0, 4.0]]));
 /// assert!(F::pairwise_distance(&a, &b).allclose(&torch::tensor([5.0])));
+/// assert!(F::pairwise_distance_with(&a, &b, |o| o.p(1).keepdim(true)).allclose(&torch::tensor([[7.0]])));
 /// ```
 #[op(torch, functional, cast = Float32Result, default(p = 2.0, eps = 1e-6, keepdim = false))]
 pub fn pairwise_distance(x1: &Tensor, x2: &Tensor, p: f64, eps: f64, keepdim: bool) -> Result<Tensor> {
@@ -46,12 +47,13 @@ static PRODUCT_OF_UNITS: LazyLock<Pointwise> = LazyLock::new(|| {
 });
 
 /// x1·x2 / (max(‖x1‖, ε) · max(‖x2‖, ε)) over a dimension of the shape that both broadcast to, the cosine of the angle between
-/// the vectors: `F.cosine_similarity`. The function's ε is 1e-8; PyTorch's default for `dim` is 1.
+/// the vectors: `F.cosine_similarity`. Options: `dim` (1), `eps` (1e-8).
 ///
 /// ```
 /// use torch::nn::functional as F;
 /// let (a, b) = (torch::tensor([[1.0, 0.0], [1.0, 0.0]]), torch::tensor([[2.0, 0.0], [0.0, 3.0]]));
 /// assert_eq!(F::cosine_similarity(&a, &b).to_vec::<f32>(), [1.0, 0.0]);
+/// assert_eq!(F::cosine_similarity_with(&a, &b, |o| o.eps(1e-6)).to_vec::<f32>(), [1.0, 0.0]);
 /// ```
 ///
 /// # Errors
@@ -80,13 +82,13 @@ pub fn cosine_similarity(x1: &Tensor, x2: &Tensor, dim: i64, eps: f64) -> Result
 static SCALED_TO_ONE: LazyLock<Pointwise> =
     LazyLock::new(|| Pointwise::new(|b| b.input(0) / b.input(1).lt(b.scalar(0)).select(b.scalar(0), b.input(1))));
 
-/// x / max(‖x‖ₚ, ε) along some dimensions: vectors of length one: `F.normalize`. The function's ε is 1e-12; PyTorch's defaults
-/// for `p` and `dim` are 2 and 1.
+/// x / max(‖x‖ₚ, ε) along some dimensions: vectors of length one: `F.normalize`. Options: `p` (2), `dim` (1), `eps` (1e-12).
 ///
 /// ```
 /// use torch::nn::functional as F;
 /// let x = torch::tensor([[3.0, 4.0], [0.0, 0.0]]);
 /// assert!(F::normalize(&x).allclose(&torch::tensor([[0.6, 0.8], [0.0, 0.0]])));
+/// assert!(F::normalize_with(&x, |o| o.dim(-1).eps(1e-6)).allclose(&torch::tensor([[0.6, 0.8], [0.0, 0.0]])));
 /// ```
 #[op(functional, cast = Float32Result, default(p = 2.0, dim = &[1], eps = 1e-12))]
 pub fn normalize(x: &Tensor, p: f64, dim: &[i64], eps: f64) -> Result<Tensor> {

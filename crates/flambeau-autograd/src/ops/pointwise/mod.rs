@@ -21,7 +21,7 @@ pub use unary::*;
 flambeau_macros::operations! {
     unary {
         neg abs sign reciprocal sqrt rsqrt exp expm1 log log2 log10 log1p sin cos tan asin acos atan sinh cosh tanh sigmoid erf
-        erfc floor ceil round trunc relu logical_not isnan isinf isfinite bitwise_not square
+        erfc erfinv floor ceil round trunc relu logical_not isnan isinf isfinite bitwise_not square conj
     }
     binary {
         mul div floor_divide remainder fmod atan2 eq ne lt le gt ge logical_and logical_or logical_xor bitwise_and bitwise_or
@@ -29,7 +29,7 @@ flambeau_macros::operations! {
     }
     blend { lerp addcmul addcdiv }
     clamp { clamp clamp_tensor clamp_min clamp_max }
-    power { pow pow_scalar exp2 hypot }
+    power { pow pow_scalar float_power exp2 hypot }
     rounding { div_rounded round_decimals frac }
     special { xlogy logaddexp logit i0 i1 i0e i1e nan_to_num }
 }

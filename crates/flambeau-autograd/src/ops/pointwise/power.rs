@@ -3,7 +3,7 @@
 use crate::Tensor;
 use crate::error::{Error, Result};
 use crate::ops::pointwise::binary::{OperandRef, beside, common_dtype, not_of_bools, only_floats};
-use crate::ops::{Operand, Place, map};
+use crate::ops::{Operand, Place, map, to_dtype};
 use flambeau_macros::op;
 use flambeau_tensor::pointwise::{BinaryOp, Pointwise};
 use flambeau_tensor::{DType, Scalar};
@@ -132,4 +132,32 @@ static HYPOT: LazyLock<Pointwise> = LazyLock::new(|| {
 pub fn hypot(x: &Tensor, other: &Tensor, place: Place) -> Result<Tensor> {
     only_floats("hypot_cpu", &[x, other])?;
     place.map("HypotBackward0", &HYPOT, &[x, other], &[])
+}
+
+/// [`pow`] in float64, whatever the dtypes are: `torch.float_power`.
+///
+/// # Errors
+/// In place for a tensor that is not float64.
+///
+/// ```
+/// let y = torch::tensor([1, 2, 3]).float_power(2);
+/// assert_eq!((y.dtype(), y.to_vec::<f64>()), (torch::float64, vec![1.0, 4.0, 9.0]));
+/// ```
+#[op(torch, method)]
+pub fn float_power<'a>(x: &Tensor, exponent: impl Into<Operand<'a>>, place: Place) -> Result<Tensor> {
+    let exponent = exponent.into();
+    let exponent = match exponent.kind() {
+        OperandRef::Tensor(t) => Operand::from(to_dtype(t, DType::F64)?),
+        OperandRef::Number(n) => Operand::Number(Scalar::Float(n.to_f64())),
+    };
+    if !place.is_first() {
+        return pow(&to_dtype(x, DType::F64)?, exponent);
+    }
+    if x.dtype() != DType::F64 {
+        return Err(Error::runtime(format!(
+            "the base given to float_power_ has dtype {} but the operation's result requires dtype Double",
+            x.dtype().scalar_type_name()
+        )));
+    }
+    pow_(x, exponent)
 }

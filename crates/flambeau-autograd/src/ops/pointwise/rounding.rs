@@ -1,9 +1,9 @@
 //! Rounded quotients and parts of numbers.
 
-use crate::Tensor;
 use crate::error::{Error, Result};
 use crate::ops::pointwise::binary::{OperandRef, common_dtype};
 use crate::ops::{Operand, Place, round, round_};
+use crate::{OrPanic, Tensor};
 use flambeau_macros::op;
 use flambeau_tensor::pointwise::{DTypeRule, Pointwise};
 use flambeau_tensor::{DType, Scalar};
@@ -33,6 +33,14 @@ impl FromStr for RoundingMode {
     }
 }
 
+impl From<&str> for RoundingMode {
+    /// By PyTorch's name; an unknown one panics at the caller's line.
+    #[track_caller]
+    fn from(name: &str) -> Self {
+        name.parse().or_panic()
+    }
+}
+
 static FLOOR: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input(0).floor_div(b.input(1))));
 static FLOOR_NUMBER: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input(0).floor_div(b.scalar(0))));
 // Integers divide as integers here, and trunc leaves them.
@@ -53,12 +61,11 @@ static TRUNC_NUMBER: LazyLock<Pointwise> = LazyLock::new(|| {
 /// For two bools.
 ///
 /// ```
-/// use flambeau_autograd::ops::RoundingMode;
 /// let x = torch::tensor([-7, 7]);
-/// assert_eq!(x.div_rounded(2, RoundingMode::Floor).to_vec::<i64>(), [-4, 3]);
-/// assert_eq!(x.div_rounded(2, RoundingMode::Trunc).to_vec::<i64>(), [-3, 3]);
+/// assert_eq!(x.div_rounded(2, "floor").to_vec::<i64>(), [-4, 3]);
+/// assert_eq!(x.div_rounded(2, "trunc").to_vec::<i64>(), [-3, 3]);
 /// ```
-#[op(torch, method)]
+#[op(torch, method, alias(divide_rounded))]
 pub fn div_rounded<'a>(
     x: &Tensor,
     other: impl Into<Operand<'a>>,

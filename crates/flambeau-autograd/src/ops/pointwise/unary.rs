@@ -188,6 +188,14 @@ unary! {
     /// ```
     #[op(torch, special, method)]
     erfc => Erfc, "ErfcBackward0";
+    /// The inverse of the error function: `torch.erfinv`, `torch.special.erfinv`. Infinite at ±1, NaN beyond.
+    ///
+    /// ```
+    /// let x = torch::tensor([0.0, 0.5, -1.0]);
+    /// assert!(x.erfinv().allclose(&torch::tensor([0.0, 0.47693628, f64::NEG_INFINITY])));
+    /// ```
+    #[op(torch, special, method, cast = Float32)]
+    erfinv => Erfinv, "ErfinvBackward0";
     /// The largest integer that is not above x: `torch.floor`.
     ///
     /// ```
@@ -322,6 +330,17 @@ pub fn bitwise_not(x: &Tensor) -> Result<Tensor> {
 #[op(torch, method, cast = Float32)]
 pub fn square(x: &Tensor, place: Place) -> Result<Tensor> {
     if place.is_first() { pow_(x, 2) } else { pow(x, 2) }
+}
+
+/// The conjugate, of a real number the number itself: `torch.conj`. The result is the tensor itself.
+///
+/// ```
+/// let x = torch::tensor([1.0, -2.0]);
+/// assert!(x.conj().is_same(&x) && !x.is_conj());
+/// ```
+#[op(torch, method, alias(conj_physical, resolve_conj, resolve_neg))]
+pub fn conj(x: &Tensor) -> Result<Tensor> {
+    Ok(x.shallow_clone())
 }
 
 #[cfg(test)]

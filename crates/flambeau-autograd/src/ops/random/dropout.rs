@@ -1,9 +1,9 @@
 //! Dropout in its variants, and samples with given probabilities.
 
-use crate::Tensor;
 use crate::error::{Error, Result};
 use crate::graph::record;
 use crate::ops::{Place, add_, copy, device_samples, mul, mul_, random_in_place, squeeze, unsqueeze, zeros};
+use crate::Tensor;
 use flambeau_device::default_generator;
 use flambeau_macros::op;
 use flambeau_tensor::backend::Distribution;
@@ -293,6 +293,9 @@ where
 /// ```
 /// let weights = torch::tensor([0.0, 3.0, 0.0]);
 /// assert_eq!(weights.multinomial_with(2, |o| o.replacement(true)).to_vec::<i64>(), [1, 1]);
+/// let g = torch::Generator::new();
+/// let x = torch::ones(9).multinomial_with(9, |o| o.generator(&g.manual_seed(1)));
+/// assert!(x.equal(&torch::ones(9).multinomial_with(9, |o| o.generator(&g.manual_seed(1)))));
 /// ```
 #[op(torch, method, not_differentiable, default(replacement = false, generator = None))]
 pub fn multinomial(

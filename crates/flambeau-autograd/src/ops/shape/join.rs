@@ -6,7 +6,7 @@ use crate::ops::{
     contiguous, expand, flatten, narrow, reshape, select, sum, sum_to_size, to_dtype, to_i64, unsqueeze, view,
 };
 use crate::views::record_view;
-use crate::{Tensor, from_vec};
+use crate::{Tensor, from_vec, options};
 use flambeau_macros::op;
 use flambeau_tensor::dims::{broadcast_shapes, wrap_dim};
 use flambeau_tensor::promotion::ResultType;
@@ -288,6 +288,132 @@ pub fn meshgrid<T: Borrow<Tensor>>(tensors: &[T], indexing: &str) -> Result<Vec<
     Ok(grids)
 }
 
+/// All tuples of one element of each vector, one a row, the last varying fastest: `torch.cartesian_prod`. Of a single vector it is the
+/// vector itself.
+///
+/// # Errors
+/// Without tensors, and for more or less than one dimension.
+///
+/// ```
+/// let (a, b) = (torch::tensor([1, 2]), torch::tensor([3, 4]));
+/// let pairs = torch::cartesian_prod(&[&a, &b]);
+/// assert_eq!(pairs.size(), [4, 2]);
+/// assert_eq!(pairs.to_vec::<i64>(), [1, 3, 1, 4, 2, 3, 2, 4]);
+/// ```
+#[op(torch)]
+pub fn cartesian_prod<T: Borrow<Tensor>>(tensors: &[T]) -> Result<Tensor> {
+    let tensors = borrowed(tensors);
+    if let Some(t) = tensors.iter().find(|t| t.dim() != 1) {
+        return Err(Error::runtime(format!("Expect a 1D vector, but got shape {:?}", &t.size()[..])));
+    }
+    if let [one] = &tensors[..] {
+        return Ok(one.shallow_clone());
+    }
+    let grids = meshgrid(&tensors, "ij")?;
+    let flat: Vec<Tensor> = grids.iter().map(|grid| flatten(grid, 0, -1)).collect::<Result<_>>()?;
+    stack(&flat, 1)
+}
+
+/// All choices of `r` of a vector's elements, one a row, in the order in which they stand; `combinations` takes 2:
+/// `torch.combinations`. With replacement an element may be chosen again.
+///
+/// # Errors
+/// For more or less than one dimension, and for a negative `r`.
+///
+/// ```
+/// let x = torch::tensor([1, 2, 3]);
+/// assert_eq!(torch::combinations(&x).to_vec::<i64>(), [1, 2, 1, 3, 2, 3]);
+/// assert_eq!(torch::combinations_of(&x, 1, false).size(), [3, 1]);
+/// assert_eq!(torch::combinations_of(&x, 2, true).size(), [6, 2]);
+/// ```
+#[op(torch, forms(
+    combinations() = (2, false),
+    combinations_of(r: i64, with_replacement: bool) = (r, with_replacement),
+))]
+pub fn combinations(x: &Tensor, r: i64, with_replacement: bool) -> Result<Tensor> {
+    let &[n] = &x.size()[..] else {
+        return Err(Error::runtime(format!("Expect a 1D vector, but got shape {:?}", &x.size()[..])));
+    };
+    let r = usize::try_from(r).map_err(|_| Error::runtime(format!("Expect a non-negative number, but got {r}")))?;
+    if r == 0 {
+        return crate::ops::empty(&[0], x.dtype(), x.device());
+    }
+    let mut rows = Vec::new();
+    let mut row: Vec<i64> = Vec::with_capacity(r);
+    choose(&mut rows, &mut row, r, 0..n as i64, i64::from(!with_replacement));
+    let rows = from_vec(rows, (-1, r));
+    crate::ops::index(x, &crate::ops::to_device(&rows, x.device())?)
+}
+
+/// Appends every row of `r` numbers of a range that begins with `row`, each `apart` or more above the one before it.
+fn choose(rows: &mut Vec<i64>, row: &mut Vec<i64>, r: usize, range: std::ops::Range<i64>, apart: i64) {
+    if row.len() == r {
+        rows.extend_from_slice(row);
+        return;
+    }
+    for i in range.clone() {
+        row.push(i);
+        choose(rows, row, r, i + apart..range.end, apart);
+        row.pop();
+    }
+}
+
+/// A matrix with the given matrices along its diagonal and zeros elsewhere: `torch.block_diag`. A vector is one row, a tensor without
+/// dimensions a single element; the dtypes are promoted to a common one.
+///
+/// # Errors
+/// For a tensor of more than two dimensions.
+///
+/// ```
+/// let (a, b) = (torch::tensor([[1, 2]]), torch::tensor([[3], [4]]));
+/// let all = torch::block_diag(&[&a, &b]);
+/// assert_eq!(all.size(), [3, 3]);
+/// assert_eq!(all.to_vec::<i64>(), [1, 2, 0, 0, 0, 3, 0, 0, 4]);
+/// ```
+#[op(torch)]
+pub fn block_diag<T: Borrow<Tensor>>(tensors: &[T]) -> Result<Tensor> {
+    let tensors = borrowed(tensors);
+    let Some(first) = tensors.first() else {
+        return crate::ops::empty(&[1, 0], flambeau_tensor::default_dtype(), flambeau_device::default_device());
+    };
+    let mut blocks = Vec::new();
+    let (mut row, mut column) = (0, 0);
+    for (i, tensor) in tensors.iter().enumerate() {
+        let size = tensor.size();
+        let (height, width) = match size[..] {
+            [] => (1, 1),
+            [width] => (1, width),
+            [height, width] => (height, width),
+            _ => {
+                return Err(Error::runtime(format!(
+                    "torch.block_diag: Input tensors must have 2 or fewer dimensions. Input {i} has {} dimensions",
+                    size.len()
+                )));
+            }
+        };
+        blocks.push([row as i64, height as i64, column as i64, width as i64]);
+        (row, column) = (row + height, column + width);
+    }
+    let out = crate::ops::zeros(&[row, column], common_dtype(&tensors), first.device())?;
+    for (tensor, &[row, height, column, width]) in tensors.iter().zip(&blocks) {
+        flambeau_tensor::ops::same_device(&[&first.array(), &tensor.array()])?;
+        let block = out.array().narrow(0, row, height)?.narrow(1, column, width)?;
+        flambeau_tensor::ops::copy_into(&tensor.array().reshape(&[height, width])?, &block)?;
+    }
+    let parts: Vec<_> = blocks.into_iter().zip(tensors.iter().map(|t| (t.size(), t.dtype()))).collect();
+    Ok(record("BlockDiagBackward0", &tensors, &[], out.array().clone(), move |c| {
+        let grad = c.grad(0)?;
+        let part = |(i, ([row, height, column, width], (size, dtype))): (usize, &([i64; 4], (crate::Size, DType)))| {
+            if !c.needs(i) {
+                return Ok(None);
+            }
+            let block = narrow(&narrow(&grad, 0, *row, *height)?, 1, *column, *width)?;
+            to_dtype(&reshape(&block, &to_i64(size))?, *dtype).map(Some)
+        };
+        parts.iter().enumerate().map(part).collect()
+    }))
+}
+
 /// The tensor `repeats[i]` times along each dimension i, as a copy: `x.repeat(repeats)`. More repeats than dimensions add
 /// dimensions in front. [`expand`] shows the same elements without a copy.
 ///
@@ -348,6 +474,16 @@ pub fn tile(x: &Tensor, dims: &[i64]) -> Result<Tensor> {
     repeat(x, &repeats)
 }
 
+options! {
+    /// Options of [`repeat_interleave`] and [`repeat_interleave_each`].
+    RepeatInterleaveOptions {
+        /// The dimension whose lines are repeated (none: the elements of the flattened tensor).
+        dim: Option<i64> = None,
+        /// The result's length along the dimension, which is checked.
+        output_size: Option<i64> = None,
+    }
+}
+
 /// Each line along `dim` `repeats` times in a row; without `dim`, each element of the flattened tensor:
 /// `torch.repeat_interleave`.
 ///
@@ -356,8 +492,11 @@ pub fn tile(x: &Tensor, dims: &[i64]) -> Result<Tensor> {
 /// assert_eq!(x.repeat_interleave(2, None).to_vec::<i64>(), [1, 1, 2, 2, 3, 3, 4, 4]);
 /// assert_eq!(x.repeat_interleave(2, 0).to_vec::<i64>(), [1, 2, 1, 2, 3, 4, 3, 4]);
 /// ```
-#[op(torch, method)]
-pub fn repeat_interleave(x: &Tensor, repeats: i64, dim: Option<i64>) -> Result<Tensor> {
+#[op(torch, method, forms(
+    repeat_interleave(repeats: i64, dim: Option<i64>) = (repeats, dim, None),
+    repeat_interleave_with(repeats: i64, options: RepeatInterleaveOptions) = (repeats, options.dim, options.output_size),
+))]
+pub fn repeat_interleave(x: &Tensor, repeats: i64, dim: Option<i64>, output_size: Option<i64>) -> Result<Tensor> {
     if repeats < 0 {
         return Err(Error::runtime("Repeats must be non-negative"));
     }
@@ -365,6 +504,11 @@ pub fn repeat_interleave(x: &Tensor, repeats: i64, dim: Option<i64>) -> Result<T
     let x = flat.as_ref().unwrap_or(x);
     let x = &if x.dim() == 0 { reshape(x, &[1])? } else { x.shallow_clone() };
     let d = wrap_dim(dim.unwrap_or(0), x.dim())?;
+    let length = x.size()[d] as i64 * repeats;
+    if let Some(size) = output_size.filter(|&size| size != length) {
+        let text = format!("repeat_interleave: Invalid output_size, expected {length} but got {size}");
+        return Err(Error::runtime(text));
+    }
     let raised = unsqueeze(x, d as i64 + 1)?;
     let mut shape = to_i64(&raised.size());
     shape[d + 1] = repeats;
@@ -385,9 +529,18 @@ pub fn repeat_interleave(x: &Tensor, repeats: i64, dim: Option<i64>) -> Result<T
 /// ```
 /// let (x, repeats) = (torch::tensor([7, 8, 9]), torch::tensor([1, 0, 2]));
 /// assert_eq!(x.repeat_interleave_each(&repeats, 0).to_vec::<i64>(), [7, 9, 9]);
+/// assert_eq!(x.repeat_interleave_each_with(&repeats, |o| o.output_size(3)).to_vec::<i64>(), [7, 9, 9]);
 /// ```
-#[op(torch, method)]
-pub fn repeat_interleave_each(x: &Tensor, repeats: &Tensor, dim: Option<i64>) -> Result<Tensor> {
+#[op(torch, method, forms(
+    repeat_interleave_each(repeats: &Tensor, dim: Option<i64>) = (repeats, dim, None),
+    repeat_interleave_each_with(repeats: &Tensor, options: RepeatInterleaveOptions) = (repeats, options.dim, options.output_size),
+))]
+pub fn repeat_interleave_each(
+    x: &Tensor,
+    repeats: &Tensor,
+    dim: Option<i64>,
+    output_size: Option<i64>,
+) -> Result<Tensor> {
     let flat = if dim.is_none() { Some(flatten(x, 0, -1)?) } else { None };
     let x = flat.as_ref().unwrap_or(x);
     let d = wrap_dim(dim.unwrap_or(0), x.dim())?;
@@ -416,5 +569,8 @@ pub fn repeat_interleave_each(x: &Tensor, repeats: &Tensor, dim: Option<i64>) ->
     let index: Vec<i64> =
         counts.iter().enumerate().flat_map(|(i, &r)| std::iter::repeat_n(i as i64, r as usize)).collect();
     let length = index.len();
+    if output_size.is_some_and(|size| size != length as i64) {
+        return Err(Error::runtime("allocated size does not match required size"));
+    }
     crate::ops::index_select(x, d as i64, &crate::ops::to_device(&from_vec(index, [length]), x.device())?)
 }

@@ -4,7 +4,7 @@ use crate::Tensor;
 use crate::arguments::Int;
 use crate::error::{Error, Result};
 use crate::graph::{record, recording};
-use crate::ops::{copy, reduce, to_i64};
+use crate::ops::{Place, copy, reduce, to_i64};
 use crate::views::record_view;
 use flambeau_macros::op;
 use flambeau_tensor::backend::ScatterOp;
@@ -359,9 +359,11 @@ pub fn permute(x: &Tensor, dims: &[i64]) -> Result<Tensor> {
 /// assert_eq!(x.transpose(0, 1).to_vec::<i64>(), [1, 4, 2, 5, 3, 6]);
 /// ```
 #[op(torch, method, alias(swapaxes, swapdims))]
-pub fn transpose(x: &Tensor, dim0: i64, dim1: i64) -> Result<Tensor> {
+pub fn transpose(x: &Tensor, dim0: i64, dim1: i64, place: Place) -> Result<Tensor> {
+    place.check(x)?;
     let view = x.array().transpose(dim0, dim1)?;
-    Ok(record_view("TransposeBackward0", x, view, move |c| Ok(smallvec![Some(transpose(&c.grad(0)?, dim0, dim1)?)])))
+    let names = ["TransposeBackward0", "TransposeBackward1"];
+    place.view(names, x, view, move |c| Ok(smallvec![Some(transpose(&c.grad(0)?, dim0, dim1)?)]))
 }
 
 /// The transpose of a matrix, as a view; a tensor of fewer dimensions as it is: `torch.t`.
@@ -374,13 +376,15 @@ pub fn transpose(x: &Tensor, dim0: i64, dim1: i64) -> Result<Tensor> {
 /// assert_eq!(x.t().to_vec::<i64>(), [1, 4, 2, 5, 3, 6]);
 /// ```
 #[op(torch, method)]
-pub fn t(x: &Tensor) -> Result<Tensor> {
+pub fn t(x: &Tensor, place: Place) -> Result<Tensor> {
+    place.check(x)?;
     let n = x.dim();
     if n > 2 {
-        return Err(Error::runtime(format!("t() expects a tensor with <= 2 dimensions, but self is {n}D")));
+        let name = if place.is_first() { "t_" } else { "t" };
+        return Err(Error::runtime(format!("{name}() expects a tensor with <= 2 dimensions, but self is {n}D")));
     }
     let view = x.array().transpose(0, if n < 2 { 0 } else { 1 })?;
-    Ok(record_view("TBackward0", x, view, move |c| Ok(smallvec![Some(t(&c.grad(0)?)?)])))
+    place.view(["TBackward0", "TBackward1"], x, view, move |c| Ok(smallvec![Some(t(&c.grad(0)?)?)]))
 }
 
 /// A view of every `step`-th line along `dim` from `start` up to, not including, `end`: Python's `x[start:end:step]` in the
@@ -472,10 +476,12 @@ fn embed(
 /// assert_eq!(x.unsqueeze(-1).size(), [3, 1]);
 /// ```
 #[op(torch, method)]
-pub fn unsqueeze(x: &Tensor, dim: i64) -> Result<Tensor> {
+pub fn unsqueeze(x: &Tensor, dim: i64, place: Place) -> Result<Tensor> {
+    place.check(x)?;
     let view = x.array().unsqueeze(dim)?;
     let shape = to_i64(x.array().shape());
-    Ok(record_view("UnsqueezeBackward0", x, view, move |c| Ok(smallvec![Some(reshape(&c.grad(0)?, &shape)?)])))
+    let names = ["UnsqueezeBackward0", "UnsqueezeBackward1"];
+    place.view(names, x, view, move |c| Ok(smallvec![Some(reshape(&c.grad(0)?, &shape)?)]))
 }
 
 /// A view without the dimensions of length one, all or those among `dim`: `torch.squeeze`. Dimensions of another length stay.
@@ -485,17 +491,20 @@ pub fn unsqueeze(x: &Tensor, dim: i64) -> Result<Tensor> {
 /// assert_eq!(x.squeeze().size(), [3]);
 /// assert_eq!(x.squeeze_dim(0).size(), [3, 1]);
 /// assert_eq!(x.squeeze_dim([0, 1]).size(), [3, 1]);
+/// x.squeeze_(); // the tensor itself
+/// assert_eq!(x.size(), [3]);
 /// ```
 #[op(torch, method, forms(squeeze() = (None), squeeze_dim(dim: &[i64]) = (Some(dim))))]
-pub fn squeeze(x: &Tensor, dim: Option<&[i64]>) -> Result<Tensor> {
+pub fn squeeze(x: &Tensor, dim: Option<&[i64]>, place: Place) -> Result<Tensor> {
+    place.check(x)?;
     let view = x.array().squeeze(dim)?;
     let shape = to_i64(x.array().shape());
-    let name = match dim {
-        None => "SqueezeBackward0",
-        Some([_]) => "SqueezeBackward1",
-        Some(_) => "SqueezeBackward2",
+    let names = match dim {
+        None => ["SqueezeBackward0", "SqueezeBackward3"],
+        Some([_]) => ["SqueezeBackward1", "SqueezeBackward4"],
+        Some(_) => ["SqueezeBackward2", "SqueezeBackward5"],
     };
-    Ok(record_view(name, x, view, move |c| Ok(smallvec![Some(reshape(&c.grad(0)?, &shape)?)])))
+    place.view(names, x, view, move |c| Ok(smallvec![Some(reshape(&c.grad(0)?, &shape)?)]))
 }
 
 /// A view in a shape that differs in dimensions of length one, under the name of a backward.

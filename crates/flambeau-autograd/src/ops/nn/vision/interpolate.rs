@@ -33,7 +33,8 @@ pub enum InterpolateMode {
 }
 
 impl InterpolateMode {
-    fn name(self) -> &'static str {
+    /// PyTorch's name.
+    pub fn name(self) -> &'static str {
         match self {
             InterpolateMode::Nearest => "nearest",
             InterpolateMode::Linear => "linear",
@@ -103,13 +104,13 @@ pub trait IntoScales {
     fn into_scales(self) -> SmallVec<[f64; 3]>;
 }
 
-impl<N: Number> IntoScales for N {
+impl<S: Number> IntoScales for S {
     fn into_scales(self) -> SmallVec<[f64; 3]> {
         smallvec![self.to_f64()]
     }
 }
 
-impl<N: Number, const D: usize> IntoScales for [N; D] {
+impl<S: Number, const N: usize> IntoScales for [S; N] {
     fn into_scales(self) -> SmallVec<[f64; 3]> {
         self.into_iter().map(Number::to_f64).collect()
     }
@@ -118,6 +119,12 @@ impl<N: Number, const D: usize> IntoScales for [N; D] {
 impl<A: Number, B: Number> IntoScales for (A, B) {
     fn into_scales(self) -> SmallVec<[f64; 3]> {
         smallvec![self.0.to_f64(), self.1.to_f64()]
+    }
+}
+
+impl<A: Number, B: Number, C: Number> IntoScales for (A, B, C) {
+    fn into_scales(self) -> SmallVec<[f64; 3]> {
+        smallvec![self.0.to_f64(), self.1.to_f64(), self.2.to_f64()]
     }
 }
 

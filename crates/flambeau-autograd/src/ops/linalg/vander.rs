@@ -1,0 +1,72 @@
+//! Vandermonde matrices.
+
+use crate::Tensor;
+use crate::error::{Error, Result};
+use crate::ops::{cat, copy_, cumprod, empty, expand, fill_, flip, new_ones, select, slice, to_i64, unsqueeze};
+use flambeau_macros::op;
+use flambeau_tensor::DType;
+use flambeau_tensor::promotion::promote_types;
+
+/// The powers of a vector's elements, one row each, the highest power first: `torch.vander`. `vander_of` takes the number of columns
+/// (as many as there are elements) and whether the powers increase.
+///
+/// # Errors
+/// For more or less than one dimension, and for a negative number of columns.
+///
+/// ```
+/// let x = torch::tensor([1, 2, 3]);
+/// assert_eq!(torch::vander(&x).to_vec::<i64>(), [1, 1, 1, 4, 2, 1, 9, 3, 1]);
+/// assert_eq!(torch::vander_of(&x, 2, true).to_vec::<i64>(), [1, 1, 1, 2, 1, 3]);
+/// ```
+#[op(torch, forms(
+    vander() = (None, false),
+    vander_of(n: Option<i64>, increasing: bool) = (n, increasing),
+))]
+pub fn vander(x: &Tensor, n: Option<i64>, increasing: bool) -> Result<Tensor> {
+    if x.dim() != 1 {
+        return Err(Error::runtime("x must be a one-dimensional tensor."));
+    }
+    let n = usize::try_from(n.unwrap_or(x.numel() as i64)).map_err(|_| Error::runtime("N must be non-negative."))?;
+    let out = empty(&[x.numel(), n], promote_types(x.dtype(), DType::I64), x.device())?;
+    if n > 0 {
+        fill_(&select(&out, 1, 0)?, 1)?;
+    }
+    if n > 1 {
+        let powers = slice(&out, 1, Some(1), None, 1)?;
+        copy_(&powers, &unsqueeze(x, 1)?)?;
+        copy_(&slice(&out, 1, Some(1), None, 1)?, &cumprod(&powers, 1, None)?)?;
+    }
+    if increasing { Ok(out) } else { flip(&out, &[1]) }
+}
+
+/// The powers x⁰, x¹, … of each element along a new last dimension: `torch.linalg.vander`. `vander_n` takes their number, which
+/// otherwise is the length of the last dimension.
+///
+/// # Errors
+/// For bools, and for less than two powers.
+///
+/// ```
+/// let x = torch::tensor([2, 3]);
+/// assert_eq!(torch::linalg::vander(&x).to_vec::<i64>(), [1, 2, 1, 3]);
+/// assert_eq!(torch::linalg::vander_n(&x, 3).to_vec::<i64>(), [1, 2, 4, 1, 3, 9]);
+/// ```
+#[op(linalg, forms(vander() = (None), vander_n(n: Option<i64>) = (n)))]
+pub fn linalg_vander(x: &Tensor, n: Option<i64>) -> Result<Tensor> {
+    if x.dtype() == DType::Bool {
+        return Err(Error::runtime(
+            "linalg.vander supports floating point, complex, and integer tensors, but got Bool",
+        ));
+    }
+    let x = if x.dim() == 0 { unsqueeze(x, -1)? } else { x.shallow_clone() };
+    let mut shape = to_i64(&x.size());
+    let n = n.unwrap_or(shape[shape.len() - 1]);
+    if n <= 1 {
+        return Err(Error::runtime("N must be greater than 1."));
+    }
+    shape.push(n - 1);
+    let powers = cumprod(&expand(&unsqueeze(&x, -1)?, &shape)?, -1, None)?;
+    let mut first = powers.size().to_vec();
+    first.pop();
+    first.push(1);
+    cat(&[&new_ones(&powers, &first, None, None)?, &powers], -1)
+}
