@@ -27,3 +27,19 @@ struct Debugging;
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/cheat-sheet.md")]
 struct CheatSheet;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/keywords.md")]
+struct Keywords;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/coming-from.md")]
+struct ComingFrom;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/gpu.md")]
+struct Gpu;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/speed.md")]
+struct Speed;

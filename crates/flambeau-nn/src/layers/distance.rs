@@ -1,7 +1,7 @@
 //! Distances and angles between vectors.
 
 use crate::{Module, ModuleState, forward};
-pub use flambeau_autograd::ops::{CosineSimilarityOptions, PairwiseDistanceOptions};
+pub use flambeau_autograd::ops::paths::options::{CosineSimilarityOptions, PairwiseDistanceOptions};
 use flambeau_autograd::{OrPanic, Tensor, ops};
 
 /// The cosine of the angle between vectors: `nn.CosineSimilarity(dim, eps)`.

@@ -18,7 +18,7 @@ use flambeau_tensor::{DType, Scalar};
 /// let x = torch::tensor([1.0, 2.0, 1.0, 9.0]);
 /// assert_eq!(x.histc(4, 0, 3).to_vec::<f32>(), [0.0, 2.0, 1.0, 0.0]);
 /// ```
-#[op(torch, method, not_differentiable, default(bins = 100, min = 0.0, max = 0.0))]
+#[op(torch, method, not_differentiable, positional, default(bins = 100, min = 0.0, max = 0.0))]
 pub fn histc(x: &Tensor, bins: i64, min: f64, max: f64) -> Result<Tensor> {
     if bins <= 0 {
         return Err(Error::runtime(format!("torch.histogram(): bins must be > 0, but got {bins} for dimension 0")));

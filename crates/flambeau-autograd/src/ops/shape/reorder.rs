@@ -44,7 +44,7 @@ pub fn flip(x: &Tensor, dims: &[i64]) -> Result<Tensor> {
 /// assert_eq!(x.roll(1, 0).to_vec::<i64>(), [5, 6, 1, 2, 3, 4]);
 /// assert_eq!(x.roll(1, ()).to_vec::<i64>(), [6, 1, 2, 3, 4, 5]);
 /// ```
-#[op(torch, method, default(dims = &[]))]
+#[op(torch, method, positional, default(dims = &[]))]
 pub fn roll(x: &Tensor, shifts: &[i64], dims: &[i64]) -> Result<Tensor> {
     if shifts.is_empty() {
         return Err(Error::runtime("`shifts` required"));

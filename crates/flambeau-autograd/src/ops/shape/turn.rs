@@ -19,7 +19,7 @@ use smallvec::smallvec;
 /// assert_eq!(x.rot90(1, [0, 1]).to_vec::<i64>(), [1, 3, 0, 2]);
 /// assert_eq!(x.rot90(-1, [0, 1]).to_vec::<i64>(), [2, 0, 3, 1]);
 /// ```
-#[op(torch, method, default(k = 1, dims = &[0, 1]))]
+#[op(torch, method, positional, default(k = 1, dims = &[0, 1]))]
 pub fn rot90(x: &Tensor, k: i64, dims: &[i64]) -> Result<Tensor> {
     let (n, &[from, to]) = (x.dim(), dims) else {
         return Err(Error::runtime(format!("expected total rotation dims == 2, but got dims = {}", dims.len())));
