@@ -48,7 +48,7 @@ pub trait Forward<In: Input = Tensor, Out: Output = Tensor>: Module + ForwardCop
     #[inline]
     #[track_caller]
     fn call_ref(&self, input: In::Ref<'_>) -> Out {
-        let _scope = mode::watched().then(|| path::enter(self.as_module()));
+        let _scope = mode::modules_watched().then(|| path::enter(self.as_module()));
         match hooks::of(self.as_module(), self.state()) {
             None => self.forward(input),
             Some(hooks) => call::hooked(self, &hooks, input),
