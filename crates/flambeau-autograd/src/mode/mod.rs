@@ -48,7 +48,13 @@ fn is_on(mode: u32) -> bool {
     ON.load(Ordering::Relaxed) & mode != 0
 }
 
-/// Whether any mode is on.
+/// Whether a mode is on that asks for the module: what a module's call looks at.
+#[inline(always)]
+pub fn modules_watched() -> bool {
+    is_on(ANOMALY | PROFILE)
+}
+
+/// Whether any mode is on, or saved-tensor hooks are set.
 #[inline(always)]
 pub fn watched() -> bool {
     ON.load(Ordering::Relaxed) != 0
@@ -78,7 +84,7 @@ impl Drop for ModuleScope {
 }
 
 /// Tells the modes that a module runs: its path from the outermost module that does, and its struct's name. Only to be called
-/// where [`watched`].
+/// where [`modules_watched`].
 #[cold]
 pub fn enter_module(path: String, type_name: &str) -> ModuleScope {
     let span = is_on(PROFILE).then(|| {

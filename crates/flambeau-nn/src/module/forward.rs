@@ -48,7 +48,7 @@ pub trait Forward<In: Input = Tensor, Out: Output = Tensor>: Module + ForwardCop
     #[inline]
     #[track_caller]
     fn call_ref(&self, input: In::Ref<'_>) -> Out {
-        let _scope = mode::watched().then(|| path::enter(self.as_module()));
+        let _scope = mode::modules_watched().then(|| path::enter(self.as_module()));
         match path::Frame::enter(self.as_module()) {
             frame if frame.is_outermost() => path::outermost(self.as_module(), || call::run(self, input)),
             _frame => call::run(self, input),
