@@ -204,3 +204,84 @@ pub fn vector_to_parameters(vec: impl AsTensor, parameters: impl TensorList) {
         start = end;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flambeau_autograd::{ones, tensor, zeros};
+
+    /// Leaves with the given gradients.
+    fn with_grads(gradients: &[&[f64]]) -> Vec<Tensor> {
+        let leaf = |g: &&[f64]| {
+            let leaf = zeros([g.len()]).requires_grad_(true);
+            leaf.set_grad(Some(tensor(g.to_vec())));
+            leaf
+        };
+        gradients.iter().map(leaf).collect()
+    }
+
+    fn grads(leaves: &[Tensor]) -> Vec<Vec<f32>> {
+        leaves.iter().map(|leaf| leaf.grad().unwrap().to_vec::<f32>()).collect()
+    }
+
+    /// Beside PyTorch's `clip_grad_norm_` of gradients (3, 4) and (12).
+    #[test]
+    fn norms_and_clipped_gradients_are_pytorch_s() {
+        let cases: [(f64, f64, f64, [f32; 3]); 5] = [
+            (1.0, 2.0, 13.0, [0.2308, 0.3077, 0.9231]),
+            (1.0, 1.0, 19.0, [0.1579, 0.2105, 0.6316]),
+            (1.0, f64::INFINITY, 12.0, [0.25, 0.3333, 1.0]),
+            (100.0, 2.0, 13.0, [3.0, 4.0, 12.0]),
+            (1.0, 0.5, 51.7846, [0.0579, 0.0772, 0.2317]),
+        ];
+        for (max_norm, norm_type, total, expected) in cases {
+            let leaves = with_grads(&[&[3.0, 4.0], &[12.0]]);
+            let norm = clip_grad_norm_with(&leaves, max_norm, |o| o.norm_type(norm_type));
+            assert!((norm.item() - total).abs() < 1e-3, "{norm_type}: {norm}");
+            let found = grads(&leaves).concat();
+            assert!(found.iter().zip(&expected).all(|(a, b)| (a - b).abs() < 1e-4), "{norm_type}: {found:?}");
+        }
+        let leaves = with_grads(&[&[3.0, 4.0]]);
+        assert_eq!(clip_grad_norm_(&leaves, 0).item(), 5.0);
+        assert_eq!(grads(&leaves), [[0.0, 0.0]]);
+        assert_eq!(clip_grad_norm_([zeros([2])], 1).item(), 0.0, "without gradients");
+        let none: [Tensor; 0] = [];
+        assert_eq!(get_total_norm(none).item(), 0.0);
+    }
+
+    #[test]
+    fn a_norm_that_is_no_number_is_an_error_where_that_was_asked_for() {
+        let leaves = with_grads(&[&[3.0, f64::NAN]]);
+        let clip = || drop(clip_grad_norm_with(&leaves, 1, |o| o.error_if_nonfinite(true)));
+        let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(clip)).unwrap_err();
+        let text = panic.downcast_ref::<String>().unwrap();
+        assert!(
+            text.starts_with("The total norm of order 2.0 for gradients from `parameters` is non-finite"),
+            "{text}"
+        );
+        assert_eq!(grads(&leaves)[0][0], 3.0, "nothing was written");
+        assert!(clip_grad_norm_(&leaves, 1).item().is_nan());
+        assert!(grads(&leaves)[0].iter().all(|g| g.is_nan()));
+    }
+
+    #[test]
+    fn values_are_clipped_one_by_one() {
+        let leaves = with_grads(&[&[3.0, -4.0, 0.5]]);
+        clip_grad_value_(&leaves, 2);
+        assert_eq!(grads(&leaves), [[2.0, -2.0, 0.5]]);
+    }
+
+    #[test]
+    fn parameters_go_to_a_vector_and_back() {
+        let (a, b) = (tensor([[0.0, 1.0], [2.0, 3.0]]), ones([1]));
+        assert_eq!(parameters_to_vector((&a, &b)).to_vec::<f32>(), [0.0, 1.0, 2.0, 3.0, 1.0]);
+        let v = tensor([5.0, 6.0, 7.0, 8.0, 9.0]);
+        vector_to_parameters(&v, [&a, &b]);
+        assert_eq!((a.size().to_vec(), a.to_vec::<f32>()), (vec![2, 2], vec![5.0, 6.0, 7.0, 8.0]));
+        v.fill_(0);
+        assert_eq!(b.item(), 0.0, "the parameters share the vector's memory");
+        let short = || vector_to_parameters(zeros([1]), [zeros([2])]);
+        let panic = std::panic::catch_unwind(short).unwrap_err();
+        assert_eq!(panic.downcast_ref::<String>().unwrap(), "shape '[2]' is invalid for input of size 1");
+    }
+}

@@ -9,10 +9,13 @@ const READS: &[(&str, &str)] = &[
     ("__getitem__", "a mask's number of true elements is the result's shape"),
     ("allclose", "the answer is a Python bool"),
     ("argwhere", "the number of elements that are not zero is the result's shape"),
+    ("cov", "whether the weights and the degrees of freedom are positive is told at once"),
     ("cumprod", "the gradient takes the plain formula only if no factor is zero"),
     ("equal", "the answer is a Python bool"),
+    ("histc", "the smallest and the largest element are the ends, and the elements between are counted"),
     ("index_put", "a mask's number of true elements is an index's shape"),
     ("item", "the answer is a Python number"),
+    ("linalg.vander", "it is a cumprod"),
     ("masked_scatter", "a source with too few elements is refused at once"),
     ("masked_select", "the mask's number of true elements is the result's shape"),
     ("nn.functional.gaussian_nll_loss", "a negative variance is refused"),
@@ -32,6 +35,7 @@ const READS: &[(&str, &str)] = &[
 const UPLOADS: &[(&str, &str)] = &[
     ("arange", "in float64, which not every GPU has, so that each element is the CPU's"),
     ("linspace", "in float64, which not every GPU has, so that each element is the CPU's"),
+    ("logspace", "in float64, which not every GPU has, so that each element is the CPU's"),
     ("tril_indices", "a list of places without an input, made once"),
     ("triu_indices", "a list of places without an input, made once"),
 ];

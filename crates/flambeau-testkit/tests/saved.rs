@@ -39,6 +39,7 @@ const COMPOSED: &str = "composed of other operations than PyTorch's, which save 
 /// What differs on purpose: the operation, its tensors (or `second`, `before`), how, and why.
 const DIFFERS: &[(&str, &[&str], How, &str)] = &[
     ("addbmm", &["1", "2"], Words, VIEW),
+    ("cdist", &["0", "1"], Words, VIEW),
     ("cummax", &["0"], Missed, SHAPE),
     ("cummin", &["0"], Missed, SHAPE),
     ("div.floor_rounding", &["0", "1", "second"], Missed, ZERO),
@@ -74,6 +75,8 @@ const DIFFERS: &[(&str, &[&str], How, &str)] = &[
     ("nn.functional.scaled_dot_product_attention", &["1", "3"], Found, COMPOSED),
     ("nn.functional.smooth_l1_loss", &["0", "1"], Found, FUSED),
     ("nn.functional.tanhshrink", &["0"], Found, FUSED),
+    ("nanquantile", &["0"], Missed, COPY),
+    ("quantile", &["0"], Missed, COPY),
     ("tensordot", &["0"], Words, VIEW),
     ("tensordot", &["1"], Missed, COPY),
 ];

@@ -24,6 +24,7 @@ const NAME_AND_SIGN_AND_WORDS: &str = "the backward's name; a zero of the other 
 /// Not mended yet.
 const INFINITY: &str = "an infinite gradient of the other sign at −0";
 const ARTIFACT: &str = "PyTorch looks into the memory around the view";
+const OWN_SUM: &str = "PyTorch writes a zero into the weights' own sum, which may be a leaf";
 const STREAM: &str = "dropout draws in another order where scores lie in memory as the expanded inputs do";
 const UNINITIALISED: &str = "PyTorch's mean of no losses is what stood in memory";
 
@@ -38,15 +39,19 @@ const DIFFERS: &[(&str, usize, &str)] = &[
     ("clamp_max", 1, SIGN),
     ("clamp_min", 1, SIGN),
     ("constant_pad_nd", 3, WORDS),
+    ("cov", 1, OWN_SUM),
+    ("cross", 2, WORDS),
     ("cummax", 1, WORDS),
     ("cummin", 1, WORDS),
     ("cumsum", 1, SIGN),
     ("dist", 3, SIGN),
     ("expand", 1, WORDS),
+    ("float_power", 1, SIGN),
     ("index_add", 4, WORDS),
     ("index_copy", 2, WORDS),
     ("index_put", 2, WORDS),
     ("inner", 1, SIGN),
+    ("linalg.cross", 3, WORDS),
     ("linalg.norm", 1, WORDS),
     ("linalg.vector_norm", 1, WORDS),
     ("logit", 2, INFINITY),

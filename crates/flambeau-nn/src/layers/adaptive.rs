@@ -94,10 +94,10 @@ impl<const D: usize> AdaptiveAvgPool<D> {
 }
 
 /// The largest element of windows that divide the input evenly: [`AdaptiveMaxPool1d`], [`AdaptiveMaxPool2d`],
-/// [`AdaptiveMaxPool3d`].
+/// [`AdaptiveMaxPool3d`]. With `INDICES`, which [`AdaptiveMaxPool::return_indices`] sets, also where it lies.
 #[derive(Module)]
 #[module(type_name, extra_repr)]
-pub struct AdaptiveMaxPool<const D: usize> {
+pub struct AdaptiveMaxPool<const D: usize, const INDICES: bool = false> {
     output_size: OutputSize<D>,
     state: ModuleState,
 }
@@ -116,6 +116,14 @@ impl<const D: usize> AdaptiveMaxPool<D> {
         AdaptiveMaxPool { output_size: output_size.into(), state: ModuleState::new() }
     }
 
+    /// The same layer, which returns the largest elements and where they lie in each plane: `return_indices=True`.
+    #[must_use]
+    pub fn return_indices(self) -> AdaptiveMaxPool<D, true> {
+        AdaptiveMaxPool { output_size: self.output_size, state: ModuleState::new() }
+    }
+}
+
+impl<const D: usize, const INDICES: bool> AdaptiveMaxPool<D, INDICES> {
     fn type_name(&self) -> &'static str {
         ["AdaptiveMaxPool1d", "AdaptiveMaxPool2d", "AdaptiveMaxPool3d"][D - 1]
     }
@@ -133,6 +141,14 @@ impl<const D: usize> AdaptiveMaxPool<D> {
             ops::adaptive_max_pool3d_with_indices,
         ][D - 1];
         pool(x, &self.output_size.lengths()).or_panic()
+    }
+}
+
+#[forward]
+impl<const D: usize> AdaptiveMaxPool<D, true> {
+    #[track_caller]
+    fn forward(&self, x: &Tensor) -> (Tensor, Tensor) {
+        self.forward_with_indices(x)
     }
 }
 

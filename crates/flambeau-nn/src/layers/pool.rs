@@ -20,10 +20,11 @@ options! {
     }
 }
 
-/// The largest element of each window: [`MaxPool1d`], [`MaxPool2d`], [`MaxPool3d`].
+/// The largest element of each window: [`MaxPool1d`], [`MaxPool2d`], [`MaxPool3d`]. With `INDICES`, which
+/// [`MaxPool::return_indices`] sets, also where it lies.
 #[derive(Module)]
 #[module(type_name, extra_repr)]
-pub struct MaxPool<const D: usize> {
+pub struct MaxPool<const D: usize, const INDICES: bool = false> {
     kernel_size: Lengths<D>,
     options: MaxPoolOptions<D>,
     state: ModuleState,
@@ -59,6 +60,22 @@ impl<const D: usize> MaxPool<D> {
         MaxPool { kernel_size: kernel_size.into(), options, state: ModuleState::new() }
     }
 
+    /// The same layer, which returns the largest elements and where they lie in each plane: `return_indices=True`.
+    ///
+    /// ```
+    /// use flambeau_nn::{self as nn, Call};
+    /// let pool = nn::MaxPool1d::new(2).return_indices();
+    /// let (values, indices) = pool.call(flambeau_autograd::tensor([[1.0, 3.0, 4.0, 2.0]]));
+    /// assert_eq!(values.to_vec::<f32>(), [3.0, 4.0]);
+    /// assert_eq!(indices.to_vec::<i64>(), [1, 2]);
+    /// ```
+    #[must_use]
+    pub fn return_indices(self) -> MaxPool<D, true> {
+        MaxPool { kernel_size: self.kernel_size, options: self.options, state: ModuleState::new() }
+    }
+}
+
+impl<const D: usize, const INDICES: bool> MaxPool<D, INDICES> {
     fn type_name(&self) -> &'static str {
         ["MaxPool1d", "MaxPool2d", "MaxPool3d"][D - 1]
     }
@@ -84,6 +101,14 @@ impl<const D: usize> MaxPool<D> {
     pub fn forward_with_indices(&self, x: &Tensor) -> (Tensor, Tensor) {
         let pool = [ops::max_pool1d_with_indices, ops::max_pool2d_with_indices, ops::max_pool3d_with_indices][D - 1];
         pool(x, &signed(self.kernel_size), &self.call_options()).or_panic()
+    }
+}
+
+#[forward]
+impl<const D: usize> MaxPool<D, true> {
+    #[track_caller]
+    fn forward(&self, x: &Tensor) -> (Tensor, Tensor) {
+        self.forward_with_indices(x)
     }
 }
 

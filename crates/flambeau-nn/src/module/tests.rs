@@ -217,3 +217,45 @@ fn state_dicts_of_older_versions_load_strictly() {
     let boxed: Box<dyn Forward> = Box::new(nn::BatchNorm2d::new(1));
     assert_eq!((boxed.version(), boxed.added_since(Some(1))), (2, &["num_batches_tracked"][..]));
 }
+
+/// Beside PyTorch's, of `Sequential(Linear(1, 1), Sequential(Linear(1, 1, bias=False)))` with one weight.
+#[test]
+fn names_and_state_dicts_follow_their_options() {
+    let shared = nn::Linear::new(1, 1);
+    let mut within = nn::Linear::with(1, 1, |o| o.bias(false));
+    within.weight = shared.weight.share();
+    let net = nn::sequential![shared, nn::sequential![within]];
+    let names = |list: Vec<(String, Tensor)>| list.into_iter().map(|(name, _)| name).collect::<Vec<_>>();
+    assert_eq!(names(net.named_parameters_with(|o| o.prefix("p"))), ["p.0.weight", "p.0.bias"]);
+    assert!(net.named_parameters_with(|o| o.recurse(false)).is_empty());
+    let all = net.named_parameters_with(|o| o.remove_duplicate(false));
+    assert_eq!(names(all), ["0.weight", "0.bias", "1.0.weight"]);
+    let state = net.state_dict_with(|o| o.prefix("a."));
+    assert_eq!(state.keys().collect::<Vec<_>>(), ["a.0.weight", "a.0.bias", "a.1.0.weight"]);
+    let versions: Vec<&str> = state.versions().unwrap().iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(versions, ["a", "a.0", "a.1", "a.1.0"]);
+    assert!(!state.get("a.0.bias").unwrap().requires_grad());
+    assert!(net.state_dict_with(|o| o.keep_vars(true)).get("0.bias").unwrap().requires_grad());
+    let weight = net.named_parameters().remove(0).1;
+    weight.set_grad(Some(ones([1, 1])));
+    net.zero_grad_with(false);
+    assert_eq!(weight.grad().unwrap().item(), 0.0);
+    net.zero_grad();
+    assert!(weight.grad().is_none());
+}
+
+#[test]
+fn an_assigned_state_dict_keeps_its_dtype_and_memory() {
+    let layer = nn::Linear::new(2, 2);
+    let mut state = StateDict::new();
+    for (name, tensor) in layer.state_dict().iter() {
+        state.insert(name, tensor.double());
+    }
+    layer.load_state_dict_with(&state, |o| o.assign(true)).unwrap();
+    assert_eq!((layer.weight.dtype(), layer.weight.requires_grad()), (DType::F64, true));
+    assert_eq!(layer.weight.data_ptr(), state.get("weight").unwrap().data_ptr());
+    let mut wrong = StateDict::new();
+    wrong.insert("weight", zeros([3, 3]));
+    wrong.insert("bias", zeros([2]));
+    assert!(layer.load_state_dict_with(&wrong, |o| o.assign(true)).is_err());
+}

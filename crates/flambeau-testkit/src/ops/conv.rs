@@ -142,6 +142,7 @@ fn interpolate(a: &Args) -> CallResult {
         mode: a.opt_str(3, "mode")?.unwrap_or("nearest").parse()?,
         align_corners: a.get(4, "align_corners").is_some().then(|| a.bool(4, "align_corners", false)).transpose()?,
         recompute_scale_factor: a.bool(5, "recompute_scale_factor", false)?,
+        antialias: a.bool(6, "antialias", false)?,
     };
     one(ops::interpolate(a.x()?, &options))
 }

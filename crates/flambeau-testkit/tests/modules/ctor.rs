@@ -179,7 +179,7 @@ impl<'a> Ctor<'a> {
         if !indices {
             return forward(module);
         }
-        called(module, move |module, x| outputs(module.forward_with_indices(&x[0])))
+        called(module.return_indices(), move |module, x| outputs(module.call(&x[0])))
     }
 
     pub fn avg_pool<const D: usize>(&self) -> Built {
@@ -241,7 +241,7 @@ impl<'a> Ctor<'a> {
                 if !indices {
                     return forward(module);
                 }
-                called(module, move |module, x| outputs(module.forward_with_indices(&x[0])))
+                called(module.return_indices(), move |module, x| outputs(module.call(&x[0])))
             }
             Err(size) => {
                 let pool = [

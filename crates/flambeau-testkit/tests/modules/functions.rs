@@ -41,7 +41,12 @@ pub fn function(case: &ModuleCase) -> Option<(Built, bool)> {
         }),
         "PixelShuffle" => with(ctor(&["factor"]), |c| forward(nn::PixelShuffle::new(c.int("factor", 1)))),
         "PixelUnshuffle" => with(ctor(&["factor"]), |c| forward(nn::PixelUnshuffle::new(c.int("factor", 1)))),
-        "Upsample" => with(ctor(&["size"]), |c| forward(nn::Upsample::with(|_| resized(c)))),
+        "Upsample" => with(ctor(&["size"]), |c| {
+            let module = forward(nn::Upsample::with(|_| resized(c)));
+            // A list of one length prints as the length.
+            let list = |name: &str| matches!(c.get(name), Some(Arg::List(list)) if list.len() == 1);
+            Built { shell: list("size") || list("scale_factor"), ..module }
+        }),
         "UpsamplingNearest2d" => with(ctor(&["size"]), |c| forward(nn::UpsamplingNearest2d::with(|_| resized(c)))),
         "UpsamplingBilinear2d" => with(ctor(&["size"]), |c| forward(nn::UpsamplingBilinear2d::with(|_| resized(c)))),
         "LocalResponseNorm" => with(ctor(&["size"]), |c| {

@@ -70,3 +70,35 @@ pub fn linalg_vander(x: &Tensor, n: Option<i64>) -> Result<Tensor> {
     first.push(1);
     cat(&[&new_ones(&powers, &first, None, None)?, &powers], -1)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{GradCheckOptions, Result, gradcheck, gradgradcheck, tensor};
+
+    /// Beside `torch.vander`, which PyTorch's database of operations has not.
+    #[test]
+    fn vander_is_pytorch_s() {
+        let x = tensor([1, 2, 3]);
+        let of = |n: Option<i64>, increasing: bool| vander(&x, n, increasing).unwrap();
+        assert_eq!(of(None, false).to_vec::<i64>(), [1, 1, 1, 4, 2, 1, 9, 3, 1]);
+        assert_eq!(of(Some(2), false).to_vec::<i64>(), [1, 1, 2, 1, 3, 1]);
+        assert_eq!(of(Some(3), true).to_vec::<i64>(), [1, 1, 1, 1, 2, 4, 1, 3, 9]);
+        assert_eq!(of(Some(0), false).size(), [3, 0]);
+        assert_eq!(of(Some(1), false).to_vec::<i64>(), [1, 1, 1]);
+        let truth = vander(&tensor([true, false]), None, false).unwrap();
+        assert_eq!((truth.dtype(), truth.to_vec::<i64>()), (DType::I64, vec![1, 1, 0, 1]));
+        let error = |x: &Tensor, n| vander(x, n, false).unwrap_err().to_string();
+        assert_eq!(error(&x, Some(-1)), "N must be non-negative.");
+        assert_eq!(error(&tensor([[1.0]]), None), "x must be a one-dimensional tensor.");
+    }
+
+    #[test]
+    fn vander_is_differentiable_twice() {
+        let x = tensor([1.5, -2.0, 0.5]).double().requires_grad_(true);
+        assert_eq!(vander(&x, None, false).unwrap().grad_fn().unwrap().name(), "FlipBackward0");
+        let f = |x: &[Tensor]| -> Result<Vec<Tensor>> { Ok(vec![vander(&x[0], Some(4), false)?]) };
+        gradcheck(&f, &[x.shallow_clone()], GradCheckOptions::default()).unwrap();
+        gradgradcheck(&f, &[x], GradCheckOptions::default()).unwrap();
+    }
+}

@@ -12,6 +12,11 @@ use std::sync::LazyLock;
 static HALF: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input(0) / b.scalar(0)));
 static TIMES: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input(0) * b.scalar(0)));
 
+/// The product with a number, which as PyTorch's in C++ is no tensor that is saved.
+fn times(x: &Tensor, number: f64) -> Result<Tensor> {
+    map("MulBackward1", &TIMES, &[x], &[Scalar::Float(number)])
+}
+
 fn not_of_bools(name: &str, y: &Tensor, x: Option<&Tensor>) -> Result<()> {
     if y.dtype() != DType::Bool && x.is_none_or(|x| x.dtype() != DType::Bool) {
         return Ok(());
@@ -63,6 +68,8 @@ fn neighbours(name: &str, y: &Tensor, x: Option<&Tensor>, dim: i64) -> Result<(T
 ))]
 pub fn trapezoid(y: &Tensor, x: Option<&Tensor>, dx: f64, dim: i64) -> Result<Tensor> {
     if y.dim() == 0 {
+        // Beside points the dimension is looked at first.
+        let dim = if x.is_some() { wrap_dim(dim, 0)? as i64 } else { dim };
         return Err(Error::index(format!("Dimension specified as {dim} but tensor has no dimensions")));
     }
     let d = wrap_dim(dim, y.dim())?;
@@ -79,8 +86,8 @@ pub fn trapezoid(y: &Tensor, x: Option<&Tensor>, dx: f64, dim: i64) -> Result<Te
         }
         (_, None) => {
             let ends = add(&select(y, d as i64, 0)?, &select(y, d as i64, -1)?, 1)?;
-            let inner = sub(&sum(y, &[d as i64], false, None)?, &mul(&ends, 0.5)?, 1)?;
-            map("MulBackward1", &TIMES, &[&inner], &[Scalar::Float(dx)])
+            let inner = sub(&sum(y, &[d as i64], false, None)?, &times(&ends, 0.5)?, 1)?;
+            times(&inner, dx)
         }
     }
 }
@@ -102,6 +109,9 @@ pub fn trapezoid(y: &Tensor, x: Option<&Tensor>, dx: f64, dim: i64) -> Result<Te
 ))]
 pub fn cumulative_trapezoid(y: &Tensor, x: Option<&Tensor>, dx: f64, dim: i64) -> Result<Tensor> {
     if y.dim() == 0 {
+        if x.is_some() {
+            wrap_dim(dim, 0)?;
+        }
         return Err(Error::index("slice() cannot be applied to a 0-dim tensor."));
     }
     not_of_bools("cumulative_trapezoid", y, x)?;
@@ -110,6 +120,6 @@ pub fn cumulative_trapezoid(y: &Tensor, x: Option<&Tensor>, dx: f64, dim: i64) -
             let doubled = cumsum(&mul(&apart, &sums)?, dim, None)?;
             map("DivBackward1", &HALF, &[&doubled], &[Scalar::Float(2.0)])
         }
-        (sums, None) => cumsum(&mul(&sums, dx / 2.0)?, dim, None),
+        (sums, None) => cumsum(&times(&sums, dx / 2.0)?, dim, None),
     }
 }

@@ -1,5 +1,6 @@
 //! Resizing: nearest, (bi-, tri-)linear and area interpolation, and the shuffles between channels and pixels.
 
+use super::antialias::{Axis, antialiased};
 use crate::arguments::Number;
 use crate::error::{Error, Result};
 use crate::graph::record;
@@ -91,6 +92,8 @@ options! {
         align_corners: Option<bool> = None,
         /// Whether the scale is computed from the rounded output lengths (false).
         recompute_scale_factor: bool = false,
+        /// Whether an output is a mean of all inputs that it covers, in mode `"bilinear"` (false).
+        antialias: bool = false,
         /// The output's spatial lengths, one for all or one per dimension.
         size: Option<SmallVec<[i64; 6]>> = None,
         /// Output over input lengths, one for all or one per dimension.
@@ -135,7 +138,7 @@ impl<N: Number + Copy> IntoScales for &[N] {
 }
 
 /// Resizes the spatial dimensions of `[n, c, …]` (one to three of them) to `size`, or by `scale_factor`: `F.interpolate`.
-/// Options: `size` or `scale_factor`, `mode`, `align_corners`, `recompute_scale_factor`.
+/// Options: `size` or `scale_factor`, `mode`, `align_corners`, `recompute_scale_factor`, `antialias`.
 ///
 /// ```
 /// use torch::nn::functional as F;
@@ -162,6 +165,11 @@ pub fn interpolate(x: &Tensor, options: &InterpolateOptions) -> Result<Tensor> {
     let shape = x.size();
     let ndim = shape.len().saturating_sub(2);
     let (lengths, scales) = output_lengths(shape.get(2..).unwrap_or_default(), options)?;
+    if options.antialias && (mode != InterpolateMode::Bilinear || ndim != 2) {
+        return Err(Error::value(
+            "Anti-alias option is restricted to bilinear, bicubic, and lanczos modes and requires a 4-D tensor as input",
+        ));
+    }
     if !(1..=3).contains(&ndim) {
         return Err(not_implemented(format!(
             "Input Error: Only 3D, 4D and 5D input Tensors supported (got {}D) for the modes: nearest | linear | bilinear | \
@@ -187,6 +195,19 @@ pub fn interpolate(x: &Tensor, options: &InterpolateOptions) -> Result<Tensor> {
         };
     }
     check_lengths(&shape, &lengths)?;
+    if options.antialias {
+        let axis = |d: usize| {
+            let (from, to) = (shape[d + 2], lengths[d] as usize);
+            let step = match (options.align_corners, scales.get(d)) {
+                (Some(true), _) if to > 1 => (from as f64 - 1.0) / (to as f64 - 1.0),
+                (Some(true), _) => 0.0,
+                (_, Some(scale)) => 1.0 / scale,
+                (_, None) => from as f64 / to as f64,
+            };
+            Axis { from, to, step }
+        };
+        return antialiased(x, [axis(0), axis(1)]);
+    }
     let (resample, names) = match mode {
         InterpolateMode::Nearest => {
             let names = ["UpsampleNearest1DBackward0", "UpsampleNearest2DBackward0", "UpsampleNearest3DBackward0"];

@@ -1,5 +1,6 @@
 //! Images: resampling, and windows as columns.
 
+mod antialias;
 pub(crate) mod im2col;
 pub(crate) mod interpolate;
 
