@@ -16,7 +16,7 @@ mod pool;
 mod prelu;
 mod shape;
 
-pub use activation::{Activation, ActivationFunction};
+pub use activation::{Activation, ActivationFunction, WithoutArguments};
 pub use activations::*;
 pub use adaptive::*;
 pub use batch_norm::*;
