@@ -48,7 +48,7 @@ impl RNN {
             i2h: nn::Linear::new(letters, hidden),
             h2h: nn::Linear::new(hidden, hidden),
             h2o: nn::Linear::new(hidden, languages),
-            softmax: nn::LogSoftmax::with(|o| o.dim(1)),
+            softmax: nn::LogSoftmax::new(1),
             hidden_size: hidden,
         }
     }

@@ -37,7 +37,6 @@ struct GraphAttention {
     hidden: usize,
     concat: bool,
     dropout: f64,
-    state: nn::ModuleState,
 }
 
 impl GraphAttention {
@@ -46,12 +45,11 @@ impl GraphAttention {
         let layer = GraphAttention {
             W: Parameter::new(torch::empty((in_features, hidden * heads))),
             a: Parameter::new(torch::empty((heads, 2 * hidden, 1))),
-            softmax: nn::Softmax::with(|o| o.dim(1)),
+            softmax: nn::Softmax::new(1),
             heads,
             hidden,
             concat,
             dropout,
-            state: nn::ModuleState::new(),
         };
         init::xavier_normal_(&layer.W);
         init::xavier_normal_(&layer.a);

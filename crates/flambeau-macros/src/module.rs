@@ -1,10 +1,14 @@
 //! The code that `derive(Module)` writes.
 
+mod bounds;
+mod found;
+
+use found::Found;
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
-use syn::{Attribute, Data, DeriveInput, Error, Fields, Index, Member, Result, Type};
+use syn::{Attribute, Data, DeriveInput, Fields, Index, Member, Result, Type};
 
 /// What `#[module(…)]` on the struct asks for.
 #[derive(Default)]
@@ -24,15 +28,18 @@ struct ModuleField<'a> {
 }
 
 /// Writes `Module` and `Display` for a struct; `nn` is the path of flambeau's `nn`.
+///
+/// What is wrong with types is told by the types' check, not by `compile_error!`: after that the compiler tells no unresolved name
+/// of the whole crate. There the code is complete, so that no use of the module is another error.
 pub fn derive(input: &DeriveInput, nn: &TokenStream) -> Result<TokenStream> {
-    let Data::Struct(data) = &input.data else {
-        return Err(Error::new_spanned(&input.ident, "Module can be derived for structs only"));
-    };
     let options = struct_options(&input.attrs)?;
-    let fields = fields(&data.fields)?;
+    let (fields, is_struct) = match &input.data {
+        Data::Struct(data) => (fields(&data.fields)?, true),
+        Data::Enum(_) | Data::Union(_) => (Vec::new(), false),
+    };
     // How a field is treated is chosen by its type: see `nn::access`.
     let each = |write: fn(&TokenStream, &Member, &str, TokenStream) -> TokenStream| {
-        let registered = fields.iter().filter(|f| !f.skipped);
+        let registered = fields.iter().filter(|f| !f.skipped && !Found::in_type(f.ty).functions);
         let written = registered.map(|ModuleField { member, name, ty, .. }| {
             let access = quote_spanned!(ty.span()=> (&&&&&#nn::access::Probe::<#ty>::new()).access());
             write(nn, member, name, access)
@@ -48,15 +55,52 @@ pub fn derive(input: &DeriveInput, nn: &TokenStream) -> Result<TokenStream> {
     let state = each(|_, member, _, access| quote!(.or_else(|| (#access.state)(&self.#member))));
     let carriers = each(|_, member, _, access| quote!((#access.carriers)(&self.#member, depth, visit)?;));
     let copies = fields.iter().map(|ModuleField { member, name, ty, skipped }| {
-        let copy = if *skipped {
+        let copy = if *skipped || Found::in_type(ty).functions {
             quote_spanned!(ty.span()=> (&&&#nn::access::Skipped::<#ty>::new()).copy(&self.#member, memo, #name))
         } else {
             quote_spanned!(ty.span()=> ((&&&&&#nn::access::Probe::<#ty>::new()).access().copy)(&self.#member, memo))
         };
         quote!(#member: #copy)
     });
-    let copy = if options.deepcopy { quote!(Self::deepcopy_in(self, memo)) } else { quote!(Self { #(#copies),* }) };
+    let copy = match () {
+        () if options.deepcopy => quote!(Self::deepcopy_in(self, memo)),
+        () if is_struct => quote!(Self { #(#copies),* }),
+        () => quote!(::std::unreachable!()),
+    };
     let ident = &input.ident;
+    let mut bounded = input.generics.clone();
+    bounds::add(&mut bounded, &fields, nn);
+    let (generics, arguments, bounds) = bounded.split_for_impl();
+    let mut wrong = TokenStream::new();
+    if !is_struct {
+        wrong.extend(quote_spanned!(ident.span()=> #nn::access::only_structs::<#ident #arguments>();));
+    }
+    let mut one_thread = false;
+    for ModuleField { ty, skipped, .. } in &fields {
+        let found = Found::in_type(ty);
+        one_thread |= found.one_thread;
+        wrong.extend(match (found.functions, skipped) {
+            (true, false) => quote_spanned!(ty.span()=> #nn::access::needs_skip::<#ty>();),
+            (true, true) if found.one_thread => quote_spanned!(ty.span()=> #nn::access::needs_threads::<#ty>();),
+            _ => TokenStream::new(),
+        });
+        // A list of `Arc`s is `Clone` whatever they point to, so each is looked at by itself.
+        for arc in found.arcs.iter().filter(|_| !skipped) {
+            let span = arc.span();
+            wrong.extend(quote_spanned!(span=> let _ = (&&&&&#nn::access::Probe::<#arc>::new()).access();));
+        }
+    }
+    // Never called: types are looked at in it.
+    let checks = if wrong.is_empty() { TokenStream::new() } else { quote!(let _ = || { #wrong };) };
+    // Such a module does not compile; this leaves one error of it, instead of one for each marker trait too.
+    let threads = one_thread.then(|| {
+        quote! {
+            #[allow(unsafe_code)]
+            unsafe impl #generics ::std::marker::Send for #ident #arguments #bounds {}
+            #[allow(unsafe_code)]
+            unsafe impl #generics ::std::marker::Sync for #ident #arguments #bounds {}
+        }
+    });
     let name = ident.unraw().to_string();
     let type_name = if options.type_name { quote!(Self::type_name(self)) } else { quote!(#name) };
     let extra_repr = options.extra_repr.then(|| {
@@ -76,7 +120,6 @@ pub fn derive(input: &DeriveInput, nn: &TokenStream) -> Result<TokenStream> {
             }
         }
     });
-    let (generics, arguments, bounds) = input.generics.split_for_impl();
     Ok(quote! {
         const _: () = {
             #[allow(unused_imports)]
@@ -97,6 +140,7 @@ pub fn derive(input: &DeriveInput, nn: &TokenStream) -> Result<TokenStream> {
                     #type_name
                 }
                 fn members(&self) -> #nn::Members<'_> {
+                    #checks
                     let mut members = #nn::Members::default();
                     #collect
                     members
@@ -120,6 +164,7 @@ pub fn derive(input: &DeriveInput, nn: &TokenStream) -> Result<TokenStream> {
                 #extra_repr
                 #versions
             }
+            #threads
             #[automatically_derived]
             impl #generics ::std::fmt::Display for #ident #arguments #bounds {
                 fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
@@ -204,7 +249,11 @@ mod tests {
 
     #[test]
     fn what_cannot_be_derived_says_why() {
-        assert_eq!(text(&parse_quote! { enum Net { A } }), "error:Module can be derived for structs only");
+        let code = text(&parse_quote! { enum Net { A } });
+        assert!(
+            code.contains("::torch::nn::access::only_structs::<Net>()") && !code.contains("compile_error"),
+            "{code}"
+        );
         let wrong = text(&parse_quote! { struct Net { #[module(ignore)] a: u8 } });
         assert_eq!(wrong, "error:a field knows only #[module(skip)]");
         let wrong = text(&parse_quote! { #[module(repr)] struct Net; });

@@ -168,7 +168,10 @@ def init_cases():
     out = []
     for shape, f, kw in itertools.chain(
             (((3, 4), f, kw) for f, kw in ((nn.init.uniform_, {}), (nn.init.uniform_, {"a": -2.0, "b": 3.0}), (nn.init.normal_, {}), (nn.init.normal_, {"mean": 1.0, "std": 0.5}),
-                                          (nn.init.constant_, {"val": 0.3}), (nn.init.ones_, {}), (nn.init.zeros_, {}), (nn.init.eye_, {}), (nn.init.trunc_normal_, {}))),
+                                          (nn.init.constant_, {"val": 0.3}), (nn.init.ones_, {}), (nn.init.zeros_, {}), (nn.init.eye_, {}), (nn.init.trunc_normal_, {}),
+                                          (nn.init.trunc_normal_, {"mean": 1.0, "std": 0.5, "a": 0.0, "b": 1.5}), (nn.init.sparse_, {"sparsity": 0.4}),
+                                          (nn.init.sparse_, {"sparsity": 0.7, "std": 2.0}), (nn.init.orthogonal_, {}))),
+            (((4, 2, 3), f, kw) for f, kw in ((nn.init.dirac_, {}), (nn.init.dirac_, {"groups": 2}), (nn.init.orthogonal_, {"gain": 2.0}))),
             ((s, f, kw) for s in ((3, 4), (4, 2, 3, 3), (20, 20)) for f, kw in (
                 (nn.init.xavier_uniform_, {}), (nn.init.xavier_uniform_, {"gain": 2.0}), (nn.init.xavier_normal_, {}), (nn.init.kaiming_uniform_, {}),
                 (nn.init.kaiming_uniform_, {"a": 0.1, "mode": "fan_out", "nonlinearity": "leaky_relu"}), (nn.init.kaiming_normal_, {}),

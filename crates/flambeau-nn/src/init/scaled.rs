@@ -1,8 +1,8 @@
 //! Initialisers that scale with the number of connections: Glorot's and He's.
 
 use super::{normal_from_, uniform_from_};
-use flambeau_autograd::arguments::{Number, OptNumber};
-use flambeau_autograd::{AsTensor, Tensor};
+use flambeau_autograd::arguments::Number;
+use flambeau_autograd::{AsTensor, Setting, Tensor, options};
 use flambeau_tensor::random::Generator;
 
 /// Which number of connections keeps its scale: the inputs' in the forward pass, or the outputs' in the backward pass.
@@ -58,14 +58,40 @@ impl From<&str> for Nonlinearity {
     }
 }
 
+options! {
+    /// Options of [`calculate_gain_with`].
+    GainOptions {
+        /// The slope of leaky ReLU (0.01).
+        param: Option<f64> = None,
+    }
+}
+
 /// The factor that keeps the scale through a function: 1 for linear and sigmoid, 5/3 for tanh, √2 for ReLU,
-/// √(2 / (1 + slope²)) for leaky ReLU (`param`, 0.01 if not given), 3/4 for SELU: `init.calculate_gain`.
+/// √(2 / (1 + slope²)) for leaky ReLU with a slope of 0.01, 3/4 for SELU: `init.calculate_gain(nonlinearity)`.
 ///
 /// # Panics
 /// When the name is unknown.
 #[track_caller]
-pub fn calculate_gain(nonlinearity: impl Into<Nonlinearity>, param: impl OptNumber) -> f64 {
-    let param = param.to_option();
+pub fn calculate_gain(nonlinearity: impl Into<Nonlinearity>) -> f64 {
+    calculate_gain_with(nonlinearity, |o| o)
+}
+
+/// [`calculate_gain`] with options: `param`, the slope of leaky ReLU (0.01).
+///
+/// ```
+/// use flambeau_nn::init;
+/// assert_eq!(init::calculate_gain("relu"), 2f64.sqrt());
+/// assert_eq!(init::calculate_gain_with("leaky_relu", |o| o.param(1)), 1.0);
+/// ```
+///
+/// # Panics
+/// When the name is unknown.
+#[track_caller]
+pub fn calculate_gain_with(
+    nonlinearity: impl Into<Nonlinearity>,
+    options: impl FnOnce(GainOptions) -> GainOptions,
+) -> f64 {
+    let param = options(GainOptions::default()).param;
     match nonlinearity.into() {
         Nonlinearity::Linear | Nonlinearity::Sigmoid => 1.0,
         Nonlinearity::Tanh => 5.0 / 3.0,
@@ -128,8 +154,8 @@ impl ScaledOptions {
     }
 
     /// Where the numbers come from (the default generator).
-    pub fn generator(mut self, generator: &Generator) -> Self {
-        self.generator = Some(generator.clone());
+    pub fn generator(mut self, generator: impl Setting<Option<Generator>>) -> Self {
+        self.generator = generator.setting();
         self
     }
 
@@ -145,7 +171,7 @@ impl ScaledOptions {
     fn kaiming_std(&self, x: &Tensor) -> f64 {
         let (fan_in, fan_out) = fans(x);
         let fan = if self.mode == FanMode::FanIn { fan_in } else { fan_out };
-        calculate_gain(self.nonlinearity, Some(self.a)) / (fan as f64).sqrt()
+        calculate_gain_with(self.nonlinearity, |o| o.param(self.a)) / (fan as f64).sqrt()
     }
 }
 

@@ -1,38 +1,43 @@
 //! Normal numbers within bounds.
 
 use super::{normal_from_, uniform_from_};
-use flambeau_autograd::arguments::Number;
-use flambeau_autograd::{AsTensor, OrPanic, Tensor, no_grad, ops};
+use flambeau_autograd::{AsTensor, OrPanic, Tensor, no_grad, ops, options};
 use flambeau_tensor::random::Generator;
 
-/// Normal numbers with the given mean and standard deviation, drawn again until they lie in [a, b]:
-/// `init.trunc_normal_(tensor, mean, std, a, b)`; PyTorch's defaults are 0, 1, −2, 2.
-#[track_caller]
-pub fn trunc_normal_(x: impl AsTensor, mean: impl Number, std: impl Number, a: impl Number, b: impl Number) -> Tensor {
-    let x = x.as_tensor();
-    let mean = mean.to_f64();
-    let std = std.to_f64();
-    let a = a.to_f64();
-    let b = b.to_f64();
-    fill(x, mean, std, a, b, None)
+options! {
+    /// Options of [`trunc_normal_with_`].
+    TruncNormalOptions {
+        /// The mean (0).
+        mean: f64 = 0.0,
+        /// The standard deviation (1), before what lies outside of the bounds is cut.
+        std: f64 = 1.0,
+        /// The lower bound (−2).
+        a: f64 = -2.0,
+        /// The upper bound (2).
+        b: f64 = 2.0,
+        /// Where the numbers come from (the default generator).
+        generator: Option<Generator> = None,
+    }
 }
 
-/// [`trunc_normal_`] from a generator of the caller's.
+/// Normal numbers of mean 0 and standard deviation 1, drawn again until they lie in [−2, 2]: `init.trunc_normal_(tensor)`.
 #[track_caller]
-pub fn trunc_normal_with_(
-    x: impl AsTensor,
-    mean: impl Number,
-    std: impl Number,
-    a: impl Number,
-    b: impl Number,
-    generator: &Generator,
-) -> Tensor {
-    let x = x.as_tensor();
-    let mean = mean.to_f64();
-    let std = std.to_f64();
-    let a = a.to_f64();
-    let b = b.to_f64();
-    fill(x, mean, std, a, b, Some(generator))
+pub fn trunc_normal_(x: impl AsTensor) -> Tensor {
+    trunc_normal_with_(x, |o| o)
+}
+
+/// [`trunc_normal_`] with options: `mean`, `std`, `a`, `b`, `generator`.
+///
+/// ```
+/// use flambeau_nn::{self as nn, init};
+/// let layer = nn::Linear::new(4, 4);
+/// init::trunc_normal_with_(&layer.weight, |o| o.std(0.02).a(-0.01).b(0.01));
+/// assert!(layer.weight.abs().max().item() <= 0.01);
+/// ```
+#[track_caller]
+pub fn trunc_normal_with_(x: impl AsTensor, options: impl FnOnce(TruncNormalOptions) -> TruncNormalOptions) -> Tensor {
+    let o = options(TruncNormalOptions::default());
+    fill(x.as_tensor(), o.mean, o.std, o.a, o.b, o.generator.as_ref())
 }
 
 /// Where the bounds leave at least 30 % of the distribution, normal numbers are drawn until all fit; else uniform numbers

@@ -25,12 +25,18 @@ pub struct Activation<F: ActivationFunction> {
     state: ModuleState,
 }
 
-impl<F: ActivationFunction> Activation<F> {
+/// The functions whose layers are made without arguments. Those whose first option public code nearly always gives have a `new`
+/// of it.
+pub trait WithoutArguments: ActivationFunction {}
+
+impl<F: WithoutArguments> Activation<F> {
     /// With PyTorch's defaults.
     pub fn new() -> Self {
         Self::default()
     }
+}
 
+impl<F: ActivationFunction> Activation<F> {
     /// With options, named as PyTorch's keywords.
     #[track_caller]
     pub fn with(options: impl FnOnce(F) -> F) -> Self {

@@ -1,12 +1,13 @@
 //! Activations: one function each.
 
-use super::{Activation, ActivationFunction, py_number};
-use flambeau_autograd::{OrPanic, Tensor, ops, options};
+use super::{Activation, ActivationFunction, WithoutArguments, py_number};
+use flambeau_autograd::{OrPanic, Setting, Tensor, ops, options, warn};
 use flambeau_tensor::Scalar;
 
-/// Declares, for each line `Layer(Options { … }) = |options, x| result, printed;`, the layer and its options.
+/// Declares, for each line `Layer(Options { … }) = |options, x| result, printed;`, the layer and its options. Options that stand
+/// behind the braces, `Layer(Options { … } dim: Option<i64>)`, are `new`'s arguments.
 macro_rules! activations {
-    ($($(#[$doc:meta])* $layer:ident($options:ident $fields:tt) = |$o:tt, $x:ident| $apply:expr $(, $repr:expr)?;)*) => {$(
+    ($($(#[$doc:meta])* $layer:ident($options:ident $fields:tt $($argument:ident: $t:ty),*) = |$o:tt, $x:ident| $apply:expr $(, $repr:expr)?;)*) => {$(
         options! {
             #[doc = concat!("Options of [`", stringify!($layer), "`].")]
             #[derive(Clone)]
@@ -28,12 +29,37 @@ macro_rules! activations {
                 $repr
             })?
         }
+
+        constructor!($options $($argument: $t),*);
     )*};
 }
 
-/// The dimension that PyTorch chose before one had to be given.
-fn implicit(dim: Option<i64>, x: &Tensor) -> i64 {
-    dim.unwrap_or_else(|| i64::from(!matches!(x.dim(), 0 | 1 | 3)))
+/// `new`, with arguments where there are some.
+macro_rules! constructor {
+    ($options:ident) => {
+        impl WithoutArguments for $options {}
+    };
+    ($options:ident $($argument:ident: $t:ty),+) => {
+        impl Activation<$options> {
+            /// With what public code nearly always gives, and PyTorch's defaults for the rest.
+            #[track_caller]
+            pub fn new($($argument: impl Setting<$t>),+) -> Self {
+                Self::with(|o| o$(.$argument($argument))+)
+            }
+        }
+    };
+}
+
+/// The dimension, or the one that PyTorch chose before one had to be given, which it warns of.
+#[track_caller]
+fn implicit(dim: Option<i64>, x: &Tensor, name: &str) -> i64 {
+    if let Some(dim) = dim {
+        return dim;
+    }
+    warn(&format!(
+        "Implicit dimension choice for {name} has been deprecated. Change the call to include dim=X as an argument."
+    ));
+    i64::from(!matches!(x.dim(), 0 | 1 | 3))
 }
 
 fn repr(dim: Option<i64>) -> String {
@@ -70,14 +96,14 @@ impl From<&str> for Approximate {
     }
 }
 
-impl flambeau_autograd::Setting<Approximate> for &str {
+impl Setting<Approximate> for &str {
     #[track_caller]
     fn setting(self) -> Approximate {
         self.into()
     }
 }
 
-impl flambeau_autograd::Setting<Approximate> for Approximate {
+impl Setting<Approximate> for Approximate {
     fn setting(self) -> Approximate {
         self
     }
@@ -118,7 +144,7 @@ activations! {
         negative_slope: Scalar = Scalar::Float(0.01),
         /// Whether the input itself is written (false).
         inplace: bool = false,
-    }) = |o, x| {
+    } negative_slope: Scalar) = |o, x| {
         let slope = o.negative_slope.to_f64();
         if o.inplace { ops::leaky_relu_(x, slope) } else { ops::leaky_relu(x, slope) }
     }, format!("negative_slope={}{}", py_number(o.negative_slope), and_in_place(o.inplace));
@@ -206,7 +232,7 @@ activations! {
         value: Scalar = Scalar::Float(0.0),
         /// Whether the input itself is written (false).
         inplace: bool = false,
-    }) = |o, x| {
+    } threshold: Scalar, value: Scalar) = |o, x| {
         let (threshold, value) = (o.threshold.to_f64(), o.value.to_f64());
         if o.inplace { ops::threshold_(x, threshold, value) } else { ops::threshold(x, threshold, value) }
     }, format!("threshold={}, value={}{}", py_number(o.threshold), py_number(o.value), and_in_place(o.inplace));
@@ -220,19 +246,19 @@ activations! {
     Softmax(SoftmaxOptions {
         /// The dimension whose results add up to 1; if it is not given, 0 for tensors of 0, 1 and 3 dimensions, else 1.
         dim: Option<i64> = None,
-    }) = |o, x| ops::softmax(x, implicit(o.dim, x), None),
+    } dim: Option<i64>) = |o, x| ops::softmax(x, implicit(o.dim, x, "softmax"), None),
         repr(o.dim);
     /// ln softmax, which does not overflow: `nn.LogSoftmax(dim)`.
     LogSoftmax(LogSoftmaxOptions {
         /// The dimension whose exponentials add up to 1; if it is not given, 0 for tensors of 0, 1 and 3 dimensions, else 1.
         dim: Option<i64> = None,
-    }) = |o, x| ops::log_softmax(x, implicit(o.dim, x), None),
+    } dim: Option<i64>) = |o, x| ops::log_softmax(x, implicit(o.dim, x, "log_softmax"), None),
         repr(o.dim);
     /// The softmax of −x: `nn.Softmin(dim)`.
     Softmin(SoftminOptions {
         /// The dimension whose results add up to 1; if it is not given, 0 for tensors of 0, 1 and 3 dimensions, else 1.
         dim: Option<i64> = None,
-    }) = |o, x| ops::softmin(x, implicit(o.dim, x), None),
+    } dim: Option<i64>) = |o, x| ops::softmin(x, implicit(o.dim, x, "softmin"), None),
         repr(o.dim);
     /// Softmax over the channels of [n, channels, height, width]: `nn.Softmax2d()`.
     Softmax2d(Softmax2dOptions {}) = |_, x| {

@@ -1,17 +1,11 @@
-//! Modules made of modules.
+//! Modules one after the other.
 
-use crate::{Field, Forward, Members, Memo, Module, ModuleState, Slots, Visit, forward};
+use crate::{Forward, Input, Members, Memo, Module, ModuleState, Output, Slots, forward};
 use flambeau_autograd::{Functions, Tensor};
 use std::any::Any;
 use std::borrow::Cow;
 use std::fmt;
-use std::ops::{ControlFlow, Index, IndexMut};
-
-/// Modules in a list, registered under "0", "1", …: `nn.ModuleList`. A `Vec` in a field of a module is one.
-pub type ModuleList<M = Box<dyn Forward>> = Vec<M>;
-
-/// Parameters in a list: `nn.ParameterList`. A `Vec` of parameters in a field of a module is one.
-pub type ParameterList = Vec<crate::Parameter>;
+use std::ops::{Index, IndexMut};
 
 /// Modules one after the other, each fed with the former's output: `nn.Sequential`. [`sequential!`](crate::sequential) makes one
 /// of any length; an iterator's `collect()` too.
@@ -64,9 +58,9 @@ pub trait IntoLayers {
 }
 
 /// A module in a box, which it may be already.
-fn boxed<M: Forward>(layer: M) -> Box<dyn Forward> {
+pub(super) fn boxed<In: Input, Out: Output, M: Forward<In, Out>>(layer: M) -> Box<dyn Forward<In, Out>> {
     let any: Box<dyn Any> = Box::new(layer);
-    match any.downcast::<Box<dyn Forward>>() {
+    match any.downcast::<Box<dyn Forward<In, Out>>>() {
         Ok(boxed) => *boxed,
         Err(any) => any.downcast::<M>().expect("it is what it was made of"),
     }
@@ -297,106 +291,6 @@ impl Functions for Sequential {
 }
 
 impl fmt::Display for Sequential {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.repr())
-    }
-}
-
-/// Modules under names, in the order in which they were put in: `nn.ModuleDict`.
-pub struct ModuleDict<M = Box<dyn Forward>>(Vec<(Cow<'static, str>, M)>);
-
-impl<M> Default for ModuleDict<M> {
-    fn default() -> Self {
-        ModuleDict(Vec::new())
-    }
-}
-
-impl<M: Module> ModuleDict<M> {
-    /// Without modules.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Puts a module under a name, in the place of the one that stood there; returns that one.
-    pub fn insert(&mut self, name: impl Into<Cow<'static, str>>, module: M) -> Option<M> {
-        let name = name.into();
-        match self.0.iter_mut().find(|(n, _)| *n == name) {
-            Some((_, slot)) => Some(std::mem::replace(slot, module)),
-            None => {
-                self.0.push((name, module));
-                None
-            }
-        }
-    }
-
-    /// The module under a name.
-    pub fn get(&self, name: &str) -> Option<&M> {
-        self.0.iter().find(|(n, _)| n == name).map(|(_, module)| module)
-    }
-
-    /// The module under a name, to be changed.
-    pub fn get_mut(&mut self, name: &str) -> Option<&mut M> {
-        self.0.iter_mut().find(|(n, _)| n == name).map(|(_, module)| module)
-    }
-
-    /// How many modules.
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// Names and modules in order.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &M)> {
-        self.0.iter().map(|(name, module)| (&**name, module))
-    }
-}
-
-impl<M: Module> Index<&str> for ModuleDict<M> {
-    type Output = M;
-    #[track_caller]
-    fn index(&self, name: &str) -> &M {
-        self.get(name).unwrap_or_else(|| panic!("KeyError: '{name}'"))
-    }
-}
-
-impl<M: Module> Module for ModuleDict<M> {
-    fn as_module(&self) -> &dyn Module {
-        self
-    }
-    fn type_name(&self) -> &'static str {
-        "ModuleDict"
-    }
-    fn members(&self) -> Members<'_> {
-        let mut members = Members::default();
-        for (name, module) in &self.0 {
-            module.collect(name.clone(), &mut members);
-        }
-        members
-    }
-    fn as_module_mut(&mut self) -> &mut dyn Module {
-        self
-    }
-    fn slots(&mut self) -> Slots<'_> {
-        self.0.iter_mut().map(|(name, module)| (name.clone(), module as &mut dyn Module)).collect()
-    }
-    fn carriers(&self, depth: u32, visit: &mut Visit<'_>) -> ControlFlow<()> {
-        self.0.iter().try_for_each(|(_, module)| Field::carriers(module, depth, visit))
-    }
-    #[track_caller]
-    fn deepcopy_in(&self, memo: &mut Memo) -> Self {
-        let mut modules = Vec::with_capacity(self.0.len());
-        for (name, module) in &self.0 {
-            modules.push((name.clone(), memo.part(module)));
-        }
-        ModuleDict(modules)
-    }
-}
-
-impl<M: Module> fmt::Display for ModuleDict<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.repr())
     }

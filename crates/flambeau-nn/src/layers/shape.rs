@@ -1,6 +1,6 @@
 //! Layers that only change the shape.
 
-use super::{Activation, ActivationFunction, py_tuple};
+use super::{Activation, ActivationFunction, WithoutArguments, py_tuple};
 use crate::{Module, ModuleState, forward};
 use flambeau_autograd::arguments::Int;
 use flambeau_autograd::ops::{self, IntoDims};
@@ -22,6 +22,8 @@ impl ActivationFunction for IdentityOptions {
         x.shallow_clone()
     }
 }
+
+impl WithoutArguments for IdentityOptions {}
 
 options! {
     /// Options of [`Flatten`].
@@ -47,6 +49,8 @@ impl ActivationFunction for FlattenOptions {
         format!("start_dim={}, end_dim={}", self.start_dim, self.end_dim)
     }
 }
+
+impl WithoutArguments for FlattenOptions {}
 
 /// One dimension split into several: `nn.Unflatten(dim, unflattened_size)`.
 #[derive(Module)]

@@ -151,3 +151,35 @@ pub trait SkippedOther<T> {
     }
 }
 impl<T> SkippedOther<T> for Skipped<T> {}
+
+/// What the derive says of an enum: no type is one of these.
+#[diagnostic::on_unimplemented(
+    message = "`derive(Module)` is for structs, and `{Self}` is none",
+    label = "make a struct of it, or hold a `Box<dyn Forward>` where a model chooses among layers"
+)]
+pub trait Struct {}
+
+/// Fails to compile: `T` is no [`Struct`].
+pub fn only_structs<T: Struct + ?Sized>() {}
+
+/// What the derive says of a field that holds a `dyn Fn`: no type is one of these.
+#[diagnostic::on_unimplemented(
+    message = "the derive cannot look into the functions of `{Self}`",
+    label = "write `#[module(skip)]` above this field",
+    note = "modules are shared between threads, so the type needs `Send + Sync`: `Box<dyn Fn(&Tensor) -> Tensor + Send + Sync>`",
+    note = "a function that captures nothing needs neither: `fn(&Tensor) -> Tensor`"
+)]
+pub trait Skip {}
+
+/// Fails to compile: `T` is no [`Skip`].
+pub fn needs_skip<T: Skip + ?Sized>() {}
+
+/// What the derive says of a skipped field whose `dyn Fn` may stay in one thread: no type is one of these.
+#[diagnostic::on_unimplemented(
+    message = "modules are shared between threads, and the functions of `{Self}` need not be",
+    label = "write `dyn Fn(…) -> … + Send + Sync` here"
+)]
+pub trait Threads {}
+
+/// Fails to compile: `T` is no [`Threads`].
+pub fn needs_threads<T: Threads + ?Sized>() {}

@@ -148,6 +148,8 @@ pub(super) fn set_submodule<M: Forward>(module: &mut dyn Module, target: &str, n
     let any = slot as &mut dyn Any;
     if let Some(place) = any.downcast_mut::<M>() {
         *place = new;
+    } else if let Some(place) = any.downcast_mut::<Box<M>>() {
+        **place = new;
     } else if let Some(place) = any.downcast_mut::<Box<dyn Forward>>() {
         *place = Box::new(new);
     } else if let Some(place) = any.downcast_mut::<Arc<dyn Forward>>() {

@@ -1,6 +1,6 @@
 //! Deep copies of modules: Python's `copy.deepcopy`.
 
-use super::{Buffer, Carrier, Field, Forward, Hooks, Input, Module, Output, Parameter};
+use super::{Buffer, Carrier, Field, Forward, Input, Module, ModuleState, Output, Parameter};
 use flambeau_autograd::{OrPanic, Tensor, ops};
 use std::any::Any;
 use std::collections::HashMap;
@@ -28,13 +28,13 @@ pub fn deepcopy<T: Field>(x: &T) -> T {
     x.deepcopy_in(&mut Memo::default())
 }
 
-/// What was copied already, by what it was: tensors, the modules behind `Arc`s, lists of hooks.
+/// What was copied already, by what it was: tensors, the modules behind `Arc`s, states that parts carry.
 #[derive(Default)]
 pub struct Memo {
     tensors: HashMap<usize, (Tensor, Tensor)>,
     /// The address of what an `Arc` holds, and the copy's `Arc`.
     shared: HashMap<(usize, std::any::TypeId), Box<dyn Any>>,
-    hooks: HashMap<usize, (Arc<Hooks>, Arc<Hooks>)>,
+    states: HashMap<usize, (Arc<ModuleState>, Arc<ModuleState>)>,
     /// How many modules stand above what is being copied, the one whose copy was asked for included.
     level: u32,
 }
@@ -53,13 +53,12 @@ impl Memo {
         self.level
     }
 
-    pub(super) fn hooks(&mut self, hooks: &Arc<Hooks>) -> Arc<Hooks> {
-        let key = Arc::as_ptr(hooks).addr();
-        self.hooks.entry(key).or_insert_with(|| (hooks.clone(), Arc::new(hooks.copy()))).1.clone()
-    }
-
-    pub(super) fn carrier(&mut self, carrier: &Carrier) -> Carrier {
-        carrier.copy(self.level, |hooks| self.hooks(hooks))
+    /// What a part of the copy carries that is `level` modules down.
+    pub(super) fn carrier(&mut self, carrier: &Carrier, level: u32) -> Carrier {
+        carrier.copy(level, |state| {
+            let copy = || (state.clone(), Arc::new(state.copy_own()));
+            self.states.entry(Arc::as_ptr(state).addr()).or_insert_with(copy).1.clone()
+        })
     }
 
     /// The copy of a tensor, made by `make` the first time.
@@ -185,13 +184,13 @@ pub(super) fn arc<M: PtrCopy + ?Sized>(module: &Arc<M>, memo: &mut Memo) -> Arc<
 impl Parameter {
     pub(super) fn copy(&self, memo: &mut Memo) -> Self {
         let tensor = memo.parameter(self);
-        self.with(tensor, memo.carrier(self.carrier()))
+        self.with(tensor, memo.carrier(self.carrier(), memo.level()))
     }
 }
 
 impl Buffer {
     pub(super) fn copy(&self, memo: &mut Memo) -> Self {
         let tensor = memo.tensor(self);
-        self.with(tensor, memo.carrier(self.carrier()))
+        self.with(tensor, memo.carrier(self.carrier(), memo.level()))
     }
 }

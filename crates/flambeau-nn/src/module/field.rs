@@ -8,7 +8,7 @@ use flambeau_tensor::{DType, Device, Scalar};
 use std::borrow::Cow;
 use std::marker::PhantomData;
 use std::ops::ControlFlow;
-use std::sync::{Mutex, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 /// What a module itself holds, in the order of its fields: what `_parameters`, `_buffers` and `_modules` are in PyTorch.
 #[derive(Default)]
@@ -69,7 +69,7 @@ pub trait Field: Send + Sync + 'static {
         None
     }
 
-    /// Shows what may carry the hooks of a module that is `depth` modules up.
+    /// Shows what may carry the state of a module that is `depth` modules up.
     #[doc(hidden)]
     fn carriers(&self, _depth: u32, _visit: &mut Visit<'_>) -> ControlFlow<()> {
         ControlFlow::Continue(())
@@ -212,9 +212,32 @@ macro_rules! atomics {
                 Self::new(self.load(std::sync::atomic::Ordering::SeqCst))
             }
         }
+        impl Field for Arc<std::sync::atomic::$t> {
+            const KIND: FieldKind = FieldKind::Plain;
+            fn deepcopy_in(&self, memo: &mut Memo) -> Self {
+                Arc::new((**self).deepcopy_in(memo))
+            }
+        }
     )*};
 }
 atomics!(AtomicBool AtomicU8 AtomicU16 AtomicU32 AtomicU64 AtomicUsize AtomicI8 AtomicI16 AtomicI32 AtomicI64 AtomicIsize);
+
+// What several modules may change. A copy has its own.
+macro_rules! shared {
+    ($([$($generics:tt)*] $t:ty;)*) => {$(
+        impl<$($generics)*> Field for Arc<$t> {
+            const KIND: FieldKind = FieldKind::Plain;
+            fn deepcopy_in(&self, memo: &mut Memo) -> Self {
+                Arc::new((**self).deepcopy_in(memo))
+            }
+        }
+    )*};
+}
+shared! {
+    [T: Clone + Send + 'static] Mutex<T>;
+    [T: Clone + Send + Sync + 'static] RwLock<T>;
+    [T: Clone + Send + Sync + 'static] OnceLock<T>;
+}
 
 macro_rules! plain {
     ($($t:ty),*) => {$(

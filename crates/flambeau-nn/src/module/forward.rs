@@ -37,7 +37,8 @@ use std::sync::Arc;
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no `forward` from `{In}` to `{Out}`",
-    note = "a module of one tensor is `impl Forward for {Self}`, one of two is `impl Forward<(Tensor, Tensor)> for {Self}`"
+    note = "write `#[nn::forward]` above the `impl` block in which `fn forward(&self, …)` stands, whatever it takes",
+    note = "or `impl Forward for …` for a module of one tensor, `impl Forward<(Tensor, Tensor)> for …` for one of two"
 )]
 pub trait Forward<In: Input = Tensor, Out: Output = Tensor>: Module + ForwardCopy<In, Out> {
     /// What the module computes: `forward` of a Python module.
@@ -58,11 +59,16 @@ pub trait Forward<In: Input = Tensor, Out: Output = Tensor>: Module + ForwardCop
 
 /// Calling modules, and hooks on calls: what every [`Forward`] has. In the prelude; the library's layers have a `call` of their
 /// own that needs no import.
-pub trait Call<In: Input, Out: Output>: Forward<In, Out> {
+///
+/// Each module is one, so that a call of a module without a [`Forward`] is an error that says so.
+pub trait Call: Module {
     /// Python's `module(x)`: [`Forward::forward`] between the module's hooks. Takes `x` and `&x`; several inputs as a tuple:
     /// `cell.call((&x, h))`.
     #[track_caller]
-    fn call(&self, input: impl Arg<In>) -> Out {
+    fn call<In: Input, Out: Output>(&self, input: impl Arg<In>) -> Out
+    where
+        Self: Forward<In, Out>,
+    {
         self.call_ref(input.arg())
     }
 
@@ -82,10 +88,13 @@ pub trait Call<In: Input, Out: Output>: Forward<In, Out> {
     /// # Panics
     /// When the module has neither a tensor nor a layer nor a [`super::ModuleState`] of its own.
     #[track_caller]
-    fn register_forward_hook(
+    fn register_forward_hook<In: Input, Out: Output>(
         &self,
         hook: impl Fn(&dyn Module, In::Ref<'_>, &Out) -> Option<Out> + Send + Sync + 'static,
-    ) -> HookHandle {
+    ) -> HookHandle
+    where
+        Self: Forward<In, Out>,
+    {
         let typed = move |module: &dyn Module, input: &dyn Any, output: &dyn Any| {
             // A module with two signatures calls the hooks of the one in use.
             let (input, output) = (input.downcast_ref::<In>()?, output.downcast_ref::<Out>()?);
@@ -99,10 +108,13 @@ pub trait Call<In: Input, Out: Output>: Forward<In, Out> {
     /// # Panics
     /// As [`Call::register_forward_hook`].
     #[track_caller]
-    fn register_forward_pre_hook(
+    fn register_forward_pre_hook<In: Input, Out: Output>(
         &self,
         hook: impl Fn(&dyn Module, In::Ref<'_>) -> Option<In> + Send + Sync + 'static,
-    ) -> HookHandle {
+    ) -> HookHandle
+    where
+        Self: Forward<In, Out>,
+    {
         let typed = move |module: &dyn Module, input: &dyn Any| {
             let input = input.downcast_ref::<In>()?;
             hook(module, Input::borrow(input)).map(|new| Box::new(new) as Box<dyn Any>)
@@ -149,7 +161,7 @@ pub trait Call<In: Input, Out: Output>: Forward<In, Out> {
     }
 }
 
-impl<In: Input, Out: Output, F: Forward<In, Out> + ?Sized> Call<In, Out> for F {}
+impl<M: Module + ?Sized> Call for M {}
 
 macro_rules! pointers {
     ($($pointer:ident),*) => {$(

@@ -59,7 +59,7 @@ impl Hooks {
 pub(super) fn of(module: &dyn Module, state: Option<&ModuleState>) -> Option<Arc<Hooks>> {
     match state {
         Some(state) => state.hooks().cloned(),
-        None => carrier::find(module),
+        None => carrier::hooks(module),
     }
 }
 
@@ -71,7 +71,7 @@ pub(super) fn of(module: &dyn Module, state: Option<&ModuleState>) -> Option<Arc
 pub(super) fn add(module: &dyn Module, hook: Hook) -> HookHandle {
     let hooks = match module.state() {
         Some(state) => Some(state.hooks_or_new().clone()),
-        None => carrier::find_or_make(module),
+        None => carrier::hooks_or_new(module),
     };
     match hooks {
         Some(hooks) => hooks.add(hook),

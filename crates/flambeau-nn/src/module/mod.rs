@@ -15,7 +15,7 @@ mod lists;
 mod operators;
 mod parameter;
 mod path;
-mod repr;
+pub(crate) mod repr;
 mod state;
 mod state_dict;
 #[cfg(test)]
@@ -29,7 +29,7 @@ pub use field::{Field, FieldKind, Members, Slots};
 pub use forward::{Call, Forward};
 pub use hooks::{HookGrads, HookHandle};
 pub use input::{Arg, Input, OptArg, Output};
-pub use parameter::{Buffer, Parameter};
+pub use parameter::{Buffer, Parameter, Share};
 pub use state::ModuleState;
 pub use state_dict::{LoadReport, LoadStateDictOptions, NamedOptions, StateDict, StateDictOptions};
 pub use value::Value;
@@ -37,6 +37,7 @@ pub use value::Value;
 use crate::error::Result;
 use flambeau_autograd::ops::ToTarget;
 use flambeau_autograd::{OrPanic, Tensor};
+use flambeau_tensor::{DType, Device};
 use hooks::Hooks;
 use std::any::{Any, TypeId};
 use std::borrow::Cow;
@@ -93,7 +94,8 @@ pub trait Module: Any + Send + Sync + DynCopy {
         self.deepcopy_in(&mut Memo::default())
     }
 
-    /// The training flag and hooks; `None` for a struct of the user's without a field of type [`ModuleState`].
+    /// The training flag and hooks; `None` for a struct of the user's without a field of type [`ModuleState`], whose parts carry
+    /// them.
     fn state(&self) -> Option<&ModuleState> {
         None
     }
@@ -137,7 +139,7 @@ pub trait Module: Any + Send + Sync + DynCopy {
         true
     }
 
-    /// Shows the parts that may carry the hooks of a module that is `depth` modules above them.
+    /// Shows the parts that may carry the state of a module that is `depth` modules above them.
     #[doc(hidden)]
     fn carriers(&self, _depth: u32, _visit: &mut Visit<'_>) -> ControlFlow<()> {
         ControlFlow::Continue(())
@@ -231,20 +233,31 @@ pub trait Module: Any + Send + Sync + DynCopy {
     }
 
     /// Sets training mode for the module and all in it: `train(mode)`.
+    ///
+    /// ```
+    /// use flambeau_nn::{self as nn, Module};
+    /// let net = nn::sequential![nn::Linear::new(2, 2), nn::Dropout::new(0.5)];
+    /// net.train_mode(false);
+    /// assert!(net.modules().iter().all(|m| !m.training()));
+    /// ```
     fn train_mode(&self, mode: bool) {
-        walk(self.as_module(), "", &mut |_, module| {
-            if let Some(state) = module.state() {
-                state.set_training(mode);
-            }
+        walk(self.as_module(), "", &mut |_, module| match module.state() {
+            Some(state) => state.set_training(mode),
+            None => carrier::set_training(module, mode),
         });
     }
 
-    /// Whether the module is in training mode: `module.training`. A struct of the user's without a [`ModuleState`] field
-    /// has the mode of the first module in it that has one, and is in training mode if there is none.
+    /// Whether the module is in training mode: `module.training`. Each module has a flag of its own, as in PyTorch: `train` and
+    /// `eval` set those of all modules within.
+    ///
+    /// # Panics
+    /// When the module is a struct without a parameter, buffer or layer of its own (one behind an `Arc` may have several
+    /// owners) and without a [`ModuleState`] field, so that nothing could carry the flag.
+    #[track_caller]
     fn training(&self) -> bool {
         match self.state() {
             Some(state) => state.training(),
-            None => self.modules().iter().find_map(|m| m.state()).is_none_or(ModuleState::training),
+            None => carrier::training(self.as_module()),
         }
     }
 
@@ -416,7 +429,18 @@ pub trait Module: Any + Send + Sync + DynCopy {
     }
 
     /// Moves parameters and buffers to a device, or floating-point ones to a dtype: `module.to(…)`. The handles stay the
-    /// same tensors, so an optimizer made before keeps working.
+    /// same tensors, so an optimizer made before keeps working. The module itself goes in and comes out; a part that is not to
+    /// be taken out of its place is converted as a `&dyn Module`.
+    ///
+    /// ```
+    /// use flambeau_nn::{self as nn, Module};
+    /// let net = nn::sequential![nn::Linear::new(2, 2), nn::Linear::new(2, 2)].to("cpu").double();
+    /// net[1].as_module().float();
+    /// assert_eq!(net.parameters().iter().map(|p| p.dtype().to_string()).collect::<Vec<_>>()[1..3], [
+    ///     "torch.float64",
+    ///     "torch.float32"
+    /// ]);
+    /// ```
     ///
     /// # Panics
     /// When the device is missing or a dtype is none of floating point.
@@ -425,10 +449,115 @@ pub trait Module: Any + Send + Sync + DynCopy {
     where
         Self: Sized,
     {
+        self.as_module().to(target);
+        self
+    }
+
+    /// Floating-point parameters and buffers as float64, others as they are: `module.double()`.
+    #[track_caller]
+    fn double(self) -> Self
+    where
+        Self: Sized,
+    {
+        self.to(DType::F64)
+    }
+
+    /// Floating-point parameters and buffers as float32, others as they are: `module.float()`.
+    #[track_caller]
+    fn float(self) -> Self
+    where
+        Self: Sized,
+    {
+        self.to(DType::F32)
+    }
+
+    /// Floating-point parameters and buffers as float16, others as they are: `module.half()`.
+    #[track_caller]
+    fn half(self) -> Self
+    where
+        Self: Sized,
+    {
+        self.to(DType::F16)
+    }
+
+    /// Floating-point parameters and buffers as bfloat16, others as they are: `module.bfloat16()`.
+    #[track_caller]
+    fn bfloat16(self) -> Self
+    where
+        Self: Sized,
+    {
+        self.to(DType::BF16)
+    }
+
+    /// Parameters and buffers in host memory: `module.cpu()`.
+    #[track_caller]
+    fn cpu(self) -> Self
+    where
+        Self: Sized,
+    {
+        self.to(Device::Cpu)
+    }
+
+    /// Parameters and buffers on the first GPU, whatever its make: `module.cuda()`.
+    ///
+    /// # Panics
+    /// When there is none.
+    #[track_caller]
+    fn cuda(self) -> Self
+    where
+        Self: Sized,
+    {
+        self.to(Device::Wgpu(0))
+    }
+}
+
+impl dyn Module {
+    /// [`Module::to`] of a module in its place.
+    ///
+    /// # Panics
+    /// As [`Module::to`].
+    #[track_caller]
+    pub fn to(&self, target: impl ToTarget) -> &Self {
         for x in self.parameters().iter().chain(&self.buffers()) {
             move_to(x, &target);
         }
         self
+    }
+
+    /// [`Module::double`] of a module in its place.
+    #[track_caller]
+    pub fn double(&self) -> &Self {
+        self.to(DType::F64)
+    }
+
+    /// [`Module::float`] of a module in its place.
+    #[track_caller]
+    pub fn float(&self) -> &Self {
+        self.to(DType::F32)
+    }
+
+    /// [`Module::half`] of a module in its place.
+    #[track_caller]
+    pub fn half(&self) -> &Self {
+        self.to(DType::F16)
+    }
+
+    /// [`Module::bfloat16`] of a module in its place.
+    #[track_caller]
+    pub fn bfloat16(&self) -> &Self {
+        self.to(DType::BF16)
+    }
+
+    /// [`Module::cpu`] of a module in its place.
+    #[track_caller]
+    pub fn cpu(&self) -> &Self {
+        self.to(Device::Cpu)
+    }
+
+    /// [`Module::cuda`] of a module in its place.
+    #[track_caller]
+    pub fn cuda(&self) -> &Self {
+        self.to(Device::Wgpu(0))
     }
 }
 

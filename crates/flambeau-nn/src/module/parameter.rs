@@ -65,6 +65,35 @@ impl Parameter {
     }
 }
 
+/// [`Parameter::share`] for what `parameters()` and `named_parameters()` list: they give parameters as tensors.
+pub trait Share {
+    /// The same parameter for a second place, which ties weights.
+    ///
+    /// ```
+    /// use flambeau_nn::{self as nn, Module, Share};
+    /// let encoder = nn::Linear::with(4, 4, |o| o.bias(false));
+    /// let mut decoder = nn::Linear::with(4, 4, |o| o.bias(false));
+    /// decoder.weight = encoder.parameters()[0].share();
+    /// assert!(decoder.weight.is_same(&encoder.weight));
+    /// ```
+    ///
+    /// # Panics
+    /// When the tensor is no parameter.
+    #[track_caller]
+    fn share(&self) -> Parameter;
+}
+
+impl Share for Tensor {
+    #[track_caller]
+    fn share(&self) -> Parameter {
+        assert!(
+            self.is_parameter(),
+            "a tensor that is no parameter cannot be shared as one: nn::Parameter::new makes one"
+        );
+        Parameter { tensor: self.shallow_clone(), carrier: Carrier::new() }
+    }
+}
+
 /// A tensor of a module's state that is not learned, such as a running mean: `module.register_buffer(name, tensor)`. It is no
 /// `Clone`, as [`Parameter`] is none.
 pub struct Buffer {
@@ -127,6 +156,13 @@ impl From<&Parameter> for Tensor {
     /// A handle of the parameter's tensor.
     fn from(parameter: &Parameter) -> Self {
         parameter.as_tensor().shallow_clone()
+    }
+}
+
+impl From<Parameter> for Tensor {
+    /// The parameter's tensor.
+    fn from(parameter: Parameter) -> Self {
+        parameter.tensor
     }
 }
 

@@ -5,8 +5,29 @@ use super::{Hooks, Memo};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
-/// A module's training flag and hooks. Every layer has one; a struct of the user's needs such a field only for a flag of its
-/// own, or for hooks where it holds neither tensors nor layers: `#[derive(Module)] struct Net { …, state: nn::ModuleState }`.
+/// A module's training flag and hooks. Every layer has one. A struct of the user's needs such a field only where it holds
+/// neither parameters nor buffers nor layers of its own, which carry its flag and hooks otherwise.
+///
+/// ```
+/// use flambeau_autograd::{Tensor, ones};
+/// use flambeau_nn::{self as nn, Call, Forward, Module, functional as F};
+///
+/// #[derive(Module)]
+/// struct DropPath {
+///     p: f64,
+///     state: nn::ModuleState,
+/// }
+///
+/// impl Forward for DropPath {
+///     fn forward(&self, x: &Tensor) -> Tensor {
+///         F::dropout(x, self.p, self.training())
+///     }
+/// }
+///
+/// let net = nn::sequential![DropPath { p: 1.0, state: nn::ModuleState::new() }];
+/// net.eval();
+/// assert_eq!(net.call(ones([2])).to_vec::<f32>(), [1.0, 1.0]);
+/// ```
 pub struct ModuleState {
     training: AtomicBool,
     hooks: OnceLock<Arc<Hooks>>,
@@ -48,13 +69,17 @@ impl ModuleState {
     }
 
     pub(super) fn copy(&self, memo: &mut Memo) -> Self {
+        // The state is one level below its module, of which it is the same part as a parameter.
+        let carrier = memo.carrier(&self.carrier, memo.level().saturating_sub(1));
+        ModuleState { carrier, ..self.copy_own() }
+    }
+
+    /// The same flag and hooks, without what it carries for others.
+    pub(super) fn copy_own(&self) -> Self {
         let hooks = OnceLock::new();
         if let Some(own) = self.hooks.get() {
-            let _ = hooks.set(memo.hooks(own));
+            let _ = hooks.set(Arc::new(own.copy()));
         }
-        // The state is one level below its module, of which it is the same part as a parameter.
-        let levels = memo.level().saturating_sub(1);
-        let carrier = self.carrier.copy(levels, |hooks| memo.hooks(hooks));
-        ModuleState { training: AtomicBool::new(self.training()), hooks, carrier }
+        ModuleState { training: AtomicBool::new(self.training()), hooks, carrier: Carrier::new() }
     }
 }

@@ -34,7 +34,18 @@ pub fn check(case: &InitCase) {
         "ones_" => (init::ones_(&x), Tolerance::Exact),
         "zeros_" => (init::zeros_(x.fill_(7)), Tolerance::Exact),
         "eye_" => (init::eye_(x.fill_(7)), Tolerance::Exact),
-        "trunc_normal_" => (init::trunc_normal_(&x, 0.0, 1.0, -2.0, 2.0), close),
+        "trunc_normal_" => {
+            let o = |o: init::TruncNormalOptions| o.mean(float("mean", 0.0)).std(float("std", 1.0));
+            (init::trunc_normal_with_(&x, |p| o(p).a(float("a", -2.0)).b(float("b", 2.0))), close)
+        }
+        "sparse_" => (init::sparse_with_(&x, float("sparsity", 0.0), |o| o.std(float("std", 0.01))), close),
+        "dirac_" => (init::dirac_with_(&x, |o| o.groups(float("groups", 1.0) as i64)), Tolerance::Exact),
+        // The normal numbers are orthogonalised by another algorithm, in f64.
+        "orthogonal_" => {
+            let close = if case.dtype == DType::F64 { 1e-12 } else { 2e-6 };
+            let close = Tolerance::Close { rtol: close, atol: close };
+            (init::orthogonal_with_(&x, |o| o.gain(float("gain", 1.0))), close)
+        }
         "xavier_uniform_" => (init::xavier_uniform_with_(&x, scaled), Tolerance::Exact),
         "xavier_normal_" => (init::xavier_normal_with_(&x, scaled), close),
         "kaiming_uniform_" => (init::kaiming_uniform_with_(&x, scaled), Tolerance::Exact),
