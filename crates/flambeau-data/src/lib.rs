@@ -9,16 +9,16 @@ mod error;
 mod generator;
 mod loader;
 pub mod sampler;
+mod split;
 #[cfg(feature = "vision")]
 pub mod vision;
 
 pub use collate::{BatchOf, Collate};
-pub use dataset::{
-    ConcatDataset, Dataset, Subset, TensorDataset, random_split, random_split_fractions, random_split_with,
-};
+pub use dataset::{ConcatDataset, Dataset, Subset, TensorDataset};
 pub use error::{Error, Result};
 pub use generator::sample_generator;
 pub use loader::{DataLoader, DataLoaderOptions, Iter, TryIter};
 pub use sampler::{
     BatchSampler, RandomSampler, Sampler, SequentialSampler, SubsetRandomSampler, WeightedRandomSampler,
 };
+pub use split::{PartLength, PartLengths, RandomSplitOptions, random_split, random_split_with};

@@ -10,7 +10,7 @@ use crate::dataset::Dataset;
 use crate::error::Result;
 use crate::generator::draw_seed;
 use crate::sampler::{Indices, Sampler};
-use flambeau_autograd::{OrPanic, Tensor};
+use flambeau_autograd::OrPanic;
 use flambeau_tensor::random::Generator;
 use std::sync::Arc;
 use workers::Workers;
@@ -23,7 +23,10 @@ pub(crate) type Fetch<D, B> = Arc<dyn Fn(&D, &[usize], &dyn Fn(usize) -> Result<
 /// After `manual_seed` the order is PyTorch's: a pass draws its base seed, then the sampler draws. With `num_workers` of
 /// 0 a random transform draws from the default generator, as in PyTorch. With workers, which are threads, each sample has a
 /// generator of its own ([`crate::sample_generator`]), so that batches do not depend on the number of workers.
-pub struct DataLoader<D, B = (Tensor, Tensor)> {
+///
+/// `DataLoader<D>` is the type of a loader whose batches are the set's samples collated: a function takes
+/// `&DataLoader<TensorDataset>`, or `&DataLoader<MyDataset>`. `B` is what a `collate_fn` makes.
+pub struct DataLoader<D, B = BatchOf<D>> {
     dataset: Arc<D>,
     batches: Box<dyn Sampler<Vec<usize>>>,
     fetch: Fetch<D, B>,
@@ -155,7 +158,11 @@ impl<D, B> Iterator for Iter<'_, D, B> {
 
     #[track_caller]
     fn next(&mut self) -> Option<B> {
-        self.0.next().map(OrPanic::or_panic)
+        // Passed on as a function it would lose the caller's line.
+        match self.0.next() {
+            Some(batch) => Some(batch.or_panic()),
+            None => None,
+        }
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {

@@ -28,7 +28,7 @@ where
     pub(super) fn new() -> Self {
         let fetch: Fetch<D, BatchOf<D>> = Arc::new(|dataset, indices, begin| match dataset.get_batch(indices) {
             Some(batch) => batch,
-            None => D::Item::collate(samples(dataset, indices, begin)?),
+            None => D::Item::collate(samples(dataset, indices, begin)?).map_err(|e| e.of_batch::<D>(indices)),
         });
         DataLoaderOptions {
             batch_size: None,
