@@ -8,7 +8,7 @@ use torch::{Device, Tensor, optim};
 pub struct MlpStep {
     model: nn::Sequential,
     criterion: nn::CrossEntropyLoss,
-    optimizer: optim::Optimizer,
+    optimizer: optim::Adam,
     images: Tensor,
     labels: Tensor,
 }
@@ -64,7 +64,7 @@ impl Forward for Cnn {
 pub struct CnnStep {
     model: Cnn,
     criterion: nn::L1Loss,
-    optimizer: optim::Optimizer,
+    optimizer: optim::SGD,
     images: Tensor,
     targets: Tensor,
 }

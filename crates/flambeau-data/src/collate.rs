@@ -28,7 +28,10 @@ impl Collate for Tensor {
     type Batch = Tensor;
     fn collate(samples: Vec<Self>) -> Result<Tensor> {
         let samples: Vec<&Tensor> = samples.iter().collect();
-        Ok(ops::stack(&samples, 0)?)
+        ops::stack(&samples, 0).map_err(|source| {
+            let other = samples.iter().position(|sample| sample.size() != samples[0].size());
+            other.map_or(source.clone().into(), |entry| Error::Entry { entry, source: Box::new(source.into()) })
+        })
     }
 }
 

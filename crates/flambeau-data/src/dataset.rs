@@ -2,9 +2,8 @@
 
 use crate::collate::{BatchOf, Collate};
 use crate::error::{Error, Result};
-use crate::generator::permutation;
-use flambeau_autograd::{OrPanic, Tensor, ops};
-use flambeau_tensor::random::Generator;
+use flambeau_autograd::{Tensor, ops};
+use std::fmt;
 use std::sync::Arc;
 
 /// A set of samples that are found by their number: `torch.utils.data.Dataset`.
@@ -72,13 +71,49 @@ impl<D: Dataset + ?Sized> Dataset for Arc<D> {
     }
 }
 
+/// A type's name without paths: `Subset<Arc<Digits>>`.
+pub(crate) fn short_name<D: ?Sized>() -> String {
+    let full = std::any::type_name::<D>();
+    let parts = full.split_inclusive(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':'));
+    parts.map(|part| part.rsplit("::").next().unwrap_or(part)).collect()
+}
+
 fn out_of_range(index: usize, len: usize) -> Error {
     Error::Value(format!("index {index} is out of range for a dataset of {len} samples"))
 }
 
 /// Tensors whose lines along the first dimension belong together: `torch.utils.data.TensorDataset`. The sample `i` is
-/// `(x[i], y[i])`.
-pub struct TensorDataset<const N: usize>([Tensor; N]);
+/// `(x[i], y[i])`, with one tensor `(x[i],)`.
+///
+/// `TensorDataset` alone is the type of two tensors, `TensorDataset<1>` of one. A clone is a second handle of the same tensors,
+/// as a second name is in Python: one set serves several loaders, and nothing is copied.
+///
+/// ```
+/// use flambeau_data::{DataLoader, TensorDataset};
+///
+/// fn evaluate(loader: &DataLoader<TensorDataset>) -> f64 {
+///     loader.into_iter().map(|(x, y)| (x - y).abs().sum().item()).sum()
+/// }
+///
+/// let x = flambeau_autograd::ones([4]);
+/// let dataset = TensorDataset::new([x.shallow_clone(), x]);
+/// let train = DataLoader::with(dataset.clone(), |o| o.batch_size(2).shuffle(true));
+/// assert_eq!((train.len(), evaluate(&DataLoader::new(dataset, 3))), (2, 0.0));
+/// ```
+pub struct TensorDataset<const N: usize = 2>([Tensor; N]);
+
+impl<const N: usize> Clone for TensorDataset<N> {
+    /// A second handle of the same tensors.
+    fn clone(&self) -> Self {
+        TensorDataset(self.0.each_ref().map(Tensor::shallow_clone))
+    }
+}
+
+impl<const N: usize> fmt::Debug for TensorDataset<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|t| format_args!("Tensor of {}", t.size()).to_string())).finish()
+    }
+}
 
 impl<const N: usize> TensorDataset<N> {
     /// Samples of these tensors, as an array: `TensorDataset::new([x, y])`.
@@ -152,6 +187,12 @@ pub struct Subset<D> {
     indices: Vec<usize>,
 }
 
+impl<D> fmt::Debug for Subset<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Subset({} samples of {}: {:?})", self.indices.len(), short_name::<D>(), self.indices)
+    }
+}
+
 impl<D: Dataset> Subset<D> {
     /// The samples `indices` of `dataset`, in that order.
     pub fn new(dataset: D, indices: impl IntoIterator<Item = usize>) -> Self {
@@ -188,6 +229,7 @@ impl<D: Dataset> Dataset for Subset<D> {
 }
 
 /// Several sets, one after the other: `torch.utils.data.ConcatDataset`.
+#[derive(Clone)]
 pub struct ConcatDataset<D> {
     datasets: Vec<D>,
     /// Where each set ends in the whole.
@@ -222,62 +264,4 @@ impl<D: Dataset> Dataset for ConcatDataset<D> {
         let dataset = self.datasets.get(at).ok_or_else(|| out_of_range(index, self.len()))?;
         dataset.get(index - at.checked_sub(1).map_or(0, |before| self.ends[before]))
     }
-}
-
-/// Splits a set at random into parts of the given lengths, in the order that the default generator's permutation gives:
-/// `torch.utils.data.random_split(dataset, lengths)`.
-///
-/// # Panics
-/// When the lengths do not sum up to the set's.
-#[track_caller]
-pub fn random_split<D: Dataset>(dataset: D, lengths: &[usize]) -> Vec<Subset<Arc<D>>> {
-    split(Arc::new(dataset), lengths, None).or_panic()
-}
-
-/// [`random_split`] by a generator of the caller's.
-///
-/// # Panics
-/// As [`random_split`].
-#[track_caller]
-pub fn random_split_with<D: Dataset>(dataset: D, lengths: &[usize], generator: &Generator) -> Vec<Subset<Arc<D>>> {
-    split(Arc::new(dataset), lengths, Some(generator)).or_panic()
-}
-
-/// [`random_split`] by shares that sum up to 1, as lengths rounded down; what is left over goes to the first parts, one
-/// sample each: `random_split(dataset, [0.8, 0.2])`.
-///
-/// # Panics
-/// When a share is not between 0 and 1 or they do not sum up to 1.
-#[track_caller]
-pub fn random_split_fractions<D: Dataset>(
-    dataset: D,
-    fractions: &[f64],
-    generator: Option<&Generator>,
-) -> Vec<Subset<Arc<D>>> {
-    let sum: f64 = fractions.iter().sum();
-    // Python's math.isclose, and not above 1.
-    assert!(sum <= 1.0 && 1.0 - sum <= 1e-9, "Sum of input lengths does not equal the length of the input dataset!");
-    if let Some((i, _)) = fractions.iter().enumerate().find(|(_, f)| !(0.0..=1.0).contains(*f)) {
-        panic!("Fraction at index {i} is not between 0 and 1");
-    }
-    let mut lengths: Vec<usize> = fractions.iter().map(|f| (dataset.len() as f64 * f).floor() as usize).collect();
-    let left = dataset.len() - lengths.iter().sum::<usize>();
-    let parts = lengths.len();
-    (0..left).for_each(|i| lengths[i % parts] += 1);
-    split(Arc::new(dataset), &lengths, generator).or_panic()
-}
-
-fn split<D: Dataset>(dataset: Arc<D>, lengths: &[usize], generator: Option<&Generator>) -> Result<Vec<Subset<Arc<D>>>> {
-    if lengths.iter().sum::<usize>() != dataset.len() {
-        let what = "Sum of input lengths does not equal the length of the input dataset!";
-        return Err(Error::Value(what.into()));
-    }
-    let order = permutation(dataset.len(), generator)?;
-    let mut rest = order.as_slice();
-    let part = |&n: &usize| {
-        let (head, tail) = rest.split_at(n);
-        rest = tail;
-        Subset { dataset: dataset.clone(), indices: head.to_vec() }
-    };
-    Ok(lengths.iter().map(part).collect())
 }

@@ -66,6 +66,28 @@ pub enum Error {
     /// From a tensor operation.
     #[error(transparent)]
     Tensor(#[from] flambeau_autograd::Error),
+    /// A sample of a batch does not fit the batch's first; the loader makes [`Error::Sample`] of it.
+    #[error("{source}")]
+    Entry {
+        /// The sample's place in the batch.
+        entry: usize,
+        /// How it does not fit.
+        source: Box<Error>,
+    },
+    /// A sample of a batch does not fit the batch's first.
+    #[error("{source}\n  entry 0 is sample {first} and entry {entry} is sample {index} of the dataset {dataset}")]
+    Sample {
+        /// The first sample's number.
+        first: usize,
+        /// The sample's place in the batch.
+        entry: usize,
+        /// The sample's number.
+        index: usize,
+        /// The dataset's type.
+        dataset: String,
+        /// How it does not fit.
+        source: Box<Error>,
+    },
     /// A loader's worker failed or panicked while it made a batch.
     #[error("Caught an error in DataLoader worker thread {worker}: {message}")]
     Worker {
@@ -105,6 +127,17 @@ impl Error {
     /// Any error, or a message, of a dataset of the user's own.
     pub fn other(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Error::Other(error.into())
+    }
+
+    /// Names the sample, of a batch of these samples, that does not fit.
+    pub(crate) fn of_batch<D>(self, indices: &[usize]) -> Self {
+        let Error::Entry { entry, source } = self else { return self };
+        match (indices.first(), indices.get(entry)) {
+            (Some(&first), Some(&index)) => {
+                Error::Sample { first, entry, index, dataset: crate::dataset::short_name::<D>(), source }
+            }
+            _ => *source,
+        }
     }
 
     /// An operating system's error with the path that it is about.

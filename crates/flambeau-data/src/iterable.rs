@@ -115,7 +115,7 @@ where
     {
         Plan::Map(Arc::new(|dataset, indices, begin| match dataset.get_batch(indices) {
             Some(batch) => batch,
-            None => D::Item::collate(samples(dataset, indices, begin)?),
+            None => D::Item::collate(samples(dataset, indices, begin)?).map_err(|e| e.of_batch::<D>(indices)),
         }))
     }
 

@@ -10,14 +10,13 @@ mod generator;
 mod iterable;
 mod loader;
 pub mod sampler;
+mod split;
 #[cfg(feature = "vision")]
 pub mod vision;
 mod worker_info;
 
 pub use collate::{BatchOf, Collate};
-pub use dataset::{
-    ConcatDataset, Dataset, Subset, TensorDataset, random_split, random_split_fractions, random_split_with,
-};
+pub use dataset::{ConcatDataset, Dataset, Subset, TensorDataset};
 pub use error::{Error, Result};
 pub use generator::sample_generator;
 pub use iterable::{IterableDataset, IterableStyle, MapStyle, Samples};
@@ -25,4 +24,5 @@ pub use loader::{DataLoader, DataLoaderOptions, Iter, TryIter};
 pub use sampler::{
     BatchSampler, RandomSampler, Sampler, SequentialSampler, SubsetRandomSampler, WeightedRandomSampler,
 };
+pub use split::{PartLength, PartLengths, RandomSplitOptions, random_split, random_split_with};
 pub use worker_info::{WorkerInfo, get_worker_info};

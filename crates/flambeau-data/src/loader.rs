@@ -5,12 +5,12 @@ mod workers;
 
 pub use options::DataLoaderOptions;
 
-use crate::collate::Collate;
+use crate::collate::{BatchOf, Collate};
 use crate::error::Result;
 use crate::generator::draw_seed;
 use crate::iterable::{Batches, Fetch, Samples, Stream};
 use crate::sampler::{Indices, Sampler};
-use flambeau_autograd::{OrPanic, Tensor};
+use flambeau_autograd::OrPanic;
 use flambeau_tensor::random::Generator;
 use std::sync::Arc;
 use workers::{Team, Workers};
@@ -28,7 +28,10 @@ pub(crate) enum Feed<D, B> {
 /// After `manual_seed` the order is PyTorch's: a pass draws its base seed, then the sampler draws. With `num_workers` of
 /// 0 a random transform draws from the default generator, as in PyTorch. With workers, which are threads, each sample has a
 /// generator of its own ([`crate::sample_generator`]), so that batches do not depend on the number of workers.
-pub struct DataLoader<D, B = (Tensor, Tensor)> {
+///
+/// `DataLoader<D>` is the type of a loader whose batches are the set's samples collated: a function takes
+/// `&DataLoader<TensorDataset>`, or `&DataLoader<MyDataset>`. `B` is what a `collate_fn` makes.
+pub struct DataLoader<D, B = BatchOf<D>> {
     dataset: Arc<D>,
     feed: Feed<D, B>,
     generator: Option<Generator>,
@@ -190,7 +193,9 @@ impl<D, B> Iterator for Iter<'_, D, B> {
 
     #[track_caller]
     fn next(&mut self) -> Option<B> {
-        self.0.next().map(OrPanic::or_panic)
+        // In a closure it would lose the caller's line.
+        let batch = self.0.next()?;
+        Some(batch.or_panic())
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {

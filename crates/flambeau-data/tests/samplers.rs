@@ -96,16 +96,123 @@ fn random_samplers_are_pytorchs() {
 
 #[test]
 fn random_splits_are_pytorchs() {
-    let indices = |parts: Vec<Subset<std::sync::Arc<Numbers>>>| -> Vec<Vec<usize>> {
-        parts.iter().map(|p| p.indices().to_vec()).collect()
-    };
     let g = Generator::new().manual_seed(42);
-    let split = random_split_fractions(Numbers(10), &[0.3, 0.3, 0.4], Some(&g));
-    assert_eq!(indices(split), [&[2, 6, 1][..], &[8, 4, 5], &[0, 9, 3, 7]]);
+    let [a, b, c] = random_split_with(Numbers(10), [0.3, 0.3, 0.4], |o| o.generator(&g));
+    assert_eq!([a.indices(), b.indices(), c.indices()], [&[2, 6, 1][..], &[8, 4, 5], &[0, 9, 3, 7]]);
     let _turn = seeded(4);
-    let split = random_split(Numbers(10), &[3, 7]);
-    assert_eq!(split[1].get(2).unwrap(), 3);
-    assert_eq!(indices(split), [&[0, 4, 9][..], &[6, 7, 3, 2, 8, 1, 5]]);
+    let [few, most] = random_split(Numbers(10), [3, 7]);
+    assert_eq!(most.get(2).unwrap(), 3);
+    assert_eq!([few.indices(), most.indices()], [&[0, 4, 9][..], &[6, 7, 3, 2, 8, 1, 5]]);
+    assert_eq!(format!("{few:?}"), "Subset(3 samples of Arc<Numbers>: [0, 4, 9])");
+}
+
+/// Arrays give arrays, lists give lists; integers of any type, and shares as PyTorch rounds them.
+#[test]
+fn lengths_of_a_split_are_what_people_have() {
+    fn lengths<D: Dataset>(parts: &[Subset<D>]) -> Vec<usize> {
+        parts.iter().map(Subset::len).collect()
+    }
+    let _turn = seeded(1);
+    let n_train = 7_usize;
+    let list: Vec<_> = random_split(Numbers(10), vec![n_train, 10 - n_train]);
+    assert_eq!(lengths(&list), [7, 3]);
+    assert_eq!(lengths(&random_split(Numbers(10), &[5_u8, 2, 3][..])), [5, 2, 3]);
+    assert_eq!(lengths(&random_split(Numbers(10), &[0.8_f32, 0.2])), [8, 2]);
+    // floor(11 · 0.35), twice, and floor(11 · 0.3); two are left for the first parts.
+    assert_eq!(lengths(&random_split(Numbers(11), [0.35, 0.35, 0.3])), [4, 4, 3]);
+    // Integers that sum up to 1 are shares, as in PyTorch.
+    assert_eq!(lengths(&random_split(Numbers(10), [1, 0])), [10, 0]);
+}
+
+#[test]
+fn splits_that_do_not_fit_say_what_pytorch_says() {
+    let message = |f: &dyn Fn()| {
+        let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(f)).unwrap_err();
+        panic.downcast_ref::<String>().cloned().unwrap()
+    };
+    let sum = "Sum of input lengths does not equal the length of the input dataset!";
+    assert_eq!(message(&|| drop(random_split(Numbers(10), [3, 6]))), sum);
+    assert_eq!(message(&|| drop(random_split(Numbers(10), [0.5, 0.4]))), sum);
+    let fraction = "Fraction at index 0 is not between 0 and 1";
+    assert_eq!(message(&|| drop(random_split(Numbers(10), [1.5, -0.5]))), fraction);
+    let slices = "slice indices must be integers or None or have an __index__ method";
+    assert_eq!(message(&|| drop(random_split(Numbers(10), [4.0, 6.0]))), slices);
+}
+
+/// One set serves several loaders and parts, by handles that share its tensors.
+#[test]
+fn a_dataset_serves_several_loaders() {
+    fn evaluate(loader: &DataLoader<TensorDataset>) -> i64 {
+        let mut sum = 0;
+        for (_, y) in loader {
+            sum += y.sum().item() as i64;
+        }
+        sum
+    }
+    fn of_one(loader: &DataLoader<TensorDataset<1>>) -> usize {
+        loader.into_iter().map(|(x,)| x.len()).sum()
+    }
+    fn of_own(loader: &DataLoader<Numbers>) -> usize {
+        loader.into_iter().map(|x: Tensor| x.len()).sum()
+    }
+    let x = arange(6).float();
+    let data = TensorDataset::new([x.shallow_clone(), arange(6)]);
+    let other = data.clone();
+    x.fill_(7.0);
+    assert!(other.tensors()[0].equal(&x), "a clone shares the tensors");
+    assert_eq!(format!("{other:?}"), "[\"Tensor of torch.Size([6])\", \"Tensor of torch.Size([6])\"]");
+    let (train, test) = (DataLoader::new(data.clone(), 4), DataLoader::with(other, |o| o.batch_size(3)));
+    assert_eq!((evaluate(&train), evaluate(&test)), (15, 15));
+    assert_eq!(of_one(&DataLoader::new(TensorDataset::new([arange(5)]), 2)), 5);
+    assert_eq!(of_own(&DataLoader::new(Numbers(5), 2)), 5);
+    let _turn = seeded(2);
+    let [few, most] = random_split(data, [0.5, 0.5]);
+    let sizes = [few.clone(), few, most].map(|part| DataLoader::new(part, 2).len());
+    assert_eq!(sizes, [2, 2, 2]);
+}
+
+/// Samples of 2 elements, but for one of 3.
+struct Uneven(usize);
+
+impl Dataset for Uneven {
+    type Item = (Tensor, i64);
+    fn len(&self) -> usize {
+        12
+    }
+    fn get(&self, index: usize) -> Result<(Tensor, i64)> {
+        Ok((arange(if index == self.0 { 3 } else { 2 }), index as i64))
+    }
+}
+
+/// A batch that fails names the sample and the set, and its panic the line of the loop.
+#[test]
+fn a_batch_that_fails_names_the_sample_and_the_loop() {
+    const WORDS: &str = "stack expects each tensor to be equal size, but got [2] at entry 0 and [3] at entry 1\n  entry 0 is \
+                         sample 6 and entry 1 is sample 7 of the dataset Uneven";
+    static PLACE: Mutex<Option<(String, u32)>> = Mutex::new(None);
+    for workers in [0, 2] {
+        let loader = DataLoader::with(Uneven(7), |o| o.batch_size(3).num_workers(workers));
+        let mine = std::thread::current().id();
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            if std::thread::current().id() == mine {
+                let place = info.location().map(|at| (at.file().to_owned(), at.line()));
+                *PLACE.lock().unwrap() = place;
+            }
+        }));
+        let mut seen = 0;
+        let line = line!() + 2;
+        let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            for (_, numbers) in &loader {
+                seen += numbers.len();
+            }
+        }));
+        std::panic::set_hook(before);
+        let words = panic.unwrap_err().downcast_ref::<String>().cloned().unwrap();
+        let prefix = if workers == 0 { "" } else { "Caught an error in DataLoader worker thread 0: " };
+        assert_eq!((words, seen), (format!("{prefix}{WORDS}"), 6));
+        assert_eq!(*PLACE.lock().unwrap(), Some((file!().to_owned(), line)), "{workers} workers");
+    }
 }
 
 #[test]

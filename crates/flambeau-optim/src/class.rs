@@ -53,8 +53,20 @@ macro_rules! optimizer {
         }
     };
     (@class $(#[$meta:meta])* $class:ident, $options:ident, $lr:literal { $($name:ident = $default:expr),* }) => {
-        $(#[$meta])*
-        pub enum $class {}
+        $crate::handle::handle! {
+            $(#[$meta])*
+            ///
+            /// It is an [`Optimizer`](crate::Optimizer) and has all of its methods: a function takes `&Adam` and its like, or
+            /// `&Optimizer` for any of them. Clones are the same optimizer.
+            $class($crate::optimizer::Optimizer)
+        }
+
+        impl std::fmt::Display for $class {
+            /// As `print(optimizer)`.
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                std::fmt::Display::fmt(&self.0, f)
+            }
+        }
 
         impl $class {
             const CLASS: $crate::class::Class = $crate::class::Class {
@@ -76,12 +88,11 @@ macro_rules! optimizer {
             #[doc = concat!("let optimizer = ", stringify!($class), "::new([&w], 0.5);")]
             /// assert_eq!(optimizer.param_groups()[0].lr(), 0.5);
             /// ```
-            #[allow(clippy::new_ret_no_self, reason = "every optimizer is the same handle")]
             #[track_caller]
             pub fn new<P: $crate::group::ParamItem>(
                 params: impl IntoIterator<Item = P>,
                 lr: impl Into<flambeau_tensor::Scalar>,
-            ) -> $crate::optimizer::Optimizer {
+            ) -> Self {
                 Self::with(params, lr, |o| o)
             }
 
@@ -103,9 +114,9 @@ macro_rules! optimizer {
                 params: impl IntoIterator<Item = P>,
                 lr: impl Into<flambeau_tensor::Scalar>,
                 options: impl FnOnce($options) -> $options,
-            ) -> $crate::optimizer::Optimizer {
+            ) -> Self {
                 let defaults = (Self::CLASS.defaults)().with("lr", lr.into());
-                $crate::optimizer::Optimizer::new(&Self::CLASS, params, options($options(defaults)).0)
+                Self($crate::optimizer::Optimizer::new(&Self::CLASS, params, options($options(defaults)).0))
             }
         }
     };

@@ -3,8 +3,19 @@
 use crate::error::{Error, Result};
 use crate::options::{OptionValue, Options};
 use flambeau_autograd::Tensor;
+use flambeau_tensor::Scalar;
 
 /// Parameters with options of their own: Python's `{'params': …, 'lr': 0.05}`.
+///
+/// ```
+/// use flambeau_optim::{ParamGroup, SGD};
+///
+/// let (w, b) = (flambeau_autograd::ones([2]).requires_grad_(true), flambeau_autograd::ones([1]).requires_grad_(true));
+/// let groups = [ParamGroup::with([&w], |o| o.weight_decay(0.1).lr(1e-3)), ParamGroup::new([&b])];
+/// let optimizer = SGD::with(groups, 0.1, |o| o.momentum(0.9));
+/// let rates: Vec<f64> = optimizer.param_groups().iter().map(|group| group.lr()).collect();
+/// assert_eq!(rates, [1e-3, 0.1]);
+/// ```
 pub struct ParamGroup {
     pub(crate) params: Vec<Tensor>,
     pub(crate) options: Options,
@@ -16,7 +27,15 @@ impl ParamGroup {
         ParamGroup { params: params.into_iter().map(Into::into).collect(), options: Options::default() }
     }
 
-    /// Sets an option by PyTorch's name: `momentum`, `weight_decay`, `betas`, ….
+    /// [`ParamGroup::new`] with options of its own: `{'params': …, 'weight_decay': 0.1}`.
+    pub fn with<P: Into<Tensor>>(
+        params: impl IntoIterator<Item = P>,
+        options: impl FnOnce(ParamGroup) -> ParamGroup,
+    ) -> Self {
+        options(Self::new(params))
+    }
+
+    /// Sets an option by PyTorch's name: those that have no method here, as `centered` or `lr_decay`.
     #[must_use]
     pub fn option(mut self, name: &str, value: impl Into<OptionValue>) -> Self {
         self.options.set(name, value);
@@ -25,14 +44,50 @@ impl ParamGroup {
 
     /// The group's learning rate.
     #[must_use]
-    pub fn lr(self, lr: f64) -> Self {
-        self.option("lr", lr)
+    pub fn lr(self, lr: impl Into<Scalar>) -> Self {
+        self.option("lr", lr.into())
     }
 
     /// The group's weight decay.
     #[must_use]
-    pub fn weight_decay(self, weight_decay: f64) -> Self {
-        self.option("weight_decay", weight_decay)
+    pub fn weight_decay(self, weight_decay: impl Into<Scalar>) -> Self {
+        self.option("weight_decay", weight_decay.into())
+    }
+
+    /// The group's momentum: of SGD and RMSprop.
+    #[must_use]
+    pub fn momentum(self, momentum: impl Into<Scalar>) -> Self {
+        self.option("momentum", momentum.into())
+    }
+
+    /// Whether the group looks ahead: of SGD.
+    #[must_use]
+    pub fn nesterov(self, nesterov: bool) -> Self {
+        self.option("nesterov", nesterov)
+    }
+
+    /// The group's decay rates of the running averages: of Adam and its kin.
+    #[must_use]
+    pub fn betas(self, betas: (f64, f64)) -> Self {
+        self.option("betas", betas)
+    }
+
+    /// What is added to the group's denominators.
+    #[must_use]
+    pub fn eps(self, eps: impl Into<Scalar>) -> Self {
+        self.option("eps", eps.into())
+    }
+
+    /// Whether the group divides by the largest running average so far: of Adam and AdamW.
+    #[must_use]
+    pub fn amsgrad(self, amsgrad: bool) -> Self {
+        self.option("amsgrad", amsgrad)
+    }
+
+    /// Whether the group climbs instead of descending.
+    #[must_use]
+    pub fn maximize(self, maximize: bool) -> Self {
+        self.option("maximize", maximize)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Optimizers and learning-rate schedulers: torch.optim for flambeau.
 //!
-//! [`Adam`], [`SGD`] and the others make an [`Optimizer`], a handle that shares parameters with a module; schedulers share
+//! [`Adam`], [`SGD`] and the others are each an [`Optimizer`], a handle that shares parameters with a module; schedulers share
 //! the optimizer. Each step runs one fused program per parameter, which computes what PyTorch's single-tensor CPU path
 //! computes, in the same order (each parameter in its own dtype; f16 and bf16 in f32, rounded once).
 
@@ -9,6 +9,7 @@ mod adam;
 mod class;
 mod error;
 mod group;
+mod handle;
 pub mod lr_scheduler;
 mod nadam;
 mod optimizer;

@@ -7,6 +7,7 @@ use crate::options::{OptionValue, Options};
 use crate::rule::{Step, Target};
 use crate::state::{GroupState, State, StateDict};
 use flambeau_autograd::{OrPanic, Tensor, mode, no_grad, ops, warn};
+use flambeau_tensor::Scalar;
 use std::fmt;
 use std::panic::Location;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -64,10 +65,27 @@ struct Inner {
     class: &'static Class,
     defaults: Options,
     groups: Vec<Group>,
+    /// Whether a scheduler watches for the first step, and whether it was taken since: PyTorch's `_opt_called`.
+    watched: bool,
+    called: bool,
 }
 
-/// An optimizer: a cheap handle, whose clones are the same optimizer. [`crate::SGD`], [`crate::Adam`] and the others make
-/// one and dereference to it.
+/// Any optimizer: `torch.optim.Optimizer`. [`crate::SGD`], [`crate::Adam`] and the others are one each: what takes
+/// `&Optimizer` takes a reference to each of them, and `into()` makes this type of them. It is a cheap handle, whose clones
+/// are the same optimizer.
+///
+/// ```
+/// use flambeau_optim::{Adam, Optimizer, SGD};
+///
+/// fn rates(optimizer: &Optimizer) -> Vec<f64> {
+///     optimizer.param_groups().iter().map(|group| group.lr()).collect()
+/// }
+///
+/// let w = flambeau_autograd::ones([2]).requires_grad_(true);
+/// assert_eq!(rates(&Adam::new([&w], 0.5)), [0.5]);
+/// let both: Vec<Optimizer> = vec![Adam::new([&w], 1e-3).into(), SGD::new([&w], 0.1).into()];
+/// both.iter().for_each(Optimizer::zero_grad);
+/// ```
 #[derive(Clone)]
 pub struct Optimizer(Arc<Mutex<Inner>>);
 
@@ -106,6 +124,7 @@ impl Optimizer {
         let _mode = no_grad();
         let caller = Location::caller();
         let inner = &mut *self.lock();
+        inner.called = inner.watched;
         let _part =
             mode::watched().then(|| mode::record_function(&format!("Optimizer.step#{0}.step", inner.class.name)));
         for group in &mut inner.groups {
@@ -165,10 +184,44 @@ impl Optimizer {
         self.lock().groups.iter().flat_map(Group::params).map(Tensor::shallow_clone).collect()
     }
 
-    /// Handles to the groups: `optimizer.param_groups()[0].set("lr", 0.01)`.
+    /// Handles to the groups, which read and write: `optimizer.param_groups`.
+    ///
+    /// ```
+    /// let w = flambeau_autograd::ones([2]).requires_grad_(true);
+    /// let optimizer = flambeau_optim::SGD::new([&w], 0.5);
+    /// for group in optimizer.param_groups() {
+    ///     group.set_lr(group.lr() * 0.1);
+    ///     group.set("momentum", 0.9);
+    /// }
+    /// assert_eq!(optimizer.param_groups()[0].lr(), 0.05);
+    /// ```
     pub fn param_groups(&self) -> Vec<ParamGroupRef> {
         let count = self.lock().groups.len();
         (0..count).map(|index| ParamGroupRef { optimizer: self.clone(), index }).collect()
+    }
+
+    /// The same as [`Optimizer::param_groups`], whose handles write too, for who looks for it under the name of Rust's kind.
+    ///
+    /// ```
+    /// let w = flambeau_autograd::ones([2]).requires_grad_(true);
+    /// let optimizer = flambeau_optim::SGD::new([&w], 0.5);
+    /// for group in optimizer.param_groups_mut() {
+    ///     group.set_lr(0.25);
+    /// }
+    /// assert_eq!(optimizer.param_groups()[0].lr(), 0.25);
+    /// ```
+    pub fn param_groups_mut(&self) -> Vec<ParamGroupRef> {
+        self.param_groups()
+    }
+
+    /// Lets a scheduler know whether a step was taken since the first scheduler was made.
+    pub(crate) fn watch(&self) {
+        self.lock().watched = true;
+    }
+
+    /// Whether a step was taken since [`Optimizer::watch`].
+    pub(crate) fn called(&self) -> bool {
+        self.lock().called
     }
 
     /// Adds a group: `optimizer.add_param_group({'params': …})`.
@@ -211,7 +264,7 @@ impl Inner {
         defaults: Options,
     ) -> Result<Self> {
         class.check(&defaults)?;
-        let mut inner = Inner { class, defaults, groups: Vec::new() };
+        let mut inner = Inner { class, defaults, groups: Vec::new(), watched: false, called: false };
         for group in ParamList::collect(params)?.groups {
             inner.add(group)?;
         }
@@ -309,13 +362,31 @@ impl fmt::Display for Optimizer {
     }
 }
 
+impl fmt::Debug for ParamGroupRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Parameter Group {}\n{}", self.index, self.optimizer.lock().groups[self.index].options)
+    }
+}
+
 impl fmt::Debug for Optimizer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
 }
 
-/// One group of an optimizer: `optimizer.param_groups[i]`.
+impl AsRef<Optimizer> for Optimizer {
+    fn as_ref(&self) -> &Optimizer {
+        self
+    }
+}
+
+impl From<&Optimizer> for Optimizer {
+    fn from(optimizer: &Optimizer) -> Self {
+        optimizer.clone()
+    }
+}
+
+/// One group of an optimizer: `optimizer.param_groups[i]`. It is a handle: what it sets is set in the optimizer.
 #[derive(Clone)]
 pub struct ParamGroupRef {
     optimizer: Optimizer,
@@ -323,7 +394,7 @@ pub struct ParamGroupRef {
 }
 
 impl ParamGroupRef {
-    /// An option by PyTorch's name: `group['momentum']`.
+    /// An option by PyTorch's name: `group['momentum']`. `as_f64`, `as_bool` and `as_pair` give its number, switch or pair.
     pub fn get(&self, name: &str) -> Option<OptionValue> {
         self.optimizer.lock().groups[self.index].options.get(name)
     }
@@ -339,12 +410,16 @@ impl ParamGroupRef {
     /// When `lr` was set to something that is no number.
     #[track_caller]
     pub fn lr(&self) -> f64 {
-        self.optimizer.lock().groups[self.index].options.number("lr").or_panic()
+        self.number("lr").or_panic()
+    }
+
+    pub(crate) fn number(&self, name: &str) -> Result<f64> {
+        self.optimizer.lock().groups[self.index].options.number(name)
     }
 
     /// Sets the learning rate: `group['lr'] = lr`.
-    pub fn set_lr(&self, lr: f64) {
-        self.set("lr", lr);
+    pub fn set_lr(&self, lr: impl Into<Scalar>) {
+        self.set("lr", lr.into());
     }
 
     /// The group's parameters: `group['params']`.

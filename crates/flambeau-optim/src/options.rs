@@ -28,15 +28,32 @@ impl From<bool> for OptionValue {
     }
 }
 
-impl From<i32> for OptionValue {
-    fn from(x: i32) -> Self {
-        OptionValue::Number(x.into())
-    }
+/// Numbers of these types, each as Python's int or float.
+macro_rules! numbers {
+    ($($t:ty),+) => {$(
+        impl From<$t> for OptionValue {
+            fn from(x: $t) -> Self {
+                OptionValue::Number(x.into())
+            }
+        }
+    )+};
 }
+numbers!(i32, i64, usize, f32, f64);
 
-impl From<f64> for OptionValue {
-    fn from(x: f64) -> Self {
-        OptionValue::Number(x.into())
+impl OptionValue {
+    /// The number, if it is one; a bool is 0 or 1, as in Python.
+    pub fn as_f64(self) -> Option<f64> {
+        if let OptionValue::Number(x) = self { Some(x.to_f64()) } else { None }
+    }
+
+    /// The switch, if it is one.
+    pub fn as_bool(self) -> Option<bool> {
+        if let OptionValue::Number(x) = self { x.is_bool().then(|| x.to_bool()) } else { None }
+    }
+
+    /// The pair, if it is one: `betas`.
+    pub fn as_pair(self) -> Option<(f64, f64)> {
+        if let OptionValue::Pair(a, b) = self { Some((a, b)) } else { None }
     }
 }
 

@@ -48,7 +48,15 @@ pub enum Error {
         /// Why not.
         source: flambeau_tensor::Error,
     },
-    /// A file's value is not what a module or an optimizer can load.
+    /// A value is not of the type that it was taken for.
+    #[error("expected {expected}, but found {found}")]
+    Kind {
+        /// What was asked for.
+        expected: &'static str,
+        /// What stands there instead.
+        found: String,
+    },
+    /// A file's value is not what a module can load.
     #[error("expected a state_dict, whose keys are strings and whose values are tensors, but found {what}")]
     NoStateDict {
         /// What stands there instead.

@@ -3,12 +3,19 @@
 //! [`save`] and [`load`] are `torch.save` and `torch.load`; what a file holds is a [`Value`] with tensors as leaves.
 //! [`pth`] is the format below them, with bytes, shapes and dtypes: there a tensor indexes a list of storages.
 
+mod dict;
+mod display;
 mod error;
+mod extract;
+mod optimizer;
 mod pickle;
 pub mod pth;
+mod save;
 mod state_dict;
 mod tensors;
 
 pub use error::{Error, Result};
+pub use extract::FromValue;
 pub use pickle::{Dict, DictKind, RawTensor, Value};
-pub use tensors::{LoadOptions, Save, load, load_with, save};
+pub use save::Save;
+pub use tensors::{LoadOptions, load, load_with, save};

@@ -1,6 +1,6 @@
 //! State dicts of modules, to and from files.
 
-use crate::{Dict, DictKind, Error, Save, Value};
+use crate::{Dict, DictKind, FromValue, Result, Save, Value};
 use flambeau_autograd::Tensor;
 use flambeau_nn::StateDict;
 
@@ -21,13 +21,10 @@ impl Save for StateDict {
 }
 
 /// What [`crate::load`] read as a module's state: `model.load_state_dict(torch.load(path))`.
-impl TryFrom<Value<Tensor>> for StateDict {
-    type Error = Error;
-
-    fn try_from(value: Value<Tensor>) -> Result<Self, Error> {
-        let versions = versions(&value);
-        let mut state: StateDict = value.into_state_dict()?.into_iter().collect();
-        if let Some(versions) = versions {
+impl FromValue for StateDict {
+    fn from_value(value: &Value<Tensor>) -> Result<Self> {
+        let mut state: StateDict = value.named_tensors()?.into_iter().collect();
+        if let Some(versions) = versions(value) {
             state.set_versions(versions);
         }
         Ok(state)

@@ -1,60 +1,10 @@
 //! Files with tensors in them: what `torch.save` and `torch.load` do.
 
 use crate::pth::{self, StorageRef};
-use crate::{Dict, DictKind, Error, RawTensor, Result, Value};
+use crate::{Error, RawTensor, Result, Save, Value};
 use flambeau_autograd::{Tensor, options};
 use flambeau_tensor::{Array, DType, Device, Storage};
-use std::collections::BTreeMap;
 use std::path::Path;
-
-/// What [`save`] can write: a tensor, a state dict, a map of such, or any [`Value`] made of them.
-pub trait Save {
-    /// The value as Python would hold it. Tensors are handles, so that what shares memory still does in the file.
-    fn to_value(&self) -> Value<Tensor>;
-}
-
-impl Save for Value<Tensor> {
-    fn to_value(&self) -> Value<Tensor> {
-        let handles = self.try_map(&mut |tensor| Ok::<_, std::convert::Infallible>(tensor.shallow_clone()));
-        handles.unwrap_or_else(|never| match never {})
-    }
-}
-
-impl Save for Tensor {
-    fn to_value(&self) -> Value<Tensor> {
-        Value::Tensor(self.shallow_clone())
-    }
-}
-
-impl<T: Save + ?Sized> Save for &T {
-    fn to_value(&self) -> Value<Tensor> {
-        (**self).to_value()
-    }
-}
-
-impl<K: AsRef<str>, V: Save> Save for [(K, V)] {
-    fn to_value(&self) -> Value<Tensor> {
-        Value::Dict(Dict::new(DictKind::Dict, self.iter().map(|(key, value)| (key.as_ref(), value.to_value()))))
-    }
-}
-
-impl<K: AsRef<str>, V: Save> Save for Vec<(K, V)> {
-    fn to_value(&self) -> Value<Tensor> {
-        self.as_slice().to_value()
-    }
-}
-
-impl<V: Save> Save for BTreeMap<String, V> {
-    fn to_value(&self) -> Value<Tensor> {
-        Value::dict(self.iter().map(|(key, value)| (key.as_str(), value.to_value())))
-    }
-}
-
-impl<V: Save> Save for Vec<V> {
-    fn to_value(&self) -> Value<Tensor> {
-        Value::List(self.iter().map(Save::to_value).collect())
-    }
-}
 
 impl From<Tensor> for Value<Tensor> {
     fn from(tensor: Tensor) -> Self {
@@ -194,34 +144,21 @@ impl Value<Tensor> {
     /// # Errors
     /// `NoStateDict` when this is no dictionary of tensors under string keys; it names what stands there instead.
     pub fn into_state_dict(self) -> Result<Vec<(String, Tensor)>> {
-        let Value::Dict(dict) = self else {
-            return Err(Error::NoStateDict { what: format!("a {}", kind(&self)) });
-        };
-        let entry = |(key, value): (Value<Tensor>, Value<Tensor>)| match (key, value) {
-            (Value::Str(key), Value::Tensor(tensor)) => Ok((key, tensor)),
-            (Value::Str(key), other) => Err(Error::NoStateDict { what: format!("a {} under '{key}'", kind(&other)) }),
-            (key, _) => Err(Error::NoStateDict { what: format!("a key of type {}", kind(&key)) }),
-        };
-        dict.items.into_iter().map(entry).collect()
+        self.named_tensors()
     }
-}
 
-/// The Python type of a value.
-fn kind(value: &Value<Tensor>) -> &'static str {
-    match value {
-        Value::None => "None",
-        Value::Bool(_) => "bool",
-        Value::Int(_) | Value::BigInt(_) => "int",
-        Value::Float(_) => "float",
-        Value::Str(_) => "str",
-        Value::Bytes(_) => "bytes",
-        Value::List(_) => "list",
-        Value::Tuple(_) => "tuple",
-        Value::Set(_) => "set",
-        Value::Dict(_) => "dict",
-        Value::Size(_) => "torch.Size",
-        Value::DType(_) => "torch.dtype",
-        Value::Device(_) => "torch.device",
-        Value::Tensor(_) => "Tensor",
+    /// [`Value::into_state_dict`] with handles to the value's tensors.
+    pub(crate) fn named_tensors(&self) -> Result<Vec<(String, Tensor)>> {
+        let Value::Dict(dict) = self else {
+            return Err(Error::NoStateDict { what: self.with_article() });
+        };
+        let entry = |(key, value): (&Value<Tensor>, &Value<Tensor>)| match (key, value) {
+            (Value::Str(key), Value::Tensor(tensor)) => Ok((key.clone(), tensor.shallow_clone())),
+            (Value::Str(key), other) => {
+                Err(Error::NoStateDict { what: format!("{} under '{key}'", other.with_article()) })
+            }
+            (key, _) => Err(Error::NoStateDict { what: format!("a key of type {}", key.type_name()) }),
+        };
+        dict.iter().map(entry).collect()
     }
 }

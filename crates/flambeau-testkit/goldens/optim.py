@@ -79,6 +79,28 @@ SCHEDULERS = [
 ]
 
 
+RESUMED = ("StepLR", "MultiStepLR", "ConstantLR", "LinearLR", "ExponentialLR", "PolynomialLR", "CosineAnnealingLR")
+
+
+def resumed_scheduler_cases():
+    """Schedulers made with a last_epoch over groups whose rates are start_lrs, and whose initial_lr is base_lrs."""
+    out = []
+    for name, kw in SCHEDULERS:
+        for last_epoch in (0, 2, 4) if name in RESUMED else ():
+            p, q = problem(torch.float64)
+            groups = [{"params": [p], "lr": 0.05, "initial_lr": 0.1}, {"params": [q], "lr": 0.02, "initial_lr": 0.025}]
+            opt = optim.SGD(groups, lr=0.3)
+            s = getattr(optim.lr_scheduler, name)(opt, last_epoch=last_epoch, **kw)
+            lrs = [[g["lr"] for g in opt.param_groups]]
+            for _ in range(8):
+                opt.step()
+                s.step()
+                lrs.append([g["lr"] for g in opt.param_groups])
+            kwargs = kwargs_of({**kw, "last_epoch": last_epoch})
+            out.append({"scheduler": name, "kwargs": kwargs, "base_lrs": [0.1, 0.025], "start_lrs": [0.05, 0.02], "lrs": lrs})
+    return out
+
+
 def scheduler_cases():
     """lrs[k] is the rate of each group after k calls of step(); lrs[0] the one after construction."""
     out = []
@@ -92,6 +114,7 @@ def scheduler_cases():
             s.step()
             lrs.append([g["lr"] for g in opt.param_groups])
         out.append({"scheduler": name, "kwargs": kwargs_of(kw), "base_lrs": [0.1, 0.025], "lrs": lrs})
+    out.extend(resumed_scheduler_cases())
     p, q = problem(torch.float64)
     for kw in ({"patience": 1}, {"patience": 0, "factor": 0.5, "mode": "max"}, {"patience": 1, "cooldown": 2, "min_lr": 0.0005, "threshold": 0.1}):
         opt = optim.SGD([p], lr=0.1)

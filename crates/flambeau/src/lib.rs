@@ -37,7 +37,7 @@ pub use flambeau_device::{
     check_device, default_device as get_default_device, default_generator, get_num_threads, manual_seed,
     set_default_device, set_num_threads,
 };
-pub use flambeau_serialize::{LoadOptions, load, load_with, save};
+pub use flambeau_serialize::{LoadOptions, dict, load, load_with, save};
 pub use flambeau_tensor::default_dtype as get_default_dtype;
 pub use flambeau_tensor::print::{PrintOptions, Profile, printoptions, set_printoptions};
 pub use flambeau_tensor::random::Generator;
@@ -105,6 +105,29 @@ pub mod nn {
 
 pub use flambeau_macros::forward;
 pub use flambeau_nn::deepcopy;
+
+/// What a file of `torch.save` holds: Python's plain data with tensors as leaves. [`load`] returns it, [`dict!`] makes one.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let checkpoint: torch::Value = torch::dict! { "epoch": 3, "weights": torch::ones(2) };
+/// let weights: torch::Tensor = checkpoint["weights"].extract()?;
+/// assert_eq!((checkpoint["epoch"].as_i64(), weights.size()), (Some(3), torch::ones(2).size()));
+/// # Ok(())
+/// # }
+/// ```
+pub type Value = flambeau_serialize::Value<Tensor>;
+
+/// `torch.serialization`: what [`save`] takes, and what [`load`] gives.
+///
+/// ```
+/// use torch::serialization::Save;
+/// assert_eq!([1, 2].to_value().to_string(), "[1, 2]");
+/// ```
+pub mod serialization {
+    pub use crate::Value;
+    pub use flambeau_serialize::{Dict, DictKind, Error, FromValue, Result, Save, load, save};
+}
 
 /// What nearly every program needs: `Tensor`, the traits of modules and datasets, `nn`, `optim`, and `torch.nn.functional` as `F`.
 ///

@@ -37,6 +37,7 @@ erfinv!(f32, erf_f32, erfc_f32, exp_f32, log_f32, step_f32, erfinv_f32);
 erfinv!(f64, erf_f64, erfc_f64, exp_f64, log_f64, step_f64, erfinv_f64);
 
 #[cfg(test)]
+#[allow(clippy::excessive_precision, reason = "values with all digits that they were computed with")]
 mod tests {
     use super::*;
     use crate::simd::Portable;

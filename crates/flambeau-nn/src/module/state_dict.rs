@@ -3,6 +3,7 @@
 use super::{Field, FieldKind, Memo, Module, join};
 use crate::error::{Error, Result};
 use flambeau_autograd::{OrPanic, Tensor, no_grad, ops, options};
+use std::fmt;
 use std::ops::Index;
 
 options! {
@@ -160,6 +161,35 @@ impl Index<&str> for StateDict {
     #[track_caller]
     fn index(&self, key: &str) -> &Tensor {
         self.get(key).unwrap_or_else(|| panic!("KeyError: '{key}'"))
+    }
+}
+
+/// Names and tensors in order: `for (name, tensor) in &state_dict`.
+impl<'a> IntoIterator for &'a StateDict {
+    type Item = (&'a str, &'a Tensor);
+    type IntoIter = std::iter::Map<std::slice::Iter<'a, (String, Tensor)>, fn(&'a (String, Tensor)) -> Self::Item>;
+    fn into_iter(self) -> Self::IntoIter {
+        self.entries.iter().map(|(name, tensor)| (name.as_str(), tensor))
+    }
+}
+
+impl fmt::Display for StateDict {
+    /// As `print(state_dict)`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_empty() {
+            return f.write_str("OrderedDict()");
+        }
+        f.write_str("OrderedDict([")?;
+        for (i, (name, tensor)) in self.iter().enumerate() {
+            write!(f, "{}('{name}', {tensor})", if i == 0 { "" } else { ", " })?;
+        }
+        f.write_str("])")
+    }
+}
+
+impl fmt::Debug for StateDict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

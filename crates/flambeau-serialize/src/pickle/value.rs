@@ -1,6 +1,7 @@
 //! The values that a `.pth` file can hold.
 
 use flambeau_tensor::DType;
+use std::ops::Index;
 
 /// A tensor as a `.pth` file describes it: a strided view of a storage.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,6 +84,11 @@ impl<T> Dict<T> {
         Dict { kind, items, attributes: Vec::new() }
     }
 
+    /// Keys and values, in insertion order.
+    pub fn iter(&self) -> impl Iterator<Item = (&Value<T>, &Value<T>)> {
+        self.items.iter().map(|(key, value)| (key, value))
+    }
+
     /// The value under a string key, found by a walk over the items.
     pub fn get(&self, key: &str) -> Option<&Value<T>> {
         self.items.iter().find(|(k, _)| matches!(k, Value::Str(k) if k == key)).map(|(_, value)| value)
@@ -134,6 +140,71 @@ impl<T> Value<T> {
     /// A plain `dict` with string keys, as a checkpoint is: `{'model': …, 'epoch': 3}`.
     pub fn dict<K: Into<String>>(items: impl IntoIterator<Item = (K, Value<T>)>) -> Self {
         Value::Dict(Dict::new(DictKind::Dict, items))
+    }
+
+    /// A plain `dict` of these keys and values; of equal texts or integers as keys the later has the value.
+    pub fn from_items(items: impl IntoIterator<Item = (Value<T>, Value<T>)>) -> Self {
+        let mut dict = Dict { kind: DictKind::Dict, items: Vec::new(), attributes: Vec::new() };
+        for (key, value) in items {
+            let equal = |known: &Value<T>| match (known, &key) {
+                (Value::Str(a), Value::Str(b)) => a == b,
+                (Value::Int(a), Value::Int(b)) => a == b,
+                _ => false,
+            };
+            match dict.items.iter_mut().find(|(known, _)| equal(known)) {
+                Some((_, slot)) => *slot = value,
+                None => dict.items.push((key, value)),
+            }
+        }
+        Value::Dict(dict)
+    }
+
+    /// The Python type: `dict`, `int`, `Tensor`.
+    pub fn type_name(&self) -> &'static str {
+        match self {
+            Value::None => "NoneType",
+            Value::Bool(_) => "bool",
+            Value::Int(_) | Value::BigInt(_) => "int",
+            Value::Float(_) => "float",
+            Value::Str(_) => "str",
+            Value::Bytes(_) => "bytes",
+            Value::List(_) => "list",
+            Value::Tuple(_) => "tuple",
+            Value::Set(_) => "set",
+            Value::Dict(Dict { kind: DictKind::Dict, .. }) => "dict",
+            Value::Dict(Dict { kind: DictKind::OrderedDict, .. }) => "OrderedDict",
+            Value::Dict(Dict { kind: DictKind::Counter, .. }) => "Counter",
+            Value::Size(_) => "torch.Size",
+            Value::DType(_) => "torch.dtype",
+            Value::Device(_) => "torch.device",
+            Value::Tensor(_) => "Tensor",
+        }
+    }
+
+    /// The type as a sentence has it: `an int`, `None`.
+    pub(crate) fn with_article(&self) -> String {
+        match self {
+            Value::None => "None".into(),
+            Value::Int(_) | Value::BigInt(_) | Value::Dict(Dict { kind: DictKind::OrderedDict, .. }) => {
+                format!("an {}", self.type_name())
+            }
+            _ => format!("a {}", self.type_name()),
+        }
+    }
+
+    /// Whether this is a dictionary with that string key: `key in value`.
+    pub fn contains_key(&self, key: &str) -> bool {
+        self.get(key).is_some()
+    }
+
+    /// The string keys, in order; none where this is no dictionary.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.items().filter_map(|(key, _)| key.as_str())
+    }
+
+    /// Keys and values of a dictionary, in order; none where this is no dictionary.
+    pub fn items(&self) -> impl Iterator<Item = (&Value<T>, &Value<T>)> {
+        self.as_dict().into_iter().flat_map(Dict::iter)
     }
 
     /// The value under a string key, if this is a dictionary that has it.
@@ -211,6 +282,50 @@ impl<T> Value<T> {
             }),
             Value::Tensor(tensor) => Value::Tensor(f(tensor)?),
         })
+    }
+}
+
+impl<T> Index<&str> for Value<T> {
+    type Output = Value<T>;
+
+    /// The value under a string key: `value["epoch"]`.
+    ///
+    /// # Panics
+    /// With Python's words, when this is no dictionary or has no such key.
+    #[track_caller]
+    fn index(&self, key: &str) -> &Value<T> {
+        match self {
+            Value::Dict(dict) => dict.get(key).unwrap_or_else(|| {
+                let keys: Vec<&str> = self.keys().collect();
+                panic!("KeyError: '{key}' (the keys are {keys:?})")
+            }),
+            Value::List(_) | Value::Tuple(_) => {
+                panic!("TypeError: {} indices must be integers or slices, not str", self.type_name())
+            }
+            _ => panic!("TypeError: '{}' object is not subscriptable", self.type_name()),
+        }
+    }
+}
+
+impl<T> Index<usize> for Value<T> {
+    type Output = Value<T>;
+
+    /// An element of a list or tuple, or the value under an integer key: `value[0]`.
+    ///
+    /// # Panics
+    /// With Python's words, when there is none.
+    #[track_caller]
+    fn index(&self, index: usize) -> &Value<T> {
+        match self {
+            Value::List(items) | Value::Tuple(items) => {
+                items.get(index).unwrap_or_else(|| panic!("IndexError: {} index out of range", self.type_name()))
+            }
+            Value::Dict(dict) => {
+                let found = dict.iter().find(|(key, _)| key.as_i64() == i64::try_from(index).ok());
+                found.map(|(_, value)| value).unwrap_or_else(|| panic!("KeyError: {index}"))
+            }
+            _ => panic!("TypeError: '{}' object is not subscriptable", self.type_name()),
+        }
     }
 }
 

@@ -50,8 +50,10 @@ pub struct SchedulerCase {
     pub scheduler: String,
     /// The constructor's keyword arguments besides the optimizer.
     pub kwargs: BTreeMap<String, Arg>,
-    /// Each group's learning rate before construction.
+    /// Each group's learning rate before construction, or with `start_lrs` its `initial_lr`.
     pub base_lrs: Vec<f64>,
+    /// Each group's learning rate before construction, for a scheduler that is made with a `last_epoch`.
+    pub start_lrs: Option<Vec<f64>>,
     /// What each `step(metric)` gets, for `ReduceLROnPlateau`.
     pub metrics: Option<Vec<f64>>,
     /// `lrs[k]`: each group's learning rate after `k` calls of `step()`.
@@ -91,6 +93,7 @@ fn scheduler_case(map: &Map<String, Value>) -> Parsed<SchedulerCase> {
         scheduler: field(map, "scheduler", string)?,
         kwargs: field(map, "kwargs", named_args)?,
         base_lrs: field(map, "base_lrs", list(float))?,
+        start_lrs: optional(map, "start_lrs", list(float))?,
         metrics: optional(map, "metrics", list(float))?,
         lrs: field(map, "lrs", list(list(float)))?,
     })
@@ -135,7 +138,7 @@ mod tests {
 
     #[test]
     fn step_lr_holds_in_plain_arithmetic() {
-        for c in load_schedulers().unwrap().iter().filter(|c| c.scheduler == "StepLR") {
+        for c in load_schedulers().unwrap().iter().filter(|c| c.scheduler == "StepLR" && c.start_lrs.is_none()) {
             let gamma = c.kwargs.get("gamma").map_or(0.1, |g| g.as_float().unwrap());
             let every = c.kwargs["step_size"].as_int().unwrap();
             for (k, lrs) in c.lrs.iter().enumerate() {

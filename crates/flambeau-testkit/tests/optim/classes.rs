@@ -53,7 +53,8 @@ macro_rules! classes {
                     return flambeau_optim::$class::with(params, lr, |mut o| {
                         $( if let Some(arg) = kwargs.get(stringify!($option)) { o = o.$option(Value(arg)); } )*
                         o
-                    });
+                    })
+                    .into();
                 }
             )*
             panic!("no test here knows {class}")

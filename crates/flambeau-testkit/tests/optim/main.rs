@@ -5,7 +5,8 @@ mod random;
 
 use flambeau_autograd::{Tensor, from_scalars};
 use flambeau_optim::lr_scheduler::{
-    ConstantLR, CosineAnnealingLR, ExponentialLR, LRScheduler, LinearLR, MultiStepLR, PolynomialLR, StepLR,
+    ConstantLR, ConstantLROptions, CosineAnnealingLR, ExponentialLR, LRScheduler, LinearLR, LinearLROptions,
+    MultiStepLR, PolynomialLR, PolynomialLROptions, StepLR,
 };
 use flambeau_optim::{Adam, AdamW, Optimizer, OptionValue, ParamGroup, SGD, StateValue};
 use flambeau_tensor::{DType, Device, Scalar};
@@ -203,60 +204,148 @@ fn random_optimizers_on_a_gpu_are_pytorchs() {
 
 fn scheduler(case: &SchedulerCase, optimizer: &Optimizer) -> Option<LRScheduler> {
     let float = |name: &str, default: f64| case.kwargs.get(name).map_or(default, |a| a.as_float().unwrap());
-    let int = |name: &str, default: usize| case.kwargs.get(name).map_or(default, |a| a.as_int().unwrap() as usize);
+    let int = |name: &str, default: i64| case.kwargs.get(name).map_or(default, |a| a.as_int().unwrap());
+    let (last, gamma) = (int("last_epoch", -1), float("gamma", 0.1));
     Some(match case.scheduler.as_str() {
-        "StepLR" => StepLR::with(optimizer, int("step_size", 0), float("gamma", 0.1)),
+        "StepLR" if last == -1 => StepLR::new(optimizer, int("step_size", 0), gamma).into(),
+        "StepLR" => StepLR::with(optimizer, int("step_size", 0), |o| o.gamma(gamma).last_epoch(last)).into(),
         "MultiStepLR" => {
             let Arg::List(milestones) = &case.kwargs["milestones"] else { panic!("{case:?}") };
-            let milestones = milestones.iter().map(|m| m.as_int().unwrap() as usize);
-            MultiStepLR::new(optimizer, milestones, float("gamma", 0.1))
+            let milestones = milestones.iter().map(|m| m.as_int().unwrap());
+            MultiStepLR::with(optimizer, milestones, |o| o.gamma(gamma).last_epoch(last)).into()
         }
-        "ExponentialLR" => ExponentialLR::new(optimizer, float("gamma", 0.0)),
-        "CosineAnnealingLR" => CosineAnnealingLR::new(optimizer, int("T_max", 0), float("eta_min", 0.0)),
+        "ExponentialLR" => ExponentialLR::with(optimizer, gamma, |o| o.last_epoch(last)).into(),
+        "CosineAnnealingLR" => {
+            let eta_min = float("eta_min", 0.0);
+            CosineAnnealingLR::with(optimizer, int("T_max", 0), |o| o.eta_min(eta_min).last_epoch(last)).into()
+        }
         "LinearLR" => {
             let (start, end) = (float("start_factor", 1.0 / 3.0), float("end_factor", 1.0));
-            LinearLR::new(optimizer, start, end, int("total_iters", 5))
+            let set = |o: LinearLROptions| o.start_factor(start).end_factor(end).total_iters(int("total_iters", 5));
+            LinearLR::with(optimizer, |o| set(o).last_epoch(last)).into()
         }
-        "ConstantLR" => ConstantLR::new(optimizer, float("factor", 1.0 / 3.0), int("total_iters", 5)),
-        "PolynomialLR" => PolynomialLR::new(optimizer, int("total_iters", 5), float("power", 1.0)),
+        "ConstantLR" => {
+            let set = |o: ConstantLROptions| o.factor(float("factor", 1.0 / 3.0)).total_iters(int("total_iters", 5));
+            ConstantLR::with(optimizer, |o| set(o).last_epoch(last)).into()
+        }
+        "PolynomialLR" => {
+            let set = |o: PolynomialLROptions| o.total_iters(int("total_iters", 5)).power(float("power", 1.0));
+            PolynomialLR::with(optimizer, |o| set(o).last_epoch(last)).into()
+        }
         name if ABSENT_SCHEDULERS.contains(&name) => return None,
         name => panic!("the goldens have {name}, which no test here knows"),
     })
 }
 
+/// A scheduler's optimizer, with a group for each learning rate.
+fn scheduled(case: &SchedulerCase) -> Optimizer {
+    let group = |(i, &base_lr): (usize, &f64)| {
+        let param = from_scalars(&[Scalar::Float(0.0)], &[1], DType::F32).unwrap().requires_grad_(true);
+        match &case.start_lrs {
+            None => ParamGroup::new([param]).lr(base_lr),
+            Some(start) => ParamGroup::with([param], |o| o.lr(start[i]).option("initial_lr", base_lr)),
+        }
+    };
+    SGD::new(case.base_lrs.iter().enumerate().map(group), 1e-3).into()
+}
+
 #[test]
 fn schedulers_step_as_pytorchs() {
-    let mut ran = 0;
+    let mut ran = [0, 0];
     for case in load_schedulers().unwrap() {
-        let make = || {
-            let groups = case.base_lrs.iter().map(|&lr| {
-                let param = from_scalars(&[Scalar::Float(0.0)], &[1], DType::F32).unwrap().requires_grad_(true);
-                ParamGroup::new([param]).lr(lr)
-            });
-            SGD::new(groups, 1e-3)
-        };
-        let optimizer = make();
+        let optimizer = scheduled(&case);
         let Some(scheduler) = scheduler(&case, &optimizer) else {
             println!("skipped: goldens of {}, which flambeau does not have yet", case.scheduler);
             continue;
         };
-        ran += 1;
+        ran[usize::from(case.start_lrs.is_some())] += 1;
+        let first = scheduler.last_epoch();
         for (k, expected) in case.lrs.iter().enumerate() {
             if k > 0 {
+                optimizer.step();
                 scheduler.step();
             }
             for (lr, expected) in scheduler.get_last_lr().iter().zip(expected) {
                 assert!(
-                    (lr - expected).abs() <= 1e-15 + 1e-13 * expected,
-                    "{} after {k}: {lr} {expected}",
-                    case.scheduler
+                    (lr - expected).abs() <= 1e-15 + 1e-13 * expected.abs(),
+                    "{} {:?} after {k}: {lr} {expected}",
+                    case.scheduler,
+                    case.kwargs
                 );
             }
             let now: Vec<f64> = optimizer.param_groups().iter().map(|g| g.lr()).collect();
-            assert_eq!((now, scheduler.last_epoch()), (scheduler.get_last_lr(), k as i64));
+            assert_eq!((now, scheduler.last_epoch()), (scheduler.get_last_lr(), first + k as i64));
+            goes_on(&case, &optimizer, &scheduler, case.lrs.get(k + 1));
         }
     }
-    assert!(ran >= 10, "{ran} golden runs of schedulers");
+    println!("count: {ran:?} golden runs of schedulers agree with PyTorch, the second made with a last_epoch");
+    assert!(ran[0] >= 10 && ran[1] >= 21, "{ran:?} golden runs of schedulers");
+}
+
+/// A scheduler that was made with other numbers and loads the state goes on as the first does.
+fn goes_on(case: &SchedulerCase, optimizer: &Optimizer, scheduler: &LRScheduler, next: Option<&Vec<f64>>) {
+    let Some(next) = next else { return };
+    let plain = SchedulerCase { start_lrs: None, ..case.clone() };
+    let other = scheduled(&plain);
+    let mut changed = plain.kwargs.clone();
+    changed.remove("last_epoch");
+    let number = |name: &str| matches!(name, "gamma" | "factor" | "power" | "start_factor");
+    changed.iter_mut().filter(|(name, _)| number(name)).for_each(|(_, value)| *value = Arg::Float(0.75));
+    let second = self::scheduler(&SchedulerCase { kwargs: changed, ..plain }, &other).unwrap();
+    second.load_state_dict(&scheduler.state_dict()).unwrap();
+    other.load_state_dict(&optimizer.state_dict()).unwrap();
+    assert_eq!(second.state_dict(), scheduler.state_dict());
+    second.step();
+    for (lr, expected) in second.get_last_lr().iter().zip(next) {
+        assert!((lr - expected).abs() <= 1e-15 + 1e-13 * expected.abs(), "{case:?}: {lr} {expected}");
+    }
+}
+
+#[test]
+fn a_last_epoch_needs_groups_that_were_scheduled() {
+    let optimizer = SGD::new([flambeau_autograd::ones([1]).requires_grad_(true)], 0.1);
+    let made = catch(|| StepLR::with(&optimizer, 2, |o| o.last_epoch(3)));
+    let start =
+        "param 'initial_lr' is not specified in param_groups[0] when resuming scheduler with last_epoch >= 0.\n";
+    assert!(made.unwrap_err().starts_with(start));
+}
+
+/// Each optimizer and scheduler is a type that a function can take, and any of them where any will do.
+#[test]
+fn optimizers_and_schedulers_are_types() {
+    fn adam_only(optimizer: &Adam) -> String {
+        optimizer.to_string()
+    }
+    fn mutable(optimizer: &mut Optimizer) -> usize {
+        optimizer.param_groups_mut().len()
+    }
+    fn generic(optimizer: impl AsRef<Optimizer>) -> f64 {
+        optimizer.as_ref().param_groups()[0].lr()
+    }
+    fn step_only(scheduler: &StepLR) -> i64 {
+        scheduler.last_epoch()
+    }
+    fn any(scheduler: &LRScheduler) -> Vec<f64> {
+        scheduler.get_last_lr()
+    }
+    let w = || flambeau_autograd::ones([2]).requires_grad_(true);
+    let mut adam = Adam::new([w()], 1);
+    assert!(adam_only(&adam).starts_with("Adam (\nParameter Group 0\n"), "{adam}");
+    assert_eq!(format!("{adam:?}"), adam.to_string());
+    assert_eq!((mutable(&mut adam), generic(&adam), generic(adam.clone())), (1, 1.0, 1.0));
+    let scheduler = StepLR::with(&adam, 1, |o| o.gamma(0.7));
+    adam.step();
+    scheduler.step();
+    assert_eq!((step_only(&scheduler), any(&scheduler)), (1, vec![0.7]));
+    // A handle, of its own type or not, is the same optimizer.
+    let optimizers: Vec<Optimizer> = vec![(&adam).into(), SGD::new([w()], 0.5).into(), AdamW::new([w()], 0.5).into()];
+    assert_eq!(optimizers.iter().map(generic).collect::<Vec<_>>(), [0.7, 0.5, 0.5]);
+    optimizers[0].param_groups()[0].set_lr(2);
+    assert_eq!(adam.param_groups()[0].get("lr").and_then(OptionValue::as_f64), Some(2.0));
+    assert!(adam.to_string().contains("    lr: 2\n"), "{adam}");
+    let schedulers: Vec<LRScheduler> = vec![scheduler.into(), ExponentialLR::new(&adam, 0.5).into()];
+    schedulers.iter().for_each(LRScheduler::step);
+    assert!((adam.param_groups()[0].lr() - 0.7).abs() < 1e-12, "2 · 0.7 · 0.5");
 }
 
 #[test]

@@ -150,7 +150,7 @@ pub fn cdist(x1: &Tensor, x2: &Tensor, p: f64, compute_mode: &str) -> Result<Ten
         return Err(Error::runtime(format!("X1 and X2 must have the same number of columns. X1: {k} X2: {columns}")));
     }
     // NaN is none.
-    if !(p >= 0.0) {
+    if p.is_nan() || p < 0.0 {
         return Err(Error::runtime("cdist only supports non-negative p values"));
     }
     let by_product = match compute_mode {

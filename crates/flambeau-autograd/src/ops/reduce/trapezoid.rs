@@ -35,7 +35,7 @@ fn neighbours(name: &str, y: &Tensor, x: Option<&Tensor>, dim: i64) -> Result<(T
     };
     let (d, n) = (wrap_dim(dim, y.dim())?, y.dim());
     let shape: Vec<i64> = match x.dim() {
-        1 if x.size().get(0) != y.size().get(d) => {
+        1 if x.size().first() != y.size().get(d) => {
             return Err(Error::runtime(format!("{name}: There must be one `x` value for each sample point")));
         }
         1 => (0..n).map(|i| if i == d { x.numel() as i64 } else { 1 }).collect(),
