@@ -63,7 +63,7 @@ pub fn steps(optimizer: &Optimizer, params: &[Tensor], times: Range<i64>) {
 
 /// What the golden's script makes: of each optimizer its state after three steps, its parameters then and after three more.
 pub fn of_optimizers() -> Value<Tensor> {
-    let run = |name: &&str| {
+    let run = |name: &&'static str| {
         let params = problem();
         let optimizer = optimizer(name, &params);
         let copies = || params.iter().map(|p| p.detach().clone()).collect::<Vec<_>>();
@@ -77,7 +77,7 @@ pub fn of_optimizers() -> Value<Tensor> {
 
 /// Likewise of schedulers.
 pub fn of_schedulers() -> Value<Tensor> {
-    let run = |name: &&str| {
+    let run = |name: &&'static str| {
         let optimizer = optimizer("SGD", &problem());
         let scheduler = scheduler(name, &optimizer);
         let step = || {
