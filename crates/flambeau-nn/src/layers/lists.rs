@@ -13,7 +13,7 @@ pub type ParameterList = Vec<Parameter>;
 /// What goes into a [`ModuleList`] or [`ModuleDict`] of `M`: a module of that type, and into one of `dyn Forward` any module of
 /// that signature, boxed or not.
 #[diagnostic::on_unimplemented(
-    message = "a list or dict of `{M}` cannot hold `{Self}`",
+    message = "`{Self}` cannot be in this list or dict of modules",
     note = "`nn::ModuleList` holds modules that map a tensor to a tensor; others are in a `nn::ModuleList<Block>` or `Vec<Block>`"
 )]
 pub trait ListItem<M: ?Sized> {

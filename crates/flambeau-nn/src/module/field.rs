@@ -249,6 +249,13 @@ macro_rules! plain {
         }
     )*};
 }
+impl<T: Clone + Send + Sync + 'static> Field for Arc<[T]> {
+    const KIND: FieldKind = FieldKind::Plain;
+    fn deepcopy_in(&self, _memo: &mut Memo) -> Self {
+        self.clone()
+    }
+}
+
 // These may stand in a tuple or list beside layers.
 plain!(
     (),
@@ -270,6 +277,7 @@ plain!(
     f64,
     String,
     &'static str,
+    Arc<str>,
     Size,
     DType,
     Device,

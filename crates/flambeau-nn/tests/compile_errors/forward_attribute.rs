@@ -24,9 +24,4 @@ impl Counter {
     }
 }
 
-#[derive(Module)]
-enum Choice {
-    A,
-}
-
 fn main() {}

@@ -1,5 +1,6 @@
 use flambeau_autograd::Tensor;
 use flambeau_nn::{self as nn, Forward, Module};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 struct Block {
@@ -11,6 +12,8 @@ struct Net {
     block: Block,
     blocks: Vec<Block>,
     shared: Arc<Block>,
+    maybe: Option<Arc<Block>>,
+    named: HashMap<String, Vec<Arc<Block>>>,
 }
 
 struct Other;

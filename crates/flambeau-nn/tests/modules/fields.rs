@@ -16,6 +16,11 @@ struct Config {
 struct Plain {
     _config: Config,
     _shared_config: Arc<Config>,
+    _maybe_shared: Option<Arc<Config>>,
+    _log_of_all: Vec<Arc<Mutex<Vec<String>>>>,
+    _calls_of_all: Option<Arc<AtomicUsize>>,
+    _text: Option<Arc<str>>,
+    _slices: Vec<Arc<[usize]>>,
     _names: Vec<String>,
     _nested: Vec<Vec<f64>>,
     _table: HashMap<char, (usize, f32)>,
@@ -42,6 +47,11 @@ fn plain_fields_need_no_attribute() {
     let net = Plain {
         _config: Config { _width: 1 },
         _shared_config: Arc::new(Config { _width: 1 }),
+        _maybe_shared: None,
+        _log_of_all: vec![Arc::default()],
+        _calls_of_all: Some(Arc::default()),
+        _text: Some("a".into()),
+        _slices: vec![],
         _names: vec![],
         _nested: vec![vec![1.0]],
         _table: HashMap::new(),

@@ -1,7 +1,8 @@
-//! Modules of a user's: hooks, copies, modes, lists, dtypes, parts by name.
+//! Modules of a user's: hooks, copies, modes, lists, dtypes, parts by name; constructors.
 
 mod by_name;
 mod casts;
+mod constructors;
 mod copies;
 mod fields;
 mod hooks;

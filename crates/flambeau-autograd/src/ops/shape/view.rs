@@ -15,12 +15,20 @@ use smallvec::{SmallVec, smallvec};
 pub use reduce::sum_to_size;
 
 /// A list of signed numbers given as an array, slice, vector or single number: dims, or a shape that may hold −1.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is neither an integer nor several",
+    label = "expected a size or dimensions: `2`, `(2, -1)`, `[2, 3]`, `x.size()`"
+)]
 pub trait IntoDims {
     /// The list.
     fn into_dims(self) -> SmallVec<[i64; 6]>;
 }
 
 /// A shape: `[2, 3]`, `x.size()`, `&[2, 3]`, `5`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is neither an integer nor several",
+    label = "expected a size or dimensions: `2`, `(2, -1)`, `[2, 3]`, `x.size()`"
+)]
 pub trait IntoShape: IntoDims {}
 impl<T: IntoDims> IntoShape for T {}
 
