@@ -60,7 +60,7 @@ impl Ord for Ready {
 /// on a tensor of one element.
 ///
 /// # Errors
-/// See [`Error`].
+/// When a tensor has no graph, its graph was freed, or a saved tensor was written to.
 pub fn backward(
     tensors: &[&Tensor],
     gradients: &[Option<&Tensor>],
@@ -76,7 +76,7 @@ pub fn backward(
 /// may be written to; in PyTorch two results, or a result and a `grad_output`, can be one tensor.
 ///
 /// # Errors
-/// See [`Error`].
+/// When a tensor has no graph, its graph was freed, or a saved tensor was written to.
 pub fn grad(
     outputs: &[&Tensor],
     inputs: &[&Tensor],

@@ -37,13 +37,13 @@ fn take<T: Element>(array: ndarray::ArrayBase<OwnedRepr<T>, IxDyn>) -> Result<Te
     Ok(array.into())
 }
 
-/// A tensor's memory as an `ndarray` view, for as long as the guard lives. See [`Tensor::ndarray`].
+/// A tensor's memory as an `ndarray` view, for as long as the guard lives. [`Tensor::ndarray`] makes it.
 pub struct NdarrayGuard<'a, T: Element> {
     slice: SliceGuard<'a, T>,
     shape: Vec<usize>,
 }
 
-/// A tensor's memory as a mutable `ndarray` view, for as long as the guard lives. See [`Tensor::ndarray_mut`].
+/// A tensor's memory as a mutable `ndarray` view, for as long as the guard lives. [`Tensor::ndarray_mut`] makes it.
 pub struct NdarrayGuardMut<'a, T: Element> {
     slice: SliceGuardMut<'a, T>,
     shape: Vec<usize>,

@@ -13,7 +13,7 @@ use smallvec::SmallVec;
 /// Elements per thread at least.
 const GRAIN: usize = 16 << 10;
 
-/// See [`flambeau_tensor::Backend::arg_reduce`].
+/// [`flambeau_tensor::Backend::arg_reduce`] on this device.
 pub fn arg_reduce(call: &ArgReduce<'_>) -> Result<()> {
     for_dtype(call.src.dtype(), call)
 }

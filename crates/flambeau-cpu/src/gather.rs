@@ -48,7 +48,7 @@ pub unsafe fn find_bad_index(index: &Array, n: usize) -> Option<i64> {
     found.into_inner().then(|| bad.into_inner())
 }
 
-/// See [`flambeau_tensor::Backend::check_index`].
+/// [`flambeau_tensor::Backend::check_index`] on this device.
 pub fn check_index(call: &CheckIndex<'_>) -> Result<Array> {
     let CheckIndex { index, ref rule } = *call;
     let mut places = index.to_dtype(DType::I64)?.to_vec::<i64>()?;
@@ -58,7 +58,7 @@ pub fn check_index(call: &CheckIndex<'_>) -> Result<Array> {
     Array::from_slice(index.backend(), index.device(), &places, index.shape())
 }
 
-/// See [`flambeau_tensor::Backend::refuse_where`].
+/// [`flambeau_tensor::Backend::refuse_where`] on this device.
 pub fn refuse_where(call: &RefuseWhere<'_>) -> Result<()> {
     let RefuseWhere { program, x, scalars, finding } = *call;
     let args = ReduceArgs { op: ReduceOp::Any, map: Some(program), dims: &[], keepdim: false, dtype: None };
@@ -68,7 +68,7 @@ pub fn refuse_where(call: &RefuseWhere<'_>) -> Result<()> {
     }
 }
 
-/// See [`flambeau_tensor::Backend::gather`].
+/// [`flambeau_tensor::Backend::gather`] on this device.
 pub fn gather(call: &Gather<'_>) -> Result<()> {
     let Gather { src, dim, index, out } = *call;
     let n = length(src, dim);
@@ -96,7 +96,7 @@ pub fn gather(call: &Gather<'_>) -> Result<()> {
     Ok(())
 }
 
-/// See [`flambeau_tensor::Backend::index_select`].
+/// [`flambeau_tensor::Backend::index_select`] on this device.
 pub fn index_select(call: &IndexSelect<'_>) -> Result<()> {
     let IndexSelect { src, dim, index, out } = *call;
     let n = length(src, dim);
@@ -145,7 +145,7 @@ fn selected_rows(index: &Array, n: usize) -> Result<Vec<usize>> {
     for_dtype(index.dtype(), Read(index)).into_iter().map(|i| rule.place(i)).collect()
 }
 
-/// See [`flambeau_tensor::Backend::nonzero`].
+/// [`flambeau_tensor::Backend::nonzero`] on this device.
 pub fn nonzero(call: &Nonzero<'_>) -> Result<Array> {
     let Nonzero { src } = *call;
     let found = for_dtype(src.dtype(), Find(src))?;

@@ -10,7 +10,7 @@ use flambeau_tensor::{Array, Result, Scalar};
 use smallvec::SmallVec;
 use std::sync::LazyLock;
 
-/// See [`flambeau_tensor::Backend::softmax_backward`].
+/// [`flambeau_tensor::Backend::softmax_backward`] on this device.
 pub fn softmax_backward(call: &SoftmaxBackward<'_>) -> Result<Array> {
     let SoftmaxBackward { grad, y, dim, log } = *call;
     let SoftmaxGradient { summand, gradient } = SoftmaxGradient::of(log);
@@ -25,7 +25,7 @@ pub fn softmax_backward(call: &SoftmaxBackward<'_>) -> Result<Array> {
 static DIVIDE: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input(0) / b.scalar(0)));
 static DIVIDE_BY: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input(0) / b.input(1)));
 
-/// See [`flambeau_tensor::Backend::nll`].
+/// [`flambeau_tensor::Backend::nll`] on this device.
 pub fn nll(call: &Nll<'_>) -> Result<(Array, Option<Array>)> {
     let Nll { x, dim, targets } = *call;
     let weights = ClassWeights::new(targets, x.shape()[dim], x.dtype())?;
@@ -54,7 +54,7 @@ static SHARED: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| 0.0 - b
 static OF_LOGITS: LazyLock<Pointwise> =
     LazyLock::new(|| Pointwise::new(|b| b.input(0) - b.input(1).exp() * b.input(2)));
 
-/// See [`flambeau_tensor::Backend::nll_backward`]. For logits it is −p·s with s more at the target: log-softmax's backward and
+/// [`flambeau_tensor::Backend::nll_backward`] on this device. For logits it is −p·s with s more at the target: log-softmax's backward and
 /// the loss's at once.
 pub fn nll_backward(call: &NllBackward<'_>) -> Result<Array> {
     let NllBackward { grad, shape, log_probabilities, dim, targets, total } = *call;

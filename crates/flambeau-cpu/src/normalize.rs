@@ -8,7 +8,7 @@ use flambeau_tensor::ops::{NormFormulas, ReduceArgs, WeightPlace, moments, point
 use flambeau_tensor::{Array, Result, Scalar};
 use smallvec::SmallVec;
 
-/// See [`flambeau_tensor::Backend::normalize`].
+/// [`flambeau_tensor::Backend::normalize`] on this device.
 pub fn normalize(call: &Normalize<'_>) -> Result<Normalized> {
     let Normalize { x, weight, bias, layout } = *call;
     let formulas = NormFormulas::get();
@@ -23,7 +23,7 @@ pub fn normalize(call: &Normalize<'_>) -> Result<Normalized> {
     Ok(Normalized { out: out.to_dtype(x.dtype())?, mean, deviation, inverse_std })
 }
 
-/// See [`flambeau_tensor::Backend::normalize_backward`].
+/// [`flambeau_tensor::Backend::normalize_backward`] on this device.
 pub fn normalize_backward(call: &NormalizeBackward<'_>) -> Result<[Option<Array>; 3]> {
     let formulas = NormFormulas::get();
     let NormalizeBackward { args, needs } = *call;

@@ -11,7 +11,7 @@ use flambeau_tensor::random::{
 use flambeau_tensor::{DType, Error, Result};
 use half::{bf16, f16};
 
-/// See [`flambeau_tensor::Backend::random`]. The output's access is taken first, the generator's lock inside each fill;
+/// [`flambeau_tensor::Backend::random`] on this device. The output's access is taken first, the generator's lock inside each fill;
 /// nothing takes them the other way round.
 pub fn random(call: &Random<'_>) -> Result<()> {
     let fill = Fill(call);

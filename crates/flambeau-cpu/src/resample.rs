@@ -67,7 +67,7 @@ fn sizes(a: &Array) -> [usize; 3] {
     std::array::from_fn(|d| a.shape()[d + 1])
 }
 
-/// See [`flambeau_tensor::Backend::resample`].
+/// [`flambeau_tensor::Backend::resample`] on this device.
 pub fn resample(call: &Resample<'_>) -> Result<()> {
     let Resample { mode, scales, src, out } = *call;
     match src.dtype() {
@@ -79,7 +79,7 @@ pub fn resample(call: &Resample<'_>) -> Result<()> {
     }
 }
 
-/// See [`flambeau_tensor::Backend::resample_backward`].
+/// [`flambeau_tensor::Backend::resample_backward`] on this device.
 pub fn resample_backward(call: &ResampleBackward<'_>) -> Result<()> {
     let ResampleBackward { mode, scales, grad, out } = *call;
     match grad.dtype() {

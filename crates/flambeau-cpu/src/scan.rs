@@ -12,7 +12,7 @@ use flambeau_tensor::{DType, Result};
 /// Elements per thread at least.
 const GRAIN: usize = 16 << 10;
 
-/// See [`flambeau_tensor::Backend::scan`]. Floats are accumulated in f64 (f16 and bf16 in f32), as in PyTorch, and each
+/// [`flambeau_tensor::Backend::scan`] on this device. Floats are accumulated in f64 (f16 and bf16 in f32), as in PyTorch, and each
 /// step is rounded to the output's dtype.
 pub fn scan(call: &Scan<'_>) -> Result<()> {
     for_dtype(call.out.dtype(), call)

@@ -15,7 +15,7 @@ use flambeau_tensor::{DType, Error, Finding, Result};
 /// Elements per thread at least.
 const GRAIN: usize = 16 << 10;
 
-/// See [`flambeau_tensor::Backend::scatter`]. Values that meet at one place are combined in the order of the index; f16 and
+/// [`flambeau_tensor::Backend::scatter`] on this device. Values that meet at one place are combined in the order of the index; f16 and
 /// bf16 round after each.
 pub fn scatter(call: &Scatter<'_>) -> Result<()> {
     let Scatter { op, dim, index, src, out } = *call;

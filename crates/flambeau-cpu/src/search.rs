@@ -10,7 +10,7 @@ use flambeau_tensor::{DType, Result};
 /// Values per thread at least.
 const GRAIN: usize = 4 << 10;
 
-/// See [`flambeau_tensor::Backend::search_sorted`].
+/// [`flambeau_tensor::Backend::search_sorted`] on this device.
 pub fn search_sorted(call: &SearchSorted<'_>) -> Result<()> {
     for_dtype(call.values.dtype(), call)
 }

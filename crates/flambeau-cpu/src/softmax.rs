@@ -22,7 +22,7 @@ const SHORT: usize = 48;
 /// Values that are combined side by side along a line.
 const LANES: usize = 16;
 
-/// See [`flambeau_tensor::Backend::softmax`].
+/// [`flambeau_tensor::Backend::softmax`] on this device.
 pub fn softmax(call: &Softmax<'_>) -> Result<()> {
     let Softmax { src, dim, log, out } = *call;
     match src.dtype() {

@@ -13,7 +13,7 @@ use std::cmp::Ordering;
 /// Elements per thread at least.
 const GRAIN: usize = 4 << 10;
 
-/// See [`flambeau_tensor::Backend::sort`]. NaN counts as larger than all numbers; equal values keep their order, so that of
+/// [`flambeau_tensor::Backend::sort`] on this device. NaN counts as larger than all numbers; equal values keep their order, so that of
 /// equal candidates for the first k the earlier ones are taken.
 pub fn sort(call: &Sort<'_>) -> Result<()> {
     for_dtype(call.src.dtype(), call)

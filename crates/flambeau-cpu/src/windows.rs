@@ -61,7 +61,7 @@ macro_rules! with_float {
     };
 }
 
-/// See [`flambeau_tensor::Backend::conv`].
+/// [`flambeau_tensor::Backend::conv`] on this device.
 pub fn conv(call: &Conv<'_>) -> Result<()> {
     let Conv { x, weight, bias, geometry: g, out } = *call;
     fn run<T: ConvElement>(s: &ConvShape, x: &Array, w: &Array, bias: Option<&Array>, out: &Array) -> Result<()> {
@@ -76,7 +76,7 @@ pub fn conv(call: &Conv<'_>) -> Result<()> {
     with_float!(x.dtype(), "slow_conv2d_cpu", T => run::<T>(&shape, x, weight, bias, out))
 }
 
-/// See [`flambeau_tensor::Backend::conv_input_grad`].
+/// [`flambeau_tensor::Backend::conv_input_grad`] on this device.
 pub fn conv_input_grad(call: &ConvInputGrad<'_>) -> Result<()> {
     let ConvInputGrad { grad, weight, geometry: g, out } = *call;
     fn run<T: ConvElement>(s: &ConvShape, grad: &Array, weight: &Array, out: &Array) -> Result<()> {
@@ -89,7 +89,7 @@ pub fn conv_input_grad(call: &ConvInputGrad<'_>) -> Result<()> {
     with_float!(grad.dtype(), "slow_conv2d_cpu", T => run::<T>(&shape, grad, weight, out))
 }
 
-/// See [`flambeau_tensor::Backend::conv_weight_grad`].
+/// [`flambeau_tensor::Backend::conv_weight_grad`] on this device.
 pub fn conv_weight_grad(call: &ConvWeightGrad<'_>) -> Result<()> {
     let ConvWeightGrad { x, grad, geometry: g, out } = *call;
     fn run<T: ConvElement>(s: &ConvShape, x: &Array, grad: &Array, out: &Array) -> Result<()> {
@@ -124,7 +124,7 @@ fn average(divisor: AvgPoolDivisor) -> AverageOptions {
     AverageOptions { count_include_pad: divisor.count_include_pad, divisor_override: divisor.divisor_override }
 }
 
-/// See [`flambeau_tensor::Backend::max_pool`].
+/// [`flambeau_tensor::Backend::max_pool`] on this device.
 pub fn max_pool(call: &MaxPool<'_>) -> Result<()> {
     let MaxPool { src, geometry: g, out, indices } = *call;
     fn run<T: MaxElement>(s: &PoolShape, src: &Array, out: &Array, indices: &Array) -> Result<()> {
@@ -164,7 +164,7 @@ pub fn max_pool_backward(call: &MaxPoolBackward<'_>) -> Result<()> {
     with_float!(grad.dtype(), "max_pool2d_backward", T => run::<T>(&shape, grad, indices, out))
 }
 
-/// See [`flambeau_tensor::Backend::avg_pool`].
+/// [`flambeau_tensor::Backend::avg_pool`] on this device.
 pub fn avg_pool(call: &AvgPool<'_>) -> Result<()> {
     let AvgPool { src, geometry: g, divisor, out } = *call;
     fn run<T: FloatElement>(s: &PoolShape, options: AverageOptions, src: &Array, out: &Array) -> Result<()> {
@@ -177,7 +177,7 @@ pub fn avg_pool(call: &AvgPool<'_>) -> Result<()> {
     with_float!(src.dtype(), "avg_pool2d", T => run::<T>(&shape, average(divisor), src, out))
 }
 
-/// See [`flambeau_tensor::Backend::avg_pool_backward`].
+/// [`flambeau_tensor::Backend::avg_pool_backward`] on this device.
 pub fn avg_pool_backward(call: &AvgPoolBackward<'_>) -> Result<()> {
     let AvgPoolBackward { grad, geometry: g, divisor, out } = *call;
     fn run<T: FloatElement>(s: &PoolShape, options: AverageOptions, grad: &Array, out: &Array) -> Result<()> {
@@ -190,7 +190,7 @@ pub fn avg_pool_backward(call: &AvgPoolBackward<'_>) -> Result<()> {
     with_float!(grad.dtype(), "avg_pool2d_backward", T => run::<T>(&shape, average(divisor), grad, out))
 }
 
-/// See [`flambeau_tensor::Backend::adaptive_avg_pool`].
+/// [`flambeau_tensor::Backend::adaptive_avg_pool`] on this device.
 pub fn adaptive_avg_pool(call: &AdaptiveAvgPool<'_>) -> Result<()> {
     let AdaptiveAvgPool { src, out } = *call;
     fn run<T: FloatElement>(src: &Array, out: &Array) -> Result<()> {
@@ -202,7 +202,7 @@ pub fn adaptive_avg_pool(call: &AdaptiveAvgPool<'_>) -> Result<()> {
     with_float!(src.dtype(), "adaptive_avg_pool2d", T => run::<T>(src, out))
 }
 
-/// See [`flambeau_tensor::Backend::adaptive_avg_pool_backward`].
+/// [`flambeau_tensor::Backend::adaptive_avg_pool_backward`] on this device.
 pub fn adaptive_avg_pool_backward(call: &AdaptiveAvgPoolBackward<'_>) -> Result<()> {
     let AdaptiveAvgPoolBackward { grad, out } = *call;
     fn run<T: FloatElement>(grad: &Array, out: &Array) -> Result<()> {

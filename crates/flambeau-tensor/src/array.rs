@@ -290,7 +290,7 @@ impl Array {
         a < b_end && b < a_end
     }
 
-    /// The address of the first element in host memory. See [`Storage::host_ptr`].
+    /// The address of the first element in host memory. [`Storage::host_ptr`] and the array's offset.
     #[inline]
     pub fn host_ptr(&self) -> *mut u8 {
         // An array without elements may have any offset.

@@ -328,9 +328,9 @@ pub trait Backend: Send + Sync + std::fmt::Debug {
     fn scatter(&self, call: &Checked<Scatter<'_>>) -> Result<()>;
     /// out = src with only the lines that the index names along a dimension. An index outside is an error.
     fn index_select(&self, call: &Checked<IndexSelect<'_>>) -> Result<()>;
-    /// See [`CheckIndex`].
+    /// What [`CheckIndex`] asks.
     fn check_index(&self, call: &Checked<CheckIndex<'_>>) -> Result<Array>;
-    /// See [`RefuseWhere`].
+    /// What [`RefuseWhere`] asks.
     fn refuse_where(&self, call: &Checked<RefuseWhere<'_>>) -> Result<()>;
     /// The indices of elements that are not zero, in row-major order: i64 `[n, ndim]`.
     fn nonzero(&self, call: &Checked<Nonzero<'_>>) -> Result<Array>;
@@ -346,7 +346,7 @@ pub trait Backend: Send + Sync + std::fmt::Debug {
     /// [`crate::ops::nll_backward`].
     fn nll_backward(&self, call: &Checked<NllBackward<'_>>) -> Result<Array>;
 
-    /// Normalises an array of the layout's shape by its own statistics. See [`crate::ops::normalize`].
+    /// Normalises an array of the layout's shape by its own statistics. [`crate::ops::normalize`] asks it.
     fn normalize(&self, call: &Checked<Normalize<'_>>) -> Result<Normalized>;
     /// Gradients of [`Backend::normalize`] for its input (in its dtype), weight (in its dtype) and bias (in the gradient's
     /// dtype), those that are wanted.

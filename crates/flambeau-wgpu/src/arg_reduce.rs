@@ -8,7 +8,7 @@ use flambeau_tensor::backend::Extremum;
 use flambeau_tensor::calls::ArgReduce;
 use flambeau_tensor::{Array, Result};
 
-/// See [`flambeau_tensor::Backend::arg_reduce`].
+/// [`flambeau_tensor::Backend::arg_reduce`] on this device.
 pub fn arg_reduce(call: &ArgReduce<'_>) -> Result<()> {
     let ArgReduce { which, src, dim, values, indices } = *call;
     let src = src.contiguous()?;

@@ -4,7 +4,7 @@ use flambeau_tensor::calls::{CopyTo, Map};
 use flambeau_tensor::pointwise::IDENTITY;
 use flambeau_tensor::{Array, Result};
 
-/// See [`flambeau_tensor::Backend::copy`].
+/// [`flambeau_tensor::Backend::copy`] on this device.
 pub(crate) fn copy(call: &CopyTo<'_>) -> Result<()> {
     between(call.src, call.out)
 }

@@ -11,7 +11,7 @@ use flambeau_tensor::{Array, DType, Finding, Result};
 /// Threads of a workgroup, as the kernels of this family have them.
 pub(crate) const THREADS: u64 = 64;
 
-/// See [`flambeau_tensor::Backend::gather`].
+/// [`flambeau_tensor::Backend::gather`] on this device.
 ///
 /// # Errors
 /// Where memory runs out. An index outside the dimension is reported at the next readback.
@@ -22,7 +22,7 @@ pub(crate) fn gather(call: &Gather<'_>) -> Result<()> {
     launch(Some(dim), &src, dim, &index.contiguous()?, m, out)
 }
 
-/// See [`flambeau_tensor::Backend::index_select`].
+/// [`flambeau_tensor::Backend::index_select`] on this device.
 ///
 /// # Errors
 /// As [`gather`].
@@ -32,7 +32,7 @@ pub(crate) fn index_select(call: &IndexSelect<'_>) -> Result<()> {
     launch(None, &src.contiguous()?, dim, &index, index.numel(), out)
 }
 
-/// See [`flambeau_tensor::Backend::check_index`].
+/// [`flambeau_tensor::Backend::check_index`] on this device.
 pub(crate) fn check_index(call: &CheckIndex<'_>) -> Result<Array> {
     let CheckIndex { index, ref rule } = *call;
     let index = index.to_dtype(DType::I64)?.contiguous()?;

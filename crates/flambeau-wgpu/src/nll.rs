@@ -15,7 +15,7 @@ const LINES: usize = 2048;
 /// The most workgroups that lines are spread over.
 const GROUPS: usize = 256;
 
-/// See [`flambeau_tensor::Backend::nll`]. A class that is none is reported at the next readback and counts for nothing.
+/// [`flambeau_tensor::Backend::nll`] on this device. A class that is none is reported at the next readback and counts for nothing.
 pub fn nll(call: &Nll<'_>) -> Result<(Array, Option<Array>)> {
     let Nll { x, dim, targets } = *call;
     let gpu = Gpu::of(x)?;
@@ -66,7 +66,7 @@ pub fn nll(call: &Nll<'_>) -> Result<(Array, Option<Array>)> {
     Ok((loss, mean.then_some(total)))
 }
 
-/// See [`flambeau_tensor::Backend::nll_backward`].
+/// [`flambeau_tensor::Backend::nll_backward`] on this device.
 pub fn nll_backward(call: &NllBackward<'_>) -> Result<Array> {
     let NllBackward { grad, shape, log_probabilities, dim, targets, total } = *call;
     let out = Array::empty(grad.backend(), grad.device(), shape, grad.dtype())?;

@@ -10,7 +10,7 @@ use flambeau_tensor::{Array, DType, Result};
 /// Elements that a workgroup of the kernels counts.
 const BLOCK: usize = 1024;
 
-/// See [`flambeau_tensor::Backend::nonzero`]. Waits for the GPU, since the result's size depends on its work.
+/// [`flambeau_tensor::Backend::nonzero`] on this device. Waits for the GPU, since the result's size depends on its work.
 ///
 /// # Errors
 /// Where memory runs out, or something that ran before failed.

@@ -69,7 +69,7 @@ impl Groups {
     }
 }
 
-/// See [`flambeau_tensor::Backend::normalize`].
+/// [`flambeau_tensor::Backend::normalize`] on this device.
 pub fn normalize(call: &Normalize<'_>) -> Result<Normalized> {
     let Normalize { x, weight, bias, layout } = *call;
     let x = x.contiguous()?;
@@ -111,7 +111,7 @@ pub fn normalize(call: &Normalize<'_>) -> Result<Normalized> {
     Ok(Normalized { out, mean, deviation, inverse_std })
 }
 
-/// See [`flambeau_tensor::Backend::normalize_backward`].
+/// [`flambeau_tensor::Backend::normalize_backward`] on this device.
 pub fn normalize_backward(call: &NormalizeBackward<'_>) -> Result<[Option<Array>; 3]> {
     let NormalizeBackward { args, needs } = *call;
     let (grad, x) = (args.grad.contiguous()?, args.x.contiguous()?);

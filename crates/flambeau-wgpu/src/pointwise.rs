@@ -25,7 +25,7 @@ pub(crate) fn pointwise(call: &calls::Map<'_>) -> Result<()> {
     launch(program, compute, inputs, scalars, outs, None)
 }
 
-/// See [`flambeau_tensor::Backend::refuse_where`].
+/// [`flambeau_tensor::Backend::refuse_where`] on this device.
 pub(crate) fn refuse_where(call: &RefuseWhere<'_>) -> Result<()> {
     let RefuseWhere { program, x, scalars, finding } = *call;
     launch(program, x.dtype(), &[x], scalars, &[], Some(finding))

@@ -50,7 +50,7 @@ fn least(dtype: DType) -> Result<u64> {
     })
 }
 
-/// See [`flambeau_tensor::Backend::max_pool`].
+/// [`flambeau_tensor::Backend::max_pool`] on this device.
 ///
 /// # Errors
 /// For bool.
@@ -73,7 +73,7 @@ pub fn max_pool(call: &MaxPool<'_>) -> Result<()> {
     Ok(())
 }
 
-/// See [`flambeau_tensor::Backend::max_pool_backward`]. An index outside its plane shows at the next readback.
+/// [`flambeau_tensor::Backend::max_pool_backward`] on this device. An index outside its plane shows at the next readback.
 ///
 /// # Errors
 /// Where the dtype is no float.
@@ -136,7 +136,7 @@ fn average(
     Ok(())
 }
 
-/// See [`flambeau_tensor::Backend::avg_pool`].
+/// [`flambeau_tensor::Backend::avg_pool`] on this device.
 ///
 /// # Errors
 /// Where the dtype is no float.
@@ -145,7 +145,7 @@ pub fn avg_pool(call: &AvgPool<'_>) -> Result<()> {
     average("avg_pool2d", false, Some((g, divisor)), src, out)
 }
 
-/// See [`flambeau_tensor::Backend::avg_pool_backward`].
+/// [`flambeau_tensor::Backend::avg_pool_backward`] on this device.
 ///
 /// # Errors
 /// Where the dtype is no float.
@@ -154,7 +154,7 @@ pub fn avg_pool_backward(call: &AvgPoolBackward<'_>) -> Result<()> {
     average("avg_pool2d_backward", true, Some((g, divisor)), grad, out)
 }
 
-/// See [`flambeau_tensor::Backend::adaptive_avg_pool`].
+/// [`flambeau_tensor::Backend::adaptive_avg_pool`] on this device.
 ///
 /// # Errors
 /// Where the dtype is no float.
@@ -163,7 +163,7 @@ pub fn adaptive_avg_pool(call: &AdaptiveAvgPool<'_>) -> Result<()> {
     average("adaptive_avg_pool2d", false, None, src, out)
 }
 
-/// See [`flambeau_tensor::Backend::adaptive_avg_pool_backward`].
+/// [`flambeau_tensor::Backend::adaptive_avg_pool_backward`] on this device.
 ///
 /// # Errors
 /// Where the dtype is no float.

@@ -18,7 +18,7 @@ const THREADS: u64 = 64;
 /// From so many integers on, 32 random bits for one would make some likelier than others by more than 2⁻¹².
 const WIDE_RANGE: u64 = 1 << 20;
 
-/// See [`flambeau_tensor::Backend::random`]. The same requests are refused as on the CPU, in the same words.
+/// [`flambeau_tensor::Backend::random`] on this device. The same requests are refused as on the CPU, in the same words.
 ///
 /// # Errors
 /// A distribution that the dtype has not, or parameters outside its range.

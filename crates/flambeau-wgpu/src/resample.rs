@@ -57,7 +57,7 @@ fn run(mode: ResampleMode, scales: [f64; 3], backward: bool, src: &Array, out: &
     Ok(())
 }
 
-/// See [`flambeau_tensor::Backend::resample`].
+/// [`flambeau_tensor::Backend::resample`] on this device.
 ///
 /// # Errors
 /// Where the dtype is no float.
@@ -66,7 +66,7 @@ pub fn resample(call: &Resample<'_>) -> Result<()> {
     run(mode, scales, false, src, out)
 }
 
-/// See [`flambeau_tensor::Backend::resample_backward`].
+/// [`flambeau_tensor::Backend::resample_backward`] on this device.
 ///
 /// # Errors
 /// Where the dtype is no float.

@@ -13,7 +13,7 @@ const TILE: usize = 4 << 10;
 /// So many lines are enough with a workgroup each.
 const MANY: usize = 512;
 
-/// See [`flambeau_tensor::Backend::scan`]. Floats are accumulated in f32 (f64 for itself) and by parts, where the CPU takes
+/// [`flambeau_tensor::Backend::scan`] on this device. Floats are accumulated in f32 (f64 for itself) and by parts, where the CPU takes
 /// f64 and the order of the elements; each result is rounded to the output's dtype.
 pub fn scan(call: &Scan<'_>) -> Result<()> {
     let Scan { op, src, dim, out } = *call;

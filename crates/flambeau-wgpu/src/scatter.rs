@@ -14,7 +14,7 @@ const MANY_COLUMNS: usize = 4096;
 /// Up to so many elements, one thread does a column in no time.
 const SHORT_COLUMN: usize = 64;
 
-/// See [`flambeau_tensor::Backend::scatter`]. Values that meet at one place are combined in the order of the index, except
+/// [`flambeau_tensor::Backend::scatter`] on this device. Values that meet at one place are combined in the order of the index, except
 /// sums and products of f32 in few long columns.
 ///
 /// # Errors

@@ -9,7 +9,7 @@ use flambeau_tensor::{DType, Result};
 /// Threads of a workgroup.
 const THREADS: usize = 64;
 
-/// See [`flambeau_tensor::Backend::search_sorted`].
+/// [`flambeau_tensor::Backend::search_sorted`] on this device.
 pub(crate) fn search_sorted(call: &SearchSorted<'_>) -> Result<()> {
     let SearchSorted { boundaries, values, right, out } = *call;
     let ((n, m), count) = (call.lengths(), values.numel());

@@ -7,7 +7,7 @@ use flambeau_shaders::Kernel;
 use flambeau_tensor::calls::{Softmax, SoftmaxBackward};
 use flambeau_tensor::{Array, Error, Result};
 
-/// See [`flambeau_tensor::Backend::softmax`]. A line that holds NaN or +∞, or only −∞, gives NaN.
+/// [`flambeau_tensor::Backend::softmax`] on this device. A line that holds NaN or +∞, or only −∞, gives NaN.
 ///
 /// # Errors
 /// Where the dtype is no float.
@@ -28,7 +28,7 @@ pub fn softmax(call: &Softmax<'_>) -> Result<()> {
     Ok(())
 }
 
-/// See [`flambeau_tensor::Backend::softmax_backward`].
+/// [`flambeau_tensor::Backend::softmax_backward`] on this device.
 pub fn softmax_backward(call: &SoftmaxBackward<'_>) -> Result<Array> {
     let SoftmaxBackward { grad, y, dim, log } = *call;
     let (grad, y) = (grad.contiguous()?, y.contiguous()?);

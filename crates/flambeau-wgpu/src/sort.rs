@@ -15,7 +15,7 @@ const FEW: usize = 256;
 /// Threads of a workgroup at most.
 const THREADS: usize = 256;
 
-/// See [`flambeau_tensor::Backend::sort`]. NaN counts as larger than all numbers; equal values keep their order.
+/// [`flambeau_tensor::Backend::sort`] on this device. NaN counts as larger than all numbers; equal values keep their order.
 pub fn sort(call: &Sort<'_>) -> Result<()> {
     let Sort { first, src, dim, values, indices } = *call;
     let src = src.contiguous()?;

@@ -6,7 +6,7 @@ use super::{Arrays, Checked, PrimitiveCall};
 use crate::backend::ClassTargets;
 use crate::{Array, DType, Result};
 
-/// Negative log-likelihood of log-probabilities along `dim`; any strides. See [`crate::ops::nll`].
+/// Negative log-likelihood of log-probabilities along `dim`; any strides. What [`crate::ops::nll`] asks of a backend.
 #[derive(Clone, Copy)]
 pub struct Nll<'a> {
     /// The log-probabilities.

@@ -6,7 +6,7 @@ use crate::backend::{NormBackward, NormLayout, Normalized};
 use crate::dims::{Dims, checked_numel};
 use crate::{Array, Result};
 
-/// Normalises an array of the layout's shape by its own statistics; any strides. See [`crate::ops::normalize`].
+/// Normalises an array of the layout's shape by its own statistics; any strides. What [`crate::ops::normalize`] asks of a backend.
 #[derive(Clone, Copy)]
 pub struct Normalize<'a> {
     /// The array, in the layout's shape.

@@ -159,7 +159,7 @@ fn check(dtype: DType) -> Result<()> {
     }
 }
 
-/// See [`flambeau_tensor::Backend::conv`].
+/// [`flambeau_tensor::Backend::conv`] on this device.
 ///
 /// # Errors
 /// Where the dtype is no float.
@@ -169,7 +169,7 @@ pub fn conv(call: &Conv<'_>) -> Result<()> {
     run(&Shape::forward(x, weight, g, out), weight, x, bias, out)
 }
 
-/// See [`flambeau_tensor::Backend::conv_input_grad`].
+/// [`flambeau_tensor::Backend::conv_input_grad`] on this device.
 ///
 /// # Errors
 /// Where the dtype is no float.
@@ -179,7 +179,7 @@ pub fn conv_input_grad(call: &ConvInputGrad<'_>) -> Result<()> {
     run(&Shape::input_grad(grad, weight, g, out), weight, grad, None, out)
 }
 
-/// See [`flambeau_tensor::Backend::conv_weight_grad`].
+/// [`flambeau_tensor::Backend::conv_weight_grad`] on this device.
 ///
 /// # Errors
 /// Where the dtype is no float.

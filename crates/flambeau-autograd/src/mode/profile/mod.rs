@@ -22,7 +22,7 @@ crate::options! {
     }
 }
 
-/// What was seen: `torch.profiler.profile`. See [`profile()`].
+/// What was seen: `torch.profiler.profile`; [`profile()`] starts one.
 pub struct Profile {
     events: Vec<Event>,
     memory: Vec<Memory>,

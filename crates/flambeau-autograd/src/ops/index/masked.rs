@@ -260,7 +260,7 @@ pub fn count_nonzero(x: &Tensor, dim: &[i64]) -> Result<Tensor> {
 }
 
 impl Tensor {
-    /// This tensor where the condition is true, else `other`: `x.where(condition, other)`. See [`where_`].
+    /// This tensor where the condition is true, else `other`: `x.where(condition, other)`, as [`where_`] is.
     #[track_caller]
     pub fn where_<'a>(&self, condition: &Tensor, other: impl Into<Operand<'a>>) -> Tensor {
         where_(condition, self, other).or_panic()
