@@ -116,12 +116,13 @@ impl<const N: usize> fmt::Debug for TensorDataset<N> {
 }
 
 impl<const N: usize> TensorDataset<N> {
-    /// Samples of these tensors, as an array: `TensorDataset::new([x, y])`.
+    /// Samples of these tensors, as an array or a tuple: `TensorDataset::new((x, y))`. A borrowed tensor is a second handle.
     ///
     /// # Panics
     /// When the tensors' first dimensions differ, or there is no tensor or no dimension.
     #[track_caller]
-    pub fn new(tensors: [Tensor; N]) -> Self {
+    pub fn new(tensors: impl IntoTensors<N>) -> Self {
+        let tensors = tensors.into_tensors();
         assert!(N > 0, "a TensorDataset needs a tensor");
         assert!(tensors.iter().all(|t| t.size_dim(0) == tensors[0].size_dim(0)), "Size mismatch between tensors");
         TensorDataset(tensors)
@@ -155,9 +156,32 @@ fn try_map<const N: usize>(tensors: &[Tensor; N], f: impl Fn(&Tensor) -> Result<
     Ok(mapped.try_into().unwrap_or_else(|_| unreachable!("as many as there were")))
 }
 
+/// The tensors of a [`TensorDataset`]: an array or a tuple of tensors, owned or borrowed.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no list of {N} tensors",
+    label = "an array or a tuple of tensors is expected here: `(x, y)`"
+)]
+pub trait IntoTensors<const N: usize> {
+    /// The tensors.
+    fn into_tensors(self) -> [Tensor; N];
+}
+
+impl<T: Into<Tensor>, const N: usize> IntoTensors<N> for [T; N] {
+    fn into_tensors(self) -> [Tensor; N] {
+        self.map(Into::into)
+    }
+}
+
 /// Tuples of the lengths that [`TensorDataset`]s have.
 macro_rules! tensor_datasets {
-    ($($n:literal: ($($item:ident),+) -> $tuple:ty;)+) => {$(
+    ($($n:literal: ($($item:ident: $t:ident),+) -> $tuple:ty;)+) => {$(
+        impl<$($t: Into<Tensor>),+> IntoTensors<$n> for ($($t,)+) {
+            fn into_tensors(self) -> [Tensor; $n] {
+                let ($($item,)+) = self;
+                [$($item.into()),+]
+            }
+        }
+
         impl Dataset for TensorDataset<$n> {
             type Item = $tuple;
             fn len(&self) -> usize {
@@ -174,10 +198,10 @@ macro_rules! tensor_datasets {
     )+};
 }
 tensor_datasets! {
-    1: (a) -> (Tensor,);
-    2: (a, b) -> (Tensor, Tensor);
-    3: (a, b, c) -> (Tensor, Tensor, Tensor);
-    4: (a, b, c, d) -> (Tensor, Tensor, Tensor, Tensor);
+    1: (a: A) -> (Tensor,);
+    2: (a: A, b: B) -> (Tensor, Tensor);
+    3: (a: A, b: B, c: C) -> (Tensor, Tensor, Tensor);
+    4: (a: A, b: B, c: C, d: D) -> (Tensor, Tensor, Tensor, Tensor);
 }
 
 /// Some of another set's samples: `torch.utils.data.Subset`.

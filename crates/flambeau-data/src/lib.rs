@@ -14,7 +14,7 @@ mod split;
 pub mod vision;
 
 pub use collate::{BatchOf, Collate};
-pub use dataset::{ConcatDataset, Dataset, Subset, TensorDataset};
+pub use dataset::{ConcatDataset, Dataset, IntoTensors, Subset, TensorDataset};
 pub use error::{Error, Result};
 pub use generator::sample_generator;
 pub use loader::{DataLoader, DataLoaderOptions, Iter, TryIter};

@@ -165,15 +165,15 @@ fn wrong_types_and_keys_are_told() {
         panic.downcast_ref::<String>().cloned().unwrap()
     };
     assert_eq!(
-        panic(&|| drop(value["epochs"].as_i64())),
+        panic(&|| drop(value["epochs"].to_string())),
         "KeyError: 'epochs' (the keys are [\"epoch\", \"name\", \"w\", \"list\", \"none\"])"
     );
-    assert_eq!(panic(&|| drop(value["epoch"]["x"].as_i64())), "TypeError: 'int' object is not subscriptable");
+    assert_eq!(panic(&|| drop(value["epoch"]["x"].to_string())), "TypeError: 'int' object is not subscriptable");
     assert_eq!(
-        panic(&|| drop(value["list"]["x"].as_i64())),
+        panic(&|| drop(value["list"]["x"].to_string())),
         "TypeError: list indices must be integers or slices, not str"
     );
-    assert_eq!(panic(&|| drop(value["list"][2].as_i64())), "IndexError: list index out of range");
+    assert_eq!(panic(&|| drop(value["list"][2].to_string())), "IndexError: list index out of range");
 }
 
 /// The texts are what Python's `print` shows of these values.
