@@ -2,6 +2,7 @@
 
 use crate::collate::{BatchOf, Collate};
 use crate::error::{Error, Result};
+use flambeau_autograd::arguments::Int;
 use flambeau_autograd::{Tensor, ops};
 use std::fmt;
 use std::sync::Arc;
@@ -204,11 +205,28 @@ tensor_datasets! {
     4: (a: A, b: B, c: C, d: D) -> (Tensor, Tensor, Tensor, Tensor);
 }
 
-/// Some of another set's samples: `torch.utils.data.Subset`.
-#[derive(Clone)]
+/// Some of another set's samples: `torch.utils.data.Subset`. Clones and the parts of a split share the set.
+///
+/// ```
+/// use flambeau_data::{DataLoader, Subset, TensorDataset};
+///
+/// fn count(loader: &DataLoader<Subset<TensorDataset>>) -> usize {
+///     loader.into_iter().map(|(x, _)| x.len()).sum()
+/// }
+///
+/// let dataset = TensorDataset::new((flambeau_autograd::ones([5, 2]), flambeau_autograd::arange(5)));
+/// assert_eq!(count(&DataLoader::new(Subset::new(dataset, 0..3), 2)), 3);
+/// ```
 pub struct Subset<D> {
-    dataset: D,
+    dataset: Arc<D>,
     indices: Vec<usize>,
+}
+
+impl<D> Clone for Subset<D> {
+    /// The same samples of the same set.
+    fn clone(&self) -> Self {
+        Subset { dataset: self.dataset.clone(), indices: self.indices.clone() }
+    }
 }
 
 impl<D> fmt::Debug for Subset<D> {
@@ -219,8 +237,18 @@ impl<D> fmt::Debug for Subset<D> {
 
 impl<D: Dataset> Subset<D> {
     /// The samples `indices` of `dataset`, in that order.
-    pub fn new(dataset: D, indices: impl IntoIterator<Item = usize>) -> Self {
-        Subset { dataset, indices: indices.into_iter().collect() }
+    ///
+    /// # Panics
+    /// When an index is negative.
+    #[track_caller]
+    pub fn new<N: Int>(dataset: D, indices: impl IntoIterator<Item = N>) -> Self {
+        let indices: Vec<N> = indices.into_iter().collect();
+        Subset { dataset: Arc::new(dataset), indices: indices.into_iter().map(Int::to_usize).collect() }
+    }
+
+    /// Samples of a set that others share.
+    pub(crate) fn of(dataset: Arc<D>, indices: Vec<usize>) -> Self {
+        Subset { dataset, indices }
     }
 
     /// The whole set.

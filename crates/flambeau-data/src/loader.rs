@@ -158,7 +158,7 @@ impl<D, B> Iterator for Iter<'_, D, B> {
 
     #[track_caller]
     fn next(&mut self) -> Option<B> {
-        // Passed on as a function it would lose the caller's line.
+        #[allow(clippy::manual_map, reason = "a function that is passed on loses the caller's line")]
         match self.0.next() {
             Some(batch) => Some(batch.or_panic()),
             None => None,
