@@ -144,7 +144,7 @@ pub fn max_pool(call: &MaxPool<'_>) -> Result<()> {
     }
 }
 
-/// See [`flambeau_tensor::Backend::max_pool_backward`]; the indices alone say where gradients go.
+/// [`flambeau_tensor::Backend::max_pool_backward`] on this device; the indices alone say where gradients go.
 pub fn max_pool_backward(call: &MaxPoolBackward<'_>) -> Result<()> {
     let MaxPoolBackward { grad, indices, out, .. } = *call;
     fn run<T: FloatElement>(s: &PoolShape, grad: &Array, indices: &Array, out: &Array) -> Result<()> {

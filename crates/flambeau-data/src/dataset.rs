@@ -2,6 +2,7 @@
 
 use crate::collate::{BatchOf, Collate};
 use crate::error::{Error, Result};
+use flambeau_autograd::arguments::Int;
 use flambeau_autograd::{Tensor, ops};
 use std::fmt;
 use std::sync::Arc;
@@ -116,12 +117,13 @@ impl<const N: usize> fmt::Debug for TensorDataset<N> {
 }
 
 impl<const N: usize> TensorDataset<N> {
-    /// Samples of these tensors, as an array: `TensorDataset::new([x, y])`.
+    /// Samples of these tensors, as an array or a tuple: `TensorDataset::new((x, y))`. A borrowed tensor is a second handle.
     ///
     /// # Panics
     /// When the tensors' first dimensions differ, or there is no tensor or no dimension.
     #[track_caller]
-    pub fn new(tensors: [Tensor; N]) -> Self {
+    pub fn new(tensors: impl IntoTensors<N>) -> Self {
+        let tensors = tensors.into_tensors();
         assert!(N > 0, "a TensorDataset needs a tensor");
         assert!(tensors.iter().all(|t| t.size_dim(0) == tensors[0].size_dim(0)), "Size mismatch between tensors");
         TensorDataset(tensors)
@@ -155,9 +157,32 @@ fn try_map<const N: usize>(tensors: &[Tensor; N], f: impl Fn(&Tensor) -> Result<
     Ok(mapped.try_into().unwrap_or_else(|_| unreachable!("as many as there were")))
 }
 
+/// The tensors of a [`TensorDataset`]: an array or a tuple of tensors, owned or borrowed.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no list of {N} tensors",
+    label = "an array or a tuple of tensors is expected here: `(x, y)`"
+)]
+pub trait IntoTensors<const N: usize> {
+    /// The tensors.
+    fn into_tensors(self) -> [Tensor; N];
+}
+
+impl<T: Into<Tensor>, const N: usize> IntoTensors<N> for [T; N] {
+    fn into_tensors(self) -> [Tensor; N] {
+        self.map(Into::into)
+    }
+}
+
 /// Tuples of the lengths that [`TensorDataset`]s have.
 macro_rules! tensor_datasets {
-    ($($n:literal: ($($item:ident),+) -> $tuple:ty;)+) => {$(
+    ($($n:literal: ($($item:ident: $t:ident),+) -> $tuple:ty;)+) => {$(
+        impl<$($t: Into<Tensor>),+> IntoTensors<$n> for ($($t,)+) {
+            fn into_tensors(self) -> [Tensor; $n] {
+                let ($($item,)+) = self;
+                [$($item.into()),+]
+            }
+        }
+
         impl Dataset for TensorDataset<$n> {
             type Item = $tuple;
             fn len(&self) -> usize {
@@ -174,17 +199,34 @@ macro_rules! tensor_datasets {
     )+};
 }
 tensor_datasets! {
-    1: (a) -> (Tensor,);
-    2: (a, b) -> (Tensor, Tensor);
-    3: (a, b, c) -> (Tensor, Tensor, Tensor);
-    4: (a, b, c, d) -> (Tensor, Tensor, Tensor, Tensor);
+    1: (a: A) -> (Tensor,);
+    2: (a: A, b: B) -> (Tensor, Tensor);
+    3: (a: A, b: B, c: C) -> (Tensor, Tensor, Tensor);
+    4: (a: A, b: B, c: C, d: D) -> (Tensor, Tensor, Tensor, Tensor);
 }
 
-/// Some of another set's samples: `torch.utils.data.Subset`.
-#[derive(Clone)]
+/// Some of another set's samples: `torch.utils.data.Subset`. Clones and the parts of a split share the set.
+///
+/// ```
+/// use flambeau_data::{DataLoader, Subset, TensorDataset};
+///
+/// fn count(loader: &DataLoader<Subset<TensorDataset>>) -> usize {
+///     loader.into_iter().map(|(x, _)| x.len()).sum()
+/// }
+///
+/// let dataset = TensorDataset::new((flambeau_autograd::ones([5, 2]), flambeau_autograd::arange(5)));
+/// assert_eq!(count(&DataLoader::new(Subset::new(dataset, 0..3), 2)), 3);
+/// ```
 pub struct Subset<D> {
-    dataset: D,
+    dataset: Arc<D>,
     indices: Vec<usize>,
+}
+
+impl<D> Clone for Subset<D> {
+    /// The same samples of the same set.
+    fn clone(&self) -> Self {
+        Subset { dataset: self.dataset.clone(), indices: self.indices.clone() }
+    }
 }
 
 impl<D> fmt::Debug for Subset<D> {
@@ -195,8 +237,18 @@ impl<D> fmt::Debug for Subset<D> {
 
 impl<D: Dataset> Subset<D> {
     /// The samples `indices` of `dataset`, in that order.
-    pub fn new(dataset: D, indices: impl IntoIterator<Item = usize>) -> Self {
-        Subset { dataset, indices: indices.into_iter().collect() }
+    ///
+    /// # Panics
+    /// When an index is negative.
+    #[track_caller]
+    pub fn new<N: Int>(dataset: D, indices: impl IntoIterator<Item = N>) -> Self {
+        let indices: Vec<N> = indices.into_iter().collect();
+        Subset { dataset: Arc::new(dataset), indices: indices.into_iter().map(Int::to_usize).collect() }
+    }
+
+    /// Samples of a set that others share.
+    pub(crate) fn of(dataset: Arc<D>, indices: Vec<usize>) -> Self {
+        Subset { dataset, indices }
     }
 
     /// The whole set.

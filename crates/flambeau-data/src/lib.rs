@@ -16,7 +16,7 @@ pub mod vision;
 mod worker_info;
 
 pub use collate::{BatchOf, Collate};
-pub use dataset::{ConcatDataset, Dataset, Subset, TensorDataset};
+pub use dataset::{ConcatDataset, Dataset, IntoTensors, Subset, TensorDataset};
 pub use error::{Error, Result};
 pub use generator::sample_generator;
 pub use iterable::{IterableDataset, IterableStyle, MapStyle, Samples};

@@ -104,7 +104,7 @@ impl<P: PartLengths> PartLengths for &P {
 /// # Panics
 /// When the lengths do not sum up to the set's, or a share is not between 0 and 1.
 #[track_caller]
-pub fn random_split<D: Dataset, L: PartLengths>(dataset: D, lengths: L) -> L::Parts<Subset<Arc<D>>> {
+pub fn random_split<D: Dataset, L: PartLengths>(dataset: D, lengths: L) -> L::Parts<Subset<D>> {
     L::collect(split(dataset, lengths.to_numbers(), None).or_panic())
 }
 
@@ -142,7 +142,7 @@ pub fn random_split_with<D: Dataset, L: PartLengths>(
     dataset: D,
     lengths: L,
     options: impl FnOnce(RandomSplitOptions) -> RandomSplitOptions,
-) -> L::Parts<Subset<Arc<D>>> {
+) -> L::Parts<Subset<D>> {
     let options = options(RandomSplitOptions::default());
     L::collect(split(dataset, lengths.to_numbers(), options.generator.as_ref()).or_panic())
 }
@@ -178,11 +178,7 @@ fn sizes(lengths: &[(f64, bool)], total: usize) -> Result<Vec<usize>> {
 }
 
 #[track_caller]
-fn split<D: Dataset>(
-    dataset: D,
-    lengths: Vec<(f64, bool)>,
-    generator: Option<&Generator>,
-) -> Result<Vec<Subset<Arc<D>>>> {
+fn split<D: Dataset>(dataset: D, lengths: Vec<(f64, bool)>, generator: Option<&Generator>) -> Result<Vec<Subset<D>>> {
     let dataset = Arc::new(dataset);
     let sizes = sizes(&lengths, dataset.len())?;
     let order = permutation(dataset.len(), generator)?;
@@ -190,7 +186,7 @@ fn split<D: Dataset>(
     let part = |n: usize| {
         let (head, tail) = rest.split_at(n);
         rest = tail;
-        Subset::new(dataset.clone(), head.iter().copied())
+        Subset::of(dataset.clone(), head.to_vec())
     };
     Ok(sizes.into_iter().map(part).collect())
 }

@@ -28,13 +28,13 @@ optimizer! {
     Adagrad, AdagradOptions, AdagradRule {
         lr = 1e-2,
         /// How fast the learning rate falls with the steps.
-        lr_decay: Scalar = 0,
+        lr_decay: impl Into<Scalar> as Scalar = 0,
         /// Added to the denominator.
-        eps: Scalar = 1e-10,
+        eps: impl Into<Scalar> as Scalar = 1e-10,
         /// The factor of the L2 penalty that is added to the gradient.
-        weight_decay: Scalar = 0,
+        weight_decay: impl Into<Scalar> as Scalar = 0,
         /// What the sum of squares starts from.
-        initial_accumulator_value: Scalar = 0,
+        initial_accumulator_value: impl Into<Scalar> as Scalar = 0,
         foreach = OptionValue::None,
         /// Whether to climb instead of descend.
         maximize: bool = false,

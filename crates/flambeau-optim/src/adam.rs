@@ -28,9 +28,9 @@ optimizer! {
         /// Decay rates of the running averages of the gradient and its square.
         betas: (f64, f64) = (0.9, 0.999),
         /// Added to the denominator.
-        eps: Scalar = 1e-8,
+        eps: impl Into<Scalar> as Scalar = 1e-8,
         /// The weight decay; 0.01 is AdamW's default.
-        weight_decay: Scalar = 0,
+        weight_decay: impl Into<Scalar> as Scalar = 0,
         /// Whether to divide by the largest running average so far.
         amsgrad: bool = false,
         /// Whether to climb instead of descend.

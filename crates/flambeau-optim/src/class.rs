@@ -38,18 +38,18 @@ impl Class {
 }
 
 /// Declares optimizers: a class, the type of its options, its rule, and a table of options in the order of PyTorch's
-/// dictionary. An option with a type has a setter of that name, which takes what converts into the type; one without is set
-/// by a group only. After the table stand the options that the constructor checks and those that older files lack, each in
+/// dictionary. An option with a type has a setter of that name, which takes that type (and stores it as another, if one is
+/// named; the compiler's errors show the row); one without is set by a group only. After the table stand the options that the constructor checks and those that older files lack, each in
 /// PyTorch's order. Classes that share all of it, but for defaults of their own, follow.
 macro_rules! optimizer {
     (@setter $(#[$doc:meta])* $name:ident = $default:expr) => {};
-    (@setter $(#[$doc:meta])* $name:ident: $type:ty = $default:expr) => {
+    (@setter $(#[$doc:meta])* $name:ident: $argument:ty $(as $type:ty)? = $default:expr) => {
         $(#[$doc])*
         #[doc = concat!(" Default: `", stringify!($default), "`.")]
         #[must_use]
-        pub fn $name(self, $name: impl Into<$type>) -> Self {
-            let value: $type = $name.into();
-            Self(self.0.with(stringify!($name), value))
+        pub fn $name(self, $name: $argument) -> Self {
+            $( let $name: $type = $name.into(); )?
+            Self(self.0.with(stringify!($name), $name))
         }
     };
     (@class $(#[$meta:meta])* $class:ident, $options:ident, $lr:literal { $($name:ident = $default:expr),* }) => {
@@ -124,7 +124,7 @@ macro_rules! optimizer {
         $(#[$meta:meta])*
         $class:ident, $options:ident, $rule:ident {
             lr = $lr:literal,
-            $( $(#[$doc:meta])* $name:ident $(: $type:ty)? = $default:expr ),* $(,)?
+            $( $(#[$doc:meta])* $name:ident $(: $argument:ty $(as $type:ty)?)? = $default:expr ),* $(,)?
         }
         checked($($checked:ident),*)
         later($($later:ident),*)
@@ -146,7 +146,7 @@ macro_rules! optimizer {
                 later: &[$(stringify!($later)),*],
             };
 
-            $( optimizer!(@setter $(#[$doc])* $name $(: $type)? = $default); )*
+            $( optimizer!(@setter $(#[$doc])* $name $(: $argument $(as $type)?)? = $default); )*
         }
 
         optimizer!(@class $(#[$meta])* $class, $options, $lr {});

@@ -31,11 +31,11 @@ optimizer! {
         /// Decay rates of the running averages of the gradient and its square.
         betas: (f64, f64) = (0.9, 0.999),
         /// Added to the denominator.
-        eps: Scalar = 1e-8,
+        eps: impl Into<Scalar> as Scalar = 1e-8,
         /// The weight decay.
-        weight_decay: Scalar = 0,
+        weight_decay: impl Into<Scalar> as Scalar = 0,
         /// How fast the momentum grows to β₁.
-        momentum_decay: Scalar = 4e-3,
+        momentum_decay: impl Into<Scalar> as Scalar = 4e-3,
         /// Whether weights decay by a factor, as AdamW's, and not by a penalty in the gradient.
         decoupled_weight_decay: bool = false,
         /// Whether to climb instead of descend.

@@ -26,15 +26,15 @@ optimizer! {
     RMSprop, RMSpropOptions, RMSpropRule {
         lr = 1e-2,
         /// The momentum factor; 0 is no momentum.
-        momentum: Scalar = 0,
+        momentum: impl Into<Scalar> as Scalar = 0,
         /// The decay rate of the running average of squares.
-        alpha: Scalar = 0.99,
+        alpha: impl Into<Scalar> as Scalar = 0.99,
         /// Added to the denominator.
-        eps: Scalar = 1e-8,
+        eps: impl Into<Scalar> as Scalar = 1e-8,
         /// Whether to divide by the standard deviation of the gradient in place of its size.
         centered: bool = false,
         /// The factor of the L2 penalty that is added to the gradient.
-        weight_decay: Scalar = 0,
+        weight_decay: impl Into<Scalar> as Scalar = 0,
         capturable = false,
         foreach = OptionValue::None,
         /// Whether to climb instead of descend.

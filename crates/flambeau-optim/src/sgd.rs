@@ -31,11 +31,11 @@ optimizer! {
     SGD, SGDOptions, SGDRule {
         lr = 1e-3,
         /// The momentum factor; 0 is no momentum.
-        momentum: Scalar = 0,
+        momentum: impl Into<Scalar> as Scalar = 0,
         /// How much of the gradient the momentum leaves out.
-        dampening: Scalar = 0,
+        dampening: impl Into<Scalar> as Scalar = 0,
         /// The factor of the L2 penalty that is added to the gradient.
-        weight_decay: Scalar = 0,
+        weight_decay: impl Into<Scalar> as Scalar = 0,
         /// Whether to look ahead with Nesterov's momentum.
         nesterov: bool = false,
         /// Whether to climb instead of descend.

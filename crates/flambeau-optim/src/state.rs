@@ -100,7 +100,7 @@ impl State {
 }
 
 /// One entry of a parameter's state.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub enum StateValue {
     /// `None`, as SGD has for a momentum buffer that does not exist yet.
     None,
@@ -111,7 +111,7 @@ pub enum StateValue {
 }
 
 /// A group in an optimizer's state: its options, and its parameters by their position.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct GroupState {
     /// PyTorch's names and values.
     pub options: Vec<(String, OptionValue)>,
@@ -121,7 +121,7 @@ pub struct GroupState {
 
 /// An optimizer's state in PyTorch's structure: `{'state': {0: {'step': …, 'exp_avg': …}}, 'param_groups': [{…}]}`. `clone` copies
 /// the tensors, as Python's `copy.deepcopy` does.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct StateDict {
     /// Each parameter's entries by name, under its position; parameters without state are left out.
     pub state: Vec<(usize, Vec<(String, StateValue)>)>,

@@ -4,6 +4,10 @@ use crate::{Error, Result, Value};
 use flambeau_autograd::Tensor;
 
 /// What can be taken out of a loaded [`Value`]: `checkpoint["epoch"].extract::<i64>()`.
+#[diagnostic::on_unimplemented(
+    message = "a value of a file cannot be taken for `{Self}`",
+    note = "tensors, numbers, texts, lists and options of them, and the state dicts of modules, optimizers and schedulers can"
+)]
 pub trait FromValue: Sized {
     /// The value as this type. Tensors are handles to the value's own memory.
     ///

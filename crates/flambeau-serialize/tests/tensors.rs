@@ -80,8 +80,9 @@ fn files_of_pytorch_are_read() {
     let checkpoint = load(golden("checkpoint")).unwrap();
     assert!(checkpoint.as_dict().is_some());
     let message = checkpoint.into_state_dict().unwrap_err().to_string();
-    assert!(
-        message.starts_with("expected a state_dict, whose keys are strings and whose values are tensors, but found a ")
+    assert_eq!(
+        message,
+        "expected a state_dict, whose keys are strings and whose values are tensors, but found an OrderedDict under 'model'"
     );
     let parameter = load(golden("parameter")).unwrap();
     let mut parameters = Vec::new();

@@ -63,21 +63,21 @@ pub fn steps(optimizer: &Optimizer, params: &[Tensor], times: Range<i64>) {
 
 /// What the golden's script makes: of each optimizer its state after three steps, its parameters then and after three more.
 pub fn of_optimizers() -> Value<Tensor> {
-    let run = |name: &&'static str| {
+    let run = |name: &'static str| {
         let params = problem();
         let optimizer = optimizer(name, &params);
         let copies = || params.iter().map(|p| p.detach().clone()).collect::<Vec<_>>();
         steps(&optimizer, &params, 0..3);
         let (state, now) = (optimizer.state_dict().clone(), copies());
         steps(&optimizer, &params, 3..6);
-        (*name, Value::dict([("state", state.to_value()), ("params", now.to_value()), ("after", copies().to_value())]))
+        (name, Value::dict([("state", state.to_value()), ("params", now.to_value()), ("after", copies().to_value())]))
     };
-    Value::dict(OPTIMIZERS.iter().map(run))
+    Value::dict(OPTIMIZERS.into_iter().map(run))
 }
 
 /// Likewise of schedulers.
 pub fn of_schedulers() -> Value<Tensor> {
-    let run = |name: &&'static str| {
+    let run = |name: &'static str| {
         let optimizer = optimizer("SGD", &problem());
         let scheduler = scheduler(name, &optimizer);
         let step = || {
@@ -88,7 +88,7 @@ pub fn of_schedulers() -> Value<Tensor> {
         (0..3).for_each(|_| drop(step()));
         let (state, of_optimizer) = (scheduler.state_dict().to_value(), optimizer.state_dict().to_value());
         let rates: Vec<Vec<f64>> = (0..3).map(|_| step()).collect();
-        (*name, Value::dict([("state", state), ("optimizer", of_optimizer), ("rates", rates.to_value())]))
+        (name, Value::dict([("state", state), ("optimizer", of_optimizer), ("rates", rates.to_value())]))
     };
-    Value::dict(SCHEDULERS.iter().map(run))
+    Value::dict(SCHEDULERS.into_iter().map(run))
 }

@@ -34,9 +34,9 @@ impl From<Value<'_>> for (f64, f64) {
     }
 }
 
-/// A class, PyTorch's default of its `lr`, its setters.
+/// A class, PyTorch's default of its `lr`, its setters: those that take any number, then the others.
 macro_rules! classes {
-    ($($class:ident($lr:literal): $($option:ident),*;)*) => {
+    ($($class:ident($lr:literal): $($number:ident),*; $($option:ident),*;)*) => {
         /// `every_optimizer_has_goldens_and_every_golden_an_optimizer` compares this list with the crate's source and with
         /// the goldens.
         pub const CLASSES: &[&str] = &[$(stringify!($class)),*];
@@ -51,7 +51,8 @@ macro_rules! classes {
                 if class == stringify!($class) {
                     let lr = kwargs.get("lr").map_or(Scalar::Float($lr), |lr| Value(lr).into());
                     return flambeau_optim::$class::with(params, lr, |mut o| {
-                        $( if let Some(arg) = kwargs.get(stringify!($option)) { o = o.$option(Value(arg)); } )*
+                        $( if let Some(arg) = kwargs.get(stringify!($number)) { o = o.$number(Value(arg)); } )*
+                        $( if let Some(arg) = kwargs.get(stringify!($option)) { o = o.$option(Value(arg).into()); } )*
                         o
                     })
                     .into();
@@ -63,10 +64,10 @@ macro_rules! classes {
 }
 
 classes! {
-    SGD(1e-3): momentum, dampening, weight_decay, nesterov, maximize;
-    Adam(1e-3): betas, eps, weight_decay, amsgrad, maximize;
-    AdamW(1e-3): betas, eps, weight_decay, amsgrad, maximize;
-    Adagrad(1e-2): lr_decay, weight_decay, initial_accumulator_value, eps, maximize;
-    RMSprop(1e-2): alpha, eps, weight_decay, momentum, centered, maximize;
-    NAdam(2e-3): betas, eps, weight_decay, momentum_decay, decoupled_weight_decay, maximize;
+    SGD(1e-3): momentum, dampening, weight_decay; nesterov, maximize;
+    Adam(1e-3): eps, weight_decay; betas, amsgrad, maximize;
+    AdamW(1e-3): eps, weight_decay; betas, amsgrad, maximize;
+    Adagrad(1e-2): lr_decay, weight_decay, initial_accumulator_value, eps; maximize;
+    RMSprop(1e-2): alpha, eps, weight_decay, momentum; centered, maximize;
+    NAdam(2e-3): eps, weight_decay, momentum_decay; betas, decoupled_weight_decay, maximize;
 }
