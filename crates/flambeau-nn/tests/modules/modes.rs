@@ -98,6 +98,10 @@ fn flags_outlive_moves_copies_and_replaced_parts() {
     assert_eq!(trained(&copy), ["list", "list.0", "list.1"]);
     copy.list.eval();
     assert_eq!((trained(&copy), trained(&net).len()), (vec![], ALL.len()));
+    assert_eq!(trained(&deepcopy(&copy)), [""; 0]);
+    let dict = nn::module_dict!["own" => Own::new()];
+    dict.eval();
+    assert_eq!(trained(&deepcopy(&dict)), [""; 0]);
     // A part that is copied alone is none of its owner's.
     let alone = Own { w: Parameter::new(ones([1])) };
     let other = Own { w: deepcopy(&copy.own.w) };
