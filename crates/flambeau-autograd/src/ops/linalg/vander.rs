@@ -8,7 +8,7 @@ use flambeau_tensor::DType;
 use flambeau_tensor::promotion::promote_types;
 
 /// The powers of a vector's elements, one row each, the highest power first: `torch.vander`. `vander_of` takes the number of columns
-/// (as many as there are elements) and whether the powers increase.
+/// (as many as there are elements) and whether the powers increase. It has gradients, which PyTorch's refuses to compute.
 ///
 /// # Errors
 /// For more or less than one dimension, and for a negative number of columns.
@@ -32,9 +32,8 @@ pub fn vander(x: &Tensor, n: Option<i64>, increasing: bool) -> Result<Tensor> {
         fill_(&select(&out, 1, 0)?, 1)?;
     }
     if n > 1 {
-        let powers = slice(&out, 1, Some(1), None, 1)?;
-        copy_(&powers, &unsqueeze(x, 1)?)?;
-        copy_(&slice(&out, 1, Some(1), None, 1)?, &cumprod(&powers, 1, None)?)?;
+        let columns = expand(&unsqueeze(x, 1)?, &[-1, n as i64 - 1])?;
+        copy_(&slice(&out, 1, Some(1), None, 1)?, &cumprod(&columns, 1, None)?)?;
     }
     if increasing { Ok(out) } else { flip(&out, &[1]) }
 }
@@ -74,7 +73,7 @@ pub fn linalg_vander(x: &Tensor, n: Option<i64>) -> Result<Tensor> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{GradCheckOptions, Result, gradcheck, gradgradcheck, tensor};
+    use crate::{GradCheckOptions, gradcheck, gradgradcheck, tensor};
 
     /// Beside `torch.vander`, which PyTorch's database of operations has not.
     #[test]

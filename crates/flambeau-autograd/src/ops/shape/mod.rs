@@ -13,7 +13,10 @@ pub use turn::*;
 pub use view::*;
 
 flambeau_macros::operations! {
-    join { cat stack hstack vstack dstack broadcast_tensors meshgrid cartesian_prod combinations block_diag repeat tile repeat_interleave repeat_interleave_each }
+    join {
+        cat stack hstack vstack dstack broadcast_tensors meshgrid cartesian_prod combinations block_diag repeat tile
+        repeat_interleave repeat_interleave_each
+    }
     reorder { flip roll movedim }
     split { split split_sizes chunk unbind tensor_split tensor_split_at }
     view {
