@@ -124,7 +124,7 @@ fn a_checkpoint_holds_what_python_programs_put_in() {
         (read["epoch"].extract().unwrap(), read["loss"].extract().unwrap(), read["name"].extract().unwrap());
     assert_eq!((epoch, loss, name.as_str()), (4, 0.5, "net"));
     assert_eq!(read["best"].extract::<Option<f64>>().unwrap(), None);
-    assert_eq!(read["history"][0]["ok"].extract::<bool>().unwrap(), true);
+    assert!(read["history"][0]["ok"].extract::<bool>().unwrap());
     assert_eq!(read[0].to_string(), "0xffffffffffffffff");
     assert!(read.contains_key("model") && !read.contains_key("models"));
     // In one file with the model, the parameter is the model's own memory.
@@ -186,4 +186,6 @@ fn values_print_as_in_python() {
     assert_eq!(value.to_string(), expected);
     assert_eq!(value["it's"].to_string(), "a\n\"b\"");
     assert_eq!(dict! { "w": ones([2]) }.to_string(), "{'w': tensor([1., 1.])}");
+    let state: flambeau_nn::StateDict = ["w", "b"].into_iter().map(|name| (name.to_owned(), ones([1]))).collect();
+    assert_eq!(state.to_string(), "OrderedDict([('w', tensor([1.])), ('b', tensor([1.]))])");
 }
