@@ -117,6 +117,16 @@ impl fmt::Debug for Error {
 /// `Result` with the crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
+/// So that a function which returns `torch::Result` can use `?` on it; the words stay.
+impl From<Error> for flambeau_autograd::Error {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Tensor(error) => error,
+            other => flambeau_autograd::Error::runtime(other.to_string()),
+        }
+    }
+}
+
 impl From<flambeau_tensor::Error> for Error {
     fn from(error: flambeau_tensor::Error) -> Self {
         Error::Tensor(error.into())

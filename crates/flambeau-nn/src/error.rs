@@ -26,3 +26,13 @@ impl std::fmt::Debug for Error {
 
 /// The result of a module's function.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// So that a function which returns `torch::Result` can use `?` on it; the words stay.
+impl From<Error> for flambeau_autograd::Error {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Tensor(error) => error,
+            other => flambeau_autograd::Error::runtime(other.to_string()),
+        }
+    }
+}

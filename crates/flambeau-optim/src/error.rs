@@ -28,6 +28,16 @@ impl std::fmt::Debug for Error {
 /// A result whose error is [`enum@Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
+/// So that a function which returns `torch::Result` can use `?` on it; the words stay.
+impl From<Error> for flambeau_autograd::Error {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Tensor(error) => error,
+            other => flambeau_autograd::Error::runtime(other.to_string()),
+        }
+    }
+}
+
 impl From<flambeau_tensor::Error> for Error {
     fn from(error: flambeau_tensor::Error) -> Self {
         Error::Tensor(error.into())

@@ -74,6 +74,13 @@ impl std::fmt::Debug for Error {
 /// A result whose error is [`enum@Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
+/// So that a function which returns `torch::Result` can use `?` on it; the words stay.
+impl From<Error> for flambeau_autograd::Error {
+    fn from(error: Error) -> Self {
+        flambeau_autograd::Error::runtime(error.to_string())
+    }
+}
+
 impl Error {
     pub(crate) fn corrupt(path: &Path, what: impl Into<String>) -> Error {
         Error::Corrupt { path: path.to_owned(), what: what.into() }

@@ -186,4 +186,6 @@ fn values_print_as_in_python() {
     assert_eq!(value.to_string(), expected);
     assert_eq!(value["it's"].to_string(), "a\n\"b\"");
     assert_eq!(dict! { "w": ones([2]) }.to_string(), "{'w': tensor([1., 1.])}");
+    let state: flambeau_nn::StateDict = ["w", "b"].into_iter().map(|name| (name.to_owned(), ones([1]))).collect();
+    assert_eq!(state.to_string(), "OrderedDict([('w', tensor([1.])), ('b', tensor([1.]))])");
 }
