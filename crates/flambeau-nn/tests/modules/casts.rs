@@ -29,13 +29,14 @@ fn dtypes(module: &dyn Module) -> Vec<DType> {
 /// `net.half()` of the same module in PyTorch: integers and truth values stay.
 #[test]
 fn every_module_is_cast_and_goes_on_in_the_chain() {
-    let cast: [(fn(Net) -> Net, DType); 4] = [
+    type Cast = fn(Net) -> Net;
+    let casts: [(Cast, DType); 4] = [
         (Net::double, DType::F64),
         (Net::half, DType::F16),
         (Net::bfloat16, DType::BF16),
         (|net| net.double().float().cpu(), DType::F32),
     ];
-    for (cast, dtype) in cast {
+    for (cast, dtype) in casts {
         let net = net();
         let held = net.scale.shallow_clone();
         let net = cast(net);
