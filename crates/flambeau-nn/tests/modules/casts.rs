@@ -30,13 +30,13 @@ fn dtypes(module: &dyn Module) -> Vec<DType> {
 #[test]
 fn every_module_is_cast_and_goes_on_in_the_chain() {
     type Cast = fn(Net) -> Net;
-    let cast: [(Cast, DType); 4] = [
+    let casts: [(Cast, DType); 4] = [
         (Net::double, DType::F64),
         (Net::half, DType::F16),
         (Net::bfloat16, DType::BF16),
         (|net| net.double().float().cpu(), DType::F32),
     ];
-    for (cast, dtype) in cast {
+    for (cast, dtype) in casts {
         let net = net();
         let held = net.scale.shallow_clone();
         let net = cast(net);
