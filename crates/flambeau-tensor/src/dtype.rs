@@ -3,7 +3,7 @@
 use half::{bf16, f16};
 
 /// The type of an array's elements. Names print as PyTorch's (`torch.float32`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub enum DType {
     /// `torch.bool`, one byte, 0 or 1.
     Bool,
@@ -176,6 +176,13 @@ impl DType {
 impl std::fmt::Display for DType {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "torch.{}", self.name())
+    }
+}
+
+impl std::fmt::Debug for DType {
+    /// As it displays: Python has one text for both.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{self}")
     }
 }
 

@@ -8,38 +8,29 @@ pub mod ops;
 pub mod runner;
 pub mod work;
 
-#[cfg(doctest)]
-#[doc = include_str!("../../../README.md")]
-struct Readme;
-
-#[cfg(doctest)]
-#[doc = include_str!("../../../docs/porting.md")]
-struct Porting;
-
-#[cfg(doctest)]
-#[doc = include_str!("../../../docs/differences.md")]
-struct Differences;
-
-#[cfg(doctest)]
-#[doc = include_str!("../../../docs/debugging.md")]
-struct Debugging;
-
-#[cfg(doctest)]
-#[doc = include_str!("../../../docs/cheat-sheet.md")]
-struct CheatSheet;
-
-#[cfg(doctest)]
-#[doc = include_str!("../../../docs/keywords.md")]
-struct Keywords;
-
-#[cfg(doctest)]
-#[doc = include_str!("../../../docs/coming-from.md")]
-struct ComingFrom;
-
-#[cfg(doctest)]
-#[doc = include_str!("../../../docs/gpu.md")]
-struct Gpu;
-
-#[cfg(doctest)]
-#[doc = include_str!("../../../docs/speed.md")]
-struct Speed;
+/// The pages whose samples are compiled and run as documentation tests.
+macro_rules! pages {
+    ($($name:ident $page:literal;)*) => {$(
+        #[cfg(doctest)]
+        #[doc = include_str!(concat!("../../../", $page))]
+        struct $name;
+    )*};
+}
+pages! {
+    Readme "README.md";
+    Arithmetic "docs/arithmetic.md";
+    CheatSheet "docs/cheat-sheet.md";
+    ComingFrom "docs/coming-from.md";
+    Data "docs/data.md";
+    Debugging "docs/debugging.md";
+    Differences "docs/differences.md";
+    Errors "docs/errors.md";
+    Files "docs/files.md";
+    Gpu "docs/gpu.md";
+    Gradients "docs/gradients.md";
+    Keywords "docs/keywords.md";
+    Modules "docs/modules.md";
+    Speed "docs/speed.md";
+    Tensors "docs/tensors.md";
+    Training "docs/training.md";
+}

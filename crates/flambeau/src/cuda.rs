@@ -12,6 +12,31 @@
 use crate::wgpu;
 use std::cell::Cell;
 
+/// What a build without GPUs says, as a PyTorch without CUDA does.
+#[cfg(not(feature = "wgpu"))]
+mod wgpu {
+    #[track_caller]
+    fn none() -> ! {
+        panic!("Torch not compiled with CUDA enabled")
+    }
+    #[track_caller]
+    pub fn get_device_name(_: usize) -> String {
+        none()
+    }
+    #[track_caller]
+    pub fn synchronize(_: usize) {
+        none()
+    }
+    #[track_caller]
+    pub fn memory_allocated(_: usize) -> u64 {
+        none()
+    }
+    #[track_caller]
+    pub fn memory_reserved(_: usize) -> u64 {
+        none()
+    }
+}
+
 thread_local! {
     static CURRENT: Cell<usize> = const { Cell::new(0) };
 }
@@ -50,7 +75,6 @@ pub fn set_device(index: usize) {
 ///
 /// # Panics
 /// When there is no GPU.
-#[cfg(feature = "wgpu")]
 #[track_caller]
 pub fn get_device_name() -> String {
     wgpu::get_device_name(current_device())
@@ -60,7 +84,6 @@ pub fn get_device_name() -> String {
 ///
 /// # Panics
 /// When there is no GPU, or something that ran on it failed.
-#[cfg(feature = "wgpu")]
 #[track_caller]
 pub fn synchronize() {
     wgpu::synchronize(current_device());
@@ -70,7 +93,6 @@ pub fn synchronize() {
 ///
 /// # Panics
 /// When there is no GPU.
-#[cfg(feature = "wgpu")]
 #[track_caller]
 pub fn memory_allocated() -> u64 {
     wgpu::memory_allocated(current_device())
@@ -80,7 +102,6 @@ pub fn memory_allocated() -> u64 {
 ///
 /// # Panics
 /// When there is no GPU.
-#[cfg(feature = "wgpu")]
 #[track_caller]
 pub fn memory_reserved() -> u64 {
     wgpu::memory_reserved(current_device())
