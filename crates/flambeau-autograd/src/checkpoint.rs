@@ -334,9 +334,9 @@ struct Inputs<A> {
 
 impl<A: Argument> Inputs<A> {
     fn save(args: &A) -> Self {
+        let nothing = crate::empty(0);
         let mut tensors = Vec::new();
         args.visit_tensors(&mut |t| tensors.extend(t.map(SavedTensor::apart)));
-        let nothing = crate::empty(0);
         Inputs { frame: args.map_tensors(&mut |_| nothing.shallow_clone()), tensors }
     }
 
