@@ -27,7 +27,7 @@ crate::options! {
         retain_graph: Option<bool> = None,
         /// Whether the gradients are recorded, for derivatives of higher order.
         create_graph: bool = false,
-        /// Whether an input that the outputs do not depend on has a gradient of zeros, rather than being an error.
+        /// Whether an input that the outputs do not depend on has a gradient of zeros, rather than being an error or `None`.
         materialize_grads: bool = false,
     }
 }
@@ -106,6 +106,10 @@ pub fn grad(outputs: impl OneOrMore, inputs: impl OneOrMore) -> Vec<Tensor> {
 /// let second = torch::autograd::grad(&first[0], &x);
 /// assert_eq!(second[0].item(), 18.0);
 ///
+/// // An input that the output does not depend on, as PyTorch's `materialize_grads=True`.
+/// let zeros = torch::autograd::grad_with(x.exp(), [&x, &torch::ones(2).requires_grad_(true)], |o| o.materialize_grads(true));
+/// assert_eq!(zeros[1].to_vec::<f32>(), [0.0, 0.0]);
+///
 /// let w = torch::ones(2).requires_grad_(true);
 /// let g = torch::autograd::grad_with(&w * 2, &w, |o| o.grad_outputs([torch::tensor([1.0, 3.0])]));
 /// assert_eq!(g[0].to_vec::<f32>(), [2.0, 6.0]);
@@ -122,7 +126,7 @@ pub fn grad_with(
     let options = options(GradOptions::default());
     let inputs = inputs.to_list();
     let grads = of(&outputs.to_list(), &inputs, &options, options.materialize_grads);
-    let zeros = |x: &Tensor| ops::zeros_like(x, None, None).or_panic();
+    let zeros = |x: &Tensor| ops::zeros_like(x, None, None).or_panic().requires_grad_(options.create_graph);
     inputs.iter().zip(grads).map(|(x, grad)| grad.unwrap_or_else(|| zeros(x))).collect()
 }
 
@@ -143,7 +147,11 @@ pub fn grad_allow_unused(
     inputs: impl OneOrMore,
     options: impl FnOnce(GradOptions) -> GradOptions,
 ) -> Vec<Option<Tensor>> {
-    of(&outputs.to_list(), &inputs.to_list(), &options(GradOptions::default()), true)
+    let options = options(GradOptions::default());
+    match options.materialize_grads {
+        true => grad_with(outputs, inputs, |_| options).into_iter().map(Some).collect(),
+        false => of(&outputs.to_list(), &inputs.to_list(), &options, true),
+    }
 }
 
 /// Adds the gradients of `tensors`, each of one element, to the `grad` of every leaf: `torch.autograd.backward`.

@@ -73,4 +73,4 @@ pub use size::{FromSizes, Size};
 pub use tensor::{ArrayRef, Tensor};
 pub use through_hook::through_hook;
 pub use tolist::{Nested, unpack};
-pub use warn::warn;
+pub use warn::{warn, warned};

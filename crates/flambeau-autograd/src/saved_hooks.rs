@@ -62,11 +62,12 @@ pub(crate) fn check_fault() -> Result<()> {
 /// # Errors
 /// Those of `call`, and a hook's.
 pub(crate) fn catch_fault<R>(call: impl FnOnce() -> Result<R>) -> Result<R> {
-    let result = call()?;
+    let result = call();
     if ACTIVE.get() {
-        check_fault()?;
+        let fault = check_fault();
+        return result.and_then(|result| fault.map(|()| result));
     }
-    Ok(result)
+    result
 }
 
 /// Runs the pack hook on a tensor: without a graph, and without hooks of its own work. When the hook writes to the tensor, the

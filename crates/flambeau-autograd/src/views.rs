@@ -9,6 +9,7 @@ use crate::graph::{
     Context, Edge, Function, Grads, Meta, Node, OutputInfo, Recorded, Save, State, record, record_node, recording,
     recording_checked,
 };
+use crate::saved_hooks::catch_fault;
 use crate::{Tensor, ops};
 use flambeau_tensor::Array;
 use smallvec::{SmallVec, smallvec};
@@ -195,6 +196,8 @@ pub(crate) fn in_place(
     }
     check_in_place(target)?;
     let recorded = record_node(name, &inputs, saves, backward);
+    // What is wrong with a pack hook is told before anything is written.
+    catch_fault(|| Ok(()))?;
     write()?;
     target.array().storage().bump_version(location);
     rebase(target, 0, 0, recorded, std::slice::from_ref(&*target.array()));

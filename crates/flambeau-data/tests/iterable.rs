@@ -110,9 +110,14 @@ impl Dataset for Slow {
 
 #[test]
 fn a_batch_is_waited_for_so_long_and_in_its_turn_or_not() {
-    let loader = DataLoader::with(Slow(2_000), |o| o.num_workers(1).timeout(0.1));
-    let error = loader.try_iter().next().unwrap().unwrap_err();
+    let slow = Arc::new(Slow(5_000));
+    let loader = DataLoader::with(slow.clone(), |o| o.num_workers(1).timeout(0.1));
+    let mut batches = loader.try_iter();
+    let error = batches.next().unwrap().unwrap_err();
     assert_eq!(error.to_string(), "DataLoader timed out after 0.1 seconds");
+    drop(batches);
+    drop(loader);
+    assert_eq!(Arc::strong_count(&slow), 2, "the worker still makes its sample: nobody waited for it");
     let loader = DataLoader::with(Slow(300), |o| o.num_workers(2).in_order(false));
     let mut order: Vec<i64> = loader.iter().map(|batch| batch.item_as::<i64>()).collect();
     assert_ne!(order[0], 0, "the slow batch is not waited for");

@@ -281,7 +281,7 @@ pub fn sparse_with_(
         let order = flambeau_autograd::randperm(rows);
         // As Python's `[:n]`, which may ask for more than there are, or count from the end.
         let end = if zeros < 0.0 { (rows as f64 + zeros).max(0.0) } else { zeros.min(rows as f64) };
-        x.select(1, column as i64).index_fill_(0, order.narrow(0, 0, end as i64), 0.0);
+        x.select(1, column as i64).index_fill_(0, order.narrow(0, 0, end as i64).to(x.device()), 0.0);
     }
     x.shallow_clone()
 }

@@ -6,7 +6,7 @@ use flambeau_tensor::Scalar;
 use flambeau_tensor::print::py_float;
 
 options! {
-    /// Options of [`clip_grad_norm_with`] and [`get_total_norm_with`].
+    /// Options of [`clip_grad_norm_with_`] and [`get_total_norm_with`].
     #[derive(Clone)]
     NormOptions {
         /// The norm's order; `f64::INFINITY` is the largest magnitude (2.0).
@@ -66,7 +66,7 @@ fn clip(gradients: &[Tensor], max_norm: f64, total: &Tensor) -> Result<()> {
 /// ```
 #[track_caller]
 pub fn clip_grad_norm_(parameters: impl TensorList, max_norm: impl Number) -> Tensor {
-    clip_grad_norm_with(parameters, max_norm, |o| o)
+    clip_grad_norm_with_(parameters, max_norm, |o| o)
 }
 
 /// [`clip_grad_norm_`] with options: `norm_type`, `error_if_nonfinite`, `foreach`.
@@ -78,11 +78,11 @@ pub fn clip_grad_norm_(parameters: impl TensorList, max_norm: impl Number) -> Te
 /// use flambeau_autograd::tensor;
 /// let w = tensor([3.0, 4.0]).requires_grad_(true);
 /// w.square().sum().backward();
-/// let norm = flambeau_nn::utils::clip_grad_norm_with([&w], 2.0, |o| o.norm_type(f64::INFINITY));
+/// let norm = flambeau_nn::utils::clip_grad_norm_with_([&w], 2.0, |o| o.norm_type(f64::INFINITY));
 /// assert_eq!(norm.item(), 8.0);
 /// ```
 #[track_caller]
-pub fn clip_grad_norm_with(
+pub fn clip_grad_norm_with_(
     parameters: impl TensorList,
     max_norm: impl Number,
     options: impl FnOnce(NormOptions) -> NormOptions,
@@ -236,7 +236,7 @@ mod tests {
         ];
         for (max_norm, norm_type, total, expected) in cases {
             let leaves = with_grads(&[&[3.0, 4.0], &[12.0]]);
-            let norm = clip_grad_norm_with(&leaves, max_norm, |o| o.norm_type(norm_type));
+            let norm = clip_grad_norm_with_(&leaves, max_norm, |o| o.norm_type(norm_type));
             assert!((norm.item() - total).abs() < 1e-3, "{norm_type}: {norm}");
             let found = grads(&leaves).concat();
             assert!(found.iter().zip(&expected).all(|(a, b)| (a - b).abs() < 1e-4), "{norm_type}: {found:?}");
@@ -252,7 +252,7 @@ mod tests {
     #[test]
     fn a_norm_that_is_no_number_is_an_error_where_that_was_asked_for() {
         let leaves = with_grads(&[&[3.0, f64::NAN]]);
-        let clip = || drop(clip_grad_norm_with(&leaves, 1, |o| o.error_if_nonfinite(true)));
+        let clip = || drop(clip_grad_norm_with_(&leaves, 1, |o| o.error_if_nonfinite(true)));
         let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(clip)).unwrap_err();
         let text = panic.downcast_ref::<String>().unwrap();
         assert!(

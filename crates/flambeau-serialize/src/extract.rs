@@ -101,7 +101,28 @@ macro_rules! integers {
         }
     )+};
 }
-integers!(i64, i32, usize, u64, u32, u8);
+integers!(i64, i32, i16, i8, u32, u16, u8);
+
+/// Integers that a `Value::Int` does not hold all of.
+macro_rules! wide_integers {
+    ($($t:ty),+) => {$(
+        impl FromValue for $t {
+            fn from_value(value: &Value<Tensor>) -> Result<Self> {
+                let int = match value {
+                    // Its bytes, the lowest first, and one for the sign.
+                    Value::BigInt(bytes) if bytes.len() == 9 && bytes[8] == 0 => {
+                        let mut low = [0; 8];
+                        low.copy_from_slice(&bytes[..8]);
+                        u64::from_le_bytes(low).try_into().ok()
+                    }
+                    value => value.as_i64().ok_or_else(|| value.unexpected("an int"))?.try_into().ok(),
+                };
+                int.ok_or_else(|| value.unexpected(concat!("an int that fits ", stringify!($t))))
+            }
+        }
+    )+};
+}
+wide_integers!(u64, usize);
 
 /// `value.try_into()` for each type that [`Value::extract`] gives, of a value and of a reference to one.
 macro_rules! try_from_value {
@@ -121,7 +142,7 @@ macro_rules! try_from_value {
         }
     )+};
 }
-try_from_value!(Tensor, String, bool, f64, f32, i64, i32, usize, u64, u32, u8);
+try_from_value!(Tensor, String, bool, f64, f32, i64, i32, i16, i8, usize, u64, u32, u16, u8);
 try_from_value!(flambeau_nn::StateDict, flambeau_optim::StateDict, flambeau_optim::lr_scheduler::SchedulerState);
 
 impl<T: FromValue> TryFrom<Value<Tensor>> for Vec<T> {

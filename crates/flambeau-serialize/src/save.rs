@@ -67,7 +67,7 @@ macro_rules! save_numbers {
         }
     )+};
 }
-save_numbers!(bool => Bool, u8 => Int, i8 => Int, i16 => Int, i32 => Int, u32 => Int, i64 => Int, f32 => Float, f64 => Float);
+save_numbers!(bool => Bool, u8 => Int, u16 => Int, i8 => Int, i16 => Int, i32 => Int, u32 => Int, i64 => Int, f32 => Float, f64 => Float);
 
 impl Save for u64 {
     fn to_value(&self) -> Value<Tensor> {

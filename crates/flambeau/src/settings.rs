@@ -61,19 +61,28 @@ pub fn as_tensor(data: impl IntoTensor) -> Tensor {
     data.into_tensor()
 }
 
-/// [`as_tensor`] with a dtype or a device, which the data is converted to where it is of another one:
-/// `torch.as_tensor(data, dtype=…, device=…)`.
+flambeau_autograd::options! {
+    /// The keywords of [`as_tensor`], for [`as_tensor_with`].
+    #[derive(Clone, Debug)]
+    AsTensorOptions {
+        /// The dtype of the result; the data's by default.
+        dtype: Option<DType> = None,
+        /// The device of the result; a tensor's own by default, else the default device.
+        device: Option<Device> = None,
+    }
+}
+
+/// [`as_tensor`] with a dtype or a device, which a tensor is converted to where it is of another one, and which numbers are
+/// made in: `torch.as_tensor(data, dtype=…, device=…)`.
 ///
 /// ```
 /// let x = torch::zeros(2);
 /// assert!(torch::as_tensor_with(&x, |o| o.dtype(torch::float32)).is_same(&x));
-/// assert_eq!(torch::as_tensor_with([1, 2], |o| o.dtype(torch::float64)).dtype(), torch::float64);
+/// assert_eq!(torch::as_tensor_with([0.1], |o| o.dtype(torch::float64)).item(), 0.1);
 /// ```
 #[track_caller]
-pub fn as_tensor_with(data: impl IntoTensor, options: impl FnOnce(TensorOptions) -> TensorOptions) -> Tensor {
-    let (data, o) = (data.into_tensor(), options(TensorOptions::default()));
-    let data = o.device.map_or_else(|| data.shallow_clone(), |device| data.to(device));
-    o.dtype.map_or_else(|| data.shallow_clone(), |dtype| data.to(dtype))
+pub fn as_tensor_with(data: impl IntoTensor, options: impl FnOnce(AsTensorOptions) -> AsTensorOptions) -> Tensor {
+    data.into_tensor_with(&options(AsTensorOptions::default()))
 }
 
 /// What [`as_tensor`] takes: a tensor, or numbers in lists of any depth.
@@ -81,17 +90,26 @@ pub trait IntoTensor {
     /// The tensor.
     #[track_caller]
     fn into_tensor(self) -> Tensor;
+    /// The tensor in the dtype and on the device that are asked for.
+    #[track_caller]
+    fn into_tensor_with(self, options: &AsTensorOptions) -> Tensor;
 }
 
 impl IntoTensor for Tensor {
     fn into_tensor(self) -> Tensor {
         self
     }
+    fn into_tensor_with(self, options: &AsTensorOptions) -> Tensor {
+        (&self).into_tensor_with(options)
+    }
 }
 
 impl IntoTensor for &Tensor {
     fn into_tensor(self) -> Tensor {
         self.shallow_clone()
+    }
+    fn into_tensor_with(self, options: &AsTensorOptions) -> Tensor {
+        self.to((options.device.unwrap_or(self.device()), options.dtype.unwrap_or(self.dtype())))
     }
 }
 
@@ -101,6 +119,10 @@ macro_rules! lists {
             #[track_caller]
             fn into_tensor(self) -> Tensor {
                 flambeau_autograd::tensor(self)
+            }
+            #[track_caller]
+            fn into_tensor_with(self, options: &AsTensorOptions) -> Tensor {
+                flambeau_autograd::tensor_with(self, |o| TensorOptions { dtype: options.dtype, device: options.device, ..o })
             }
         }
     )*};

@@ -234,8 +234,9 @@ impl Watched {
     /// The operation's; that of [`detect_anomaly`]; and what a saved-tensor hook did wrong.
     #[inline(never)]
     pub fn end<T: Outputs>(mut self, out: Result<T>) -> Result<T> {
+        let fault = check_fault();
         let out = out?;
-        check_fault()?;
+        fault?;
         self.span = None;
         if is_on(ANOMALY) && is_anomaly_enabled() {
             self.check(&out)?;

@@ -58,6 +58,8 @@ pub(super) struct Workers<B> {
     ahead: usize,
     team: Team,
     stop: Arc<AtomicBool>,
+    /// A batch took too long: its worker may never end.
+    abandoned: bool,
 }
 
 /// What a thread needs to be a worker.
@@ -178,6 +180,7 @@ impl<B: Send + 'static> Workers<B> {
             ahead,
             team: team.clone(),
             stop,
+            abandoned: false,
         }
     }
 }
@@ -234,7 +237,10 @@ impl<B> Workers<B> {
         let answer = match self.team.timeout {
             None => self.answers.recv().map_err(|_| ended(worker))?,
             Some(timeout) => self.answers.recv_timeout(timeout).map_err(|error| match error {
-                RecvTimeoutError::Timeout => Error::Timeout { seconds: timeout.as_secs_f64() },
+                RecvTimeoutError::Timeout => {
+                    self.abandoned = true;
+                    Error::Timeout { seconds: timeout.as_secs_f64() }
+                }
                 RecvTimeoutError::Disconnected => ended(worker),
             })?,
         };
@@ -263,9 +269,12 @@ fn panic_message(panic: &(dyn Any + Send)) -> String {
 }
 
 impl<B> Drop for Workers<B> {
-    /// Stops the workers after the sample at hand and waits for them.
+    /// Stops the workers after the sample at hand and waits for them; after a timeout it does not wait.
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
+        if self.abandoned {
+            return;
+        }
         // Without senders nobody waits for a task.
         let threads: Vec<JoinHandle<()>> = self.workers.drain(..).map(|worker| worker.thread).collect();
         for thread in threads {

@@ -152,12 +152,17 @@ pub trait SkippedOther<T> {
 }
 impl<T> SkippedOther<T> for Skipped<T> {}
 
+/// Keeps others from implementing what no type is.
+mod sealed {
+    pub trait Never {}
+}
+
 /// What the derive says of an enum: no type is one of these.
 #[diagnostic::on_unimplemented(
     message = "`derive(Module)` is for structs, and `{Self}` is none",
     label = "make a struct of it, or hold a `Box<dyn Forward>` where a model chooses among layers"
 )]
-pub trait Struct {}
+pub trait Struct: sealed::Never {}
 
 /// Fails to compile: `T` is no [`Struct`].
 pub fn only_structs<T: Struct + ?Sized>() {}
@@ -169,7 +174,7 @@ pub fn only_structs<T: Struct + ?Sized>() {}
     note = "modules are shared between threads, so the type needs `Send + Sync`: `Box<dyn Fn(&Tensor) -> Tensor + Send + Sync>`",
     note = "a function that captures nothing needs neither: `fn(&Tensor) -> Tensor`"
 )]
-pub trait Skip {}
+pub trait Skip: sealed::Never {}
 
 /// Fails to compile: `T` is no [`Skip`].
 pub fn needs_skip<T: Skip + ?Sized>() {}
@@ -179,7 +184,7 @@ pub fn needs_skip<T: Skip + ?Sized>() {}
     message = "modules are shared between threads, and the functions of `{Self}` need not be",
     label = "write `dyn Fn(…) -> … + Send + Sync` here"
 )]
-pub trait Threads {}
+pub trait Threads: sealed::Never {}
 
 /// Fails to compile: `T` is no [`Threads`].
 pub fn needs_threads<T: Threads + ?Sized>() {}

@@ -248,7 +248,8 @@ pub trait Module: Any + Send + Sync + DynCopy {
     }
 
     /// Whether the module is in training mode: `module.training`. Each module has a flag of its own, as in PyTorch: `train` and
-    /// `eval` set those of all modules within.
+    /// `eval` set those of all modules within. A struct without a [`ModuleState`] field has it in its parts, so it begins anew where
+    /// all of them are replaced, and goes along with a part that moves to another struct of the type.
     ///
     /// # Panics
     /// When the module is a struct without a parameter, buffer or layer of its own (one behind an `Arc` may have several

@@ -1,7 +1,7 @@
 //! The schedules, each one formula.
 
 use super::{LRScheduler, Lambda, Moment, Schedule};
-use crate::error::{Result, check};
+use crate::error::{Error, Result, check};
 use crate::handle::handle;
 use crate::optimizer::Optimizer;
 use flambeau_autograd::arguments::{Int, Number};
@@ -67,7 +67,12 @@ impl StepLR {
         assert!(step_size != 0, "integer modulo by zero");
         let schedule = Schedule::new([("step_size", step_size.into()), ("gamma", gamma.into())], |s, m| {
             let [step_size, gamma] = s.options.numbers(["step_size", "gamma"])?;
-            Ok(if m.epoch == 0 || m.epoch % step_size as i64 != 0 { m.lr } else { m.lr * gamma })
+            // A loaded state may hold what `new` refuses.
+            let step_size = step_size as i64;
+            if step_size == 0 {
+                return Err(Error::Value("integer modulo by zero".into()));
+            }
+            Ok(if m.epoch == 0 || m.epoch % step_size != 0 { m.lr } else { m.lr * gamma })
         });
         StepLR(LRScheduler::new(optimizer, schedule, last_epoch))
     }

@@ -254,7 +254,8 @@ pub(crate) fn named_norm(
 ///
 /// ```
 /// let (a, b) = (torch::tensor([1.0, 2.0]), torch::tensor([4.0, 6.0]));
-/// assert_eq!(a.dist(&b, 2.0).item(), 5.0);
+/// assert_eq!(a.dist(&b).item(), 5.0);
+/// assert_eq!(a.dist_with(&b, |o| o.p(1)).item(), 7.0);
 /// ```
 #[op(torch, method, cast = Float32, default(p = 2.0))]
 pub fn dist(x: &Tensor, other: &Tensor, p: f64) -> Result<Tensor> {

@@ -338,23 +338,27 @@ pub fn combinations(x: &Tensor, r: i64, with_replacement: bool) -> Result<Tensor
     if r == 0 {
         return crate::ops::empty(&[0], x.dtype(), x.device());
     }
-    let mut rows = Vec::new();
-    let mut row: Vec<i64> = Vec::with_capacity(r);
-    choose(&mut rows, &mut row, r, 0..n as i64, i64::from(!with_replacement));
-    let rows = from_vec(rows, (-1, r));
+    let rows = from_vec(choices(n, r, with_replacement), (-1, r));
     crate::ops::index(x, &crate::ops::to_device(&rows, x.device())?)
 }
 
-/// Appends every row of `r` numbers of a range that begins with `row`, each `apart` or more above the one before it.
-fn choose(rows: &mut Vec<i64>, row: &mut Vec<i64>, r: usize, range: std::ops::Range<i64>, apart: i64) {
-    if row.len() == r {
-        rows.extend_from_slice(row);
-        return;
+/// Every row of `r` numbers below `n`, in order: each above the one before it, or with replacement no lower.
+fn choices(n: usize, r: usize, with_replacement: bool) -> Vec<i64> {
+    let mut rows = Vec::new();
+    if n == 0 || !with_replacement && r > n {
+        return rows;
     }
-    for i in range.clone() {
-        row.push(i);
-        choose(rows, row, r, i + apart..range.end, apart);
-        row.pop();
+    let (n, apart) = (n as i64, i64::from(!with_replacement));
+    let highest = |place: usize| n - 1 - apart * (r - 1 - place) as i64;
+    let mut row: Vec<i64> = (0..r as i64).map(|place| place * apart).collect();
+    loop {
+        rows.extend_from_slice(&row);
+        // The last place that can still grow does, and those after it start anew.
+        let Some(place) = (0..r).rev().find(|&place| row[place] < highest(place)) else { return rows };
+        row[place] += 1;
+        for next in place + 1..r {
+            row[next] = row[next - 1] + apart;
+        }
     }
 }
 
