@@ -1,7 +1,7 @@
 //! Asking for gradients as a user does: `x.backward()`, `torch.autograd.grad`.
 
 use crate::arguments::OneOrMore;
-use crate::{OrPanic, Tensor, engine, ops};
+use crate::{OrPanic, Result, Tensor, engine, ops};
 use smallvec::SmallVec;
 
 crate::options! {
@@ -126,8 +126,9 @@ pub fn grad_with(
     let options = options(GradOptions::default());
     let inputs = inputs.to_list();
     let grads = of(&outputs.to_list(), &inputs, &options, options.materialize_grads);
-    let zeros = |x: &Tensor| ops::zeros_like(x, None, None).or_panic().requires_grad_(options.create_graph);
-    inputs.iter().zip(grads).map(|(x, grad)| grad.unwrap_or_else(|| zeros(x))).collect()
+    let zeros = |x: &Tensor| Ok(ops::zeros_like(x, None, None)?.requires_grad_(options.create_graph));
+    let all: Result<_> = inputs.iter().zip(grads).map(|(x, grad)| grad.map_or_else(|| zeros(x), Ok)).collect();
+    all.or_panic()
 }
 
 /// [`grad_with`] that gives `None` for an input that the outputs do not depend on: `allow_unused=True`.

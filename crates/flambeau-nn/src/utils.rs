@@ -176,8 +176,8 @@ fn same_devices(parameters: &[&Tensor]) {
 pub fn parameters_to_vector(parameters: impl TensorList) -> Tensor {
     let parameters = parameters.to_list();
     same_devices(&parameters);
-    let flat: Vec<Tensor> = parameters.iter().map(|p| ops::view(p, &[-1])).collect::<Result<_>>().or_panic();
-    ops::cat(&flat, 0).or_panic()
+    let flat: Result<Vec<Tensor>> = parameters.iter().map(|p| ops::view(p, &[-1])).collect();
+    ops::cat(&flat.or_panic(), 0).or_panic()
 }
 
 /// Gives each parameter its part of a vector, in order: `nn.utils.vector_to_parameters`. As in PyTorch the parameters then share

@@ -21,6 +21,8 @@ pub struct Builder {
     ids: RefCell<HashMap<Node, NodeId, BuildHasherDefault<NodeHasher>>>,
     masks: Cell<u64>,
     fault: Cell<Option<&'static str>>,
+    /// Whether values stay as they were computed, where a formula would round them.
+    unrounded: Cell<bool>,
 }
 
 /// Hashes a node's few numbers. The standard hasher, which withstands attackers, takes most of the time of a derivative.
@@ -51,6 +53,15 @@ pub struct Expr<'b> {
 }
 
 impl Builder {
+    /// A builder for the derivative of a program. PyTorch's formulas for derivatives of its operations are several operations, each
+    /// of which rounds; within what is one kernel there nothing does.
+    pub(super) fn of_derivative(program: &Pointwise) -> Self {
+        let nodes = program.nodes();
+        let steps = nodes.iter().filter(|n| !matches!(n, Node::Input(_) | Node::Scalar(_) | Node::Const(_))).count();
+        let rounds = steps == 1 || nodes.iter().any(|n| matches!(n, Node::Round(_)));
+        Builder { unrounded: Cell::new(!rounds), ..Builder::default() }
+    }
+
     fn push(&self, node: Node) -> Expr<'_> {
         let mut nodes = self.nodes.borrow_mut();
         let mut ids = self.ids.borrow_mut();
@@ -279,7 +290,7 @@ impl<'b> Expr<'b> {
 
     /// The value as an array of the call's dtype would hold it; see [`Node::Round`].
     pub fn rounded(self) -> Expr<'b> {
-        self.builder.push(Node::Round(self.id))
+        if self.builder.unrounded.get() { self } else { self.builder.push(Node::Round(self.id)) }
     }
 }
 

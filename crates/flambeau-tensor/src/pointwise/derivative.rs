@@ -118,7 +118,7 @@ pub(super) fn derive(program: &Pointwise, input: usize) -> Gradient {
     if let (Some(calls), None) = (&program.calls, &program.explicit) {
         return compose::gradient(program, calls, input);
     }
-    let builder = Builder::default();
+    let builder = Builder::of_derivative(program);
     let num_outputs = program.outputs().len();
     let leaves = Leaves::new(program, num_outputs);
     let grad = |j: usize| builder.input(j);
@@ -151,7 +151,7 @@ pub(super) fn tangent(program: &Pointwise, wrt: u32) -> TangentForm {
     if let (Some(calls), None) = (&program.calls, &program.explicit) {
         return compose::tangent(program, calls, wrt);
     }
-    let builder = Builder::default();
+    let builder = Builder::of_derivative(program);
     let leaves = Leaves::new(program, program.num_inputs);
     let has = |i: usize| wrt >> i & 1 == 1;
     let results: Vec<Tangent<'_>> = match &program.explicit {

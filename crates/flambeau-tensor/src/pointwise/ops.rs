@@ -70,38 +70,38 @@ macro_rules! functions {
 }
 
 functions! {
-/// Functions of one number.
+/// Functions of one number. A slope rounds where PyTorch's formula of the derivative is several operations.
 UnaryOp(x) -> Tangent<'b>, fn(Expr<'b>, Expr<'b>) -> Tangent<'b> {
     Neg, neg, Promote, 1, |x, _| Value(x.constant(-1.0));
     Abs, abs, Promote, 1, |x, _| Value(x.sign());
     /// -1, 0 or 1; NaN gives 0, as in PyTorch.
     Sign, sign, Promote, 1, |_, _| Zero;
-    Reciprocal, reciprocal, Float, 4, |_, y| Value(-(y * y));
+    Reciprocal, reciprocal, Float, 4, |_, y| Value(-(y * y).rounded());
     Sqrt, sqrt, Float, 4, |_, y| Value(1.0 / (y * 2.0));
-    Rsqrt, rsqrt, Float, 4, |_, y| Value(y * y * y * -0.5);
+    Rsqrt, rsqrt, Float, 4, |_, y| Value((y * y * y).rounded() * -0.5);
     Exp, exp, Float, 12, |_, y| Value(y);
-    Expm1, expm1, Float, 12, |_, y| Value(y + 1.0);
+    Expm1, expm1, Float, 12, |_, y| Value((y + 1.0).rounded());
     Log, log, Float, 12, |x, _| Value(1.0 / x);
-    Log2, log2, Float, 12, |x, _| Value(1.0 / (x * LN_2));
-    Log10, log10, Float, 12, |x, _| Value(1.0 / (x * LN_10));
-    Log1p, log1p, Float, 12, |x, _| Value(1.0 / (x + 1.0));
-    Sin, sin, Float, 12, |x, _| Value(x.cos());
-    Cos, cos, Float, 12, |x, _| Value(-x.sin());
-    Tan, tan, Float, 32, |_, y| Value(y * y + 1.0);
-    Asin, asin, Float, 32, |x, _| Value((1.0 - x * x).rsqrt());
-    Acos, acos, Float, 32, |x, _| Value(-(1.0 - x * x).rsqrt());
-    Atan, atan, Float, 32, |x, _| Value(1.0 / (x * x + 1.0));
-    Sinh, sinh, Float, 32, |x, _| Value(x.cosh());
-    Cosh, cosh, Float, 32, |x, _| Value(x.sinh());
+    Log2, log2, Float, 12, |x, _| Value(1.0 / (x * LN_2).rounded());
+    Log10, log10, Float, 12, |x, _| Value(1.0 / (x * LN_10).rounded());
+    Log1p, log1p, Float, 12, |x, _| Value(1.0 / (x + 1.0).rounded());
+    Sin, sin, Float, 12, |x, _| Value(x.cos().rounded());
+    Cos, cos, Float, 12, |x, _| Value(-x.sin().rounded());
+    Tan, tan, Float, 32, |_, y| Value(((y * y).rounded() + 1.0).rounded());
+    Asin, asin, Float, 32, |x, _| Value((1.0 - (x * x).rounded()).rounded().rsqrt().rounded());
+    Acos, acos, Float, 32, |x, _| Value(-(1.0 - (x * x).rounded()).rounded().rsqrt().rounded());
+    Atan, atan, Float, 32, |x, _| Value(1.0 / ((x * x).rounded() + 1.0).rounded());
+    Sinh, sinh, Float, 32, |x, _| Value(x.cosh().rounded());
+    Cosh, cosh, Float, 32, |x, _| Value(x.sinh().rounded());
     Tanh, tanh, Float, 12, |_, y| Value(1.0 - y * y);
     Sigmoid, sigmoid, Float, 12, |_, y| Value((1.0 - y) * y);
-    Erf, erf, Float, 12, |x, _| Value((-(x * x)).exp() * FRAC_2_SQRT_PI);
-    Erfc, erfc, Float, 32, |x, _| Value((-(x * x)).exp() * -FRAC_2_SQRT_PI);
+    Erf, erf, Float, 12, |x, _| Value(((-(x * x).rounded()).exp().rounded() * FRAC_2_SQRT_PI).rounded());
+    Erfc, erfc, Float, 32, |x, _| Value(((-(x * x).rounded()).exp().rounded() * -FRAC_2_SQRT_PI).rounded());
     /// The inverse of the error function.
     // PyTorch saves x and not the result.
-    Erfinv, erfinv, Float, 64, |x, _| Value((x.erfinv() * x.erfinv()).exp() * (1.0 / FRAC_2_SQRT_PI));
+    Erfinv, erfinv, Float, 64, |x, _| Value(((x.erfinv().rounded() * x.erfinv().rounded()).rounded().exp().rounded() * (1.0 / FRAC_2_SQRT_PI)).rounded());
     /// The modified Bessel function of the first kind and order 0.
-    I0, i0, Float, 64, |x, _| Value(x.i1());
+    I0, i0, Float, 64, |x, _| Value(x.i1().rounded());
     /// The modified Bessel function of the first kind and order 1.
     I1, i1, Float, 64, |x, y| select((x.abs() + 1.0).le(1.0), Value(x.constant(0.5)), Value(x.i0() - y * x.reciprocal()));
     /// e^(−|x|) I₀(x), the modified Bessel function of order 0.
@@ -132,7 +132,7 @@ BinaryOp(a, b) -> [Tangent<'b>; 2], fn(Expr<'b>, Expr<'b>, Expr<'b>) -> [Tangent
     Sub, sub, Promote, 1, |a, _, _| [One, Value(a.constant(-1.0))];
     Mul, mul, Promote, 1, |a, b, _| [Value(b), Value(a)];
     /// The quotient, unrounded for floats; truncated for integers.
-    Div, div, Float, 4, |a, b, _| [Value(1.0 / b), Value(-((a / b) / b))];
+    Div, div, Float, 4, |a, b, _| [Value(1.0 / b), Value(-((a / b).rounded() / b).rounded())];
     /// The quotient rounded to minus infinity, as PyTorch computes it: `(a - fmod(a, b)) / b`, corrected.
     FloorDiv, floor_div, Promote, 32, |_, _, _| [Zero, Zero];
     /// The remainder with the divisor's sign (Python's `%`).
