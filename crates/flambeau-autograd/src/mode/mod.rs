@@ -1,7 +1,7 @@
 //! The one boundary that every operation passes: where modes see it. Without a mode it costs one relaxed load.
 //!
-//! `#[op]` puts [`watched`] before each operation's body. Where a mode is on, the operation runs in [`watch`], which tells the
-//! modes what went in, what came out, and where the user called.
+//! `#[op]` puts [`watched`] before each operation's body. Where a mode is on, the operation runs between [`begin`] and
+//! [`Watched::end`], which tell the modes what went in, what came out, and where the user called.
 
 mod anomaly;
 mod profile;
