@@ -661,6 +661,7 @@ pub(crate) const CASES: &[(&str, Case)] = &[
 /// Both derivatives of functions whose backward is written in operations, by finite differences.
 #[test]
 fn custom_functions_pass_gradcheck_twice() {
+    let _turn = crate::turn();
     use flambeau_autograd::{GradCheckOptions, gradcheck, gradgradcheck};
     let inputs = [leaf(&[0.5, -1.5, 2.0])];
     type Run = fn(&[Tensor]) -> Result<Vec<Tensor>>;
@@ -683,6 +684,7 @@ fn custom_functions_pass_gradcheck_twice() {
 /// A function with an optional argument, as many are called in Python.
 #[test]
 fn optional_arguments_take_a_tensor_or_none() {
+    let _turn = crate::turn();
     struct Affine;
     impl Function for Affine {
         type Inputs = (Tensor, Option<Tensor>);
@@ -710,6 +712,7 @@ fn optional_arguments_take_a_tensor_or_none() {
 /// What backward takes has to fit what forward returns.
 #[test]
 fn backward_takes_a_gradient_for_each_result() {
+    let _turn = crate::turn();
     struct Two;
     impl Function for Two {
         type Inputs = Tensor;
@@ -731,6 +734,7 @@ fn backward_takes_a_gradient_for_each_result() {
 /// The gradient's memory is nobody else's, also where a function returns what it was given.
 #[test]
 fn gradients_of_a_function_share_no_memory() {
+    let _turn = crate::turn();
     struct Identity;
     impl Function for Identity {
         type Inputs = (Tensor, Tensor);

@@ -132,6 +132,7 @@ pub(crate) const CASES: &[(&str, Case)] = &[
 /// A hook that is removed drops what it captured, and so does a tensor that goes with its hooks.
 #[test]
 fn removed_hooks_are_dropped() {
+    let _turn = crate::turn();
     use std::sync::Arc;
     let held = Arc::new(());
     let x = x3();

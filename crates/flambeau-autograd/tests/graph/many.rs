@@ -39,6 +39,7 @@ const OPERATIONS: &[Named] = &[
 
 #[test]
 fn every_saved_array_goes_through_the_hooks() {
+    let _turn = crate::turn();
     let values: Vec<f64> = (0..6).map(|i| (i * 7 % 11) as f64 / 3.0 - 1.2).collect();
     for (name, op) in OPERATIONS {
         let x = from_vec(values.clone(), [2, 3]).requires_grad_(true);

@@ -73,6 +73,7 @@ fn kept_bytes(work: impl FnOnce() -> Tensor, weights: &[Tensor]) -> usize {
 
 #[test]
 fn a_checkpointed_network_keeps_less_than_half_and_has_the_same_gradients() {
+    let _turn = crate::turn();
     for dropout in [false, true] {
         let net = Mlp::new(16, 32, dropout);
         let x = randn([64, 32]).requires_grad_(true);
@@ -96,6 +97,7 @@ fn a_checkpointed_network_keeps_less_than_half_and_has_the_same_gradients() {
 
 #[test]
 fn gradients_through_hooks_are_the_same_bit_for_bit() {
+    let _turn = crate::turn();
     let net = Mlp::new(6, 16, false);
     let x = randn([8, 16]);
     backward(&net.loss(&x, 0)).unwrap();
@@ -113,6 +115,7 @@ fn gradients_through_hooks_are_the_same_bit_for_bit() {
 /// What a region computed is freed when it is used, and all of it when the graph goes.
 #[test]
 fn a_checkpointed_graph_frees_what_it_holds() {
+    let _turn = crate::turn();
     let held = Arc::new(());
     let run = |backwards: bool| {
         let inside = held.clone();
@@ -140,6 +143,7 @@ fn a_checkpointed_graph_frees_what_it_holds() {
 
 #[test]
 fn a_long_chain_of_checkpoints_goes_back_and_drops_on_a_small_stack() {
+    let _turn = crate::turn();
     let work = || {
         let build = || {
             let x = leaf(&[1.0]);
@@ -164,6 +168,7 @@ fn a_long_chain_of_checkpoints_goes_back_and_drops_on_a_small_stack() {
 /// A panic in the user's function passes, and leaves no hooks behind.
 #[test]
 fn a_panic_in_a_region_leaves_no_hooks_behind() {
+    let _turn = crate::turn();
     let first = outcome(|| {
         checkpoint(|x: Tensor| if x.numel() == 3 { panic!("in forward") } else { x }, x3());
         Ok(String::new())
@@ -188,6 +193,7 @@ fn a_panic_in_a_region_leaves_no_hooks_behind() {
 /// Backward in another thread finds the same, and so do two backwards at once.
 #[test]
 fn checkpoints_go_back_in_any_thread() {
+    let _turn = crate::turn();
     let x = x3();
     let y = checkpoint(|x| (x.sin() * x).exp(), &x).sum();
     let expected = {
@@ -208,6 +214,7 @@ fn checkpoints_go_back_in_any_thread() {
 
 #[test]
 fn a_sequence_of_modules_gives_the_same_gradients() {
+    let _turn = crate::turn();
     use torch::nn::{self, Module};
     flambeau_device::manual_seed(3);
     let layers = || (nn::Linear::new(4, 4), nn::Tanh::new());

@@ -198,6 +198,7 @@ fn line_of(call: impl FnOnce()) -> u32 {
 
 #[test]
 fn a_pack_hook_that_writes_panics_at_the_users_line() {
+    let _turn = crate::turn();
     let x = x3();
     let hooks = || saved_tensors_hooks(|t| t.detach().add_(1), Tensor::shallow_clone);
     let (line, at) = (line!(), line_of(|| drop((hooks(), (&x * 1).sin()))));
@@ -233,6 +234,7 @@ fn a_pack_hook_that_writes_panics_at_the_users_line() {
 /// Each operand of a product is kept for the other's gradient, once.
 #[test]
 fn what_no_gradient_needs_is_not_kept() {
+    let _turn = crate::turn();
     let (x, w) = (ones([2, 2]).requires_grad_(true), ones([2, 2]));
     let names =
         |y: &Tensor| node(y).saved_tensors().into_iter().map(|(name, t)| (name, t.is_some())).collect::<Vec<_>>();
