@@ -15,7 +15,7 @@ use flambeau_autograd::{Result, Tensor, from_vec, grad};
 use flambeau_tensor::DType;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A case: its text, or the message it fails with.
 type Case = fn() -> Result<String>;
@@ -100,14 +100,14 @@ pub(crate) fn outcome(case: impl FnOnce() -> Result<String>) -> Result<String, S
 }
 
 /// The default generator is one for all threads, so tests of this program take turns.
-fn turn() -> std::sync::MutexGuard<'static, ()> {
-    static TURN: std::sync::Mutex<()> = std::sync::Mutex::new(());
-    TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+fn turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[test]
 fn everything_is_as_in_pytorch() {
-    let _turn = crate::turn();
+    let _turn = turn();
     let tables: [&[(&str, Case)]; 4] = [functions::CASES, saved::CASES, checkpoints::CASES, hooks::CASES];
     let table: BTreeMap<&str, Case> = tables.into_iter().flatten().copied().collect();
     let cases = golden::cases("graph.jsonl.gz");
