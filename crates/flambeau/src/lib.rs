@@ -149,6 +149,7 @@ pub mod prelude {
 /// assert_eq!(x.sum_with(|o| o.dim(1).keepdim(true)).size(), [2, 1]);
 /// ```
 pub mod options {
+    pub use crate::settings::AsTensorOptions;
     pub use flambeau_autograd::gradients::{BackwardOptions, GradOptions, GradTensorsOptions};
     pub use flambeau_autograd::ops::paths::options::*;
 }

@@ -58,7 +58,7 @@ pub fn use_deterministic_algorithms(_mode: bool) {}
 /// ```
 #[track_caller]
 pub fn as_tensor(data: impl IntoTensor) -> Tensor {
-    data.into_tensor()
+    data.into_tensor(&AsTensorOptions::default())
 }
 
 flambeau_autograd::options! {
@@ -82,33 +82,24 @@ flambeau_autograd::options! {
 /// ```
 #[track_caller]
 pub fn as_tensor_with(data: impl IntoTensor, options: impl FnOnce(AsTensorOptions) -> AsTensorOptions) -> Tensor {
-    data.into_tensor_with(&options(AsTensorOptions::default()))
+    data.into_tensor(&options(AsTensorOptions::default()))
 }
 
 /// What [`as_tensor`] takes: a tensor, or numbers in lists of any depth.
 pub trait IntoTensor {
-    /// The tensor.
+    /// The tensor, in the dtype and on the device that are asked for.
     #[track_caller]
-    fn into_tensor(self) -> Tensor;
-    /// The tensor in the dtype and on the device that are asked for.
-    #[track_caller]
-    fn into_tensor_with(self, options: &AsTensorOptions) -> Tensor;
+    fn into_tensor(self, options: &AsTensorOptions) -> Tensor;
 }
 
 impl IntoTensor for Tensor {
-    fn into_tensor(self) -> Tensor {
-        self
-    }
-    fn into_tensor_with(self, options: &AsTensorOptions) -> Tensor {
-        (&self).into_tensor_with(options)
+    fn into_tensor(self, options: &AsTensorOptions) -> Tensor {
+        (&self).into_tensor(options)
     }
 }
 
 impl IntoTensor for &Tensor {
-    fn into_tensor(self) -> Tensor {
-        self.shallow_clone()
-    }
-    fn into_tensor_with(self, options: &AsTensorOptions) -> Tensor {
+    fn into_tensor(self, options: &AsTensorOptions) -> Tensor {
         self.to((options.device.unwrap_or(self.device()), options.dtype.unwrap_or(self.dtype())))
     }
 }
@@ -117,11 +108,7 @@ macro_rules! lists {
     ($([$($generics:tt)*] $t:ty),*) => {$(
         impl<$($generics)*> IntoTensor for $t {
             #[track_caller]
-            fn into_tensor(self) -> Tensor {
-                flambeau_autograd::tensor(self)
-            }
-            #[track_caller]
-            fn into_tensor_with(self, options: &AsTensorOptions) -> Tensor {
+            fn into_tensor(self, options: &AsTensorOptions) -> Tensor {
                 flambeau_autograd::tensor_with(self, |o| TensorOptions { dtype: options.dtype, device: options.device, ..o })
             }
         }
@@ -206,5 +193,5 @@ typed! {
 /// ```
 #[allow(non_snake_case, reason = "PyTorch's name")]
 pub fn Variable(data: impl IntoTensor) -> Tensor {
-    data.into_tensor()
+    as_tensor(data)
 }
