@@ -23,7 +23,11 @@ pub trait Int: Copy {
     #[track_caller]
     fn to_usize(self) -> usize {
         let n = self.to_i64();
-        usize::try_from(n).unwrap_or_else(|_| panic!("expected a number that is not negative, but got {n}"))
+        // In a closure a panic would lose the caller's line.
+        match usize::try_from(n) {
+            Ok(n) => n,
+            Err(_) => panic!("expected a number that is not negative, but got {n}"),
+        }
     }
 
     /// The number in 32 bits.
@@ -34,7 +38,10 @@ pub trait Int: Copy {
     #[track_caller]
     fn to_i32(self) -> i32 {
         let n = self.to_i64();
-        i32::try_from(n).unwrap_or_else(|_| panic!("value cannot be converted to type int32 without overflow: {n}"))
+        match i32::try_from(n) {
+            Ok(n) => n,
+            Err(_) => panic!("value cannot be converted to type int32 without overflow: {n}"),
+        }
     }
 }
 
@@ -62,7 +69,11 @@ macro_rules! integers {
             #[inline]
             #[track_caller]
             fn to_i64(self) -> i64 {
-                i64::try_from(self).unwrap_or_else(|_| too_large(self as u128))
+                match i64::try_from(self) {
+                    Ok(n) => n,
+                    // In a closure it would lose the caller's line.
+                    Err(_) => too_large(self as u128),
+                }
             }
         }
     )*};

@@ -97,8 +97,8 @@ pub fn grad(
             *slot = slot.take().map(own).transpose()?;
         }
     }
-    if !allow_unused && grads.iter().any(Option::is_none) {
-        return Err(Error::UnusedInput);
+    if let (false, Some(unused)) = (allow_unused, grads.iter().position(Option::is_none)) {
+        return Err(Error::UnusedInput(unused));
     }
     Ok(grads)
 }

@@ -60,10 +60,10 @@ pub enum Error {
     ViewInPlace(String),
     /// An input of `grad` that the outputs do not depend on.
     #[error(
-        "One of the differentiated Tensors appears to not have been used in the graph. Set allow_unused=True if this is the \
+        "The differentiated Tensor at index {0} appears to not have been used in the graph. Set allow_unused=True if this is the \
          desired behavior."
     )]
-    UnusedInput,
+    UnusedInput(usize),
     /// An argument that came as data is missing, or of another kind than the operation takes.
     #[error("{0}")]
     Argument(String),

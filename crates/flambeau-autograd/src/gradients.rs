@@ -18,6 +18,15 @@ crate::options! {
 }
 
 crate::options! {
+    /// The keywords of an optimizer's and a module's `zero_grad`, for `zero_grad_with`.
+    #[derive(Clone, Debug)]
+    ZeroGradOptions {
+        /// Whether the gradients go, rather than becoming zeros in their memory.
+        set_to_none: bool = true,
+    }
+}
+
+crate::options! {
     /// The keywords of [`grad`], for [`grad_with`] and [`grad_allow_unused`].
     #[derive(Clone, Debug)]
     GradOptions {
@@ -111,7 +120,7 @@ pub fn grad(outputs: impl OneOrMore, inputs: impl OneOrMore) -> Vec<Tensor> {
 /// assert_eq!(zeros[1].to_vec::<f32>(), [0.0, 0.0]);
 ///
 /// let w = torch::ones(2).requires_grad_(true);
-/// let g = torch::autograd::grad_with(&w * 2, &w, |o| o.grad_outputs([torch::tensor([1.0, 3.0])]));
+/// let g = torch::autograd::grad_with(&w * 2, &w, |o| o.grad_outputs(torch::tensor([1.0, 3.0])));
 /// assert_eq!(g[0].to_vec::<f32>(), [2.0, 6.0]);
 /// ```
 ///

@@ -6,6 +6,7 @@ use crate::group::{ParamGroup, ParamItem, ParamList};
 use crate::options::{OptionValue, Options};
 use crate::rule::{Step, Target};
 use crate::state::{GroupState, State, StateDict};
+use flambeau_autograd::gradients::ZeroGradOptions;
 use flambeau_autograd::{OrPanic, Tensor, mode, no_grad, ops, warn};
 use flambeau_tensor::Scalar;
 use std::fmt;
@@ -160,14 +161,14 @@ impl Optimizer {
         self.params().iter().for_each(|p| p.set_grad(None));
     }
 
-    /// [`Optimizer::zero_grad`], or with `false` sets the gradients to zero and keeps their memory:
-    /// `optimizer.zero_grad(set_to_none=False)`.
+    /// [`Optimizer::zero_grad`] with `set_to_none`: where it is false the gradients become zeros and keep their memory:
+    /// `optimizer.zero_grad_with(|o| o.set_to_none(false))`.
     ///
     /// # Panics
     /// When a gradient's memory is borrowed.
     #[track_caller]
-    pub fn zero_grad_with(&self, set_to_none: bool) {
-        if set_to_none {
+    pub fn zero_grad_with(&self, options: impl FnOnce(ZeroGradOptions) -> ZeroGradOptions) {
+        if options(ZeroGradOptions::default()).set_to_none {
             return self.zero_grad();
         }
         for param in self.params() {

@@ -150,7 +150,7 @@ pub mod prelude {
 /// ```
 pub mod options {
     pub use crate::settings::AsTensorOptions;
-    pub use flambeau_autograd::gradients::{BackwardOptions, GradOptions, GradTensorsOptions};
+    pub use flambeau_autograd::gradients::{BackwardOptions, GradOptions, GradTensorsOptions, ZeroGradOptions};
     pub use flambeau_autograd::ops::paths::options::*;
 }
 

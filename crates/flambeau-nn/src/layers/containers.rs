@@ -122,8 +122,13 @@ impl Sequential {
     }
 
     /// Adds a module at the end, named by its position: `append(module)`.
-    pub fn push(&mut self, layer: impl Forward) -> &mut Self {
+    pub fn append(&mut self, layer: impl Forward) -> &mut Self {
         self.add_module(self.layers.len().to_string(), layer)
+    }
+
+    /// [`Sequential::append`], by the name that Rust's lists have for it.
+    pub fn push(&mut self, layer: impl Forward) -> &mut Self {
+        self.append(layer)
     }
 
     /// Adds a module at the end under a name, or puts it in the place of the one that has the name: `add_module(name, module)`.

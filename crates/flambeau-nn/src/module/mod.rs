@@ -35,6 +35,7 @@ pub use state_dict::{LoadReport, LoadStateDictOptions, NamedOptions, StateDict, 
 pub use value::Value;
 
 use crate::error::Result;
+use flambeau_autograd::gradients::ZeroGradOptions;
 use flambeau_autograd::ops::ToTarget;
 use flambeau_autograd::{OrPanic, Tensor};
 use flambeau_tensor::{DType, Device};
@@ -267,13 +268,17 @@ pub trait Module: Any + Send + Sync + DynCopy {
         self.parameters().iter().for_each(|p| p.set_grad(None));
     }
 
-    /// [`Module::zero_grad`], or with `false` sets the gradients to zero and keeps their memory: `zero_grad(set_to_none=False)`.
+    /// [`Module::zero_grad`] with `set_to_none`: where it is false the gradients become zeros and keep their memory:
+    /// `zero_grad_with(|o| o.set_to_none(false))`.
     ///
     /// # Panics
     /// When a gradient's memory is borrowed.
     #[track_caller]
-    fn zero_grad_with(&self, set_to_none: bool) {
-        if set_to_none {
+    fn zero_grad_with(&self, options: impl FnOnce(ZeroGradOptions) -> ZeroGradOptions)
+    where
+        Self: Sized,
+    {
+        if options(ZeroGradOptions::default()).set_to_none {
             return self.zero_grad();
         }
         let zeroed = |grad: Tensor| flambeau_autograd::ops::zero_(&grad.detach()).or_panic();

@@ -238,7 +238,7 @@ fn names_and_state_dicts_follow_their_options() {
     assert!(net.state_dict_with(|o| o.keep_vars(true)).get("0.bias").unwrap().requires_grad());
     let weight = net.named_parameters().remove(0).1;
     weight.set_grad(Some(ones([1, 1])));
-    net.zero_grad_with(false);
+    net.zero_grad_with(|o| o.set_to_none(false));
     assert_eq!(weight.grad().unwrap().item(), 0.0);
     net.zero_grad();
     assert!(weight.grad().is_none());

@@ -295,10 +295,11 @@ impl<T> Index<&str> for Value<T> {
     #[track_caller]
     fn index(&self, key: &str) -> &Value<T> {
         match self {
-            Value::Dict(dict) => dict.get(key).unwrap_or_else(|| {
-                let keys: Vec<&str> = self.keys().collect();
-                panic!("KeyError: '{key}' (the keys are {keys:?})")
-            }),
+            // In a closure the panic would lose the caller's line.
+            Value::Dict(dict) => match dict.get(key) {
+                Some(value) => value,
+                None => panic!("KeyError: '{key}' (the keys are {:?})", self.keys().collect::<Vec<_>>()),
+            },
             Value::List(_) | Value::Tuple(_) => {
                 panic!("TypeError: {} indices must be integers or slices, not str", self.type_name())
             }
