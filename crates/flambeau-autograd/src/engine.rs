@@ -71,6 +71,30 @@ pub fn backward(
     run(roots, None, retain_graph || create_graph, create_graph).map(|_| ())
 }
 
+/// [`backward`] that adds to the `grad` of `inputs` alone, which may be leaves or not.
+///
+/// # Errors
+/// As [`backward`]; and when there are no inputs, or one does not require grad.
+pub(crate) fn backward_for(
+    tensors: &[&Tensor],
+    gradients: &[Option<&Tensor>],
+    inputs: &[&Tensor],
+    retain_graph: bool,
+    create_graph: bool,
+) -> Result<()> {
+    if inputs.is_empty() {
+        return Err(Error::runtime("`inputs` argument to `backward()` cannot be empty."));
+    }
+    if inputs.iter().any(|input| !input.requires_grad()) {
+        return Err(Error::runtime("can't retain_grad on Tensor that has requires_grad=False"));
+    }
+    let roots = roots(tensors, gradients, create_graph)?;
+    let edges = edges_of(inputs)?;
+    inputs.iter().for_each(|input| input.retain_grad());
+    let targets = Targets { edges: &edges, accumulate: true };
+    run(roots, Some(targets), retain_graph || create_graph, create_graph).map(|_| ())
+}
+
 /// The gradients of `outputs` for `inputs`, without touching any `grad`: `torch.autograd.grad`. Where `allow_unused`, an
 /// input that the outputs do not depend on gives `None`. Without `create_graph` each result has memory of its own, so that it
 /// may be written to; in PyTorch two results, or a result and a `grad_output`, can be one tensor.
@@ -86,11 +110,9 @@ pub fn grad(
     allow_unused: bool,
 ) -> Result<Vec<Option<Tensor>>> {
     let roots = roots(outputs, grad_outputs, create_graph)?;
-    let edges: Vec<Edge> = inputs
-        .iter()
-        .map(|t| t.edge().ok_or_else(|| Error::runtime("One of the differentiated Tensors does not require grad")))
-        .collect::<Result<_>>()?;
-    let mut grads = run(roots, Some(&edges), retain_graph || create_graph, create_graph)?;
+    let edges = edges_of(inputs)?;
+    let targets = Targets { edges: &edges, accumulate: false };
+    let mut grads = run(roots, Some(targets), retain_graph || create_graph, create_graph)?;
     if !create_graph {
         let _guard = grad_mode::no_grad();
         for slot in &mut grads {
@@ -101,6 +123,25 @@ pub fn grad(
         return Err(Error::UnusedInput(unused));
     }
     Ok(grads)
+}
+
+fn edges_of(inputs: &[&Tensor]) -> Result<Vec<Edge>> {
+    let missing = || Error::runtime("One of the differentiated Tensors does not require grad");
+    inputs.iter().map(|t| t.edge().ok_or_else(missing)).collect()
+}
+
+/// The tensors that a run goes for, where it does not go for every leaf.
+#[derive(Clone, Copy)]
+struct Targets<'a> {
+    edges: &'a [Edge],
+    /// Whether their gradients are added to their `grad`, rather than given back.
+    accumulate: bool,
+}
+
+impl Targets<'_> {
+    fn include(self, node: usize) -> bool {
+        self.edges.iter().any(|t| key(&t.node) == node)
+    }
 }
 
 fn roots(tensors: &[&Tensor], gradients: &[Option<&Tensor>], create_graph: bool) -> Result<Vec<(Edge, Tensor)>> {
@@ -144,7 +185,7 @@ pub(crate) static WATCHERS: AtomicUsize = AtomicUsize::new(0);
 struct Reached {
     nodes: HashSet<usize>,
     /// Whether this is `autograd::grad`.
-    has_targets: bool,
+    is_grad: bool,
 }
 
 /// The number of the backward that this thread runs, no two alike; 0 outside of one.
@@ -163,7 +204,7 @@ pub(crate) fn has_targets() -> bool {
 /// For a leaf's accumulator in `autograd::grad`, in PyTorch's words.
 pub(crate) fn reaches(node: &Arc<Node>) -> Result<bool> {
     REACHED.with_borrow(|all| match all.last() {
-        Some(reached) if reached.has_targets && matches!(node.function, Function::Accumulate(_)) => Err(Error::runtime(
+        Some(reached) if reached.is_grad && matches!(node.function, Function::Accumulate(_)) => Err(Error::runtime(
             "A leaf node was passed to _will_engine_execute_node but we are currently running autograd.grad(). This is \
              currently not supported.",
         )),
@@ -181,15 +222,15 @@ struct Task {
 }
 
 impl Task {
-    fn new(pending: &NodeMap<Pending>, targets: Option<&[Edge]>) -> Self {
+    fn new(pending: &NodeMap<Pending>, targets: Option<Targets>) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let former = TASK.replace(NEXT.fetch_add(1, Ordering::Relaxed));
         let formerly_targets = HAS_TARGETS.replace(targets.is_some());
         let watched = WATCHERS.load(Ordering::Relaxed) > 0;
         if watched {
-            let is_target = |node: usize| targets.unwrap_or_default().iter().any(|t| key(&t.node) == node);
+            let is_target = |node: usize| targets.is_some_and(|t| t.include(node));
             let nodes = pending.iter().filter(|&(&node, p)| p.needed || is_target(node)).map(|(&node, _)| node);
-            let reached = Reached { nodes: nodes.collect(), has_targets: targets.is_some() };
+            let reached = Reached { nodes: nodes.collect(), is_grad: targets.is_some_and(|t| !t.accumulate) };
             REACHED.with_borrow_mut(|all| all.push(reached));
         }
         Task { former, formerly_targets, watched }
@@ -218,14 +259,15 @@ struct Pending {
 
 fn run(
     roots: Vec<(Edge, Tensor)>,
-    targets: Option<&[Edge]>,
+    targets: Option<Targets>,
     retain_graph: bool,
     create_graph: bool,
 ) -> Result<Vec<Option<Tensor>>> {
     let _mode = grad_mode::set_grad_enabled(create_graph);
     let mut pending = explore(&roots, targets);
     let _task = Task::new(&pending, targets);
-    let mut captured: Vec<Option<Tensor>> = targets.unwrap_or_default().iter().map(|_| None).collect();
+    let wanted = targets.filter(|t| !t.accumulate).map_or(&[][..], |t| t.edges);
+    let mut captured: Vec<Option<Tensor>> = wanted.iter().map(|_| None).collect();
     let mut ready = BinaryHeap::new();
     for (edge, gradient) in roots {
         let entry = pending.get_mut(&key(&edge.node)).expect("roots are explored");
@@ -242,20 +284,21 @@ fn run(
             Function::Accumulate(leaf) => leaf.meta().hooks.run(&mut grads)?,
             Function::Backward(_) => node.hooks.run(&mut grads)?,
         }
-        for (slot, target) in captured.iter_mut().zip(targets.unwrap_or_default()) {
+        for (slot, target) in captured.iter_mut().zip(wanted) {
             if key(&target.node) == key(&node) {
                 *slot = grads[target.output as usize].as_ref().map(Tensor::shallow_clone);
             }
         }
         let inputs = match &node.function {
-            _ if !needed => continue,
             Function::Accumulate(leaf) => {
-                if let (None, Some(gradient)) = (targets, grads.swap_remove(0)) {
+                let wanted = targets.is_none_or(|t| t.accumulate && t.include(key(&node)));
+                if let (true, Some(gradient)) = (wanted, grads.swap_remove(0)) {
                     accumulate(leaf, gradient, create_graph)?;
                     leaf.meta().hooks.run_accumulated(leaf);
                 }
                 continue;
             }
+            Function::Backward(_) if !needed => continue,
             Function::Backward(backward) => {
                 // A node that got nothing has nothing to say, but for a custom function.
                 let inputs = match grads.iter().any(Option::is_some) || node.runs_always {
@@ -287,7 +330,7 @@ fn run(
 }
 
 /// Counts each reachable node's users, and marks the nodes that lead to a target.
-fn explore(roots: &[(Edge, Tensor)], targets: Option<&[Edge]>) -> NodeMap<Pending> {
+fn explore(roots: &[(Edge, Tensor)], targets: Option<Targets>) -> NodeMap<Pending> {
     let mut pending: NodeMap<Pending> = NodeMap::default();
     let mut stack: Vec<(&Arc<Node>, usize)> = Vec::new();
     let all = targets.is_none();
@@ -300,9 +343,8 @@ fn explore(roots: &[(Edge, Tensor)], targets: Option<&[Edge]>) -> NodeMap<Pendin
             let Some(edge) = node.edges.get(*next) else {
                 let done = stack.pop().expect("the loop saw it").0;
                 if let Some(targets) = targets {
-                    let is_target = |n: &Arc<Node>| targets.iter().any(|t| Arc::ptr_eq(&t.node, n));
-                    let mut used = done.edges.iter().flatten().map(|e| &e.node);
-                    let needed = used.any(|n| is_target(n) || pending[&key(n)].needed);
+                    let mut used = done.edges.iter().flatten().map(|e| key(&e.node));
+                    let needed = used.any(|n| targets.include(n) || pending[&n].needed);
                     pending.get_mut(&key(done)).expect("visited").needed = needed;
                 }
                 continue;

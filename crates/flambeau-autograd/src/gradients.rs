@@ -14,6 +14,8 @@ crate::options! {
         retain_graph: Option<bool> = None,
         /// Whether the gradients are recorded, for derivatives of higher order.
         create_graph: bool = false,
+        /// The tensors whose `grad` is added to, leaves or not; every leaf by default.
+        inputs: Option<Vec<Tensor>> = None,
     }
 }
 
@@ -51,6 +53,8 @@ crate::options! {
         retain_graph: Option<bool> = None,
         /// Whether the gradients are recorded, for derivatives of higher order.
         create_graph: bool = false,
+        /// The tensors whose `grad` is added to, leaves or not; every leaf by default.
+        inputs: Option<Vec<Tensor>> = None,
     }
 }
 
@@ -70,7 +74,8 @@ impl Tensor {
         engine::backward(&[self], &[None], false, false).or_panic();
     }
 
-    /// [`Tensor::backward`] with keywords: the gradient of this tensor, and whether the graph is kept and recorded.
+    /// [`Tensor::backward`] with keywords: the gradient of this tensor, whether the graph is kept and recorded, and whose `grad`
+    /// is added to.
     ///
     /// ```
     /// let x = torch::tensor([1.0, 2.0]).requires_grad_(true);
@@ -78,15 +83,18 @@ impl Tensor {
     /// y.backward_with(|o| o.gradient(torch::tensor([1.0, 0.5])).retain_graph(true));
     /// y.sum().backward();
     /// assert_eq!(x.grad().unwrap().to_vec::<f32>(), [4.0, 6.0]);
+    ///
+    /// let w = torch::tensor(3.0).requires_grad_(true);
+    /// (x * &w).sum().backward_with(|o| o.inputs(&w));
+    /// assert_eq!(w.grad().unwrap().item(), 3.0); // and nothing was added to the gradient of x
     /// ```
     ///
     /// # Panics
-    /// As [`Tensor::backward`], and when the gradient's shape is not the tensor's.
+    /// As [`Tensor::backward`]; when the gradient's shape is not the tensor's; when `inputs` is empty or one does not require grad.
     #[track_caller]
     pub fn backward_with(&self, options: impl FnOnce(BackwardOptions) -> BackwardOptions) {
-        let BackwardOptions { gradient, retain_graph, create_graph } = options(BackwardOptions::default());
-        let retain_graph = retain_graph.unwrap_or(create_graph);
-        engine::backward(&[self], &[gradient.as_ref()], retain_graph, create_graph).or_panic();
+        let BackwardOptions { gradient, retain_graph, create_graph, inputs } = options(BackwardOptions::default());
+        accumulate(&[self], &[gradient.as_ref()], inputs.as_deref(), retain_graph, create_graph);
     }
 }
 
@@ -191,10 +199,29 @@ pub fn backward(tensors: impl OneOrMore) {
 /// As [`Tensor::backward`].
 #[track_caller]
 pub fn backward_with(tensors: impl OneOrMore, options: impl FnOnce(GradTensorsOptions) -> GradTensorsOptions) {
-    let GradTensorsOptions { grad_tensors, retain_graph, create_graph } = options(GradTensorsOptions::default());
+    let GradTensorsOptions { grad_tensors, retain_graph, create_graph, inputs } =
+        options(GradTensorsOptions::default());
     let gradients: SmallVec<[_; 2]> = grad_tensors.iter().map(Some).collect();
+    accumulate(&tensors.to_list(), &gradients, inputs.as_deref(), retain_graph, create_graph);
+}
+
+#[track_caller]
+fn accumulate(
+    tensors: &[&Tensor],
+    gradients: &[Option<&Tensor>],
+    inputs: Option<&[Tensor]>,
+    retain_graph: Option<bool>,
+    create_graph: bool,
+) {
     let retain_graph = retain_graph.unwrap_or(create_graph);
-    engine::backward(&tensors.to_list(), &gradients, retain_graph, create_graph).or_panic();
+    let done = match inputs {
+        None => engine::backward(tensors, gradients, retain_graph, create_graph),
+        Some(inputs) => {
+            let inputs: SmallVec<[_; 4]> = inputs.iter().collect();
+            engine::backward_for(tensors, gradients, &inputs, retain_graph, create_graph)
+        }
+    };
+    done.or_panic();
 }
 
 #[track_caller]

@@ -117,7 +117,7 @@ macro_rules! list_literals {
         }
     )*};
 }
-list_literals!([T: Literal, const N: usize] [T; N], [T: Literal] Vec<T>, [T: Literal] &[T]);
+list_literals!([T: Literal, const N: usize] [T; N], [T: Literal, const N: usize] &[T; N], [T: Literal] Vec<T>, [T: Literal] &Vec<T>, [T: Literal] &[T]);
 
 /// A tensor of a Python-like literal: `torch.tensor([[1., 2.]])`. Floats take the default dtype, integers int64, bools bool;
 /// of numbers of several kinds the widest decides: `[1, 2.5]` are floats.

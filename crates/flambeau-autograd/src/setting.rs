@@ -1,6 +1,6 @@
 //! What an option's setter takes: `o.stride(2)`, `o.weight(&w)`, `o.padding_idx(None)`.
 
-use crate::arguments::{Int, OneOrMore, Number, OptInt, OptNumber, OptScalar, OptTensor};
+use crate::arguments::{Int, Number, OneOrMore, OptInt, OptNumber, OptScalar, OptTensor};
 use crate::ops::{
     InterpolateMode, IntoDims, IntoPadding, IntoScales, IntoStride, PadMode, Padding, Reduction, Sizes, ToDevice,
     ToGenerator,
@@ -56,6 +56,7 @@ settings! {
     ['a] Option<&'a Tensor> => Option<&'a Tensor>: |t| t;
     ['a, T: AsTensor] &'a Option<T> => Option<&'a Tensor>: |t| t.as_ref().map(AsTensor::as_tensor);
     [L: OneOrMore] L => Vec<Tensor>: |l| l.to_list().iter().map(|t| t.shallow_clone()).collect();
+    [L: OneOrMore] L => Option<Vec<Tensor>>: |l| Some(l.to_list().iter().map(|t| t.shallow_clone()).collect());
     [L: IntoDims] L => Sizes: |l| l.into_dims();
     [L: IntoStride] L => Option<Sizes>: |l| l.into_stride();
     [L: IntoScales] L => Option<SmallVec<[f64; 3]>>: |l| Some(l.into_scales());

@@ -1,6 +1,7 @@
 //! The engine: order, accumulation, long chains, graphs that are freed, kept and differentiated again.
 
-use flambeau_autograd::{Tensor, backward, from_vec, grad, no_grad, ones, tensor};
+use flambeau_autograd::{Tensor, backward, from_vec, grad, gradients, no_grad, ones, tensor};
+use std::sync::{Arc, Mutex};
 
 fn leaf(values: &[f64]) -> Tensor {
     from_vec(values.to_vec(), [values.len()]).requires_grad_(true)
@@ -162,4 +163,36 @@ fn mixed_dtypes_give_each_input_its_own() {
     y.backward();
     assert_eq!(a.grad().unwrap().dtype(), flambeau_tensor::DType::F32);
     assert_eq!(a.grad().unwrap().to_vec::<f32>(), [3.0, 4.0]);
+}
+
+#[test]
+fn backward_for_inputs_adds_to_no_other_gradient() {
+    // The numbers are PyTorch's, printed by the same lines.
+    let (x, w) = (leaf(&[1.0, 2.0]), leaf(&[3.0]));
+    let y = &x * &w;
+    let z = y.exp().sum();
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let (of_w, of_x) = (seen.clone(), seen.clone());
+    w.register_post_accumulate_grad_hook(move |_| of_w.lock().unwrap().push("w"));
+    x.register_post_accumulate_grad_hook(move |_| of_x.lock().unwrap().push("x"));
+    z.backward_with(|o| o.inputs((&y, &w)).retain_graph(true));
+    assert!(y.retains_grad() && x.grad().is_none());
+    assert_eq!(gradient(&y), [3f64.exp(), 6f64.exp()]);
+    assert_eq!(gradient(&w), [3f64.exp() + 2.0 * 6f64.exp()]);
+    assert_eq!(*seen.lock().unwrap(), ["w"]);
+
+    let unused = leaf(&[1.0]);
+    gradients::backward_with(&z, |o| o.inputs([&unused, &w]).retain_graph(true));
+    assert!(unused.grad().is_none());
+    assert_eq!(gradient(&w), [2.0 * (3f64.exp() + 2.0 * 6f64.exp())]);
+
+    let message = |f: &dyn Fn()| {
+        let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(f)).unwrap_err();
+        panic.downcast_ref::<String>().unwrap().clone()
+    };
+    let none: [&Tensor; 0] = [];
+    let words = message(&|| z.backward_with(|o| o.inputs(none)));
+    assert!(words.contains("`inputs` argument to `backward()` cannot be empty."), "{words}");
+    let words = message(&|| z.backward_with(|o| o.inputs(ones(2))));
+    assert!(words.contains("can't retain_grad on Tensor that has requires_grad=False"), "{words}");
 }
