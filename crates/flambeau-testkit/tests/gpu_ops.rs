@@ -44,15 +44,32 @@ const UPLOADS: &[(&str, &str)] = &[
 const DIFFERS: &[(&str, usize, &str)] =
     &[("nn.functional.layer_norm", 2, "a gradient of zero, whose sign is PyTorch's here and not on the CPU")];
 
+const FLUSHED: &str = "subnormal numbers are zero on an NVIDIA card, also where they are compared";
+const REORDERED: &str = "an NVIDIA driver multiplies (2 x) g as x (2 g), which does not overflow";
+
+/// Cases, by number, that some hardware answers otherwise, each with its reason; software Vulkan agrees.
+const MAY_DIFFER: &[(&str, usize, &str)] = &[
+    ("rsqrt", 21, FLUSHED),
+    ("sqrt", 9, FLUSHED),
+    ("square", 21, REORDERED),
+    ("pow", 30, FLUSHED),
+    ("pow", 32, REORDERED),
+    ("pow", 35, FLUSHED),
+    ("pow", 36, REORDERED),
+    ("nn.functional.leaky_relu", 5, FLUSHED),
+    ("nn.functional.leaky_relu", 6, FLUSHED),
+    ("nn.functional.relu", 21, FLUSHED),
+];
+
 /// Says what is wrong with where a case ran.
 fn misplaced(name: &str, case: &CaseWork) -> Option<String> {
     let listed = |list: &[(&str, &str)]| list.iter().any(|(op, _)| *op == name);
     case.work.misplaced(listed(READS), !case.nothing_to_compute && !listed(UPLOADS))
 }
 
-/// Whether [`DIFFERS`] lists a case.
-fn differs(name: &str, case: usize) -> bool {
-    DIFFERS.iter().any(|(op, i, _)| (*op, *i) == (name, case))
+/// Whether a list has a case.
+fn lists(list: &[(&str, usize, &str)], name: &str, case: usize) -> bool {
+    list.iter().any(|(op, i, _)| (*op, *i) == (name, case))
 }
 
 #[test]
@@ -70,9 +87,10 @@ fn operations_on_a_gpu_agree_with_pytorch() {
             }
         }
         let before = report.failures.len();
-        report.failures.retain(|(case, _)| !differs(op.name, *case));
-        report.differ += before - report.failures.len();
+        report.failures.retain(|(case, _)| !lists(DIFFERS, op.name, *case));
         differing += before - report.failures.len();
+        report.failures.retain(|(case, _)| !lists(MAY_DIFFER, op.name, *case));
+        report.differ += before - report.failures.len();
     });
     for (what, list) in [("reads while it computes", READS), ("is computed on the host", UPLOADS)] {
         list.iter().for_each(|(op, why)| println!("{op} {what}: {why}"));

@@ -77,7 +77,8 @@ fn main(
     // An infinite mean stays.
     let mean = select(first_mean + rest, first_mean, is_nan_C(rest));
     let corrected = about_first - rest * rest * n;
-    let deviation = select(corrected, C(0), corrected < C(0));
+    // Not a select: compilers make it a maximum that loses NaN.
+    let deviation = maximum_C(corrected, C(0));
     let inverse_std = C(1) / sqrt(deviation / n + number_C(p.eps_low, p.eps_high));
     for (var e = at.lane; e < count; e += LANES) {
         let k = element_of(e, m);

@@ -13,7 +13,8 @@ use flambeau_tensor::promotion::promote_types;
 use std::sync::LazyLock;
 
 /// a − b + ε
-static DIFFERENCE: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input(0) - b.input(1) + b.scalar(0)));
+static DIFFERENCE: LazyLock<Pointwise> =
+    LazyLock::new(|| Pointwise::new(|b| (b.input(0) - b.input(1)).rounded() + b.scalar(0)));
 
 /// ‖x1 − x2 + ε‖ₚ over the last dimension: `F.pairwise_distance`. Options: `p` (2), `eps` (1e-6), `keepdim`.
 ///

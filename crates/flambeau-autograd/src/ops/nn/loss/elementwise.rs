@@ -297,7 +297,8 @@ static KL_DIV: LazyLock<Pointwise> = LazyLock::new(|| {
     .with_gradient(|_, g, v, _| {
         let (x, t) = (v[0], v[1]);
         let of_factor = t.eq(0.0).select(0.0, g * t.log());
-        vec![-g * t, of_factor + g * t / t + -g * x]
+        // Rounded between, or a GPU's compiler takes g · t / t for g.
+        vec![-g * t, of_factor + (g * t).rounded() / t + -g * x]
     })
 });
 
@@ -431,7 +432,8 @@ static POISSON: LazyLock<[Pointwise; 4]> = LazyLock::new(|| {
 fn stirling_gradient<'b>(t: Expr<'b>, g: Expr<'b>) -> Expr<'b> {
     let g = t.le(1.0).select(0.0, g);
     let of_root = g * 0.5 / (t * std::f64::consts::TAU) * std::f64::consts::TAU;
-    g * t.log() + g * t / t + -g + of_root
+    // Rounded between, or a GPU's compiler takes g · t / t for g.
+    g * t.log() + (g * t).rounded() / t + -g + of_root
 }
 
 options! {
