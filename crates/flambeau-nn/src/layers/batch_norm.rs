@@ -1,10 +1,11 @@
 //! Normalisation over batches and over instances.
 
-use super::{Place, py_bool};
+use super::lazy::length;
+use super::{Lazy, LazyLayer, Place, py_bool};
 use crate::{Buffer, Module, ModuleState, Parameter, forward};
 use flambeau_autograd::arguments::Int;
 use flambeau_autograd::options;
-use flambeau_autograd::{OrPanic, Tensor, ops};
+use flambeau_autograd::{OrPanic, Tensor, no_grad, ops, warn};
 use flambeau_tensor::print::py_float;
 use flambeau_tensor::{DType, Device};
 use std::marker::PhantomData;
@@ -34,6 +35,8 @@ options! {
 pub trait NormKind: Send + Sync + 'static {
     /// The layers' names in prints, for one to three spatial dimensions.
     const NAMES: [&'static str; 3];
+    /// Those of their lazy forms.
+    const LAZY_NAMES: [&'static str; 3];
     /// Whether the layers learn and keep statistics by default.
     const FULL: bool;
     /// Whether each instance is normalised by itself.
@@ -47,12 +50,14 @@ pub struct OverInstance;
 
 impl NormKind for OverBatch {
     const NAMES: [&'static str; 3] = ["BatchNorm1d", "BatchNorm2d", "BatchNorm3d"];
+    const LAZY_NAMES: [&'static str; 3] = ["LazyBatchNorm1d", "LazyBatchNorm2d", "LazyBatchNorm3d"];
     const FULL: bool = true;
     const INSTANCES: bool = false;
 }
 
 impl NormKind for OverInstance {
     const NAMES: [&'static str; 3] = ["InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d"];
+    const LAZY_NAMES: [&'static str; 3] = ["LazyInstanceNorm1d", "LazyInstanceNorm2d", "LazyInstanceNorm3d"];
     const FULL: bool = false;
     const INSTANCES: bool = true;
 }
@@ -194,6 +199,12 @@ impl<K: NormKind, const D: usize> ChannelNorm<K, D> {
             channels == expected || !self.options.affine,
             "expected input's size at dim={dim} to match num_features ({expected}), but got: {channels}."
         );
+        if channels != expected {
+            warn(&format!(
+                "input's size at dim={dim} does not match num_features. You can silence this warning by not passing in \
+                 num_features, which is not used because affine=False"
+            ));
+        }
         let of_input = self.state.training() || !self.options.track_running_stats;
         let (mean, var) = (self.running_mean.as_deref(), self.running_var.as_deref());
         let (weight, bias) = (self.weight.as_deref(), self.bias.as_deref());
@@ -210,5 +221,99 @@ impl<K: NormKind, const D: usize> ChannelNorm<K, D> {
     fn forward(&self, x: &Tensor) -> Tensor {
         self.check_dim(x);
         if K::INSTANCES { self.over_instance(x) } else { self.over_batch(x) }
+    }
+}
+
+/// [`BatchNorm1d`] whose number of features the first input tells: `nn.LazyBatchNorm1d()`.
+pub type LazyBatchNorm1d = Lazy<BatchNorm1d>;
+/// [`BatchNorm2d`] whose number of features the first input tells: `nn.LazyBatchNorm2d()`.
+///
+/// ```
+/// use flambeau_nn::{self as nn, Module};
+/// let layer = nn::LazyBatchNorm2d::new();
+/// assert_eq!(layer.running_mean.as_ref().unwrap().to_string(), "<UninitializedBuffer>");
+/// layer.call(flambeau_autograd::ones([2, 3, 4, 4]));
+/// assert_eq!(layer.running_mean.as_ref().unwrap().size(), [3]);
+/// ```
+pub type LazyBatchNorm2d = Lazy<BatchNorm2d>;
+/// [`BatchNorm3d`] whose number of features the first input tells: `nn.LazyBatchNorm3d()`.
+pub type LazyBatchNorm3d = Lazy<BatchNorm3d>;
+/// [`InstanceNorm1d`] whose number of features the first input tells: `nn.LazyInstanceNorm1d()`. As in PyTorch it learns and keeps
+/// statistics if it is not told otherwise, and takes the dimension 1 for the features also of an input without a batch.
+pub type LazyInstanceNorm1d = Lazy<InstanceNorm1d>;
+/// [`InstanceNorm2d`] whose number of features the first input tells: `nn.LazyInstanceNorm2d()`; see [`LazyInstanceNorm1d`].
+pub type LazyInstanceNorm2d = Lazy<InstanceNorm2d>;
+/// [`InstanceNorm3d`] whose number of features the first input tells: `nn.LazyInstanceNorm3d()`; see [`LazyInstanceNorm1d`].
+pub type LazyInstanceNorm3d = Lazy<InstanceNorm3d>;
+
+impl<K: NormKind, const D: usize> Default for Lazy<ChannelNorm<K, D>> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<K: NormKind, const D: usize> Lazy<ChannelNorm<K, D>> {
+    /// With PyTorch's defaults.
+    #[track_caller]
+    pub fn new() -> Self {
+        Self::with(|o| o)
+    }
+
+    /// With options: `eps`, `momentum`, `affine`, `track_running_stats`, `bias`, `dtype`, `device`.
+    #[track_caller]
+    pub fn with(options: impl FnOnce(BatchNormOptions) -> BatchNormOptions) -> Self {
+        const { assert!(D >= 1 && D <= 3, "there are one to three spatial dimensions") };
+        let options = options(BatchNormOptions::default());
+        let place = Place::new(options.dtype, options.device);
+        let track = options.track_running_stats;
+        Lazy::of(ChannelNorm {
+            num_features: 0,
+            weight: options.affine.then(|| place.parameter_to_come()),
+            bias: (options.affine && options.bias).then(|| place.parameter_to_come()),
+            running_mean: track.then(|| place.buffer_to_come()),
+            running_var: track.then(|| place.buffer_to_come()),
+            num_batches_tracked: track.then(|| Buffer::new(place.counter())),
+            options,
+            kind: PhantomData,
+            state: ModuleState::new(),
+        })
+    }
+}
+
+impl<K: NormKind, const D: usize> LazyLayer for ChannelNorm<K, D> {
+    fn lazy_name(&self) -> &'static str {
+        K::LAZY_NAMES[D - 1]
+    }
+
+    #[track_caller]
+    fn inferred(&self, input: &Tensor) -> Self {
+        let (weight, bias) = (self.weight.as_deref(), self.bias.as_deref());
+        let (mean, var) = (self.running_mean.as_deref(), self.running_var.as_deref());
+        let mut num_features = self.num_features;
+        // Scales are ones, shifts zeros, in the same order as PyTorch's.
+        let tensors = [(mean, 0.0), (var, 1.0), (weight, 1.0), (bias, 0.0)];
+        if tensors.iter().any(|(x, _)| x.is_some_and(Tensor::is_uninitialized)) {
+            num_features = length(input, 1);
+            let _guard = no_grad();
+            for (x, value) in tensors.into_iter().filter_map(|(x, value)| Some((x?, value))) {
+                assert!(x.is_uninitialized(), "'Parameter' object has no attribute 'materialize'");
+                x.materialize(&[num_features]);
+                x.fill_(value);
+            }
+            if let Some(count) = &self.num_batches_tracked {
+                count.zero_();
+            }
+        }
+        ChannelNorm {
+            num_features,
+            options: self.options.clone(),
+            weight: self.weight.as_ref().map(Parameter::share),
+            bias: self.bias.as_ref().map(Parameter::share),
+            running_mean: self.running_mean.as_ref().map(Buffer::share),
+            running_var: self.running_var.as_ref().map(Buffer::share),
+            num_batches_tracked: self.num_batches_tracked.as_ref().map(Buffer::share),
+            kind: PhantomData,
+            state: self.state.succeed(),
+        }
     }
 }

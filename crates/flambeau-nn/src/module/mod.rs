@@ -20,6 +20,7 @@ mod state;
 mod state_dict;
 #[cfg(test)]
 mod tests;
+mod uninitialized;
 mod value;
 
 pub use backward_hooks::ModuleHandle;
@@ -32,6 +33,9 @@ pub use input::{Arg, Input, OptArg, Output};
 pub use parameter::{Buffer, Parameter, Share};
 pub use state::ModuleState;
 pub use state_dict::{LoadReport, LoadStateDictOptions, NamedOptions, StateDict, StateDictOptions};
+pub use uninitialized::{
+    UninitializedBuffer, UninitializedBufferOptions, UninitializedParameter, UninitializedParameterOptions, is_lazy,
+};
 pub use value::Value;
 
 use crate::error::Result;
@@ -575,6 +579,9 @@ impl std::fmt::Display for dyn Module {
 
 #[track_caller]
 fn move_to(x: &Tensor, target: &impl ToTarget) {
+    if x.is_uninitialized() {
+        return x.convert_uninitialized(|empty| convert(empty, target));
+    }
     let moved = convert(x, target);
     // A tensor that is where it should be keeps its array: one that was replaced is slower to read.
     if moved.array().same_view(&x.array()) {

@@ -74,6 +74,16 @@ impl ModuleState {
         ModuleState { carrier, ..self.copy_own() }
     }
 
+    /// The state of what a module becomes: the same flag, the same hooks, and what it carries for others.
+    pub(crate) fn succeed(&self) -> Self {
+        let hooks = OnceLock::new();
+        if let Some(own) = self.hooks.get() {
+            let _ = hooks.set(own.clone());
+        }
+        let carrier = self.carrier.copy(u32::MAX, Arc::clone);
+        ModuleState { training: AtomicBool::new(self.training()), hooks, carrier }
+    }
+
     /// The same flag and hooks, without what it carries for others.
     pub(super) fn copy_own(&self) -> Self {
         let hooks = OnceLock::new();

@@ -64,12 +64,21 @@ impl Clone for StateDict {
             let before = self.entries[..i].iter().position(|(_, other)| other.array().same_view(&tensor.array()));
             let copy = match before {
                 Some(at) => out[at].1.shallow_clone(),
-                None => ops::clone(&tensor.detach()).or_panic().requires_grad_(tensor.requires_grad()),
+                None => copied(tensor),
             };
             out.push((key.clone(), copy));
         }
         StateDict { entries: out, versions: self.versions.clone() }
     }
+}
+
+#[track_caller]
+fn copied(tensor: &Tensor) -> Tensor {
+    if tensor.is_uninitialized() {
+        let parameter = tensor.is_parameter().then(|| tensor.requires_grad());
+        return Tensor::uninitialized(tensor.dtype(), tensor.device(), parameter);
+    }
+    ops::clone(&tensor.detach()).or_panic().requires_grad_(tensor.requires_grad())
 }
 
 /// So that [`deepcopy`](super::deepcopy) takes a state dict; in a module's field it is plain data.
@@ -240,7 +249,7 @@ pub(super) fn of(module: &dyn Module, options: &StateDictOptions) -> StateDict {
     let (mut entries, mut versions) = (Vec::new(), Vec::new());
     let before = &options.prefix;
     super::walk(module, "", &mut |prefix, module| {
-        let kept = |t: Tensor| if options.keep_vars { t } else { t.detach() };
+        let kept = |t: Tensor| if options.keep_vars || t.is_uninitialized() { t } else { t.detach() };
         entries
             .extend(local_state(module).into_iter().map(|(name, t)| (before.clone() + &join(prefix, &name), kept(t))));
         let name = before.clone() + prefix;
@@ -254,6 +263,8 @@ struct Loader<'a> {
     assign: bool,
     report: LoadReport,
     problems: Vec<String>,
+    /// Whether a tensor without a shape was to be loaded into one that has a shape.
+    unknown: bool,
 }
 
 impl Loader<'_> {
@@ -286,6 +297,15 @@ impl Loader<'_> {
     }
 
     fn tensor(&mut self, key: &str, target: &Tensor, source: &Tensor) {
+        match (target.is_uninitialized(), source.is_uninitialized()) {
+            (false, false) => {}
+            (true, false) => target.materialize(&source.size()),
+            (false, true) => {
+                self.unknown = true;
+                return;
+            }
+            (true, true) => return self.both_unknown(key, target),
+        }
         // Files of PyTorch before 0.4 hold scalars as one element.
         let source =
             if target.dim() == 0 && source.size() == [1] { source.select(0, 0) } else { source.shallow_clone() };
@@ -313,10 +333,27 @@ impl Loader<'_> {
     }
 }
 
+impl Loader<'_> {
+    /// Neither has a shape: nothing is copied, and PyTorch cannot assign one.
+    fn both_unknown(&mut self, key: &str, target: &Tensor) {
+        if self.assign {
+            let (size, why) = (target.size(), target.uninitialized_message("requires_grad_"));
+            self.problems.push(format!(
+                "While copying the parameter named \"{key}\", whose dimensions in the model are {size} and whose dimensions in \
+                 the checkpoint are {size}, an exception occurred : (\"{why}\",)."
+            ));
+        }
+    }
+}
+
 pub(super) fn load(module: &dyn Module, state: &StateDict, options: &LoadStateDictOptions) -> Result<LoadReport> {
     let strict = options.strict;
-    let mut loader = Loader { state, assign: options.assign, report: LoadReport::default(), problems: Vec::new() };
+    let (report, problems) = (LoadReport::default(), Vec::new());
+    let mut loader = Loader { state, assign: options.assign, report, problems, unknown: false };
     loader.module(module, "");
+    if loader.unknown {
+        return Err(flambeau_autograd::Error::runtime(Tensor::uninitialized_shape_message()).into());
+    }
     let Loader { report, problems, .. } = loader;
     let list = |what: &str, keys: &[String]| {
         let quoted: Vec<String> = keys.iter().map(|k| format!("\"{k}\"")).collect();
