@@ -35,12 +35,18 @@ options! {
 pub trait NormKind: Send + Sync + 'static {
     /// The layers' names in prints, for one to three spatial dimensions.
     const NAMES: [&'static str; 3];
-    /// Those of their lazy forms.
-    const LAZY_NAMES: [&'static str; 3];
     /// Whether the layers learn and keep statistics by default.
     const FULL: bool;
     /// Whether each instance is normalised by itself.
     const INSTANCES: bool;
+    /// Whether any number of spatial dimensions will do.
+    const ANY_DIMENSIONS: bool = false;
+}
+
+/// A [`NormKind`] whose layers have lazy forms.
+pub trait LazyNormKind: NormKind {
+    /// The lazy forms' names in prints.
+    const LAZY_NAMES: [&'static str; 3];
 }
 
 /// The kind of [`BatchNorm`].
@@ -50,16 +56,22 @@ pub struct OverInstance;
 
 impl NormKind for OverBatch {
     const NAMES: [&'static str; 3] = ["BatchNorm1d", "BatchNorm2d", "BatchNorm3d"];
-    const LAZY_NAMES: [&'static str; 3] = ["LazyBatchNorm1d", "LazyBatchNorm2d", "LazyBatchNorm3d"];
     const FULL: bool = true;
     const INSTANCES: bool = false;
 }
 
 impl NormKind for OverInstance {
     const NAMES: [&'static str; 3] = ["InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d"];
-    const LAZY_NAMES: [&'static str; 3] = ["LazyInstanceNorm1d", "LazyInstanceNorm2d", "LazyInstanceNorm3d"];
     const FULL: bool = false;
     const INSTANCES: bool = true;
+}
+
+impl LazyNormKind for OverBatch {
+    const LAZY_NAMES: [&'static str; 3] = ["LazyBatchNorm1d", "LazyBatchNorm2d", "LazyBatchNorm3d"];
+}
+
+impl LazyNormKind for OverInstance {
+    const LAZY_NAMES: [&'static str; 3] = ["LazyInstanceNorm1d", "LazyInstanceNorm2d", "LazyInstanceNorm3d"];
 }
 
 /// (x − mean) / √(variance + eps) · weight + bias for each channel. In training mode the statistics are the input's, and
@@ -101,6 +113,23 @@ pub type InstanceNorm2d = InstanceNorm<2>;
 pub type InstanceNorm3d = InstanceNorm<3>;
 
 impl<K: NormKind, const D: usize> ChannelNorm<K, D> {
+    /// The same parameters and statistics in a layer of another kind.
+    pub(super) fn shared<K2: NormKind, const D2: usize>(&self) -> ChannelNorm<K2, D2> {
+        let state = ModuleState::new();
+        state.set_training(self.state.training());
+        ChannelNorm {
+            num_features: self.num_features,
+            options: self.options.clone(),
+            weight: self.weight.as_ref().map(Parameter::share),
+            bias: self.bias.as_ref().map(Parameter::share),
+            running_mean: self.running_mean.as_ref().map(Buffer::share),
+            running_var: self.running_var.as_ref().map(Buffer::share),
+            num_batches_tracked: self.num_batches_tracked.as_ref().map(Buffer::share),
+            kind: PhantomData,
+            state,
+        }
+    }
+
     /// With PyTorch's defaults.
     #[track_caller]
     pub fn new(num_features: impl Int) -> Self {
@@ -158,6 +187,10 @@ impl<K: NormKind, const D: usize> ChannelNorm<K, D> {
     #[track_caller]
     fn check_dim(&self, x: &Tensor) {
         let n = x.dim();
+        if K::ANY_DIMENSIONS {
+            assert!(n >= 2, "expected at least 2D input (got {n}D input)");
+            return;
+        }
         let fits = n == D + 2 || n == D + 1 && (D == 1 || K::INSTANCES);
         let wanted = match (D, K::INSTANCES) {
             (1, _) => "2D or 3D",
@@ -246,13 +279,13 @@ pub type LazyInstanceNorm2d = Lazy<InstanceNorm2d>;
 /// [`InstanceNorm3d`] whose number of features the first input tells: `nn.LazyInstanceNorm3d()`; see [`LazyInstanceNorm1d`].
 pub type LazyInstanceNorm3d = Lazy<InstanceNorm3d>;
 
-impl<K: NormKind, const D: usize> Default for Lazy<ChannelNorm<K, D>> {
+impl<K: LazyNormKind, const D: usize> Default for Lazy<ChannelNorm<K, D>> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl<K: NormKind, const D: usize> Lazy<ChannelNorm<K, D>> {
+impl<K: LazyNormKind, const D: usize> Lazy<ChannelNorm<K, D>> {
     /// With PyTorch's defaults.
     #[track_caller]
     pub fn new() -> Self {
@@ -280,7 +313,7 @@ impl<K: NormKind, const D: usize> Lazy<ChannelNorm<K, D>> {
     }
 }
 
-impl<K: NormKind, const D: usize> LazyLayer for ChannelNorm<K, D> {
+impl<K: LazyNormKind, const D: usize> LazyLayer for ChannelNorm<K, D> {
     fn lazy_name(&self) -> &'static str {
         K::LAZY_NAMES[D - 1]
     }
@@ -304,16 +337,6 @@ impl<K: NormKind, const D: usize> LazyLayer for ChannelNorm<K, D> {
                 count.zero_();
             }
         }
-        ChannelNorm {
-            num_features,
-            options: self.options.clone(),
-            weight: self.weight.as_ref().map(Parameter::share),
-            bias: self.bias.as_ref().map(Parameter::share),
-            running_mean: self.running_mean.as_ref().map(Buffer::share),
-            running_var: self.running_var.as_ref().map(Buffer::share),
-            num_batches_tracked: self.num_batches_tracked.as_ref().map(Buffer::share),
-            kind: PhantomData,
-            state: self.state.succeed(),
-        }
+        ChannelNorm { num_features, state: self.state.succeed(), ..self.shared() }
     }
 }

@@ -17,9 +17,13 @@ mod linear;
 mod lists;
 mod norm;
 mod padding;
+mod parallel;
+mod parameters;
 mod pool;
 mod prelu;
+mod rrelu;
 mod shape;
+mod sync_batch_norm;
 mod upsample;
 
 pub use activation::{Activation, ActivationFunction, WithoutArguments};
@@ -39,9 +43,13 @@ pub use linear::*;
 pub use lists::*;
 pub use norm::*;
 pub use padding::*;
+pub use parallel::*;
+pub use parameters::*;
 pub use pool::*;
 pub use prelu::*;
+pub use rrelu::*;
 pub use shape::*;
+pub use sync_batch_norm::*;
 pub use upsample::*;
 
 use crate::{Buffer, Parameter, UninitializedBuffer, UninitializedParameter, init};

@@ -51,7 +51,7 @@ impl ModuleState {
         self.training.load(Ordering::Relaxed)
     }
 
-    pub(super) fn set_training(&self, mode: bool) {
+    pub(crate) fn set_training(&self, mode: bool) {
         self.training.store(mode, Ordering::Relaxed);
     }
 
