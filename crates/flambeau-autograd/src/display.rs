@@ -14,6 +14,9 @@ impl fmt::Display for Tensor {
     /// assert_eq!(format!("{x} {x:.2} {x:>8.3}"), "tensor(0.6667) 0.67    0.667");
     /// ```
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_uninitialized() {
+            return write!(f, "<{}>", self.uninitialized_class());
+        }
         let array = self.array().clone();
         if array.ndim() == 0 && (f.width().is_some() || f.precision().is_some() || f.sign_plus()) {
             return match array.item() {

@@ -265,6 +265,8 @@ pub(crate) struct State {
     pub view: Option<ViewMeta>,
     pub retains_grad: bool,
     pub is_parameter: bool,
+    /// Present as long as the shape is not known.
+    pub uninitialized: Option<crate::uninitialized::Mark>,
 }
 
 impl Meta {

@@ -2,6 +2,7 @@
 
 use crate::graph::{self, Edge, Function, Meta, Node};
 use crate::hooks::RemovableHandle;
+use crate::tensor::ArrayRef;
 use crate::{Error, Result, Tensor, ops};
 use flambeau_tensor::dims::broadcast_shapes;
 use std::sync::Arc;
@@ -19,6 +20,9 @@ impl Tensor {
     /// For a dtype without gradients, or when it is to be switched off on a tensor that is no leaf.
     #[track_caller]
     pub fn requires_grad_(&self, requires_grad: bool) -> Tensor {
+        if let ArrayRef::Replaced(_) = self.array() {
+            self.refuse("requires_grad_");
+        }
         assert!(
             !requires_grad || self.dtype().is_differentiable(),
             "only Tensors of floating point dtype can require gradients"
@@ -83,8 +87,15 @@ impl Tensor {
 
     /// The same memory without the graph: `x.detach()`. Writes through it count as writes to this tensor, so a backward that
     /// needs the old values fails.
+    #[track_caller]
     pub fn detach(&self) -> Tensor {
-        Tensor::from(self.array().clone())
+        Tensor::from(match self.array() {
+            ArrayRef::Original(array) => array.clone(),
+            ArrayRef::Replaced(array) => {
+                self.refuse("detach");
+                (*array).clone()
+            }
+        })
     }
 
     /// Leaves the graph in place: `x.detach_()`.

@@ -40,6 +40,7 @@ mod size;
 mod tensor;
 mod through_hook;
 mod tolist;
+mod uninitialized;
 mod views;
 mod warn;
 

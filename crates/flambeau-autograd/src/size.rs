@@ -1,6 +1,7 @@
 //! Lengths, counts and kinds: what a tensor is like.
 
 use crate::arguments::Int;
+use crate::tensor::ArrayRef;
 use crate::{OrPanic, Tensor, ops};
 use flambeau_tensor::Dims;
 use std::ops::Deref;
@@ -99,8 +100,13 @@ impl Tensor {
 
     /// The lengths: `x.shape`.
     #[inline]
+    #[track_caller]
     pub fn shape(&self) -> Size {
-        self.size()
+        let array = self.array();
+        if let ArrayRef::Replaced(_) = array {
+            assert!(!self.is_uninitialized(), "{}", Tensor::uninitialized_shape_message());
+        }
+        Size(array.shape().into())
     }
 
     /// The lengths into names, as Python's `b, t, c = x.size()`.
@@ -139,24 +145,39 @@ impl Tensor {
 
     /// How many dimensions: `x.dim()`.
     #[inline]
+    #[track_caller]
     pub fn dim(&self) -> usize {
-        self.array().ndim()
+        match self.array() {
+            ArrayRef::Original(array) => array.ndim(),
+            ArrayRef::Replaced(array) => {
+                self.refuse("dim");
+                array.ndim()
+            }
+        }
     }
 
     /// How many dimensions: `x.ndim`.
     #[inline]
     pub fn ndim(&self) -> usize {
-        self.dim()
+        self.array().ndim()
     }
 
     /// How many elements: `x.numel()`.
     #[inline]
+    #[track_caller]
     pub fn numel(&self) -> usize {
-        self.array().numel()
+        match self.array() {
+            ArrayRef::Original(array) => array.numel(),
+            ArrayRef::Replaced(array) => {
+                self.refuse("numel");
+                array.numel()
+            }
+        }
     }
 
     /// How many elements: `x.nelement()`.
     #[inline]
+    #[track_caller]
     pub fn nelement(&self) -> usize {
         self.numel()
     }

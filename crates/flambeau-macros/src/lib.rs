@@ -13,7 +13,8 @@ use proc_macro::TokenStream;
 /// Plain fields need nothing: a type that is `Clone` holds neither parameters nor layers. A struct of yours that is not, and has
 /// no `#[derive(Module)]`, is an error, since layers in it would not be found; `#[module(skip)]` above the field says that it
 /// holds none. A type parameter without a bound gets the one that its fields need, `nn::Field`. On the struct, `#[module(extra_repr)]` prints what an inherent `fn extra_repr(&self) -> String` returns between
-/// the parentheses, `#[module(type_name)]` takes the printed name from an inherent `fn type_name(&self) -> &'static str`,
+/// the parentheses, `#[module(extra_state)]` keeps in state dicts what an inherent `fn get_extra_state(&self) -> Tensor` returns, which
+/// `fn set_extra_state(&self, state: &Tensor)` gets back, `#[module(type_name)]` takes the printed name from an inherent `fn type_name(&self) -> &'static str`,
 /// `#[module(versions)]` what state dicts of older versions lack from inherent `fn version(&self) -> i64` and
 /// `fn added_since(&self, version: Option<i64>) -> &'static [&'static str]`, and `#[module(deepcopy)]` copies by an inherent
 /// `fn deepcopy_in(&self, memo: &mut nn::Memo) -> Self`.

@@ -14,6 +14,7 @@ use syn::{Attribute, Data, DeriveInput, Fields, Index, Member, Result, Type};
 #[derive(Default)]
 struct Options {
     extra_repr: bool,
+    extra_state: bool,
     type_name: bool,
     versions: bool,
     deepcopy: bool,
@@ -110,6 +111,16 @@ pub fn derive(input: &DeriveInput, nn: &TokenStream) -> Result<TokenStream> {
             }
         }
     });
+    let extra_state = options.extra_state.then(|| {
+        quote! {
+            fn get_extra_state(&self) -> ::std::option::Option<#nn::access::Tensor> {
+                ::std::option::Option::Some(Self::get_extra_state(self))
+            }
+            fn set_extra_state(&self, state: &#nn::access::Tensor) {
+                Self::set_extra_state(self, state);
+            }
+        }
+    });
     let versions = options.versions.then(|| {
         quote! {
             fn version(&self) -> i64 {
@@ -162,6 +173,7 @@ pub fn derive(input: &DeriveInput, nn: &TokenStream) -> Result<TokenStream> {
                     #copy
                 }
                 #extra_repr
+                #extra_state
                 #versions
             }
             #threads
@@ -204,11 +216,12 @@ fn struct_options(attributes: &[Attribute]) -> Result<Options> {
         attribute.parse_nested_meta(|meta| {
             match meta.path.get_ident().map(ToString::to_string).as_deref() {
                 Some("extra_repr") => options.extra_repr = true,
+                Some("extra_state") => options.extra_state = true,
                 Some("type_name") => options.type_name = true,
                 Some("versions") => options.versions = true,
                 Some("deepcopy") => options.deepcopy = true,
                 _ => {
-                    return Err(meta.error("a struct knows #[module(extra_repr, type_name, versions, deepcopy)]"));
+                    return Err(meta.error("a struct knows #[module(extra_repr, extra_state, type_name, versions, deepcopy)]"));
                 }
             }
             Ok(())
@@ -257,6 +270,6 @@ mod tests {
         let wrong = text(&parse_quote! { struct Net { #[module(ignore)] a: u8 } });
         assert_eq!(wrong, "error:a field knows only #[module(skip)]");
         let wrong = text(&parse_quote! { #[module(repr)] struct Net; });
-        assert_eq!(wrong, "error:a struct knows #[module(extra_repr, type_name, versions, deepcopy)]");
+        assert_eq!(wrong, "error:a struct knows #[module(extra_repr, extra_state, type_name, versions, deepcopy)]");
     }
 }

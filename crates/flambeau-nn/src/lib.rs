@@ -49,6 +49,11 @@ mod losses;
 mod module;
 pub mod utils;
 
+/// `torch.nn.parameter`: parameters and buffers, and those whose shape is not known yet.
+pub mod parameter {
+    pub use crate::module::{Buffer, Parameter, UninitializedBuffer, UninitializedParameter, is_lazy};
+}
+
 pub use error::{Error, Result};
 pub use flambeau_macros::{Module, forward};
 pub use layers::*;

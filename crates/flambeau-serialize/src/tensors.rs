@@ -24,12 +24,15 @@ impl From<&Tensor> for Value<Tensor> {
 /// all. Tensors of other devices are written as CPU tensors.
 ///
 /// # Errors
-/// `Io` if the file cannot be written, `Invalid` if the value nests too deep, a storage is viewed in two dtypes, or a
-/// tensor's memory is borrowed.
+/// `Io` if the file cannot be written, `Invalid` if the value nests too deep, a storage is viewed in two dtypes, a tensor's
+/// memory is borrowed, or a lazy module's parameter has no shape yet (Python writes it, and does not load what it wrote).
 pub fn save(value: &(impl Save + ?Sized), path: impl AsRef<Path>) -> Result<()> {
     let path = path.as_ref();
     let mut storages: Vec<(Storage, DType)> = Vec::new();
     let value = value.to_value().try_map(&mut |tensor: &Tensor| {
+        if tensor.is_uninitialized() {
+            return Err(Error::invalid(path, tensor.uninitialized_message("storage")));
+        }
         let array = tensor.array();
         let known = storages.iter().position(|(storage, _)| storage.ptr_eq(array.storage()));
         let storage = known.unwrap_or_else(|| {

@@ -18,11 +18,12 @@ import encode
 import modules
 import ops
 import optim
+import random_lazy
 import random_modules
 import random_optim
 
 DATA = pathlib.Path(__file__).parent / "data"
-FILES = {"modules": modules.module_cases, "random_modules": random_modules.random_module_cases, "init": modules.init_cases,
+FILES = {"modules": modules.module_cases, "random_modules": random_modules.random_module_cases, "random_lazy": random_lazy.random_lazy_cases, "init": modules.init_cases,
          "optim": optim.optimizer_cases, "random_optim": random_optim.random_optimizer_cases, "schedulers": optim.scheduler_cases}
 
 

@@ -137,7 +137,7 @@ pub mod serialization {
 /// assert_eq!(x.size(), [1, 3]);
 /// ```
 pub mod prelude {
-    pub use crate::nn::{self, Call, Forward, Module, Share, functional as F};
+    pub use crate::nn::{self, Call, Forward, Module, Share, StateDictHooks, functional as F};
     pub use crate::utils::data::Dataset;
     pub use crate::{Tensor, optim};
 }

@@ -27,6 +27,8 @@ const ANOMALY: u32 = 1;
 const PROFILE: u32 = 2;
 /// Saved-tensor hooks are no mode, but what they do wrong becomes an operation's error at the boundary.
 const HOOKS: u32 = 4;
+/// Nor are tensors without a shape, which operations refuse at the boundary.
+const UNINITIALIZED: u32 = 8;
 
 fn switch(mode: u32, on: bool) {
     match on {
@@ -41,6 +43,14 @@ pub(crate) fn watch_hooks(set: bool) {
     let mut pairs = lock(&PAIRS);
     *pairs = if set { *pairs + 1 } else { *pairs - 1 };
     switch(HOOKS, *pairs > 0);
+}
+
+/// Notes that a tensor without a shape was made, or that it has got one or is gone.
+pub(crate) fn watch_uninitialized(made: bool) {
+    static TENSORS: Mutex<usize> = Mutex::new(0);
+    let mut tensors = lock(&TENSORS);
+    *tensors = if made { *tensors + 1 } else { *tensors - 1 };
+    switch(UNINITIALIZED, *tensors > 0);
 }
 
 #[inline]
@@ -143,29 +153,49 @@ tuples! { (A 0 B 1) (A 0 B 1 C 2) (A 0 B 1 C 2 D 3) }
 
 /// What an operation takes that may hold tensors.
 pub trait Input {
+    /// Calls `f` with each tensor.
+    fn each(&self, f: &mut dyn FnMut(&Tensor));
+
     /// Whether all numbers in it are finite.
-    fn is_finite(&self) -> bool;
+    fn is_finite(&self) -> bool {
+        let mut finite = true;
+        self.each(&mut |x| finite = finite && anomaly::fault(x).is_none());
+        finite
+    }
 }
 
 impl Input for Tensor {
-    fn is_finite(&self) -> bool {
-        anomaly::fault(self).is_none()
+    fn each(&self, f: &mut dyn FnMut(&Tensor)) {
+        f(self);
     }
 }
 
 impl<T: Input + ?Sized> Input for &T {
+    fn each(&self, f: &mut dyn FnMut(&Tensor)) {
+        (**self).each(f);
+    }
     fn is_finite(&self) -> bool {
         (**self).is_finite()
     }
 }
 
 impl<T: Input> Input for Option<T> {
+    fn each(&self, f: &mut dyn FnMut(&Tensor)) {
+        self.iter().for_each(|x| x.each(f));
+    }
     fn is_finite(&self) -> bool {
         self.as_ref().is_none_or(Input::is_finite)
     }
 }
 
 impl Input for Operand<'_> {
+    fn each(&self, f: &mut dyn FnMut(&Tensor)) {
+        match self {
+            Operand::Borrowed(t) => f(t),
+            Operand::Owned(t) => f(t),
+            Operand::Number(_) => {}
+        }
+    }
     fn is_finite(&self) -> bool {
         match self {
             Operand::Borrowed(t) => t.is_finite(),
@@ -179,8 +209,8 @@ impl Input for Operand<'_> {
 pub struct List<'a, T>(pub &'a [T]);
 
 impl<T: std::borrow::Borrow<Tensor>> Input for List<'_, T> {
-    fn is_finite(&self) -> bool {
-        self.0.iter().all(|t| t.borrow().is_finite())
+    fn each(&self, f: &mut dyn FnMut(&Tensor)) {
+        self.0.iter().for_each(|t| f(t.borrow()));
     }
 }
 
@@ -199,11 +229,18 @@ impl Drop for Level {
     }
 }
 
-/// Whether an operation's inputs are finite, where somebody asks.
+/// Looks at what an operation takes that may hold tensors: whether all of it is finite, where somebody asks and the operation
+/// does not only fill it.
+///
+/// # Errors
+/// When one of the tensors has no shape yet.
 #[cold]
 #[inline(never)]
-pub fn finite(inputs: &[&dyn Input]) -> bool {
-    is_on(ANOMALY) && DEPTH.get() == 0 && is_anomaly_enabled() && inputs.iter().all(|x| x.is_finite())
+pub fn look(name: &'static str, fills: bool, inputs: &[&dyn Input]) -> Result<bool> {
+    if is_on(UNINITIALIZED) {
+        crate::uninitialized::check(name, inputs)?;
+    }
+    Ok(is_on(ANOMALY) && !fills && DEPTH.get() == 0 && is_anomaly_enabled() && inputs.iter().all(|x| x.is_finite()))
 }
 
 /// An operation that modes watch, from [`begin`] to [`Watched::end`].
@@ -214,7 +251,7 @@ pub struct Watched {
     _level: Level,
 }
 
-/// Tells the modes that an operation begins. `looks`: [`finite`] of its arguments that may hold tensors.
+/// Tells the modes that an operation begins. `looks`: [`look`] at its arguments that may hold tensors.
 #[cold]
 #[inline(never)]
 #[track_caller]

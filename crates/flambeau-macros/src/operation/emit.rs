@@ -133,12 +133,13 @@ impl Operation {
                 _ => {}
             }
         }
-        // Inputs are looked at before the call takes them over.
-        let looks = if self.attribute.fills { quote!(false) } else { quote!(crate::mode::finite(&[#inputs])) };
+        let fills = self.attribute.fills;
         quote! {
             if crate::mode::watched() {
                 #lets
-                let watched = crate::mode::begin(#shown, #looks);
+                // Inputs are looked at before the call takes them over.
+                let looks = crate::mode::look(#shown, #fills, &[#inputs])?;
+                let watched = crate::mode::begin(#shown, looks);
                 return watched.end(#inner(#(#names,)* #place));
             }
             #inner(#(#names,)* #place)

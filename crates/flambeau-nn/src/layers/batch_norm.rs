@@ -1,10 +1,11 @@
 //! Normalisation over batches and over instances.
 
-use super::{Place, py_bool};
+use super::lazy::length;
+use super::{Lazy, LazyLayer, Place, py_bool};
 use crate::{Buffer, Module, ModuleState, Parameter, forward};
 use flambeau_autograd::arguments::Int;
 use flambeau_autograd::options;
-use flambeau_autograd::{OrPanic, Tensor, ops};
+use flambeau_autograd::{OrPanic, Tensor, no_grad, ops, warn};
 use flambeau_tensor::print::py_float;
 use flambeau_tensor::{DType, Device};
 use std::marker::PhantomData;
@@ -38,6 +39,14 @@ pub trait NormKind: Send + Sync + 'static {
     const FULL: bool;
     /// Whether each instance is normalised by itself.
     const INSTANCES: bool;
+    /// Whether any number of spatial dimensions will do.
+    const ANY_DIMENSIONS: bool = false;
+}
+
+/// A [`NormKind`] whose layers have lazy forms.
+pub trait LazyNormKind: NormKind {
+    /// The lazy forms' names in prints.
+    const LAZY_NAMES: [&'static str; 3];
 }
 
 /// The kind of [`BatchNorm`].
@@ -55,6 +64,14 @@ impl NormKind for OverInstance {
     const NAMES: [&'static str; 3] = ["InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d"];
     const FULL: bool = false;
     const INSTANCES: bool = true;
+}
+
+impl LazyNormKind for OverBatch {
+    const LAZY_NAMES: [&'static str; 3] = ["LazyBatchNorm1d", "LazyBatchNorm2d", "LazyBatchNorm3d"];
+}
+
+impl LazyNormKind for OverInstance {
+    const LAZY_NAMES: [&'static str; 3] = ["LazyInstanceNorm1d", "LazyInstanceNorm2d", "LazyInstanceNorm3d"];
 }
 
 /// (x − mean) / √(variance + eps) · weight + bias for each channel. In training mode the statistics are the input's, and
@@ -96,6 +113,23 @@ pub type InstanceNorm2d = InstanceNorm<2>;
 pub type InstanceNorm3d = InstanceNorm<3>;
 
 impl<K: NormKind, const D: usize> ChannelNorm<K, D> {
+    /// The same parameters and statistics in a layer of another kind.
+    pub(super) fn shared<K2: NormKind, const D2: usize>(&self) -> ChannelNorm<K2, D2> {
+        let state = ModuleState::new();
+        state.set_training(self.state.training());
+        ChannelNorm {
+            num_features: self.num_features,
+            options: self.options.clone(),
+            weight: self.weight.as_ref().map(Parameter::share),
+            bias: self.bias.as_ref().map(Parameter::share),
+            running_mean: self.running_mean.as_ref().map(Buffer::share),
+            running_var: self.running_var.as_ref().map(Buffer::share),
+            num_batches_tracked: self.num_batches_tracked.as_ref().map(Buffer::share),
+            kind: PhantomData,
+            state,
+        }
+    }
+
     /// With PyTorch's defaults.
     #[track_caller]
     pub fn new(num_features: impl Int) -> Self {
@@ -153,6 +187,10 @@ impl<K: NormKind, const D: usize> ChannelNorm<K, D> {
     #[track_caller]
     fn check_dim(&self, x: &Tensor) {
         let n = x.dim();
+        if K::ANY_DIMENSIONS {
+            assert!(n >= 2, "expected at least 2D input (got {n}D input)");
+            return;
+        }
         let fits = n == D + 2 || n == D + 1 && (D == 1 || K::INSTANCES);
         let wanted = match (D, K::INSTANCES) {
             (1, _) => "2D or 3D",
@@ -194,6 +232,12 @@ impl<K: NormKind, const D: usize> ChannelNorm<K, D> {
             channels == expected || !self.options.affine,
             "expected input's size at dim={dim} to match num_features ({expected}), but got: {channels}."
         );
+        if channels != expected {
+            warn(&format!(
+                "input's size at dim={dim} does not match num_features. You can silence this warning by not passing in \
+                 num_features, which is not used because affine=False"
+            ));
+        }
         let of_input = self.state.training() || !self.options.track_running_stats;
         let (mean, var) = (self.running_mean.as_deref(), self.running_var.as_deref());
         let (weight, bias) = (self.weight.as_deref(), self.bias.as_deref());
@@ -210,5 +254,89 @@ impl<K: NormKind, const D: usize> ChannelNorm<K, D> {
     fn forward(&self, x: &Tensor) -> Tensor {
         self.check_dim(x);
         if K::INSTANCES { self.over_instance(x) } else { self.over_batch(x) }
+    }
+}
+
+/// [`BatchNorm1d`] whose number of features the first input tells: `nn.LazyBatchNorm1d()`.
+pub type LazyBatchNorm1d = Lazy<BatchNorm1d>;
+/// [`BatchNorm2d`] whose number of features the first input tells: `nn.LazyBatchNorm2d()`.
+///
+/// ```
+/// use flambeau_nn::{self as nn, Module};
+/// let layer = nn::LazyBatchNorm2d::new();
+/// assert_eq!(layer.running_mean.as_ref().unwrap().to_string(), "<UninitializedBuffer>");
+/// layer.call(flambeau_autograd::ones([2, 3, 4, 4]));
+/// assert_eq!(layer.running_mean.as_ref().unwrap().size(), [3]);
+/// ```
+pub type LazyBatchNorm2d = Lazy<BatchNorm2d>;
+/// [`BatchNorm3d`] whose number of features the first input tells: `nn.LazyBatchNorm3d()`.
+pub type LazyBatchNorm3d = Lazy<BatchNorm3d>;
+/// [`InstanceNorm1d`] whose number of features the first input tells: `nn.LazyInstanceNorm1d()`. As in PyTorch it learns and keeps
+/// statistics if it is not told otherwise, and takes the dimension 1 for the features also of an input without a batch.
+pub type LazyInstanceNorm1d = Lazy<InstanceNorm1d>;
+/// [`InstanceNorm2d`] whose number of features the first input tells: `nn.LazyInstanceNorm2d()`; see [`LazyInstanceNorm1d`].
+pub type LazyInstanceNorm2d = Lazy<InstanceNorm2d>;
+/// [`InstanceNorm3d`] whose number of features the first input tells: `nn.LazyInstanceNorm3d()`; see [`LazyInstanceNorm1d`].
+pub type LazyInstanceNorm3d = Lazy<InstanceNorm3d>;
+
+impl<K: LazyNormKind, const D: usize> Default for Lazy<ChannelNorm<K, D>> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<K: LazyNormKind, const D: usize> Lazy<ChannelNorm<K, D>> {
+    /// With PyTorch's defaults.
+    #[track_caller]
+    pub fn new() -> Self {
+        Self::with(|o| o)
+    }
+
+    /// With options: `eps`, `momentum`, `affine`, `track_running_stats`, `bias`, `dtype`, `device`.
+    #[track_caller]
+    pub fn with(options: impl FnOnce(BatchNormOptions) -> BatchNormOptions) -> Self {
+        const { assert!(D >= 1 && D <= 3, "there are one to three spatial dimensions") };
+        let options = options(BatchNormOptions::default());
+        let place = Place::new(options.dtype, options.device);
+        let track = options.track_running_stats;
+        Lazy::of(ChannelNorm {
+            num_features: 0,
+            weight: options.affine.then(|| place.parameter_to_come()),
+            bias: (options.affine && options.bias).then(|| place.parameter_to_come()),
+            running_mean: track.then(|| place.buffer_to_come()),
+            running_var: track.then(|| place.buffer_to_come()),
+            num_batches_tracked: track.then(|| Buffer::new(place.counter())),
+            options,
+            kind: PhantomData,
+            state: ModuleState::new(),
+        })
+    }
+}
+
+impl<K: LazyNormKind, const D: usize> LazyLayer for ChannelNorm<K, D> {
+    fn lazy_name(&self) -> &'static str {
+        K::LAZY_NAMES[D - 1]
+    }
+
+    #[track_caller]
+    fn inferred(&self, input: &Tensor) -> Self {
+        let (weight, bias) = (self.weight.as_deref(), self.bias.as_deref());
+        let (mean, var) = (self.running_mean.as_deref(), self.running_var.as_deref());
+        let mut num_features = self.num_features;
+        // Scales are ones, shifts zeros, in the same order as PyTorch's.
+        let tensors = [(mean, 0.0), (var, 1.0), (weight, 1.0), (bias, 0.0)];
+        if tensors.iter().any(|(x, _)| x.is_some_and(Tensor::is_uninitialized)) {
+            num_features = length(input, 1);
+            let _guard = no_grad();
+            for (x, value) in tensors.into_iter().filter_map(|(x, value)| Some((x?, value))) {
+                assert!(x.is_uninitialized(), "'Parameter' object has no attribute 'materialize'");
+                x.materialize(&[num_features]);
+                x.fill_(value);
+            }
+            if let Some(count) = &self.num_batches_tracked {
+                count.zero_();
+            }
+        }
+        ChannelNorm { num_features, state: self.state.succeed(), ..self.shared() }
     }
 }

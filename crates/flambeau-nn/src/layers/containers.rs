@@ -5,7 +5,8 @@ use flambeau_autograd::{Functions, Tensor};
 use std::any::Any;
 use std::borrow::Cow;
 use std::fmt;
-use std::ops::{Index, IndexMut};
+use flambeau_autograd::arguments::Int;
+use std::ops::{Add, AddAssign, Index, IndexMut, RangeBounds};
 
 /// Modules one after the other, each fed with the former's output: `nn.Sequential`. [`sequential!`](crate::sequential) makes one
 /// of any length; an iterator's `collect()` too.
@@ -46,10 +47,10 @@ macro_rules! sequential {
     }};
 }
 
-/// What [`Sequential::new`] takes: a vector or array of modules, or a tuple of up to twelve.
+/// What [`Sequential::new`] takes: a vector, array or iterator of modules, or a tuple of up to twelve.
 #[diagnostic::on_unimplemented(
     message = "`Sequential::new` cannot take `{Self}`",
-    label = "expected a `Vec` or an array of modules, or a tuple of up to twelve",
+    label = "expected a `Vec`, an array or an iterator of modules, or a tuple of up to twelve",
     note = "`nn::sequential![a, b, c]` takes any number of modules; each must map a tensor to a tensor"
 )]
 pub trait IntoLayers {
@@ -78,6 +79,47 @@ impl<M: Forward, const N: usize> IntoLayers for [M; N] {
     }
 }
 
+// Iterators by name, as a tuple might become one.
+macro_rules! iterators {
+    ($([$($generics:tt)*] $t:ty;)*) => {$(
+        impl<$($generics)*> IntoLayers for $t
+        where
+            $t: Iterator,
+            <$t as Iterator>::Item: Forward,
+        {
+            fn into_layers(self) -> Vec<Box<dyn Forward>> {
+                self.map(boxed).collect()
+            }
+        }
+    )*};
+}
+iterators! {
+    [M] std::vec::IntoIter<M>;
+    [M, const N: usize] std::array::IntoIter<M, N>;
+    [I: Iterator, B, F: FnMut(I::Item) -> B] std::iter::Map<I, F>;
+    [I: Iterator, U: IntoIterator, F: FnMut(I::Item) -> U] std::iter::FlatMap<I, U, F>;
+    [I: Iterator, B, F: FnMut(I::Item) -> Option<B>] std::iter::FilterMap<I, F>;
+    [A, B] std::iter::Chain<A, B>;
+    [I] std::iter::Take<I>;
+    [I] std::iter::Skip<I>;
+    [I] std::iter::Rev<I>;
+    [A, F: FnMut() -> A] std::iter::RepeatWith<F>;
+}
+
+/// The position that an index means, which counts from the end where it is negative; `end` is one too where something is put in.
+pub(super) fn position(i: i64, len: usize, end: bool) -> Result<usize, i64> {
+    let n = len as i64;
+    let at = if i < 0 { i + n } else { i };
+    if (0..n + i64::from(end)).contains(&at) { Ok(at as usize) } else { Err(i) }
+}
+
+/// Refuses names that PyTorch refuses.
+#[track_caller]
+pub(super) fn check_name(name: &str) {
+    assert!(!name.contains('.'), "module name can't contain \".\", got: {name}");
+    assert!(!name.is_empty(), "module name can't be empty string \"\"");
+}
+
 macro_rules! tuples {
     ($($name:ident)*) => {
         impl<$($name: Forward),*> IntoLayers for ($($name,)*) {
@@ -104,7 +146,13 @@ tuples!(A B C D E F G H I J K);
 tuples!(A B C D E F G H I J K L);
 
 impl Sequential {
-    /// The modules of a tuple or vector, named "0", "1", …
+    /// The modules of a tuple, array, vector or iterator, named "0", "1", …
+    ///
+    /// ```
+    /// use flambeau_nn as nn;
+    /// let deep = nn::Sequential::new((0..3).map(|i| nn::Linear::new(i + 1, i + 2)));
+    /// assert_eq!(deep.call(flambeau_autograd::ones([1])).size(), [4]);
+    /// ```
     pub fn new(layers: impl IntoLayers) -> Self {
         Self::from_boxed(layers.into_layers())
     }
@@ -116,9 +164,16 @@ impl Sequential {
     }
 
     /// Modules under names: `nn.Sequential(OrderedDict([("conv1", …), …]))`.
+    ///
+    /// # Panics
+    /// When a name is empty or has a dot.
+    #[track_caller]
     pub fn named<N: Into<Cow<'static, str>>>(layers: impl IntoIterator<Item = (N, Box<dyn Forward>)>) -> Self {
-        let layers = layers.into_iter().map(|(name, layer)| (name.into(), layer)).collect();
-        Sequential { layers, state: ModuleState::new() }
+        let mut net = Sequential::default();
+        for (name, layer) in layers {
+            net.add_module(name, layer);
+        }
+        net
     }
 
     /// Adds a module at the end, named by its position: `append(module)`.
@@ -132,8 +187,13 @@ impl Sequential {
     }
 
     /// Adds a module at the end under a name, or puts it in the place of the one that has the name: `add_module(name, module)`.
+    ///
+    /// # Panics
+    /// When the name is empty or has a dot.
+    #[track_caller]
     pub fn add_module(&mut self, name: impl Into<Cow<'static, str>>, layer: impl Forward) -> &mut Self {
         let (name, layer) = (name.into(), boxed(layer));
+        check_name(&name);
         match self.layers.iter_mut().find(|(n, _)| *n == name) {
             Some((_, slot)) => *slot = layer,
             None => self.layers.push((name, layer)),
@@ -141,14 +201,15 @@ impl Sequential {
         self
     }
 
-    /// Puts a module before the i-th; all are named by their positions then: `insert(i, module)`.
+    /// Puts a module before the i-th; negative numbers count from the end. All are named by their positions then:
+    /// `insert(i, module)`.
     ///
     /// # Panics
     /// When there are fewer than i modules.
     #[track_caller]
-    pub fn insert(&mut self, i: usize, layer: impl Forward) -> &mut Self {
-        assert!(i <= self.len(), "Index out of range: {i}");
-        self.layers.insert(i, (Cow::Borrowed(""), boxed(layer)));
+    pub fn insert(&mut self, i: impl Int, layer: impl Forward) -> &mut Self {
+        let at = position(i.to_i64(), self.len(), true).unwrap_or_else(|i| panic!("Index out of range: {i}"));
+        self.layers.insert(at, (Cow::Borrowed(""), boxed(layer)));
         self.renumber();
         self
     }
@@ -173,6 +234,32 @@ impl Sequential {
         let layer = self.layers.remove(i).1;
         self.renumber();
         layer
+    }
+
+    /// Takes the i-th module out; negative numbers count from the end. The others are named by their positions then: `pop(i)`.
+    ///
+    /// # Panics
+    /// When there is no such module.
+    #[track_caller]
+    pub fn pop(&mut self, i: impl Int) -> Box<dyn Forward> {
+        let at = position(i.to_i64(), self.len(), false).unwrap_or_else(|i| panic!("index {i} is out of range"));
+        self.remove(at)
+    }
+
+    /// The modules of a range, under their names, in a `Sequential` of their own; the others are dropped: `sequential[2:5]`.
+    ///
+    /// ```
+    /// use flambeau_nn as nn;
+    /// let net = nn::sequential![nn::ReLU::new(), nn::Tanh::new(), nn::Sigmoid::new()];
+    /// assert_eq!(net.slice(1..).to_string(), "Sequential(\n  (1): Tanh()\n  (2): Sigmoid()\n)");
+    /// ```
+    ///
+    /// # Panics
+    /// When the range ends after the last module.
+    #[track_caller]
+    #[must_use]
+    pub fn slice(mut self, range: impl RangeBounds<usize>) -> Self {
+        Sequential { layers: self.layers.drain(range).collect(), state: ModuleState::new() }
     }
 
     fn renumber(&mut self) {
@@ -234,6 +321,32 @@ impl<M: Forward> Extend<M> for Sequential {
         for layer in layers {
             self.push(layer);
         }
+    }
+}
+
+impl IntoIterator for Sequential {
+    type Item = Box<dyn Forward>;
+    type IntoIter = std::vec::IntoIter<Box<dyn Forward>>;
+    /// The modules in order: `*sequential`, `sequential.children()`.
+    fn into_iter(self) -> Self::IntoIter {
+        self.layers.into_iter().map(|(_, layer)| layer).collect::<Vec<_>>().into_iter()
+    }
+}
+
+impl Add for Sequential {
+    type Output = Self;
+    /// The modules of both, named "0", "1", …: `left + right`.
+    fn add(mut self, other: Self) -> Self {
+        self.layers.extend(other.layers);
+        self.renumber();
+        Sequential { layers: self.layers, state: ModuleState::new() }
+    }
+}
+
+impl AddAssign for Sequential {
+    /// Adds the other's modules, named by their positions: `left += right`.
+    fn add_assign(&mut self, other: Self) {
+        self.extend(other);
     }
 }
 

@@ -1,6 +1,8 @@
 //! Convolutions.
 
-use super::{Lengths, Padding, PaddingMode, Place, py_tuple, weight_and_bias};
+use super::{
+    Lazy, LazyLayer, Lengths, Padding, PaddingMode, Place, materialize, py_tuple, weight_and_bias, weight_and_bias_to_come,
+};
 use crate::{Module, ModuleState, Parameter, forward};
 use flambeau_autograd::arguments::Int;
 use flambeau_autograd::options;
@@ -62,6 +64,17 @@ pub(super) fn check_groups(in_channels: usize, out_channels: usize, groups: usiz
     assert!(out_channels.is_multiple_of(groups), "out_channels must be divisible by groups");
 }
 
+impl<const D: usize> ConvOptions<D> {
+    #[track_caller]
+    fn check(&self, in_channels: usize, out_channels: usize) {
+        check_groups(in_channels, out_channels, self.groups);
+        assert!(
+            self.padding != Padding::Same || self.stride.each() == [1; D],
+            "padding='same' is not supported for strided convolutions"
+        );
+    }
+}
+
 impl<const D: usize> Conv<D> {
     /// With stride 1, no padding and a bias.
     #[track_caller]
@@ -84,11 +97,7 @@ impl<const D: usize> Conv<D> {
         let out_channels = out_channels.to_usize();
         const { assert!(D >= 1 && D <= 3, "convolutions have one to three dimensions") };
         let options = options(ConvOptions::default());
-        check_groups(in_channels, out_channels, options.groups);
-        assert!(
-            options.padding != Padding::Same || options.stride.each() == [1; D],
-            "padding='same' is not supported for strided convolutions"
-        );
+        options.check(in_channels, out_channels);
         let kernel_size = kernel_size.into().each();
         let shape = [&[out_channels, in_channels / options.groups][..], &kernel_size].concat();
         let place = Place::new(options.dtype, options.device);
@@ -163,5 +172,78 @@ impl<const D: usize> Conv<D> {
             Padding::Valid => options.padding("valid"),
         };
         conv(x, &self.weight, bias, &options).or_panic()
+    }
+}
+
+/// [`Conv1d`] whose number of channels the first input tells: `nn.LazyConv1d(out_channels, kernel_size)`.
+pub type LazyConv1d = Lazy<Conv1d>;
+/// [`Conv2d`] whose number of channels the first input tells: `nn.LazyConv2d(out_channels, kernel_size)`.
+///
+/// ```
+/// use flambeau_nn as nn;
+/// let layer = nn::LazyConv2d::with(4, 3, |o| o.padding(1));
+/// assert_eq!(layer.to_string(), "LazyConv2d(0, 4, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1))");
+/// assert_eq!(layer.call(flambeau_autograd::ones([1, 2, 5, 5])).size(), [1, 4, 5, 5]);
+/// assert_eq!(layer.to_string(), "Conv2d(2, 4, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1))");
+/// ```
+pub type LazyConv2d = Lazy<Conv2d>;
+/// [`Conv3d`] whose number of channels the first input tells: `nn.LazyConv3d(out_channels, kernel_size)`.
+pub type LazyConv3d = Lazy<Conv3d>;
+
+/// The channels of an input with or without a batch.
+#[track_caller]
+pub(super) fn channels_of(input: &Tensor, spatial: usize, layer: &str) -> usize {
+    let (size, n) = (input.size(), spatial + 1);
+    assert!(
+        size.len() == n || size.len() == n + 1,
+        "Expected {n}D (unbatched) or {}D (batched) input to {layer}, but got input of size: {size}",
+        n + 1
+    );
+    size[size.len() - n]
+}
+
+impl<const D: usize> Lazy<Conv<D>> {
+    /// With stride 1, no padding and a bias.
+    #[track_caller]
+    pub fn new(out_channels: impl Int, kernel_size: impl Into<Lengths<D>>) -> Self {
+        Self::with(out_channels, kernel_size, |o| o)
+    }
+
+    /// With options: `stride`, `padding`, `dilation`, `groups`, `bias`, `padding_mode`, `dtype`, `device`.
+    ///
+    /// # Panics
+    /// When there are no groups, or `"same"` padding comes with strides.
+    #[track_caller]
+    pub fn with(
+        out_channels: impl Int,
+        kernel_size: impl Into<Lengths<D>>,
+        options: impl FnOnce(ConvOptions<D>) -> ConvOptions<D>,
+    ) -> Self {
+        const { assert!(D >= 1 && D <= 3, "convolutions have one to three dimensions") };
+        let options = options(ConvOptions::default());
+        options.check(0, 0);
+        let (out_channels, kernel_size) = (out_channels.to_usize(), kernel_size.into().each());
+        let (weight, bias) = weight_and_bias_to_come(options.bias, Place::new(options.dtype, options.device));
+        Lazy::of(Conv { in_channels: 0, out_channels, kernel_size, options, weight, bias, state: ModuleState::new() })
+    }
+}
+
+impl<const D: usize> LazyLayer for Conv<D> {
+    fn lazy_name(&self) -> &'static str {
+        ["LazyConv1d", "LazyConv2d", "LazyConv3d"][D - 1]
+    }
+
+    #[track_caller]
+    fn inferred(&self, input: &Tensor) -> Self {
+        let Conv { mut in_channels, out_channels, kernel_size, ref options, ref weight, ref bias, ref state } = *self;
+        if weight.is_uninitialized() {
+            in_channels = channels_of(input, D, self.lazy_name());
+            assert!(in_channels.is_multiple_of(options.groups), "in_channels must be divisible by groups");
+            let shape = [&[out_channels, in_channels / options.groups][..], &kernel_size].concat();
+            materialize(weight, &shape, bias.as_ref().map(|bias| (bias, out_channels)));
+        }
+        let (options, state) = (options.clone(), state.succeed());
+        let (weight, bias) = (weight.share(), bias.as_ref().map(Parameter::share));
+        Conv { in_channels, out_channels, kernel_size, options, weight, bias, state }
     }
 }

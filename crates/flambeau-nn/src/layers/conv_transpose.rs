@@ -1,7 +1,9 @@
 //! Transposed convolutions.
 
-use super::conv::check_groups;
-use super::{Lengths, PaddingMode, Place, py_tuple, weight_and_bias};
+use super::conv::{channels_of, check_groups};
+use super::{
+    Lazy, LazyLayer, Lengths, PaddingMode, Place, materialize, py_tuple, weight_and_bias, weight_and_bias_to_come,
+};
 use crate::{Module, ModuleState, Parameter, forward};
 use flambeau_autograd::arguments::Int;
 use flambeau_autograd::options;
@@ -57,6 +59,15 @@ pub type ConvTranspose2d = ConvTranspose<2>;
 /// The transpose of a convolution over [n, channels, depth, height, width]: `nn.ConvTranspose3d`.
 pub type ConvTranspose3d = ConvTranspose<3>;
 
+impl<const D: usize> ConvTransposeOptions<D> {
+    #[track_caller]
+    fn check(&self, in_channels: usize, out_channels: usize, layer: &str) {
+        check_groups(in_channels, out_channels, self.groups);
+        let zeros = self.padding_mode == PaddingMode::Zeros;
+        assert!(zeros, "Only \"zeros\" padding mode is supported for {layer}");
+    }
+}
+
 impl<const D: usize> ConvTranspose<D> {
     /// With stride 1, no padding and a bias.
     #[track_caller]
@@ -79,9 +90,7 @@ impl<const D: usize> ConvTranspose<D> {
         let out_channels = out_channels.to_usize();
         const { assert!(D >= 1 && D <= 3, "convolutions have one to three dimensions") };
         let options = options(ConvTransposeOptions::default());
-        check_groups(in_channels, out_channels, options.groups);
-        let zeros = options.padding_mode == PaddingMode::Zeros;
-        assert!(zeros, "Only \"zeros\" padding mode is supported for ConvTranspose{D}d");
+        options.check(in_channels, out_channels, &format!("ConvTranspose{D}d"));
         let kernel_size = kernel_size.into().each();
         let shape = [&[in_channels, out_channels / options.groups][..], &kernel_size].concat();
         let place = Place::new(options.dtype, options.device);
@@ -161,5 +170,74 @@ impl<const D: usize> ConvTranspose<D> {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
         self.run(x, self.options.output_padding.each())
+    }
+}
+
+/// [`ConvTranspose1d`] whose number of channels the first input tells: `nn.LazyConvTranspose1d(out_channels, kernel_size)`.
+pub type LazyConvTranspose1d = Lazy<ConvTranspose1d>;
+/// [`ConvTranspose2d`] whose number of channels the first input tells: `nn.LazyConvTranspose2d(out_channels, kernel_size)`.
+///
+/// ```
+/// let layer = flambeau_nn::LazyConvTranspose2d::with(4, 3, |o| o.stride(2));
+/// assert_eq!(layer.call(flambeau_autograd::ones([1, 2, 3, 3])).size(), [1, 4, 7, 7]);
+/// assert_eq!(layer.to_string(), "ConvTranspose2d(2, 4, kernel_size=(3, 3), stride=(2, 2))");
+/// ```
+pub type LazyConvTranspose2d = Lazy<ConvTranspose2d>;
+/// [`ConvTranspose3d`] whose number of channels the first input tells: `nn.LazyConvTranspose3d(out_channels, kernel_size)`.
+pub type LazyConvTranspose3d = Lazy<ConvTranspose3d>;
+
+impl<const D: usize> Lazy<ConvTranspose<D>> {
+    /// With stride 1, no padding and a bias.
+    #[track_caller]
+    pub fn new(out_channels: impl Int, kernel_size: impl Into<Lengths<D>>) -> Self {
+        Self::with(out_channels, kernel_size, |o| o)
+    }
+
+    /// With options: `stride`, `padding`, `output_padding`, `groups`, `bias`, `dilation`, `padding_mode`, `dtype`, `device`.
+    ///
+    /// # Panics
+    /// When there are no groups, and for another padding mode than zeros.
+    #[track_caller]
+    pub fn with(
+        out_channels: impl Int,
+        kernel_size: impl Into<Lengths<D>>,
+        options: impl FnOnce(ConvTransposeOptions<D>) -> ConvTransposeOptions<D>,
+    ) -> Self {
+        const { assert!(D >= 1 && D <= 3, "convolutions have one to three dimensions") };
+        let options = options(ConvTransposeOptions::default());
+        options.check(0, 0, &format!("LazyConvTranspose{D}d"));
+        let (out_channels, kernel_size) = (out_channels.to_usize(), kernel_size.into().each());
+        let (weight, bias) = weight_and_bias_to_come(options.bias, Place::new(options.dtype, options.device));
+        let state = ModuleState::new();
+        Lazy::of(ConvTranspose { in_channels: 0, out_channels, kernel_size, options, weight, bias, state })
+    }
+
+    /// [`ConvTranspose::forward_to_size`], whose input tells the number of channels.
+    ///
+    /// # Panics
+    /// When the input cannot give such an output.
+    #[track_caller]
+    pub fn forward_to_size(&self, x: &Tensor, output_size: [usize; D]) -> Tensor {
+        self.ready(x).forward_to_size(x, output_size)
+    }
+}
+
+impl<const D: usize> LazyLayer for ConvTranspose<D> {
+    fn lazy_name(&self) -> &'static str {
+        ["LazyConvTranspose1d", "LazyConvTranspose2d", "LazyConvTranspose3d"][D - 1]
+    }
+
+    #[track_caller]
+    fn inferred(&self, input: &Tensor) -> Self {
+        let ConvTranspose { mut in_channels, out_channels, kernel_size, ref options, ref weight, ref bias, ref state } = *self;
+        if weight.is_uninitialized() {
+            in_channels = channels_of(input, D, self.lazy_name());
+            assert!(in_channels.is_multiple_of(options.groups), "in_channels must be divisible by groups");
+            let shape = [&[in_channels, out_channels / options.groups][..], &kernel_size].concat();
+            materialize(weight, &shape, bias.as_ref().map(|bias| (bias, out_channels)));
+        }
+        let (options, state) = (options.clone(), state.succeed());
+        let (weight, bias) = (weight.share(), bias.as_ref().map(Parameter::share));
+        ConvTranspose { in_channels, out_channels, kernel_size, options, weight, bias, state }
     }
 }

@@ -117,7 +117,7 @@ pub mod dropout_kinds {
         /// Whole rows of [n, channels, length].
         Rows = "Dropout1d", dropout1d, dropout1d_;
         /// Whole planes of [n, channels, height, width].
-        Planes = "Dropout2d", dropout2d, feature_dropout_;
+        Planes = "Dropout2d", dropout2d, dropout2d_;
         /// Whole volumes of [n, channels, depth, height, width].
         Volumes = "Dropout3d", dropout3d, dropout3d_;
         /// Single elements, keeping mean and variance of SELU's outputs.

@@ -1,6 +1,7 @@
 //! Affine maps.
 
-use super::{Place, py_bool, weight_and_bias};
+use super::lazy::length;
+use super::{Lazy, LazyLayer, Place, materialize, py_bool, weight_and_bias, weight_and_bias_to_come};
 use crate::init;
 use crate::{Module, ModuleState, Parameter, forward};
 use flambeau_autograd::arguments::Int;
@@ -69,6 +70,59 @@ impl Linear {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
         ops::linear(x, &self.weight, self.bias.as_deref()).or_panic()
+    }
+}
+
+/// [`Linear`] whose number of inputs the first input tells: `nn.LazyLinear(out_features, bias)`.
+///
+/// ```
+/// use flambeau_nn::{self as nn, Module};
+/// let layer = nn::LazyLinear::new(3);
+/// assert_eq!(layer.state_dict().to_string(), "OrderedDict([('weight', <UninitializedParameter>), ('bias', <UninitializedParameter>)])");
+/// assert_eq!(layer.call(flambeau_autograd::ones([2, 4])).size(), [2, 3]);
+/// assert_eq!((layer.in_features, layer.weight.size()), (4, flambeau_autograd::ones([3, 4]).size()));
+/// ```
+pub type LazyLinear = Lazy<Linear>;
+
+impl Lazy<Linear> {
+    /// With a bias.
+    #[track_caller]
+    pub fn new(out_features: impl Int) -> Self {
+        Self::with(out_features, |o| o)
+    }
+
+    /// With options: `bias`, `dtype`, `device`.
+    #[track_caller]
+    pub fn with(out_features: impl Int, options: impl FnOnce(LinearOptions) -> LinearOptions) -> Self {
+        let out_features = out_features.to_usize();
+        let o = options(LinearOptions::default());
+        let (weight, bias) = weight_and_bias_to_come(o.bias, Place::new(o.dtype, o.device));
+        Lazy::of(Linear { in_features: 0, out_features, weight, bias, state: ModuleState::new() })
+    }
+}
+
+impl LazyLayer for Linear {
+    fn lazy_name(&self) -> &'static str {
+        "LazyLinear"
+    }
+
+    #[track_caller]
+    fn inferred(&self, input: &Tensor) -> Self {
+        let Linear { in_features: known, out_features, weight, bias, state } = self;
+        let in_features = length(input, -1);
+        if weight.is_uninitialized() {
+            let bias = bias.as_ref().map(|bias| (bias, *out_features));
+            materialize(weight, &[*out_features, in_features], bias);
+        } else if *known == 0 {
+            let has = length(weight, -1);
+            assert!(
+                in_features == has,
+                "The in_features inferred from input: {in_features} is not equal to in_features from self.weight: {has}"
+            );
+        }
+        let in_features = if *known == 0 { in_features } else { *known };
+        let (weight, bias) = (weight.share(), bias.as_ref().map(Parameter::share));
+        Linear { in_features, out_features: *out_features, weight, bias, state: state.succeed() }
     }
 }
 

@@ -1,14 +1,12 @@
 //! Modules in lists and under names.
 
-use super::containers::boxed;
+use super::containers::{boxed, check_name, position};
 use crate::module::repr;
-use crate::{FieldKind, Forward, Input, Members, Memo, Module, ModuleState, Output, Parameter, PtrCopy, Slots};
+use crate::{FieldKind, Forward, Input, Members, Memo, Module, ModuleState, Output, PtrCopy, Slots};
 use std::borrow::Cow;
 use std::fmt;
-use std::ops::{Index, IndexMut};
-
-/// Parameters in a list: `nn.ParameterList`. A `Vec` of parameters in a field of a module is one.
-pub type ParameterList = Vec<Parameter>;
+use flambeau_autograd::arguments::Int;
+use std::ops::{Add, AddAssign, Index, IndexMut, RangeBounds};
 
 /// What goes into a [`ModuleList`] or [`ModuleDict`] of `M`: a module of that type, and into one of `dyn Forward` any module of
 /// that signature, boxed or not.
@@ -106,15 +104,36 @@ impl<M: ?Sized> ModuleList<M> {
         self.push(module)
     }
 
-    /// Puts a module before the i-th: `insert(i, module)`.
+    /// Puts a module before the i-th; negative numbers count from the end: `insert(i, module)`.
     ///
     /// # Panics
     /// When there are fewer than i modules.
     #[track_caller]
-    pub fn insert(&mut self, i: usize, module: impl ListItem<M>) -> &mut Self {
-        assert!(i <= self.len(), "index {i} is out of range");
-        self.modules.insert(i, module.into_item());
+    pub fn insert(&mut self, i: impl Int, module: impl ListItem<M>) -> &mut Self {
+        let at = position(i.to_i64(), self.len(), true).unwrap_or_else(|i| panic!("index {i} is out of range"));
+        self.modules.insert(at, module.into_item());
         self
+    }
+
+    /// Takes the i-th module out; negative numbers count from the end: `pop(i)`.
+    ///
+    /// # Panics
+    /// When there is no such module.
+    #[track_caller]
+    pub fn pop(&mut self, i: impl Int) -> Box<M> {
+        let at = position(i.to_i64(), self.len(), false).unwrap_or_else(|i| panic!("index {i} is out of range"));
+        self.modules.remove(at)
+    }
+
+    /// The modules of a range in a list of their own, the others are dropped: `list[2:5]`. Where they are to stay, take
+    /// `list.iter().skip(2).take(3)`.
+    ///
+    /// # Panics
+    /// When the range ends after the list.
+    #[track_caller]
+    #[must_use]
+    pub fn slice(mut self, range: impl RangeBounds<usize>) -> Self {
+        ModuleList { modules: self.modules.drain(range).collect(), state: ModuleState::new() }
     }
 
     /// Puts a module in the place of the i-th; returns that one: `list[i] = module`.
@@ -219,6 +238,21 @@ impl<M: ?Sized, X: ListItem<M>> Extend<X> for ModuleList<M> {
     }
 }
 
+impl<M: ?Sized, X: ListItem<M>, I: IntoIterator<Item = X>> Add<I> for ModuleList<M> {
+    type Output = Self;
+    /// The modules of both: `list + modules`.
+    fn add(mut self, modules: I) -> Self {
+        self.extend(modules);
+        self
+    }
+}
+
+impl<M: ?Sized, X: ListItem<M>, I: IntoIterator<Item = X>> AddAssign<I> for ModuleList<M> {
+    fn add_assign(&mut self, modules: I) {
+        self.extend(modules);
+    }
+}
+
 impl<M: ?Sized> Index<usize> for ModuleList<M> {
     type Output = M;
     #[track_caller]
@@ -317,8 +351,13 @@ impl<M: ?Sized> ModuleDict<M> {
     }
 
     /// Puts a module under a name, in the place of the one that stood there; returns that one: `dict[name] = module`.
+    ///
+    /// # Panics
+    /// When the name is empty or has a dot.
+    #[track_caller]
     pub fn insert(&mut self, name: impl Into<Cow<'static, str>>, module: impl ListItem<M>) -> Option<Box<M>> {
         let (name, module) = (name.into(), module.into_item());
+        check_name(&name);
         match self.modules.iter_mut().find(|(n, _)| *n == name) {
             Some((_, slot)) => Some(std::mem::replace(slot, module)),
             None => {
@@ -332,6 +371,39 @@ impl<M: ?Sized> ModuleDict<M> {
     pub fn remove(&mut self, name: &str) -> Option<Box<M>> {
         let at = self.modules.iter().position(|(n, _)| n == name)?;
         Some(self.modules.remove(at).1)
+    }
+
+    /// Takes the module under a name out: [`ModuleDict::remove`] under its name in Python.
+    ///
+    /// # Panics
+    /// When there is none.
+    #[track_caller]
+    pub fn pop(&mut self, name: &str) -> Box<M> {
+        match self.remove(name) {
+            Some(module) => module,
+            None => panic!("KeyError: '{name}'"),
+        }
+    }
+
+    /// Takes all modules out: `clear()`.
+    pub fn clear(&mut self) {
+        self.modules.clear();
+    }
+
+    /// Puts in modules under their names, in the places of those that stood there: `update(modules)`.
+    ///
+    /// # Panics
+    /// When a name is empty or has a dot.
+    #[track_caller]
+    pub fn update<N: Into<Cow<'static, str>>, X: ListItem<M>>(&mut self, modules: impl IntoIterator<Item = (N, X)>) {
+        for (name, module) in modules {
+            self.insert(name, module);
+        }
+    }
+
+    /// Names and modules in order: `items()`.
+    pub fn items(&self) -> impl Iterator<Item = (&str, &M)> {
+        self.iter()
     }
 
     /// The module under a name.
@@ -396,9 +468,7 @@ impl<M: ?Sized, N: Into<Cow<'static, str>>, X: ListItem<M>> FromIterator<(N, X)>
 
 impl<M: ?Sized, N: Into<Cow<'static, str>>, X: ListItem<M>> Extend<(N, X)> for ModuleDict<M> {
     fn extend<I: IntoIterator<Item = (N, X)>>(&mut self, modules: I) {
-        for (name, module) in modules {
-            self.insert(name, module);
-        }
+        self.update(modules);
     }
 }
 

@@ -11,14 +11,19 @@ mod conv_transpose;
 mod distance;
 mod dropout;
 mod embedding;
+mod lazy;
 mod lengths;
 mod linear;
 mod lists;
 mod norm;
 mod padding;
+mod parallel;
+mod parameters;
 mod pool;
 mod prelu;
+mod rrelu;
 mod shape;
+mod sync_batch_norm;
 mod upsample;
 
 pub use activation::{Activation, ActivationFunction, WithoutArguments};
@@ -32,17 +37,22 @@ pub use conv_transpose::*;
 pub use distance::*;
 pub use dropout::*;
 pub use embedding::*;
+pub use lazy::{Lazy, LazyLayer};
 pub use lengths::{Lengths, Padding, PaddingMode};
 pub use linear::*;
 pub use lists::*;
 pub use norm::*;
 pub use padding::*;
+pub use parallel::*;
+pub use parameters::*;
 pub use pool::*;
 pub use prelu::*;
+pub use rrelu::*;
 pub use shape::*;
+pub use sync_batch_norm::*;
 pub use upsample::*;
 
-use crate::{Parameter, init};
+use crate::{Buffer, Parameter, UninitializedBuffer, UninitializedParameter, init};
 use flambeau_autograd::{OrPanic, Tensor, ops};
 use flambeau_device::default_device;
 use flambeau_tensor::print::py_float;
@@ -71,6 +81,16 @@ impl Place {
     }
 
     #[track_caller]
+    fn parameter_to_come(self) -> Parameter {
+        UninitializedParameter::with(|o| o.dtype(self.dtype).device(self.device))
+    }
+
+    #[track_caller]
+    fn buffer_to_come(self) -> Buffer {
+        UninitializedBuffer::with(|o| o.dtype(self.dtype).device(self.device))
+    }
+
+    #[track_caller]
     pub(crate) fn counter(self) -> Tensor {
         ops::zeros(&[], DType::I64, self.device).or_panic()
     }
@@ -82,15 +102,39 @@ impl Place {
 pub(crate) fn weight_and_bias(shape: &[usize], bias: Option<usize>, place: Place) -> (Parameter, Option<Parameter>) {
     let weight = Parameter::new(place.zeros(shape));
     let bias = bias.map(|n| Parameter::new(place.zeros(&[n])));
-    init::kaiming_uniform_with_(&weight, |o| o.a(5f64.sqrt()));
-    if let Some(bias) = &bias {
-        let (fan_in, _) = init::fans(&weight);
+    reset_weight_and_bias(&weight, bias.as_ref());
+    (weight, bias)
+}
+
+/// Draws the first numbers of a weight and maybe a bias.
+#[track_caller]
+pub(crate) fn reset_weight_and_bias(weight: &Parameter, bias: Option<&Parameter>) {
+    init::kaiming_uniform_with_(weight, |o| o.a(5f64.sqrt()));
+    if let Some(bias) = bias {
+        let (fan_in, _) = init::fans(weight);
         if fan_in > 0 {
             let bound = 1.0 / (fan_in as f64).sqrt();
             init::uniform_(bias, -bound, bound);
         }
     }
-    (weight, bias)
+}
+
+/// A weight and maybe a bias without shapes.
+#[track_caller]
+fn weight_and_bias_to_come(bias: bool, place: Place) -> (Parameter, Option<Parameter>) {
+    (place.parameter_to_come(), bias.then(|| place.parameter_to_come()))
+}
+
+/// Gives a weight and maybe a bias the shapes that the first input told, and draws their numbers.
+#[track_caller]
+fn materialize(weight: &Parameter, shape: &[usize], bias: Option<(&Parameter, usize)>) {
+    weight.materialize(shape.to_vec());
+    if let Some((bias, n)) = bias {
+        bias.materialize([n]);
+    }
+    if !shape.contains(&0) {
+        reset_weight_and_bias(weight, bias.map(|(bias, _)| bias));
+    }
 }
 
 /// Python's `True` and `False`.

@@ -74,6 +74,9 @@ impl Memo {
     /// The copy of a plain tensor: `Tensor.__deepcopy__`. Its gradient is copied too.
     #[track_caller]
     pub fn tensor(&mut self, tensor: &Tensor) -> Tensor {
+        if tensor.is_uninitialized() {
+            return self.once(tensor, |_| Tensor::uninitialized(tensor.dtype(), tensor.device(), None));
+        }
         assert!(
             tensor.is_leaf(),
             "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the moment.  If \
@@ -98,7 +101,12 @@ impl Memo {
     /// The copy of a parameter: `Parameter.__deepcopy__`, without the gradient.
     #[track_caller]
     pub(super) fn parameter(&mut self, parameter: &Parameter) -> Tensor {
-        self.once(parameter, |_| ops::clone(&parameter.detach()).or_panic().into_parameter(parameter.requires_grad()))
+        let requires_grad = parameter.requires_grad();
+        if parameter.is_uninitialized() {
+            let copy = || Tensor::uninitialized(parameter.dtype(), parameter.device(), Some(requires_grad));
+            return self.once(parameter, |_| copy());
+        }
+        self.once(parameter, |_| ops::clone(&parameter.detach()).or_panic().into_parameter(requires_grad))
     }
 
     /// The copy of what an `Arc` holds.

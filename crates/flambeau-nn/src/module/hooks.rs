@@ -1,6 +1,6 @@
 //! The hooks of a module: one list for all kinds.
 
-use super::{Module, ModuleHandle, ModuleState, Value, carrier};
+use super::{LoadProgress, LoadReport, Module, ModuleHandle, ModuleState, StateDict, Value, carrier};
 use flambeau_autograd::Tensor;
 use std::any::Any;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,6 +17,11 @@ pub(super) type Backward =
     Arc<dyn Fn(&ModuleHandle, &[Option<Tensor>], &[Option<Tensor>]) -> Option<HookGrads> + Send + Sync>;
 pub(super) type BackwardPre = Arc<dyn Fn(&ModuleHandle, &[Option<Tensor>]) -> Option<HookGrads> + Send + Sync>;
 
+type StateDictPre = dyn Fn(&dyn Module, &str, bool) + Send + Sync;
+type StateDictPost = dyn Fn(&dyn Module, &mut StateDict, &str) + Send + Sync;
+type LoadPre = dyn Fn(&dyn Module, &mut StateDict, &mut LoadProgress<'_>) + Send + Sync;
+type LoadPost = dyn Fn(&dyn Module, &mut LoadReport) + Send + Sync;
+
 /// A hook. Those that know the module's signature get its inputs and outputs as they are, the others as [`Value`]s.
 #[derive(Clone)]
 pub(super) enum Hook {
@@ -26,6 +31,10 @@ pub(super) enum Hook {
     AfterErased(Arc<ErasedAfter>),
     Backward(Backward),
     BackwardPre(BackwardPre),
+    StateDictPre(Arc<StateDictPre>),
+    StateDictPost(Arc<StateDictPost>),
+    LoadPre(Arc<LoadPre>),
+    LoadPost(Arc<LoadPost>),
 }
 
 /// The hooks of one module.
@@ -61,6 +70,11 @@ pub(super) fn of(module: &dyn Module, state: Option<&ModuleState>) -> Option<Arc
         Some(state) => state.hooks().cloned(),
         None => carrier::hooks(module),
     }
+}
+
+/// The hooks of a module on its state dict, mostly none.
+pub(super) fn snapshot(module: &dyn Module) -> Vec<Hook> {
+    of(module, module.state()).map_or(Vec::new(), |hooks| hooks.snapshot())
 }
 
 /// Adds a hook to a module.

@@ -2,6 +2,7 @@
 
 use super::carrier::Visit;
 use super::{Field, FieldKind, Members, Memo, Module, ModuleState, PtrCopy, Slots, copy, repr};
+use flambeau_autograd::Tensor;
 use std::any::Any;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -182,6 +183,12 @@ macro_rules! pointers {
             }
             fn added_since(&self, version: Option<i64>) -> &'static [&'static str] {
                 (**self).added_since(version)
+            }
+            fn get_extra_state(&self) -> Option<Tensor> {
+                (**self).get_extra_state()
+            }
+            fn set_extra_state(&self, state: &Tensor) {
+                (**self).set_extra_state(state);
             }
             fn repr(&self) -> String {
                 (**self).repr()

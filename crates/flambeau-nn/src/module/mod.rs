@@ -18,8 +18,10 @@ mod path;
 pub(crate) mod repr;
 mod state;
 mod state_dict;
+mod state_dict_hooks;
 #[cfg(test)]
 mod tests;
+mod uninitialized;
 mod value;
 
 pub use backward_hooks::ModuleHandle;
@@ -32,12 +34,17 @@ pub use input::{Arg, Input, OptArg, Output};
 pub use parameter::{Buffer, Parameter, Share};
 pub use state::ModuleState;
 pub use state_dict::{LoadReport, LoadStateDictOptions, NamedOptions, StateDict, StateDictOptions};
+pub use state_dict_hooks::{LoadProgress, StateDictHooks};
+pub use uninitialized::{
+    UninitializedBuffer, UninitializedBufferOptions, UninitializedParameter, UninitializedParameterOptions, is_lazy,
+};
 pub use value::Value;
 
 use crate::error::Result;
 use flambeau_autograd::gradients::ZeroGradOptions;
-use flambeau_autograd::ops::ToTarget;
+use flambeau_autograd::ops::{ToDevice, ToTarget};
 use flambeau_autograd::{OrPanic, Tensor};
+use flambeau_device::default_device;
 use flambeau_tensor::{DType, Device};
 use hooks::Hooks;
 use std::any::{Any, TypeId};
@@ -117,6 +124,43 @@ pub trait Module: Any + Send + Sync + DynCopy {
         &[]
     }
 
+    /// What the module keeps in state dicts beside its tensors, as a tensor: `get_extra_state()`. A struct of the user's writes
+    /// `#[module(extra_state)]` above itself, and `fn get_extra_state(&self) -> Tensor` and
+    /// `fn set_extra_state(&self, state: &Tensor)` in an `impl` block.
+    ///
+    /// ```
+    /// use flambeau_autograd::{Tensor, tensor};
+    /// use flambeau_nn::{self as nn, Module};
+    /// use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
+    ///
+    /// #[derive(Module)]
+    /// #[module(extra_state)]
+    /// struct Counter {
+    ///     steps: AtomicI64,
+    ///     fc: nn::Linear,
+    /// }
+    ///
+    /// impl Counter {
+    ///     fn get_extra_state(&self) -> Tensor {
+    ///         tensor(self.steps.load(Relaxed))
+    ///     }
+    ///     fn set_extra_state(&self, state: &Tensor) {
+    ///         self.steps.store(state.item() as i64, Relaxed);
+    ///     }
+    /// }
+    ///
+    /// let [old, new] = [7, 0].map(|n| Counter { steps: AtomicI64::new(n), fc: nn::Linear::new(1, 1) });
+    /// new.load_state_dict(&old.state_dict())?;
+    /// assert_eq!((old.state_dict().keys().next(), new.steps.load(Relaxed)), (Some("_extra_state"), 7));
+    /// # Ok::<(), nn::Error>(())
+    /// ```
+    fn get_extra_state(&self) -> Option<Tensor> {
+        None
+    }
+
+    /// Takes what [`Module::get_extra_state`] gave: `set_extra_state(state)`.
+    fn set_extra_state(&self, _state: &Tensor) {}
+
     /// What Python's `print(module)` shows.
     fn repr(&self) -> String {
         repr::module(self.as_module())
@@ -175,6 +219,14 @@ pub trait Module: Any + Send + Sync + DynCopy {
         })
     }
 
+    /// [`Module::parameters`] with options: `parameters(recurse)`.
+    fn parameters_with(&self, options: impl FnOnce(NamedOptions) -> NamedOptions) -> Vec<Tensor>
+    where
+        Self: Sized,
+    {
+        self.named_parameters_with(options).into_iter().map(|(_, p)| p).collect()
+    }
+
     /// Every buffer, each once: `buffers()`.
     fn buffers(&self) -> Vec<Tensor> {
         self.named_buffers().into_iter().map(|(_, b)| b).collect()
@@ -197,14 +249,25 @@ pub trait Module: Any + Send + Sync + DynCopy {
         })
     }
 
-    /// The modules that this one holds directly: `children()`.
+    /// [`Module::buffers`] with options: `buffers(recurse)`.
+    fn buffers_with(&self, options: impl FnOnce(NamedOptions) -> NamedOptions) -> Vec<Tensor>
+    where
+        Self: Sized,
+    {
+        self.named_buffers_with(options).into_iter().map(|(_, b)| b).collect()
+    }
+
+    /// The modules that this one holds directly, each once: `children()`.
     fn children(&self) -> Vec<&dyn Module> {
         self.named_children().into_iter().map(|(_, child)| child).collect()
     }
 
-    /// The modules that this one holds directly, with their names: `named_children()`.
+    /// The modules that this one holds directly, each once, under the first of its names: `named_children()`.
     fn named_children(&self) -> Vec<(String, &dyn Module)> {
-        self.members().children.into_iter().map(|(name, child)| (name.into_owned(), child)).collect()
+        let mut seen = HashSet::new();
+        let children = self.members().children.into_iter();
+        let first = children.filter(|(_, child)| identity(*child).is_none_or(|id| seen.insert(id)));
+        first.map(|(name, child)| (name.into_owned(), child)).collect()
     }
 
     /// The module and all modules in it, each once, parents first: `modules()`.
@@ -214,13 +277,29 @@ pub trait Module: Any + Send + Sync + DynCopy {
 
     /// The module, under the empty name, and all modules in it, each once, parents first: `named_modules()`.
     fn named_modules(&self) -> Vec<(String, &dyn Module)> {
-        let (mut out, mut seen) = (Vec::new(), HashSet::new());
-        walk(self.as_module(), "", &mut |name, module| {
-            if identity(module).is_none_or(|id| seen.insert(id)) {
-                out.push((name.to_owned(), module));
-            }
-        });
-        out
+        named_modules(self.as_module(), "", true)
+    }
+
+    /// [`Module::named_modules`] with options: `prefix`, `remove_duplicate`, and without `recurse` the module alone.
+    ///
+    /// ```
+    /// use flambeau_nn::{self as nn, Module};
+    /// use std::sync::Arc;
+    /// let shared: Arc<dyn nn::Forward> = Arc::new(nn::ReLU::new());
+    /// let net = nn::sequential![shared.clone(), shared];
+    /// let names = |all: Vec<(String, &dyn Module)>| all.into_iter().map(|(name, _)| name).collect::<Vec<_>>();
+    /// assert_eq!(names(net.named_modules()), ["", "0"]);
+    /// assert_eq!(names(net.named_modules_with(|o| o.prefix("net").remove_duplicate(false))), ["net", "net.0", "net.1"]);
+    /// ```
+    fn named_modules_with(&self, options: impl FnOnce(NamedOptions) -> NamedOptions) -> Vec<(String, &dyn Module)>
+    where
+        Self: Sized,
+    {
+        let o = options(NamedOptions::default());
+        if !o.recurse {
+            return vec![(o.prefix, self.as_module())];
+        }
+        named_modules(self.as_module(), &o.prefix, o.remove_duplicate)
     }
 
     /// Turns on training mode, in which dropout drops and batch norm takes the batch's statistics: `train()`.
@@ -495,6 +574,63 @@ pub trait Module: Any + Send + Sync + DynCopy {
         self.to(DType::BF16)
     }
 
+    /// All parameters and buffers in a dtype, also integers: `module.type(dtype)`.
+    ///
+    /// ```
+    /// use flambeau_nn::{self as nn, Module};
+    /// use flambeau_tensor::DType;
+    /// let norm = nn::BatchNorm1d::new(2).r#type(DType::F64);
+    /// assert_eq!(norm.num_batches_tracked.as_ref().unwrap().dtype(), DType::F64);
+    /// ```
+    ///
+    /// # Panics
+    /// When a parameter that requires grad would have a dtype without gradients.
+    #[track_caller]
+    fn r#type(self, dtype: DType) -> Self
+    where
+        Self: Sized,
+    {
+        for x in self.parameters().iter().chain(&self.buffers()) {
+            replace(x, |x| x.to(dtype));
+        }
+        self
+    }
+
+    /// Zeros on a device in the place of all parameters and buffers, whose numbers are not copied: `module.to_empty(device)`. PyTorch
+    /// leaves memory as it finds it.
+    ///
+    /// # Panics
+    /// When the device is missing.
+    #[track_caller]
+    fn to_empty(self, device: impl ToDevice) -> Self
+    where
+        Self: Sized,
+    {
+        let device = device.to_device().unwrap_or_else(default_device);
+        for x in self.parameters().iter().chain(&self.buffers()) {
+            replace(x, |x| flambeau_autograd::ops::zeros(&x.size(), x.dtype(), device).or_panic());
+        }
+        self
+    }
+
+    /// The module itself: threads share all memory. `module.share_memory()`.
+    ///
+    /// # Panics
+    /// When a parameter or buffer has no shape yet.
+    #[track_caller]
+    fn share_memory(self) -> Self
+    where
+        Self: Sized,
+    {
+        let known = !self.parameters().iter().chain(&self.buffers()).any(Tensor::is_uninitialized);
+        assert!(
+            known,
+            "Can't share memory on an uninitialized parameter or buffer. Call `forward` to initialize the parameters before \
+             calling `module.share_memory()`."
+        );
+        self
+    }
+
     /// Parameters and buffers in host memory: `module.cpu()`.
     #[track_caller]
     fn cpu(self) -> Self
@@ -514,6 +650,18 @@ pub trait Module: Any + Send + Sync + DynCopy {
         Self: Sized,
     {
         self.to(Device::Wgpu(0))
+    }
+
+    /// Parameters and buffers on the first GPU, whatever its make: `module.xpu()`.
+    ///
+    /// # Panics
+    /// When there is none.
+    #[track_caller]
+    fn xpu(self) -> Self
+    where
+        Self: Sized,
+    {
+        self.cuda()
     }
 }
 
@@ -575,7 +723,16 @@ impl std::fmt::Display for dyn Module {
 
 #[track_caller]
 fn move_to(x: &Tensor, target: &impl ToTarget) {
-    let moved = convert(x, target);
+    replace(x, |x| convert(x, target));
+}
+
+/// Another tensor's memory for a parameter or buffer, and the same for its gradient.
+#[track_caller]
+fn replace(x: &Tensor, convert: impl Fn(&Tensor) -> Tensor) {
+    if x.is_uninitialized() {
+        return x.convert_uninitialized(convert);
+    }
+    let moved = convert(&x.detach());
     // A tensor that is where it should be keeps its array: one that was replaced is slower to read.
     if moved.array().same_view(&x.array()) {
         return;
@@ -583,7 +740,7 @@ fn move_to(x: &Tensor, target: &impl ToTarget) {
     let grad = x.grad();
     x.set_grad(None);
     x.set_data(&moved);
-    x.set_grad(grad.map(|g| convert(&g, target)));
+    x.set_grad(grad.map(|g| convert(&g)));
 }
 
 #[track_caller]
@@ -595,6 +752,16 @@ fn convert(x: &Tensor, target: &impl ToTarget) -> Tensor {
         moved.dtype()
     );
     if x.is_floating_point() { moved } else { x.detach().to(moved.device()) }
+}
+
+fn named_modules<'a>(module: &'a dyn Module, prefix: &str, once: bool) -> Vec<(String, &'a dyn Module)> {
+    let (mut out, mut seen) = (Vec::new(), HashSet::new());
+    walk(module, prefix, &mut |name, module| {
+        if !once || identity(module).is_none_or(|id| seen.insert(id)) {
+            out.push((name.to_owned(), module));
+        }
+    });
+    out
 }
 
 /// Calls `f` with `module` and all in it, parents first, each with its dotted name.

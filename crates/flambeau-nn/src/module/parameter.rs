@@ -1,6 +1,7 @@
 //! What modules hold besides modules: parameters and buffers.
 
 use super::Carrier;
+use flambeau_autograd::ops::IntoShape;
 use flambeau_autograd::{AsTensor, Tensor};
 use std::fmt;
 use std::ops::Deref;
@@ -51,9 +52,24 @@ impl Parameter {
         Parameter { tensor: self.tensor.shallow_clone(), carrier: Carrier::new() }
     }
 
+    /// Gives a parameter without a shape, [`UninitializedParameter`](super::UninitializedParameter), zeros of this one:
+    /// `parameter.materialize(shape)`. It stays the same tensor, of its dtype and device, so an optimizer that holds it learns it.
+    ///
+    /// # Panics
+    /// When it has a shape already.
+    #[track_caller]
+    pub fn materialize(&self, shape: impl IntoShape) {
+        materialize(self, shape, "Parameter");
+    }
+
     /// The parameter as the tensor that it is.
     pub fn tensor(&self) -> &Tensor {
         &self.tensor
+    }
+
+    /// What is a parameter already.
+    pub(super) fn of(tensor: Tensor) -> Self {
+        Parameter { tensor, carrier: Carrier::new() }
     }
 
     pub(super) fn carrier(&self) -> &Carrier {
@@ -119,6 +135,16 @@ impl Buffer {
         self.with(self.tensor.shallow_clone(), Carrier::new())
     }
 
+    /// Gives a buffer without a shape, [`UninitializedBuffer`](super::UninitializedBuffer), zeros of this one:
+    /// `buffer.materialize(shape)`.
+    ///
+    /// # Panics
+    /// When it has a shape already.
+    #[track_caller]
+    pub fn materialize(&self, shape: impl IntoShape) {
+        materialize(self, shape, "Tensor");
+    }
+
     /// Whether state dicts hold it.
     pub fn is_persistent(&self) -> bool {
         self.persistent
@@ -136,6 +162,14 @@ impl Buffer {
     pub(super) fn with(&self, tensor: Tensor, carrier: Carrier) -> Self {
         Buffer { tensor, persistent: self.persistent, carrier }
     }
+}
+
+#[track_caller]
+fn materialize(tensor: &Tensor, shape: impl IntoShape, class: &str) {
+    assert!(tensor.is_uninitialized(), "'{class}' object has no attribute 'materialize'");
+    let shape = shape.into_dims();
+    assert!(shape.iter().all(|&n| n >= 0), "Trying to create tensor with negative dimension: {shape:?}");
+    tensor.materialize(&shape.iter().map(|&n| n as usize).collect::<Vec<_>>());
 }
 
 impl Deref for Parameter {

@@ -1,7 +1,8 @@
 //! How modules print: Python's `print(net)`.
 
-use super::{FieldKind, Module};
+use super::{FieldKind, Module, Parameter};
 use flambeau_autograd::Tensor;
+use flambeau_tensor::DType;
 
 /// `Name(extra)`, with a line per child where there are children.
 pub(crate) fn module(module: &dyn Module) -> String {
@@ -35,11 +36,7 @@ pub(crate) fn list(module: &dyn Module, kind: FieldKind) -> String {
         return format!("{}()", module.type_name());
     }
     if kind == FieldKind::Parameter {
-        let lines = members
-            .parameters
-            .iter()
-            .map(|(name, p)| format!("    ({name}): Parameter containing: [{} of size {}]", p.dtype(), sizes(p)));
-        return format!("{}(\n{}\n)", module.type_name(), lines.collect::<Vec<_>>().join("\n"));
+        return parameters(module.type_name(), &members.parameters);
     }
     let mut blocks: Vec<(usize, usize, String)> = Vec::new();
     for (i, (_, child)) in members.children.iter().enumerate() {
@@ -54,6 +51,41 @@ pub(crate) fn list(module: &dyn Module, kind: FieldKind) -> String {
         n => format!("({start}-{end}): {n} x {}", indent(repr)),
     });
     format!("{}(\n  {}\n)", module.type_name(), lines.collect::<Vec<_>>().join("\n  "))
+}
+
+/// A list or dict of parameters. The dict tells their types in the old words.
+pub(crate) fn parameters<N: std::fmt::Display>(name: &str, parameters: &[(N, &Parameter)]) -> String {
+    let what = |x: &Tensor| match name == "ParameterDict" {
+        true => typename(x),
+        false => x.dtype().to_string(),
+    };
+    let line = |(key, p): &(N, &Parameter)| {
+        let place = if p.device().is_cpu() { String::new() } else { format!(" ({})", p.device()) };
+        format!("  ({key}): Parameter containing: [{} of size {}{place}]", what(p), sizes(p))
+    };
+    match parameters {
+        [] => format!("{name}()"),
+        // In Python too the only line stands beside the name.
+        [one] => format!("{name}({})", line(one)),
+        all => format!("{name}(\n  {}\n)", all.iter().map(line).collect::<Vec<_>>().join("\n  ")),
+    }
+}
+
+/// `torch.typename(x)`.
+fn typename(x: &Tensor) -> String {
+    let kind = match x.dtype() {
+        DType::F32 => "Float",
+        DType::F64 => "Double",
+        DType::F16 => "Half",
+        DType::BF16 => "BFloat16",
+        DType::I64 => "Long",
+        DType::I32 => "Int",
+        DType::I16 => "Short",
+        DType::I8 => "Char",
+        DType::U8 => "Byte",
+        DType::Bool => "Bool",
+    };
+    format!("torch.{kind}Tensor")
 }
 
 fn sizes(x: &Tensor) -> String {

@@ -51,7 +51,7 @@ impl ModuleState {
         self.training.load(Ordering::Relaxed)
     }
 
-    pub(super) fn set_training(&self, mode: bool) {
+    pub(crate) fn set_training(&self, mode: bool) {
         self.training.store(mode, Ordering::Relaxed);
     }
 
@@ -72,6 +72,16 @@ impl ModuleState {
         // The state is one level below its module, of which it is the same part as a parameter.
         let carrier = memo.carrier(&self.carrier, memo.level().saturating_sub(1));
         ModuleState { carrier, ..self.copy_own() }
+    }
+
+    /// The state of what a module becomes: the same flag, the same hooks, and what it carries for others.
+    pub(crate) fn succeed(&self) -> Self {
+        let hooks = OnceLock::new();
+        if let Some(own) = self.hooks.get() {
+            let _ = hooks.set(own.clone());
+        }
+        let carrier = self.carrier.copy(u32::MAX, Arc::clone);
+        ModuleState { training: AtomicBool::new(self.training()), hooks, carrier }
     }
 
     /// The same flag and hooks, without what it carries for others.

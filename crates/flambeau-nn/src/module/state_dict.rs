@@ -1,6 +1,7 @@
 //! Saving and loading a module's tensors by name.
 
-use super::{Field, FieldKind, Memo, Module, join};
+use super::hooks::{self, Hook};
+use super::{Field, FieldKind, LoadProgress, Memo, Module, join};
 use crate::error::{Error, Result};
 use flambeau_autograd::{OrPanic, Tensor, no_grad, ops, options};
 use std::fmt;
@@ -64,12 +65,21 @@ impl Clone for StateDict {
             let before = self.entries[..i].iter().position(|(_, other)| other.array().same_view(&tensor.array()));
             let copy = match before {
                 Some(at) => out[at].1.shallow_clone(),
-                None => ops::clone(&tensor.detach()).or_panic().requires_grad_(tensor.requires_grad()),
+                None => copied(tensor),
             };
             out.push((key.clone(), copy));
         }
         StateDict { entries: out, versions: self.versions.clone() }
     }
+}
+
+#[track_caller]
+fn copied(tensor: &Tensor) -> Tensor {
+    if tensor.is_uninitialized() {
+        let parameter = tensor.is_parameter().then(|| tensor.requires_grad());
+        return Tensor::uninitialized(tensor.dtype(), tensor.device(), parameter);
+    }
+    ops::clone(&tensor.detach()).or_panic().requires_grad_(tensor.requires_grad())
 }
 
 /// So that [`deepcopy`](super::deepcopy) takes a state dict; in a module's field it is plain data.
@@ -156,6 +166,17 @@ impl StateDict {
     }
 }
 
+impl StateDict {
+    /// The same tensors under the names that begin so, in a state dict of their own.
+    fn under(&self, start: &str) -> StateDict {
+        let entries = self.entries.iter().filter(|(key, _)| key.starts_with(start));
+        StateDict {
+            entries: entries.map(|(key, tensor)| (key.clone(), tensor.shallow_clone())).collect(),
+            versions: self.versions.clone(),
+        }
+    }
+}
+
 impl Index<&str> for StateDict {
     type Output = Tensor;
     #[track_caller]
@@ -237,41 +258,78 @@ fn local_state(module: &dyn Module) -> Vec<(String, Tensor)> {
 }
 
 pub(super) fn of(module: &dyn Module, options: &StateDictOptions) -> StateDict {
-    let (mut entries, mut versions) = (Vec::new(), Vec::new());
-    let before = &options.prefix;
-    super::walk(module, "", &mut |prefix, module| {
-        let kept = |t: Tensor| if options.keep_vars { t } else { t.detach() };
-        entries
-            .extend(local_state(module).into_iter().map(|(name, t)| (before.clone() + &join(prefix, &name), kept(t))));
-        let name = before.clone() + prefix;
-        versions.push((name.strip_suffix('.').unwrap_or(&name).to_owned(), module.version()));
-    });
-    StateDict { entries, versions: Some(versions) }
+    let mut state = StateDict { entries: Vec::new(), versions: Some(Vec::new()) };
+    collect(module, options, &options.prefix, &mut state);
+    state
 }
 
-struct Loader<'a> {
-    state: &'a StateDict,
+/// The key of a module's extra state, behind its prefix.
+const EXTRA_STATE: &str = "_extra_state";
+
+fn collect(module: &dyn Module, options: &StateDictOptions, prefix: &str, state: &mut StateDict) {
+    let hooks = hooks::snapshot(module);
+    let name = prefix.strip_suffix('.').unwrap_or(prefix).to_owned();
+    state.versions.get_or_insert_default().push((name, module.version()));
+    for hook in &hooks {
+        if let Hook::StateDictPre(hook) = hook {
+            hook(module, prefix, options.keep_vars);
+        }
+    }
+    let kept = |t: Tensor| if options.keep_vars || t.is_uninitialized() { t } else { t.detach() };
+    state.entries.extend(local_state(module).into_iter().map(|(name, t)| (format!("{prefix}{name}"), kept(t))));
+    if let Some(extra) = module.get_extra_state() {
+        state.entries.push((format!("{prefix}{EXTRA_STATE}"), extra));
+    }
+    for (name, child) in module.members().children {
+        collect(child, options, &format!("{prefix}{name}."), state);
+    }
+    for hook in &hooks {
+        if let Hook::StateDictPost(hook) = hook {
+            hook(module, state, prefix);
+        }
+    }
+}
+
+struct Loader {
     assign: bool,
     report: LoadReport,
     problems: Vec<String>,
+    /// Whether a tensor without a shape was to be loaded into one that has a shape.
+    unknown: bool,
 }
 
-impl Loader<'_> {
-    fn module(&mut self, module: &dyn Module, prefix: &str) {
+impl Loader {
+    fn module(&mut self, module: &dyn Module, prefix: &str, state: &StateDict) {
+        let hooks = hooks::snapshot(module);
+        let start = if prefix.is_empty() { String::new() } else { format!("{prefix}.") };
+        let mut own = None;
+        for hook in &hooks {
+            let Hook::LoadPre(hook) = hook else { continue };
+            let own = own.get_or_insert_with(|| state.under(&start));
+            let mut progress = LoadProgress {
+                prefix: &start,
+                version: own.version(prefix),
+                missing_keys: &mut self.report.missing_keys,
+                unexpected_keys: &mut self.report.unexpected_keys,
+                error_msgs: &mut self.problems,
+            };
+            hook(module, own, &mut progress);
+        }
+        let state = own.as_ref().unwrap_or(state);
         let local = local_state(module);
         let children = module.members().children;
-        let added = module.added_since(self.state.version(prefix));
+        let added = module.added_since(state.version(prefix));
         for (name, target) in &local {
             let key = join(prefix, name);
-            match self.state.get(&key) {
+            match state.get(&key) {
                 None if added.contains(&name.as_str()) => {}
                 None => self.report.missing_keys.push(key),
                 Some(source) => self.tensor(&key, target, source),
             }
         }
-        let start = if prefix.is_empty() { String::new() } else { format!("{prefix}.") };
-        for key in self.state.keys() {
-            let Some(rest) = key.strip_prefix(&start) else { continue };
+        self.extra(module, &start, state);
+        for key in state.keys() {
+            let Some(rest) = key.strip_prefix(&start).filter(|rest| *rest != EXTRA_STATE) else { continue };
             let known = match rest.split_once('.') {
                 Some((first, _)) => children.iter().any(|(name, _)| name == first),
                 None => local.iter().any(|(name, _)| name == rest),
@@ -281,11 +339,35 @@ impl Loader<'_> {
             }
         }
         for (name, child) in children {
-            self.module(child, &join(prefix, &name));
+            self.module(child, &join(prefix, &name), state);
+        }
+        for hook in &hooks {
+            if let Hook::LoadPost(hook) = hook {
+                hook(module, &mut self.report);
+            }
+        }
+    }
+
+    fn extra(&mut self, module: &dyn Module, start: &str, state: &StateDict) {
+        let key = format!("{start}{EXTRA_STATE}");
+        match (state.get(&key), module.get_extra_state()) {
+            (Some(extra), Some(_)) => module.set_extra_state(extra),
+            (None, Some(_)) => self.report.missing_keys.push(key),
+            (Some(_), None) => self.report.unexpected_keys.push(key),
+            (None, None) => {}
         }
     }
 
     fn tensor(&mut self, key: &str, target: &Tensor, source: &Tensor) {
+        match (target.is_uninitialized(), source.is_uninitialized()) {
+            (false, false) => {}
+            (true, false) => target.materialize(&source.size()),
+            (false, true) => {
+                self.unknown = true;
+                return;
+            }
+            (true, true) => return self.both_unknown(key, target),
+        }
         // Files of PyTorch before 0.4 hold scalars as one element.
         let source =
             if target.dim() == 0 && source.size() == [1] { source.select(0, 0) } else { source.shallow_clone() };
@@ -313,10 +395,27 @@ impl Loader<'_> {
     }
 }
 
+impl Loader {
+    /// Neither has a shape: nothing is copied, and PyTorch cannot assign one.
+    fn both_unknown(&mut self, key: &str, target: &Tensor) {
+        if self.assign {
+            let (size, why) = (target.size(), target.uninitialized_message("requires_grad_"));
+            self.problems.push(format!(
+                "While copying the parameter named \"{key}\", whose dimensions in the model are {size} and whose dimensions in \
+                 the checkpoint are {size}, an exception occurred : (\"{why}\",)."
+            ));
+        }
+    }
+}
+
 pub(super) fn load(module: &dyn Module, state: &StateDict, options: &LoadStateDictOptions) -> Result<LoadReport> {
     let strict = options.strict;
-    let mut loader = Loader { state, assign: options.assign, report: LoadReport::default(), problems: Vec::new() };
-    loader.module(module, "");
+    let (report, problems) = (LoadReport::default(), Vec::new());
+    let mut loader = Loader { assign: options.assign, report, problems, unknown: false };
+    loader.module(module, "", state);
+    if loader.unknown {
+        return Err(flambeau_autograd::Error::runtime(Tensor::uninitialized_shape_message()).into());
+    }
     let Loader { report, problems, .. } = loader;
     let list = |what: &str, keys: &[String]| {
         let quoted: Vec<String> = keys.iter().map(|k| format!("\"{k}\"")).collect();

@@ -43,6 +43,8 @@ pub struct ModuleCase {
     pub error: Option<ExpectedError>,
     /// What `repr` and `print` show.
     pub repr: String,
+    /// The same after all runs, of lazy modules, which print otherwise then.
+    pub repr_after: Option<String>,
     /// `state_dict()` with every bit: after construction, in float32; of a random configuration what is loaded, in `dtype`.
     pub state: Vec<(String, GoldenTensor)>,
     /// The inputs of both runs.
@@ -114,6 +116,7 @@ fn module_case(map: &Map<String, Value>) -> Parsed<ModuleCase> {
         kwargs: field(map, "kwargs", named_args)?,
         error,
         repr: optional(map, "repr", string)?.unwrap_or_default(),
+        repr_after: optional(map, "repr_after", string)?,
         state: optional(map, "state", pairs(GoldenTensor::parse))?.unwrap_or_default(),
         inputs: optional(map, "inputs", list(GoldenTensor::parse))?.unwrap_or_default(),
         train: optional(map, "train", run)?,
@@ -144,6 +147,11 @@ pub fn load_modules() -> Result<Vec<ModuleCase>, GoldenError> {
 /// All cases of `goldens/data/random_modules.jsonl.gz`: configurations drawn by `goldens/random_modules.py`.
 pub fn load_random_modules() -> Result<Vec<ModuleCase>, GoldenError> {
     load(&data_dir().join("random_modules.jsonl.gz"), module_case)
+}
+
+/// All cases of `goldens/data/random_lazy.jsonl.gz`: configurations drawn by `goldens/random_lazy.py`.
+pub fn load_random_lazy() -> Result<Vec<ModuleCase>, GoldenError> {
+    load(&data_dir().join("random_lazy.jsonl.gz"), module_case)
 }
 
 /// All cases of `goldens/data/init.jsonl.gz`.

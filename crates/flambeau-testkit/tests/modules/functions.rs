@@ -25,8 +25,8 @@ pub fn function(case: &ModuleCase) -> Option<(Built, bool)> {
             shell(move |x| vec![result(unpool(&x[0], &x[1], &kernel, &options))])
         }),
         "RReLU" => with(ctor(&[]), |c| {
-            let (lower, upper) = (c.float("lower", 1.0 / 8.0), c.float("upper", 1.0 / 3.0));
-            shell(move |x| vec![result(ops::rrelu(&x[0], lower, upper, false))])
+            let (lower, upper) = (c.number("lower", 1.0 / 8.0), c.number("upper", 1.0 / 3.0));
+            forward(nn::RReLU::with(|o| o.lower(lower).upper(upper).inplace(c.flag("inplace", false))))
         }),
         "Unfold" => with(ctor(&["kernel_size"]), |c| {
             if c.negative(&["kernel_size", "dilation", "padding", "stride"]) {

@@ -7,12 +7,13 @@ mod check;
 mod ctor;
 mod functions;
 mod init;
+mod lazy;
 mod losses;
 mod random;
 
 use flambeau_tensor::Device;
 use flambeau_testkit::catch::catch;
-use flambeau_testkit::golden::{InitCase, ModuleCase, load_init, load_modules, load_random_modules};
+use flambeau_testkit::golden::{InitCase, ModuleCase, load_init, load_modules, load_random_lazy, load_random_modules};
 use flambeau_testkit::work::{GPU, OnGpu, alone};
 
 /// Runs every case, of which there are `at_least` so many, and lists the failures, so that one run shows them all. Returns how
@@ -95,6 +96,23 @@ fn random_configurations_on_a_gpu_are_pytorchs() {
     let _gpu = OnGpu::new();
     let (passed, _) = run_random(GPU);
     println!("count: {passed} GPU cases: random configurations of modules agree with PyTorch");
+}
+
+#[test]
+fn lazy_and_drawing_layers_are_pytorchs() {
+    let _generator = alone();
+    let cases: Vec<_> = load_random_lazy().expect("goldens").into_iter().enumerate().collect();
+    let passed = run_all(&cases, 600, random_name, |(_, case)| lazy::check(case));
+    println!("count: {passed} random configurations of lazy and drawing layers agree with PyTorch");
+}
+
+#[test]
+fn lazy_layers_compute_on_a_gpu_as_on_the_cpu() {
+    let _gpu = OnGpu::new();
+    let cases: Vec<_> = load_random_lazy().expect("goldens").into_iter().enumerate().collect();
+    let cases: Vec<_> = cases.into_iter().filter(|(_, case)| lazy::runs_on_a_gpu(case)).collect();
+    let passed = run_all(&cases, 200, random_name, |(_, case)| lazy::check_on_gpu(case));
+    println!("count: {passed} GPU cases: lazy layers agree with the CPU");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Dropout in its variants, and samples with given probabilities.
 
-use crate::Tensor;
+use crate::{Tensor, warn};
 use crate::error::{Error, Result};
 use crate::graph::record;
 use crate::ops::{Place, add_, copy, device_samples, mul, mul_, random_in_place, squeeze, unsqueeze, zeros};
@@ -149,6 +149,19 @@ pub fn dropout1d(input: &Tensor, p: f64, training: bool, place: Place) -> Result
     }
 }
 
+/// Warns of an input without spatial dimensions, or with too many.
+#[track_caller]
+fn unusual(n: usize, spatial: usize) {
+    warn(&format!(
+        "dropout{spatial}d: Received a {n}-D input to dropout{spatial}d, which is deprecated and will result in an error in a \
+         future release. To retain the behavior and silence this warning, please use dropout instead. Note that \
+         dropout{spatial}d exists to provide channel-wise dropout on inputs with {spatial} spatial dimensions, a channel \
+         dimension, and an optional batch dimension (i.e. {}D or {}D inputs).",
+        spatial + 1,
+        spatial + 2
+    ));
+}
+
 /// Zeroes whole channels of `[n, c, h, w]` with probability p and divides the others by 1 − p, while training: `F.dropout2d`. As
 /// in PyTorch, `[n, c, l]` drops channels of its own.
 ///
@@ -163,6 +176,17 @@ pub fn dropout1d(input: &Tensor, p: f64, training: bool, place: Place) -> Result
 /// ```
 #[op(functional, positional, default(p = 0.5, training = true))]
 pub fn dropout2d(input: &Tensor, p: f64, training: bool, place: Place) -> Result<Tensor> {
+    check_probability(p)?;
+    match input.dim() {
+        4 => {}
+        3 => drop(warn(
+            "dropout2d: Received a 3D input to dropout2d and assuming that channel-wise 1D dropout behavior is desired - input is \
+             interpreted as shape (N, C, L), where C is the channel dim. This behavior will change in a future release to \
+             interpret the input as one without a batch dimension, i.e. shape (C, H, W). To maintain the 1D channel-wise \
+             dropout behavior, please switch to using dropout1d instead.",
+        )),
+        n => unusual(n, 2),
+    }
     dropped(input, p, training, true, place)
 }
 
@@ -179,6 +203,10 @@ pub fn dropout2d(input: &Tensor, p: f64, training: bool, place: Place) -> Result
 /// ```
 #[op(functional, positional, default(p = 0.5, training = true))]
 pub fn dropout3d(input: &Tensor, p: f64, training: bool, place: Place) -> Result<Tensor> {
+    check_probability(p)?;
+    if !matches!(input.dim(), 4 | 5) {
+        unusual(input.dim(), 3);
+    }
     match input.dim() {
         5 => dropped(input, p, training, true, place),
         _ => unbatched(input, p, training, place),
