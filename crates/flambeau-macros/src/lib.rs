@@ -15,8 +15,9 @@ use proc_macro::TokenStream;
 /// holds none. A type parameter without a bound gets the one that its fields need, `nn::Field`. On the struct, `#[module(extra_repr)]` prints what an inherent `fn extra_repr(&self) -> String` returns between
 /// the parentheses, `#[module(type_name)]` takes the printed name from an inherent `fn type_name(&self) -> &'static str`,
 /// `#[module(versions)]` what state dicts of older versions lack from inherent `fn version(&self) -> i64` and
-/// `fn added_since(&self, version: Option<i64>) -> &'static [&'static str]`, and `#[module(deepcopy)]` copies by an inherent
-/// `fn deepcopy_in(&self, memo: &mut nn::Memo) -> Self`.
+/// `fn added_since(&self, version: Option<i64>) -> &'static [&'static str]`, `#[module(deepcopy)]` copies by an inherent
+/// `fn deepcopy_in(&self, memo: &mut nn::Memo) -> Self`, and `#[module(right_inverse)]` takes what a parametrization's originals are
+/// from an inherent `fn right_inverse(&self, value: &Tensor)`.
 #[proc_macro_derive(Module, attributes(module))]
 pub fn derive_module(input: TokenStream) -> TokenStream {
     let input = syn::parse_macro_input!(input as syn::DeriveInput);

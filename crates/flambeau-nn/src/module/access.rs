@@ -11,6 +11,8 @@ use std::marker::PhantomData;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+pub use flambeau_autograd::Tensor;
+
 /// What a module does with a field.
 pub struct Access<T> {
     pub collect: for<'a> fn(&'a T, Cow<'static, str>, &mut Members<'a>),

@@ -98,7 +98,8 @@ impl Memo {
     /// The copy of a parameter: `Parameter.__deepcopy__`, without the gradient.
     #[track_caller]
     pub(super) fn parameter(&mut self, parameter: &Parameter) -> Tensor {
-        self.once(parameter, |_| ops::clone(&parameter.detach()).or_panic().into_parameter(parameter.requires_grad()))
+        let own = parameter.own();
+        self.once(own, |_| ops::clone(&own.detach()).or_panic().into_parameter(own.requires_grad()))
     }
 
     /// The copy of what an `Arc` holds.
@@ -177,20 +178,20 @@ pub(super) fn boxed<M: PtrCopy + ?Sized>(module: &Box<M>, memo: &mut Memo) -> Bo
 }
 
 #[track_caller]
-pub(super) fn arc<M: PtrCopy + ?Sized>(module: &Arc<M>, memo: &mut Memo) -> Arc<M> {
+pub(crate) fn arc<M: PtrCopy + ?Sized>(module: &Arc<M>, memo: &mut Memo) -> Arc<M> {
     memo.arc(module)
 }
 
 impl Parameter {
     pub(super) fn copy(&self, memo: &mut Memo) -> Self {
-        let tensor = memo.parameter(self);
-        self.with(tensor, memo.carrier(self.carrier(), memo.level()))
+        let (tensor, slot) = (memo.parameter(self), self.slot().copy(memo));
+        self.with(tensor, memo.carrier(self.carrier(), memo.level()), slot)
     }
 }
 
 impl Buffer {
     pub(super) fn copy(&self, memo: &mut Memo) -> Self {
-        let tensor = memo.tensor(self);
-        self.with(tensor, memo.carrier(self.carrier(), memo.level()))
+        let (tensor, slot) = (memo.tensor(self.own()), self.slot().copy(memo));
+        self.with(tensor, memo.carrier(self.carrier(), memo.level()), slot)
     }
 }

@@ -2,6 +2,8 @@
 
 use super::carrier::Visit;
 use super::{Field, FieldKind, Members, Memo, Module, ModuleState, PtrCopy, Slots, copy, repr};
+use crate::utils::parametrize::RightInverse;
+use flambeau_autograd::Tensor;
 use std::any::Any;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -28,7 +30,7 @@ macro_rules! container {
                 let mut members = Members::default();
                 let $x = self;
                 $pairs.for_each(|(name, item)| item.collect(name, &mut members));
-                members
+                members.finished()
             }
             fn slots(&mut self) -> Slots<'_> {
                 let mut slots = Slots::default();
@@ -116,7 +118,7 @@ macro_rules! tuples {
             fn members(&self) -> Members<'_> {
                 let mut members = Members::default();
                 $(self.$i.collect(Cow::Borrowed(stringify!($i)), &mut members);)+
-                members
+                members.finished()
             }
             fn slots(&mut self) -> Slots<'_> {
                 let mut slots = Slots::default();
@@ -182,6 +184,9 @@ macro_rules! pointers {
             }
             fn added_since(&self, version: Option<i64>) -> &'static [&'static str] {
                 (**self).added_since(version)
+            }
+            fn right_inverse(&self, value: &Tensor) -> Option<RightInverse> {
+                (**self).right_inverse(value)
             }
             fn repr(&self) -> String {
                 (**self).repr()

@@ -6,7 +6,9 @@ mod backward_hooks;
 mod by_name;
 mod call;
 mod carrier;
+pub(crate) mod chain;
 mod copy;
+pub(crate) mod derived;
 mod field;
 mod forward;
 mod hooks;
@@ -24,6 +26,7 @@ mod value;
 
 pub use backward_hooks::ModuleHandle;
 pub use carrier::{Carrier, Visit};
+pub(crate) use copy::arc as copy_arc;
 pub use copy::{DynCopy, ForwardCopy, Memo, PtrCopy, deepcopy};
 pub use field::{Field, FieldKind, Members, Slots};
 pub use forward::{Call, Forward};
@@ -35,6 +38,7 @@ pub use state_dict::{LoadReport, LoadStateDictOptions, NamedOptions, StateDict, 
 pub use value::Value;
 
 use crate::error::Result;
+use crate::utils::parametrize::RightInverse;
 use flambeau_autograd::gradients::ZeroGradOptions;
 use flambeau_autograd::ops::ToTarget;
 use flambeau_autograd::{OrPanic, Tensor};
@@ -115,6 +119,13 @@ pub trait Module: Any + Send + Sync + DynCopy {
     /// `version` is `None` where a state dict does not say its version.
     fn added_since(&self, _version: Option<i64>) -> &'static [&'static str] {
         &[]
+    }
+
+    /// The tensors of which the module, as a parametrization, makes `value`: `right_inverse(value)`. `None` where it has no such
+    /// method. `#[module(right_inverse)]` writes it from an inherent `fn right_inverse(&self, value: &Tensor)` that returns a
+    /// tensor, several, or nothing where it is not possible: see [`utils::parametrize`](crate::utils::parametrize).
+    fn right_inverse(&self, _value: &Tensor) -> Option<RightInverse> {
+        None
     }
 
     /// What Python's `print(module)` shows.
