@@ -139,6 +139,25 @@ impl Tensor {
         self.meta().set_view(None);
     }
 
+    /// Whether this handle is the only one, and no recorded operation knows the tensor.
+    #[doc(hidden)]
+    pub fn is_unshared(&self) -> bool {
+        Arc::strong_count(&self.0) == 1 && Arc::weak_count(&self.0) == 0
+    }
+
+    /// Takes over another tensor's array and place in the graph, so that whoever sees this one sees the other: for computed
+    /// tensors that are lent by reference, where nothing else holds this one ([`Tensor::is_unshared`]).
+    #[doc(hidden)]
+    pub fn becomes(&self, other: &Tensor) {
+        let edge = other.edge();
+        self.replace_array(other.array().clone());
+        let meta = self.meta();
+        meta.set_view(None);
+        meta.set_grad(None);
+        meta.state().retains_grad = false;
+        meta.set_history(edge);
+    }
+
     /// Collects this tensor's gradient although it is no leaf: `x.retain_grad()`. The gradient is a copy of what the hooks made
     /// of it, and gradients of several backwards add up.
     ///

@@ -16,8 +16,9 @@ use proc_macro::TokenStream;
 /// the parentheses, `#[module(extra_state)]` keeps in state dicts what an inherent `fn get_extra_state(&self) -> Tensor` returns, which
 /// `fn set_extra_state(&self, state: &Tensor)` gets back, `#[module(type_name)]` takes the printed name from an inherent `fn type_name(&self) -> &'static str`,
 /// `#[module(versions)]` what state dicts of older versions lack from inherent `fn version(&self) -> i64` and
-/// `fn added_since(&self, version: Option<i64>) -> &'static [&'static str]`, and `#[module(deepcopy)]` copies by an inherent
-/// `fn deepcopy_in(&self, memo: &mut nn::Memo) -> Self`.
+/// `fn added_since(&self, version: Option<i64>) -> &'static [&'static str]`, `#[module(deepcopy)]` copies by an inherent
+/// `fn deepcopy_in(&self, memo: &mut nn::Memo) -> Self`, and `#[module(right_inverse)]` takes what a parametrization's originals are
+/// from an inherent `fn right_inverse(&self, value: &Tensor)`.
 #[proc_macro_derive(Module, attributes(module))]
 pub fn derive_module(input: TokenStream) -> TokenStream {
     let input = syn::parse_macro_input!(input as syn::DeriveInput);

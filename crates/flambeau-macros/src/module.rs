@@ -18,6 +18,7 @@ struct Options {
     type_name: bool,
     versions: bool,
     deepcopy: bool,
+    right_inverse: bool,
 }
 
 /// A field: its name in Rust, the name that state dicts and prints give it, its type, and whether it is skipped.
@@ -131,6 +132,13 @@ pub fn derive(input: &DeriveInput, nn: &TokenStream) -> Result<TokenStream> {
             }
         }
     });
+    let right_inverse = options.right_inverse.then(|| {
+        quote! {
+            fn right_inverse(&self, value: &#nn::access::Tensor) -> ::std::option::Option<#nn::utils::parametrize::RightInverse> {
+                ::std::option::Option::Some(::std::convert::Into::into(Self::right_inverse(self, value)))
+            }
+        }
+    });
     Ok(quote! {
         const _: () = {
             #[allow(unused_imports)]
@@ -154,7 +162,7 @@ pub fn derive(input: &DeriveInput, nn: &TokenStream) -> Result<TokenStream> {
                     #checks
                     let mut members = #nn::Members::default();
                     #collect
-                    members
+                    members.finished()
                 }
                 fn slots(&mut self) -> #nn::Slots<'_> {
                     let mut slots = #nn::Slots::new();
@@ -175,6 +183,7 @@ pub fn derive(input: &DeriveInput, nn: &TokenStream) -> Result<TokenStream> {
                 #extra_repr
                 #extra_state
                 #versions
+                #right_inverse
             }
             #threads
             #[automatically_derived]
@@ -220,8 +229,10 @@ fn struct_options(attributes: &[Attribute]) -> Result<Options> {
                 Some("type_name") => options.type_name = true,
                 Some("versions") => options.versions = true,
                 Some("deepcopy") => options.deepcopy = true,
+                Some("right_inverse") => options.right_inverse = true,
                 _ => {
-                    return Err(meta.error("a struct knows #[module(extra_repr, extra_state, type_name, versions, deepcopy)]"));
+                    let known = "a struct knows #[module(extra_repr, extra_state, type_name, versions, deepcopy, right_inverse)]";
+                    return Err(meta.error(known));
                 }
             }
             Ok(())
@@ -270,6 +281,8 @@ mod tests {
         let wrong = text(&parse_quote! { struct Net { #[module(ignore)] a: u8 } });
         assert_eq!(wrong, "error:a field knows only #[module(skip)]");
         let wrong = text(&parse_quote! { #[module(repr)] struct Net; });
-        assert_eq!(wrong, "error:a struct knows #[module(extra_repr, extra_state, type_name, versions, deepcopy)]");
+        let known =
+            "error:a struct knows #[module(extra_repr, extra_state, type_name, versions, deepcopy, right_inverse)]";
+        assert_eq!(wrong, known);
     }
 }

@@ -12,6 +12,7 @@
 mod case;
 mod module;
 mod optim;
+mod program;
 mod random_optim;
 mod saved;
 mod table;
@@ -20,6 +21,7 @@ mod value;
 pub use case::{Case, CaseKind, ExpectedError, load_cases, load_op, load_special, op_names};
 pub use module::{InitCase, ModuleCase, ModuleRun, load_init, load_modules, load_random_modules};
 pub use optim::{OptimizerCase, OptimizerStep, SchedulerCase, load_optimizers, load_schedulers};
+pub use program::{ProgramCase, ProgramStep, load_programs};
 pub use random_optim::{
     OptimizerGroup, OptimizerSnapshot, RandomOptimizerCase, RandomOptimizerStep, load_random_optimizers,
 };

@@ -158,6 +158,14 @@ impl<K: NormKind, const D: usize> ChannelNorm<K, D> {
         }
     }
 
+    pub(crate) fn eps(&self) -> f64 {
+        self.options.eps
+    }
+
+    pub(crate) fn num_features(&self) -> usize {
+        self.num_features
+    }
+
     fn type_name(&self) -> &'static str {
         K::NAMES[D - 1]
     }

@@ -1,11 +1,11 @@
 //! Modules one after the other.
 
 use crate::{Forward, Input, Members, Memo, Module, ModuleState, Output, Slots, forward};
+use flambeau_autograd::arguments::Int;
 use flambeau_autograd::{Functions, Tensor};
 use std::any::Any;
 use std::borrow::Cow;
 use std::fmt;
-use flambeau_autograd::arguments::Int;
 use std::ops::{Add, AddAssign, Index, IndexMut, RangeBounds};
 
 /// Modules one after the other, each fed with the former's output: `nn.Sequential`. [`sequential!`](crate::sequential) makes one

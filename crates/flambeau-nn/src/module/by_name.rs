@@ -103,7 +103,7 @@ fn missing(module: &dyn Module, name: &str, wanted: &str) -> ! {
     if has {
         panic!("`{name}` is not {wanted}");
     }
-    panic!("{} has no attribute `{name}`", module.type_name())
+    panic!("{} has no attribute `{name}`", super::repr::class_name(module))
 }
 
 #[track_caller]
@@ -130,7 +130,10 @@ fn slot<'a>(module: &'a mut dyn Module, target: &str) -> &'a mut dyn Module {
     let mut slot: &mut dyn Module = module;
     for name in target.split('.') {
         let found = slot.as_module_mut().slots().into_iter().find(|(n, _)| n == name);
-        slot = found.expect("the same modules are in both lists").1;
+        match found {
+            Some((_, found)) => slot = found,
+            None => panic!("`{target}` is a parametrization, and cannot be replaced: remove it and register another"),
+        }
     }
     slot
 }

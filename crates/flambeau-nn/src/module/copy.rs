@@ -101,12 +101,12 @@ impl Memo {
     /// The copy of a parameter: `Parameter.__deepcopy__`, without the gradient.
     #[track_caller]
     pub(super) fn parameter(&mut self, parameter: &Parameter) -> Tensor {
-        let requires_grad = parameter.requires_grad();
-        if parameter.is_uninitialized() {
-            let copy = || Tensor::uninitialized(parameter.dtype(), parameter.device(), Some(requires_grad));
-            return self.once(parameter, |_| copy());
+        let own = parameter.own();
+        let requires_grad = own.requires_grad();
+        if own.is_uninitialized() {
+            return self.once(own, |_| Tensor::uninitialized(own.dtype(), own.device(), Some(requires_grad)));
         }
-        self.once(parameter, |_| ops::clone(&parameter.detach()).or_panic().into_parameter(requires_grad))
+        self.once(own, |_| ops::clone(&own.detach()).or_panic().into_parameter(requires_grad))
     }
 
     /// The copy of what an `Arc` holds.
@@ -185,20 +185,20 @@ pub(super) fn boxed<M: PtrCopy + ?Sized>(module: &Box<M>, memo: &mut Memo) -> Bo
 }
 
 #[track_caller]
-pub(super) fn arc<M: PtrCopy + ?Sized>(module: &Arc<M>, memo: &mut Memo) -> Arc<M> {
+pub(crate) fn arc<M: PtrCopy + ?Sized>(module: &Arc<M>, memo: &mut Memo) -> Arc<M> {
     memo.arc(module)
 }
 
 impl Parameter {
     pub(super) fn copy(&self, memo: &mut Memo) -> Self {
-        let tensor = memo.parameter(self);
-        self.with(tensor, memo.carrier(self.carrier(), memo.level()))
+        let (tensor, slot) = (memo.parameter(self), self.slot().copy(memo));
+        self.with(tensor, memo.carrier(self.carrier(), memo.level()), slot)
     }
 }
 
 impl Buffer {
     pub(super) fn copy(&self, memo: &mut Memo) -> Self {
-        let tensor = memo.tensor(self);
-        self.with(tensor, memo.carrier(self.carrier(), memo.level()))
+        let (tensor, slot) = (memo.tensor(self.own()), self.slot().copy(memo));
+        self.with(tensor, memo.carrier(self.carrier(), memo.level()), slot)
     }
 }

@@ -1,6 +1,7 @@
 //! What `derive(Module)` knows of a field by its type.
 
 use super::carrier::Visit;
+use super::derived::{Derived, Slotted};
 use super::{Buffer, Memo, Module, ModuleState, Parameter};
 use flambeau_autograd::{Size, Tensor};
 use flambeau_tensor::random::Generator;
@@ -19,6 +20,29 @@ pub struct Members<'a> {
     pub buffers: Vec<(Cow<'static, str>, &'a Buffer)>,
     /// The modules in its fields.
     pub children: Vec<(Cow<'static, str>, &'a dyn Module)>,
+    /// Tensors whose value is computed now: under their names the module holds no parameter or buffer.
+    pub(crate) derived: Vec<(Cow<'static, str>, Slotted<'a>, &'a Derived)>,
+    /// What was registered after the fields: when, and what.
+    pub(crate) late_parameters: Vec<(u64, Cow<'static, str>, &'a Parameter)>,
+    pub(crate) late_buffers: Vec<(u64, Cow<'static, str>, &'a Buffer)>,
+    /// The dict of the module's parametrizations.
+    pub(crate) parametrizations: Option<&'a dyn Module>,
+}
+
+impl Members<'_> {
+    /// Puts what was registered after the fields behind them, in the order in which it was.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn finished(mut self) -> Self {
+        if let Some(dict) = self.parametrizations {
+            self.children.push((Cow::Borrowed("parametrizations"), dict));
+        }
+        self.late_parameters.sort_by_key(|(order, ..)| *order);
+        self.late_buffers.sort_by_key(|(order, ..)| *order);
+        self.parameters.extend(self.late_parameters.drain(..).map(|(_, name, p)| (name, p)));
+        self.buffers.extend(self.late_buffers.drain(..).map(|(_, name, b)| (name, b)));
+        self
+    }
 }
 
 /// The modules in a module's fields, to be changed.
@@ -111,11 +135,18 @@ impl<M: Module> Field for M {
 }
 
 macro_rules! tensors {
-    ($($t:ident: $list:ident;)*) => {$(
+    ($($t:ident: $list:ident, $late:ident;)*) => {$(
         impl Field for $t {
             const KIND: FieldKind = FieldKind::$t;
             fn collect<'a>(&'a self, name: Cow<'static, str>, members: &mut Members<'a>) {
-                members.$list.push((name, self));
+                if let Some(derived) = self.slot().derived() {
+                    derived.collect(&name, members);
+                    members.derived.push((name, Slotted::$t(self), derived));
+                } else if let Some(order) = self.slot().back() {
+                    members.$late.push((order, name, self));
+                } else {
+                    members.$list.push((name, self));
+                }
             }
             fn carriers(&self, depth: u32, visit: &mut Visit<'_>) -> ControlFlow<()> {
                 visit(self.carrier(), depth)
@@ -128,8 +159,8 @@ macro_rules! tensors {
     )*};
 }
 tensors! {
-    Parameter: parameters;
-    Buffer: buffers;
+    Parameter: parameters, late_parameters;
+    Buffer: buffers, late_buffers;
 }
 
 impl Field for ModuleState {

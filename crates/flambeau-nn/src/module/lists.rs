@@ -2,6 +2,7 @@
 
 use super::carrier::Visit;
 use super::{Field, FieldKind, Members, Memo, Module, ModuleState, PtrCopy, Slots, copy, repr};
+use crate::utils::parametrize::RightInverse;
 use flambeau_autograd::Tensor;
 use std::any::Any;
 use std::borrow::Cow;
@@ -29,7 +30,7 @@ macro_rules! container {
                 let mut members = Members::default();
                 let $x = self;
                 $pairs.for_each(|(name, item)| item.collect(name, &mut members));
-                members
+                members.finished()
             }
             fn slots(&mut self) -> Slots<'_> {
                 let mut slots = Slots::default();
@@ -117,7 +118,7 @@ macro_rules! tuples {
             fn members(&self) -> Members<'_> {
                 let mut members = Members::default();
                 $(self.$i.collect(Cow::Borrowed(stringify!($i)), &mut members);)+
-                members
+                members.finished()
             }
             fn slots(&mut self) -> Slots<'_> {
                 let mut slots = Slots::default();
@@ -189,6 +190,9 @@ macro_rules! pointers {
             }
             fn set_extra_state(&self, state: &Tensor) {
                 (**self).set_extra_state(state);
+            }
+            fn right_inverse(&self, value: &Tensor) -> Option<RightInverse> {
+                (**self).right_inverse(value)
             }
             fn repr(&self) -> String {
                 (**self).repr()

@@ -6,7 +6,9 @@ mod backward_hooks;
 mod by_name;
 mod call;
 mod carrier;
+pub(crate) mod chain;
 mod copy;
+pub(crate) mod derived;
 mod field;
 mod forward;
 mod hooks;
@@ -26,6 +28,7 @@ mod value;
 
 pub use backward_hooks::ModuleHandle;
 pub use carrier::{Carrier, Visit};
+pub(crate) use copy::arc as copy_arc;
 pub use copy::{DynCopy, ForwardCopy, Memo, PtrCopy, deepcopy};
 pub use field::{Field, FieldKind, Members, Slots};
 pub use forward::{Call, Forward};
@@ -41,6 +44,7 @@ pub use uninitialized::{
 pub use value::Value;
 
 use crate::error::Result;
+use crate::utils::parametrize::RightInverse;
 use flambeau_autograd::gradients::ZeroGradOptions;
 use flambeau_autograd::ops::{ToDevice, ToTarget};
 use flambeau_autograd::{OrPanic, Tensor};
@@ -160,6 +164,13 @@ pub trait Module: Any + Send + Sync + DynCopy {
 
     /// Takes what [`Module::get_extra_state`] gave: `set_extra_state(state)`.
     fn set_extra_state(&self, _state: &Tensor) {}
+
+    /// The tensors of which the module, as a parametrization, makes `value`: `right_inverse(value)`. `None` where it has no such
+    /// method. `#[module(right_inverse)]` writes it from an inherent `fn right_inverse(&self, value: &Tensor)` that returns a
+    /// tensor, several, or nothing where it is not possible: see [`utils::parametrize`](crate::utils::parametrize).
+    fn right_inverse(&self, _value: &Tensor) -> Option<RightInverse> {
+        None
+    }
 
     /// What Python's `print(module)` shows.
     fn repr(&self) -> String {

@@ -1,6 +1,7 @@
 //! What modules hold besides modules: parameters and buffers.
 
 use super::Carrier;
+use super::derived::Slot;
 use flambeau_autograd::ops::IntoShape;
 use flambeau_autograd::{AsTensor, Tensor};
 use std::fmt;
@@ -11,6 +12,7 @@ use std::ops::Deref;
 pub struct Parameter {
     tensor: Tensor,
     carrier: Carrier,
+    slot: Slot,
 }
 
 impl Parameter {
@@ -34,7 +36,7 @@ impl Parameter {
             !requires_grad || data.is_floating_point(),
             "Only Tensors of floating point and complex dtype can require gradients"
         );
-        Parameter { tensor: data.detach().into_parameter(requires_grad), carrier: Carrier::new() }
+        Self::over(data.detach().into_parameter(requires_grad))
     }
 
     /// The same parameter for a second place, which ties weights: `self.head.weight = self.embedding.weight`. It is listed once
@@ -47,9 +49,17 @@ impl Parameter {
     /// head.weight = embedding.weight.share();
     /// assert!(head.weight.is_same(&embedding.weight));
     /// ```
+    ///
+    /// # Panics
+    /// When the parameter is parametrized or pruned, so that its value is computed and is no parameter.
+    #[track_caller]
     #[must_use]
     pub fn share(&self) -> Self {
-        Parameter { tensor: self.tensor.shallow_clone(), carrier: Carrier::new() }
+        assert!(
+            self.slot.derived().is_none(),
+            "a parametrized or pruned tensor is computed and cannot be shared as a parameter: share its originals"
+        );
+        Self::over(self.tensor.shallow_clone())
     }
 
     /// Gives a parameter without a shape, [`UninitializedParameter`](super::UninitializedParameter), zeros of this one:
@@ -64,20 +74,34 @@ impl Parameter {
 
     /// The parameter as the tensor that it is.
     pub fn tensor(&self) -> &Tensor {
-        &self.tensor
-    }
-
-    /// What is a parameter already.
-    pub(super) fn of(tensor: Tensor) -> Self {
-        Parameter { tensor, carrier: Carrier::new() }
+        self.as_tensor()
     }
 
     pub(super) fn carrier(&self) -> &Carrier {
         &self.carrier
     }
 
-    pub(super) fn with(&self, tensor: Tensor, carrier: Carrier) -> Self {
-        Parameter { tensor, carrier }
+    /// What is a parameter already.
+    pub(super) fn over(tensor: Tensor) -> Self {
+        Parameter { tensor, carrier: Carrier::new(), slot: Slot::new() }
+    }
+
+    pub(super) fn with(&self, tensor: Tensor, carrier: Carrier, slot: Slot) -> Self {
+        Parameter { tensor, carrier, slot }
+    }
+
+    pub(crate) fn slot(&self) -> &Slot {
+        &self.slot
+    }
+
+    /// The tensor that the parameter was made with, also while its value is computed.
+    pub(crate) fn own(&self) -> &Tensor {
+        &self.tensor
+    }
+
+    /// The same parameter for what its value is computed from.
+    pub(crate) fn original(&self) -> Self {
+        Self::over(self.tensor.shallow_clone())
     }
 }
 
@@ -106,7 +130,7 @@ impl Share for Tensor {
             self.is_parameter(),
             "a tensor that is no parameter cannot be shared as one: nn::Parameter::new makes one"
         );
-        Parameter { tensor: self.shallow_clone(), carrier: Carrier::new() }
+        Parameter::over(self.shallow_clone())
     }
 }
 
@@ -116,12 +140,14 @@ pub struct Buffer {
     tensor: Tensor,
     persistent: bool,
     carrier: Carrier,
+    slot: Slot,
 }
 
 impl Buffer {
     /// A buffer that state dicts hold.
     pub fn new(tensor: impl AsTensor) -> Self {
-        Buffer { tensor: tensor.as_tensor().shallow_clone(), persistent: true, carrier: Carrier::new() }
+        let tensor = tensor.as_tensor().shallow_clone();
+        Buffer { tensor, persistent: true, carrier: Carrier::new(), slot: Slot::new() }
     }
 
     /// A buffer that state dicts leave out: `register_buffer(name, tensor, persistent=False)`.
@@ -132,7 +158,7 @@ impl Buffer {
     /// The same buffer for a second place.
     #[must_use]
     pub fn share(&self) -> Self {
-        self.with(self.tensor.shallow_clone(), Carrier::new())
+        self.with(self.as_tensor().shallow_clone(), Carrier::new(), Slot::new())
     }
 
     /// Gives a buffer without a shape, [`UninitializedBuffer`](super::UninitializedBuffer), zeros of this one:
@@ -152,15 +178,29 @@ impl Buffer {
 
     /// The buffer as the tensor that it is.
     pub fn tensor(&self) -> &Tensor {
-        &self.tensor
+        self.as_tensor()
     }
 
     pub(super) fn carrier(&self) -> &Carrier {
         &self.carrier
     }
 
-    pub(super) fn with(&self, tensor: Tensor, carrier: Carrier) -> Self {
-        Buffer { tensor, persistent: self.persistent, carrier }
+    pub(super) fn with(&self, tensor: Tensor, carrier: Carrier, slot: Slot) -> Self {
+        Buffer { tensor, persistent: self.persistent, carrier, slot }
+    }
+
+    pub(crate) fn slot(&self) -> &Slot {
+        &self.slot
+    }
+
+    /// The tensor that the buffer was made with, also while its value is computed.
+    pub(crate) fn own(&self) -> &Tensor {
+        &self.tensor
+    }
+
+    /// The same buffer for what its value is computed from.
+    pub(crate) fn original(&self) -> Self {
+        self.with(self.tensor.shallow_clone(), Carrier::new(), Slot::new())
     }
 }
 
@@ -174,15 +214,17 @@ fn materialize(tensor: &Tensor, shape: impl IntoShape, class: &str) {
 
 impl Deref for Parameter {
     type Target = Tensor;
+    #[inline]
     fn deref(&self) -> &Tensor {
-        &self.tensor
+        self.as_tensor()
     }
 }
 
 impl Deref for Buffer {
     type Target = Tensor;
+    #[inline]
     fn deref(&self) -> &Tensor {
-        &self.tensor
+        self.as_tensor()
     }
 }
 
@@ -196,28 +238,28 @@ impl From<&Parameter> for Tensor {
 impl From<Parameter> for Tensor {
     /// The parameter's tensor.
     fn from(parameter: Parameter) -> Self {
-        parameter.tensor
+        parameter.as_tensor().shallow_clone()
     }
 }
 
 impl AsTensor for Parameter {
     #[inline]
     fn as_tensor(&self) -> &Tensor {
-        &self.tensor
+        self.slot.value().unwrap_or(&self.tensor)
     }
 }
 
 impl AsTensor for Buffer {
     #[inline]
     fn as_tensor(&self) -> &Tensor {
-        &self.tensor
+        self.slot.value().unwrap_or(&self.tensor)
     }
 }
 
 impl fmt::Display for Parameter {
     /// `Parameter containing:` and the tensor.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.tensor, f)
+        fmt::Display::fmt(self.as_tensor(), f)
     }
 }
 
@@ -229,7 +271,7 @@ impl fmt::Debug for Parameter {
 
 impl fmt::Display for Buffer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.tensor, f)
+        fmt::Display::fmt(self.as_tensor(), f)
     }
 }
 

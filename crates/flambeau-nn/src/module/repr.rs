@@ -3,12 +3,14 @@
 use super::{FieldKind, Module, Parameter};
 use flambeau_autograd::Tensor;
 use flambeau_tensor::DType;
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 
 /// `Name(extra)`, with a line per child where there are children.
 pub(crate) fn module(module: &dyn Module) -> String {
-    let extra = module.extra_repr();
+    let (extra, members) = (module.extra_repr(), module.members());
     let children: Vec<String> =
-        module.members().children.iter().map(|(name, child)| format!("({name}): {}", indent(&child.repr()))).collect();
+        members.children.iter().map(|(name, child)| format!("({name}): {}", indent(&child.repr()))).collect();
     let extra: Vec<&str> = if extra.is_empty() { Vec::new() } else { extra.split('\n').collect() };
     let body = match (&extra[..], &children[..]) {
         ([], []) => String::new(),
@@ -18,7 +20,19 @@ pub(crate) fn module(module: &dyn Module) -> String {
             format!("\n  {}\n", lines.join("\n  "))
         }
     };
-    format!("{}({body})", module.type_name())
+    format!("{}({body})", class_name(module))
+}
+
+/// The name of the module's class as prints and errors have it: a module with parametrizations gets a class of its own in PyTorch.
+pub(crate) fn class_name(module: &dyn Module) -> &'static str {
+    static NAMES: Mutex<BTreeMap<&str, &str>> = Mutex::new(BTreeMap::new());
+    let name = module.type_name();
+    if module.members().parametrizations.is_none() {
+        return name;
+    }
+    // One for each class that was ever parametrized, so that they may stay.
+    let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
+    names.entry(name).or_insert_with(|| String::leak(format!("Parametrized{name}")))
 }
 
 /// Every line but the first moves right by two.

@@ -393,9 +393,7 @@ impl Loader {
             ));
         }
     }
-}
 
-impl Loader {
     /// Neither has a shape: nothing is copied, and PyTorch cannot assign one.
     fn both_unknown(&mut self, key: &str, target: &Tensor) {
         if self.assign {
@@ -408,8 +406,34 @@ impl Loader {
     }
 }
 
+/// The state under the names that the module's tensors have now, where it has former ones.
+fn renamed(module: &dyn Module, state: &StateDict) -> Option<StateDict> {
+    let mut renamed: Option<StateDict> = None;
+    super::walk(module, "", &mut |prefix, module| {
+        for (name, _, derived) in &module.members().derived {
+            let names = derived.former_names(name);
+            let names = names.into_iter().map(|(old, new)| (join(prefix, &old), join(prefix, &new)));
+            let names: Vec<_> = names.collect();
+            if names.is_empty() || !names.iter().all(|(old, _)| state.contains_key(old)) {
+                continue;
+            }
+            let entries = || state.entries.iter().map(|(k, t)| (k.clone(), t.shallow_clone())).collect();
+            let renamed =
+                renamed.get_or_insert_with(|| StateDict { entries: entries(), versions: state.versions.clone() });
+            for (old, new) in names {
+                if let Some(tensor) = renamed.remove(&old) {
+                    renamed.insert(new, tensor);
+                }
+            }
+        }
+    });
+    renamed
+}
+
 pub(super) fn load(module: &dyn Module, state: &StateDict, options: &LoadStateDictOptions) -> Result<LoadReport> {
     let strict = options.strict;
+    let renamed = renamed(module, state);
+    let state = renamed.as_ref().unwrap_or(state);
     let (report, problems) = (LoadReport::default(), Vec::new());
     let mut loader = Loader { assign: options.assign, report, problems, unknown: false };
     loader.module(module, "", state);
@@ -423,5 +447,9 @@ pub(super) fn load(module: &dyn Module, state: &StateDict, options: &LoadStateDi
     };
     let keys = [list("Missing", &report.missing_keys), list("Unexpected", &report.unexpected_keys)];
     let problems: Vec<String> = keys.into_iter().flatten().chain(problems).collect();
-    if problems.is_empty() { Ok(report) } else { Err(Error::StateDict { module: module.type_name(), problems }) }
+    if problems.is_empty() {
+        Ok(report)
+    } else {
+        Err(Error::StateDict { module: super::repr::class_name(module), problems })
+    }
 }

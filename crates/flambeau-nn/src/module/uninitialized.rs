@@ -73,7 +73,7 @@ impl UninitializedParameter {
     #[track_caller]
     pub fn with(options: impl FnOnce(UninitializedParameterOptions) -> UninitializedParameterOptions) -> Parameter {
         let o = options(UninitializedParameterOptions::default());
-        Parameter::of(tensor(o.dtype, o.device, Some(o.requires_grad)))
+        Parameter::over(tensor(o.dtype, o.device, Some(o.requires_grad)))
     }
 }
 
