@@ -1,5 +1,7 @@
 //! `torch.nn.utils`: gradients kept within bounds, and parameters as one vector.
 
+pub mod rnn;
+
 use flambeau_autograd::arguments::{Number, TensorList};
 use flambeau_autograd::{AsTensor, OrPanic, Result, Tensor, no_grad, ops, options};
 use flambeau_tensor::Scalar;

@@ -18,6 +18,7 @@ mod norm;
 mod padding;
 mod pool;
 mod prelu;
+mod recurrent;
 mod shape;
 mod upsample;
 
@@ -39,6 +40,7 @@ pub use norm::*;
 pub use padding::*;
 pub use pool::*;
 pub use prelu::*;
+pub use recurrent::*;
 pub use shape::*;
 pub use upsample::*;
 
