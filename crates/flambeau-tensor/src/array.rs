@@ -277,9 +277,10 @@ impl Array {
             && self.dtype == other.dtype
     }
 
-    /// Whether both may share bytes (exact for views that are each one block, else by their first and last byte).
+    /// Whether both may share bytes (exact for views that are each one block, and for columns of one matrix, else by their first and
+    /// last byte).
     pub fn may_overlap(&self, other: &Array) -> bool {
-        if !self.storage.ptr_eq(&other.storage) {
+        if !self.storage.ptr_eq(&other.storage) || self.beside_in_rows(other) {
             return false;
         }
         let span = |a: &Array| {
@@ -288,6 +289,20 @@ impl Array {
         };
         let ((a, a_end), (b, b_end)) = (span(self), span(other));
         a < b_end && b < a_end
+    }
+
+    /// Whether both are columns of one matrix that lie side by side: rows of the same distance, in which neither reaches the other.
+    fn beside_in_rows(&self, other: &Array) -> bool {
+        let ([_, n], [row, 1], [other_row, 1]) = (&self.shape[..], &self.strides[..], &other.strides[..]) else {
+            return false;
+        };
+        let apart = row == other_row && self.dtype == other.dtype && other.shape.len() == 2;
+        if !apart || *row == 0 {
+            return false;
+        }
+        let (a, b) = (self.offset % row, other.offset % row);
+        let (ends_a, ends_b) = (a + n, b + other.shape[1]);
+        ends_a <= *row && ends_b <= *row && (ends_a <= b || ends_b <= a)
     }
 
     /// The address of the first element in host memory. [`Storage::host_ptr`] and the array's offset.

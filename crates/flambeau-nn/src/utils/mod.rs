@@ -8,6 +8,7 @@ mod module_ref;
 pub mod parametrizations;
 pub mod parametrize;
 pub mod prune;
+pub mod rnn;
 mod spectral_norm;
 mod weight_norm;
 

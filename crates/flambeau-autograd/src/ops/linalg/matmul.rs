@@ -45,6 +45,21 @@ pub(crate) fn product_array(
     Ok(out)
 }
 
+/// out = a′ · b′ + β · out (+ bias per column) of matrices; ′ transposes where the flag is set.
+pub(crate) fn product_into(
+    a: &Array,
+    a_t: bool,
+    b: &Array,
+    b_t: bool,
+    beta: Scalar,
+    bias: Option<&Array>,
+    out: &Array,
+) -> Result<()> {
+    let epilogue = Epilogue { bias, relu: false };
+    let (a, b) = (operand(a, a_t)?, operand(b, b_t)?);
+    Ok(flambeau_tensor::ops::matmul(&a, &b, ONE, beta, epilogue, &operand(out, false)?)?)
+}
+
 /// [`product_array`] with gradients.
 pub(crate) fn product(
     name: &'static str,

@@ -10,6 +10,7 @@ pub(crate) mod loss;
 pub(crate) mod norm;
 pub(crate) mod pad;
 pub(crate) mod pool;
+pub(crate) mod rnn;
 pub(crate) mod vision;
 pub(crate) mod window;
 
@@ -23,6 +24,7 @@ pub use loss::*;
 pub use norm::*;
 pub use pad::*;
 pub use pool::*;
+pub use rnn::{RnnCall, RnnMode, RnnOutput, pack_padded, pad_packed, pad_sequences, rnn, rnn_cell, unpad_sequences};
 pub use vision::*;
 pub use window::*;
 

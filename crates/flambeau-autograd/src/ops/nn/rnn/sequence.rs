@@ -1,0 +1,144 @@
+//! Sequences through several recurrent layers: `torch.rnn_tanh`, `rnn_relu`, `lstm`, `gru`.
+
+use super::cell::same_dtype;
+use super::{Form, Forms, Parts, RnnMode, Steps, layer, stacked};
+use crate::error::{Error, Result};
+use crate::{Tensor, mode, ops};
+use flambeau_tensor::DType;
+
+/// The arguments of [`rnn`].
+pub struct RnnCall<'a> {
+    /// What each step computes.
+    pub mode: RnnMode,
+    /// `[steps, batch, features]`, with `batch_first` `[batch, steps, features]`, of a packed sequence `[rows, features]`.
+    pub input: &'a Tensor,
+    /// Of a packed sequence, the rows of each step; none has more than the one before.
+    pub batch_sizes: Option<&'a [usize]>,
+    /// The first hidden states, `[layers · directions, batch, hidden]`.
+    pub h0: &'a Tensor,
+    /// The first cell states of an LSTM.
+    pub c0: Option<&'a Tensor>,
+    /// The weights of each layer and direction, in PyTorch's order: input, state, both biases, projection.
+    pub params: &'a [&'a Tensor],
+    /// Whether there are biases.
+    pub has_biases: bool,
+    /// How many layers.
+    pub num_layers: usize,
+    /// With which probability outputs between layers are dropped in training.
+    pub dropout: f64,
+    /// Whether this is training.
+    pub train: bool,
+    /// Whether each layer also runs from the end to the start.
+    pub bidirectional: bool,
+    /// Whether the batch comes first in input and output.
+    pub batch_first: bool,
+}
+
+/// The results of [`rnn`].
+pub struct RnnOutput {
+    /// The last layer's hidden states at all steps, both directions side by side, in the form of the input.
+    pub output: Tensor,
+    /// The last hidden states of each layer and direction.
+    pub h: Tensor,
+    /// The last cell states of an LSTM.
+    pub c: Option<Tensor>,
+}
+
+/// Runs recurrent layers over a sequence.
+///
+/// # Errors
+/// When the sequence is empty, or dtypes or devices differ.
+#[track_caller]
+pub fn rnn(call: &RnnCall<'_>) -> Result<RnnOutput> {
+    let shown = match call.mode {
+        RnnMode::Tanh => "rnn_tanh",
+        RnnMode::Relu => "rnn_relu",
+        RnnMode::Lstm => "lstm",
+        RnnMode::Gru => "gru",
+    };
+    let mut inputs = vec![call.input, call.h0];
+    inputs.extend(call.c0);
+    inputs.extend(call.params);
+    let all = watched(shown, &inputs, || layers(call))?;
+    let mut all = all.into_iter();
+    let mut next = || all.next().expect("an output and states");
+    let (output, h) = (next(), next());
+    Ok(RnnOutput { output, h, c: all.next() })
+}
+
+/// Runs an operation through the boundary where modes stand, as `#[op]` does.
+#[track_caller]
+pub(super) fn watched(
+    name: &'static str,
+    inputs: &[&Tensor],
+    run: impl FnOnce() -> Result<Vec<Tensor>>,
+) -> Result<Vec<Tensor>> {
+    if !mode::watched() {
+        return run();
+    }
+    let watched = mode::begin(name, mode::finite(&[&mode::List(inputs)]));
+    watched.end(run())
+}
+
+#[track_caller]
+fn layers(call: &RnnCall<'_>) -> Result<Vec<Tensor>> {
+    let RnnCall { mode, input, h0, c0, params, num_layers, .. } = *call;
+    let size = input.size();
+    let (form, steps) = match call.batch_sizes {
+        Some(sizes) => (Form::Packed, Steps::packed(sizes)),
+        None if call.batch_first => (Form::BatchFirst, Steps::uniform(size[1], size[0])),
+        None => (Form::Sequence, Steps::uniform(size[0], size[1])),
+    };
+    if steps.len == 0 {
+        return Err(Error::runtime("Expected sequence length to be larger than 0 in RNN"));
+    }
+    let states: Vec<&Tensor> = [Some(h0), c0].into_iter().flatten().collect();
+    same_dtype(&states, params[0])?;
+    let directions = 1 + usize::from(call.bidirectional);
+    let of_direction = params.len() / (num_layers * directions);
+    let projection = of_direction > 2 + 2 * usize::from(call.has_biases);
+    let parts = Parts { directions, cells: c0.is_some(), bias: call.has_biases, projection };
+    // oneDNN has a layer of its own for what is neither packed nor projected.
+    let one_dnn = mode == RnnMode::Lstm
+        && !projection
+        && call.batch_sizes.is_none()
+        && matches!(input.dtype(), DType::F32 | DType::BF16)
+        && input.numel() > 0;
+    let (mut x, mut last_h, mut last_c) = (input.shallow_clone(), Vec::new(), Vec::new());
+    for i in 0..num_layers {
+        let last = i + 1 == num_layers;
+        let between = if form == Form::BatchFirst { Form::Sequence } else { form };
+        let forms = Forms { x: if i == 0 { form } else { between }, out: if last { form } else { between } };
+        let state = |all: &Tensor| match num_layers {
+            1 => Ok(all.shallow_clone()),
+            _ => ops::narrow(all, 0, (i * directions) as i64, directions as i64),
+        };
+        let states: Vec<Tensor> = states.iter().map(|s| state(s)).collect::<Result<_>>()?;
+        let mut inputs = vec![&x];
+        inputs.extend(&states);
+        inputs.extend(&params[i * directions * of_direction..][..directions * of_direction]);
+        let name = match forms.out {
+            Form::BatchFirst if mode == RnnMode::Lstm => "TransposeBackward0",
+            Form::BatchFirst => "TransposeBackward1",
+            Form::Packed => "CatBackward0",
+            _ if directions == 2 => "CatBackward0",
+            _ if one_dnn => "MkldnnRnnLayerBackward0",
+            _ => "StackBackward0",
+        };
+        let mut results = layer(name, mode, &inputs, parts, forms, steps.clone(), !last)?.into_iter();
+        let mut next = || results.next().expect("an output and states");
+        let (out, h) = (next(), next());
+        last_h.push(h);
+        last_c.extend(results.next());
+        if call.dropout != 0.0 && call.train && !last {
+            x = ops::dropout(&out, call.dropout, true)?;
+        } else {
+            x = out;
+        }
+    }
+    let mut out = vec![x, stacked(&last_h)?];
+    if !last_c.is_empty() {
+        out.push(stacked(&last_c)?);
+    }
+    Ok(out)
+}
