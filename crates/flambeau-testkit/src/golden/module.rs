@@ -146,6 +146,11 @@ pub fn load_random_modules() -> Result<Vec<ModuleCase>, GoldenError> {
     load(&data_dir().join("random_modules.jsonl.gz"), module_case)
 }
 
+/// All cases of `goldens/data/attn.jsonl.gz` or `random_attn.jsonl.gz`: attention and transformers, by `goldens/random_attn.py`.
+pub fn load_attention(file: &str) -> Result<Vec<ModuleCase>, GoldenError> {
+    load(&data_dir().join(format!("{file}.jsonl.gz")), module_case)
+}
+
 /// All cases of `goldens/data/init.jsonl.gz`.
 pub fn load_init() -> Result<Vec<InitCase>, GoldenError> {
     load(&data_dir().join("init.jsonl.gz"), init_case)

@@ -1,6 +1,7 @@
 //! PyTorch's goldens of modules, losses and initialisers: prints, initial numbers, outputs, gradients, state after training,
 //! on the CPU and on a GPU.
 
+mod attn;
 mod beside;
 mod build;
 mod check;
@@ -12,7 +13,7 @@ mod random;
 
 use flambeau_tensor::Device;
 use flambeau_testkit::catch::catch;
-use flambeau_testkit::golden::{InitCase, ModuleCase, load_init, load_modules, load_random_modules};
+use flambeau_testkit::golden::{InitCase, ModuleCase, load_attention, load_init, load_modules, load_random_modules};
 use flambeau_testkit::work::{GPU, OnGpu, alone};
 
 /// Runs every case, of which there are `at_least` so many, and lists the failures, so that one run shows them all. Returns how
@@ -95,6 +96,28 @@ fn random_configurations_on_a_gpu_are_pytorchs() {
     let _gpu = OnGpu::new();
     let (passed, _) = run_random(GPU);
     println!("count: {passed} GPU cases: random configurations of modules agree with PyTorch");
+}
+
+/// Attention and transformers: module_db's configurations with their initial numbers, then random ones.
+fn run_attention(device: Device) -> usize {
+    let prepared = |case: &ModuleCase| attn::without_draws(case, device);
+    let cases: Vec<_> = load_attention("attn").expect("goldens").iter().map(prepared).collect();
+    let listed = run_all(&cases, 280, module_name, |case| check::check(case, device));
+    let random = load_attention("random_attn").expect("goldens");
+    let random: Vec<_> = random.iter().map(prepared).enumerate().collect();
+    listed + run_all(&random, 480, random_name, |(_, case)| random::check(case, device))
+}
+
+#[test]
+fn attention_is_pytorchs() {
+    let _generator = alone();
+    println!("count: {} goldens of attention and transformers agree with PyTorch", run_attention(Device::Cpu));
+}
+
+#[test]
+fn attention_on_a_gpu_is_pytorchs() {
+    let _gpu = OnGpu::new();
+    println!("count: {} GPU cases: attention and transformers agree with PyTorch", run_attention(GPU));
 }
 
 #[test]
