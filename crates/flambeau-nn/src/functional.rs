@@ -5,3 +5,10 @@ pub use flambeau_autograd::ops::{
     BatchNormOptions, CosineEmbeddingOptions, GaussianNLLOptions, InstanceNormOptions, MarginRankingOptions,
     MultiMarginOptions, NormOptions, PoissonNLLOptions,
 };
+
+mod multi_head;
+
+pub(crate) use multi_head::{InProjection, MultiHead, canonical_mask};
+pub use multi_head::{
+    MultiHeadAttentionForwardOptions, multi_head_attention_forward, multi_head_attention_forward_with,
+};

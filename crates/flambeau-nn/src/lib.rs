@@ -41,6 +41,7 @@
 // The derive names this crate by its name, also within it.
 extern crate self as flambeau_nn;
 
+pub mod attention;
 mod error;
 pub mod functional;
 pub mod init;

@@ -2,7 +2,7 @@
 
     python crates/flambeau-testkit/goldens/make_goldens.py [op ... | file ...]
 
-Without arguments it writes everything: data/ops/<op>.jsonl.gz, and of data/ the files modules, random_modules, init, optim, random_optim, random_utils and schedulers.
+Without arguments it writes everything: data/ops/<op>.jsonl.gz, and of data/ each file of FILES.
 An op that no list of ops.py names gets goldens by being named here; from then on it is one of all.
 The output is the same on every run with the same PyTorch and the same class of CPU.
 """
@@ -19,14 +19,16 @@ import modules
 import ops
 import optim
 import random_lazy
+import random_attn
 import random_modules
 import random_optim
 import random_utils
 
 DATA = pathlib.Path(__file__).parent / "data"
 FILES = {"modules": modules.module_cases, "random_modules": random_modules.random_module_cases, "init": modules.init_cases,
-         "optim": optim.optimizer_cases, "random_optim": random_optim.random_optimizer_cases,
-         "random_lazy": random_lazy.random_lazy_cases, "random_utils": random_utils.random_utils_cases, "schedulers": optim.scheduler_cases}
+         "optim": optim.optimizer_cases, "random_optim": random_optim.random_optimizer_cases, "schedulers": optim.scheduler_cases,
+         "random_lazy": random_lazy.random_lazy_cases, "random_utils": random_utils.random_utils_cases,
+         "attn": random_attn.db_cases, "random_attn": random_attn.random_cases}
 
 
 def main(names):

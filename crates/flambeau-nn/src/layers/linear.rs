@@ -24,7 +24,7 @@ options! {
 
 /// x Wᵀ + b over the last dimension: `nn.Linear(in_features, out_features, bias)`. W is [out, in].
 #[derive(Module)]
-#[module(extra_repr)]
+#[module(type_name, extra_repr)]
 pub struct Linear {
     /// The numbers of inputs.
     pub in_features: usize,
@@ -34,6 +34,8 @@ pub struct Linear {
     pub weight: Parameter,
     /// `[out]`.
     pub bias: Option<Parameter>,
+    /// Attention's output projection prints under another name.
+    pub(super) name: &'static str,
     state: ModuleState,
 }
 
@@ -56,7 +58,11 @@ impl Linear {
         let o = options(LinearOptions::default());
         let place = Place::new(o.dtype, o.device);
         let (weight, bias) = weight_and_bias(&[out_features, in_features], o.bias.then_some(out_features), place);
-        Linear { in_features, out_features, weight, bias, state: ModuleState::new() }
+        Linear { in_features, out_features, weight, bias, name: "Linear", state: ModuleState::new() }
+    }
+
+    fn type_name(&self) -> &'static str {
+        self.name
     }
 
     fn extra_repr(&self) -> String {

@@ -3,6 +3,7 @@
 mod activation;
 mod activations;
 mod adaptive;
+mod attention;
 mod batch_norm;
 mod blocks;
 mod containers;
@@ -11,6 +12,7 @@ mod conv_transpose;
 mod distance;
 mod dropout;
 mod embedding;
+mod fast_path;
 mod lazy;
 mod lengths;
 mod linear;
@@ -25,11 +27,16 @@ mod recurrent;
 mod rrelu;
 mod shape;
 mod sync_batch_norm;
+mod transformer;
+mod transformer_layers;
+mod transformer_options;
+mod transformer_stacks;
 mod upsample;
 
 pub use activation::{Activation, ActivationFunction, WithoutArguments};
 pub use activations::*;
 pub use adaptive::*;
+pub use attention::*;
 pub use batch_norm::*;
 pub use blocks::*;
 pub use containers::*;
@@ -38,6 +45,7 @@ pub use conv_transpose::*;
 pub use distance::*;
 pub use dropout::*;
 pub use embedding::*;
+pub use fast_path::{get_fastpath_enabled, set_fastpath_enabled};
 pub use lazy::{Lazy, LazyLayer};
 pub use lengths::{Lengths, Padding, PaddingMode};
 pub use linear::*;
@@ -52,6 +60,10 @@ pub use recurrent::*;
 pub use rrelu::*;
 pub use shape::*;
 pub use sync_batch_norm::*;
+pub use transformer::*;
+pub use transformer_layers::*;
+pub use transformer_options::*;
+pub use transformer_stacks::*;
 pub use upsample::*;
 
 use crate::{Buffer, Parameter, UninitializedBuffer, UninitializedParameter, init};
@@ -156,4 +168,9 @@ pub(crate) fn py_tuple<T: std::fmt::Display>(values: &[T]) -> String {
         [one] => format!("({one},)"),
         _ => format!("({})", values.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
     }
+}
+
+/// A shape as PyTorch's messages have it: `torch.Size([3, 4])`.
+pub(crate) fn py_size(shape: &[usize]) -> String {
+    flambeau_tensor::print::format_size(shape)
 }

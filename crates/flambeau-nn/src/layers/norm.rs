@@ -5,7 +5,7 @@ use crate::{Module, ModuleState, Parameter, forward};
 use flambeau_autograd::arguments::Int;
 use flambeau_autograd::ops::IntoShape;
 use flambeau_autograd::options;
-use flambeau_autograd::{OrPanic, Tensor, ops};
+use flambeau_autograd::{OrPanic, Result, Tensor, ops};
 use flambeau_tensor::print::py_float;
 use flambeau_tensor::{DType, Device};
 
@@ -80,12 +80,24 @@ impl LayerNorm {
     }
 }
 
+impl LayerNorm {
+    /// What is added to the variance.
+    pub(super) fn eps(&self) -> f64 {
+        self.options.eps
+    }
+
+    /// The layer without its hooks.
+    pub(super) fn normalize(&self, x: &Tensor) -> Result<Tensor> {
+        let (weight, bias) = (self.weight.as_deref(), self.bias.as_deref());
+        ops::layer_norm(x, &self.normalized_shape, weight, bias, self.options.eps)
+    }
+}
+
 #[forward]
 impl LayerNorm {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
-        let (weight, bias) = (self.weight.as_deref(), self.bias.as_deref());
-        ops::layer_norm(x, &self.normalized_shape, weight, bias, self.options.eps).or_panic()
+        self.normalize(x).or_panic()
     }
 }
 

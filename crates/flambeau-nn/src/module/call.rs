@@ -2,7 +2,7 @@
 
 use super::backward_hooks::BackwardHooks;
 use super::hooks::{self, Hook, Hooks};
-use super::{Forward, Input, Output, Value};
+use super::{Forward, Input, Output};
 use std::any::Any;
 
 /// A module's forward between its hooks.
@@ -38,7 +38,7 @@ where
     for hook in &list {
         let new = match hook {
             Hook::BeforeTyped(hook) => hook(this, &held as &dyn Any).map(downcast::<In>),
-            Hook::BeforeErased(hook) => hook(this, &held.to_value()).map(|v| returned::<In>(v, "pre hook")),
+            Hook::BeforeErased(hook) => hook(this, &held.to_value()).map(|v| returned(held.with_value(v), "pre hook")),
             _ => None,
         };
         held = new.unwrap_or(held);
@@ -47,7 +47,7 @@ where
     if let Some(backward) = &backward {
         let mut value = held.to_value();
         if backward.on_inputs(&mut value) {
-            held = In::from_value(value).unwrap_or(held);
+            held = held.with_value(value).unwrap_or(held);
         }
     }
     let mut output = module.forward(Input::borrow(&held));
@@ -55,7 +55,7 @@ where
         let new = match hook {
             Hook::AfterTyped(hook) => hook(this, &held as &dyn Any, &output as &dyn Any).map(downcast::<Out>),
             Hook::AfterErased(hook) => {
-                hook(this, &held.to_value(), &output.to_value()).map(|v| returned::<Out>(v, "hook"))
+                hook(this, &held.to_value(), &output.to_value()).map(|v| returned(output.with_value(v), "hook"))
             }
             _ => None,
         };
@@ -64,7 +64,7 @@ where
     if let Some(backward) = backward {
         let mut value = output.to_value();
         if backward.on_outputs(&mut value) {
-            output = Out::from_value(value).unwrap_or(output);
+            output = output.with_value(value).unwrap_or(output);
         }
     }
     output
@@ -75,8 +75,8 @@ fn downcast<T: 'static>(new: Box<dyn Any>) -> T {
 }
 
 #[track_caller]
-fn returned<T: Output>(new: Value, what: &str) -> T {
-    match T::from_value(new) {
+fn returned<T>(new: Option<T>, what: &str) -> T {
+    match new {
         Some(new) => new,
         None => panic!("a forward {what} of this module must return a {}", std::any::type_name::<T>()),
     }

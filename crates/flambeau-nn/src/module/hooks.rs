@@ -77,6 +77,13 @@ pub(super) fn snapshot(module: &dyn Module) -> Vec<Hook> {
     of(module, module.state()).map_or(Vec::new(), |hooks| hooks.snapshot())
 }
 
+/// Whether a module or one in it has a hook on its calls.
+pub(crate) fn on_calls(module: &dyn Module) -> bool {
+    let calls = |hook: &Hook| !matches!(hook, Hook::Backward(_) | Hook::BackwardPre(_));
+    let has = |m: &&dyn Module| of(*m, m.state()).is_some_and(|hooks| hooks.snapshot().iter().any(calls));
+    module.modules().iter().any(has)
+}
+
 /// Adds a hook to a module.
 ///
 /// # Panics

@@ -19,6 +19,11 @@ pub trait Output: Sized + 'static {
     fn from_value(_value: Value) -> Option<Self> {
         None
     }
+
+    /// [`Output::from_value`] in place of this one, which keeps what a hook of any module does not see of it.
+    fn with_value(&self, value: Value) -> Option<Self> {
+        Self::from_value(value)
+    }
 }
 
 /// What a module's `forward` may take. `forward` gets it borrowed, as [`Input::Ref`]: a tensor as `&Tensor`, a tuple as a

@@ -149,9 +149,10 @@ pub fn load_random_modules() -> Result<Vec<ModuleCase>, GoldenError> {
     load(&data_dir().join("random_modules.jsonl.gz"), module_case)
 }
 
-/// All cases of `goldens/data/random_lazy.jsonl.gz`: configurations drawn by `goldens/random_lazy.py`.
-pub fn load_random_lazy() -> Result<Vec<ModuleCase>, GoldenError> {
-    load(&data_dir().join("random_lazy.jsonl.gz"), module_case)
+/// All cases of another file of modules, by its name: `random_attn` for `goldens/data/random_attn.jsonl.gz`, drawn by
+/// `goldens/random_attn.py`.
+pub fn load_module_file(name: &str) -> Result<Vec<ModuleCase>, GoldenError> {
+    load(&data_dir().join(format!("{name}.jsonl.gz")), module_case)
 }
 
 /// All cases of `goldens/data/init.jsonl.gz`.

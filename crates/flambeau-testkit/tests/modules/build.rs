@@ -13,6 +13,7 @@ pub fn build(case: &ModuleCase) -> Option<(Built, bool)> {
         .or_else(|| crate::losses::loss(case))
         .or_else(|| crate::functions::function(case))
         .or_else(|| crate::lazy::layer(case))
+        .or_else(|| crate::attn::attention(case))
 }
 
 fn layer(case: &ModuleCase) -> Option<(Built, bool)> {

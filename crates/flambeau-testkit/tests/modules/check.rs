@@ -21,6 +21,7 @@ const READS: &[(Reads, &str)] = &[
         "with momentum=None the factor is 1 over the number of batches, a tensor; PyTorch reads it too",
     ),
     (|case| case.module == "GaussianNLLLoss", "a negative variance is refused"),
+    (crate::attn::looks_at_masks, "masks are looked at, as in PyTorch, to find causal ones and padding at the end"),
     (|case| case.module.starts_with("MaxUnpool"), "all indices are looked at, to name the last that lies outside"),
 ];
 
@@ -28,7 +29,8 @@ const READS: &[(Reads, &str)] = &[
 /// computes otherwise than whole vectors) gives them: there 0 and -0 are one number.
 fn signs_of_zero_count(module: &str) -> bool {
     let sums = ["Linear", "Bilinear", "Conv", "AvgPool", "Upsample", "Softshrink"];
-    !sums.iter().any(|name| module.starts_with(name)) && !module.contains("Norm")
+    !sums.iter().any(|name| module.starts_with(name))
+        && !["Norm", "Attention", "Transformer"].iter().any(|part| module.contains(part))
 }
 
 fn without_signs_of_zero(values: Values) -> Values {

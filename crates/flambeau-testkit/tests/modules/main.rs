@@ -1,6 +1,7 @@
 //! PyTorch's goldens of modules, losses and initialisers: prints, initial numbers, outputs, gradients, state after training,
 //! on the CPU and on a GPU.
 
+mod attn;
 mod beside;
 mod build;
 mod check;
@@ -13,7 +14,7 @@ mod random;
 
 use flambeau_tensor::Device;
 use flambeau_testkit::catch::catch;
-use flambeau_testkit::golden::{InitCase, ModuleCase, load_init, load_modules, load_random_lazy, load_random_modules};
+use flambeau_testkit::golden::{InitCase, ModuleCase, load_init, load_module_file, load_modules, load_random_modules};
 use flambeau_testkit::work::{GPU, OnGpu, alone};
 
 /// Runs every case, of which there are `at_least` so many, and lists the failures, so that one run shows them all. Returns how
@@ -98,10 +99,32 @@ fn random_configurations_on_a_gpu_are_pytorchs() {
     println!("count: {passed} GPU cases: random configurations of modules agree with PyTorch");
 }
 
+/// Attention and transformers: module_db's configurations with their initial numbers, then random ones.
+fn run_attention(device: Device) -> usize {
+    let prepared = |case: &ModuleCase| attn::without_draws(case, device);
+    let cases: Vec<_> = load_module_file("attn").expect("goldens").iter().map(prepared).collect();
+    let listed = run_all(&cases, 280, module_name, |case| check::check(case, device));
+    let random = load_module_file("random_attn").expect("goldens");
+    let random: Vec<_> = random.iter().map(prepared).enumerate().collect();
+    listed + run_all(&random, 480, random_name, |(_, case)| random::check(case, device))
+}
+
+#[test]
+fn attention_is_pytorchs() {
+    let _generator = alone();
+    println!("count: {} goldens of attention and transformers agree with PyTorch", run_attention(Device::Cpu));
+}
+
+#[test]
+fn attention_on_a_gpu_is_pytorchs() {
+    let _gpu = OnGpu::new();
+    println!("count: {} GPU cases: attention and transformers agree with PyTorch", run_attention(GPU));
+}
+
 #[test]
 fn lazy_and_drawing_layers_are_pytorchs() {
     let _generator = alone();
-    let cases: Vec<_> = load_random_lazy().expect("goldens").into_iter().enumerate().collect();
+    let cases: Vec<_> = load_module_file("random_lazy").expect("goldens").into_iter().enumerate().collect();
     let passed = run_all(&cases, 600, random_name, |(_, case)| lazy::check(case));
     println!("count: {passed} random configurations of lazy and drawing layers agree with PyTorch");
 }
@@ -109,7 +132,7 @@ fn lazy_and_drawing_layers_are_pytorchs() {
 #[test]
 fn lazy_layers_compute_on_a_gpu_as_on_the_cpu() {
     let _gpu = OnGpu::new();
-    let cases: Vec<_> = load_random_lazy().expect("goldens").into_iter().enumerate().collect();
+    let cases: Vec<_> = load_module_file("random_lazy").expect("goldens").into_iter().enumerate().collect();
     let cases: Vec<_> = cases.into_iter().filter(|(_, case)| lazy::runs_on_a_gpu(case)).collect();
     let passed = run_all(&cases, 200, random_name, |(_, case)| lazy::check_on_gpu(case));
     println!("count: {passed} GPU cases: lazy layers agree with the CPU");
