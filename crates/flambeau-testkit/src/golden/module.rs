@@ -146,6 +146,11 @@ pub fn load_random_modules() -> Result<Vec<ModuleCase>, GoldenError> {
     load(&data_dir().join("random_modules.jsonl.gz"), module_case)
 }
 
+/// All cases of `goldens/data/random_loss.jsonl.gz`: configurations drawn by `goldens/random_loss.py`.
+pub fn load_random_losses() -> Result<Vec<ModuleCase>, GoldenError> {
+    load(&data_dir().join("random_loss.jsonl.gz"), module_case)
+}
+
 /// All cases of `goldens/data/init.jsonl.gz`.
 pub fn load_init() -> Result<Vec<InitCase>, GoldenError> {
     load(&data_dir().join("init.jsonl.gz"), init_case)

@@ -21,6 +21,11 @@ const READS: &[(Reads, &str)] = &[
         "with momentum=None the factor is 1 over the number of batches, a tensor; PyTorch reads it too",
     ),
     (|case| case.module == "GaussianNLLLoss", "a negative variance is refused"),
+    (
+        |case| case.module == "AdaptiveLogSoftmaxWithLoss",
+        "only clusters with a target in them are computed, as in PyTorch",
+    ),
+    (|case| case.module == "CTCLoss", "lengths are read, as PyTorch reads them"),
     (|case| case.module.starts_with("MaxUnpool"), "all indices are looked at, to name the last that lies outside"),
 ];
 

@@ -12,7 +12,9 @@ mod random;
 
 use flambeau_tensor::Device;
 use flambeau_testkit::catch::catch;
-use flambeau_testkit::golden::{InitCase, ModuleCase, load_init, load_modules, load_random_modules};
+use flambeau_testkit::golden::{
+    InitCase, ModuleCase, load_init, load_modules, load_random_losses, load_random_modules,
+};
 use flambeau_testkit::work::{GPU, OnGpu, alone};
 
 /// Runs every case, of which there are `at_least` so many, and lists the failures, so that one run shows them all. Returns how
@@ -95,6 +97,28 @@ fn random_configurations_on_a_gpu_are_pytorchs() {
     let _gpu = OnGpu::new();
     let (passed, _) = run_random(GPU);
     println!("count: {passed} GPU cases: random configurations of modules agree with PyTorch");
+}
+
+/// Holds the random configurations of the losses of `goldens/random_loss.py` against PyTorch on a device.
+fn run_losses(device: Device) -> usize {
+    let cases: Vec<(usize, ModuleCase)> = load_random_losses().expect("goldens").into_iter().enumerate().collect();
+    let known = |i: usize| random::LOSSES_DIFFER.iter().any(|(numbers, _)| numbers.contains(&i));
+    run_all(&cases, 650, random_name, |(i, case)| match known(*i) {
+        false => random::check(case, device),
+        true => assert!(catch(|| random::check(case, device)).is_err(), "said to differ from PyTorch, and agrees"),
+    })
+}
+
+#[test]
+fn random_losses_are_pytorchs() {
+    let _generator = alone();
+    println!("count: {} random configurations of losses agree with PyTorch", run_losses(Device::Cpu));
+}
+
+#[test]
+fn random_losses_on_a_gpu_are_pytorchs() {
+    let _gpu = OnGpu::new();
+    println!("count: {} GPU cases: random configurations of losses agree with PyTorch", run_losses(GPU));
 }
 
 #[test]
