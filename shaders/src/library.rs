@@ -35,6 +35,7 @@ const FILES: &[&str] = &[
 /// have a type, `f32(0.5)`.
 const IN_TWO_TYPES: &[(&str, [&str; 2])] = &[
     (include_str!("../library/bessel.wgsl"), ["f32", "f64"]),
+    (include_str!("../library/ctc.wgsl"), ["f32", "f64"]),
     (include_str!("../library/functions_float.wgsl"), ["f32", "f64"]),
     (include_str!("../library/functions_integer.wgsl"), ["i32", "i64"]),
 ];

@@ -32,6 +32,7 @@ fn plain_rows() -> impl Iterator<Item = Row> {
 
 const ALL: &[DType] = &DType::ALL;
 const FLOATS: &[DType] = &[DType::F16, DType::BF16, DType::F32, DType::F64];
+const WIDE: &[DType] = &[DType::F32, DType::F64];
 const NUMBERS: &[DType] = MAX_POOLED;
 const FLAG: &[u32] = &[0, 1];
 const LANES: &[u32] = &[1, 64];
@@ -76,6 +77,9 @@ fn finished(dtype: DType) -> Vec<(&'static str, DType)> {
 }
 
 static ROWS: &[Row] = &[
+    Row { name: "ctc/alpha", dtypes: WIDE, types: alone, settings: &[] },
+    Row { name: "ctc/beta", dtypes: WIDE, types: alone, settings: &[] },
+    Row { name: "ctc/gradient", dtypes: WIDE, types: alone, settings: &[("ZERO_INFINITY", FLAG)] },
     Row { name: "matmul/finish", dtypes: NUMBERS, types: finished, settings: &[] },
     Row {
         name: "matmul/tile",

@@ -5,6 +5,7 @@ mod arg_reduce;
 mod cast;
 pub mod conv;
 mod copy;
+mod ctc;
 mod gather;
 pub mod gemm;
 mod lines;
@@ -141,6 +142,8 @@ impl Backend for CpuBackend {
         softmax_backward(SoftmaxBackward) => nll::softmax_backward;
         nll(Nll) => nll::nll;
         nll_backward(NllBackward) => nll::nll_backward;
+        ctc(Ctc) => ctc::ctc;
+        ctc_backward(CtcBackward) => ctc::ctc_backward;
         normalize(Normalize) => normalize::normalize;
         normalize_backward(NormalizeBackward) => normalize::normalize_backward;
         random(Random) => random::random;

@@ -2,8 +2,9 @@
 
 pub use flambeau_autograd::ops::paths::functional::*;
 pub use flambeau_autograd::ops::{
-    BatchNormOptions, CosineEmbeddingOptions, GaussianNLLOptions, InstanceNormOptions, MarginRankingOptions,
-    MultiMarginOptions, NormOptions, PoissonNLLOptions,
+    BatchNormOptions, CosineEmbeddingOptions, GaussianNLLOptions, InstanceNormOptions,
+    LinearCrossEntropyFunctionOptions, MarginRankingOptions, MultiMarginOptions, NormOptions, PoissonNLLOptions,
+    TripletMarginWithDistanceLossOptions,
 };
 
 mod multi_head;

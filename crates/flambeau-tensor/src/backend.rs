@@ -6,9 +6,9 @@
 
 use crate::calls::{
     AdaptiveAvgPool, AdaptiveAvgPoolBackward, ArgReduce, AvgPool, AvgPoolBackward, CheckIndex, Checked, Conv,
-    ConvInputGrad, ConvWeightGrad, CopyTo, Gather, IndexSelect, Map, MapLists, Matmul, MaxPool, MaxPoolBackward, Nll,
-    NllBackward, Nonzero, Normalize, NormalizeBackward, Random, Reduce, RefuseWhere, Resample, ResampleBackward, Scan,
-    Scatter, SearchSorted, Softmax, SoftmaxBackward, Sort,
+    ConvInputGrad, ConvWeightGrad, CopyTo, Ctc, CtcBackward, Gather, IndexSelect, Map, MapLists, Matmul, MaxPool,
+    MaxPoolBackward, Nll, NllBackward, Nonzero, Normalize, NormalizeBackward, Random, Reduce, RefuseWhere, Resample,
+    ResampleBackward, Scan, Scatter, SearchSorted, Softmax, SoftmaxBackward, Sort,
 };
 use crate::dims::Dims;
 use crate::{Array, DType, Device, Result, Storage};
@@ -345,6 +345,10 @@ pub trait Backend: Send + Sync + std::fmt::Debug {
     /// Gradient of [`Backend::nll`] for its input, or for the logits behind it where the log-probabilities are given. See
     /// [`crate::ops::nll_backward`].
     fn nll_backward(&self, call: &Checked<NllBackward<'_>>) -> Result<Array>;
+    /// The loss of connectionist temporal classification, and what its gradient needs.
+    fn ctc(&self, call: &Checked<Ctc<'_>>) -> Result<(Array, Array)>;
+    /// Gradient of [`Backend::ctc`] for its log-probabilities.
+    fn ctc_backward(&self, call: &Checked<CtcBackward<'_>>) -> Result<Array>;
 
     /// Normalises an array of the layout's shape by its own statistics. [`crate::ops::normalize`] asks it.
     fn normalize(&self, call: &Checked<Normalize<'_>>) -> Result<Normalized>;

@@ -36,11 +36,13 @@ pub enum Finding {
     NoChance,
     /// An index of `searchsorted`'s sorter.
     Sorter,
+    /// A label of `multilabel_margin_loss`.
+    Label,
 }
 
 impl Finding {
     /// Every one, in the order of the enum.
-    pub const ALL: [Finding; 15] = [
+    pub const ALL: [Finding; 16] = [
         Finding::Subscript,
         Finding::Place,
         Finding::Line,
@@ -56,6 +58,7 @@ impl Finding {
         Finding::NoProbability,
         Finding::NoChance,
         Finding::Sorter,
+        Finding::Label,
     ];
 
     /// The number that stands for it in a device's memory.
@@ -91,6 +94,7 @@ impl Finding {
                  please report an enhancement request to PyTorch.)",
             ),
             Finding::Sorter => Error::runtime("torch.searchsorted(): sorter index out of range"),
+            Finding::Label => Error::runtime("argument #2 'target' is out of range"),
         }
     }
 }

@@ -20,6 +20,7 @@ import ops
 import optim
 import random_lazy
 import random_attn
+import random_loss
 import random_modules
 import random_optim
 import random_utils
@@ -28,7 +29,8 @@ DATA = pathlib.Path(__file__).parent / "data"
 FILES = {"modules": modules.module_cases, "random_modules": random_modules.random_module_cases, "init": modules.init_cases,
          "optim": optim.optimizer_cases, "random_optim": random_optim.random_optimizer_cases, "schedulers": optim.scheduler_cases,
          "random_lazy": random_lazy.random_lazy_cases, "random_utils": random_utils.random_utils_cases,
-         "attn": random_attn.db_cases, "random_attn": random_attn.random_cases}
+         "attn": random_attn.db_cases, "random_attn": random_attn.random_cases,
+         "random_loss": random_loss.random_loss_cases}
 
 
 def main(names):

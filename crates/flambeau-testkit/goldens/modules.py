@@ -113,7 +113,33 @@ def losses():
         for r2 in (r, "batchmean") if r == "mean" else (r,):
             yield nn.KLDivLoss, (), {"reduction": r2}, [torch.log_softmax(logits, 1), prob]
             yield nn.KLDivLoss, (), {"reduction": r2, "log_target": True}, [torch.log_softmax(logits, 1), torch.log(prob)]
+        yield nn.MarginRankingLoss, (), {"reduction": r, "margin": 0.5}, [logits, other, sign]
+        yield nn.CosineEmbeddingLoss, (), {"reduction": r, "margin": 0.25}, [logits, other, sign[:, 0]]
+        for swap in (False, True):
+            yield nn.TripletMarginLoss, (), {"reduction": r, "swap": swap, "p": 1.5}, [logits, other, sign]
+            yield nn.TripletMarginWithDistanceLoss, (), {"reduction": r, "swap": swap, "margin": 0.5}, [logits, other, sign]
+        yield nn.MultiMarginLoss, (), {"reduction": r, "p": 2, "weight": weight}, [logits, target]
+        yield nn.MultiLabelMarginLoss, (), {"reduction": r}, [logits, torch.tensor([[0, 2, -1], [1, -1, 0], [-1, 0, 1], [2, 1, 0]])]
+        yield nn.MultiLabelSoftMarginLoss, (), {"reduction": r}, [logits, (sign > 0).float()]
+        yield nn.MultiLabelSoftMarginLoss, (), {"reduction": r, "weight": weight}, [logits, prob]
+        for full in (False, True):
+            yield nn.PoissonNLLLoss, (), {"reduction": r, "full": full, "log_input": full}, [prob, target[:, None].float()]
+            yield nn.GaussianNLLLoss, (), {"reduction": r, "full": full}, [logits, other, prob]
+        labels, steps, lengths = torch.tensor([[1, 2, 2], [2, 1, 0]]), torch.tensor([6, 5]), torch.tensor([3, 2])
+        log_probs = torch.log_softmax(ramp(6, 2, 3), 2)
+        for zero in (False, True):
+            yield nn.CTCLoss, (), {"reduction": r, "zero_infinity": zero}, [log_probs, labels, steps, lengths]
+            yield nn.CTCLoss, (), {"reduction": r, "zero_infinity": zero}, [log_probs, labels, torch.tensor([2, 6]), lengths]
+        yield nn.CTCLoss, (), {"reduction": r, "blank": 2}, [log_probs, torch.tensor([0, 1, 0, 1, 1]), steps, lengths]
+        yield nn.CTCLoss, (), {"reduction": r}, [log_probs[:, 0], labels[0], torch.tensor(6), torch.tensor(3)]
+        yield nn.LinearCrossEntropyLoss, (3, 3), {"reduction": r, "bias": True, "weight": weight, "ignore_index": 1}, [logits, target]
+        yield nn.LinearCrossEntropyLoss, (3, 3), {"reduction": r, "label_smoothing": 0.1, "out_features": (2,)}, [logits, torch.stack([target, target.flip(0)], 1)]
+        yield nn.LinearCrossEntropyLoss, (3, 3), {"reduction": r}, [logits, prob]
     yield nn.MSELoss, (), {}, [logits, logits + 1]
+    classes = torch.tensor([2, 7, 0, 5])
+    yield from ((nn.AdaptiveLogSoftmaxWithLoss, a, k, [ramp(4, a[0]), classes]) for a, k in (
+        ((16, 8, [2, 5]), {}), ((5, 9, [3]), {"div_value": 2.0, "head_bias": True}), ((4, 8, [1, 2, 6]), {"div_value": 1.5})))
+    yield nn.AdaptiveLogSoftmaxWithLoss, (8, 8, [2, 5]), {}, [ramp(8), classes[1]]
 
 
 def run(m, inputs):

@@ -37,6 +37,8 @@ const NO_ROW: &[(&str, &str)] = &[
     ("feature_alpha_dropout", RANDOM),
     ("feature_dropout", RANDOM),
     ("fill_", "flambeau-autograd/tests/inplace.rs"),
+    ("gumbel_softmax", RANDOM),
+    ("triplet_margin_with_distance_loss", MODULES),
     ("fill_diagonal_", "flambeau-autograd/tests/inplace.rs"),
     ("im2col", VARIANT),
     ("index", VARIANT),

@@ -9,6 +9,7 @@ mod arg_reduce;
 mod cache;
 mod conv;
 mod copy;
+mod ctc;
 mod error;
 mod failure;
 mod gather;
@@ -135,6 +136,8 @@ impl Backend for WgpuBackend {
         softmax_backward(SoftmaxBackward) => softmax::softmax_backward;
         nll(Nll) => nll::nll;
         nll_backward(NllBackward) => nll::nll_backward;
+        ctc(Ctc) => ctc::ctc;
+        ctc_backward(CtcBackward) => ctc::ctc_backward;
         normalize(Normalize) => normalize::normalize;
         normalize_backward(NormalizeBackward) => normalize::normalize_backward;
         random(Random) => random::random;

@@ -1,4 +1,18 @@
-//! The losses of `torch.nn`.
+//! The losses of `torch.nn`: here those of an input and a target.
+
+mod adaptive;
+mod ctc;
+mod distance;
+mod gaussian;
+mod linear;
+mod three;
+
+pub use adaptive::*;
+pub use ctc::*;
+pub use distance::*;
+pub use gaussian::*;
+pub use linear::*;
+pub use three::*;
 
 use crate::{Buffer, Memo, Module, ModuleState, forward};
 use flambeau_autograd::{OrPanic, Tensor, ops};
@@ -10,6 +24,13 @@ pub trait LossFunction: Default + Clone + Send + Sync + 'static {
 
     /// The loss of `x` against `target`.
     fn apply(&self, x: &Tensor, target: &Tensor) -> Tensor;
+
+    /// Refuses options that the class's constructor refuses.
+    ///
+    /// # Panics
+    /// With PyTorch's message.
+    #[track_caller]
+    fn check(&self) {}
 
     /// The weights of classes or elements, which state dicts hold.
     fn weight(&self) -> Option<&Tensor> {
@@ -54,6 +75,7 @@ impl<F: LossFunction> Loss<F> {
     #[track_caller]
     pub fn with(options: impl FnOnce(F) -> F) -> Self {
         let function = options(F::default());
+        function.check();
         // The buffers are the options' own tensors, so `to(device)` moves both.
         let weight = function.weight().map(Buffer::new);
         let pos_weight = function.pos_weight().map(Buffer::new);
@@ -85,10 +107,10 @@ impl<F: LossFunction> Loss<F> {
     }
 }
 
-/// Declares, for each line `Loss(Options) = function: weights`, the loss as its function in [`ops`] with the function's options;
-/// `weights` are those of its options that state dicts hold.
+/// Declares, for each line `Loss(Options) = function if check: weights`, the loss as its function in [`ops`] with the function's
+/// options; `weights` are those of its options that state dicts hold, `check` is what the constructor looks at.
 macro_rules! losses {
-    ($($(#[$doc:meta])* $loss:ident($options:ident) = $function:ident: $($weight:ident)*;)*) => {$(
+    ($($(#[$doc:meta])* $loss:ident($options:ident) = $function:ident $(if $check:ident)?: $($weight:ident)*;)*) => {$(
         pub use ops::$options;
 
         $(#[$doc])*
@@ -100,6 +122,10 @@ macro_rules! losses {
             fn apply(&self, x: &Tensor, target: &Tensor) -> Tensor {
                 ops::$function(x, target, self).or_panic()
             }
+            $(#[track_caller]
+            fn check(&self) {
+                $check(self);
+            })?
             $(fn $weight(&self) -> Option<&Tensor> {
                 self.$weight.as_ref()
             })*
@@ -146,4 +172,30 @@ losses! {
     HingeEmbeddingLoss(HingeEmbeddingLossOptions) = hinge_embedding_loss:;
     /// ln(1 + e^(−t·x)) for targets ±1: `nn.SoftMarginLoss(reduction)`.
     SoftMarginLoss(SoftMarginLossOptions) = soft_margin_loss:;
+    /// eˣ − t · x, or x − t · ln(x + eps), of Poisson distributions: `nn.PoissonNLLLoss(log_input, full, eps, reduction)`.
+    PoissonNLLLoss(PoissonNLLOptions) = poisson_nll_loss:;
+    /// Σ max(0, margin − xₜ + xᵢ)ᵖ / classes over the other classes i, for inputs [n, classes] and classes t [n]:
+    /// `nn.MultiMarginLoss(p, margin, weight, reduction)`.
+    MultiMarginLoss(MultiMarginOptions) = multi_margin_loss if check_multi_margin: weight;
+    /// Σ max(0, 1 − xₜ + xᵢ) / classes over a sample's classes t and the others i, for inputs and targets [n, classes], where −1
+    /// ends a sample's classes: `nn.MultiLabelMarginLoss(reduction)`.
+    MultiLabelMarginLoss(MultiLabelMarginLossOptions) = multilabel_margin_loss:;
+    /// The mean over the classes of [`BCEWithLogitsLoss`] for inputs and targets [n, classes]:
+    /// `nn.MultiLabelSoftMarginLoss(weight, reduction)`.
+    MultiLabelSoftMarginLoss(MultiLabelSoftMarginLossOptions) = multilabel_soft_margin_loss: weight;
+}
+
+#[track_caller]
+fn check_multi_margin(options: &MultiMarginOptions) {
+    assert!(options.p == 1 || options.p == 2, "only p == 1 and p == 2 supported");
+    if let Some(weight) = options.weight.as_ref().filter(|weight| weight.dim() != 1) {
+        panic!("MultiMarginLoss: expected weight to be None or 1D tensor, got {}D instead", weight.dim());
+    }
+}
+
+/// Refuses a margin that is not positive, in the words of the losses of triplets.
+#[track_caller]
+pub(crate) fn check_margin(loss: &str, margin: f64) {
+    let got = flambeau_tensor::print::py_float(margin);
+    assert!(margin > 0.0, "{loss}: expected margin to be greater than 0, got {got} instead");
 }

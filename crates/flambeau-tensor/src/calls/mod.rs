@@ -6,6 +6,7 @@
 //! stays within its storage, which only grows. What the arrays hold is data: kernels check indices themselves.
 
 mod check;
+mod ctc;
 mod elements;
 mod index;
 mod layout;
@@ -18,6 +19,7 @@ mod random;
 mod windows;
 
 pub use check::check_transfer;
+pub use ctc::*;
 pub use elements::*;
 pub use index::*;
 pub(crate) use layout::check_writable;

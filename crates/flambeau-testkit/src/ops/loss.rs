@@ -1,8 +1,10 @@
 //! Losses.
 
 use flambeau_autograd::ops::{
-    self, BCELossOptions, BCEWithLogitsLossOptions, GaussianNLLOptions, HuberLossOptions, KLDivLossOptions,
-    L1LossOptions, MSELossOptions, PoissonNLLOptions, Reduction, SmoothL1LossOptions, SoftMarginLossOptions,
+    self, BCELossOptions, BCEWithLogitsLossOptions, CTCLossOptions, GaussianNLLOptions, HuberLossOptions,
+    KLDivLossOptions, L1LossOptions, LinearCrossEntropyFunctionOptions, MSELossOptions, MultiLabelMarginLossOptions,
+    MultiLabelSoftMarginLossOptions, PoissonNLLOptions, Reduction, SequenceLengths, SmoothL1LossOptions,
+    SoftMarginLossOptions,
 };
 
 use crate::args::{Args, CallResult};
@@ -15,7 +17,40 @@ fn reduction(a: &Args) -> CallResult<Reduction> {
     Ok(a.opt_str(9, "reduction")?.unwrap_or("mean").parse()?)
 }
 
+/// Lengths as a tensor or as a list.
+fn lengths(a: &Args, i: usize, name: &str) -> CallResult<Box<dyn SequenceLengths>> {
+    Ok(match a.tensor(i, name) {
+        Ok(tensor) => Box::new(tensor.shallow_clone()),
+        Err(_) => Box::new(a.ints(i, name)?),
+    })
+}
+
 pub(super) const ROWS: &[OpInfo] = &[
+    OpInfo::general("nn.functional.ctc_loss", |a| {
+        let (steps, labels) = (lengths(a, 2, "input_lengths")?, lengths(a, 3, "target_lengths")?);
+        let options = CTCLossOptions::default().blank(a.int(4, "blank", 0)?).reduction(reduction(a)?);
+        let options = options.zero_infinity(a.bool(9, "zero_infinity", false)?);
+        one(ops::ctc_loss(a.x()?, a.tensor(1, "targets")?, &*steps, &*labels, &options))
+    })
+    .no_gradcheck("its gradient takes log_probs for normalised ones (losses.rs checks it behind log_softmax), and has no gradient"),
+    OpInfo::general("nn.functional.linear_cross_entropy", |a| {
+        let options = LinearCrossEntropyFunctionOptions::default()
+            .linear_bias(a.opt_tensor(9, "linear_bias")?)
+            .weight(a.opt_tensor(9, "weight")?)
+            .reduction(reduction(a)?)
+            .ignore_index(a.opt_int(9, "ignore_index")?)
+            .label_smoothing(a.float(9, "label_smoothing", 0.0)?);
+        one(ops::linear_cross_entropy(a.x()?, a.tensor(1, "linear_weight")?, a.tensor(2, "target")?, &options))
+    }),
+    OpInfo::general("nn.functional.multilabel_margin_loss", |a| {
+        let options = MultiLabelMarginLossOptions::default().reduction(reduction(a)?);
+        one(ops::multilabel_margin_loss(a.x()?, a.tensor(1, "target")?, &options))
+    }),
+    OpInfo::general("nn.functional.multilabel_soft_margin_loss", |a| {
+        let options = MultiLabelSoftMarginLossOptions::default();
+        let options = options.weight(a.opt_tensor(2, "weight")?).reduction(reduction(a)?);
+        one(ops::multilabel_soft_margin_loss(a.x()?, a.tensor(1, "target")?, &options))
+    }),
     OpInfo::general("nn.functional.binary_cross_entropy", |a| {
         let options = BCELossOptions::default().weight(a.opt_tensor(2, "weight")?).reduction(reduction(a)?);
         one(ops::binary_cross_entropy(a.x()?, a.tensor(1, "target")?, &options))

@@ -22,6 +22,11 @@ const READS: &[(Reads, &str)] = &[
     ),
     (|case| case.module == "GaussianNLLLoss", "a negative variance is refused"),
     (crate::attn::looks_at_masks, "masks are looked at, as in PyTorch, to find causal ones and padding at the end"),
+    (
+        |case| case.module == "AdaptiveLogSoftmaxWithLoss",
+        "only clusters with a target in them are computed, as in PyTorch",
+    ),
+    (|case| case.module == "CTCLoss", "lengths are read, as PyTorch reads them"),
     (|case| case.module.starts_with("MaxUnpool"), "all indices are looked at, to name the last that lies outside"),
 ];
 

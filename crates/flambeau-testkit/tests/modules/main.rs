@@ -138,6 +138,29 @@ fn lazy_layers_compute_on_a_gpu_as_on_the_cpu() {
     println!("count: {passed} GPU cases: lazy layers agree with the CPU");
 }
 
+/// Holds the random configurations of the losses of `goldens/random_loss.py` against PyTorch on a device.
+fn run_losses(device: Device) -> usize {
+    let cases: Vec<(usize, ModuleCase)> =
+        load_module_file("random_loss").expect("goldens").into_iter().enumerate().collect();
+    let known = |i: usize| random::LOSSES_DIFFER.iter().any(|(numbers, _)| numbers.contains(&i));
+    run_all(&cases, 650, random_name, |(i, case)| match known(*i) {
+        false => random::check(case, device),
+        true => assert!(catch(|| random::check(case, device)).is_err(), "said to differ from PyTorch, and agrees"),
+    })
+}
+
+#[test]
+fn random_losses_are_pytorchs() {
+    let _generator = alone();
+    println!("count: {} random configurations of losses agree with PyTorch", run_losses(Device::Cpu));
+}
+
+#[test]
+fn random_losses_on_a_gpu_are_pytorchs() {
+    let _gpu = OnGpu::new();
+    println!("count: {} GPU cases: random configurations of losses agree with PyTorch", run_losses(GPU));
+}
+
 #[test]
 fn initialisers_are_pytorchs() {
     let _generator = alone();

@@ -29,6 +29,9 @@ pub const DIFFER: Differ = &[
     (&[3239, 3271, 3318], "PyTorch names the sizes in the other order"),
 ];
 
+/// The same of the file of losses.
+pub const LOSSES_DIFFER: Differ = &[];
+
 /// Cases in which a GPU differs further.
 pub const DIFFER_ON_GPU: Differ =
     &[(&[2707], "of two bad indices, that of the weight and that of the target, the first kernel's is told")];
@@ -58,8 +61,9 @@ pub fn check(case: &ModuleCase, device: Device) {
 /// Gives a module PyTorch's state, by a strict load. Weights of losses were given to the constructor and keep their dtype.
 fn load(built: &Built, case: &ModuleCase) {
     let is_loss = case.module.ends_with("Loss");
-    if !is_loss {
-        built.module.clone().to(case.dtype);
+    match is_loss {
+        true => built.module.parameters().iter().for_each(|p| p.set_data(p.to(case.dtype))),
+        false => drop(built.module.clone().to(case.dtype)),
     }
     let state: StateDict = case.state.iter().map(|(name, t)| (name.clone(), loaded(t))).collect();
     built.module.load_state_dict(&state).unwrap_or_else(|e| panic!("loading: {e}"));

@@ -13,7 +13,7 @@ use flambeau_tensor::backend::ReduceOp;
 use flambeau_tensor::dims::broadcast_shapes;
 use flambeau_tensor::ops::{ReduceArgs, pointwise_into, reduce};
 use flambeau_tensor::pointwise::{Expr, Pointwise};
-use flambeau_tensor::{DType, Scalar};
+use flambeau_tensor::{Array, DType, Scalar};
 use smallvec::smallvec;
 use std::sync::LazyLock;
 
@@ -104,6 +104,29 @@ static MIDDLE_POWER: LazyLock<Order> = LazyLock::new(|| {
 /// p > 2.
 static LARGE_POWER: LazyLock<Order> =
     LazyLock::new(|| power_order(gradient(|d, distance, g, p| d * d.abs().pow(p - 2.0) * g / distance.pow(p - 1.0))));
+
+impl Order {
+    /// The gradient for rows of `sizes`, of (rows, other rows, distances, g), each `[…, n, m, k]` or of length 1 there, summed along
+    /// the other rows' dimension.
+    fn rows(
+        &'static self,
+        name: &'static str,
+        scalars: &[Scalar],
+        [own, other, distance, g]: [&Tensor; 4],
+        dim: i64,
+        sizes: &[usize],
+    ) -> Result<Tensor> {
+        if sizes.contains(&0) || g.numel() == 0 {
+            return zeros(sizes, g.dtype(), g.device());
+        }
+        let scalars = &scalars[..self.gradient.num_scalars()];
+        // Some formulas do not look at every input.
+        let full = broadcast_shapes(&own.size(), &other.size())?;
+        let whole = expand(g, &to_i64(&broadcast_shapes(&full, &g.size())?))?;
+        let sum = sum_map(name, Some(&self.gradient), &[own, other, distance, &whole], scalars, &[dim], false, None)?;
+        sum_to_size(&sum, sizes)
+    }
+}
 
 fn order(p: f64) -> &'static Order {
     match p {
@@ -207,22 +230,70 @@ pub fn cdist(x1: &Tensor, x2: &Tensor, p: f64, compute_mode: &str) -> Result<Ten
         let (distance, g) = (unsqueeze(&distance, -1)?, unsqueeze(&g, -1)?);
         // The differences that `x2` sees are the negatives of those that `x1` sees.
         let of = |own: &Tensor, other: &Tensor, dim: i64, sizes: &[usize]| {
-            if sizes.contains(&0) || g.numel() == 0 {
-                return zeros(sizes, g.dtype(), g.device()).map(Some);
-            }
-            let inputs = [own, other, &distance, &g];
-            let scalars = &scalars[..order.gradient.num_scalars()];
-            // Some formulas do not look at every input.
-            let full = broadcast_shapes(&own.size(), &other.size())?;
-            let whole = expand(&g, &to_i64(&broadcast_shapes(&full, &g.size())?))?;
-            let inputs = [inputs[0], inputs[1], inputs[2], &whole];
-            let sum = sum_map("CdistBackwardBackward0", Some(&order.gradient), &inputs, scalars, &[dim], false, None)?;
-            sum_to_size(&sum, sizes).map(Some)
+            order.rows("CdistBackwardBackward0", &scalars, [own, other, &distance, &g], dim, sizes).map(Some)
         };
         let of_a = if c.needs(0) { of(&a, &b, -2, &sizes_a)? } else { None };
         let of_b = if c.needs(1) { of(&b, &a, -3, &sizes_b)? } else { None };
         Ok(smallvec![of_a, of_b])
     }))
+}
+
+/// The distances of each pair of rows of `x` `[n, k]`, as `[n (n − 1) / 2]`: of the first from all others, of the second from those
+/// behind it, and so on: `F.pdist`. The p-norm of the differences, p = 2 unless `p` says otherwise. The gradient is 0 where two
+/// rows are equal.
+///
+/// # Errors
+/// For other dtypes than float32 and float64, other than two dimensions, a negative p.
+///
+/// ```
+/// let x = torch::tensor([[0.0, 0.0], [3.0, 4.0], [0.0, 1.0]]);
+/// assert_eq!(torch::pdist(&x).to_vec::<f32>()[..2], [5.0, 1.0]);
+/// assert_eq!(torch::pdist_with(&x, |o| o.p(1)).to_vec::<f32>(), [7.0, 1.0, 6.0]);
+/// ```
+#[op(torch, functional, cast = Float32, default(p = 2.0))]
+pub fn pdist(x: &Tensor, p: f64) -> Result<Tensor> {
+    if x.dim() != 2 {
+        return Err(Error::runtime(format!("pdist only supports 2D tensors, got: {}D", x.dim())));
+    }
+    if !x.is_floating_point() {
+        return Err(Error::runtime("pdist only supports floating-point dtypes"));
+    }
+    if p.is_nan() || p < 0.0 {
+        return Err(Error::runtime("pdist only supports non-negative p values"));
+    }
+    let n = x.size()[0];
+    // Of what there is nothing to compute every dtype has.
+    if n > 1 && x.size()[1] > 0 && !matches!(x.dtype(), DType::F32 | DType::F64) {
+        return Err(flambeau_tensor::Error::NotImplementedFor { op: "pdist", dtype: x.dtype() }.into());
+    }
+    let (order, scalars) = (order(p), [Scalar::Float(p)]);
+    let pairs = pairs(n, x)?;
+    let compute = || {
+        if pairs.numel() == 0 || x.size()[1] == 0 {
+            return zeros(&[pairs.numel()], x.dtype(), x.device());
+        }
+        let all = cdist(x, x, p, "donot_use_mm_for_euclid_dist")?;
+        ops::index_select(&view(&all, &[-1])?, 0, &pairs)
+    };
+    let saves = [Save::Tensor("self", x), Save::Output("result", 0), Save::Array("pairs", pairs.array().clone())];
+    as_one("PdistBackward0", &[x], &saves, compute, move |c| {
+        let (x, distance, pairs, g) = (c.saved(0)?, c.saved(1)?, c.saved(2)?, c.grad(0)?);
+        // Distance and gradient of each row from each other one; of itself it has none.
+        let matrix = |values: &Tensor| {
+            let flat = ops::scatter(&zeros(&[n * n], x.dtype(), x.device())?, 0, &pairs, values)?;
+            let upper = view(&flat, &[n as i64, n as i64])?;
+            unsqueeze(&ops::add(&upper, &transpose(&upper, 0, 1)?, 1)?, -1)
+        };
+        let inputs = [&unsqueeze(&x, 1)?, &unsqueeze(&x, 0)?, &matrix(&distance)?, &matrix(&g)?];
+        order.rows("PdistBackwardBackward0", &scalars, inputs, 1, &x.size()).map(|grad| smallvec![Some(grad)])
+    })
+}
+
+/// The places of the pairs of `n` rows in a matrix `[n, n]`, above its diagonal.
+fn pairs(n: usize, like: &Tensor) -> Result<Tensor> {
+    let flat: Vec<i64> = (0..n).flat_map(|i| (i + 1..n).map(move |j| (i * n + j) as i64)).collect();
+    let array = Array::from_slice(flambeau_device::backend(like.device())?, like.device(), &flat, &[flat.len()])?;
+    Ok(array.into())
 }
 
 /// √(|a|² − 2ab + |b|²) of all pairs of rows of equal batches, by one product.

@@ -19,6 +19,6 @@ flambeau_macros::operations! {
     matmul { mm bmm addmm baddbmm addbmm mv addmv dot outer }
     triangle { tril triu tril_indices triu_indices diag_embed diag trace }
     cross { linalg_cross cross }
-    cdist { cdist }
+    cdist { cdist pdist }
     vander { vander linalg_vander }
 }

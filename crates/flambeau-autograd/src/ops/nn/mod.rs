@@ -32,6 +32,7 @@ flambeau_macros::operations! {
     activation::hard { hardtanh relu6 hardsigmoid hardswish threshold prelu hardshrink softshrink }
     activation::rectified { leaky_relu gelu silu elu softplus }
     activation::smooth { selu celu mish softsign tanhshrink glu rrelu }
+    activation::gumbel { gumbel_softmax }
     activation::softmax { softmax log_softmax softmin logsigmoid }
     linear { linear matmul bilinear }
     attention { scaled_dot_product_attention }
@@ -59,5 +60,9 @@ flambeau_macros::operations! {
     }
     loss::margin {
         hinge_embedding_loss margin_ranking_loss cosine_embedding_loss triplet_margin_loss multi_margin_loss
+        triplet_margin_with_distance_loss
     }
+    loss::ctc { ctc_loss }
+    loss::linear { linear_cross_entropy }
+    loss::multilabel { multilabel_margin_loss multilabel_soft_margin_loss }
 }

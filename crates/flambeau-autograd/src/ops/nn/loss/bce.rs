@@ -124,7 +124,7 @@ fn check_dtype(expected: DType, found: DType) -> Result<()> {
 }
 
 /// ln(1 + e⁻ˣ), which does not overflow
-fn softplus_of_negative(x: Expr<'_>) -> Expr<'_> {
+pub(super) fn softplus_of_negative(x: Expr<'_>) -> Expr<'_> {
     (-x.abs()).exp().log1p() - x.minimum(0.0)
 }
 
@@ -193,7 +193,7 @@ options! {
 ///
 /// # Errors
 /// When sizes or dtypes do not fit, or a weight requires a gradient.
-#[op(functional, cast = Float32)]
+#[op(torch, functional, cast = Float32)]
 pub fn binary_cross_entropy_with_logits(
     x: &Tensor,
     target: &Tensor,

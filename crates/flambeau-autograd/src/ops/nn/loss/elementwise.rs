@@ -4,11 +4,13 @@ use crate::error::{Error, Result};
 use crate::graph::record;
 use crate::ops::map::divided_sum_map;
 use crate::ops::nn::loss::rules::{self, warn_of_broadcast};
-use crate::ops::{map, mean_map, sum_map};
+use crate::ops::pointwise::binary::OperandRef;
+use crate::ops::{Operand, map, mean_map, sum_map};
 use crate::{OrPanic, Tensor, ops, options, warn};
 use flambeau_macros::op;
 use flambeau_tensor::pointwise::{Expr, Pointwise};
 use flambeau_tensor::{DType, Scalar};
+use std::fmt;
 use std::str::FromStr;
 use std::sync::LazyLock;
 
@@ -37,6 +39,18 @@ impl FromStr for Reduction {
             "batchmean" => Ok(Reduction::BatchMean),
             _ => Err(invalid(name)),
         }
+    }
+}
+
+impl fmt::Display for Reduction {
+    /// PyTorch's name.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Reduction::None => "none",
+            Reduction::Mean => "mean",
+            Reduction::Sum => "sum",
+            Reduction::BatchMean => "batchmean",
+        })
     }
 }
 
@@ -335,7 +349,7 @@ options! {
 ///
 /// # Errors
 /// When the sizes do not broadcast or one is of integers.
-#[op(functional, cast = Float32)]
+#[op(torch, functional, cast = Float32)]
 #[track_caller]
 pub fn kl_div(x: &Tensor, target: &Tensor, options: &KLDivLossOptions) -> Result<Tensor> {
     let (log_target, reduction) = (options.log_target, options.reduction);
@@ -463,7 +477,7 @@ options! {
 ///
 /// # Errors
 /// When the sizes do not broadcast or bools are subtracted.
-#[op(functional, cast = Float32)]
+#[op(torch, functional, cast = Float32)]
 pub fn poisson_nll_loss(x: &Tensor, target: &Tensor, options: &PoissonNLLOptions) -> Result<Tensor> {
     let &PoissonNLLOptions { log_input, full, eps, reduction } = options;
     reduction.check()?;
@@ -511,7 +525,7 @@ options! {
     }
 }
 
-/// The negative log-likelihood of `target` under normal distributions of means `x` and variances `var`,
+/// The negative log-likelihood of `target` under normal distributions of means `x` and variances `var`, a tensor or one number,
 /// ½ (ln v + (x − t)² / v) with v = max(var, ε): `F.gaussian_nll_loss`. The dtype is that which the three promote to. Options:
 /// `full`, `eps`, `reduction`.
 ///
@@ -524,11 +538,25 @@ options! {
 /// # Errors
 /// When the sizes do not fit, a variance is negative or an integer, or bools are subtracted.
 #[op(functional)]
-pub fn gaussian_nll_loss(x: &Tensor, target: &Tensor, var: &Tensor, options: &GaussianNLLOptions) -> Result<Tensor> {
+pub fn gaussian_nll_loss<'a>(
+    x: &Tensor,
+    target: &Tensor,
+    var: impl Into<Operand<'a>>,
+    options: &GaussianNLLOptions,
+) -> Result<Tensor> {
     let &GaussianNLLOptions { full, eps, reduction } = options;
     if reduction == Reduction::BatchMean {
         return Err(Error::value("batchmean is not valid"));
     }
+    let var = var.into();
+    let of_number;
+    let (var, is_number) = match var.kind() {
+        OperandRef::Tensor(var) => (var, false),
+        OperandRef::Number(number) => {
+            of_number = ops::full(&[], number, x.dtype(), x.device())?;
+            (&of_number, true)
+        }
+    };
     if any_element(&IS_NEGATIVE, var)? {
         return Err(Error::value("var has negative entry/entries"));
     }
@@ -548,7 +576,7 @@ pub fn gaussian_nll_loss(x: &Tensor, target: &Tensor, var: &Tensor, options: &Ga
     let (size, var_size) = (x.size(), var.size());
     let unsqueezed;
     let mut var = var;
-    if size != *var_size {
+    if size != *var_size && !is_number {
         let differing = || size.iter().zip(var_size.iter()).filter(|(a, b)| a != b).map(|(_, &b)| b).sum::<usize>();
         if size.split_last().is_some_and(|(_, batch)| *batch == *var_size) {
             unsqueezed = ops::unsqueeze(var, -1)?;

@@ -1,5 +1,6 @@
 //! Losses with a margin.
 
+use crate::arguments::Number;
 use crate::error::{Error, Result};
 use crate::graph::{Save, record};
 use crate::ops::map::divided_sum_map;
@@ -12,7 +13,8 @@ use flambeau_macros::op;
 use flambeau_tensor::pointwise::{Expr, Pointwise};
 use flambeau_tensor::{DType, Finding, IndexRule, Scalar};
 use smallvec::smallvec;
-use std::sync::LazyLock;
+use std::fmt;
+use std::sync::{Arc, LazyLock};
 
 /// x where it is above zero, else zero; NaN stays.
 fn not_negative(x: Expr<'_>) -> Expr<'_> {
@@ -64,7 +66,7 @@ options! {
 ///
 /// # Errors
 /// When the sizes do not broadcast, x is of bools, or the mean is one of integers.
-#[op(functional, cast = Float32)]
+#[op(torch, functional, cast = Float32)]
 pub fn hinge_embedding_loss(x: &Tensor, target: &Tensor, options: &HingeEmbeddingLossOptions) -> Result<Tensor> {
     let (margin, reduction) = (options.margin, options.reduction);
     reduction.check()?;
@@ -127,7 +129,7 @@ options! {
 ///
 /// # Errors
 /// When the numbers of dimensions differ, the sizes do not broadcast, or bools are subtracted.
-#[op(functional, cast = Float32)]
+#[op(torch, functional, cast = Float32)]
 pub fn margin_ranking_loss(
     input1: &Tensor,
     input2: &Tensor,
@@ -208,7 +210,7 @@ options! {
 ///
 /// # Errors
 /// When the shapes do not fit.
-#[op(functional, cast = Float32)]
+#[op(torch, functional, cast = Float32)]
 pub fn cosine_embedding_loss(
     input1: &Tensor,
     input2: &Tensor,
@@ -262,6 +264,21 @@ options! {
     }
 }
 
+fn check_triplet(anchor: &Tensor, positive: &Tensor, negative: &Tensor, margin: f64) -> Result<()> {
+    if margin <= 0.0 {
+        return Err(Error::value(format!("margin must be greater than 0, got {margin:?}")));
+    }
+    let dims = [anchor, positive, negative].map(Tensor::dim);
+    if dims[0] != dims[1] || dims[1] != dims[2] {
+        return Err(Error::runtime(format!(
+            "The anchor, positive, and negative tensors are expected to have the same number of dimensions, but got: anchor \
+             {}D, positive {}D, and negative {}D inputs",
+            dims[0], dims[1], dims[2]
+        )));
+    }
+    Ok(())
+}
+
 /// max(d(anchor, positive) − d(anchor, negative) + margin, 0), d the p-norm of the difference: `F.triplet_margin_loss`. Options:
 /// `margin`, `p`, `eps`, `swap`, `reduction`.
 ///
@@ -274,7 +291,7 @@ options! {
 ///
 /// # Errors
 /// When the numbers of dimensions differ, or the margin is not positive.
-#[op(functional, cast = Float32)]
+#[op(torch, functional, cast = Float32)]
 pub fn triplet_margin_loss(
     anchor: &Tensor,
     positive: &Tensor,
@@ -283,17 +300,7 @@ pub fn triplet_margin_loss(
 ) -> Result<Tensor> {
     let o = options;
     o.reduction.check()?;
-    if o.margin <= 0.0 {
-        return Err(Error::value(format!("margin must be greater than 0, got {:?}", o.margin)));
-    }
-    let dims = [anchor, positive, negative].map(Tensor::dim);
-    if dims[0] != dims[1] || dims[1] != dims[2] {
-        return Err(Error::runtime(format!(
-            "The anchor, positive, and negative tensors are expected to have the same number of dimensions, but got: anchor \
-             {}D, positive {}D, and negative {}D inputs",
-            dims[0], dims[1], dims[2]
-        )));
-    }
+    check_triplet(anchor, positive, negative, o.margin)?;
     let near = pairwise_distance(anchor, positive, o.p, o.eps, false)?;
     let mut far = pairwise_distance(anchor, negative, o.p, o.eps, false)?;
     if o.swap {
@@ -301,6 +308,143 @@ pub fn triplet_margin_loss(
     }
     let names = composed("ClampMinBackward0");
     reduced(names, &TRIPLET, &[&near, &far], &[Scalar::Float(o.margin)], o.reduction)
+}
+
+/// How far apart two tensors are, by a function of the user's: what [`TripletMarginWithDistanceLossOptions`] keeps.
+#[derive(Clone)]
+pub struct DistanceFunction(Arc<dyn Fn(&Tensor, &Tensor) -> Tensor + Send + Sync>);
+
+impl DistanceFunction {
+    /// Of a function or closure.
+    pub fn new(function: impl Fn(&Tensor, &Tensor) -> Tensor + Send + Sync + 'static) -> Self {
+        DistanceFunction(Arc::new(function))
+    }
+
+    /// The distance of two tensors.
+    #[track_caller]
+    pub fn call(&self, x: &Tensor, y: &Tensor) -> Tensor {
+        (self.0)(x, y)
+    }
+}
+
+impl fmt::Debug for DistanceFunction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DistanceFunction")
+    }
+}
+
+/// Options of `F::triplet_margin_with_distance_loss`.
+#[derive(Clone, Debug)]
+pub struct TripletMarginWithDistanceLossOptions {
+    /// The distance; without, that of [`pairwise_distance`].
+    pub distance_function: Option<DistanceFunction>,
+    /// By how much the negative must be farther (1).
+    pub margin: f64,
+    /// Whether the distance of positive and negative counts where it is the smaller (false).
+    pub swap: bool,
+    /// What becomes of the losses of single elements: `"none"`, `"mean"`, `"sum"` (`"mean"`).
+    pub reduction: Reduction,
+}
+
+impl Default for TripletMarginWithDistanceLossOptions {
+    fn default() -> Self {
+        TripletMarginWithDistanceLossOptions {
+            distance_function: None,
+            margin: 1.0,
+            swap: false,
+            reduction: Reduction::Mean,
+        }
+    }
+}
+
+impl TripletMarginWithDistanceLossOptions {
+    /// The distance, a function or closure of two tensors (that of [`pairwise_distance`]).
+    #[must_use]
+    pub fn distance_function(mut self, f: impl Fn(&Tensor, &Tensor) -> Tensor + Send + Sync + 'static) -> Self {
+        self.distance_function = Some(DistanceFunction::new(f));
+        self
+    }
+
+    /// By how much the negative must be farther (1).
+    #[must_use]
+    pub fn margin(mut self, margin: impl Number) -> Self {
+        self.margin = margin.to_f64();
+        self
+    }
+
+    /// Whether the distance of positive and negative counts where it is the smaller (false).
+    #[must_use]
+    pub fn swap(mut self, swap: bool) -> Self {
+        self.swap = swap;
+        self
+    }
+
+    /// What becomes of the losses of single elements: `"none"`, `"mean"`, `"sum"` (`"mean"`).
+    #[track_caller]
+    #[must_use]
+    pub fn reduction(mut self, reduction: impl Into<Reduction>) -> Self {
+        self.reduction = reduction.into();
+        self
+    }
+}
+
+/// max(m + p − n, 0)
+static TRIPLET_OF_DISTANCES: LazyLock<Pointwise> = LazyLock::new(|| {
+    Pointwise::new(|b| not_negative(b.scalar(0) + b.input(0) - b.input(1)))
+        .with_arguments(&["dist_pos", "dist_neg"])
+        .with_gradient(|b, g, v, _| {
+            let g = passing(b.scalar(0) + v[0] - v[1], g);
+            vec![g, -g]
+        })
+});
+
+/// max(d(anchor, positive) − d(anchor, negative) + margin, 0) with a distance d of the user's:
+/// `F.triplet_margin_with_distance_loss`. Options: `distance_function`, `margin`, `swap`, `reduction`.
+///
+/// ```
+/// use torch::nn::functional as F;
+/// let [anchor, positive, negative] = [[0.0, 0.0], [0.0, 3.0], [2.0, 0.0]].map(|x| torch::tensor([x]));
+/// let loss = F::triplet_margin_with_distance_loss_with(&anchor, &positive, &negative, |o| {
+///     o.distance_function(|x, y| (x - y).abs().sum_dim(-1, false)).margin(2)
+/// });
+/// assert_eq!(loss.item(), 3.0);
+/// ```
+///
+/// # Errors
+/// When the numbers of dimensions differ, or the margin is not positive.
+#[op(functional)]
+#[track_caller]
+pub fn triplet_margin_with_distance_loss(
+    anchor: &Tensor,
+    positive: &Tensor,
+    negative: &Tensor,
+    options: &TripletMarginWithDistanceLossOptions,
+) -> Result<Tensor> {
+    triplet_margin_by(anchor, positive, negative, options, &|x, y| match &options.distance_function {
+        Some(function) => Ok(function.call(x, y)),
+        None => pairwise_distance(x, y, 2.0, 1e-6, false),
+    })
+}
+
+/// [`triplet_margin_with_distance_loss()`] with a distance in the place of its options'.
+#[doc(hidden)]
+#[track_caller]
+pub fn triplet_margin_by(
+    anchor: &Tensor,
+    positive: &Tensor,
+    negative: &Tensor,
+    options: &TripletMarginWithDistanceLossOptions,
+    distance: &dyn Fn(&Tensor, &Tensor) -> Result<Tensor>,
+) -> Result<Tensor> {
+    let o = options;
+    o.reduction.check()?;
+    check_triplet(anchor, positive, negative, o.margin)?;
+    let (near, mut far) = (distance(anchor, positive)?, distance(anchor, negative)?);
+    if o.swap {
+        far = ops::minimum(&far, &distance(positive, negative)?)?;
+    }
+    let names = composed("ClampMinBackward0");
+    reduced(names, &TRIPLET_OF_DISTANCES, &[&near, &far], &[Scalar::Float(o.margin)], o.reduction)
 }
 
 /// A multi-margin loss's options as a program sees them: whether terms are squared, and whether they are weighted.
@@ -336,7 +480,8 @@ static MULTI_MARGIN_GRADIENT: LazyLock<Pointwise> = LazyLock::new(|| {
 });
 
 options! {
-    /// Options of `F::multi_margin_loss`.
+    /// Options of `F::multi_margin_loss` and `nn::MultiMarginLoss`.
+    #[derive(Clone, Debug)]
     MultiMarginOptions {
         /// The exponent, 1 or 2 (1).
         p: i64 = 1,

@@ -1,12 +1,18 @@
 //! Losses.
 
 pub(crate) mod bce;
+pub(crate) mod ctc;
 pub(crate) mod elementwise;
+pub(crate) mod linear;
 pub(crate) mod margin;
+pub(crate) mod multilabel;
 pub(crate) mod nll;
 pub(crate) mod rules;
 
 pub use bce::*;
+pub use ctc::*;
 pub use elementwise::*;
+pub use linear::*;
 pub use margin::*;
+pub use multilabel::*;
 pub use nll::*;
