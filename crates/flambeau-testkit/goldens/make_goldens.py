@@ -20,9 +20,11 @@ import ops
 import optim
 import random_modules
 import random_optim
+import random_pools
 
 DATA = pathlib.Path(__file__).parent / "data"
 FILES = {"modules": modules.module_cases, "random_modules": random_modules.random_module_cases, "init": modules.init_cases,
+         "random_pools": random_pools.random_pool_cases,
          "optim": optim.optimizer_cases, "random_optim": random_optim.random_optimizer_cases, "schedulers": optim.scheduler_cases}
 
 

@@ -146,6 +146,11 @@ pub fn load_random_modules() -> Result<Vec<ModuleCase>, GoldenError> {
     load(&data_dir().join("random_modules.jsonl.gz"), module_case)
 }
 
+/// All cases of `goldens/data/random_pools.jsonl.gz`: configurations drawn by `goldens/random_pools.py`.
+pub fn load_random_pools() -> Result<Vec<ModuleCase>, GoldenError> {
+    load(&data_dir().join("random_pools.jsonl.gz"), module_case)
+}
+
 /// All cases of `goldens/data/init.jsonl.gz`.
 pub fn load_init() -> Result<Vec<InitCase>, GoldenError> {
     load(&data_dir().join("init.jsonl.gz"), init_case)

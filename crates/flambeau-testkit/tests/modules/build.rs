@@ -9,7 +9,7 @@ use flambeau_nn::dropout_kinds;
 /// The module of a case, and whether every argument of its constructor was used. What PyTorch has as a class and this library
 /// as a function stands in the shell of an empty module.
 pub fn build(case: &ModuleCase) -> Option<(Built, bool)> {
-    layer(case).or_else(|| crate::losses::loss(case)).or_else(|| crate::functions::function(case))
+    layer(case).or_else(|| crate::losses::loss(case)).or_else(|| crate::pools::pool(case)).or_else(|| crate::functions::function(case))
 }
 
 fn layer(case: &ModuleCase) -> Option<(Built, bool)> {
@@ -89,8 +89,8 @@ fn layer(case: &ModuleCase) -> Option<(Built, bool)> {
         "Embedding" => with(ctor(&["rows", "width"]), |c| {
             forward(nn::Embedding::with(c.size("rows"), c.size("width"), |o| {
                 o.padding_idx(c.get("padding_idx").and_then(Arg::as_int))
-                    .max_norm(c.get("max_norm").and_then(Arg::as_float))
-                    .norm_type(c.float("norm_type", 2.0))
+                    .max_norm(c.opt_number("max_norm"))
+                    .norm_type(c.number("norm_type", 2.0))
                     .scale_grad_by_freq(c.flag("scale_grad_by_freq", false))
             }))
         }),

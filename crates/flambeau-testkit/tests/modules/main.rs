@@ -8,6 +8,7 @@ mod ctor;
 mod functions;
 mod init;
 mod losses;
+mod pools;
 mod random;
 
 use flambeau_tensor::Device;
