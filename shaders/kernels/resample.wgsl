@@ -8,7 +8,8 @@ const THREADS: u32 = 64;
 struct Params {
     n: u32,
     // fields: PlaneFields
-    // 0 nearest, 1 linear, 2 linear with aligned corners; and source pixels per output pixel: f32 for nearest.
+    // 0 nearest, 1 linear, 2 linear with aligned corners, 3 nearest to the centre; and source pixels per output pixel: f32 for
+    // nearest.
     mode_z: u32,
     mode_y: u32,
     mode_x: u32,
@@ -39,11 +40,15 @@ struct Tap {
     weight: C,
 }
 
+fn is_nearest(axis: Axis) -> bool {
+    return axis.mode == 0u || axis.mode == 3u;
+}
+
 fn tap_of(axis: Axis, i: u32) -> Tap {
     let last = axis.input - 1u;
-    if (axis.mode == 0u) {
+    if (is_nearest(axis)) {
         // A conversion to integers drops the fraction, as its rounding down does.
-        let place = f32(i) * bitcast<f32>(axis.step.x);
+        let place = (f32(i) + select(0.0, 0.5, axis.mode == 3u)) * bitcast<f32>(axis.step.x);
         return Tap(min(u32(min(place, f32(last))), last), C(0));
     }
     let step = number_C(axis.step.x, axis.step.y);
@@ -71,7 +76,7 @@ fn first_from(axis: Axis, low: u32) -> u32 {
         return axis.output;
     }
     var step = 0.0;
-    if (axis.mode == 0u) {
+    if (is_nearest(axis)) {
         step = bitcast<f32>(axis.step.x);
     } else {
         step = f32(number_C(axis.step.x, axis.step.y));
@@ -93,7 +98,7 @@ fn first_from(axis: Axis, low: u32) -> u32 {
 
 // The output pixels that take source pixel `at`, from the first to before the second.
 fn takers(axis: Axis, at: u32) -> vec2<u32> {
-    let reach = select(1u, 0u, axis.mode == 0u);
+    let reach = select(1u, 0u, is_nearest(axis));
     return vec2<u32>(first_from(axis, max(at, reach) - reach), first_from(axis, at + 1u));
 }
 

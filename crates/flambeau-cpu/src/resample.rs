@@ -38,9 +38,10 @@ fn taps(mode: ResampleMode, scale: f64, input: usize, output: usize, single: boo
     let tap = |i: usize| {
         let i = i as f64;
         let position = match mode {
-            ResampleMode::Nearest => {
+            ResampleMode::Nearest | ResampleMode::NearestExact => {
                 // Nearest positions are computed in f32 whatever the type.
-                let nearest = ((i as f32) * (step as f32)).floor() as usize;
+                let centre = if mode == ResampleMode::Nearest { 0.0 } else { 0.5 };
+                let nearest = ((i as f32 + centre) * (step as f32)).floor() as usize;
                 return Taps { index: [nearest.min(last); 2], weight: [1.0, 0.0] };
             }
             ResampleMode::Linear { align_corners: true } => round(step * i),
@@ -93,7 +94,7 @@ pub fn resample_backward(call: &ResampleBackward<'_>) -> Result<()> {
 
 fn unsupported(mode: ResampleMode, dtype: DType) -> Error {
     let op = match mode {
-        ResampleMode::Nearest => "upsample_nearest2d",
+        ResampleMode::Nearest | ResampleMode::NearestExact => "upsample_nearest2d",
         ResampleMode::Linear { .. } => "upsample_bilinear2d",
     };
     Error::NotImplementedFor { op, dtype }

@@ -477,6 +477,7 @@ fn resizings() {
         let scales = [scale(d), scale(d), scale(d)];
         let mode = d.pick(&[
             ResampleMode::Nearest,
+            ResampleMode::NearestExact,
             ResampleMode::Linear { align_corners: false },
             ResampleMode::Linear { align_corners: true },
         ]);

@@ -195,6 +195,8 @@ pub struct AvgPoolDivisor {
 pub enum ResampleMode {
     /// The pixel that `floor(i / scale)` falls on.
     Nearest,
+    /// The pixel that the centre falls on: `floor((i + 1/2) / scale)`.
+    NearestExact,
     /// (Bi-, tri-)linear between neighbours; `align_corners` maps corner pixels to corner pixels.
     Linear {
         /// Whether the corner pixels' centres coincide.

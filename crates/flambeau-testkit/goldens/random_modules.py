@@ -420,7 +420,7 @@ def state(m):
 def set_state(m, d):
     """Numbers on the grid for parameters and statistics, so that files stay small."""
     for name, t in [*m.named_parameters(), *m.named_buffers()]:
-        if not t.is_floating_point() or name in ("weight", "pos_weight") and isinstance(m, nn.modules.loss._Loss):
+        if not t.is_floating_point() or name == "_random_samples" or name in ("weight", "pos_weight") and isinstance(m, nn.modules.loss._Loss):
             continue
         value = d.positive(*t.shape) if "var" in name else d.numbers(*t.shape, scale=8, limit=12)
         t.data.copy_(value)
@@ -457,7 +457,11 @@ def tolerance(m, inputs):
 
 def module_case(cls, i):
     d = Draw("module", cls.__name__, i)
-    args, kwargs, inputs = (*cls_draw(cls, d),)[:3]
+    return configured(cls, d, *(*cls_draw(cls, d),)[:3])
+
+
+def configured(cls, d, args, kwargs, inputs):
+    """The golden of one configuration; `d` draws what is left open."""
     dtype = d.dtype()
     kwargs = {k: v.to(dtype if d.chance(0.95) else F64) if isinstance(v, torch.Tensor) else v for k, v in kwargs.items()}
     case = {"module": cls.__name__, "dtype": DTYPES[dtype], "seed": 0, "args": [arg(a) for a in args], "kwargs": kwargs_of(kwargs)}

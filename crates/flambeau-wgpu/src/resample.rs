@@ -18,6 +18,7 @@ fn axis(mode: ResampleMode, scale: f64, input: usize, output: usize, dtype: DTyp
     let ratio = if scale > 0.0 { 1.0 / scale } else { input as f64 / output as f64 };
     let (number, step) = match mode {
         ResampleMode::Nearest => (0, ratio),
+        ResampleMode::NearestExact => (3, ratio),
         ResampleMode::Linear { align_corners: false } => (1, ratio),
         ResampleMode::Linear { align_corners: true } if output > 1 => (2, (input as f64 - 1.0) / (output as f64 - 1.0)),
         ResampleMode::Linear { align_corners: true } => (2, 0.0),
@@ -34,7 +35,7 @@ fn run(mode: ResampleMode, scales: [f64; 3], backward: bool, src: &Array, out: &
     let dtype = src.dtype();
     if !dtype.is_floating_point() {
         let op = match mode {
-            ResampleMode::Nearest => "upsample_nearest2d",
+            ResampleMode::Nearest | ResampleMode::NearestExact => "upsample_nearest2d",
             ResampleMode::Linear { .. } => "upsample_bilinear2d",
         };
         return Err(Error::NotImplementedFor { op, dtype });

@@ -315,11 +315,12 @@ proptest! {
         output in [1..4usize, 1..12, 1..60],
         factors in [0.3f64..4.0, 0.3f64..4.0, 0.3f64..4.0],
         from_factors in any::<bool>(),
-        mode in 0..3usize,
+        mode in 0..4usize,
         dtype in prop::sample::select(&FLOATS[..]),
     ) {
         let mode = [
             ResampleMode::Nearest,
+            ResampleMode::NearestExact,
             ResampleMode::Linear { align_corners: false },
             ResampleMode::Linear { align_corners: true },
         ][mode];

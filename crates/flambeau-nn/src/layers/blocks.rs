@@ -190,3 +190,37 @@ impl PixelUnshuffle {
         ops::pixel_unshuffle(x, self.downscale_factor).or_panic()
     }
 }
+
+/// Channels split into groups and dealt out, one of each group in turn: `nn.ChannelShuffle(groups)`.
+///
+/// ```
+/// use flambeau_nn::{self as nn, Call};
+/// let x = flambeau_autograd::arange(4.0).view([1, 4, 1]);
+/// assert_eq!(nn::ChannelShuffle::new(2).call(x).to_vec::<f32>(), [0.0, 2.0, 1.0, 3.0]);
+/// ```
+#[derive(Module)]
+#[module(extra_repr)]
+pub struct ChannelShuffle {
+    groups: i64,
+    state: ModuleState,
+}
+
+impl ChannelShuffle {
+    /// With so many groups.
+    #[track_caller]
+    pub fn new(groups: impl Int) -> Self {
+        ChannelShuffle { groups: groups.to_i64(), state: ModuleState::new() }
+    }
+
+    fn extra_repr(&self) -> String {
+        format!("groups={}", self.groups)
+    }
+}
+
+#[forward]
+impl ChannelShuffle {
+    #[track_caller]
+    fn forward(&self, x: &Tensor) -> Tensor {
+        ops::channel_shuffle(x, self.groups).or_panic()
+    }
+}

@@ -1,13 +1,12 @@
 //! Tables of vectors.
 
-use super::{Place, py_bool};
+use super::{Place, py_bool, py_number};
 use crate::init;
 use crate::{Module, ModuleState, Parameter, forward};
 use flambeau_autograd::arguments::Int;
 use flambeau_autograd::options;
 use flambeau_autograd::{OrPanic, Tensor, no_grad, ops};
-use flambeau_tensor::print::py_float;
-use flambeau_tensor::{DType, Device};
+use flambeau_tensor::{DType, Device, Scalar};
 
 options! {
     /// Options of [`Embedding`].
@@ -16,11 +15,13 @@ options! {
         /// The row that gets no gradient and starts as zeros (none).
         padding_idx: Option<i64> = None,
         /// Rows of a larger norm are scaled down when they are looked up (none).
-        max_norm: Option<f64> = None,
+        max_norm: Option<Scalar> = None,
         /// Which norm that is (2).
-        norm_type: f64 = 2.0,
+        norm_type: Scalar = Scalar::Float(2.0),
         /// Whether a row's gradient is divided by how often the row was named (false).
         scale_grad_by_freq: bool = false,
+        /// Of [`Embedding::from_pretrained`]: whether the table is frozen (true).
+        freeze: bool = true,
         /// The table's dtype (the default dtype).
         dtype: Option<DType> = None,
         /// The table's device (the default device).
@@ -67,13 +68,15 @@ impl Embedding {
         Embedding { options, weight: Parameter::new(&weight), state: ModuleState::new() }
     }
 
-    /// Over a given table, which is frozen: `nn.Embedding.from_pretrained(embeddings)`; let it learn with
-    /// `requires_grad_(true)`.
+    /// Over a given table, which is frozen unless `freeze` is false: `nn.Embedding.from_pretrained(embeddings)`.
+    ///
+    /// # Panics
+    /// For a table that is no matrix, and when there is no row `padding_idx`.
     #[track_caller]
     pub fn from_pretrained(embeddings: &Tensor, options: impl FnOnce(EmbeddingOptions) -> EmbeddingOptions) -> Self {
         assert!(embeddings.dim() == 2, "Embeddings parameter is expected to be 2-dimensional");
         let options = checked(options(EmbeddingOptions::default()), embeddings.size()[0]);
-        let weight = Parameter::with_requires_grad(embeddings, false);
+        let weight = Parameter::with_requires_grad(embeddings, !options.freeze);
         Embedding { options, weight, state: ModuleState::new() }
     }
 
@@ -84,10 +87,10 @@ impl Embedding {
             s += &format!(", padding_idx={row}");
         }
         if let Some(norm) = o.max_norm {
-            s += &format!(", max_norm={}", py_float(norm));
+            s += &format!(", max_norm={}", py_number(norm));
         }
-        if o.norm_type != 2.0 {
-            s += &format!(", norm_type={}", py_float(o.norm_type));
+        if o.norm_type.to_f64() != 2.0 {
+            s += &format!(", norm_type={}", py_number(o.norm_type));
         }
         if o.scale_grad_by_freq {
             s += &format!(", scale_grad_by_freq={}", py_bool(true));
@@ -112,8 +115,9 @@ impl Embedding {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
         let o = &self.options;
-        let options = ops::EmbeddingOptions::default().padding_idx(o.padding_idx).max_norm(o.max_norm);
-        let options = options.norm_type(o.norm_type).scale_grad_by_freq(o.scale_grad_by_freq);
+        let options =
+            ops::EmbeddingOptions::default().padding_idx(o.padding_idx).max_norm(o.max_norm.map(|norm| norm.to_f64()));
+        let options = options.norm_type(o.norm_type.to_f64()).scale_grad_by_freq(o.scale_grad_by_freq);
         ops::embedding(x, &self.weight, &options).or_panic()
     }
 }

@@ -103,7 +103,7 @@ impl Lazy<Linear> {
         let out_features = out_features.to_usize();
         let o = options(LinearOptions::default());
         let (weight, bias) = weight_and_bias_to_come(o.bias, Place::new(o.dtype, o.device));
-        Lazy::of(Linear { in_features: 0, out_features, weight, bias, state: ModuleState::new() })
+        Lazy::of(Linear { in_features: 0, out_features, weight, bias, name: "Linear", state: ModuleState::new() })
     }
 }
 
@@ -114,7 +114,7 @@ impl LazyLayer for Linear {
 
     #[track_caller]
     fn inferred(&self, input: &Tensor) -> Self {
-        let Linear { in_features: known, out_features, weight, bias, state } = self;
+        let Linear { in_features: known, out_features, weight, bias, name, state } = self;
         let in_features = length(input, -1);
         if weight.is_uninitialized() {
             let bias = bias.as_ref().map(|bias| (bias, *out_features));
@@ -128,7 +128,7 @@ impl LazyLayer for Linear {
         }
         let in_features = if *known == 0 { in_features } else { *known };
         let (weight, bias) = (weight.share(), bias.as_ref().map(Parameter::share));
-        Linear { in_features, out_features: *out_features, weight, bias, state: state.succeed() }
+        Linear { in_features, out_features: *out_features, weight, bias, name, state: state.succeed() }
     }
 }
 

@@ -14,6 +14,7 @@ pub fn build(case: &ModuleCase) -> Option<(Built, bool)> {
         .or_else(|| crate::functions::function(case))
         .or_else(|| crate::lazy::layer(case))
         .or_else(|| crate::attn::attention(case))
+        .or_else(|| crate::pools::pool(case))
 }
 
 fn layer(case: &ModuleCase) -> Option<(Built, bool)> {
@@ -93,8 +94,8 @@ fn layer(case: &ModuleCase) -> Option<(Built, bool)> {
         "Embedding" => with(ctor(&["rows", "width"]), |c| {
             forward(nn::Embedding::with(c.size("rows"), c.size("width"), |o| {
                 o.padding_idx(c.get("padding_idx").and_then(Arg::as_int))
-                    .max_norm(c.get("max_norm").and_then(Arg::as_float))
-                    .norm_type(c.float("norm_type", 2.0))
+                    .max_norm(c.opt_number("max_norm"))
+                    .norm_type(c.number("norm_type", 2.0))
                     .scale_grad_by_freq(c.flag("scale_grad_by_freq", false))
             }))
         }),

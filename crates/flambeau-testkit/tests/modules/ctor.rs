@@ -93,6 +93,10 @@ impl<'a> Ctor<'a> {
         }
     }
 
+    pub fn opt_number(&self, name: &str) -> Option<Scalar> {
+        self.get(name).filter(|a| !matches!(a, Arg::None)).map(|_| self.number(name, 0.0))
+    }
+
     pub fn reduction(&self) -> &'a str {
         self.get("reduction").map_or("mean", |a| a.as_str().expect("a name"))
     }

@@ -1,4 +1,4 @@
-//! Padding, blocks, resizing and others; among them classes of PyTorch that are functions here, such as unpooling.
+//! Padding, blocks, resizing and others; among them classes of PyTorch that are functions here.
 
 use flambeau_autograd::Tensor;
 use flambeau_autograd::ops::{self, Sizes};
@@ -13,17 +13,6 @@ pub fn function(case: &ModuleCase) -> Option<(Built, bool)> {
     let ctor = |names: &[&str]| Ctor::new(case, names);
     let name = case.module.as_str();
     let (built, c) = match name {
-        "MaxUnpool1d" | "MaxUnpool2d" | "MaxUnpool3d" => with(ctor(&["kernel_size"]), |c| {
-            let unpool = match name {
-                "MaxUnpool1d" => ops::max_unpool1d,
-                "MaxUnpool2d" => ops::max_unpool2d,
-                _ => ops::max_unpool3d,
-            };
-            let (kernel, padding) = (c.ints("kernel_size", &[]), c.ints("padding", &[0]));
-            let stride = c.ints("stride", &kernel);
-            let options = ops::MaxUnpoolOptions::default().stride(stride).padding(padding);
-            shell(move |x| vec![result(unpool(&x[0], &x[1], &kernel, &options))])
-        }),
         "RReLU" => with(ctor(&[]), |c| {
             let (lower, upper) = (c.number("lower", 1.0 / 8.0), c.number("upper", 1.0 / 3.0));
             forward(nn::RReLU::with(|o| o.lower(lower).upper(upper).inplace(c.flag("inplace", false))))
@@ -49,11 +38,6 @@ pub fn function(case: &ModuleCase) -> Option<(Built, bool)> {
         }),
         "UpsamplingNearest2d" => with(ctor(&["size"]), |c| forward(nn::UpsamplingNearest2d::with(|_| resized(c)))),
         "UpsamplingBilinear2d" => with(ctor(&["size"]), |c| forward(nn::UpsamplingBilinear2d::with(|_| resized(c)))),
-        "LocalResponseNorm" => with(ctor(&["size"]), |c| {
-            let size = c.int("size", 1);
-            let [alpha, beta, k] = [("alpha", 1e-4), ("beta", 0.75), ("k", 1.0)].map(|(n, d)| c.float(n, d));
-            shell(move |x| vec![F::local_response_norm_with(&x[0], size, |o| o.alpha(alpha).beta(beta).k(k))])
-        }),
         "CosineSimilarity" => with(ctor(&[]), |c| {
             let (dim, eps) = (c.int("dim", 1), c.float("eps", 1e-8));
             called(nn::CosineSimilarity::with(|o| o.dim(dim).eps(eps)), |m, x| vec![m.call(&x[0], &x[1])])
@@ -111,7 +95,7 @@ fn blocks(c: &Ctor<'_>) -> ops::UnfoldOptions {
     ops::UnfoldOptions::default().dilation(dilation).padding(padding).stride(stride)
 }
 
-fn resized(c: &Ctor<'_>) -> ops::InterpolateOptions {
+pub fn resized(c: &Ctor<'_>) -> ops::InterpolateOptions {
     let mut options = ops::InterpolateOptions::default();
     if let Some(mode) = c.get("mode") {
         options = options.mode(mode.as_str().expect("a name"));
@@ -130,5 +114,6 @@ fn resized(c: &Ctor<'_>) -> ops::InterpolateOptions {
     if let Some(align) = c.get("align_corners") {
         options = options.align_corners(align.as_bool());
     }
-    options.recompute_scale_factor(c.flag("recompute_scale_factor", false))
+    let antialias = c.flag("antialias", false);
+    options.recompute_scale_factor(c.flag("recompute_scale_factor", false)).antialias(antialias)
 }

@@ -10,6 +10,7 @@ mod functions;
 mod init;
 mod lazy;
 mod losses;
+mod pools;
 mod random;
 
 use flambeau_tensor::Device;

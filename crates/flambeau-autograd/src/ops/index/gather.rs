@@ -243,7 +243,7 @@ impl EmbeddingOptions {
 }
 
 /// Refuses indices of another dtype than int64 and int32.
-fn check_indices(indices: &Tensor, argument: usize, function: &str) -> Result<()> {
+pub(super) fn check_indices(indices: &Tensor, argument: usize, function: &str) -> Result<()> {
     match is_index(indices) {
         true => Ok(()),
         false => Err(Error::runtime(format!(

@@ -1,5 +1,6 @@
 //! Elements read and written at indices and masks.
 
+pub(crate) mod bag;
 pub(crate) mod gather;
 pub mod indexing;
 pub(crate) mod lines;
@@ -11,6 +12,7 @@ pub(crate) mod subscript;
 pub(crate) mod unique;
 pub(crate) mod write;
 
+pub use bag::*;
 pub use gather::*;
 pub use masked::*;
 pub use replace::*;
@@ -21,6 +23,7 @@ pub use unique::*;
 pub use write::*;
 
 flambeau_macros::operations! {
+    bag { embedding_bag }
     gather { gather take_along_dim index_select take embedding embedding_renorm_ one_hot }
     masked { where_ masked_fill masked_select masked_scatter nonzero nonzero_tuple argwhere count_nonzero }
     replace { select_scatter slice_scatter diagonal_scatter unflatten atleast_1d atleast_2d atleast_3d }

@@ -38,19 +38,27 @@ flambeau_macros::operations! {
     attention { scaled_dot_product_attention }
     distance { pairwise_distance cosine_similarity normalize }
     conv { conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d }
+    conv::tbc { conv_tbc }
     pad { pad constant_pad }
     pool::max {
         max_pool1d max_pool2d max_pool3d max_pool1d_with_indices max_pool2d_with_indices max_pool3d_with_indices
         max_unpool1d max_unpool2d max_unpool3d
     }
     pool::average { avg_pool1d avg_pool2d avg_pool3d }
+    pool::fractional {
+        fractional_max_pool2d fractional_max_pool3d fractional_max_pool2d_with_indices fractional_max_pool3d_with_indices
+    }
+    pool::power { lp_pool1d lp_pool2d lp_pool3d }
     pool::adaptive {
         adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d
         adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d
         adaptive_max_pool1d_with_indices adaptive_max_pool2d_with_indices adaptive_max_pool3d_with_indices
     }
+    vision::affine { affine_grid affine_grid_generator }
+    vision::grid { grid_sample grid_sampler }
     vision::im2col { im2col col2im }
-    vision::interpolate { interpolate pixel_shuffle pixel_unshuffle }
+    vision::interpolate { interpolate }
+    vision::shuffle { pixel_shuffle pixel_unshuffle channel_shuffle }
     norm::batch { batch_norm instance_norm }
     norm::layer { layer_norm group_norm rms_norm local_response_norm }
     loss::nll { nll_loss cross_entropy }

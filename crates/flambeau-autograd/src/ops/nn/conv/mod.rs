@@ -6,8 +6,10 @@
 mod check;
 mod integer;
 mod options;
+pub(crate) mod tbc;
 
 pub use options::{ConvOptions, ConvTransposeOptions};
+pub use tbc::conv_tbc;
 
 use crate::Tensor;
 use crate::error::{Error, Result};

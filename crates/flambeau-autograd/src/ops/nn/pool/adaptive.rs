@@ -1,6 +1,6 @@
 //! Adaptive pooling: windows that tile the input to a given number of outputs.
 
-use super::max::record_max;
+use super::max::{Picked, record_max};
 use super::window::empty_dim;
 use super::{average, fresh, planes, with_spatial};
 use crate::Tensor;
@@ -258,26 +258,37 @@ fn adaptive_max(x: &Tensor, lengths: &[usize], name: &'static str) -> Result<(Te
     let geometry = covering_windows(spatial, lengths);
     if outer * windows.len() == 0 {
         let (values, indices) = (fresh(x, &out_shape, x.dtype())?, fresh(x, &out_shape, DType::I64)?);
-        return Ok(record_max(name, x, values, indices, geometry));
+        return Ok(record_max(name, x, values, indices, Picked::from_windows(geometry)));
     }
     let count = windows.len() / members;
     let at = Array::from_slice(array.backend(), array.device(), &windows, &[windows.len()])?;
     let lines = array.contiguous()?.view(&[outer as i64, spatial.iter().product::<usize>() as i64])?;
     let grouped = [outer as i64, count as i64, members as i64];
     let candidates = index_select(&lines, 1, &at)?.view(&grouped)?;
-    let (values, mut winners) = arg_reduce(Extremum::Max, &candidates, 2)?;
-    // Of numbers the first largest wins, of several NaN the last. On the CPU it is known whether there is one.
-    if x.is_floating_point() && (!x.device().is_cpu() || any_element(&IS_NAN, &values.clone().into())?) {
-        let places: Vec<i64> = (0..members as i64).collect();
-        let places = Array::from_slice(array.backend(), array.device(), &places, &[1, 1, members])?;
-        let is_nan = |a: &Array| pointwise(&IS_NAN, &[a], &[]);
-        let last = arg_reduce(Extremum::Max, &pointwise(&PLACE, &[&is_nan(&candidates)?, &places], &[])?, 2)?.1;
-        winners = pointwise(&WINNER, &[&is_nan(&values)?, &last, &winners], &[])?;
-    }
+    let (values, winners) = first_largest(&candidates)?;
     let positions = at.view(&[1, count as i64, members as i64])?.expand(&grouped)?.contiguous()?;
     let indices = gather(&positions, 2, &winners)?;
     let to = to_i64(&out_shape);
-    Ok(record_max(name, x, values.view(&to)?, indices.view(&to)?, geometry))
+    Ok(record_max(name, x, values.view(&to)?, indices.view(&to)?, Picked::from_windows(geometry)))
+}
+
+/// The largest of the last dimension of `[a, b, members]`, and which member it is: of numbers the first largest, of several NaN
+/// the last.
+pub(super) fn first_largest(candidates: &Array) -> Result<(Array, Array)> {
+    let (values, winners) = arg_reduce(Extremum::Max, candidates, 2)?;
+    // On the CPU it is known whether there is a NaN.
+    let device = candidates.device();
+    let floats = candidates.dtype().is_floating_point();
+    if !floats || device.is_cpu() && !any_element(&IS_NAN, &values.clone().into())? {
+        return Ok((values, winners));
+    }
+    let members = candidates.shape()[2];
+    let places: Vec<i64> = (0..members as i64).collect();
+    let places = Array::from_slice(candidates.backend(), device, &places, &[1, 1, members])?;
+    let is_nan = |a: &Array| pointwise(&IS_NAN, &[a], &[]);
+    let last = arg_reduce(Extremum::Max, &pointwise(&PLACE, &[&is_nan(candidates)?, &places], &[])?, 2)?.1;
+    let winners = pointwise(&WINNER, &[&is_nan(&values)?, &last, &winners], &[])?;
+    Ok((values, winners))
 }
 
 /// The flat positions of each window's elements, window after window, all filled up to the size of the largest; and that

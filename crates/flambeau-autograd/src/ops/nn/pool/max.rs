@@ -212,19 +212,18 @@ fn max_pool(x: &Tensor, windows: Windows<'_>, ndim: usize, name: &'static str) -
         MaxPool { src: &src, geometry: &geometry, out: &planes(&values, ndim)?, indices: &planes(&indices, ndim)? }
             .run()?;
     }
-    Ok(record_max(name, x, values, indices, geometry))
+    Ok(record_max(name, x, values, indices, Picked::from_windows(geometry)))
 }
 
-/// Records values that were picked from `x` by index, from the windows of `geometry`.
+/// Records values that were picked from `x` by index.
 pub(super) fn record_max(
     name: &'static str,
     x: &Tensor,
     values: Array,
     indices: Array,
-    geometry: PoolGeometry,
+    picked: Picked,
 ) -> (Tensor, Tensor) {
     let saves = [Save::Tensor("self", x), Save::Array("result1", indices.clone())];
-    let picked = Picked { ndim: geometry.ndim, windows: Some(geometry) };
     // The adaptive ones refuse gradients without elements.
     let adaptive = match name {
         "AdaptiveMaxPool2DBackward0" => Some("adaptive_max_pool2d_backward"),
@@ -245,9 +244,16 @@ pub(super) fn record_max(
 
 /// Where indices come from: planes of how many dimensions and, if known, which windows.
 #[derive(Clone, Copy)]
-struct Picked {
-    ndim: usize,
-    windows: Option<PoolGeometry>,
+pub(super) struct Picked {
+    pub ndim: usize,
+    pub windows: Option<PoolGeometry>,
+}
+
+impl Picked {
+    /// From evenly spaced windows.
+    pub fn from_windows(geometry: PoolGeometry) -> Self {
+        Picked { ndim: geometry.ndim, windows: Some(geometry) }
+    }
 }
 
 /// Zeros of `shape` with each element of `x` added at the flat index within its plane: the gradient of max pooling.

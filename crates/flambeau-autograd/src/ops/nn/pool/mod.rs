@@ -2,12 +2,16 @@
 
 pub(crate) mod adaptive;
 pub(crate) mod average;
+pub(crate) mod fractional;
 pub(crate) mod max;
+pub(crate) mod power;
 mod window;
 
 pub use adaptive::*;
 pub use average::*;
+pub use fractional::*;
 pub use max::*;
+pub use power::*;
 
 use crate::Tensor;
 use crate::error::Result;

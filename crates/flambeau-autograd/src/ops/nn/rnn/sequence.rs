@@ -76,7 +76,7 @@ pub(super) fn watched(
     if !mode::watched() {
         return run();
     }
-    let watched = mode::begin(name, mode::finite(&[&mode::List(inputs)]));
+    let watched = mode::begin(name, mode::look(name, false, &[&mode::List(inputs)])?);
     watched.end(run())
 }
 

@@ -1,13 +1,11 @@
-//! Resizing: nearest, (bi-, tri-)linear and area interpolation, and the shuffles between channels and pixels.
+//! Resizing: `F.interpolate` in all its modes. The nearest and linear ones are kernels.
 
-use super::antialias::{Axis, antialiased};
+use super::weighted::{Axis, Filter, resize};
 use crate::arguments::Number;
 use crate::error::{Error, Result};
 use crate::graph::record;
 use crate::ops::nn::pool::{fresh, planes};
-use crate::ops::{
-    adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d, permute, reshape, round, to_dtype, to_i64,
-};
+use crate::ops::{adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d, clamp, round, to_dtype};
 use crate::{OrPanic, Tensor, options};
 use flambeau_macros::op;
 use flambeau_tensor::backend::ResampleMode;
@@ -23,12 +21,18 @@ pub enum InterpolateMode {
     /// The element that ⌊i / scale⌋ falls on.
     #[default]
     Nearest,
+    /// The element that the centre of the new one falls on: ⌊(i + ½) / scale⌋.
+    NearestExact,
     /// Linear between neighbours, for `[n, c, l]`.
     Linear,
     /// Linear in both directions, for `[n, c, h, w]`.
     Bilinear,
+    /// Cubic in both directions, for `[n, c, h, w]`.
+    Bicubic,
     /// Linear in three directions, for `[n, c, d, h, w]`.
     Trilinear,
+    /// A windowed sinc over six neighbours in both directions, for `[n, c, h, w]`; needs `antialias`.
+    Lanczos,
     /// The mean over windows that tile the input: adaptive average pooling.
     Area,
 }
@@ -38,9 +42,12 @@ impl InterpolateMode {
     pub fn name(self) -> &'static str {
         match self {
             InterpolateMode::Nearest => "nearest",
+            InterpolateMode::NearestExact => "nearest-exact",
             InterpolateMode::Linear => "linear",
             InterpolateMode::Bilinear => "bilinear",
+            InterpolateMode::Bicubic => "bicubic",
             InterpolateMode::Trilinear => "trilinear",
+            InterpolateMode::Lanczos => "lanczos",
             InterpolateMode::Area => "area",
         }
     }
@@ -49,9 +56,9 @@ impl InterpolateMode {
     fn spatial(self) -> Option<usize> {
         match self {
             InterpolateMode::Linear => Some(1),
-            InterpolateMode::Bilinear => Some(2),
+            InterpolateMode::Bilinear | InterpolateMode::Bicubic | InterpolateMode::Lanczos => Some(2),
             InterpolateMode::Trilinear => Some(3),
-            InterpolateMode::Nearest | InterpolateMode::Area => None,
+            InterpolateMode::Nearest | InterpolateMode::NearestExact | InterpolateMode::Area => None,
         }
     }
 }
@@ -64,10 +71,11 @@ impl std::str::FromStr for InterpolateMode {
     type Err = Error;
     fn from_str(name: &str) -> Result<Self> {
         use InterpolateMode::*;
-        let found = [Nearest, Linear, Bilinear, Trilinear, Area].into_iter().find(|mode| mode.name() == name);
-        found.ok_or_else(|| {
+        let all = [Nearest, NearestExact, Linear, Bilinear, Bicubic, Trilinear, Lanczos, Area];
+        all.into_iter().find(|mode| mode.name() == name).ok_or_else(|| {
             not_implemented(format!(
-                "interpolation mode {name} is not supported: use nearest | linear | bilinear | trilinear | area"
+                "interpolation mode {name} is not supported: use nearest | linear | bilinear | bicubic | trilinear | lanczos | \
+                 area | nearest-exact"
             ))
         })
     }
@@ -85,21 +93,25 @@ options! {
     /// Options of `F::interpolate`.
     #[derive(Clone, Debug, PartialEq)]
     InterpolateOptions {
-        /// How values between elements are found: `"nearest"`, `"linear"`, `"bilinear"`, `"trilinear"` or `"area"`
-        /// (`"nearest"`).
+        /// How values between elements are found: `"nearest"`, `"nearest-exact"`, `"linear"`, `"bilinear"`, `"bicubic"`,
+        /// `"trilinear"`, `"lanczos"` or `"area"` (`"nearest"`).
         mode: InterpolateMode = InterpolateMode::Nearest,
-        /// Whether the corner elements' centres stay where they are, in linear modes (false).
+        /// Whether the corner elements' centres stay where they are, in linear and cubic modes (false).
         align_corners: Option<bool> = None,
         /// Whether the scale is computed from the rounded output lengths (false).
         recompute_scale_factor: bool = false,
-        /// Whether an output is a mean of all inputs that it covers, in mode `"bilinear"` (false).
+        /// Whether an output is a mean of all inputs that it covers, in the modes `"bilinear"`, `"bicubic"` and `"lanczos"`
+        /// (false).
         antialias: bool = false,
         /// The output's spatial lengths, one for all or one per dimension.
         size: Option<SmallVec<[i64; 6]>> = None,
         /// Output over input lengths, one for all or one per dimension.
-        scale_factor: Option<SmallVec<[f64; 3]>> = None,
+        scale_factor: Option<Scales> = None,
     }
 }
+
+/// Factors per spatial dimension as the caller gave them: one number stands for all.
+pub type Scales = SmallVec<[f64; 3]>;
 
 /// One scale for all spatial dimensions or one per dimension.
 pub trait IntoScales {
@@ -154,10 +166,12 @@ impl<N: Number + Copy> IntoScales for &[N] {
 pub fn interpolate(x: &Tensor, options: &InterpolateOptions) -> Result<Tensor> {
     let mode = options.mode;
     if x.dtype() == DType::U8 && mode != InterpolateMode::Area {
-        // Pixels: computed in f32 and rounded to the nearest byte.
-        return to_dtype(&round(&interpolate(&to_dtype(x, DType::F32)?, options)?)?, DType::U8);
+        // Pixels: computed in f32 and rounded to the nearest byte; cubic weights overshoot.
+        let pixels = round(&interpolate(&to_dtype(x, DType::F32)?, options)?)?;
+        return to_dtype(&clamp(&pixels, Some(Scalar::Int(0)), Some(Scalar::Int(255)))?, DType::U8);
     }
-    if matches!(mode, InterpolateMode::Nearest | InterpolateMode::Area) && options.align_corners.is_some() {
+    let unaligned = [InterpolateMode::Nearest, InterpolateMode::NearestExact, InterpolateMode::Area];
+    if unaligned.contains(&mode) && options.align_corners.is_some() {
         return Err(Error::value(
             "align_corners option can only be set with the interpolating modes: linear | bilinear | bicubic | trilinear",
         ));
@@ -165,12 +179,20 @@ pub fn interpolate(x: &Tensor, options: &InterpolateOptions) -> Result<Tensor> {
     let shape = x.size();
     let ndim = shape.len().saturating_sub(2);
     let (lengths, scales) = output_lengths(shape.get(2..).unwrap_or_default(), options)?;
-    if options.antialias && (mode != InterpolateMode::Bilinear || ndim != 2) {
+    let filter = match mode {
+        InterpolateMode::Bilinear => Some(Filter::Triangle),
+        InterpolateMode::Bicubic => Some(Filter::Cubic),
+        InterpolateMode::Lanczos => Some(Filter::Lanczos),
+        _ => None,
+    };
+    if options.antialias && (filter.is_none() || ndim != 2) {
         return Err(Error::value(
             "Anti-alias option is restricted to bilinear, bicubic, and lanczos modes and requires a 4-D tensor as input",
         ));
     }
-    if !(1..=3).contains(&ndim) {
+    let other = mode.spatial().filter(|&n| n != ndim);
+    let planar = matches!(mode, InterpolateMode::Bicubic | InterpolateMode::Lanczos);
+    if !(1..=3).contains(&ndim) || other.is_some() && planar {
         return Err(not_implemented(format!(
             "Input Error: Only 3D, 4D and 5D input Tensors supported (got {}D) for the modes: nearest | linear | bilinear | \
              bicubic | trilinear | lanczos | area | nearest-exact (got {})",
@@ -178,7 +200,7 @@ pub fn interpolate(x: &Tensor, options: &InterpolateOptions) -> Result<Tensor> {
             mode.name()
         )));
     }
-    if let Some(n) = mode.spatial().filter(|&n| n != ndim) {
+    if let Some(n) = other {
         return Err(not_implemented(format!(
             "Got {}D input, but {} mode needs {}D input",
             shape.len(),
@@ -194,28 +216,41 @@ pub fn interpolate(x: &Tensor, options: &InterpolateOptions) -> Result<Tensor> {
             _ => adaptive_avg_pool3d(x, &size),
         };
     }
+    let aligned = options.align_corners.unwrap_or(false);
+    if mode == InterpolateMode::Lanczos {
+        if aligned {
+            return Err(Error::value("Lanczos mode does not support align_corners=True"));
+        }
+        if !options.antialias {
+            return Err(Error::value("Lanczos mode requires antialias=True"));
+        }
+    }
     check_lengths(&shape, &lengths)?;
-    if options.antialias {
-        let axis = |d: usize| {
-            let (from, to) = (shape[d + 2], lengths[d] as usize);
-            let step = match (options.align_corners, scales.get(d)) {
-                (Some(true), _) if to > 1 => (from as f64 - 1.0) / (to as f64 - 1.0),
-                (Some(true), _) => 0.0,
-                (_, Some(scale)) => 1.0 / scale,
-                (_, None) => from as f64 / to as f64,
-            };
-            Axis { from, to, step }
+    if let Some(filter) = filter.filter(|_| options.antialias || planar) {
+        let axis = |d: usize| Axis {
+            from: shape[d + 2],
+            to: lengths[d] as usize,
+            scale: scales.get(d).copied(),
+            align_corners: aligned,
         };
-        return antialiased(x, [axis(0), axis(1)]);
+        return resize(x, [axis(0), axis(1)], filter, options.antialias);
     }
     let (resample, names) = match mode {
         InterpolateMode::Nearest => {
             let names = ["UpsampleNearest1DBackward0", "UpsampleNearest2DBackward0", "UpsampleNearest3DBackward0"];
             (ResampleMode::Nearest, names)
         }
+        InterpolateMode::NearestExact => {
+            let names = [
+                "UpsampleNearestExact1DBackward0",
+                "UpsampleNearestExact2DBackward0",
+                "UpsampleNearestExact3DBackward0",
+            ];
+            (ResampleMode::NearestExact, names)
+        }
         _ => {
             let names = ["UpsampleLinear1DBackward0", "UpsampleBilinear2DBackward0", "UpsampleTrilinear3DBackward0"];
-            (ResampleMode::Linear { align_corners: options.align_corners.unwrap_or(false) }, names)
+            (ResampleMode::Linear { align_corners: aligned }, names)
         }
     };
     let mut all = [1.0; 3];
@@ -330,93 +365,4 @@ impl Resample {
         }
         Ok(out)
     }
-}
-
-/// Moves groups of r² channels of `[…, c·r², h, w]` to blocks of r × r pixels, `[…, c, h·r, w·r]` (arXiv 1609.05158):
-/// `F.pixel_shuffle`.
-///
-/// ```
-/// use torch::nn::functional as F;
-/// let x = torch::tensor([1.0, 2.0, 3.0, 4.0]).view([4, 1, 1]);
-/// assert_eq!(F::pixel_shuffle(&x, 2).size(), [1, 2, 2]);
-/// ```
-///
-/// # Errors
-/// When the number of channels is no multiple of r².
-#[op(torch, functional)]
-pub fn pixel_shuffle(x: &Tensor, upscale_factor: i64) -> Result<Tensor> {
-    let (outer, [c, h, w]) = image(x, "pixel_shuffle", "upscale_factor", upscale_factor)?;
-    let r = upscale_factor;
-    if c % (r * r) != 0 {
-        return Err(Error::runtime(format!(
-            "pixel_shuffle expects its input's 'channel' dimension to be divisible by the square of upscale_factor, but \
-             input.size(-3)={c} is not divisible by {}",
-            r * r
-        )));
-    }
-    let shape = [&outer[..], &[c / (r * r), h * r, w * r]].concat();
-    shuffled("PixelShuffleBackward0", x, &[c / (r * r), r, r, h, w], &[0, 1, 4, 2, 5, 3], &shape, move |g| {
-        pixel_unshuffle(g, r)
-    })
-}
-
-/// The inverse of [`pixel_shuffle`]: `F.pixel_unshuffle`.
-///
-/// ```
-/// use torch::nn::functional as F;
-/// assert_eq!(F::pixel_unshuffle(&torch::ones([2, 3, 4, 6]), 2).size(), [2, 12, 2, 3]);
-/// ```
-///
-/// # Errors
-/// When height or width is no multiple of r.
-#[op(torch, functional)]
-pub fn pixel_unshuffle(x: &Tensor, downscale_factor: i64) -> Result<Tensor> {
-    let (outer, [c, h, w]) = image(x, "pixel_unshuffle", "downscale_factor", downscale_factor)?;
-    let r = downscale_factor;
-    for (name, dim, n) in [("height", -2, h), ("width", -1, w)] {
-        if n % r != 0 {
-            return Err(Error::runtime(format!(
-                "pixel_unshuffle expects {name} to be divisible by downscale_factor, but input.size({dim})={n} is not \
-                 divisible by {r}"
-            )));
-        }
-    }
-    let shape = [&outer[..], &[c * r * r, h / r, w / r]].concat();
-    shuffled("PixelUnshuffleBackward0", x, &[c, h / r, r, w / r, r], &[0, 1, 3, 5, 2, 4], &shape, move |g| {
-        pixel_shuffle(g, r)
-    })
-}
-
-/// The outer lengths, and channels, height and width.
-fn image(x: &Tensor, name: &str, argument: &str, factor: i64) -> Result<(SmallVec<[i64; 6]>, [i64; 3])> {
-    let shape = to_i64(&x.size());
-    let Some((outer, image)) = shape.split_last_chunk::<3>() else {
-        return Err(Error::runtime(format!(
-            "{name} expects input to have at least 3 dimensions, but got input with {} dimension(s)",
-            shape.len()
-        )));
-    };
-    if factor <= 0 {
-        return Err(Error::runtime(format!("{name} expects a positive {argument}, but got {factor}")));
-    }
-    Ok((outer.into(), *image))
-}
-
-/// Splits the last three dimensions into `split`, permutes (the outer dimensions count as one) and takes `shape`.
-fn shuffled(
-    name: &'static str,
-    x: &Tensor,
-    split: &[i64],
-    order: &[i64],
-    shape: &[i64],
-    inverse: impl Fn(&Tensor) -> Result<Tensor> + Send + Sync + 'static,
-) -> Result<Tensor> {
-    let data = x.detach();
-    let outer: i64 = shape[..shape.len() - 3].iter().product();
-    let split = [&[outer], split].concat();
-    let out = reshape(&permute(&reshape(&data, &split)?, order)?, shape)?;
-    // A shuffle by one moves nothing, but its result has its own memory.
-    let array = out.array().clone();
-    let out = if array.storage().ptr_eq(data.array().storage()) { array.copy()? } else { array };
-    Ok(record(name, &[x], &[], out, move |c| Ok(smallvec![Some(inverse(&c.grad(0)?)?)])))
 }
