@@ -221,7 +221,9 @@ fn struct_options(attributes: &[Attribute]) -> Result<Options> {
                 Some("versions") => options.versions = true,
                 Some("deepcopy") => options.deepcopy = true,
                 _ => {
-                    return Err(meta.error("a struct knows #[module(extra_repr, extra_state, type_name, versions, deepcopy)]"));
+                    return Err(
+                        meta.error("a struct knows #[module(extra_repr, extra_state, type_name, versions, deepcopy)]")
+                    );
                 }
             }
             Ok(())

@@ -1,7 +1,8 @@
 //! Convolutions.
 
 use super::{
-    Lazy, LazyLayer, Lengths, Padding, PaddingMode, Place, materialize, py_tuple, weight_and_bias, weight_and_bias_to_come,
+    Lazy, LazyLayer, Lengths, Padding, PaddingMode, Place, materialize, py_tuple, weight_and_bias,
+    weight_and_bias_to_come,
 };
 use crate::{Module, ModuleState, Parameter, forward};
 use flambeau_autograd::arguments::Int;

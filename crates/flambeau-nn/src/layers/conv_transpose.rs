@@ -229,7 +229,8 @@ impl<const D: usize> LazyLayer for ConvTranspose<D> {
 
     #[track_caller]
     fn inferred(&self, input: &Tensor) -> Self {
-        let ConvTranspose { mut in_channels, out_channels, kernel_size, ref options, ref weight, ref bias, ref state } = *self;
+        let ConvTranspose { mut in_channels, out_channels, kernel_size, ref options, ref weight, ref bias, ref state } =
+            *self;
         if weight.is_uninitialized() {
             in_channels = channels_of(input, D, self.lazy_name());
             assert!(in_channels.is_multiple_of(options.groups), "in_channels must be divisible by groups");

@@ -3,9 +3,9 @@
 use super::containers::{boxed, check_name, position};
 use crate::module::repr;
 use crate::{FieldKind, Forward, Input, Members, Memo, Module, ModuleState, Output, PtrCopy, Slots};
+use flambeau_autograd::arguments::Int;
 use std::borrow::Cow;
 use std::fmt;
-use flambeau_autograd::arguments::Int;
 use std::ops::{Add, AddAssign, Index, IndexMut, RangeBounds};
 
 /// What goes into a [`ModuleList`] or [`ModuleDict`] of `M`: a module of that type, and into one of `dyn Forward` any module of

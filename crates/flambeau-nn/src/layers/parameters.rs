@@ -241,7 +241,10 @@ impl ParameterDict {
     /// # Panics
     /// When a tensor's dtype has no gradients.
     #[track_caller]
-    pub fn update<N: Into<Cow<'static, str>>, P: IntoParameter>(&mut self, parameters: impl IntoIterator<Item = (N, P)>) {
+    pub fn update<N: Into<Cow<'static, str>>, P: IntoParameter>(
+        &mut self,
+        parameters: impl IntoIterator<Item = (N, P)>,
+    ) {
         for (name, parameter) in parameters {
             self.insert(name, parameter);
         }

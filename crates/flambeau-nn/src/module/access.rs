@@ -5,8 +5,8 @@
 //! plain data. An `Arc` is `Clone` whatever it points to, so it has levels of its own.
 
 use super::carrier::Visit;
-pub use flambeau_autograd::Tensor;
 use super::{Field, Members, Memo, ModuleState, Slots};
+pub use flambeau_autograd::Tensor;
 use std::borrow::Cow;
 use std::marker::PhantomData;
 use std::ops::ControlFlow;

@@ -40,7 +40,10 @@ pub trait StateDictHooks: Call {
     /// # Panics
     /// When the module has neither a tensor nor a layer nor a [`super::ModuleState`] of its own.
     #[track_caller]
-    fn register_state_dict_pre_hook(&self, hook: impl Fn(&dyn Module, &str, bool) + Send + Sync + 'static) -> HookHandle {
+    fn register_state_dict_pre_hook(
+        &self,
+        hook: impl Fn(&dyn Module, &str, bool) + Send + Sync + 'static,
+    ) -> HookHandle {
         hooks::add(self.as_module(), Hook::StateDictPre(Arc::new(hook)))
     }
 

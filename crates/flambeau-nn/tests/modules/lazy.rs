@@ -109,7 +109,10 @@ fn what_has_no_shape_is_refused_in_pytorchs_words() {
     assert!(p.is_leaf() && p.requires_grad() && p.grad().is_none() && p.is_floating_point());
     assert_eq!((p.dtype(), p.ndim(), p.to_string()), (DType::F32, 1, "<UninitializedParameter>".to_owned()));
     layer.zero_grad();
-    assert_eq!(fails(|| nn::Parameter::new(ones([1])).materialize([1])), "'Parameter' object has no attribute 'materialize'");
+    assert_eq!(
+        fails(|| nn::Parameter::new(ones([1])).materialize([1])),
+        "'Parameter' object has no attribute 'materialize'"
+    );
 }
 
 #[test]
@@ -150,7 +153,10 @@ fn states_load_before_the_first_call() {
     net.eval();
     plain.eval();
     assert!(net.call(ones([1, 2, 3, 3])).equal(&plain.call(ones([1, 2, 3, 3]))));
-    assert!(net.to_string().starts_with("Sequential(\n  (0): Conv2d(0, 3, kernel_size=(3, 3), stride=(1, 1))\n  (1): BatchNorm2d(0, "));
+    assert!(
+        net.to_string()
+            .starts_with("Sequential(\n  (0): Conv2d(0, 3, kernel_size=(3, 3), stride=(1, 1))\n  (1): BatchNorm2d(0, ")
+    );
 
     let lazy = || nn::LazyLinear::new(3);
     let layer = lazy();

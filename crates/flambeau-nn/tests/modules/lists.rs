@@ -154,7 +154,9 @@ fn dicts_and_lists_of_parameters() {
     assert_eq!((dict.to_string(), dict.len()), ("ParameterDict()".to_owned(), 0));
     let ints = nn::Parameter::with_requires_grad(flambeau_autograd::tensor([1, 2]), false);
     let mixed = nn::ParameterDict::new([("h", nn::Parameter::new(ones([2]).half())), ("i", ints)]);
-    assert!(mixed.to_string().contains("[torch.HalfTensor of size 2]") && mixed.to_string().contains("torch.LongTensor"));
+    assert!(
+        mixed.to_string().contains("[torch.HalfTensor of size 2]") && mixed.to_string().contains("torch.LongTensor")
+    );
     assert_eq!(
         message(|| nn::ParameterDict::new([("i", flambeau_autograd::tensor([1]))])),
         "Only Tensors of floating point and complex dtype can require gradients"
@@ -190,6 +192,10 @@ fn containers_have_pythons_methods() {
     assert_eq!(names(&more), ["0 Linear", "1 ReLU", "2 Sigmoid"]);
     more.insert(-1, nn::ELU::new());
     assert_eq!(names(&more), ["0 Linear", "1 ReLU", "2 ELU", "3 Sigmoid"]);
+    let twice = nn::sequential![nn::Linear::new(2, 2), nn::ReLU::new()] * 2;
+    assert_eq!(names(&twice), ["0 Linear", "1 ReLU"], "a module that stands twice is one child");
+    assert_eq!((twice.len(), twice.parameters().len(), twice.state_dict().len()), (4, 2, 4));
+    assert!(message(|| net() * 0).starts_with("Non-positive multiplication factor 0 for <class "));
     assert_eq!(message(|| more.pop(7)), "index 7 is out of range");
     assert_eq!(message(|| more.insert(5, nn::ELU::new()).len()), "Index out of range: 5");
     assert_eq!(message(|| more.add_module("a.b", nn::ELU::new()).len()), "module name can't contain \".\", got: a.b");
@@ -207,7 +213,10 @@ fn containers_have_pythons_methods() {
     assert_eq!(list.slice(1..).to_string(), "ModuleList(\n  (0): Tanh()\n  (1): ELU(alpha=1.0)\n)");
     let mut dict = nn::module_dict!["b" => nn::ReLU::new()];
     dict.update([("a", nn::Tanh::new()), ("b", nn::Tanh::new())]);
-    assert_eq!(dict.items().map(|(name, m)| format!("{name} {}", m.repr())).collect::<Vec<_>>(), ["b Tanh()", "a Tanh()"]);
+    assert_eq!(
+        dict.items().map(|(name, m)| format!("{name} {}", m.repr())).collect::<Vec<_>>(),
+        ["b Tanh()", "a Tanh()"]
+    );
     assert_eq!((dict.pop("b").repr(), message(|| dict.pop("b"))), ("Tanh()".to_owned(), "KeyError: 'b'".to_owned()));
     assert_eq!(message(|| dict.insert("x.y", nn::Tanh::new())), "module name can't contain \".\", got: x.y");
     dict.clear();
@@ -230,10 +239,7 @@ fn batch_norms_become_synchronised_ones_where_they_can() {
     assert!(net.get_parameter("0.weight").is_same(&weight) && !net[0].as_module().training());
     assert_eq!(message(|| nn::SyncBatchNorm::new(3).call(ones([3]))), "expected at least 2D input (got 1D input)");
     let parallel = nn::DataParallel::new(nn::Linear::new(2, 1));
-    assert_eq!(
-        parallel.to_string(),
-        "DataParallel(\n  (module): Linear(in_features=2, out_features=1, bias=True)\n)"
-    );
+    assert_eq!(parallel.to_string(), "DataParallel(\n  (module): Linear(in_features=2, out_features=1, bias=True)\n)");
     let of_two = nn::DataParallel::new(Block::new(1));
     assert_eq!(of_two.call((ones([1, 1]), ones([1, 1]))).size(), [1, 1]);
 }

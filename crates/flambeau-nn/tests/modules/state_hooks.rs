@@ -70,26 +70,33 @@ fn they_run_in_pytorchs_order_and_may_change_what_is_loaded() {
     watch(net.get_submodule("0.l"), &log);
     let state = net.state_dict();
     let all = "0._extra_state 0.l.weight 0.l.bias 1.weight 1.bias";
-    assert_eq!(taken(&log), [
-        "pre Sequential '' false".to_owned(),
-        "pre Linear '0.l.' false".to_owned(),
-        "post Linear [0._extra_state 0.l.weight 0.l.bias] '0.l.'".to_owned(),
-        format!("post Sequential [{all}] ''"),
-    ]);
+    assert_eq!(
+        taken(&log),
+        [
+            "pre Sequential '' false".to_owned(),
+            "pre Linear '0.l.' false".to_owned(),
+            "post Linear [0._extra_state 0.l.weight 0.l.bias] '0.l.'".to_owned(),
+            format!("post Sequential [{all}] ''"),
+        ]
+    );
     net.load_state_dict(&state).unwrap();
-    assert_eq!(taken(&log), [
-        format!("lpre Sequential [{all}] '' Some(1) []"),
-        "lpre Linear [0.l.weight 0.l.bias] '0.l.' Some(1) []".to_owned(),
-        "lpost Linear [] []".to_owned(),
-        "lpost Sequential [] []".to_owned(),
-    ]);
+    assert_eq!(
+        taken(&log),
+        [
+            format!("lpre Sequential [{all}] '' Some(1) []"),
+            "lpre Linear [0.l.weight 0.l.bias] '0.l.' Some(1) []".to_owned(),
+            "lpost Linear [] []".to_owned(),
+            "lpost Sequential [] []".to_owned(),
+        ]
+    );
     // A state dict that lacks a name and has two others.
     let mut other: StateDict = state.iter().map(|(key, t)| (key.to_owned(), t.shallow_clone())).collect();
     other.remove("0.l.weight");
     other.insert("0.l.zzz", ones([1]));
     other.insert("q", ones([1]));
     let report = net.load_state_dict_with(&other, |o| o.strict(false)).unwrap();
-    let expected = LoadReport { missing_keys: vec!["0.l.weight".into()], unexpected_keys: vec!["q".into(), "0.l.zzz".into()] };
+    let expected =
+        LoadReport { missing_keys: vec!["0.l.weight".into()], unexpected_keys: vec!["q".into(), "0.l.zzz".into()] };
     assert_eq!(report, expected);
     let found = taken(&log);
     assert_eq!(found[1], "lpre Linear [0.l.bias 0.l.zzz] '0.l.' None [\"q\"]");
@@ -119,7 +126,10 @@ fn extra_state_is_a_key_of_its_module() {
     three.load_state_dict(&seven.state_dict()).unwrap();
     assert_eq!(three.n.load(Ordering::Relaxed), 7);
     let missing = three.load_state_dict(&nn::Sequential::default().state_dict()).unwrap_err().to_string();
-    assert!(missing.ends_with("Missing key(s) in state_dict: \"_extra_state\", \"l.weight\", \"l.bias\". "), "{missing}");
+    assert!(
+        missing.ends_with("Missing key(s) in state_dict: \"_extra_state\", \"l.weight\", \"l.bias\". "),
+        "{missing}"
+    );
     let linear = nn::Linear::new(1, 1);
     let mut state = linear.state_dict();
     state.insert("_extra_state", tensor(5));

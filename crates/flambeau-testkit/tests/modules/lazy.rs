@@ -33,9 +33,9 @@ pub fn layer(case: &ModuleCase) -> Option<(Built, bool)> {
         "LazyInstanceNorm1d" => with(ctor(&[]), |c| forward(nn::LazyInstanceNorm1d::with(|o| norm(c, o)))),
         "LazyInstanceNorm2d" => with(ctor(&[]), |c| forward(nn::LazyInstanceNorm2d::with(|o| norm(c, o)))),
         "LazyInstanceNorm3d" => with(ctor(&[]), |c| forward(nn::LazyInstanceNorm3d::with(|o| norm(c, o)))),
-        "SyncBatchNorm" => with(ctor(&["num_features"]), |c| {
-            forward(nn::SyncBatchNorm::with(c.size("num_features"), |o| norm(c, o)))
-        }),
+        "SyncBatchNorm" => {
+            with(ctor(&["num_features"]), |c| forward(nn::SyncBatchNorm::with(c.size("num_features"), |o| norm(c, o))))
+        }
         _ => return None,
     };
     Some((built, c.all_read()))
@@ -87,7 +87,11 @@ fn norm(c: &Ctor<'_>, o: nn::BatchNormOptions) -> nn::BatchNormOptions {
 fn check_state(what: &str, built: &Built, expected: Option<&[(String, GoldenTensor)]>, tolerance: Tolerance) {
     let Some(expected) = expected else { return };
     let state = built.module.state_dict();
-    assert!(state.keys().eq(expected.iter().map(|(key, _)| key.as_str())), "{what}: keys {:?}", state.keys().collect::<Vec<_>>());
+    assert!(
+        state.keys().eq(expected.iter().map(|(key, _)| key.as_str())),
+        "{what}: keys {:?}",
+        state.keys().collect::<Vec<_>>()
+    );
     for ((key, actual), (_, expected)) in state.iter().zip(expected) {
         let tolerance = if key.starts_with("running") { tolerance } else { Tolerance::Exact };
         same(&format!("{what} {key}"), actual, expected, tolerance);
@@ -127,7 +131,9 @@ pub fn check(case: &ModuleCase) {
 /// Whether a case is a lazy layer that computes.
 pub fn runs_on_a_gpu(case: &ModuleCase) -> bool {
     let computes = case.eval.as_ref().is_some_and(|run| run.error.is_none());
-    (case.module.starts_with("Lazy") || case.module == "SyncBatchNorm") && computes && case.module != "LazyInstanceNorm1d"
+    (case.module.starts_with("Lazy") || case.module == "SyncBatchNorm")
+        && computes
+        && case.module != "LazyInstanceNorm1d"
 }
 
 /// Panics unless a lazy layer that moves to a GPU before its first call has its parameters made there, and computes and keeps
@@ -177,10 +183,12 @@ fn an_optimizer_may_be_made_before_the_first_call() {
     adam.step();
     assert!(layer.weight.detach().allclose(&(&before - 1.0)));
     // PyTorch's Adagrad makes its state at once.
-    let message = catch(|| flambeau_optim::Adagrad::new(nn::LazyLinear::new(2).parameters(), 0.1)).err().unwrap_or_default();
+    let message =
+        catch(|| flambeau_optim::Adagrad::new(nn::LazyLinear::new(2).parameters(), 0.1)).err().unwrap_or_default();
     assert!(message.starts_with("Attempted to use an uninitialized parameter in "), "{message}");
     let norm = nn::utils::clip_grad_norm_(nn::LazyLinear::new(2).parameters(), 1.0);
     assert_eq!(norm.item(), 0.0);
-    let vector = catch(|| nn::utils::parameters_to_vector(nn::LazyLinear::new(2).parameters())).err().unwrap_or_default();
+    let vector =
+        catch(|| nn::utils::parameters_to_vector(nn::LazyLinear::new(2).parameters())).err().unwrap_or_default();
     assert!(vector.starts_with("Attempted to use an uninitialized parameter in <method "), "{vector}");
 }

@@ -1,9 +1,9 @@
 //! Dropout in its variants, and samples with given probabilities.
 
-use crate::{Tensor, warn};
 use crate::error::{Error, Result};
 use crate::graph::record;
 use crate::ops::{Place, add_, copy, device_samples, mul, mul_, random_in_place, squeeze, unsqueeze, zeros};
+use crate::{Tensor, warn};
 use flambeau_device::default_generator;
 use flambeau_macros::op;
 use flambeau_tensor::backend::Distribution;
