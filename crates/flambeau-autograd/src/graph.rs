@@ -6,6 +6,7 @@ use crate::saved::SavedTensor;
 pub(crate) use crate::saved::{Context, Save};
 use crate::saved_hooks;
 use crate::tensor::{Cell, Tensor};
+use crate::uninitialized::Mark;
 use crate::views::{self, ViewMeta};
 use flambeau_tensor::{Array, DType, Device, Dims};
 use smallvec::SmallVec;
@@ -251,6 +252,8 @@ pub(crate) struct Meta {
     accumulating: Mutex<()>,
     /// What `resize_` or `set_data` put in place of the tensor's array; apart from the state, whose holders read arrays.
     replaced: Mutex<Option<Arc<Array>>>,
+    /// Set as long as the shape is not known.
+    pub uninitialized: Mark,
     /// Hooks of a leaf; those of other tensors sit on their node.
     pub hooks: Hooks,
     /// Nothing is dropped while this is locked: what a user's hook captured may touch the tensor when it goes.
@@ -265,8 +268,6 @@ pub(crate) struct State {
     pub view: Option<ViewMeta>,
     pub retains_grad: bool,
     pub is_parameter: bool,
-    /// Present as long as the shape is not known.
-    pub uninitialized: Option<crate::uninitialized::Mark>,
 }
 
 impl Meta {

@@ -9,20 +9,34 @@ use crate::ops;
 use crate::tensor::ArrayRef;
 use crate::{OrPanic, Tensor};
 use flambeau_tensor::{Array, DType, Device};
+use std::sync::atomic::{AtomicBool, Ordering};
 
-/// The mark of a tensor whose shape is not known, counted as long as it stands.
-pub(crate) struct Mark(());
+/// Whether a tensor's shape is not known; counted as long as it is so.
+#[derive(Default)]
+pub(crate) struct Mark(AtomicBool);
 
 impl Mark {
-    fn new() -> Self {
+    fn set(&self) {
+        self.0.store(true, Ordering::Release);
         mode::watch_uninitialized(true);
-        Mark(())
+    }
+
+    fn clear(&self) {
+        if self.0.swap(false, Ordering::AcqRel) {
+            mode::watch_uninitialized(false);
+        }
+    }
+
+    fn is_set(&self) -> bool {
+        self.0.load(Ordering::Acquire)
     }
 }
 
 impl Drop for Mark {
     fn drop(&mut self) {
-        mode::watch_uninitialized(false);
+        if *self.0.get_mut() {
+            mode::watch_uninitialized(false);
+        }
     }
 }
 
@@ -67,7 +81,7 @@ impl Tensor {
             Some(requires_grad) => x.into_parameter(requires_grad),
             None => x,
         };
-        x.meta().state().uninitialized = Some(Mark::new());
+        x.meta().uninitialized.set();
         x
     }
 
@@ -83,9 +97,8 @@ impl Tensor {
         matches!(self.array(), ArrayRef::Replaced(_)) && self.marked()
     }
 
-    #[cold]
     fn marked(&self) -> bool {
-        self.meta_if_any().is_some_and(|m| m.state().uninitialized.is_some())
+        self.meta_if_any().is_some_and(|m| m.uninitialized.is_set())
     }
 
     /// The name of its class in Python.
@@ -99,9 +112,8 @@ impl Tensor {
     #[track_caller]
     pub fn materialize(&self, shape: &[usize]) {
         let zeros = ops::zeros(shape, self.dtype(), self.device()).or_panic();
-        let mark = self.meta().state().uninitialized.take();
-        drop(mark);
         self.set_data(&zeros);
+        self.meta().uninitialized.clear();
     }
 
     /// Another dtype or device for a tensor without a shape: `convert` gets an empty tensor of its own.
@@ -113,7 +125,6 @@ impl Tensor {
     }
 
     /// Refuses a method of a tensor that has no shape. For [`ArrayRef::Replaced`] only.
-    #[cold]
     #[track_caller]
     pub(crate) fn refuse(&self, name: &str) {
         if self.marked() {

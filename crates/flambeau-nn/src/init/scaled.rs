@@ -179,7 +179,7 @@ impl ScaledOptions {
 #[track_caller]
 pub(crate) fn fans(x: &Tensor) -> (usize, usize) {
     let size = x.size();
-    assert!(size.len() >= 2, "Fan in and fan out can not be computed for tensor with fewer than 2 dimensions");
+    assert!(x.dim() >= 2, "Fan in and fan out can not be computed for tensor with fewer than 2 dimensions");
     let field: usize = size[2..].iter().product();
     (size[1] * field, size[0] * field)
 }

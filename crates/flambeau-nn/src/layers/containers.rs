@@ -6,7 +6,8 @@ use flambeau_autograd::{Functions, Tensor};
 use std::any::Any;
 use std::borrow::Cow;
 use std::fmt;
-use std::ops::{Add, AddAssign, Index, IndexMut, RangeBounds};
+use std::ops::{Add, AddAssign, Index, IndexMut, Mul, RangeBounds};
+use std::sync::Arc;
 
 /// Modules one after the other, each fed with the former's output: `nn.Sequential`. [`sequential!`](crate::sequential) makes one
 /// of any length; an iterator's `collect()` too.
@@ -347,6 +348,24 @@ impl AddAssign for Sequential {
     /// Adds the other's modules, named by their positions: `left += right`.
     fn add_assign(&mut self, other: Self) {
         self.extend(other);
+    }
+}
+
+impl Mul<usize> for Sequential {
+    type Output = Self;
+    /// The same modules so many times, one after the other: `sequential * n`. They are shared, and learn from each of their places;
+    /// [`Sequential::get_mut`] gives no access to change one.
+    ///
+    /// # Panics
+    /// For 0 times.
+    #[track_caller]
+    fn mul(self, times: usize) -> Self {
+        assert!(
+            times > 0,
+            "Non-positive multiplication factor {times} for <class 'torch.nn.modules.container.Sequential'>"
+        );
+        let shared: Vec<Arc<dyn Forward>> = self.into_iter().map(Arc::from).collect();
+        Self::new((0..times).flat_map(|_| shared.iter().cloned()))
     }
 }
 

@@ -35,9 +35,9 @@ pub trait LazyLayer: Forward {
 /// use flambeau_autograd::ones;
 /// use flambeau_nn::{self as nn, Module};
 /// let net = nn::sequential![nn::LazyLinear::new(8), nn::ReLU::new(), nn::LazyLinear::new(2)];
-/// assert_eq!(net[0].to_string(), "LazyLinear(in_features=0, out_features=8, bias=True)");
+/// assert_eq!(net[0].repr(), "LazyLinear(in_features=0, out_features=8, bias=True)");
 /// net.call(ones([1, 5]));
-/// assert_eq!(net[0].to_string(), "Linear(in_features=5, out_features=8, bias=True)");
+/// assert_eq!(net[0].repr(), "Linear(in_features=5, out_features=8, bias=True)");
 /// assert!(net.get_submodule("2").is::<nn::Linear>());
 /// ```
 pub struct Lazy<L: LazyLayer> {
@@ -127,7 +127,7 @@ impl<L: LazyLayer> Forward for Lazy<L> {
     #[track_caller]
     fn call_ref(&self, x: &Tensor) -> Tensor {
         if !self.was_called() {
-            at_caller(|| self.first(x));
+            self.first(x);
         }
         self.layer().call_ref(x)
     }

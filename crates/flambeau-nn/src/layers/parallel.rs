@@ -1,7 +1,6 @@
 //! A module on several devices, of which there is one here.
 
 use crate::{Forward, Input, Module, ModuleState, Output};
-use flambeau_autograd::at_caller;
 
 /// A module in the wrapper that divides batches among GPUs in PyTorch: `nn.DataParallel(module)`. Here one device takes the whole
 /// batch, the module's, as PyTorch's does where there is one. State dicts have PyTorch's names, `module.…`, so that checkpoints of
@@ -31,6 +30,6 @@ impl<M: Module> DataParallel<M> {
 impl<In: Input, Out: Output, M: Forward<In, Out>> Forward<In, Out> for DataParallel<M> {
     #[track_caller]
     fn forward(&self, input: In::Ref<'_>) -> Out {
-        at_caller(|| self.module.call_ref(input))
+        self.module.call_ref(input)
     }
 }

@@ -36,7 +36,7 @@ impl SyncBatchNorm {
     /// use flambeau_nn as nn;
     /// let net = nn::sequential![nn::Conv2d::new(1, 2, 3), nn::BatchNorm2d::new(2)];
     /// let net = nn::SyncBatchNorm::convert_sync_batchnorm(net);
-    /// assert!(net[1].to_string().starts_with("SyncBatchNorm(2, "));
+    /// assert!(net[1].repr().starts_with("SyncBatchNorm(2, "));
     /// ```
     ///
     /// # Panics

@@ -645,6 +645,9 @@ pub trait Module: Any + Send + Sync + DynCopy {
         self
     }
 
+    /// Accepted, and changes nothing: everything is compiled here already. `module.compile()`.
+    fn compile(&self) {}
+
     /// Parameters and buffers in host memory: `module.cpu()`.
     #[track_caller]
     fn cpu(self) -> Self

@@ -10,9 +10,9 @@ use flambeau_nn::dropout_kinds;
 /// as a function stands in the shell of an empty module.
 pub fn build(case: &ModuleCase) -> Option<(Built, bool)> {
     layer(case)
+        .or_else(|| crate::lazy::layer(case))
         .or_else(|| crate::losses::loss(case))
         .or_else(|| crate::functions::function(case))
-        .or_else(|| crate::lazy::layer(case))
         .or_else(|| crate::attn::attention(case))
         .or_else(|| crate::pools::pool(case))
 }
