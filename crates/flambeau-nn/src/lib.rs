@@ -47,6 +47,7 @@ pub mod init;
 mod layers;
 mod losses;
 mod module;
+mod summary;
 pub mod utils;
 
 pub use error::{Error, Result};
@@ -54,3 +55,4 @@ pub use flambeau_macros::{Module, forward};
 pub use layers::*;
 pub use losses::*;
 pub use module::*;
+pub use summary::{LayerInfo, Summary, SummaryOptions, summary, summary_with};

@@ -608,6 +608,16 @@ fn convert(x: &Tensor, target: &impl ToTarget) -> Tensor {
     if x.is_floating_point() { moved } else { x.detach().to(moved.device()) }
 }
 
+/// Whether a module has a place for hooks.
+pub(crate) fn can_carry_hooks(module: &dyn Module) -> bool {
+    let mut found = module.state().is_some();
+    let _ = module.carriers(1, &mut |_, _| {
+        found = true;
+        ControlFlow::Break(())
+    });
+    found
+}
+
 /// Calls `f` with `module` and all in it, parents first, each with its dotted name.
 fn walk<'a>(module: &'a dyn Module, name: &str, f: &mut dyn FnMut(&str, &'a dyn Module)) {
     f(name, module);
