@@ -350,5 +350,9 @@ pub(super) fn load(module: &dyn Module, state: &StateDict, options: &LoadStateDi
     };
     let keys = [list("Missing", &report.missing_keys), list("Unexpected", &report.unexpected_keys)];
     let problems: Vec<String> = keys.into_iter().flatten().chain(problems).collect();
-    if problems.is_empty() { Ok(report) } else { Err(Error::StateDict { module: super::repr::class_name(module), problems }) }
+    if problems.is_empty() {
+        Ok(report)
+    } else {
+        Err(Error::StateDict { module: super::repr::class_name(module), problems })
+    }
 }

@@ -162,10 +162,7 @@ pub fn summary_with<In: Input, Out: Output, M: Forward<In, Out> + ?Sized>(
 ) -> Summary {
     let o = options(SummaryOptions::default());
     assert!(o.col_width > 0, "Column width must be greater than 0: col_width={}", o.col_width);
-    assert!(
-        (0..=2).contains(&o.verbose),
-        "Verbose must be either 0 (quiet), 1 (default), or 2 (verbose)."
-    );
+    assert!((0..=2).contains(&o.verbose), "Verbose must be either 0 (quiet), 1 (default), or 2 (verbose).");
     assert!(
         o.input_data.is_empty() || o.input_size.is_empty(),
         "Only one of (input_data, input_size) should be specified."
@@ -189,11 +186,17 @@ pub fn summary_with<In: Input, Out: Output, M: Forward<In, Out> + ?Sized>(
         let mut values: Vec<Value> = inputs.iter().map(|x| Value::Tensor(x.shallow_clone())).collect();
         let value = if values.len() == 1 { values.remove(0) } else { Value::Tuple(values) };
         let Some(input) = In::from_value(value) else {
-            panic!("{} takes a {} and cannot be given {} tensor(s)", module.type_name(), std::any::type_name::<In>(), inputs.len())
+            panic!(
+                "{} takes a {} and cannot be given {} tensor(s)",
+                module.type_name(),
+                std::any::type_name::<In>(),
+                inputs.len()
+            )
         };
         model.call_ref(In::borrow(&input));
     }
-    let input_bytes = inputs.iter().map(|x| x.numel() * x.dtype().size()).sum();
+    // torchinfo counts the Python object around the memory too.
+    let input_bytes = inputs.iter().map(|x| x.numel() * x.dtype().size() + 64).sum();
     let sizes = inputs.iter().map(|x| x.size().to_vec()).collect();
     let summary = Summary::new(recording.finish(), sizes, input_bytes, layout);
     if o.verbose > 0 {

@@ -33,7 +33,11 @@ impl Columns {
     #[track_caller]
     pub(super) fn new(names: Option<&[String]>, has_input: bool) -> Self {
         let Some(names) = names else {
-            return Columns(if has_input { vec![Column::OutputSize, Column::NumParams] } else { vec![Column::NumParams] });
+            return Columns(if has_input {
+                vec![Column::OutputSize, Column::NumParams]
+            } else {
+                vec![Column::NumParams]
+            });
         };
         let mut columns = Vec::new();
         for name in names {
@@ -95,7 +99,8 @@ impl Layout {
     }
 
     fn branch(&self, depth: usize) -> String {
-        let (bar, corner, first) = if self.ascii_only { ("|    ", "+ ", "+ ") } else { ("│    ", "└─", "├─") };
+        let (bar, corner, first) =
+            if self.ascii_only { ("|    ", "+ ", "+ ") } else { ("│    ", "└─", "├─") };
         match depth {
             0 => String::new(),
             1 => first.to_owned(),
@@ -174,7 +179,8 @@ impl Summary {
     fn own(&self, i: usize, of: fn(&LayerInfo) -> usize) -> i64 {
         let layer = &self.layers[i];
         let within = layer.children.iter().filter(|&&c| !self.layers[c].is_recursive);
-        let counted = within.map(|&c| if self.layers[c].is_leaf_layer { of(&self.layers[c]) as i64 } else { self.own(c, of) });
+        let counted =
+            within.map(|&c| if self.layers[c].is_leaf_layer { of(&self.layers[c]) as i64 } else { self.own(c, of) });
         of(layer) as i64 - counted.sum::<i64>()
     }
 
@@ -182,11 +188,7 @@ impl Summary {
         let layer = &self.layers[i];
         let at_end = layer.depth == self.layout.depth;
         let list = |size: &[usize]| if size.is_empty() { "--".to_owned() } else { format!("{size:?}") };
-        let shown = if at_end || layer.is_leaf_layer {
-            layer.num_params as i64
-        } else {
-            self.own(i, |l| l.num_params)
-        };
+        let shown = if at_end || layer.is_leaf_layer { layer.num_params as i64 } else { self.own(i, |l| l.num_params) };
         match column {
             Column::KernelSize => layer.kernel_size.clone().unwrap_or_else(|| "--".to_owned()),
             Column::InputSize => list(&layer.input_size),
@@ -229,12 +231,12 @@ fn thousands(n: usize) -> String {
     groups.join(",")
 }
 
-/// A count in millions or more, with its unit.
+/// A count in millions or more, with its unit as torchinfo shows it from Python 3.11 on.
 fn readable(n: usize) -> String {
     let (unit, scale) = match n {
-        1_000_000_000_000.. => ("T", 1e12),
-        1_000_000_000.. => ("G", 1e9),
-        _ => ("M", 1e6),
+        1_000_000_000_000.. => ("Units.TERABYTES", 1e12),
+        1_000_000_000.. => ("Units.GIGABYTES", 1e9),
+        _ => ("Units.MEGABYTES", 1e6),
     };
     let x = n as f64 / scale;
     if x.fract() == 0.0 {

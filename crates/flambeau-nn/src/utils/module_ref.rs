@@ -4,10 +4,7 @@ use crate::Module;
 
 /// A module by itself, or a reference to one: `weight_norm(nn::Linear::new(2, 3))` for a new layer, `weight_norm(&net.fc)` for a
 /// part of a network. `Kind` says which, and is found by the compiler.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` is no module",
-    label = "expected a module or a reference to one"
-)]
+#[diagnostic::on_unimplemented(message = "`{Self}` is no module", label = "expected a module or a reference to one")]
 pub trait ModuleRef<Kind> {
     /// The module.
     fn as_dyn(&self) -> &dyn Module;

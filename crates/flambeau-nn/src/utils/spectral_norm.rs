@@ -112,10 +112,7 @@ pub fn remove_spectral_norm<K, M: ModuleRef<K>>(module: M) -> M {
 /// # Panics
 /// As [`remove_spectral_norm`].
 #[track_caller]
-pub fn remove_spectral_norm_with<K, M: ModuleRef<K>>(
-    module: M,
-    options: impl FnOnce(NameOptions) -> NameOptions,
-) -> M {
+pub fn remove_spectral_norm_with<K, M: ModuleRef<K>>(module: M, options: impl FnOnce(NameOptions) -> NameOptions) -> M {
     let name = options(NameOptions::default()).name;
     match derived_by::<SpectralNorm>(module.as_dyn(), &name) {
         Some((slotted, rule)) => {

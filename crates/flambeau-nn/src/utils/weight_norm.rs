@@ -4,7 +4,7 @@ use super::ModuleRef;
 use super::parametrizations::{WeightNormOptions, norm_except_dim, normed};
 use crate::module::derived::{self, Rule, Slotted, When};
 use crate::{Members, Memo, Module, Parameter};
-use flambeau_autograd::{OrPanic, Tensor, options};
+use flambeau_autograd::{OrPanic, Tensor, options, warn};
 
 options! {
     /// Options of functions that take the norm of a weight away.
@@ -39,10 +39,7 @@ impl Rule for WeightNorm {
 pub(super) fn to_derive<'a, R: Rule>(module: &'a dyn Module, name: &str, what: &str) -> &'a Parameter {
     let found = derived::own(module, name);
     if let Some(derived) = found.and_then(|s| s.slot().derived()) {
-        assert!(
-            derived.rule::<R>().is_none(),
-            "Cannot register two {what} hooks on the same parameter {name}"
-        );
+        assert!(derived.rule::<R>().is_none(), "Cannot register two {what} hooks on the same parameter {name}");
     }
     match found {
         Some(Slotted::Parameter(p)) if p.slot().derived().is_none() => p,
@@ -76,6 +73,7 @@ pub fn weight_norm_with<K, M: ModuleRef<K>>(
     module: M,
     options: impl FnOnce(WeightNormOptions) -> WeightNormOptions,
 ) -> M {
+    warn("`torch.nn.utils.weight_norm` is deprecated in favor of `torch.nn.utils.parametrizations.weight_norm`.");
     let o = options(WeightNormOptions::default());
     let weight = to_derive::<WeightNorm>(module.as_dyn(), &o.name, "weight_norm");
     let dim = o.dim.unwrap_or(-1);
@@ -109,10 +107,7 @@ pub fn remove_weight_norm<K, M: ModuleRef<K>>(module: M) -> M {
 /// # Panics
 /// As [`remove_weight_norm`].
 #[track_caller]
-pub fn remove_weight_norm_with<K, M: ModuleRef<K>>(
-    module: M,
-    options: impl FnOnce(NameOptions) -> NameOptions,
-) -> M {
+pub fn remove_weight_norm_with<K, M: ModuleRef<K>>(module: M, options: impl FnOnce(NameOptions) -> NameOptions) -> M {
     let name = options(NameOptions::default()).name;
     match derived_by::<WeightNorm>(module.as_dyn(), &name) {
         Some((slotted, rule)) => leave(slotted, &rule.value(false)),

@@ -95,9 +95,8 @@ fn on_host(x: &Tensor, f: impl Fn(&mut Vec<f64>, usize)) -> Result<Tensor> {
 fn invert(matrix: &mut Vec<f64>, n: usize) {
     let mut out: Vec<f64> = (0..n * n).map(|i| f64::from(u8::from(i / n == i % n))).collect();
     for column in 0..n {
-        let largest = (column..n).max_by(|&a, &b| {
-            matrix[a * n + column].abs().total_cmp(&matrix[b * n + column].abs())
-        });
+        let largest =
+            (column..n).max_by(|&a, &b| matrix[a * n + column].abs().total_cmp(&matrix[b * n + column].abs()));
         let pivot = largest.unwrap_or(column);
         for i in 0..n {
             matrix.swap(column * n + i, pivot * n + i);

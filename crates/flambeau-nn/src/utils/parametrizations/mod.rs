@@ -5,9 +5,9 @@ mod orthogonal;
 mod spectral_norm;
 mod weight_norm;
 
-pub(super) use spectral_norm::{random_direction, unit};
 pub use orthogonal::{OrthogonalOptions, orthogonal, orthogonal_with};
 pub use spectral_norm::{SpectralNormOptions, spectral_norm, spectral_norm_with};
+pub(super) use spectral_norm::{random_direction, unit};
 pub use weight_norm::{WeightNormOptions, weight_norm, weight_norm_with};
 pub(super) use weight_norm::{norm_except_dim, normed};
 
@@ -26,8 +26,7 @@ fn tensor_of<'a>(module: &'a dyn Module, name: &str) -> &'a Tensor {
 
 /// The dimension of a weight that counts outputs.
 pub(super) fn output_dim(module: &dyn Module) -> i64 {
-    let transposed =
-        module.is::<ConvTranspose1d>() || module.is::<ConvTranspose2d>() || module.is::<ConvTranspose3d>();
+    let transposed = module.is::<ConvTranspose1d>() || module.is::<ConvTranspose2d>() || module.is::<ConvTranspose3d>();
     i64::from(transposed)
 }
 

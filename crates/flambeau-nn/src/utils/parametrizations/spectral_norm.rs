@@ -64,8 +64,7 @@ impl SpectralNorm {
             let [first, second] = drawn.map(|x| Some(Buffer::new(unit(&x, o.eps).or_panic())));
             (u, v) = (first, second);
         }
-        let norm =
-            SpectralNorm { dim, eps: o.eps, n_power_iterations: n, _u: u, _v: v, state: ModuleState::new() };
+        let norm = SpectralNorm { dim, eps: o.eps, n_power_iterations: n, _u: u, _v: v, state: ModuleState::new() };
         if ndim > 1 {
             norm.power_method(&as_matrix(weight, dim).or_panic(), 15).or_panic();
         }

@@ -150,12 +150,16 @@ impl ParametrizationList {
             state: ModuleState::new(),
         };
         if !is_unsafe {
-            check_kept(&list.compute(), &unparametrized, [
-                "Registering a parametrization may not change",
-                "unless `unsafe` flag is enabled",
-                "unparametrized ",
-                "parametrized ",
-            ]);
+            check_kept(
+                &list.compute(),
+                &unparametrized,
+                [
+                    "Registering a parametrization may not change",
+                    "unless `unsafe` flag is enabled",
+                    "unparametrized ",
+                    "parametrized ",
+                ],
+            );
         }
         list
     }
@@ -178,15 +182,21 @@ impl ParametrizationList {
             let y = self.compute();
             let x = module.apply(&[&y]);
             let former = format!("module.{name}.");
-            check_kept(&x, &y, [
-                "Registering a parametrization may not change",
-                "unless the `unsafe` flag is enabled",
-                &former,
-                &format!("parametrization(module.{name})."),
-            ]);
+            check_kept(
+                &x,
+                &y,
+                [
+                    "Registering a parametrization may not change",
+                    "unless the `unsafe` flag is enabled",
+                    &former,
+                    &format!("parametrization(module.{name})."),
+                ],
+            );
             match module.module().right_inverse(&x) {
                 None | Some(RightInverse::NotImplemented(_)) => {}
-                Some(RightInverse::Several(_)) => panic!("parametrization.right_inverse must return a tensor. Got: tuple"),
+                Some(RightInverse::Several(_)) => {
+                    panic!("parametrization.right_inverse must return a tensor. Got: tuple")
+                }
                 Some(RightInverse::One(z)) => {
                     let words = |what: &str| {
                         format!(
@@ -194,13 +204,7 @@ impl ParametrizationList {
                              the `unsafe` flag is enabled.\nmodule.{name}.{what}: "
                         )
                     };
-                    assert!(
-                        z.dtype() == y.dtype(),
-                        "{}{}\nreturned dtype: {}",
-                        words("dtype"),
-                        y.dtype(),
-                        z.dtype()
-                    );
+                    assert!(z.dtype() == y.dtype(), "{}{}\nreturned dtype: {}", words("dtype"), y.dtype(), z.dtype());
                     assert!(z.size() == y.size(), "{}{}\nreturned shape: {}", words("shape"), y.size(), z.size());
                 }
             }
@@ -302,7 +306,9 @@ impl ParametrizationList {
 /// PyTorch's words for a `right_inverse` of one tensor that changes more than its numbers.
 #[track_caller]
 fn check_inverse(original: &Tensor, new: &Tensor) {
-    let words = |what: &str| format!("When `right_inverse` outputs one tensor, it may not change the {what}.\noriginal.{what}: ");
+    let words = |what: &str| {
+        format!("When `right_inverse` outputs one tensor, it may not change the {what}.\noriginal.{what}: ")
+    };
     assert!(
         original.dtype() == new.dtype(),
         "{}{}\nright_inverse(original).dtype: {}",

@@ -95,12 +95,7 @@ pub fn l1_unstructured_with<K, M: ModuleRef<K>>(
 /// # Panics
 /// When the module has no such parameter, the parameter no such dimension, or the amount is none.
 #[track_caller]
-pub fn random_structured<K, M: ModuleRef<K>>(
-    module: M,
-    name: &str,
-    amount: impl Into<Scalar>,
-    dim: impl Int,
-) -> M {
+pub fn random_structured<K, M: ModuleRef<K>>(module: M, name: &str, amount: impl Into<Scalar>, dim: impl Int) -> M {
     RandomStructured::new(amount, dim).apply(module, name)
 }
 
@@ -290,10 +285,7 @@ pub fn global_unstructured_with<P: BasePruningMethod>(
 #[track_caller]
 pub fn remove<K, M: ModuleRef<K>>(module: M, name: &str) -> M {
     let Some((slotted, rule)) = pruned(module.as_dyn(), name) else {
-        panic!(
-            "Parameter '{name}' of module {} has to be pruned before pruning can be removed",
-            module.as_dyn()
-        )
+        panic!("Parameter '{name}' of module {} has to be pruned before pruning can be removed", module.as_dyn())
     };
     let _guard = no_grad();
     let value = derived::Rule::value(rule, false);

@@ -199,8 +199,7 @@ fn combined(method: &dyn BasePruningMethod, t: &Tensor, mask: &Tensor) -> Result
             let others: Vec<i64> = (0..ndim).filter(|&d| d != dim).collect();
             let sums = ops::sum(mask, &others, false, None)?;
             let left = ops::squeeze(&ops::nonzero(&sums)?, Some(&[-1]))?;
-            let part = method
-                .compute_mask(&ops::index_select(t, dim, &left)?, &ops::index_select(mask, dim, &left)?);
+            let part = method.compute_mask(&ops::index_select(t, dim, &left)?, &ops::index_select(mask, dim, &left)?);
             let part = ops::to_dtype(&part, new.dtype())?;
             return ops::index_copy(&new, dim, &left, &part);
         }

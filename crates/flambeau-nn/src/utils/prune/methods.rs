@@ -28,10 +28,7 @@ fn count(amount: Scalar, size: usize) -> i64 {
         return (amount.to_f64() * size as f64).round_ties_even() as i64;
     }
     let n = amount.to_f64() as i64;
-    assert!(
-        n <= size as i64,
-        "amount={n} should be smaller than the number of parameters to prune={size}"
-    );
+    assert!(n <= size as i64, "amount={n} should be smaller than the number of parameters to prune={size}");
     n
 }
 
