@@ -48,6 +48,7 @@ pub mod init;
 mod layers;
 mod losses;
 mod module;
+mod summary;
 pub mod utils;
 
 /// `torch.nn.parameter`: parameters and buffers, and those whose shape is not known yet.
@@ -60,3 +61,4 @@ pub use flambeau_macros::{Module, forward};
 pub use layers::*;
 pub use losses::*;
 pub use module::*;
+pub use summary::{LayerInfo, Summary, SummaryOptions, summary, summary_with};

@@ -186,6 +186,7 @@ def program(seed):
                 warnings.simplefilter("ignore")
                 module, got = take(module, what, keywords, x)
                 shown = getattr(module, "weight")
+                printed = str(module)
         except (RuntimeError, ValueError, IndexError, KeyError, NotImplementedError, AssertionError, TypeError, AttributeError) as error:
             if isinstance(error, (TypeError, AttributeError)) or SKIPPED.search(str(error)):
                 break
@@ -194,7 +195,7 @@ def program(seed):
             break
         entry |= got
         entry["weight"] = tensor(shown, output=True)
-        entry["repr"] = str(module)
+        entry["repr"] = printed
         entry["state"] = [[n, tensor(t, output=True)] for n, t in module.state_dict().items()]
         entry["parameters"] = [n for n, _ in module.named_parameters()]
         entry["modules"] = [n for n, _ in module.named_modules()]

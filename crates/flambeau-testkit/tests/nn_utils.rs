@@ -19,13 +19,13 @@ struct Symmetric;
 
 impl Forward for Symmetric {
     fn forward(&self, x: &Tensor) -> Tensor {
-        x.triu(0) + x.triu(1).transpose(-1, -2)
+        x.triu() + x.triu_diagonal(1).transpose(-1, -2)
     }
 }
 
 impl Symmetric {
     fn right_inverse(&self, x: &Tensor) -> Tensor {
-        x.triu(0)
+        x.triu()
     }
 }
 
@@ -34,7 +34,7 @@ struct Skew;
 
 impl Forward for Skew {
     fn forward(&self, x: &Tensor) -> Tensor {
-        x.triu(1) - x.triu(1).transpose(-1, -2)
+        x.triu_diagonal(1) - x.triu_diagonal(1).transpose(-1, -2)
     }
 }
 

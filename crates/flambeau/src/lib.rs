@@ -104,7 +104,7 @@ pub mod nn {
 }
 
 pub use flambeau_macros::forward;
-pub use flambeau_nn::deepcopy;
+pub use flambeau_nn::{Summary, SummaryOptions, deepcopy, summary, summary_with};
 
 /// What a file of `torch.save` holds: Python's plain data with tensors as leaves. [`load`] returns it, [`dict!`] makes one.
 ///

@@ -51,7 +51,13 @@ impl Slot {
     /// The computed value, if there is one.
     #[inline]
     pub(crate) fn value(&self) -> Option<&Tensor> {
-        if self.0.is_empty() { None } else { self.derived().map(Derived::current) }
+        if self.0.is_empty() { None } else { self.computed() }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn computed(&self) -> Option<&Tensor> {
+        self.derived().map(Derived::current)
     }
 
     /// The derivation in force.
@@ -146,7 +152,6 @@ impl Derived {
     }
 
     /// The value as a reader sees it.
-    #[cold]
     fn current(&self) -> &Tensor {
         let cache = CACHE.now();
         let known = match self.when {

@@ -781,6 +781,16 @@ fn named_modules<'a>(module: &'a dyn Module, prefix: &str, once: bool) -> Vec<(S
     out
 }
 
+/// Whether a module has a place for hooks.
+pub(crate) fn can_carry_hooks(module: &dyn Module) -> bool {
+    let mut found = module.state().is_some();
+    let _ = module.carriers(1, &mut |_, _| {
+        found = true;
+        ControlFlow::Break(())
+    });
+    found
+}
+
 /// Calls `f` with `module` and all in it, parents first, each with its dotted name.
 fn walk<'a>(module: &'a dyn Module, name: &str, f: &mut dyn FnMut(&str, &'a dyn Module)) {
     f(name, module);

@@ -1,7 +1,8 @@
 //! `torch.nn.utils`: gradients kept within bounds, and parameters as one vector.
 
-use flambeau_autograd::arguments::{Number, TensorList};
-use flambeau_autograd::{AsTensor, OrPanic, Result, Tensor, no_grad, ops, options};
+use crate::Parameter;
+use flambeau_autograd::arguments::{Number, OneOrMore, TensorList, TensorRefs};
+use flambeau_autograd::{AsTensor, OrPanic, Result, Tensor, no_grad, ops, options, warn};
 use flambeau_tensor::Scalar;
 use flambeau_tensor::print::py_float;
 
@@ -15,6 +16,22 @@ options! {
         error_if_nonfinite: bool = false,
         /// Accepted as PyTorch's; there is one implementation here.
         foreach: Option<bool> = None,
+    }
+}
+
+options! {
+    /// Options of [`clip_grad_value_with_`] and [`clip_grads_with_norm_with_`].
+    #[derive(Clone)]
+    ForeachOptions {
+        /// Accepted as PyTorch's; there is one implementation here.
+        foreach: Option<bool> = None,
+    }
+}
+
+/// A parameter by itself: `clip_grad_norm_(&layer.weight, 1)`.
+impl OneOrMore for &Parameter {
+    fn to_list(&self) -> TensorRefs<'_> {
+        [self.tensor()].into_iter().collect()
     }
 }
 
@@ -65,7 +82,7 @@ fn clip(gradients: &[Tensor], max_norm: f64, total: &Tensor) -> Result<()> {
 /// assert!(w.grad().unwrap().allclose(&tensor([3.0, 4.0])));
 /// ```
 #[track_caller]
-pub fn clip_grad_norm_(parameters: impl TensorList, max_norm: impl Number) -> Tensor {
+pub fn clip_grad_norm_(parameters: impl OneOrMore, max_norm: impl Number) -> Tensor {
     clip_grad_norm_with_(parameters, max_norm, |o| o)
 }
 
@@ -83,7 +100,7 @@ pub fn clip_grad_norm_(parameters: impl TensorList, max_norm: impl Number) -> Te
 /// ```
 #[track_caller]
 pub fn clip_grad_norm_with_(
-    parameters: impl TensorList,
+    parameters: impl OneOrMore,
     max_norm: impl Number,
     options: impl FnOnce(NormOptions) -> NormOptions,
 ) -> Tensor {
@@ -92,6 +109,13 @@ pub fn clip_grad_norm_with_(
     let total = total_norm(&gradients.iter().collect::<Vec<_>>(), &options(NormOptions::default())).or_panic();
     clip(&gradients, max_norm.to_f64(), &total).or_panic();
     total
+}
+
+/// [`clip_grad_norm_`] under the name that PyTorch had before; it warns.
+#[track_caller]
+pub fn clip_grad_norm(parameters: impl OneOrMore, max_norm: impl Number) -> Tensor {
+    warn("`torch.nn.utils.clip_grad_norm` is now deprecated in favor of `torch.nn.utils.clip_grad_norm_`.");
+    clip_grad_norm_(parameters, max_norm)
 }
 
 /// Keeps each element of the gradients of all parameters within ±`clip_value`: `nn.utils.clip_grad_value_`.
@@ -104,7 +128,18 @@ pub fn clip_grad_norm_with_(
 /// assert!(w.grad().unwrap().allclose(&tensor([1.0, -0.2])));
 /// ```
 #[track_caller]
-pub fn clip_grad_value_(parameters: impl TensorList, clip_value: impl Number) {
+pub fn clip_grad_value_(parameters: impl OneOrMore, clip_value: impl Number) {
+    clip_grad_value_with_(parameters, clip_value, |o| o);
+}
+
+/// [`clip_grad_value_`] with `foreach`.
+#[track_caller]
+pub fn clip_grad_value_with_(
+    parameters: impl OneOrMore,
+    clip_value: impl Number,
+    options: impl FnOnce(ForeachOptions) -> ForeachOptions,
+) {
+    let _ = options(ForeachOptions::default());
     let _guard = no_grad();
     let bound = clip_value.to_f64();
     for gradient in gradients(&parameters.to_list()) {
@@ -120,7 +155,7 @@ pub fn clip_grad_value_(parameters: impl TensorList, clip_value: impl Number) {
 /// assert_eq!(norm.item(), 13.0);
 /// ```
 #[track_caller]
-pub fn get_total_norm(tensors: impl TensorList) -> Tensor {
+pub fn get_total_norm(tensors: impl OneOrMore) -> Tensor {
     get_total_norm_with(tensors, |o| o)
 }
 
@@ -135,7 +170,7 @@ pub fn get_total_norm(tensors: impl TensorList) -> Tensor {
 /// assert_eq!(norm.item(), 7.0);
 /// ```
 #[track_caller]
-pub fn get_total_norm_with(tensors: impl TensorList, options: impl FnOnce(NormOptions) -> NormOptions) -> Tensor {
+pub fn get_total_norm_with(tensors: impl OneOrMore, options: impl FnOnce(NormOptions) -> NormOptions) -> Tensor {
     let _guard = no_grad();
     total_norm(&tensors.to_list(), &options(NormOptions::default())).or_panic()
 }
@@ -151,7 +186,19 @@ pub fn get_total_norm_with(tensors: impl TensorList, options: impl FnOnce(NormOp
 /// assert!(w.grad().unwrap().allclose(&tensor([3.0, 4.0])));
 /// ```
 #[track_caller]
-pub fn clip_grads_with_norm_(parameters: impl TensorList, max_norm: impl Number, total_norm: impl AsTensor) {
+pub fn clip_grads_with_norm_(parameters: impl OneOrMore, max_norm: impl Number, total_norm: impl AsTensor) {
+    clip_grads_with_norm_with_(parameters, max_norm, total_norm, |o| o);
+}
+
+/// [`clip_grads_with_norm_`] with `foreach`.
+#[track_caller]
+pub fn clip_grads_with_norm_with_(
+    parameters: impl OneOrMore,
+    max_norm: impl Number,
+    total_norm: impl AsTensor,
+    options: impl FnOnce(ForeachOptions) -> ForeachOptions,
+) {
+    let _ = options(ForeachOptions::default());
     let _guard = no_grad();
     clip(&gradients(&parameters.to_list()), max_norm.to_f64(), total_norm.as_tensor()).or_panic();
 }
@@ -245,6 +292,15 @@ mod tests {
         assert_eq!(clip_grad_norm_(&leaves, 0).item(), 5.0);
         assert_eq!(grads(&leaves), [[0.0, 0.0]]);
         assert_eq!(clip_grad_norm_([zeros([2])], 1).item(), 0.0, "without gradients");
+        let one = with_grads(&[&[3.0, 4.0]]);
+        assert_eq!(clip_grad_norm_(&one[0], 2.5).item(), 5.0, "one tensor");
+        let parameter = Parameter::new(zeros([2]));
+        parameter.set_grad(Some(tensor([3.0, -4.0])));
+        clip_grad_value_with_(&parameter, 3.5, |o| o.foreach(true));
+        assert_eq!(get_total_norm_with(parameter.grad().unwrap(), |o| o.norm_type(0)).item(), 2.0);
+        assert_eq!(parameter.grad().unwrap().to_vec::<f32>(), [3.0, -3.5]);
+        clip_grads_with_norm_with_(&parameter, 1.0, tensor(2.0), |o| o.foreach(false));
+        assert!(parameter.grad().unwrap().allclose(&tensor([1.5, -1.75])));
         let none: [Tensor; 0] = [];
         assert_eq!(get_total_norm(none).item(), 0.0);
     }

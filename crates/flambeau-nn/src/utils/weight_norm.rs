@@ -4,7 +4,7 @@ use super::ModuleRef;
 use super::parametrizations::{WeightNormOptions, norm_except_dim, normed};
 use crate::module::derived::{self, Rule, Slotted, When};
 use crate::{Members, Memo, Module, Parameter};
-use flambeau_autograd::{OrPanic, Tensor, options};
+use flambeau_autograd::{OrPanic, Tensor, options, warn};
 
 options! {
     /// Options of functions that take the norm of a weight away.
@@ -73,6 +73,7 @@ pub fn weight_norm_with<K, M: ModuleRef<K>>(
     module: M,
     options: impl FnOnce(WeightNormOptions) -> WeightNormOptions,
 ) -> M {
+    warn("`torch.nn.utils.weight_norm` is deprecated in favor of `torch.nn.utils.parametrizations.weight_norm`.");
     let o = options(WeightNormOptions::default());
     let weight = to_derive::<WeightNorm>(module.as_dyn(), &o.name, "weight_norm");
     let dim = o.dim.unwrap_or(-1);

@@ -5,7 +5,7 @@ use super::super::parametrize::{self, RegisterOptions, RightInverse, register_pa
 use super::matrices::{eye_like, geqrf, householder_product, inverse, matrix_exp};
 use super::tensor_of;
 use crate::{Buffer, Forward, Module, ModuleState};
-use flambeau_autograd::{OrPanic, Result, Tensor, finfo, no_grad, ops, options, randn};
+use flambeau_autograd::{OrPanic, Result, Tensor, finfo, no_grad, ops, options};
 
 options! {
     /// Options of [`orthogonal_with`].
@@ -132,7 +132,7 @@ impl Orthogonal {
             let mut shape = q.size().to_vec();
             let last = shape.len() - 1;
             shape[last] = n - k;
-            let more = randn(&shape[..]).to(q.dtype()).to(q.device());
+            let more = q.new_empty(&shape[..]).normal_(0.0, 1.0);
             make_orthogonal(&ops::cat(&[q, more], -1)?)?
         } else if is_orthogonal(&q)? {
             ops::clone(&q)?

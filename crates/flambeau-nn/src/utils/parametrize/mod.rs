@@ -14,13 +14,13 @@
 //!
 //! impl Forward for Symmetric {
 //!     fn forward(&self, x: &Tensor) -> Tensor {
-//!         x.triu(0) + x.triu(1).t()
+//!         x.triu() + x.triu_diagonal(1).t()
 //!     }
 //! }
 //!
 //! impl Symmetric {
 //!     fn right_inverse(&self, a: &Tensor) -> Tensor {
-//!         a.triu(0)
+//!         a.triu()
 //!     }
 //! }
 //!
