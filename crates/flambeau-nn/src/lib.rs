@@ -47,6 +47,11 @@ pub mod functional;
 pub mod init;
 mod layers;
 mod losses;
+/// `torch.backends.mha`, which the facade shows there.
+#[doc(hidden)]
+pub mod mha {
+    pub use crate::layers::fast_path::{get_fastpath_enabled, set_fastpath_enabled};
+}
 mod module;
 mod summary;
 pub mod utils;

@@ -136,3 +136,32 @@ fn versions_of_modules_come_back_and_decide_what_may_be_missing() {
     let theirs = StateDict::try_from(load(golden("state_dict")).unwrap()).unwrap();
     assert!(theirs.versions().unwrap().iter().any(|(module, version)| module.is_empty() && *version == 1));
 }
+
+/// `goldens/attention.py`: PyTorch's attention and transformer, loaded strictly, compute what they computed there.
+#[test]
+fn attention_and_a_transformer_of_pytorch_compute_the_same() {
+    use flambeau_nn::{self as nn, Module};
+    let file = load(golden("attention")).unwrap();
+    let state = |key: &str| file[key].extract::<nn::StateDict>().unwrap();
+    let near = |a: &Tensor, key: &str| {
+        let gap = (a - tensor(&file, key)).abs().max().item();
+        assert!(gap < 1e-5, "{key}: {gap}");
+    };
+    let attention = nn::MultiheadAttention::with(8, 2, |o| o.add_bias_kv(true).kdim(5).vdim(6).batch_first(true));
+    attention.load_state_dict(&state("attention")).unwrap();
+    let [query, key, value] = ["query", "key", "value"].map(|name| tensor(&file, name));
+    let (output, weights) = attention.call(query, key, value);
+    near(&output, "output");
+    near(&weights.unwrap(), "weights");
+
+    let model = nn::Transformer::with(|o| {
+        let o = o.d_model(8).nhead(2).num_encoder_layers(2).num_decoder_layers(1).dim_feedforward(12);
+        o.activation("gelu").norm_first(true)
+    });
+    model.load_state_dict(&state("transformer")).unwrap();
+    model.eval();
+    let [src, tgt, mask, padding] = ["src", "tgt", "mask", "padding"].map(|name| tensor(&file, name));
+    let translated =
+        model.call_with(src, tgt, |o| o.tgt_mask(mask).src_key_padding_mask(padding).memory_key_padding_mask(padding));
+    near(&translated, "translated");
+}

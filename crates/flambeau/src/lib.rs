@@ -75,6 +75,18 @@ pub mod jit {
 /// torch::backends::cudnn::set_deterministic(true);
 /// ```
 pub mod backends {
+    /// `torch.backends.mha`: whether attention in evaluation and without gradients is as PyTorch's fused implementation, whose
+    /// masks mean something else ([`nn::MultiheadAttention`](crate::nn::MultiheadAttention)).
+    ///
+    /// ```
+    /// use torch::backends::mha;
+    /// mha::set_fastpath_enabled(false);
+    /// assert!(!mha::get_fastpath_enabled());
+    /// # mha::set_fastpath_enabled(true);
+    /// ```
+    pub mod mha {
+        pub use flambeau_nn::mha::{get_fastpath_enabled, set_fastpath_enabled};
+    }
     /// `torch.backends.cudnn`.
     pub mod cudnn {
         /// `torch.backends.cudnn.benchmark = …`: accepted.

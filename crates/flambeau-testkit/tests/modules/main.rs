@@ -2,6 +2,7 @@
 //! on the CPU and on a GPU.
 
 mod attn;
+mod attn_more;
 mod beside;
 mod build;
 mod check;

@@ -1,17 +1,22 @@
 //! Scaled dot-product attention.
 
+mod blocks;
+
 use crate::Tensor;
 use crate::error::{Error, Result};
+use crate::graph::Grads;
 use crate::ops::nn::window::cpp_name;
 use crate::ops::{
-    add, dropout, expand, map, matmul, mul, reshape, softmax, squeeze, to_dtype, to_i64, transpose, unsqueeze,
+    add, arange, dropout, expand, map, matmul, mul, reshape, softmax, squeeze, sub, sum, to_dtype, to_i64, transpose,
+    unsqueeze,
 };
 use crate::options;
 use flambeau_macros::op;
 use flambeau_tensor::backend::ReduceOp;
 use flambeau_tensor::ops::{ReduceArgs, reduce};
 use flambeau_tensor::pointwise::Pointwise;
-use flambeau_tensor::{Array, DType};
+use flambeau_tensor::{DType, Device, Scalar};
+use smallvec::smallvec;
 use std::sync::LazyLock;
 
 options! {
@@ -36,9 +41,18 @@ static MASKED: LazyLock<Pointwise> = LazyLock::new(|| {
     Pointwise::new(|b| b.mask(1).select(b.input(0), f64::NEG_INFINITY)).with_arguments(&["self", "condition"])
 });
 
+/// Scores of keys that stand no later than the query, else −∞.
+static CAUSAL: LazyLock<Pointwise> = LazyLock::new(|| {
+    Pointwise::new(|b| b.input(2).le(b.input(1)).select(b.input(0), f64::NEG_INFINITY))
+        .with_arguments(&["self", "query", "key"])
+});
+
+/// Scores and a mask.
+static ADD: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input(0) + b.input(1)));
+
 /// x, or 0 in rows whose largest score is −∞.
 static LIVE_ROWS: LazyLock<Pointwise> =
-    LazyLock::new(|| Pointwise::new(|b| b.input(1).gt(f64::NEG_INFINITY).select(b.input(0), 0.0)));
+    LazyLock::new(|| Pointwise::new(|b| b.input(1).eq(f64::NEG_INFINITY).select(0.0, b.input(0))));
 
 /// softmax(q·kᵀ/√e + mask)·v for `query` `[…, l, e]`, `key` `[…, s, e]`, `value` `[…, s, ev]` (arXiv 1706.03762):
 /// `F.scaled_dot_product_attention`. A row that may attend to nothing gives zeros. Options: `attn_mask`, `dropout_p`,
@@ -91,23 +105,55 @@ fn attention(query: &Tensor, key: &Tensor, value: &Tensor, options: &AttentionOp
     let (key, value) = (share(key)?, share(value)?);
     let width = query.size()[query.dim() - 1];
     let scale = options.scale.unwrap_or(1.0 / (width as f64).sqrt());
-    let scores = matmul(&mul(query, scale)?, &transpose(&key, -2, -1)?)?;
-    let weights = match options.attn_mask {
-        None if options.is_causal => {
-            let mask = causal_mask(&scores)?;
-            softmax(&map("WhereBackward0", &MASKED, &[&scores, &mask], &[])?, -1, None)?
-        }
-        None => softmax(&scores, -1, None)?,
-        Some(mask) => {
-            let masked = match mask.dtype() {
-                DType::Bool => map("WhereBackward0", &MASKED, &[&scores, mask], &[])?,
-                _ => add(&scores, mask, 1)?,
-            };
-            safe_softmax(&masked)?
-        }
-    };
+    if in_blocks(query, &key, &value, options) {
+        return blocks::attention([query, &key, &value], options.attn_mask, scale, options.is_causal);
+    }
+    let weights = weights(query, &key, options.attn_mask, scale, options.is_causal)?;
     let weights = dropout(&weights, options.dropout_p, true)?;
     matmul(&weights, &value)
+}
+
+/// Whether attention goes by blocks: where PyTorch's CPU takes flash attention.
+fn in_blocks(q: &Tensor, k: &Tensor, v: &Tensor, options: &AttentionOptions<'_>) -> bool {
+    let (sq, sk, sv) = (q.size(), k.size(), v.size());
+    let shapes = sq.len() == 4 && sk.len() == 4 && sk == sv && sq[..2] == sk[..2] && sq[3] == sk[3];
+    let mask = options.attn_mask.is_none_or(|mask| {
+        let (size, full) = (mask.size(), [sq[0], sq[1], sq[2], sk.get(2).copied().unwrap_or(0)]);
+        let dims = size.len();
+        let fits = |(have, want): (&usize, &usize)| have == want || *have == 1;
+        !mask.requires_grad() && matches!(dims, 2 | 4) && size.iter().zip(&full[4 - dims..]).all(fits)
+    });
+    shapes && options.dropout_p == 0.0 && q.numel() > 0 && k.numel() > 0 && mask
+}
+
+/// softmax(q·kᵀ·scale + mask) as operations.
+#[track_caller]
+fn weights(q: &Tensor, k: &Tensor, mask: Option<&Tensor>, scale: f64, is_causal: bool) -> Result<Tensor> {
+    let scores = matmul(&mul(q, scale)?, &transpose(k, -2, -1)?)?;
+    match mask {
+        None if is_causal => {
+            let shape = scores.size();
+            let [queries, keys] = positions(shape[shape.len() - 2], shape[shape.len() - 1], scores.device())?;
+            softmax(&map("WhereBackward0", &CAUSAL, &[&scores, &queries, &keys], &[])?, -1, None)
+        }
+        None => softmax(&scores, -1, None),
+        Some(mask) => safe_softmax(&match mask.dtype() {
+            DType::Bool => map("WhereBackward0", &MASKED, &[&scores, mask], &[])?,
+            _ => add(&scores, mask, 1)?,
+        }),
+    }
+}
+
+/// The gradients of queries, keys and values as operations, for gradients of higher order.
+#[track_caller]
+fn gradients([q, k, v]: [&Tensor; 3], mask: Option<&Tensor>, scale: f64, is_causal: bool, g: &Tensor) -> Result<Grads> {
+    let weights = weights(q, k, mask, scale, is_causal)?;
+    let dv = matmul(&transpose(&weights, -2, -1)?, g)?;
+    let of_weights = matmul(g, &transpose(v, -2, -1)?)?;
+    let along = sum(&mul(&of_weights, &weights)?, &[-1], true, None)?;
+    let of_scores = mul(&mul(&weights, &sub(&of_weights, &along, 1)?)?, scale)?;
+    let (dq, dk) = (matmul(&of_scores, k)?, matmul(&transpose(&of_scores, -2, -1)?, q)?);
+    Ok(smallvec![Some(dq), Some(dk), Some(dv)])
 }
 
 /// softmax along the last dimension that gives zeros, with zero gradient, where all scores are −∞.
@@ -120,12 +166,10 @@ fn safe_softmax(scores: &Tensor) -> Result<Tensor> {
     map("SafeSoftmaxBackward0", &LIVE_ROWS, &[&softmax(&live, -1, None)?, &largest], &[])
 }
 
-/// True at and below the diagonal, for the last two dimensions.
-fn causal_mask(scores: &Tensor) -> Result<Tensor> {
-    let shape = scores.size();
-    let [l, s] = [shape[shape.len() - 2], shape[shape.len() - 1]];
-    let mask: Vec<bool> = (0..l).flat_map(|i| (0..s).map(move |j| j <= i)).collect();
-    Ok(Array::from_slice(scores.array().backend(), scores.device(), &mask, &[l, s])?.into())
+/// The places of `l` queries, `[l, 1]`, and `s` keys, `[1, s]`.
+fn positions(l: usize, s: usize, device: Device) -> Result<[Tensor; 2]> {
+    let up_to = |n: usize| arange(Scalar::Int(0), Scalar::Int(n as i64), Scalar::Int(1), Some(DType::I64), device);
+    Ok([unsqueeze(&up_to(l)?, 1)?, unsqueeze(&up_to(s)?, 0)?])
 }
 
 /// Repeats each head in place until there are `heads`.
