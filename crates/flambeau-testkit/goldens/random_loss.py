@@ -110,6 +110,9 @@ def linear(d):
 def multilabel_margin(d):
     classes = 0 if d.chance(0.03) else d.int(1, 5)
     n = () if d.chance(0.2) else (0 if d.chance(0.06) else d.int(1, 4),)
+    k = d.options(0.5, reduction=REDUCTIONS)
+    if n == (0,) and k.get("reduction") != "none":
+        n = (1,)  # PyTorch's sum of nothing is memory that nobody wrote
     t = d.ints(-1, max(classes - 1, 0), *n, classes)
     if d.chance(0.08):
         t = d.special(t, (-2, classes, -7), 1)
@@ -120,7 +123,7 @@ def multilabel_margin(d):
         x = d.special(x)
     if d.chance(0.05):
         x, t = d.numbers(), d.ints(-1, 0)
-    return (), d.options(0.5, reduction=REDUCTIONS), {}, [x, t.reshape(d.spoil(tuple(t.shape), 0.0))]
+    return (), k, {}, [x, t]
 
 
 def multilabel_soft_margin(d):

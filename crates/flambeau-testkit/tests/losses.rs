@@ -72,7 +72,7 @@ fn lengths_of_ctc_are_tensors_or_lists() {
     assert_eq!(module.call(&x, &targets, [5, 4], tensor([2, 1])).item(), expected);
     let seen = module.register_forward_hook(|_, (_, _, _, labels), _: &Tensor| {
         assert_eq!(labels.lengths("target_lengths").unwrap(), [2, 1]);
-        Some(zeros([]))
+        Some(tensor(0.0))
     });
     assert_eq!(module.call(x, targets, (5, 4), vec![2, 1]).item(), 0.0);
     seen.remove();
@@ -127,7 +127,9 @@ fn linear_cross_entropy_by_parts_holds_no_logits() {
     // The gradient of the weight is there in any case.
     assert!(parts < weights + LOGITS / 8, "{parts} bytes; the weights have {weights}, the logits {LOGITS}");
     assert!(whole > LOGITS + weights, "{whole}");
-    println!("count: {parts} bytes by parts, {whole} at once, the weight's gradient having {weights}, the logits {LOGITS}");
+    println!(
+        "count: {parts} bytes by parts, {whole} at once, the weight's gradient having {weights}, the logits {LOGITS}"
+    );
 }
 
 #[test]
@@ -142,7 +144,8 @@ fn gradients_by_parts_are_used_up_unless_they_are_retained() {
     };
     let (first, second) = run(true);
     assert!(first.equal(&second.unwrap()));
-    let words = "linear_cross_entropy chunked backward called twice; retain_graph=True / double backward are not supported.";
+    let words =
+        "linear_cross_entropy chunked backward called twice; retain_graph=True / double backward are not supported.";
     assert_eq!(run(false).1.unwrap_err(), words);
     let whole = F::linear_cross_entropy(&x, &weight, &target);
     assert!(grad(&[&whole], &[&x], &[None], false, false, false).unwrap()[0].as_ref().unwrap().allclose(&first));
@@ -151,9 +154,8 @@ fn gradients_by_parts_are_used_up_unless_they_are_retained() {
 #[test]
 fn options_that_cannot_be_honoured_are_warned_of() {
     let (x, weight, target) = (numbers(&[2, 3], 1), numbers(&[4, 3], 2), tensor([0, 1]));
-    let options = LinearCrossEntropyFunctionOptions::default()
-        .label_smoothing(0.1)
-        .options(LinearCrossEntropyOptions::new());
+    let options =
+        LinearCrossEntropyFunctionOptions::default().label_smoothing(0.1).options(LinearCrossEntropyOptions::new());
     ops::linear_cross_entropy(&x, &weight, &target, &options).unwrap();
     let words = "linear_cross_entropy: ``options`` ignored; chunked path needs reduction in {'mean','sum','none'}, label_smoothing == 0, \
                  target.dtype == int64 (or a probability target with dtype matching input and requires_grad == False), out_features == (). \
@@ -176,7 +178,8 @@ fn gumbel_softmax_draws_pytorchs_noise() {
         assert_eq!(name, if *hard { "AddBackward0" } else { "SoftmaxBackward0" });
         // A hard sample has the soft one's gradient.
         let weights = tensor([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]).to(*dtype);
-        let g = grad(&[&(sample * weights).sum()], &[&logits], &[None], false, false, false).unwrap().remove(0).unwrap();
+        let g =
+            grad(&[&(sample * weights).sum()], &[&logits], &[None], false, false, false).unwrap().remove(0).unwrap();
         assert!(g.abs().sum().item() > 1e-3, "{g}");
     }
 }

@@ -3,7 +3,8 @@
 use flambeau_autograd::ops::{
     self, BCELossOptions, BCEWithLogitsLossOptions, CTCLossOptions, GaussianNLLOptions, HuberLossOptions,
     KLDivLossOptions, L1LossOptions, LinearCrossEntropyFunctionOptions, MSELossOptions, MultiLabelMarginLossOptions,
-    MultiLabelSoftMarginLossOptions, PoissonNLLOptions, Reduction, SequenceLengths, SmoothL1LossOptions, SoftMarginLossOptions,
+    MultiLabelSoftMarginLossOptions, PoissonNLLOptions, Reduction, SequenceLengths, SmoothL1LossOptions,
+    SoftMarginLossOptions,
 };
 
 use crate::args::{Args, CallResult};

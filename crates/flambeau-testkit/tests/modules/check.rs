@@ -32,7 +32,7 @@ const READS: &[(Reads, &str)] = &[
 /// Classes whose zeros have the sign that an order of sums, a skipped empty window or PyTorch's scalar remainder (which softshrink
 /// computes otherwise than whole vectors) gives them: there 0 and -0 are one number.
 fn signs_of_zero_count(module: &str) -> bool {
-    let sums = ["Linear", "Bilinear", "Conv", "AvgPool", "Upsample", "Softshrink"];
+    let sums = ["AdaptiveLogSoftmax", "Linear", "Bilinear", "Conv", "AvgPool", "Upsample", "Softshrink"];
     !sums.iter().any(|name| module.starts_with(name)) && !module.contains("Norm")
 }
 

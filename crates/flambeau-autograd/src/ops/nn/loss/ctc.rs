@@ -102,29 +102,17 @@ fn refused(words: String) -> Error {
     Error::runtime(format!("{words} (while checking arguments for ctc_loss_allocate_outputs)"))
 }
 
-/// What a list of lengths must be.
-struct Bounds {
-    name: &'static str,
-    batch: usize,
-    most: Option<usize>,
-}
-
-impl Bounds {
-    fn check(&self, lengths: &[i64]) -> Result<()> {
-        let Bounds { name, batch, most } = self;
-        for &n in lengths {
-            if n < 0 {
-                return Err(refused(format!("Expected {name} to have value at least 0, but got value {n}")));
-            }
-            if let Some(most) = most.filter(|&most| n as usize > most) {
-                return Err(refused(format!("Expected {name} to have value at most {most}, but got value {n}")));
-            }
+/// Refuses negative lengths, and those above a bound.
+fn check_lengths(name: &str, lengths: &[i64], most: Option<usize>) -> Result<()> {
+    for &n in lengths {
+        if n < 0 {
+            return Err(refused(format!("Expected {name} to have value at least 0, but got value {n}")));
         }
-        match lengths.len() == *batch {
-            true => Ok(()),
-            false => Err(Error::runtime(format!("{name} must be of size batch_size"))),
+        if let Some(most) = most.filter(|&most| n as usize > most) {
+            return Err(refused(format!("Expected {name} to have value at most {most}, but got value {n}")));
         }
     }
+    Ok(())
 }
 
 /// Where the labels of each sample lie in targets of a shape: a row each, or one after the other.
@@ -154,7 +142,8 @@ fn samples(targets: &[usize], steps: &[i64], labels: &[i64]) -> Result<Vec<CtcSa
     };
     let mut behind = 0;
     let sample = |(i, (&steps, &labels)): (usize, (&i64, &i64))| {
-        let (steps, labels) = (steps as usize, labels as usize);
+        // A negative number of steps is refused behind the targets.
+        let (steps, labels) = (steps.max(0) as usize, labels as usize);
         let start = row.map_or(behind, |row| i * row);
         behind += labels;
         CtcSample { steps, start, labels }
@@ -227,9 +216,14 @@ pub fn ctc_loss(
     let targets = &ops::to_dtype(&ops::to_device(&targets.detach(), log_probs.device())?, DType::I64)?;
     check(log_probs, targets, blank)?;
     let size = log_probs.size();
-    Bounds { name: "input_lengths", batch: size[1], most: Some(size[0]) }.check(&steps)?;
-    Bounds { name: "target_lengths", batch: size[1], most: None }.check(&labels)?;
+    for (name, lengths) in [("input_lengths", &steps), ("target_lengths", &labels)] {
+        if lengths.len() != size[1] {
+            return Err(Error::runtime(format!("{name} must be of size batch_size")));
+        }
+    }
+    check_lengths("target_lengths", &labels, None)?;
     let samples = samples(&targets.size(), &steps, &labels)?;
+    check_lengths("input_lengths", &steps, Some(size[0]))?;
     let mut losses = losses(log_probs, targets, samples, blank as usize, zero_infinity)?;
     if zero_infinity {
         losses = map("WhereBackward0", &FINITE, &[&losses], &[])?;
