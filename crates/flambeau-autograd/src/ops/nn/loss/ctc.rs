@@ -8,7 +8,7 @@ use crate::{AsTensor, Tensor, ops, options};
 use flambeau_macros::op;
 use flambeau_tensor::calls::{Ctc, CtcBackward, CtcSample, CtcTargets, PrimitiveCall};
 use flambeau_tensor::pointwise::Pointwise;
-use flambeau_tensor::{Array, DType, Device};
+use flambeau_tensor::{Array, DType};
 use smallvec::smallvec;
 use std::sync::LazyLock;
 
@@ -232,14 +232,23 @@ pub fn ctc_loss(
         Reduction::None if batched => Ok(losses),
         Reduction::None => ops::squeeze(&losses, Some(&[0])),
         Reduction::Mean => {
-            let at_least_one: Vec<f64> = labels.iter().map(|&n| n.max(1) as f64).collect();
-            let backend = flambeau_device::backend(Device::Cpu)?;
-            let lengths = Tensor::from(Array::from_slice(backend, Device::Cpu, &at_least_one, &[labels.len()])?);
-            let lengths = ops::to_device(&ops::to_dtype(&lengths, losses.dtype())?, losses.device())?;
+            let lengths = at_least_one(&labels, &losses)?;
             ops::mean(&ops::div(&losses, &lengths)?, &[], false, None)
         }
         _ => ops::sum(&losses, &[], false, None),
     }
+}
+
+/// The numbers of labels, at least 1, as numbers beside the losses.
+fn at_least_one(labels: &[i64], losses: &Tensor) -> Result<Tensor> {
+    let (device, n) = (losses.device(), [labels.len()]);
+    let backend = flambeau_device::backend(device)?;
+    let numbers = labels.iter().map(|&n| n.max(1));
+    let array = match losses.dtype() {
+        DType::F64 => Array::from_slice(backend, device, &numbers.map(|n| n as f64).collect::<Vec<_>>(), &n),
+        _ => Array::from_slice(backend, device, &numbers.map(|n| n as f32).collect::<Vec<_>>(), &n),
+    };
+    Ok(array?.into())
 }
 
 /// The loss of each sample, by the primitive.
