@@ -4,6 +4,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+import random_modules
 from draw import F32, F64, I64, INF, NAN, Draw
 from encode import DTYPES, Unsupported, arg, kwargs_of, tensor
 from random_losses import REDUCTIONS
@@ -179,12 +180,18 @@ def case(cls, i):
     return case | {"eval": run(m.eval(), inputs)}
 
 
+# Further draws of the losses of random_modules.py: as many of each class, from this number on.
+FURTHER, FIRST = 70, 1000
+
+
 def random_loss_cases():
+    drawn = [(case, cls, i) for cls, (count, _) in CLASSES.items() for i in range(count)]
+    others = [cls for cls in random_modules.CLASSES if issubclass(cls, nn.modules.loss._Loss)]
+    drawn += [(random_modules.module_case, cls, FIRST + i) for cls in others for i in range(FURTHER)]
     out = []
-    for cls, (count, _) in CLASSES.items():
-        for i in range(count):
-            try:
-                out.append(case(cls, i))
-            except (Dropped, Unsupported):
-                pass
+    for draw, cls, i in drawn:
+        try:
+            out.append(draw(cls, i))
+        except (Dropped, Unsupported):
+            pass
     return out

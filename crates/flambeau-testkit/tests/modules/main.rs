@@ -103,7 +103,7 @@ fn random_configurations_on_a_gpu_are_pytorchs() {
 fn run_losses(device: Device) -> usize {
     let cases: Vec<(usize, ModuleCase)> = load_random_losses().expect("goldens").into_iter().enumerate().collect();
     let known = |i: usize| random::LOSSES_DIFFER.iter().any(|(numbers, _)| numbers.contains(&i));
-    run_all(&cases, 650, random_name, |(i, case)| match known(*i) {
+    run_all(&cases, 1800, random_name, |(i, case)| match known(*i) {
         false => random::check(case, device),
         true => assert!(catch(|| random::check(case, device)).is_err(), "said to differ from PyTorch, and agrees"),
     })

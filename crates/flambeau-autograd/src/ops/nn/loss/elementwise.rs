@@ -408,6 +408,9 @@ pub fn soft_margin_loss(x: &Tensor, target: &Tensor, options: &SoftMarginLossOpt
     let reduction = options.reduction;
     reduction.check()?;
     rules::without_gradient("soft_margin_loss", "target", Some(target))?;
+    if x.size() != target.size() {
+        rules::in_place(&x.size(), target)?;
+    }
     rules::negative(x)?;
     let dtype = x.dtype();
     rules::written(rules::common_dtype(&[x, target]), dtype)?;

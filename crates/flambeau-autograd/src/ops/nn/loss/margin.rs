@@ -236,6 +236,8 @@ pub fn cosine_embedding_loss(
             &*b.size()
         )));
     }
+    let shape = broadcast_shapes(&a.size(), &b.size())?;
+    broadcast_shapes(&target.size(), &shape[..dims - 1])?;
     let dot = |x, y| sum_map("SumBackward1", Some(&PRODUCT), &[x, y], &[], &[dims as i64 - 1], false, None);
     let (ab, aa, bb) = (dot(a, b)?, dot(a, a)?, dot(b, b)?);
     reduced(composed("AddBackward0"), &COSINE, &[&ab, &aa, &bb, &target.detach()], &[Scalar::Float(margin)], reduction)
