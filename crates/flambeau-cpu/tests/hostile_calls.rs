@@ -518,6 +518,27 @@ fn losses_of_classes() {
 }
 
 #[test]
+fn alignments() {
+    hold(|d| {
+        let (steps, batch, classes, most) = (1 + d.below(4), 1 + d.below(3), 1 + d.below(4), d.below(4));
+        let dtype = d.pick(&[DType::F32, DType::F64, DType::F32, DType::F16]);
+        let mut a = [d.dense(&[steps, batch, classes], dtype), d.indices(&[batch, most], classes)];
+        d.spoil(&mut a);
+        let wild = d.once_in(6);
+        let mut number = |n: usize| if wild && d.once_in(3) { d.huge() } else { d.below(n + 1) };
+        let samples: Vec<CtcSample> =
+            (0..batch).map(|i| CtcSample { steps: number(steps), start: i * most, labels: number(most) }).collect();
+        let ([log_probs, labels], blank) = (&a, number(classes - 1));
+        let targets = CtcTargets { labels, samples: &samples, blank };
+        let (losses, alpha) = Ctc { log_probs, targets }.run()?;
+        let mut b = [d.dense(&[batch], log_probs.dtype()), losses, alpha];
+        d.spoil(&mut b);
+        let ([grad, losses, alpha], zero_infinity) = (&b, d.once_in(2));
+        CtcBackward { grad, log_probs, targets, losses, alpha, zero_infinity }.run().map(drop)
+    });
+}
+
+#[test]
 fn normalisations() {
     hold(|d| {
         let (shape, dtype) = (d.shape(1, 4), d.float());

@@ -4,6 +4,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+import random_modules
 from draw import F32, F64, I64, INF, NAN, Draw
 from encode import DTYPES, Unsupported, arg, kwargs_of, tensor
 from random_losses import REDUCTIONS
@@ -110,6 +111,9 @@ def linear(d):
 def multilabel_margin(d):
     classes = 0 if d.chance(0.03) else d.int(1, 5)
     n = () if d.chance(0.2) else (0 if d.chance(0.06) else d.int(1, 4),)
+    k = d.options(0.5, reduction=REDUCTIONS)
+    if n == (0,) and k.get("reduction") != "none":
+        n = (1,)  # PyTorch's sum of nothing is memory that nobody wrote
     t = d.ints(-1, max(classes - 1, 0), *n, classes)
     if d.chance(0.08):
         t = d.special(t, (-2, classes, -7), 1)
@@ -120,7 +124,7 @@ def multilabel_margin(d):
         x = d.special(x)
     if d.chance(0.05):
         x, t = d.numbers(), d.ints(-1, 0)
-    return (), d.options(0.5, reduction=REDUCTIONS), {}, [x, t.reshape(d.spoil(tuple(t.shape), 0.0))]
+    return (), k, {}, [x, t]
 
 
 def multilabel_soft_margin(d):
@@ -176,12 +180,18 @@ def case(cls, i):
     return case | {"eval": run(m.eval(), inputs)}
 
 
+# Further draws of the losses of random_modules.py: as many of each class, from this number on.
+FURTHER, FIRST = 70, 1000
+
+
 def random_loss_cases():
+    drawn = [(case, cls, i) for cls, (count, _) in CLASSES.items() for i in range(count)]
+    others = [cls for cls in random_modules.CLASSES if issubclass(cls, nn.modules.loss._Loss)]
+    drawn += [(random_modules.module_case, cls, FIRST + i) for cls in others for i in range(FURTHER)]
     out = []
-    for cls, (count, _) in CLASSES.items():
-        for i in range(count):
-            try:
-                out.append(case(cls, i))
-            except (Dropped, Unsupported):
-                pass
+    for draw, cls, i in drawn:
+        try:
+            out.append(draw(cls, i))
+        except (Dropped, Unsupported):
+            pass
     return out

@@ -4,7 +4,7 @@ use crate::layers::{ModuleList, Sequential};
 use crate::{Linear, Module, ModuleState, forward};
 use flambeau_autograd::arguments::Int;
 use flambeau_autograd::ops::IntoDims;
-use flambeau_autograd::{OrPanic, Result, Tensor, ops, options};
+use flambeau_autograd::{Error, OrPanic, Result, Tensor, ops, options};
 use flambeau_tensor::{DType, Device};
 
 options! {
@@ -124,12 +124,12 @@ impl AdaptiveLogSoftmaxWithLoss {
             ops::index_copy_(&output, 0, &rows, &ops::squeeze(&ops::gather(&log_probs, 1, &within)?, Some(&[1]))?)?;
         }
         if found != n {
-            panic!(
-                "Target values should be in [0, {}], but values in range [{}, {}] were found. ",
-                self.n_classes - 1,
-                target.min().item_as::<i64>(),
-                target.max().item_as::<i64>()
-            );
+            let all = target.array().to_vec::<i64>()?;
+            let (least, most) = (all.iter().min().copied().unwrap_or(0), all.iter().max().copied().unwrap_or(0));
+            return Err(Error::runtime(format!(
+                "Target values should be in [0, {}], but values in range [{least}, {most}] were found. ",
+                self.n_classes - 1
+            )));
         }
         let log_probs = ops::log_softmax(&self.head.call(input), 1, None)?;
         let of_head = ops::gather(&log_probs, 1, &ops::unsqueeze(&in_head, 1)?)?;

@@ -33,7 +33,9 @@ const READS: &[(Reads, &str)] = &[
 /// Classes whose zeros have the sign that an order of sums, a skipped empty window or PyTorch's scalar remainder (which softshrink
 /// computes otherwise than whole vectors) gives them: there 0 and -0 are one number.
 fn signs_of_zero_count(module: &str) -> bool {
-    let sums = ["Linear", "Bilinear", "Conv", "AvgPool", "Upsample", "Softshrink"].iter().chain(crate::pools::SUMS);
+    let sums = ["AdaptiveLogSoftmax", "Linear", "Bilinear", "Conv", "AvgPool", "Upsample", "Softshrink"]
+        .iter()
+        .chain(crate::pools::SUMS);
     !sums.into_iter().any(|name| module.starts_with(name))
         && !["Norm", "Attention", "Transformer"].iter().any(|part| module.contains(part))
 }

@@ -121,7 +121,7 @@ fn by_distance(c: &Ctor<'_>) -> Built {
         match c.get("distance_function").map(|name| name.as_str().expect("a name")) {
             None => o,
             Some("l1") => o.distance_function(|x, y| (x - y).abs().sum_dim(-1, false)),
-            Some("cosine") => o.distance_function(|x, y| F::cosine_similarity_with(x, y, |o| o.dim(-1)).rsub(1.0)),
+            Some("cosine") => o.distance_function(|x, y| 1.0 - F::cosine_similarity_with(x, y, |o| o.dim(-1))),
             Some("module") => o.distance_module(nn::PairwiseDistance::with(|o| o.p(1).keepdim(true))),
             Some(other) => panic!("{other}"),
         }

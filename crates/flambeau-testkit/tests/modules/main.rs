@@ -145,7 +145,7 @@ fn run_losses(device: Device) -> usize {
     let cases: Vec<(usize, ModuleCase)> =
         load_module_file("random_loss").expect("goldens").into_iter().enumerate().collect();
     let known = |i: usize| random::LOSSES_DIFFER.iter().any(|(numbers, _)| numbers.contains(&i));
-    run_all(&cases, 650, random_name, |(i, case)| match known(*i) {
+    run_all(&cases, 1800, random_name, |(i, case)| match known(*i) {
         false => random::check(case, device),
         true => assert!(catch(|| random::check(case, device)).is_err(), "said to differ from PyTorch, and agrees"),
     })

@@ -94,13 +94,15 @@ pub fn binary_cross_entropy(x: &Tensor, target: &Tensor, options: &BCELossOption
     match weight {
         None => reduced(names, &BCE[0], &[x, target], &[], reduction),
         // The loss is multiplied in place: it keeps its dtype.
-        Some(w) => reduced(names, &BCE[1], &[x, target, &ops::to_dtype(w, x.dtype())?], &[], reduction),
+        Some(w) => {
+            rules::in_place(&size, w)?;
+            reduced(names, &BCE[1], &[x, target, &ops::to_dtype(w, x.dtype())?], &[], reduction)
+        }
     }
 }
 
 fn check_weight(weight: &Tensor, size: &crate::Size) -> Result<()> {
-    let fits = broadcast_shapes(&weight.size(), size).is_ok_and(|s| *s == **size);
-    if fits {
+    if broadcast_shapes(&weight.size(), size).is_ok() {
         return Ok(());
     }
     let w = weight.size();
@@ -231,6 +233,12 @@ pub fn binary_cross_entropy_with_logits(
     if let Some(p) = pos_weight.filter(|p| p.dtype() != dtype) {
         of_positive = ops::to_dtype(p, dtype)?;
         pos_weight = Some(&of_positive);
+    }
+    if let Some(p) = pos_weight {
+        rules::broadcast(p, target)?;
+    }
+    for factor in [pos_weight, weight].into_iter().flatten() {
+        rules::in_place(&size, factor)?;
     }
     let program = &WITH_LOGITS[usize::from(pos_weight.is_some()) * 2 + usize::from(weight.is_some())];
     let inputs: Vec<&Tensor> = [Some(x), Some(target), pos_weight, weight].into_iter().flatten().collect();

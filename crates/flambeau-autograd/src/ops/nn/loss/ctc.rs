@@ -8,7 +8,7 @@ use crate::{AsTensor, Tensor, ops, options};
 use flambeau_macros::op;
 use flambeau_tensor::calls::{Ctc, CtcBackward, CtcSample, CtcTargets, PrimitiveCall};
 use flambeau_tensor::pointwise::Pointwise;
-use flambeau_tensor::{Array, DType, Device};
+use flambeau_tensor::{Array, DType};
 use smallvec::smallvec;
 use std::sync::LazyLock;
 
@@ -102,29 +102,17 @@ fn refused(words: String) -> Error {
     Error::runtime(format!("{words} (while checking arguments for ctc_loss_allocate_outputs)"))
 }
 
-/// What a list of lengths must be.
-struct Bounds {
-    name: &'static str,
-    batch: usize,
-    most: Option<usize>,
-}
-
-impl Bounds {
-    fn check(&self, lengths: &[i64]) -> Result<()> {
-        let Bounds { name, batch, most } = self;
-        for &n in lengths {
-            if n < 0 {
-                return Err(refused(format!("Expected {name} to have value at least 0, but got value {n}")));
-            }
-            if let Some(most) = most.filter(|&most| n as usize > most) {
-                return Err(refused(format!("Expected {name} to have value at most {most}, but got value {n}")));
-            }
+/// Refuses negative lengths, and those above a bound.
+fn check_lengths(name: &str, lengths: &[i64], most: Option<usize>) -> Result<()> {
+    for &n in lengths {
+        if n < 0 {
+            return Err(refused(format!("Expected {name} to have value at least 0, but got value {n}")));
         }
-        match lengths.len() == *batch {
-            true => Ok(()),
-            false => Err(Error::runtime(format!("{name} must be of size batch_size"))),
+        if let Some(most) = most.filter(|&most| n as usize > most) {
+            return Err(refused(format!("Expected {name} to have value at most {most}, but got value {n}")));
         }
     }
+    Ok(())
 }
 
 /// Where the labels of each sample lie in targets of a shape: a row each, or one after the other.
@@ -154,7 +142,8 @@ fn samples(targets: &[usize], steps: &[i64], labels: &[i64]) -> Result<Vec<CtcSa
     };
     let mut behind = 0;
     let sample = |(i, (&steps, &labels)): (usize, (&i64, &i64))| {
-        let (steps, labels) = (steps as usize, labels as usize);
+        // A negative number of steps is refused behind the targets.
+        let (steps, labels) = (steps.max(0) as usize, labels as usize);
         let start = row.map_or(behind, |row| i * row);
         behind += labels;
         CtcSample { steps, start, labels }
@@ -227,9 +216,14 @@ pub fn ctc_loss(
     let targets = &ops::to_dtype(&ops::to_device(&targets.detach(), log_probs.device())?, DType::I64)?;
     check(log_probs, targets, blank)?;
     let size = log_probs.size();
-    Bounds { name: "input_lengths", batch: size[1], most: Some(size[0]) }.check(&steps)?;
-    Bounds { name: "target_lengths", batch: size[1], most: None }.check(&labels)?;
+    for (name, lengths) in [("input_lengths", &steps), ("target_lengths", &labels)] {
+        if lengths.len() != size[1] {
+            return Err(Error::runtime(format!("{name} must be of size batch_size")));
+        }
+    }
+    check_lengths("target_lengths", &labels, None)?;
     let samples = samples(&targets.size(), &steps, &labels)?;
+    check_lengths("input_lengths", &steps, Some(size[0]))?;
     let mut losses = losses(log_probs, targets, samples, blank as usize, zero_infinity)?;
     if zero_infinity {
         losses = map("WhereBackward0", &FINITE, &[&losses], &[])?;
@@ -238,14 +232,23 @@ pub fn ctc_loss(
         Reduction::None if batched => Ok(losses),
         Reduction::None => ops::squeeze(&losses, Some(&[0])),
         Reduction::Mean => {
-            let at_least_one: Vec<f64> = labels.iter().map(|&n| n.max(1) as f64).collect();
-            let backend = flambeau_device::backend(Device::Cpu)?;
-            let lengths = Tensor::from(Array::from_slice(backend, Device::Cpu, &at_least_one, &[labels.len()])?);
-            let lengths = ops::to_device(&ops::to_dtype(&lengths, losses.dtype())?, losses.device())?;
+            let lengths = at_least_one(&labels, &losses)?;
             ops::mean(&ops::div(&losses, &lengths)?, &[], false, None)
         }
         _ => ops::sum(&losses, &[], false, None),
     }
+}
+
+/// The numbers of labels, at least 1, as numbers beside the losses.
+fn at_least_one(labels: &[i64], losses: &Tensor) -> Result<Tensor> {
+    let (device, n) = (losses.device(), [labels.len()]);
+    let backend = flambeau_device::backend(device)?;
+    let numbers = labels.iter().map(|&n| n.max(1));
+    let array = match losses.dtype() {
+        DType::F64 => Array::from_slice(backend, device, &numbers.map(|n| n as f64).collect::<Vec<_>>(), &n),
+        _ => Array::from_slice(backend, device, &numbers.map(|n| n as f32).collect::<Vec<_>>(), &n),
+    };
+    Ok(array?.into())
 }
 
 /// The loss of each sample, by the primitive.

@@ -90,8 +90,10 @@ pub(crate) fn reduced(
         Reduction::None => map(none, program, inputs, scalars),
         Reduction::Mean => mean_map(mean, Some(program), inputs, scalars, &[], false, None),
         Reduction::Sum => sum_map(sum, Some(program), inputs, scalars, &[], false, None),
+        // Without a batch there is nothing to divide by.
+        Reduction::BatchMean if inputs[0].dim() == 0 => sum_map(sum, Some(program), inputs, scalars, &[], false, None),
         Reduction::BatchMean => {
-            let n = inputs[0].size().first().copied().unwrap_or(1);
+            let n = inputs[0].size()[0];
             divided_sum_map("DivBackward0", Some(program), inputs, scalars, &[], false, None, Some(n))
         }
     }
@@ -225,13 +227,14 @@ options! {
 #[track_caller]
 pub fn smooth_l1_loss(x: &Tensor, target: &Tensor, options: &SmoothL1LossOptions) -> Result<Tensor> {
     let (beta, reduction) = (options.beta, options.reduction);
+    reduction.check()?;
+    rules::broadcast(x, target)?;
     if beta < 0.0 {
         return Err(Error::runtime("smooth_l1_loss does not support negative values for beta."));
     }
     if beta == 0.0 {
         return l1(x, target, reduction);
     }
-    reduction.check()?;
     warn_of_broadcast(x, target);
     rules::floats("smooth_l1_cpu", &[x, target])?;
     reduced(["SmoothL1LossBackward0"; 3], &SMOOTH_L1, &[x, target], &[Scalar::Float(beta)], reduction)
@@ -278,6 +281,7 @@ options! {
 pub fn huber_loss(x: &Tensor, target: &Tensor, options: &HuberLossOptions) -> Result<Tensor> {
     let (delta, reduction) = (options.delta, options.reduction);
     reduction.check()?;
+    rules::broadcast(x, target)?;
     if delta <= 0.0 {
         return Err(Error::runtime("huber_loss does not support non-positive values for delta."));
     }
@@ -405,6 +409,9 @@ pub fn soft_margin_loss(x: &Tensor, target: &Tensor, options: &SoftMarginLossOpt
     let reduction = options.reduction;
     reduction.check()?;
     rules::without_gradient("soft_margin_loss", "target", Some(target))?;
+    if x.size() != target.size() {
+        rules::in_place(&x.size(), target)?;
+    }
     rules::negative(x)?;
     let dtype = x.dtype();
     rules::written(rules::common_dtype(&[x, target]), dtype)?;

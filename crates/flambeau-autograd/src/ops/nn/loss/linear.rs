@@ -402,7 +402,7 @@ impl Parts {
                 Target::Probabilities { of: wide(target)?, weight, scale }
             }
             false => {
-                let target = ops::narrow(&reshape(&target.detach(), &[-1, 1])?, 0, 0, n as i64)?;
+                let target = reshape(&target.detach(), &[-1, 1])?;
                 let ignored = ops::eq(&target, ignore)?;
                 let class = ops::masked_fill(&target, &ignored, 0)?;
                 let share = match &weight {
@@ -544,7 +544,7 @@ fn by_parts(
             let (loss, grads) = parts.run(wants, None)?;
             drop(parts);
             let retain = o.options.as_ref().is_some_and(|options| options.allow_retain_graph);
-            summed(&inputs, loss, grads, retain)
+            summed(&inputs, loss, grads.into_iter().take(inputs.len()).collect(), retain)
         }
     };
     if batched || out.dim() == 0 && o.reduction == Reduction::None {
@@ -554,7 +554,7 @@ fn by_parts(
 }
 
 /// A loss whose gradients are there already. They are captured, and not saved: the first backward uses them up.
-fn summed(inputs: &[&Tensor], loss: Tensor, grads: [Option<Tensor>; 3], retain: bool) -> Tensor {
+fn summed(inputs: &[&Tensor], loss: Tensor, grads: Grads, retain: bool) -> Tensor {
     let kept = Mutex::new(grads);
     let name = "GeneratedBackwardFor_torch_nn__linear_cross_entropy_batch_chunked_defaultBackward";
     record(name, inputs, &[], loss.array().clone(), move |c| {
@@ -612,6 +612,6 @@ fn each_sample(
         let wants = [c.needs(0), c.needs(1), has_bias && c.needs(2)];
         let g = ops::to_dtype(&c.grad(0)?.detach(), parts.plan.acc)?;
         let (_, grads) = parts.run(wants, Some(&g))?;
-        Ok(grads.into_iter().collect())
+        Ok(grads.into_iter().take(2 + usize::from(has_bias)).collect())
     }))
 }

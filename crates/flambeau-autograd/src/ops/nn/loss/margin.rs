@@ -10,6 +10,7 @@ use crate::ops::shape::view::iota;
 use crate::ops::{Reduction, map, pairwise_distance, reshape, sum_map};
 use crate::{Tensor, ops, options};
 use flambeau_macros::op;
+use flambeau_tensor::dims::broadcast_shapes;
 use flambeau_tensor::pointwise::{Expr, Pointwise};
 use flambeau_tensor::{DType, Finding, IndexRule, Scalar};
 use smallvec::smallvec;
@@ -74,6 +75,7 @@ pub fn hinge_embedding_loss(x: &Tensor, target: &Tensor, options: &HingeEmbeddin
     if dtype == DType::Bool {
         rules::difference(dtype, dtype)?;
     }
+    rules::broadcast(target, x)?;
     // The target only chooses: no gradient flows to it, and its dtype does not count.
     let target = &target.detach();
     let number = |x: f64| if dtype.is_floating_point() { Scalar::Float(x) } else { Scalar::Int(x as i64) };
@@ -149,6 +151,8 @@ pub fn margin_ranking_loss(
     }
     rules::difference(a.dtype(), b.dtype())?;
     rules::negative(target)?;
+    let shape = broadcast_shapes(&a.size(), &b.size())?;
+    broadcast_shapes(&target.size(), &shape)?;
     let (names, scalars) = (composed("ClampMinBackward0"), [Scalar::Float(margin)]);
     if a.is_floating_point() || b.is_floating_point() || target.is_floating_point() {
         if target.is_floating_point() {
@@ -232,6 +236,8 @@ pub fn cosine_embedding_loss(
             &*b.size()
         )));
     }
+    let shape = broadcast_shapes(&a.size(), &b.size())?;
+    broadcast_shapes(&target.size(), &shape[..dims - 1])?;
     let dot = |x, y| sum_map("SumBackward1", Some(&PRODUCT), &[x, y], &[], &[dims as i64 - 1], false, None);
     let (ab, aa, bb) = (dot(a, b)?, dot(a, a)?, dot(b, b)?);
     reduced(composed("AddBackward0"), &COSINE, &[&ab, &aa, &bb, &target.detach()], &[Scalar::Float(margin)], reduction)

@@ -59,8 +59,8 @@ impl Labels {
         let ended = ops::cumsum(&ops::lt(target, 0)?, 1, Some(DType::I64))?;
         let valid = ops::eq(&ended, 0)?;
         let class = ops::mul(target, &valid)?;
-        let counts = ops::zeros(&target.size(), DType::I64, target.device())?;
-        let counts = ops::scatter_add_(&counts, 1, &class, &ops::to_dtype(&valid, DType::I64)?)?;
+        let counts = ops::zeros(&target.size(), DType::F32, target.device())?;
+        let counts = ops::scatter_add_(&counts, 1, &class, &ops::to_dtype(&valid, DType::F32)?)?;
         Ok(Labels { valid, class, chosen: ops::gt(&counts, 0)? })
     }
 
@@ -179,9 +179,9 @@ static SOFT: LazyLock<[Pointwise; 2]> = LazyLock::new(|| {
         .with_arguments(&["target", "input", "weight"])
         .with_gradient(move |_, g, v, _| {
             let (t, x) = (v[0], v[1]);
-            let g_loss = if weighted { g * v[2] } else { g };
-            let dt = (softplus_of_negative(x) - softplus_of_negative(-x)) * g_loss;
-            let dx = ((1.0 - t) * x.sigmoid() - t * (-x).sigmoid()) * g_loss;
+            let of = if weighted { g * v[2] } else { g };
+            let dt = of * softplus_of_negative(x) - of * softplus_of_negative(-x);
+            let dx = of * (1.0 - t) * x.sigmoid() - of * t * (-x).sigmoid();
             [dt, dx].into_iter().chain(weighted.then(|| soft(t, x) * g)).collect()
         })
     })

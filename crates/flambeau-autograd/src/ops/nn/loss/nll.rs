@@ -185,7 +185,8 @@ fn check_shapes(x: &Tensor, target: &Tensor) -> Result<()> {
             Err(Error::value(format!("For 1D input, 1D target must have size 1, but got target size: {n}")))
         }
         ([_], _) => Ok(()),
-        (_, []) => Err(multi()),
+        // PyTorch takes the length of a dimension that there is not.
+        ([n, ..], []) => Err(Error::value(format!("Expected input batch_size ({n}) to match target batch_size (0)."))),
         ([n, ..], [m, ..]) if n != m => {
             Err(Error::value(format!("Expected input batch_size ({n}) to match target batch_size ({m}).")))
         }
@@ -195,6 +196,13 @@ fn check_shapes(x: &Tensor, target: &Tensor) -> Result<()> {
             "only batches of spatial targets supported (3D tensors) but got targets of dimension: {}",
             t.len()
         ))),
+        // Without classes there is nothing to say how long the spatial dimensions are.
+        ([n, 0, spatial @ ..], [_, rest @ ..]) if spatial.len() != 2 && spatial == rest && target.numel() > 0 => {
+            Err(Error::runtime(format!(
+                "size mismatch (got input: [{n}, 0, 0, 0] , target: [{n}, 1, {}]",
+                rest.iter().product::<usize>()
+            )))
+        }
         ([_, _, spatial @ ..], [_, rest @ ..]) if spatial == rest => Ok(()),
         ([_, _, _, _], _) => {
             Err(Error::runtime(format!("size mismatch (got input: {size:?} , target: {target_size:?}")))
@@ -255,6 +263,14 @@ fn nll(x: &Tensor, target: &Tensor, weight: Option<&Tensor>, targets: Targets) -
     }))
 }
 
+/// Refuses a smoothing above 1. A negative one is none, as in PyTorch.
+fn check_smoothing(smoothing: f64) -> Result<()> {
+    match smoothing > 1.0 {
+        true => Err(Error::runtime(format!("label_smoothing must be between 0.0 and 1.0. Got: {smoothing}"))),
+        false => Ok(()),
+    }
+}
+
 /// −ln softmax(x) at the target's class, of logits `[n, C, …]` (or `[C]`) and targets: int64 classes `[n, …]`, or probabilities
 /// in the logits' shape: `F.cross_entropy`. A mean divides by the weights of the targets. Options: `weight`, `ignore_index`,
 /// `reduction`, `label_smoothing`.
@@ -273,13 +289,11 @@ fn nll(x: &Tensor, target: &Tensor, weight: Option<&Tensor>, targets: Targets) -
 pub fn cross_entropy(x: &Tensor, target: &Tensor, options: &CrossEntropyLossOptions) -> Result<Tensor> {
     let o = options;
     o.reduction.check()?;
-    if !(0.0..=1.0).contains(&o.label_smoothing) {
-        return Err(Error::runtime(format!("label_smoothing must be between 0.0 and 1.0. Got: {}", o.label_smoothing)));
-    }
-    let dim = i64::from(x.dim() > 1);
-    if x.dim() > 0 && x.size() == *target.size() {
+    let dim = i64::from(x.dim() != 1);
+    if x.size() == *target.size() {
         return of_probabilities(x, target, o, dim);
     }
+    check_smoothing(o.label_smoothing)?;
     check_shapes(x, target)?;
     let log_probabilities = log_softmax(x, dim, None)?;
     let targets = Targets::new(&log_probabilities, target, o.weight.as_ref(), o.ignore_index, o.reduction)?;
@@ -383,6 +397,10 @@ fn of_probabilities(x: &Tensor, target: &Tensor, o: &CrossEntropyLossOptions, di
     if o.ignore_index >= 0 {
         return Err(Error::runtime("ignore_index is not supported for floating point target"));
     }
+    if x.dim() == 0 {
+        let words = "Dimension specified as 1 but tensor has no dimensions";
+        return Err(flambeau_tensor::Error::Index(words.to_owned()).into());
+    }
     let classes = x.size()[dim as usize];
     let log_probabilities = log_softmax(x, dim, None)?;
     let weight = match &o.weight {
@@ -392,7 +410,9 @@ fn of_probabilities(x: &Tensor, target: &Tensor, o: &CrossEntropyLossOptions, di
             Some(class_weight(w, x)?)
         }
     };
-    let scalars = [Scalar::Float(1.0 - o.label_smoothing), Scalar::Float(o.label_smoothing / classes as f64)];
+    check_smoothing(o.label_smoothing)?;
+    let smoothing = if o.label_smoothing > 0.0 { o.label_smoothing } else { 0.0 };
+    let scalars = [Scalar::Float(1.0 - smoothing), Scalar::Float(smoothing / classes as f64)];
     let program = &OF_PROBABILITIES[usize::from(weight.is_some())];
     let inputs: Vec<&Tensor> =
         [Some(&log_probabilities), Some(target), weight.as_ref()].into_iter().flatten().collect();
@@ -400,6 +420,8 @@ fn of_probabilities(x: &Tensor, target: &Tensor, o: &CrossEntropyLossOptions, di
     let dims: &[i64] = if o.reduction == Reduction::None { &[dim] } else { &[] };
     let sum = sum_map("SumBackward1", Some(program), &inputs, &scalars, dims, false, None)?;
     match o.reduction {
+        // Of nothing PyTorch fills in a NaN, which it negates last.
+        Reduction::Mean if lines == 0 => map("NegBackward0", &NEGATE_DIVIDE, &[&sum], &[lines.into()]),
         Reduction::Mean => map("DivBackward1", &NEGATE_DIVIDE, &[&sum], &[lines.into()]),
         _ => map("NegBackward0", &NEGATE, &[&sum], &[]),
     }

@@ -8,6 +8,7 @@ pub(crate) use crate::ops::pointwise::binary::{common_dtype_of as common_dtype, 
 use crate::ops::pointwise::unary::check;
 pub(crate) use crate::ops::reduce::sum::check_mean;
 use crate::{Tensor, warn};
+use flambeau_tensor::dims::broadcast_shapes;
 use flambeau_tensor::pointwise::{Pointwise, UnaryOp};
 use flambeau_tensor::promotion::{ResultType, can_cast};
 use flambeau_tensor::{DType, Error as ArrayError, Scalar};
@@ -51,6 +52,25 @@ pub(crate) fn without_gradient(function: &str, argument: &str, tensor: Option<&T
             "The function '{function}' is not differentiable with respect to argument '{argument}'. This input cannot have \
              requires_grad True."
         ))),
+    }
+}
+
+/// Refuses sizes that do not broadcast, the first of which is named first.
+pub(crate) fn broadcast(a: &Tensor, b: &Tensor) -> Result<()> {
+    if a.size() != b.size() {
+        broadcast_shapes(&a.size(), &b.size())?;
+    }
+    Ok(())
+}
+
+/// Refuses a factor that would make a loss of a shape larger, since PyTorch multiplies in place.
+pub(crate) fn in_place(shape: &[usize], factor: &Tensor) -> Result<()> {
+    let of = factor.size();
+    match broadcast_shapes(shape, &of) {
+        Ok(all) if *all != *shape => {
+            Err(Error::runtime(format!("output with shape {shape:?} doesn't match the broadcast shape {:?}", &all[..])))
+        }
+        _ => Ok(()),
     }
 }
 
