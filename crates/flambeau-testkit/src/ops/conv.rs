@@ -166,8 +166,12 @@ const FIXED_POINT: &str = "PyTorch weighs bytes in fixed point; here they are co
 pub(super) const ROWS: &[OpInfo] = &[
     OpInfo::general("nn.functional.unfold", unfold),
     OpInfo::general("nn.functional.interpolate.bilinear", interpolate).differs(&[(21, FIXED_POINT), (22, FIXED_POINT)]),
+    OpInfo::general("nn.functional.interpolate.area", interpolate),
+    OpInfo::general("nn.functional.interpolate.bicubic", interpolate),
     OpInfo::general("nn.functional.interpolate.linear", interpolate),
     OpInfo::general("nn.functional.interpolate.nearest", interpolate),
+    OpInfo::general("nn.functional.interpolate.nearest-exact", interpolate),
+    OpInfo::general("nn.functional.interpolate.trilinear", interpolate),
     OpInfo::general("nn.functional.pixel_shuffle", |a| {
         one(ops::pixel_shuffle(a.x()?, a.need_int(1, "upscale_factor")?))
     }),

@@ -453,3 +453,58 @@ static PLACE_OF_BEST: LazyLock<Pointwise> = LazyLock::new(|| {
         x.eq(best).select(1.0, x.is_nan().select(best.is_nan().select(1.0, 0.0), 0.0))
     })
 });
+
+#[cfg(test)]
+mod tests {
+    use crate::ops::embedding_bag;
+    use crate::{GradCheckOptions, Result, Tensor, arange, gradcheck, gradgradcheck, tensor};
+
+    fn table() -> Tensor {
+        arange(12.0).double().mul(7).remainder(13).view([4, 3]).requires_grad_(true)
+    }
+
+    fn check(rows: &Tensor, offsets: Option<&Tensor>, mode: &str, padding: Option<i64>, weighted: bool) {
+        let f = |x: &[Tensor]| -> Result<Vec<Tensor>> {
+            let y = embedding_bag(rows, &x[0], offsets, None, 2.0, false, mode, false, x.get(1), false, padding);
+            Ok(vec![y?])
+        };
+        let mut inputs = vec![table()];
+        if weighted {
+            let factors = arange(rows.numel() as f64).double().add(0.5).view(rows.size()).requires_grad_(true);
+            inputs.push(factors);
+        }
+        let told = format!("{mode} {padding:?} {weighted}");
+        gradcheck(&f, &inputs, GradCheckOptions::default()).expect(&told);
+        gradgradcheck(&f, &inputs, GradCheckOptions::default()).expect(&told);
+    }
+
+    #[test]
+    fn gradients_are_those_of_finite_differences() {
+        let (equal, flat) = (tensor([[0, 3, 1], [1, 1, 2]]), tensor([0, 3, 1, 1, 2]));
+        let offsets = tensor([0, 2, 2, 3]);
+        for padding in [None, Some(1)] {
+            for mode in ["sum", "mean", "max"] {
+                check(&equal, None, mode, padding, false);
+                check(&flat, Some(&offsets), mode, padding, false);
+            }
+            check(&equal, None, "sum", padding, true);
+            check(&flat, Some(&offsets), "sum", padding, true);
+        }
+    }
+
+    /// Of PyTorch: a NaN is the largest where it comes first, and never else; the first of equal values gets the gradient.
+    #[test]
+    fn the_largest_is_pytorchs() {
+        let nan = f64::NAN;
+        let table = tensor([[nan, 1.0], [2.0, nan], [5.0, 1.0]]).requires_grad_(true);
+        let largest = |rows: [i64; 3]| {
+            let rows = tensor([rows]);
+            embedding_bag(&rows, &table, None, None, 2.0, false, "max", false, None, false, None).unwrap()
+        };
+        let text = |x: Tensor| x.to_vec::<f32>().iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(text(largest([0, 1, 2])), ["NaN", "1"]);
+        assert_eq!(text(largest([1, 0, 2])), ["5", "NaN"]);
+        largest([2, 0, 0]).sum().backward();
+        assert_eq!(table.grad().unwrap().to_vec::<f32>(), [0.0, 0.0, 0.0, 0.0, 1.0, 1.0]);
+    }
+}

@@ -110,3 +110,24 @@ impl Steps {
         (n > 0 && n <= self.time - from).then_some((from, to, n))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::ops::conv_tbc;
+    use crate::{GradCheckOptions, Result, Tensor, arange, gradcheck, gradgradcheck};
+
+    #[test]
+    fn gradients_are_those_of_finite_differences() {
+        let numbers = |shape: [i64; 3]| {
+            let n: i64 = shape.iter().product();
+            (arange(n).double().mul(7).remainder(5).div(4.0) - 0.5).view(shape).requires_grad_(true)
+        };
+        let inputs = [numbers([4, 2, 2]), numbers([3, 2, 3]), numbers([1, 1, 3]).view([3])];
+        let inputs = inputs.map(|t| t.detach().requires_grad_(true));
+        for pad in 0..3 {
+            let f = |x: &[Tensor]| -> Result<Vec<Tensor>> { Ok(vec![conv_tbc(&x[0], &x[1], &x[2], pad)?]) };
+            gradcheck(&f, &inputs, GradCheckOptions::default()).unwrap();
+            gradgradcheck(&f, &inputs, GradCheckOptions::default()).unwrap();
+        }
+    }
+}

@@ -271,3 +271,21 @@ fn check_samples(x: &Tensor, samples: &Tensor, ndim: usize) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{GradCheckOptions, arange, gradcheck, gradgradcheck};
+
+    #[test]
+    fn it_is_differentiable_twice() {
+        let x = arange(40.0).double().mul(7).remainder(41).view([2, 1, 5, 4]).requires_grad_(true);
+        let samples = arange(4.0).double().div(5.0).view([2, 1, 2]);
+        let f = |x: &[Tensor]| -> Result<Vec<Tensor>> {
+            let options = FractionalMaxPoolOptions::default().output_size((3, 2))._random_samples(&samples);
+            Ok(vec![fractional_max_pool2d(&x[0], &[2], &options)?.square()])
+        };
+        gradcheck(&f, &[x.shallow_clone()], GradCheckOptions::default()).unwrap();
+        gradgradcheck(&f, &[x], GradCheckOptions::default()).unwrap();
+    }
+}

@@ -127,3 +127,21 @@ fn coordinates(n: i64, align_corners: bool, dtype: DType, device: Device) -> Res
         false => crate::ops::div(&mul(&range, Scalar::Int(n - 1))?, Scalar::Int(n)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::ops::affine_grid;
+    use crate::{GradCheckOptions, Result, Tensor, arange, gradcheck, gradgradcheck};
+
+    #[test]
+    fn gradients_are_those_of_finite_differences() {
+        for (size, theta) in [(&[2i64, 1, 3, 2][..], [2, 2, 3]), (&[1, 1, 2, 1, 3], [1, 3, 4])] {
+            let theta = arange(12.0).double().div(8.0).view(theta.map(|n| n as i64)).requires_grad_(true);
+            for align in [true, false] {
+                let f = |x: &[Tensor]| -> Result<Vec<Tensor>> { Ok(vec![affine_grid(&x[0], size, Some(align))?]) };
+                gradcheck(&f, &[theta.shallow_clone()], GradCheckOptions::default()).unwrap();
+                gradgradcheck(&f, &[theta.shallow_clone()], GradCheckOptions::default()).unwrap();
+            }
+        }
+    }
+}

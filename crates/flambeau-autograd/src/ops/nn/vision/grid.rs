@@ -138,13 +138,6 @@ pub fn grid_sampler(
 fn check(x: &Tensor, grid: &Tensor) -> Result<()> {
     let (shape, places) = (x.size(), grid.size());
     let refuse = |message: String| Err(Error::runtime(message));
-    if x.dtype() != grid.dtype() && shape.len() == places.len() && (4..=5).contains(&shape.len()) {
-        return refuse(format!(
-            "expected scalar type {} but found {}",
-            x.dtype().scalar_type_name(),
-            grid.dtype().scalar_type_name()
-        ));
-    }
     if shape.first() != places.first() {
         return refuse(format!(
             "grid_sampler(): expected grid and input to have same batch size, but got input with sizes {:?} and grid with \
@@ -188,6 +181,10 @@ fn check(x: &Tensor, grid: &Tensor) -> Result<()> {
     if !x.is_floating_point() {
         let op = ["grid_sampler_2d_cpu_kernel_impl", "grid_sampler3d_cpu"][shape.len() - 4];
         return Err(flambeau_tensor::Error::NotImplementedFor { op, dtype: x.dtype() }.into());
+    }
+    if x.dtype() != grid.dtype() {
+        let [own, other] = [x, grid].map(|t| t.dtype().scalar_type_name());
+        return refuse(format!("expected scalar type {own} but found {other}"));
     }
     Ok(())
 }
@@ -286,11 +283,19 @@ fn fraction<'b>(c: Expr<'b>) -> Expr<'b> {
     c - c.floor()
 }
 
+/// One number wherever there is an input.
+fn constant(value: f64) -> Pointwise {
+    Pointwise::new(move |b| {
+        let _ = b.input(0);
+        b.constant(value)
+    })
+}
+
 /// The weights of the neighbours of a mode, then their derivatives by c.
 static LINEAR: LazyLock<[[Pointwise; 2]; 2]> = LazyLock::new(|| {
     [
         [Pointwise::new(|b| b.input(0).floor() + 1.0 - b.input(0)), Pointwise::new(|b| fraction(b.input(0)))],
-        [Pointwise::new(|b| b.input(0) * 0.0 - 1.0), Pointwise::new(|b| b.input(0) * 0.0 + 1.0)],
+        [constant(-1.0), constant(1.0)],
     ]
 });
 
@@ -566,5 +571,38 @@ fn each_neighbour(
         let Some(d) = (0..axes.len()).rev().find(|&d| chosen[d] + 1 < axes[d].positions.len()) else { return Ok(()) };
         chosen[d] += 1;
         chosen[d + 1..].fill(0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::ops::grid_sample;
+    use crate::{GradCheckOptions, Result, Tensor, from_vec, gradcheck, gradgradcheck};
+
+    /// Numbers off the positions of elements, where gradients jump.
+    fn numbers(shape: &[usize], step: usize, limit: f64) -> Tensor {
+        let n: usize = shape.iter().product();
+        let number = |i: usize| (((i * step + 3) % 29) as f64 / 14.5 - 1.0) * limit + 0.0137;
+        from_vec((0..n).map(number).collect(), shape).requires_grad_(true)
+    }
+
+    #[test]
+    fn gradients_of_all_modes_are_those_of_finite_differences() {
+        let images = [([2, 2, 3, 4].as_slice(), [2, 1, 3, 2].as_slice()), (&[1, 1, 2, 3, 2], &[1, 1, 2, 2, 3])];
+        for (image, places) in images {
+            for mode in ["bilinear", "nearest", "bicubic"] {
+                for padding in ["zeros", "border", "reflection"] {
+                    for align in [true, false] {
+                        let f = |x: &[Tensor]| -> Result<Vec<Tensor>> {
+                            Ok(vec![grid_sample(&x[0], &x[1], mode, padding, Some(align))?])
+                        };
+                        let inputs = [numbers(image, 7, 2.0), numbers(places, 11, 1.4)];
+                        let told = format!("{image:?} {mode} {padding} {align}");
+                        gradcheck(&f, &inputs, GradCheckOptions::default()).expect(&told);
+                        gradgradcheck(&f, &inputs, GradCheckOptions::default()).expect(&told);
+                    }
+                }
+            }
+        }
     }
 }

@@ -260,14 +260,20 @@ mod tests {
     }
 
     #[test]
-    fn it_is_differentiable_twice() {
-        let x = arange(12.0).double().view([1, 1, 3, 4]).requires_grad_(true);
-        let f = |x: &[Tensor]| -> Result<Vec<Tensor>> {
-            let options = InterpolateOptions::default().size([2, 3]).mode("bilinear").antialias(true);
-            Ok(vec![interpolate(&x[0], &options)?.square()])
-        };
-        let options = GradCheckOptions::default;
-        gradcheck(&f, &[x.shallow_clone()], options()).unwrap();
-        gradgradcheck(&f, &[x], options()).unwrap();
+    fn every_kind_is_differentiable_twice() {
+        let x = arange(24.0).double().mul(7).remainder(11).view([1, 2, 3, 4]).requires_grad_(true);
+        let modes =
+            [("bilinear", true), ("bicubic", true), ("lanczos", true), ("bicubic", false), ("nearest-exact", false)];
+        for (mode, antialias) in modes {
+            for size in [[2, 3], [5, 6], [3, 2]] {
+                let f = |x: &[Tensor]| -> Result<Vec<Tensor>> {
+                    let options = InterpolateOptions::default().size(size).mode(mode).antialias(antialias);
+                    Ok(vec![interpolate(&x[0], &options)?.square()])
+                };
+                let told = format!("{mode} {antialias} {size:?}");
+                gradcheck(&f, &[x.shallow_clone()], GradCheckOptions::default()).expect(&told);
+                gradgradcheck(&f, &[x.shallow_clone()], GradCheckOptions::default()).expect(&told);
+            }
+        }
     }
 }
