@@ -293,7 +293,9 @@ impl Array {
 
     /// Whether both are columns of one matrix that lie side by side: rows of the same distance, in which neither reaches the other.
     fn beside_in_rows(&self, other: &Array) -> bool {
-        let ([_, n], [row, 1], [other_row, 1]) = (&self.shape[..], &self.strides[..], &other.strides[..]) else { return false };
+        let ([_, n], [row, 1], [other_row, 1]) = (&self.shape[..], &self.strides[..], &other.strides[..]) else {
+            return false;
+        };
         let apart = row == other_row && self.dtype == other.dtype && other.shape.len() == 2;
         if !apart || *row == 0 {
             return false;

@@ -2,7 +2,8 @@
 
     python crates/flambeau-testkit/goldens/make_goldens.py [op ... | file ...]
 
-Without arguments it writes everything: data/ops/<op>.jsonl.gz, and of data/ the files modules, random_modules, init, optim, random_optim and schedulers.
+Without arguments it writes everything: data/ops/<op>.jsonl.gz, and of data/ the files modules, random_modules, rnn, random_rnn, init, optim, random_optim and
+schedulers.
 An op that no list of ops.py names gets goldens by being named here; from then on it is one of all.
 The output is the same on every run with the same PyTorch and the same class of CPU.
 """
@@ -20,10 +21,11 @@ import ops
 import optim
 import random_modules
 import random_optim
+import random_rnn
 
 DATA = pathlib.Path(__file__).parent / "data"
 FILES = {"modules": modules.module_cases, "random_modules": random_modules.random_module_cases, "init": modules.init_cases,
-         "optim": optim.optimizer_cases, "random_optim": random_optim.random_optimizer_cases, "schedulers": optim.scheduler_cases}
+         "rnn": random_rnn.database_cases, "random_rnn": random_rnn.random_rnn_cases, "optim": optim.optimizer_cases, "random_optim": random_optim.random_optimizer_cases, "schedulers": optim.scheduler_cases}
 
 
 def main(names):

@@ -138,7 +138,8 @@ impl RecurrentKind for Gated {
     const NAME: &'static str = "GRU";
     fn settle(o: GRUOptions) -> (RnnMode, LSTMOptions) {
         let GRUOptions { num_layers, bias, batch_first, dropout, bidirectional, device, dtype } = o;
-        let options = LSTMOptions { num_layers, bias, batch_first, dropout, bidirectional, proj_size: 0, device, dtype };
+        let options =
+            LSTMOptions { num_layers, bias, batch_first, dropout, bidirectional, proj_size: 0, device, dtype };
         (RnnMode::Gru, options)
     }
 }
@@ -246,11 +247,7 @@ impl<K: RecurrentKind> RNNBase<K> {
     /// # Panics
     /// When a size is not positive, or an option out of its range, with PyTorch's words.
     #[track_caller]
-    pub fn with(
-        input_size: impl Int,
-        hidden_size: impl Int,
-        options: impl FnOnce(K::Options) -> K::Options,
-    ) -> Self {
+    pub fn with(input_size: impl Int, hidden_size: impl Int, options: impl FnOnce(K::Options) -> K::Options) -> Self {
         let (mode, o) = K::settle(options(K::Options::default()));
         Self::made(input_size.to_i64(), hidden_size.to_i64(), mode, &o)
     }

@@ -55,7 +55,10 @@ options! {
 }
 
 /// The lengths of sequences: integers in an array, slice or vector, or a tensor.
-#[diagnostic::on_unimplemented(message = "`{Self}` is no list of lengths", label = "expected integers or a tensor of them")]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no list of lengths",
+    label = "expected integers or a tensor of them"
+)]
 pub trait SequenceLengths {
     /// The lengths.
     ///
@@ -240,7 +243,10 @@ pub fn pad_sequence_with(
     let o = options(PadSequenceOptions::default());
     let sequences = sequences.to_list();
     let side = o.padding_side.as_str();
-    assert!(sequences.is_empty() || matches!(side, "left" | "right"), "Expected padding_side to be one of left or right, but got {side}.");
+    assert!(
+        sequences.is_empty() || matches!(side, "left" | "right"),
+        "Expected padding_side to be one of left or right, but got {side}."
+    );
     ops::pad_sequences(&sequences, o.batch_first, o.padding_value, side == "left").or_panic()
 }
 
@@ -312,7 +318,10 @@ pub fn pack_sequence(sequences: impl TensorList) -> PackedSequence {
 /// # Panics
 /// As [`pack_sequence`]; lengths may grow where `enforce_sorted` is false.
 #[track_caller]
-pub fn pack_sequence_with(sequences: impl TensorList, options: impl FnOnce(PackOptions) -> PackOptions) -> PackedSequence {
+pub fn pack_sequence_with(
+    sequences: impl TensorList,
+    options: impl FnOnce(PackOptions) -> PackOptions,
+) -> PackedSequence {
     let o = options(PackOptions::default());
     let sequences = sequences.to_list();
     let padded = ops::pad_sequences(&sequences, false, Scalar::Float(0.0), false).or_panic();

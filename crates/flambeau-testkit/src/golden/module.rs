@@ -146,6 +146,11 @@ pub fn load_random_modules() -> Result<Vec<ModuleCase>, GoldenError> {
     load(&data_dir().join("random_modules.jsonl.gz"), module_case)
 }
 
+/// All cases of a file of its own, by its name: `goldens/data/<name>.jsonl.gz`.
+pub fn load_module_cases(name: &str) -> Result<Vec<ModuleCase>, GoldenError> {
+    load(&data_dir().join(format!("{name}.jsonl.gz")), module_case)
+}
+
 /// All cases of `goldens/data/init.jsonl.gz`.
 pub fn load_init() -> Result<Vec<InitCase>, GoldenError> {
     load(&data_dir().join("init.jsonl.gz"), init_case)

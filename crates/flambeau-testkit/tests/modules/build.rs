@@ -9,7 +9,10 @@ use flambeau_nn::dropout_kinds;
 /// The module of a case, and whether every argument of its constructor was used. What PyTorch has as a class and this library
 /// as a function stands in the shell of an empty module.
 pub fn build(case: &ModuleCase) -> Option<(Built, bool)> {
-    layer(case).or_else(|| crate::losses::loss(case)).or_else(|| crate::functions::function(case))
+    layer(case)
+        .or_else(|| crate::rnn::build(case))
+        .or_else(|| crate::losses::loss(case))
+        .or_else(|| crate::functions::function(case))
 }
 
 fn layer(case: &ModuleCase) -> Option<(Built, bool)> {

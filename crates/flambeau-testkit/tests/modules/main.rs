@@ -9,10 +9,12 @@ mod functions;
 mod init;
 mod losses;
 mod random;
+mod recurrent;
+mod rnn;
 
 use flambeau_tensor::Device;
 use flambeau_testkit::catch::catch;
-use flambeau_testkit::golden::{InitCase, ModuleCase, load_init, load_modules, load_random_modules};
+use flambeau_testkit::golden::{InitCase, ModuleCase, load_init, load_module_cases, load_modules, load_random_modules};
 use flambeau_testkit::work::{GPU, OnGpu, alone};
 
 /// Runs every case, of which there are `at_least` so many, and lists the failures, so that one run shows them all. Returns how
@@ -95,6 +97,37 @@ fn random_configurations_on_a_gpu_are_pytorchs() {
     let _gpu = OnGpu::new();
     let (passed, _) = run_random(GPU);
     println!("count: {passed} GPU cases: random configurations of modules agree with PyTorch");
+}
+
+/// Holds the recurrent layers' goldens against PyTorch on a device: module_db's samples and random configurations. Returns how many.
+fn run_recurrent(device: Device) -> [usize; 2] {
+    let (database, mut drawn) =
+        (load_module_cases("rnn").expect("goldens"), load_module_cases("random_rnn").expect("goldens"));
+    drawn.iter_mut().for_each(rnn::train_as_evaluated);
+    let mut ran = [0; 2];
+    ran[0] = run_all(&database, 260, module_name, |case| {
+        let mut case = case.clone();
+        rnn::train_as_evaluated(&mut case);
+        check::check(&case, device);
+    });
+    let drawn: Vec<_> = drawn.into_iter().enumerate().collect();
+    ran[1] = run_all(&drawn, 680, random_name, |(_, case)| random::check(case, device));
+    ran
+}
+
+#[test]
+fn recurrent_layers_are_pytorchs() {
+    let _generator = alone();
+    let [database, drawn] = run_recurrent(Device::Cpu);
+    println!("count: {database} goldens of recurrent layers agree with PyTorch");
+    println!("count: {drawn} random configurations of recurrent layers agree with PyTorch");
+}
+
+#[test]
+fn recurrent_layers_on_a_gpu_are_pytorchs() {
+    let _gpu = OnGpu::new();
+    let [database, drawn] = run_recurrent(GPU);
+    println!("count: {} GPU cases: recurrent layers agree with PyTorch", database + drawn);
 }
 
 #[test]

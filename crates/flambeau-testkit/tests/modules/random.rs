@@ -56,7 +56,7 @@ pub fn check(case: &ModuleCase, device: Device) {
 }
 
 /// Gives a module PyTorch's state, by a strict load. Weights of losses were given to the constructor and keep their dtype.
-fn load(built: &Built, case: &ModuleCase) {
+pub fn load(built: &Built, case: &ModuleCase) {
     let is_loss = case.module.ends_with("Loss");
     if !is_loss {
         built.module.clone().to(case.dtype);

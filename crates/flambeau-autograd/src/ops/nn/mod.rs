@@ -24,9 +24,7 @@ pub use loss::*;
 pub use norm::*;
 pub use pad::*;
 pub use pool::*;
-pub use rnn::{
-    RnnCall, RnnMode, RnnOutput, pack_padded, pad_packed, pad_sequences, rnn, rnn_cell, unpad_sequences,
-};
+pub use rnn::{RnnCall, RnnMode, RnnOutput, pack_padded, pad_packed, pad_sequences, rnn, rnn_cell, unpad_sequences};
 pub use vision::*;
 pub use window::*;
 

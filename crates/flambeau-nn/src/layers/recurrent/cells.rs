@@ -169,11 +169,7 @@ impl<K: CellKind> RNNCellBase<K> {
 
     /// With options: `bias`, `device`, `dtype`, of an RNNCell also `nonlinearity`.
     #[track_caller]
-    pub fn with(
-        input_size: impl Int,
-        hidden_size: impl Int,
-        options: impl FnOnce(K::Options) -> K::Options,
-    ) -> Self {
+    pub fn with(input_size: impl Int, hidden_size: impl Int, options: impl FnOnce(K::Options) -> K::Options) -> Self {
         let (input_size, hidden_size) = (input_size.to_usize(), hidden_size.to_usize());
         let (o, nonlinearity) = K::settle(options(K::Options::default()));
         let rows = K::GATES * hidden_size;

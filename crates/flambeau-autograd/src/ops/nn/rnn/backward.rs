@@ -167,7 +167,9 @@ impl Swept {
 
     /// That of the projection.
     pub(super) fn of_hr(&self, trace: &Trace, steps: &Steps, reverse: bool) -> Result<Option<Array>> {
-        let (Some(projected), Some(gates), Some(c)) = (&self.projected, &trace.gates, &trace.c) else { return Ok(None) };
+        let (Some(projected), Some(gates), Some(c)) = (&self.projected, &trace.gates, &trace.c) else {
+            return Ok(None);
+        };
         let hidden = c.shape()[2];
         let h = pointwise(&UNPROJECTED, &[&gate(gates, 3, hidden)?, &state_rows(c, steps, reverse, true)?], &[])?;
         Ok(Some(product_array(projected, true, &h, false, ONE, None)?))

@@ -9,7 +9,14 @@ use crate::{Tensor, engine, ops};
 use smallvec::SmallVec;
 
 /// One step: the new h and, of an LSTM, the new c. `of_input` is what the input adds to the gates.
-fn cell(mode: RnnMode, of_input: &Tensor, w: &[Tensor], parts: Parts, h: &Tensor, c: Option<&Tensor>) -> Result<[Tensor; 2]> {
+fn cell(
+    mode: RnnMode,
+    of_input: &Tensor,
+    w: &[Tensor],
+    parts: Parts,
+    h: &Tensor,
+    c: Option<&Tensor>,
+) -> Result<[Tensor; 2]> {
     let of_state = ops::linear(h, &w[1], parts.bias.then(|| &w[3]))?;
     let hidden = (w[1].size()[0] / mode.gates()) as i64;
     let column = |x: &Tensor, i: i64| ops::narrow(x, 1, i * hidden, hidden);
@@ -43,7 +50,13 @@ fn cell(mode: RnnMode, of_input: &Tensor, w: &[Tensor], parts: Parts, h: &Tensor
 }
 
 /// The results of a layer: outputs, last hidden states and, of an LSTM, last cell states.
-pub(super) fn layer(mode: RnnMode, inputs: &[Tensor], parts: Parts, forms: Forms, steps: &Steps) -> Result<Vec<Tensor>> {
+pub(super) fn layer(
+    mode: RnnMode,
+    inputs: &[Tensor],
+    parts: Parts,
+    forms: Forms,
+    steps: &Steps,
+) -> Result<Vec<Tensor>> {
     let x = if forms.x == Form::BatchFirst { ops::transpose(&inputs[0], 0, 1)? } else { inputs[0].shallow_clone() };
     let features = x.size()[x.dim() - 1] as i64;
     let x = ops::reshape(&x, &[steps.total() as i64, features])?;

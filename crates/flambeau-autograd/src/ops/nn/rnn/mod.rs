@@ -13,8 +13,6 @@ mod pack;
 mod programs;
 mod sequence;
 mod steps;
-#[cfg(test)]
-mod tests;
 
 pub use cell::rnn_cell;
 pub use pack::{pack_padded, pad_packed, pad_sequences, unpad_sequences};
@@ -221,9 +219,8 @@ fn saved_trace(c: &Context<'_>, mode: RnnMode, parts: Parts, d: usize) -> Result
 fn gradients(c: &Context<'_>, mode: RnnMode, parts: Parts, forms: Forms, steps: &Steps) -> Result<Grads> {
     // The output of a cell is its state.
     let first_state = usize::from(!forms.is_cell());
-    let incoming = |k: usize| -> Result<Option<Array>> {
-        Ok(if c.has_grad(k) { Some(c.grad(k)?.array().clone()) } else { None })
-    };
+    let incoming =
+        |k: usize| -> Result<Option<Array>> { Ok(if c.has_grad(k) { Some(c.grad(k)?.array().clone()) } else { None }) };
     let out = if first_state == 1 { incoming(0)? } else { None };
     let out = match out {
         Some(out) if forms.out == Form::BatchFirst => Some(out.transpose(0, 1)?),
