@@ -32,7 +32,8 @@ FILES = {"modules": modules.module_cases, "random_modules": random_modules.rando
          "random_lazy": random_lazy.random_lazy_cases, "random_utils": random_utils.random_utils_cases,
          "random_pools": random_pools.random_pool_cases,
          "attn": random_attn.db_cases, "random_attn": random_attn.random_cases,
-         "random_loss": random_loss.random_loss_cases}
+         "random_loss": random_loss.random_loss_cases,
+         "rnn": random_rnn.database_cases, "random_rnn": random_rnn.random_rnn_cases}
 
 
 def main(names):

@@ -15,6 +15,7 @@ pub fn build(case: &ModuleCase) -> Option<(Built, bool)> {
         .or_else(|| crate::functions::function(case))
         .or_else(|| crate::attn::attention(case))
         .or_else(|| crate::pools::pool(case))
+        .or_else(|| crate::rnn::build(case))
 }
 
 fn layer(case: &ModuleCase) -> Option<(Built, bool)> {

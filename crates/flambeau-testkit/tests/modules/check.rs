@@ -27,15 +27,20 @@ const READS: &[(Reads, &str)] = &[
         "only clusters with a target in them are computed, as in PyTorch",
     ),
     (|case| case.module == "CTCLoss", "lengths are read, as PyTorch reads them"),
+    (
+        |case| case.kwargs.contains_key("form") || crate::rnn::is_function(case),
+        "the lengths of sequences are read; they lie beside the input",
+    ),
     (|case| case.module.starts_with("MaxUnpool"), "all indices are looked at, to name the last that lies outside"),
 ];
 
 /// Classes whose zeros have the sign that an order of sums, a skipped empty window or PyTorch's scalar remainder (which softshrink
 /// computes otherwise than whole vectors) gives them: there 0 and -0 are one number.
 fn signs_of_zero_count(module: &str) -> bool {
-    let sums = ["AdaptiveLogSoftmax", "Linear", "Bilinear", "Conv", "AvgPool", "Upsample", "Softshrink"]
-        .iter()
-        .chain(crate::pools::SUMS);
+    let sums =
+        ["AdaptiveLogSoftmax", "Linear", "Bilinear", "Conv", "AvgPool", "Upsample", "Softshrink", "RNN", "LSTM", "GRU"]
+            .iter()
+            .chain(crate::pools::SUMS);
     !sums.into_iter().any(|name| module.starts_with(name))
         && !["Norm", "Attention", "Transformer"].iter().any(|part| module.contains(part))
 }
@@ -187,4 +192,26 @@ pub fn check(case: &ModuleCase, device: Device) {
     }
     built.module.eval();
     check_run("eval", &built, case, case.eval.as_ref().expect("every module runs"), device);
+}
+
+/// Panics unless a module's gradients are PyTorch's where they are themselves recorded.
+pub fn recorded(case: &ModuleCase, built: &Built, run: &ModuleRun) {
+    let inputs: Vec<Tensor> = case.inputs.iter().map(|g| tensor(g, Device::Cpu).expect("a tensor")).collect();
+    let outputs = (built.run)(&inputs);
+    let tracked: Vec<&Tensor> = outputs.iter().filter(|o| o.requires_grad()).collect();
+    let weight = |o: &&Tensor| flambeau_autograd::from_vec(cotangent(o.numel()), o.size()).to(o.dtype());
+    let weights: Vec<Tensor> = tracked.iter().map(weight).collect();
+    let weights: Vec<Option<&Tensor>> = weights.iter().map(Some).collect();
+    let parameters = built.module.named_parameters();
+    let leaves = inputs.iter().filter(|x| x.requires_grad());
+    let wanted: Vec<&Tensor> = leaves.chain(parameters.iter().map(|(_, p)| p)).collect();
+    let grads = grad(&tracked, &wanted, &weights, true, true, true).unwrap_or_else(|e| panic!("{e}"));
+    let expected = run.grads.iter().chain(run.param_grads.iter().map(|(_, g)| g));
+    for (i, (actual, expected)) in grads.iter().zip(expected).enumerate() {
+        match (actual, expected) {
+            (Some(actual), Some(expected)) => same_in(case, &format!("gradient {i}"), actual, expected),
+            (None, None) => {}
+            _ => panic!("gradient {i} {actual:?}, expected {expected:?}"),
+        }
+    }
 }

@@ -13,6 +13,8 @@ mod lazy;
 mod losses;
 mod pools;
 mod random;
+mod recurrent;
+mod rnn;
 
 use flambeau_tensor::Device;
 use flambeau_testkit::catch::catch;
@@ -161,6 +163,37 @@ fn random_losses_are_pytorchs() {
 fn random_losses_on_a_gpu_are_pytorchs() {
     let _gpu = OnGpu::new();
     println!("count: {} GPU cases: random configurations of losses agree with PyTorch", run_losses(GPU));
+}
+
+/// Holds the recurrent layers' goldens against PyTorch on a device: module_db's samples and random configurations. Returns how many.
+fn run_recurrent(device: Device) -> [usize; 2] {
+    let (database, mut drawn) =
+        (load_module_file("rnn").expect("goldens"), load_module_file("random_rnn").expect("goldens"));
+    drawn.iter_mut().for_each(rnn::train_as_evaluated);
+    let mut ran = [0; 2];
+    ran[0] = run_all(&database, 260, module_name, |case| {
+        let mut case = case.clone();
+        rnn::train_as_evaluated(&mut case);
+        check::check(&case, device);
+    });
+    let drawn: Vec<_> = drawn.into_iter().enumerate().collect();
+    ran[1] = run_all(&drawn, 680, random_name, |(_, case)| random::check(case, device));
+    ran
+}
+
+#[test]
+fn recurrent_layers_are_pytorchs() {
+    let _generator = alone();
+    let [database, drawn] = run_recurrent(Device::Cpu);
+    println!("count: {database} goldens of recurrent layers agree with PyTorch");
+    println!("count: {drawn} random configurations of recurrent layers agree with PyTorch");
+}
+
+#[test]
+fn recurrent_layers_on_a_gpu_are_pytorchs() {
+    let _gpu = OnGpu::new();
+    let [database, drawn] = run_recurrent(GPU);
+    println!("count: {} GPU cases: recurrent layers agree with PyTorch", database + drawn);
 }
 
 #[test]

@@ -51,7 +51,7 @@ pub fn check(case: &ModuleCase, device: Device) {
 }
 
 /// Gives a module PyTorch's state, by a strict load. Weights of losses were given to the constructor and keep their dtype.
-fn load(built: &Built, case: &ModuleCase) {
+pub fn load(built: &Built, case: &ModuleCase) {
     let is_loss = case.module.ends_with("Loss");
     match is_loss {
         true => built.module.parameters().iter().for_each(|p| p.set_data(&p.to(case.dtype))),

@@ -13,8 +13,6 @@ mod pack;
 mod programs;
 mod sequence;
 mod steps;
-#[cfg(test)]
-mod tests;
 
 pub use cell::rnn_cell;
 pub use pack::{pack_padded, pad_packed, pad_sequences, unpad_sequences};

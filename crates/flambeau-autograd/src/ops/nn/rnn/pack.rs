@@ -13,8 +13,9 @@ fn numbers(rows: &[i64], like: &Tensor) -> Result<Tensor> {
     ops::to_device(&from_slice(rows, [rows.len()]), like.device())
 }
 
-/// The rows of `x`, whose first `dims` dimensions count as one, that have the numbers `index`, in that order.
-fn gathered(name: &'static str, x: &Tensor, dims: usize, index: &[i64]) -> Result<Tensor> {
+/// The rows of `x`, whose first `dims` dimensions count as one, that have the numbers `index`, in that order. With `fault` there is no
+/// gradient but this error.
+fn gathered(name: &'static str, x: &Tensor, dims: usize, index: &[i64], fault: Option<String>) -> Result<Tensor> {
     let size = to_i64(&x.size());
     let flat: SmallVec<[i64; 6]> =
         std::iter::once(size[..dims].iter().product()).chain(size[dims..].iter().copied()).collect();
@@ -25,6 +26,9 @@ fn gathered(name: &'static str, x: &Tensor, dims: usize, index: &[i64]) -> Resul
     };
     let saves = [Save::Array("indices", index.array().clone())];
     Ok(record(name, &[x], &saves, out, move |c| {
+        if let Some(fault) = &fault {
+            return Err(Error::index(fault));
+        }
         let grad = c.grad(0)?;
         let shape: Dims = flat.iter().map(|&n| n as usize).collect();
         let zeros = ops::zeros(&shape, grad.dtype(), grad.device())?;
@@ -77,12 +81,17 @@ pub fn pack_padded(
         ));
     }
     let sizes: Vec<i64> = (0..lengths[0]).map(|t| lengths.iter().filter(|&&n| n > t).count() as i64).collect();
-    // Steps beyond the input have no rows, as in PyTorch.
+    // Steps beyond the input have no rows, and no gradient, as in PyTorch.
+    let fault = (sizes.len() > steps).then(|| {
+        let mut shape = size.to_vec();
+        shape[..2].copy_from_slice(&[steps, batch]);
+        format!("select(): index {steps} out of range for tensor of size {shape:?} at dimension 0")
+    });
     let steps = sizes.iter().enumerate().take(steps).flat_map(|(t, &rows)| (0..rows as usize).map(move |i| (t, i)));
     let (along, across) = if batch_first { (1, size[1]) } else { (all, 1) };
     let sequence = |i: usize| order.map_or(i, |order| order[i] as usize);
     let index: Vec<i64> = steps.map(|(t, i)| (t * along + sequence(i) * across) as i64).collect();
-    Ok((gathered("PackPaddedSequenceBackward0", input, 2, &index)?, sizes))
+    Ok((gathered("PackPaddedSequenceBackward0", input, 2, &index, fault)?, sizes))
 }
 
 /// The padded form of a packed sequence, `[steps, batch, …]` or `[batch, steps, …]`, and the sequences' lengths. `steps` is at least
@@ -205,7 +214,7 @@ pub fn unpad_sequences(padded: &Tensor, lengths: &[i64], batch_first: bool) -> R
     }
     let rows = |(i, &length): (usize, &i64)| {
         let index: Vec<i64> = (0..length.min(steps as i64)).collect();
-        gathered("IndexBackward0", &ops::select(&padded, 0, i as i64)?, 1, &index)
+        gathered("IndexBackward0", &ops::select(&padded, 0, i as i64)?, 1, &index, None)
     };
     lengths.iter().enumerate().map(rows).collect()
 }

@@ -80,6 +80,17 @@ pub(super) fn watched(
     watched.end(run())
 }
 
+/// Refuses tensors on another device than the input's.
+fn same_device(what: &str, input: &Tensor, others: &[&Tensor]) -> Result<()> {
+    let (device, other) = (input.device(), others.iter().map(|x| x.device()));
+    match other.into_iter().find(|other| *other != device) {
+        None => Ok(()),
+        Some(other) => Err(Error::runtime(format!(
+            "Input and {what} tensors are not at the same device, found input tensor at {device} and {what} tensor at {other}"
+        ))),
+    }
+}
+
 #[track_caller]
 fn layers(call: &RnnCall<'_>) -> Result<Vec<Tensor>> {
     let RnnCall { mode, input, h0, c0, params, num_layers, .. } = *call;
@@ -93,15 +104,17 @@ fn layers(call: &RnnCall<'_>) -> Result<Vec<Tensor>> {
         return Err(Error::runtime("Expected sequence length to be larger than 0 in RNN"));
     }
     let states: Vec<&Tensor> = [Some(h0), c0].into_iter().flatten().collect();
+    same_device("hidden", input, &states)?;
+    same_device("parameter", input, params)?;
     same_dtype(&states, params[0])?;
     let directions = 1 + usize::from(call.bidirectional);
     let of_direction = params.len() / (num_layers * directions);
     let projection = of_direction > 2 + 2 * usize::from(call.has_biases);
     let parts = Parts { directions, cells: c0.is_some(), bias: call.has_biases, projection };
-    // oneDNN has a layer of its own for what is neither packed nor projected.
+    // oneDNN has a layer of its own for what is not projected, and packed only where that changes nothing.
     let one_dnn = mode == RnnMode::Lstm
         && !projection
-        && call.batch_sizes.is_none()
+        && call.batch_sizes.is_none_or(|sizes| sizes.iter().all(|n| *n == sizes[0]))
         && matches!(input.dtype(), DType::F32 | DType::BF16)
         && input.numel() > 0;
     let (mut x, mut last_h, mut last_c) = (input.shallow_clone(), Vec::new(), Vec::new());
@@ -120,6 +133,7 @@ fn layers(call: &RnnCall<'_>) -> Result<Vec<Tensor>> {
         let name = match forms.out {
             Form::BatchFirst if mode == RnnMode::Lstm => "TransposeBackward0",
             Form::BatchFirst => "TransposeBackward1",
+            Form::Packed if one_dnn => "ViewBackward0",
             Form::Packed => "CatBackward0",
             _ if directions == 2 => "CatBackward0",
             _ if one_dnn => "MkldnnRnnLayerBackward0",
