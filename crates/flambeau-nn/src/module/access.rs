@@ -6,11 +6,13 @@
 
 use super::carrier::Visit;
 use super::{Field, Members, Memo, ModuleState, Slots};
-pub use flambeau_autograd::Tensor;
 use std::borrow::Cow;
 use std::marker::PhantomData;
 use std::ops::ControlFlow;
 use std::sync::Arc;
+
+/// The tensor that the derive names. No `use`, or the compiler's messages would call all tensors by this path.
+pub type Tensor = flambeau_autograd::Tensor;
 
 /// What a module does with a field.
 pub struct Access<T> {

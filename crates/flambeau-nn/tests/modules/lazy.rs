@@ -144,7 +144,7 @@ fn states_load_before_the_first_call() {
     let message = fails(|| layer.call(ones([2, 5])));
     assert_eq!(message, "The in_features inferred from input: 5 is not equal to in_features from self.weight: 4");
     let x = tensor([[1.0, -2.0, 0.5, 3.0]]);
-    assert!(layer.call(&x).equal(&source.call(&x)));
+    assert!(layer.call(&x).equal(source.call(&x)));
     assert_eq!(layer.to_string(), "Linear(in_features=4, out_features=3, bias=True)");
     // Channels of other layers are not asked for again: they print 0, as in Python.
     let net = nn::sequential![nn::LazyConv2d::new(3, 3), nn::LazyBatchNorm2d::new()];
@@ -152,7 +152,7 @@ fn states_load_before_the_first_call() {
     net.load_state_dict(&plain.state_dict()).unwrap();
     net.eval();
     plain.eval();
-    assert!(net.call(ones([1, 2, 3, 3])).equal(&plain.call(ones([1, 2, 3, 3]))));
+    assert!(net.call(ones([1, 2, 3, 3])).equal(plain.call(ones([1, 2, 3, 3]))));
     assert!(
         net.to_string()
             .starts_with("Sequential(\n  (0): Conv2d(0, 3, kernel_size=(3, 3), stride=(1, 1))\n  (1): BatchNorm2d(0, ")

@@ -195,7 +195,8 @@ fn containers_have_pythons_methods() {
     let twice = nn::sequential![nn::Linear::new(2, 2), nn::ReLU::new()] * 2;
     assert_eq!(names(&twice), ["0 Linear", "1 ReLU"], "a module that stands twice is one child");
     assert_eq!((twice.len(), twice.parameters().len(), twice.state_dict().len()), (4, 2, 4));
-    assert!(message(|| net() * 0).starts_with("Non-positive multiplication factor 0 for <class "));
+    let never = 0;
+    assert!(message(|| net() * never).starts_with("Non-positive multiplication factor 0 for <class "));
     assert_eq!(message(|| more.pop(7)), "index 7 is out of range");
     assert_eq!(message(|| more.insert(5, nn::ELU::new()).len()), "Index out of range: 5");
     assert_eq!(message(|| more.add_module("a.b", nn::ELU::new()).len()), "module name can't contain \".\", got: a.b");

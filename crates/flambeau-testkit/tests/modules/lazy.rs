@@ -77,10 +77,16 @@ fn norm(c: &Ctor<'_>, o: nn::BatchNormOptions) -> nn::BatchNormOptions {
         Some(a) => o.momentum(a.as_float()),
         None => o,
     };
-    o.eps(c.float("eps", 1e-5))
-        .affine(c.flag("affine", true))
-        .track_running_stats(c.flag("track_running_stats", true))
-        .bias(c.flag("bias", true))
+    // What is not given is the layer's own default.
+    let o = match c.get("affine") {
+        Some(a) => o.affine(a.as_bool().expect("a bool")),
+        None => o,
+    };
+    let o = match c.get("track_running_stats") {
+        Some(a) => o.track_running_stats(a.as_bool().expect("a bool")),
+        None => o,
+    };
+    o.eps(c.float("eps", 1e-5)).bias(c.flag("bias", true))
 }
 
 /// Panics unless the state is PyTorch's: drawn parameters in every bit, statistics as near as sums are.
@@ -190,4 +196,19 @@ fn an_optimizer_may_be_made_before_the_first_call() {
     let vector =
         catch(|| nn::utils::parameters_to_vector(nn::LazyLinear::new(2).parameters())).err().unwrap_or_default();
     assert!(vector.starts_with("Attempted to use an uninitialized parameter in <method "), "{vector}");
+}
+
+#[test]
+fn what_has_no_shape_is_not_saved() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("lazy.pth");
+    let layer = nn::LazyLinear::new(2);
+    let message = torch::save(&layer.state_dict(), &path).expect_err("it has no numbers").to_string();
+    assert!(message.contains("Attempted to use an uninitialized parameter in") && !path.exists(), "{message}");
+    layer.call(flambeau_autograd::ones([1, 3]));
+    torch::save(&layer.state_dict(), &path).expect("a file");
+    let state: nn::StateDict = torch::load(&path).expect("the file").try_into().expect("a state dict");
+    let other = nn::LazyLinear::new(2);
+    other.load_state_dict(&state).expect("the same keys");
+    assert!(other.weight.equal(&layer.weight));
 }
