@@ -73,7 +73,7 @@ impl<'a> Alignment<'a> {
     }
 
     fn class(&self, state: usize) -> usize {
-        if state % 2 == 0 { self.blank } else { self.labels[state / 2] }
+        if state.is_multiple_of(2) { self.blank } else { self.labels[state / 2] }
     }
 
     /// Whether an alignment may go from a state to the one after the next: from a label to another one, not over a blank between

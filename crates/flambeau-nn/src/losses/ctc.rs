@@ -56,12 +56,6 @@ impl Input for KeptLengths {
     }
 }
 
-impl<L: SequenceLengths> Arg<KeptLengths> for L {
-    fn arg(&self) -> &dyn SequenceLengths {
-        self
-    }
-}
-
 /// The negative log-likelihood of label sequences, whatever their alignment to time steps:
 /// `nn.CTCLoss(blank, reduction, zero_infinity)`.
 ///
@@ -109,10 +103,12 @@ impl CTCLoss {
         &self,
         log_probs: impl Arg<Tensor>,
         targets: impl Arg<Tensor>,
-        input_lengths: impl Arg<KeptLengths>,
-        target_lengths: impl Arg<KeptLengths>,
+        input_lengths: impl SequenceLengths,
+        target_lengths: impl SequenceLengths,
     ) -> Tensor {
-        let input = (log_probs.arg(), targets.arg(), input_lengths.arg(), target_lengths.arg());
+        // Not `Arg`s: with a second kind of argument that a tensor may be, modules of two signatures need annotations.
+        let lengths: [&dyn SequenceLengths; 2] = [&input_lengths, &target_lengths];
+        let input = (log_probs.arg(), targets.arg(), lengths[0], lengths[1]);
         Forward::<(Tensor, Tensor, KeptLengths, KeptLengths)>::call_ref(self, input)
     }
 }

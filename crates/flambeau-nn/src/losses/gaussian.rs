@@ -53,11 +53,18 @@ impl Input for Variance {
     }
 }
 
+/// What a caller may write for a variance: a tensor, owned or borrowed, or an `f64`.
+#[diagnostic::on_unimplemented(message = "`{Self}` is no variance", label = "expected a tensor or an `f64`")]
+pub trait AsVariance {
+    /// The variance as `forward` gets it.
+    fn as_variance(&self) -> VarianceRef<'_>;
+}
+
 // One by one, since numbers stand beside them.
 macro_rules! tensors {
     ($($t:ty)*) => {$(
-        impl Arg<Variance> for $t {
-            fn arg(&self) -> VarianceRef<'_> {
+        impl AsVariance for $t {
+            fn as_variance(&self) -> VarianceRef<'_> {
                 VarianceRef::Tensor(self.as_tensor())
             }
         }
@@ -65,8 +72,8 @@ macro_rules! tensors {
 }
 tensors!(Tensor &Tensor &&Tensor Parameter &Parameter Buffer &Buffer);
 
-impl Arg<Variance> for f64 {
-    fn arg(&self) -> VarianceRef<'_> {
+impl AsVariance for f64 {
+    fn as_variance(&self) -> VarianceRef<'_> {
         VarianceRef::Number(*self)
     }
 }
@@ -109,8 +116,8 @@ impl GaussianNLLLoss {
     /// # Panics
     /// When the sizes do not fit or a variance is negative, with PyTorch's message.
     #[track_caller]
-    pub fn call(&self, input: impl Arg<Tensor>, target: impl Arg<Tensor>, var: impl Arg<Variance>) -> Tensor {
-        Forward::<(Tensor, Tensor, Variance)>::call_ref(self, (input.arg(), target.arg(), var.arg()))
+    pub fn call(&self, input: impl Arg<Tensor>, target: impl Arg<Tensor>, var: impl AsVariance) -> Tensor {
+        Forward::<(Tensor, Tensor, Variance)>::call_ref(self, (input.arg(), target.arg(), var.as_variance()))
     }
 }
 

@@ -35,5 +35,5 @@ pub fn gumbel_softmax(x: &Tensor, tau: f64, hard: bool, eps: f64, dim: i64) -> R
     let (_, index) = ops::max_dim(&soft.detach(), dim, true)?;
     let one_hot = ops::scatter_(&ops::zeros(&x.size(), x.dtype(), x.device())?, dim, &index, 1.0)?;
     // The values are those of the one-hot sample, the gradient is the soft one's.
-    ops::add(&ops::sub(&one_hot, &soft.detach(), 1)?, &soft, 1)
+    ops::add(&ops::sub(&one_hot, soft.detach(), 1)?, &soft, 1)
 }

@@ -316,9 +316,12 @@ pub fn triplet_margin_loss(
     reduced(names, &TRIPLET, &[&near, &far], &[Scalar::Float(o.margin)], o.reduction)
 }
 
+/// A function of two tensors.
+type OfTwo = dyn Fn(&Tensor, &Tensor) -> Tensor + Send + Sync;
+
 /// How far apart two tensors are, by a function of the user's: what [`TripletMarginWithDistanceLossOptions`] keeps.
 #[derive(Clone)]
-pub struct DistanceFunction(Arc<dyn Fn(&Tensor, &Tensor) -> Tensor + Send + Sync>);
+pub struct DistanceFunction(Arc<OfTwo>);
 
 impl DistanceFunction {
     /// Of a function or closure.
