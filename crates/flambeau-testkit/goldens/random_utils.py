@@ -186,12 +186,17 @@ def program(seed):
                 warnings.simplefilter("ignore")
                 module, got = take(module, what, keywords, x)
                 shown = getattr(module, "weight")
-                printed = str(module)
         except (RuntimeError, ValueError, IndexError, KeyError, NotImplementedError, AssertionError, TypeError, AttributeError) as error:
-            if isinstance(error, (TypeError, AttributeError)) or SKIPPED.search(str(error)):
+            # What Python tells of a prune of a parameter that is computed and yet is one.
+            of_prune = isinstance(error, KeyError) and hasattr(prune, what)
+            if isinstance(error, (TypeError, AttributeError)) or of_prune or SKIPPED.search(str(error)):
                 break
             entry["error"] = words(error)
             steps.append(entry)
+            break
+        try:
+            printed = str(module)
+        except RuntimeError:  # Python's print reads the bias.
             break
         entry |= got
         entry["weight"] = tensor(shown, output=True)

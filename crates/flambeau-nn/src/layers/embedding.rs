@@ -81,7 +81,7 @@ impl Embedding {
     }
 
     fn extra_repr(&self) -> String {
-        let (size, o) = (self.weight.size(), &self.options);
+        let (size, o) = (self.weight.own().size(), &self.options);
         let mut s = format!("{}, {}", size[0], size[1]);
         if let Some(row) = o.padding_idx {
             s += &format!(", padding_idx={row}");

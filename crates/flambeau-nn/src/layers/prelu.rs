@@ -51,7 +51,7 @@ impl PReLU {
     }
 
     fn extra_repr(&self) -> String {
-        format!("num_parameters={}", self.weight.numel())
+        format!("num_parameters={}", self.weight.own().numel())
     }
 }
 

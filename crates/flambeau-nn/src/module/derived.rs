@@ -78,7 +78,14 @@ impl Slot {
 
     /// The slot of a copy.
     pub(super) fn copy(&self, memo: &mut Memo) -> Self {
-        let copies = self.derived().map(|d| Derived::new(d.rule.copy(memo), d.when, d.order));
+        let copies = self.derived().map(|d| {
+            let copy = Derived::new(d.rule.copy(memo), d.when, d.order);
+            // What was set before a call stays until the next one.
+            if let (When::Call, Some(held)) = (d.when, d.pool.last()) {
+                copy.set(ops::clone(&held.tensor.detach()).or_panic());
+            }
+            copy
+        });
         let back = || {
             let back = self.back()?;
             let gone = Derived::new(Box::new(Gone), When::Read, back);

@@ -43,6 +43,8 @@ pub struct LayerInfo {
     pub(super) inner: Vec<(String, String, usize)>,
     /// Which module it is: its place in the tree.
     pub(super) place: usize,
+    /// Whether the row is not one of several of a container that did not run itself.
+    pub(super) stands_alone: bool,
 }
 
 impl LayerInfo {
@@ -66,6 +68,7 @@ impl LayerInfo {
             children: Vec::new(),
             inner: Vec::new(),
             place,
+            stands_alone: true,
         };
         info.count(module);
         info

@@ -101,6 +101,12 @@ impl Recording {
             let within = rows[i + 1..].iter().take_while(|row| row.depth > depth).count();
             rows[i].children = (i + 1..i + 1 + within).collect();
         }
+        // torchinfo has one object for all rows of such a container, so that they all are as the last one.
+        for i in (0..rows.len()).filter(|&i| !rows[i].stands_alone).collect::<Vec<_>>() {
+            let last = rows.iter().rposition(|row| !row.stands_alone && row.place == rows[i].place).unwrap_or(i);
+            let LayerInfo { is_recursive, depth_index, children, .. } = rows[last].clone();
+            (rows[i].is_recursive, rows[i].depth_index, rows[i].children) = (is_recursive, depth_index, children);
+        }
         rows
     }
 }
@@ -125,6 +131,7 @@ impl Seen {
                 if current.get(&info.depth) != Some(id) {
                     let mut row = info.clone();
                     row.is_recursive = !self.known.insert(*id);
+                    row.stands_alone = false;
                     current.insert(info.depth, *id);
                     self.rows.insert(at, row);
                     at += 1;

@@ -300,7 +300,7 @@ mod tests {
         assert_eq!(get_total_norm_with(parameter.grad().unwrap(), |o| o.norm_type(0)).item(), 2.0);
         assert_eq!(parameter.grad().unwrap().to_vec::<f32>(), [3.0, -3.5]);
         clip_grads_with_norm_with_(&parameter, 1.0, tensor(2.0), |o| o.foreach(false));
-        assert!(parameter.grad().unwrap().allclose(&tensor([1.5, -1.75])));
+        assert!(parameter.grad().unwrap().allclose(tensor([1.5, -1.75])));
         let none: [Tensor; 0] = [];
         assert_eq!(get_total_norm(none).item(), 0.0);
     }

@@ -1,7 +1,7 @@
 //! Summaries beside torchinfo's, line by line.
 
 use flambeau_autograd::{Tensor, ones, zeros};
-use flambeau_nn::{self as nn, Forward, Module, Summary, SummaryOptions, functional as F};
+use flambeau_nn::{self as nn, Call, Forward, Module, Summary, SummaryOptions, functional as F};
 use flambeau_tensor::DType;
 use std::collections::HashMap;
 
@@ -113,7 +113,7 @@ struct Listed {
 impl Listed {
     fn new() -> Self {
         let layers = (0..3).map(|_| nn::Linear::new(4, 4)).collect();
-        let mut head = nn::ModuleDict::new();
+        let mut head = nn::ModuleDict::default();
         head.insert("a", nn::sequential![nn::Linear::new(4, 2), nn::ReLU::new()]);
         Listed { layers, act: nn::Tanh::new(), head }
     }

@@ -16,7 +16,7 @@ pub(super) fn matrix_exp(a: &Tensor) -> Result<Tensor> {
     let column_sums = ops::sum(&ops::abs(&a.detach())?, &[-2], false, None)?;
     let norm = if column_sums.numel() == 0 { 0.0 } else { column_sums.max().item() };
     let halvings = if norm > 0.5 { (norm / 0.5).log2().ceil().clamp(0.0, 60.0) as i32 } else { 0 };
-    let small = ops::mul(a, &flambeau_autograd::tensor(0.5f64.powi(halvings)).to(a.dtype()).to(a.device()))?;
+    let small = ops::mul(a, 0.5f64.powi(halvings))?;
     let eye = eye_like(a)?;
     // I + A (I + A/2 (I + A/3 (…)))
     let mut sum = eye.shallow_clone();
@@ -33,7 +33,7 @@ pub(super) fn matrix_exp(a: &Tensor) -> Result<Tensor> {
 /// derivatives: the first step's first derivative and the second's second one are the inverse's.
 pub(super) fn inverse(a: &Tensor) -> Result<Tensor> {
     let mut x = on_host(&a.detach(), invert)?;
-    let twice = ops::mul(&eye_like(a)?, &flambeau_autograd::tensor(2.0).to(a.dtype()).to(a.device()))?;
+    let twice = ops::mul(&eye_like(a)?, 2.0)?;
     for _ in 0..2 {
         x = ops::matmul(&x, &ops::sub(&twice, &ops::matmul(a, &x)?, 1)?)?;
     }
@@ -83,9 +83,9 @@ fn on_host(x: &Tensor, f: impl Fn(&mut Vec<f64>, usize)) -> Result<Tensor> {
         out.extend(matrix);
     }
     let matrices: usize = size[..size.len() - 2].iter().product();
-    if matrices * columns > 0 {
+    if let Some(rows) = out.len().checked_div(matrices * columns) {
         let place = size.len() - 2;
-        size[place] = out.len() / (matrices * columns);
+        size[place] = rows;
     }
     let out = flambeau_autograd::from_vec(out, size);
     ops::to_device(&ops::to_dtype(&out, x.dtype())?, x.device())

@@ -39,5 +39,6 @@ pub(super) fn as_matrix(weight: &Tensor, dim: i64) -> Result<Tensor> {
             ops::permute(weight, &std::iter::once(dim).chain(rest).collect::<Vec<_>>())?
         }
     };
-    ops::flatten(&weight, 1, -1)
+    let rows = weight.size().first().copied().unwrap_or(1) as i64;
+    ops::reshape(&weight, &[rows, -1])
 }

@@ -122,7 +122,7 @@ pub trait BasePruningMethod: Send + Sync + 'static {
         }
         let scores = o.importance_scores.unwrap_or_else(|| t.shallow_clone());
         let default = o.default_mask.unwrap_or_else(|| ones_like(t).or_panic());
-        t.mul(&self.compute_mask(&scores, &default))
+        t.mul(self.compute_mask(&scores, &default))
     }
 }
 
@@ -197,6 +197,12 @@ fn combined(method: &dyn BasePruningMethod, t: &Tensor, mask: &Tensor) -> Result
             let dim = if method.dim() < 0 { method.dim() + ndim } else { method.dim() };
             assert!(dim >= 0, "Index is out of bounds for tensor with dimensions {ndim}");
             let others: Vec<i64> = (0..ndim).filter(|&d| d != dim).collect();
+            if others.is_empty() {
+                // A vector's one channel is all of it: Python's index `True` makes a row of it.
+                let rows = [ops::unsqueeze(t, 0)?, ops::unsqueeze(mask, 0)?];
+                let part = method.compute_mask(&rows[0], &rows[1]);
+                return ops::to_dtype(&ops::squeeze(&part, Some(&[0]))?, new.dtype());
+            }
             let sums = ops::sum(mask, &others, false, None)?;
             let left = ops::squeeze(&ops::nonzero(&sums)?, Some(&[-1]))?;
             let part = method.compute_mask(&ops::index_select(t, dim, &left)?, &ops::index_select(mask, dim, &left)?);
