@@ -1,6 +1,6 @@
 //! What an option's setter takes: `o.stride(2)`, `o.weight(&w)`, `o.padding_idx(None)`.
 
-use crate::arguments::{Int, OneOrMore, Number, OptInt, OptNumber, OptScalar, OptTensor};
+use crate::arguments::{Int, Number, OneOrMore, OptInt, OptNumber, OptScalar, OptTensor};
 use crate::ops::{
     InterpolateMode, IntoDims, IntoPadding, IntoScales, IntoStride, PadMode, Padding, Reduction, Sizes, ToDevice,
     ToGenerator,

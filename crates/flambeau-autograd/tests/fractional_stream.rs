@@ -1,6 +1,8 @@
 //! Fractional pooling draws where its windows start from the default generator, which is one for all threads: a program of its own.
 
-use flambeau_autograd::ops::{FractionalMaxPoolOptions, fractional_max_pool2d_with_indices, fractional_max_pool3d_with_indices};
+use flambeau_autograd::ops::{
+    FractionalMaxPoolOptions, fractional_max_pool2d_with_indices, fractional_max_pool3d_with_indices,
+};
 use flambeau_autograd::{Tensor, arange, rand};
 use flambeau_device::manual_seed;
 use flambeau_tensor::DType;

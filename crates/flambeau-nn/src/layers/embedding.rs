@@ -115,7 +115,8 @@ impl Embedding {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
         let o = &self.options;
-        let options = ops::EmbeddingOptions::default().padding_idx(o.padding_idx).max_norm(o.max_norm.map(|norm| norm.to_f64()));
+        let options =
+            ops::EmbeddingOptions::default().padding_idx(o.padding_idx).max_norm(o.max_norm.map(|norm| norm.to_f64()));
         let options = options.norm_type(o.norm_type.to_f64()).scale_grad_by_freq(o.scale_grad_by_freq);
         ops::embedding(x, &self.weight, &options).or_panic()
     }

@@ -65,7 +65,10 @@ impl<const D: usize> FractionalMaxPool<D> {
             output_size.is_some() || output_ratio.is_some(),
             "FractionalMaxPool{D}d requires specifying either an output size, or a pooling ratio"
         );
-        assert!(output_size.is_none() || output_ratio.is_none(), "only one of output_size and output_ratio may be specified");
+        assert!(
+            output_size.is_none() || output_ratio.is_none(),
+            "only one of output_size and output_ratio may be specified"
+        );
         if let Some(ratio) = &output_ratio {
             let given = match &ratio[..] {
                 [one] => py_float(*one),

@@ -86,8 +86,7 @@ impl<const D: usize> MaxUnpool<D> {
     fn unpool(&self, x: &Tensor, indices: &Tensor, output_size: Option<&[i64]>) -> Tensor {
         let signed = |lengths: Lengths<D>| lengths.each().map(|n| n as i64);
         let stride = self.options.stride.unwrap_or(self.kernel_size);
-        let mut options =
-            MaxUnpoolOptions::default().stride(stride.each()).padding(self.options.padding.each());
+        let mut options = MaxUnpoolOptions::default().stride(stride.each()).padding(self.options.padding.each());
         options.output_size = output_size.map(Into::into);
         let unpool = [ops::max_unpool1d, ops::max_unpool2d, ops::max_unpool3d][D - 1];
         unpool(x, indices, &signed(self.kernel_size), &options).or_panic()

@@ -9,7 +9,10 @@ use flambeau_nn::dropout_kinds;
 /// The module of a case, and whether every argument of its constructor was used. What PyTorch has as a class and this library
 /// as a function stands in the shell of an empty module.
 pub fn build(case: &ModuleCase) -> Option<(Built, bool)> {
-    layer(case).or_else(|| crate::losses::loss(case)).or_else(|| crate::pools::pool(case)).or_else(|| crate::functions::function(case))
+    layer(case)
+        .or_else(|| crate::losses::loss(case))
+        .or_else(|| crate::pools::pool(case))
+        .or_else(|| crate::functions::function(case))
 }
 
 fn layer(case: &ModuleCase) -> Option<(Built, bool)> {
@@ -86,8 +89,8 @@ fn layer(case: &ModuleCase) -> Option<(Built, bool)> {
                 o.eps(c.get("eps").and_then(Arg::as_float)).elementwise_affine(c.flag("elementwise_affine", true))
             }))
         }),
-        "Embedding" => with(ctor(&["rows", "width"]), |c| {
-            forward(nn::Embedding::with(c.size("rows"), c.size("width"), |o| {
+        "Embedding" => with(ctor(&["num_embeddings", "embedding_dim"]), |c| {
+            forward(nn::Embedding::with(c.size("num_embeddings"), c.size("embedding_dim"), |o| {
                 o.padding_idx(c.get("padding_idx").and_then(Arg::as_int))
                     .max_norm(c.opt_number("max_norm"))
                     .norm_type(c.number("norm_type", 2.0))

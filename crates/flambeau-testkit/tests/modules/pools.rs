@@ -157,15 +157,17 @@ fn bag_function(c: &Ctor<'_>) -> Built {
     let (mode, padding) = (mode(c), c.get("padding_idx").and_then(Arg::as_int));
     shell(move |x| {
         let (offsets, factors) = (x.get(2), x.get(3));
-        let y = ops::embedding_bag(
-            &x[0], &x[1], offsets, norm, norm_type, by_freq, &mode, sparse, factors, last, padding,
-        );
+        let y =
+            ops::embedding_bag(&x[0], &x[1], offsets, norm, norm_type, by_freq, &mode, sparse, factors, last, padding);
         vec![y.or_panic()]
     })
 }
 
 /// Cases, by their number in the file, in which flambeau differs from PyTorch, each kind with its reason.
-const DIFFER: random::Differ = &[];
+const DIFFER: random::Differ = &[(
+    &[943, 995],
+    "PyTorch shrinks the height without aliasing wrongly where the result's width is 1: it takes the first row",
+)];
 
 fn run(device: Device) -> usize {
     let only = std::env::var("FLAMBEAU_MODULES").ok();
@@ -173,11 +175,9 @@ fn run(device: Device) -> usize {
     let all = load_random_pools().expect("goldens").into_iter().enumerate();
     let cases: Vec<(usize, ModuleCase)> = all.filter(|(_, case)| named(&case.module)).collect();
     let at_least = if only.is_some() { 1 } else { 1600 };
-    run_all(&cases, at_least, random_name, |(i, case)| {
-        match DIFFER.iter().any(|(numbers, _)| numbers.contains(i)) {
-            false => random::check(case, device),
-            true => assert!(catch(|| random::check(case, device)).is_err(), "said to differ from PyTorch, and agrees"),
-        }
+    run_all(&cases, at_least, random_name, |(i, case)| match DIFFER.iter().any(|(numbers, _)| numbers.contains(i)) {
+        false => random::check(case, device),
+        true => assert!(catch(|| random::check(case, device)).is_err(), "said to differ from PyTorch, and agrees"),
     })
 }
 

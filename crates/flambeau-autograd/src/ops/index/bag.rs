@@ -1,18 +1,19 @@
 //! Sums, means and largest values of bags of rows: `F.embedding_bag`.
 
 use super::gather::check_indices;
-use super::lines::{add_lines, as_one, is_index, line_places, take_lines};
+use super::lines::{add_lines, as_one, line_places, take_lines};
 use crate::Tensor;
 use crate::error::{Error, Result};
 use crate::graph::{Context, Grads, Save};
 use crate::no_grad;
 use crate::ops::nn::window::type_text;
 use crate::ops::{
-    arange, div, embedding_renorm_, eq, full, gather, map, masked_fill, mul, narrow, ones, reshape, scatter_add, scatter_reduce,
-    searchsorted, sum, sum_map, to_dtype, view, where_, zeros,
+    arange, div, embedding_renorm_, eq, full, gather, map, masked_fill, mul, narrow, ones, reshape, scatter_add,
+    scatter_reduce, searchsorted, sum, sum_map, to_dtype, view, where_, zeros,
 };
 use flambeau_macros::op;
 use flambeau_tensor::pointwise::Pointwise;
+use flambeau_tensor::promotion::promote_types;
 use flambeau_tensor::{DType, Device, Scalar};
 use smallvec::smallvec;
 use std::sync::LazyLock;
@@ -71,7 +72,10 @@ pub fn embedding_bag(
         )));
     }
     if weight.dim() != 2 {
-        return Err(Error::value(format!("weight has to be a 2D Tensor, but got Tensor of dimension {}", weight.dim())));
+        return Err(Error::value(format!(
+            "weight has to be a 2D Tensor, but got Tensor of dimension {}",
+            weight.dim()
+        )));
     }
     let equal = match (shape.len(), offsets) {
         (2, Some(_)) => {
@@ -85,7 +89,9 @@ pub fn embedding_bag(
         (1, None) => return Err(Error::value("offsets has to be a 1D Tensor but got None")),
         (1, Some(offsets)) if offsets.dim() != 1 => return Err(Error::value("offsets has to be a 1D Tensor")),
         (1, Some(_)) => None,
-        (n, _) => return Err(Error::value(format!("input has to be 1D or 2D Tensor, but got Tensor of dimension {n}"))),
+        (n, _) => {
+            return Err(Error::value(format!("input has to be 1D or 2D Tensor, but got Tensor of dimension {n}")));
+        }
     };
     let mode = match mode {
         "sum" => Mode::Sum,
@@ -139,14 +145,12 @@ fn check_types(
     offsets: Option<&Tensor>,
     per_sample_weights: Option<&Tensor>,
 ) -> Result<()> {
-    check_indices(input, 1, "embedding_bag")?;
-    if let Some(offsets) = offsets.filter(|offsets| !is_index(offsets)) {
-        return Err(Error::runtime(format!(
-            "Expected tensor for argument #1 'offsets' to have one of the following scalar types: Long, Int; but got {} instead \
-             (while checking arguments for embedding_bag)",
-            type_text(offsets)
-        )));
-    }
+    // Indices and offsets are promoted to one dtype first.
+    let indices = match offsets {
+        Some(offsets) => to_dtype(&input.detach(), promote_types(input.dtype(), offsets.dtype()))?,
+        None => input.shallow_clone(),
+    };
+    check_indices(&indices, 1, "embedding_bag")?;
     if !weight.is_floating_point() {
         return Err(Error::runtime(format!(
             "Expected tensor for argument #1 'weight' to have one of the following scalar types: Half, BFloat16, Float, Double; \
@@ -333,13 +337,23 @@ impl Bags {
         })
     }
 
-    fn gradients(&self, c: &Context<'_>, size: &[usize], weighted: bool, mean: bool, by_frequency: bool) -> Result<Grads> {
+    fn gradients(
+        &self,
+        c: &Context<'_>,
+        size: &[usize],
+        weighted: bool,
+        mean: bool,
+        by_frequency: bool,
+    ) -> Result<Grads> {
         let grad = c.grad(0)?;
         let (dtype, device) = (grad.dtype(), grad.device());
         if self.rows.numel() == 0 || size[1] == 0 {
             let of = |t: &Tensor| zeros(&t.size(), t.dtype(), t.device());
-            let factors = if weighted && c.needs(1) { Some(of(&c.saved(3)?)?) } else { None };
-            return Ok(smallvec![Some(zeros(size, dtype, device)?), factors]);
+            let mut grads: Grads = smallvec![Some(zeros(size, dtype, device)?)];
+            if weighted {
+                grads.push(if c.needs(1) { Some(of(&c.saved(3)?)?) } else { None });
+            }
+            return Ok(grads);
         }
         let compute = dtype.compute();
         let mut of_bags = to_dtype(&grad, compute)?;
@@ -453,19 +467,7 @@ mod tests {
 
     fn check(rows: &Tensor, offsets: Option<&Tensor>, mode: &str, padding: Option<i64>, weighted: bool) {
         let f = |x: &[Tensor]| -> Result<Vec<Tensor>> {
-            let y = embedding_bag(
-                rows,
-                &x[0],
-                offsets,
-                None,
-                2.0,
-                false,
-                mode,
-                false,
-                x.get(1),
-                false,
-                padding,
-            );
+            let y = embedding_bag(rows, &x[0], offsets, None, 2.0, false, mode, false, x.get(1), false, padding);
             Ok(vec![y?])
         };
         let mut inputs = vec![table()];

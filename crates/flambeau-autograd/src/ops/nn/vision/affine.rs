@@ -35,7 +35,10 @@ pub fn affine_grid(theta: &Tensor, size: &[i64], align_corners: Option<bool>) ->
     });
     if !theta.is_floating_point() {
         let dtype = theta.dtype();
-        return Err(Error::value(format!("Expected theta to have floating point type, but got torch.{}", dtype.name())));
+        return Err(Error::value(format!(
+            "Expected theta to have floating point type, but got torch.{}",
+            dtype.name()
+        )));
     }
     let ndim = size.len().wrapping_sub(2);
     if ndim != 2 && ndim != 3 {

@@ -9,7 +9,8 @@ use crate::error::{Error, Result};
 use crate::graph::Save;
 use crate::ops::index::lines::{add_lines, as_one, take_lines};
 use crate::ops::{
-    arange, cat, contiguous, map, movedim, mul, narrow, permute, reshape, select, stack, sum_map, to_dtype, to_i64, zeros,
+    arange, cat, contiguous, map, movedim, mul, narrow, permute, reshape, select, stack, sum_map, to_dtype, to_i64,
+    zeros,
 };
 use crate::warn::warn;
 use flambeau_macros::op;
@@ -50,7 +51,7 @@ enum Padding {
 ///
 /// # Errors
 /// For other words, and when shapes or dtypes do not fit.
-#[op(functional, cast = Widest, default(mode = "bilinear", padding_mode = "zeros", align_corners = None))]
+#[op(functional, default(mode = "bilinear", padding_mode = "zeros", align_corners = None))]
 #[track_caller]
 pub fn grid_sample(
     x: &Tensor,
@@ -122,10 +123,16 @@ pub fn grid_sampler(
     let sampler = Sampler { mode, padding, align_corners };
     let name = ["GridSampler2DBackward0", "GridSampler3DBackward0"][x.dim() - 4];
     let saves = [Save::Tensor("input", x), Save::Tensor("grid", grid)];
-    as_one(name, &[x, grid], &saves, || sampler.sample(x, grid), move |c| {
-        let (x, grid) = (c.saved(0)?, c.saved(1)?);
-        sampler.gradients(&c.grad(0)?, &x, &grid, [c.needs(0), c.needs(1)])
-    })
+    as_one(
+        name,
+        &[x, grid],
+        &saves,
+        || sampler.sample(x, grid),
+        move |c| {
+            let (x, grid) = (c.saved(0)?, c.saved(1)?);
+            sampler.gradients(&c.grad(0)?, &x, &grid, [c.needs(0), c.needs(1)])
+        },
+    )
 }
 
 fn check(x: &Tensor, grid: &Tensor) -> Result<()> {
@@ -236,9 +243,8 @@ fn padded<'b>(c: Expr<'b>, padding: Padding) -> Expr<'b> {
 fn slope<'b>(g: Expr<'b>, padding: Padding) -> Expr<'b> {
     let b = g.builder();
     let (c, width) = (unnormalised(g), b.scalar(WIDTH));
-    let held = |place: Expr<'b>, slope: Expr<'b>| {
-        place.le(0.0).select(0.0, place.ge(b.scalar(LAST)).select(0.0, slope))
-    };
+    let held =
+        |place: Expr<'b>, slope: Expr<'b>| place.le(0.0).select(0.0, place.ge(b.scalar(LAST)).select(0.0, slope));
     match padding {
         Padding::Zeros => width,
         Padding::Border => held(c, width),
@@ -260,7 +266,8 @@ fn for_each_padding(program: fn(Expr<'_>, Padding) -> Expr<'_>) -> [Pointwise; 3
         .map(|padding| Pointwise::new(move |b| program(b.input(0), padding)))
 }
 
-static PLACE: LazyLock<[Pointwise; 3]> = LazyLock::new(|| for_each_padding(|g, padding| padded(unnormalised(g), padding)));
+static PLACE: LazyLock<[Pointwise; 3]> =
+    LazyLock::new(|| for_each_padding(|g, padding| padded(unnormalised(g), padding)));
 static SLOPE: LazyLock<[Pointwise; 3]> = LazyLock::new(|| for_each_padding(slope));
 /// c: the position of the neighbour whose number the next scalar is, counted from below c.
 static NEIGHBOUR: LazyLock<Pointwise> =
@@ -287,10 +294,7 @@ fn constant(value: f64) -> Pointwise {
 /// The weights of the neighbours of a mode, then their derivatives by c.
 static LINEAR: LazyLock<[[Pointwise; 2]; 2]> = LazyLock::new(|| {
     [
-        [
-            Pointwise::new(|b| b.input(0).floor() + 1.0 - b.input(0)),
-            Pointwise::new(|b| fraction(b.input(0))),
-        ],
+        [Pointwise::new(|b| b.input(0).floor() + 1.0 - b.input(0)), Pointwise::new(|b| fraction(b.input(0)))],
         [constant(-1.0), constant(1.0)],
     ]
 });
@@ -332,8 +336,7 @@ static CUBIC: LazyLock<[[Pointwise; 4]; 2]> = LazyLock::new(|| {
 });
 
 /// sum + row · weight
-static ADD_WEIGHTED: LazyLock<Pointwise> =
-    LazyLock::new(|| Pointwise::new(|b| b.input(0) + b.input(1) * b.input(2)));
+static ADD_WEIGHTED: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input(0) + b.input(1) * b.input(2)));
 static PRODUCT: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input(0) * b.input(1)));
 /// Axis after axis: line · length + position, −1 where either is.
 static LINE: LazyLock<Pointwise> = LazyLock::new(|| {
