@@ -61,7 +61,7 @@ def unpool_with_size(n):
             size = (1, 1, *size)
         if d.chance(0.05):
             size = size[:-1]
-        return (), {"kernel_size": kernel, "output_size": size} | k, [x, indices]
+        return (), {"kernel_size": kernel, "output_size": list(size)} | k, [x, indices]
     return draw
 
 
@@ -208,7 +208,7 @@ def resize(d):
     if d.chance(0.5):
         k["size"] = d.lengths(n, 0 if d.chance(0.04) else 1, 7)
     else:
-        k["scale_factor"] = d(0.5, 0.3, 1.5, 2.0, 3.0, 1.0, 1.1, tuple(d(0.5, 1.5, 2.0, 0.7) for _ in range(n)))
+        k["scale_factor"] = d(0.5, 0.3, 1.5, 2.0, 2.3, 3.0, 1.0, 1.1, tuple(d(0.5, 1.5, 2.0, 0.7, 1.1, 2.2) for _ in range(n)) if n > 1 else 1.7)
     if k.get("size") == () or k.get("scale_factor") == ():
         k = {"mode": mode, "size": 2}
     if mode not in ("nearest", "nearest-exact", "area", "lanczos") and d.chance(0.5) or d.chance(0.04):

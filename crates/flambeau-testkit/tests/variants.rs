@@ -70,6 +70,7 @@ const DIFFERS: &[(&str, usize, &str)] = &[
     ("nn.functional.embedding", 3, WORDS),
     ("nn.functional.group_norm", 1, SIGN),
     ("nn.functional.instance_norm", 6, SIGN_AND_WORDS),
+    ("nn.functional.interpolate.bicubic", 2, SIGN_AND_WORDS),
     ("nn.functional.interpolate.bilinear", 4, SIGN_AND_WORDS),
     ("nn.functional.interpolate.linear", 6, SIGN_AND_WORDS),
     ("nn.functional.interpolate.nearest", 6, SIGN_AND_WORDS),

@@ -95,6 +95,7 @@ impl<const D: usize> LPPool<D> {
         let mut options = LpPoolOptions::default().ceil_mode(self.options.ceil_mode);
         options.stride = self.options.stride.map(|s| signed(s).into_iter().collect());
         let pool = [ops::lp_pool1d, ops::lp_pool2d, ops::lp_pool3d][D - 1];
-        pool(x, self.norm_type, &signed(self.kernel_size), &options).or_panic()
+        // PyTorch's layer makes a float of it.
+        pool(x, Scalar::Float(self.norm_type.to_f64()), &signed(self.kernel_size), &options).or_panic()
     }
 }

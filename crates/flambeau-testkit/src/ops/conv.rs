@@ -161,13 +161,31 @@ fn unfold(a: &Args) -> CallResult {
     one(ops::im2col(a.x()?, &a.ints(1, "kernel_size")?, &options))
 }
 
+fn grid_sample(a: &Args) -> CallResult {
+    let mode = a.opt_str(2, "mode")?.unwrap_or("bilinear");
+    let padding = a.opt_str(3, "padding_mode")?.unwrap_or("zeros");
+    let align = a.get(4, "align_corners").is_some().then(|| a.bool(4, "align_corners", false)).transpose()?;
+    one(ops::grid_sample(a.x()?, a.tensor(1, "grid")?, mode, padding, align))
+}
+
+const HALF_PLACES: &str =
+    "PyTorch's vectors compute places and weights in the grid's half precision; here they are float32";
 const FIXED_POINT: &str = "PyTorch weighs bytes in fixed point; here they are computed in f32 and rounded";
 
 pub(super) const ROWS: &[OpInfo] = &[
     OpInfo::general("nn.functional.unfold", unfold),
     OpInfo::general("nn.functional.interpolate.bilinear", interpolate).differs(&[(21, FIXED_POINT), (22, FIXED_POINT)]),
+    OpInfo::general("nn.functional.grid_sample", grid_sample).differs(&[
+        (19, HALF_PLACES),
+        (20, HALF_PLACES),
+        (22, HALF_PLACES),
+        (23, HALF_PLACES),
+        (24, HALF_PLACES),
+        (25, HALF_PLACES),
+        (26, HALF_PLACES),
+    ]),
     OpInfo::general("nn.functional.interpolate.area", interpolate),
-    OpInfo::general("nn.functional.interpolate.bicubic", interpolate),
+    OpInfo::general("nn.functional.interpolate.bicubic", interpolate).differs(&[(21, FIXED_POINT), (22, FIXED_POINT)]),
     OpInfo::general("nn.functional.interpolate.linear", interpolate),
     OpInfo::general("nn.functional.interpolate.nearest", interpolate),
     OpInfo::general("nn.functional.interpolate.nearest-exact", interpolate),

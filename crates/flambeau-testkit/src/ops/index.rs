@@ -31,6 +31,24 @@ fn indices(a: &Args) -> CallResult<Indices> {
     }
 }
 
+/// PyTorch's database gives the table first.
+fn embedding_bag(a: &Args) -> CallResult {
+    let (weight, indices) = (a.x()?, a.tensor(1, "indices")?);
+    one(ops::embedding_bag(
+        indices,
+        weight,
+        a.opt_tensor(2, "offsets")?,
+        a.opt_float(3, "max_norm")?,
+        a.float(4, "norm_type", 2.0)?,
+        a.bool(5, "scale_grad_by_freq", false)?,
+        a.opt_str(6, "mode")?.unwrap_or("mean"),
+        a.bool(7, "sparse", false)?,
+        a.opt_tensor(8, "per_sample_weights")?,
+        a.bool(9, "include_last_offset", false)?,
+        a.opt_int(10, "padding_idx")?,
+    ))
+}
+
 fn scatter_reduce(a: &Args) -> CallResult {
     let (x, dim, index, src) = (a.x()?, a.need_int(1, "dim")?, a.tensor(2, "index")?, a.tensor(3, "src")?);
     let reduce = a.opt_str(4, "reduce")?.unwrap_or_default();
@@ -70,6 +88,7 @@ pub(super) const ROWS: &[OpInfo] = &[
         let x = a.x()?;
         if a.bool(1, "as_tuple", false)? { Ok(ops::nonzero_tuple(x)?) } else { one(ops::nonzero(x)) }
     }),
+    OpInfo::general("nn.functional.embedding_bag", embedding_bag),
     OpInfo::general("nn.functional.embedding", |a| {
         // `sparse` changes how the gradient is stored, not its values; flambeau's gradients are dense.
         a.get(9, "sparse");

@@ -12,9 +12,9 @@ pub fn build(case: &ModuleCase) -> Option<(Built, bool)> {
     layer(case)
         .or_else(|| crate::lazy::layer(case))
         .or_else(|| crate::losses::loss(case))
+        .or_else(|| crate::pools::pool(case))
         .or_else(|| crate::functions::function(case))
         .or_else(|| crate::attn::attention(case))
-        .or_else(|| crate::pools::pool(case))
         .or_else(|| crate::rnn::build(case))
 }
 
@@ -92,8 +92,8 @@ fn layer(case: &ModuleCase) -> Option<(Built, bool)> {
                 o.eps(c.get("eps").and_then(Arg::as_float)).elementwise_affine(c.flag("elementwise_affine", true))
             }))
         }),
-        "Embedding" => with(ctor(&["rows", "width"]), |c| {
-            forward(nn::Embedding::with(c.size("rows"), c.size("width"), |o| {
+        "Embedding" => with(ctor(&["num_embeddings", "embedding_dim"]), |c| {
+            forward(nn::Embedding::with(c.size("num_embeddings"), c.size("embedding_dim"), |o| {
                 o.padding_idx(c.get("padding_idx").and_then(Arg::as_int))
                     .max_norm(c.opt_number("max_norm"))
                     .norm_type(c.number("norm_type", 2.0))

@@ -164,7 +164,20 @@ fn bag_function(c: &Ctor<'_>) -> Built {
 }
 
 /// Cases, by their number in the file, in which flambeau differs from PyTorch, each kind with its reason.
-const DIFFER: random::Differ = &[];
+const DIFFER: random::Differ = &[(
+    &[943, 995],
+    "PyTorch shrinks the height without aliasing wrongly where the result's width is 1: it takes the first row",
+)];
+
+/// Cases in which a GPU differs further.
+const DIFFER_ON_GPU: random::Differ = &[
+    (
+        &[752, 762, 787, 831, 873],
+        "offsets on a device are not read: what is wrong with them the kernels find, in their words",
+    ),
+    (&[783, 813, 818, 857, 864, 903], "the kernel that reads rows finds the index, in its words"),
+    (&[806, 807], "of two errors the one of the device is told at the next readback, which is the next case's"),
+];
 
 fn run(device: Device) -> usize {
     let only = std::env::var("FLAMBEAU_MODULES").ok();
@@ -172,9 +185,12 @@ fn run(device: Device) -> usize {
     let all = load_module_file("random_pools").expect("goldens").into_iter().enumerate();
     let cases: Vec<(usize, ModuleCase)> = all.filter(|(_, case)| named(&case.module)).collect();
     let at_least = if only.is_some() { 1 } else { 1600 };
-    run_all(&cases, at_least, random_name, |(i, case)| match DIFFER.iter().any(|(numbers, _)| numbers.contains(i)) {
-        false => random::check(case, device),
-        true => assert!(catch(|| random::check(case, device)).is_err(), "said to differ from PyTorch, and agrees"),
+    let further: random::Differ = if device.is_cpu() { &[] } else { DIFFER_ON_GPU };
+    run_all(&cases, at_least, random_name, |(i, case)| {
+        match DIFFER.iter().chain(further).any(|(numbers, _)| numbers.contains(i)) {
+            false => random::check(case, device),
+            true => assert!(catch(|| random::check(case, device)).is_err(), "said to differ from PyTorch, and agrees"),
+        }
     })
 }
 

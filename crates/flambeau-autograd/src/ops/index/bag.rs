@@ -1,7 +1,7 @@
 //! Sums, means and largest values of bags of rows: `F.embedding_bag`.
 
 use super::gather::check_indices;
-use super::lines::{add_lines, as_one, is_index, line_places, take_lines};
+use super::lines::{add_lines, as_one, line_places, take_lines};
 use crate::Tensor;
 use crate::error::{Error, Result};
 use crate::graph::{Context, Grads, Save};
@@ -13,6 +13,7 @@ use crate::ops::{
 };
 use flambeau_macros::op;
 use flambeau_tensor::pointwise::Pointwise;
+use flambeau_tensor::promotion::promote_types;
 use flambeau_tensor::{DType, Device, Scalar};
 use smallvec::smallvec;
 use std::sync::LazyLock;
@@ -144,14 +145,12 @@ fn check_types(
     offsets: Option<&Tensor>,
     per_sample_weights: Option<&Tensor>,
 ) -> Result<()> {
-    check_indices(input, 1, "embedding_bag")?;
-    if let Some(offsets) = offsets.filter(|offsets| !is_index(offsets)) {
-        return Err(Error::runtime(format!(
-            "Expected tensor for argument #1 'offsets' to have one of the following scalar types: Long, Int; but got {} instead \
-             (while checking arguments for embedding_bag)",
-            type_text(offsets)
-        )));
-    }
+    // Indices and offsets are promoted to one dtype first.
+    let indices = match offsets {
+        Some(offsets) => to_dtype(&input.detach(), promote_types(input.dtype(), offsets.dtype()))?,
+        None => input.shallow_clone(),
+    };
+    check_indices(&indices, 1, "embedding_bag")?;
     if !weight.is_floating_point() {
         return Err(Error::runtime(format!(
             "Expected tensor for argument #1 'weight' to have one of the following scalar types: Half, BFloat16, Float, Double; \
@@ -350,8 +349,11 @@ impl Bags {
         let (dtype, device) = (grad.dtype(), grad.device());
         if self.rows.numel() == 0 || size[1] == 0 {
             let of = |t: &Tensor| zeros(&t.size(), t.dtype(), t.device());
-            let factors = if weighted && c.needs(1) { Some(of(&c.saved(3)?)?) } else { None };
-            return Ok(smallvec![Some(zeros(size, dtype, device)?), factors]);
+            let mut grads: Grads = smallvec![Some(zeros(size, dtype, device)?)];
+            if weighted {
+                grads.push(if c.needs(1) { Some(of(&c.saved(3)?)?) } else { None });
+            }
+            return Ok(grads);
         }
         let compute = dtype.compute();
         let mut of_bags = to_dtype(&grad, compute)?;

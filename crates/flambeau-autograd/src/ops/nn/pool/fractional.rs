@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::make::scalars_on;
 use crate::ops::nn::window::{Sizes, per_dim};
 use crate::ops::{Scales, arange, map, rand, to_dtype, to_i64};
-use crate::{no_grad, ops, options};
+use crate::{is_grad_enabled, no_grad, ops, options};
 use flambeau_macros::op;
 use flambeau_tensor::dims::wrap_dim;
 use flambeau_tensor::ops::gather;
@@ -193,6 +193,12 @@ fn check(x: &Tensor, kernel: &[i64], options: &FractionalMaxPoolOptions, ndim: u
             .collect::<Result<_>>()?,
     };
     let samples = match &options._random_samples {
+        Some(samples) if samples.requires_grad() && is_grad_enabled() => {
+            return Err(Error::runtime(format!(
+                "The function '{name}' is not differentiable with respect to argument 'random_samples'. This input cannot have \
+                 requires_grad True."
+            )));
+        }
         Some(samples) => samples.detach(),
         None => {
             let batch = if x.dim() == ndim + 1 { 1 } else { size_of(0)? };
@@ -228,8 +234,12 @@ fn check(x: &Tensor, kernel: &[i64], options: &FractionalMaxPoolOptions, ndim: u
         )));
     }
     let spatial = &shape[shape.len() - ndim..];
-    for (d, what) in ["time", "height", "width"][3 - ndim..].iter().enumerate() {
-        if size[d] + kernel[d] - 1 > spatial[d] as i64 {
+    let names = &["time", "height", "width"][3 - ndim..];
+    let order: &[usize] = if ndim == 2 { &[0, 1] } else { &[0, 2, 1] };
+    for &d in order {
+        let what = names[d];
+        // Volumes must be larger than planes by one.
+        if size[d] + kernel[d] + ndim as i64 - 3 > spatial[d] as i64 {
             return Err(Error::runtime(format!(
                 "{whole}(): pool {what} {} too large relative to input {what} {}",
                 kernel[d], spatial[d]

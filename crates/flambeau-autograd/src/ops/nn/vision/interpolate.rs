@@ -253,13 +253,22 @@ pub fn interpolate(x: &Tensor, options: &InterpolateOptions) -> Result<Tensor> {
             (ResampleMode::Linear { align_corners: aligned }, names)
         }
     };
-    let mut all = [1.0; 3];
+    // Where a length stays or doubles, PyTorch's kernels for nearest images and for the gradients of all nearest modes do not look
+    // at the scale, nor do the linear ones where it stays.
+    let (mut all, mut back) = ([1.0; 3], [1.0; 3]);
     for d in 0..ndim {
-        all[3 - ndim + d] = scales.get(d).copied().unwrap_or(lengths[d] as f64 / shape[d + 2] as f64);
+        let (from, to) = (shape[d + 2] as f64, lengths[d] as f64);
+        let own = scales.get(d).copied().unwrap_or(to / from);
+        let whole = if to == from || to == 2.0 * from && mode == InterpolateMode::Nearest { to / from } else { own };
+        (all[3 - ndim + d], back[3 - ndim + d]) = match mode {
+            InterpolateMode::NearestExact => (own, own),
+            InterpolateMode::Nearest if ndim != 2 => (own, whole),
+            _ => (whole, whole),
+        };
     }
     let mut to: Dims = shape[..2].into();
     to.extend(lengths.iter().map(|&n| n as usize));
-    Resample { mode: resample, scales: all, name: names[ndim - 1] }.forward(x, &to)
+    Resample { mode: resample, scales: all, back, name: names[ndim - 1] }.forward(x, &to)
 }
 
 /// Lengths and scales of the spatial dimensions.
@@ -336,6 +345,8 @@ fn check_lengths(shape: &[usize], lengths: &[i64]) -> Result<()> {
 struct Resample {
     mode: ResampleMode,
     scales: [f64; 3],
+    /// The scales of the transpose.
+    back: [f64; 3],
     name: &'static str,
 }
 
@@ -349,7 +360,7 @@ impl Resample {
 
     fn transpose(self, grad: &Tensor, shape: &[usize]) -> Result<Tensor> {
         let out = self.run(grad, shape, |grad, out| {
-            Ok(ResampleBackward { mode: self.mode, scales: self.scales, grad, out }.run()?)
+            Ok(ResampleBackward { mode: self.mode, scales: self.back, grad, out }.run()?)
         })?;
         let from = grad.size();
         Ok(record("UpsampleBackwardBackward0", &[grad], &[], out, move |c| {

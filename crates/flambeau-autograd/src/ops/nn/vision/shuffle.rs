@@ -130,8 +130,7 @@ pub fn channel_shuffle(x: &Tensor, groups: i64) -> Result<Tensor> {
     let split = reshape(&data, &[n, groups, per_group, inner])?;
     let out = split.array().permute(&[0, 2, 1, 3])?.copy()?.view(&shape)?;
     Ok(record("ChannelShuffleBackward0", &[x], &[], out, move |c| {
-        // Without channels there is nothing to deal back.
-        Ok(smallvec![Some(channel_shuffle(&c.grad(0)?, per_group.max(1))?)])
+        Ok(smallvec![Some(channel_shuffle(&c.grad(0)?, per_group)?)])
     }))
 }
 

@@ -182,6 +182,8 @@ static WEIGHTED: LazyLock<Pointwise> =
 struct Resized {
     dim: usize,
     maps: [Taps; 2],
+    /// Whether the length stays as it is.
+    same: bool,
 }
 
 /// `[n, c, h, w]` resized along both spatial dimensions.
@@ -194,35 +196,43 @@ pub(super) fn resize(x: &Tensor, axes: [Axis; 2], filter: Filter, antialias: boo
     }
     let round = |x: f64| if dtype == DType::F64 { x } else { f64::from(x as f32) };
     let mut resized = Vec::new();
-    // The width first, as PyTorch; without aliasing a length that stays is left alone.
-    for (d, axis) in axes.iter().enumerate().rev().filter(|(_, axis)| !antialias || axis.from != axis.to) {
+    // The width first, as PyTorch.
+    for (d, axis) in axes.iter().enumerate().rev() {
         let rows = if antialias { axis.antialiased(filter, round) } else { axis.cubic(round) };
         let taps = |rows: &Rows| Taps::new(rows, dtype.compute(), x.device());
-        resized.push(Resized { dim: d + 2, maps: [taps(&rows)?, taps(&transposed(&rows, axis.from))?] });
+        resized.push(Resized {
+            dim: d + 2,
+            maps: [taps(&rows)?, taps(&transposed(&rows, axis.from))?],
+            same: axis.from == axis.to,
+        });
     }
-    apply(x, Arc::new(resized), 0, filter.names(antialias))
+    apply(x, Arc::new(resized), 0, antialias, filter.names(antialias))
 }
 
 /// The map (0) or its transpose (1), each of which is the other's gradient.
-fn apply(x: &Tensor, axes: Arc<Vec<Resized>>, map: usize, names: [&'static str; 2]) -> Result<Tensor> {
+fn apply(x: &Tensor, axes: Arc<Vec<Resized>>, map: usize, antialias: bool, names: [&'static str; 2]) -> Result<Tensor> {
+    // Whatever the scale, PyTorch leaves a length that stays alone: in sums over all inputs in the forward direction only, in cubic
+    // ones in the other only, and there if both stay.
+    let all_stay = axes.iter().all(|axis| axis.same);
+    let left_alone = |axis: &Resized| if antialias { map == 0 && axis.same } else { map == 1 && all_stay };
     let compute = || {
         let mut shape = x.size().to_vec();
         axes.iter().for_each(|axis| shape[axis.dim] = axis.maps[map].weight.size()[1]);
         if x.numel() == 0 {
             return zeros(&shape, x.dtype(), x.device());
         }
-        if axes.is_empty() {
+        if axes.iter().all(left_alone) {
             return Ok(x.array().copy()?.into());
         }
         let mut out = to_dtype(x, x.dtype().compute())?;
-        for axis in &*axes {
+        for axis in axes.iter().filter(|axis| !left_alone(axis)) {
             out = axis.maps[map].apply(&out, axis.dim)?;
         }
         to_dtype(&out, x.dtype())
     };
     let own = axes.clone();
     as_one(names[map], &[x], &[], compute, move |c| {
-        Ok(smallvec![Some(apply(&c.grad(0)?, own.clone(), 1 - map, names)?)])
+        Ok(smallvec![Some(apply(&c.grad(0)?, own.clone(), 1 - map, antialias, names)?)])
     })
 }
 
