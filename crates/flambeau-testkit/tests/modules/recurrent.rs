@@ -386,7 +386,7 @@ fn the_output_may_be_written_to() {
         loss.backward();
         gru.get_parameter("weight_hh_l0").grad().expect("it learns")
     };
-    assert!(torch::equal(&gradient(false), &gradient(true)));
+    assert!(torch::equal(gradient(false), gradient(true)));
     let (y, _) = gru.call(&x);
     y.mul(1.0).sum().backward();
     let weight = gru.get_parameter("weight_hh_l0");

@@ -91,7 +91,7 @@ fn form(c: &Ctor<'_>) -> Option<bool> {
 }
 
 /// The input of a layer, and what follows it: of a packed sequence the lengths stand between.
-fn input<'a>(x: &'a [Tensor], form: Option<bool>, batch_first: bool) -> (Option<PackedSequence>, &'a [Tensor]) {
+fn input(x: &[Tensor], form: Option<bool>, batch_first: bool) -> (Option<PackedSequence>, &[Tensor]) {
     match form {
         None => (None, &x[1..]),
         Some(sorted) => {
