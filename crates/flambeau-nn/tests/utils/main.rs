@@ -289,7 +289,7 @@ fn state_dicts_of_the_older_weight_norm_load_into_the_newer() {
     parametrizations::weight_norm(new[0].as_module());
     new.load_state_dict(&old.state_dict()).expect("the keys are renamed");
     let x = randn([1, 2, 4]);
-    assert!(new.call(&x).equal(&old.call(&x)));
+    assert!(new.call(&x).equal(old.call(&x)));
 }
 
 #[test]
@@ -306,7 +306,7 @@ fn older_norms_are_set_before_each_call() {
     assert_eq!(u(), after, "no step in evaluation");
     assert!(layer.get_parameter("weight_orig").grad().is_some());
     let copy = deepcopy(&layer);
-    assert!(copy.call(&x).equal(&layer.call(&x)));
+    assert!(copy.call(&x).equal(layer.call(&x)));
     layer.get_parameter("weight_orig").data().fill_(0);
     let stale = layer.weight.clone();
     assert_ne!(stale.sum().item(), 0.0, "the last call's weight");
@@ -362,7 +362,9 @@ fn fused_layers_compute_both() {
     let x = randn([2, 2, 5, 5]);
     bn.call(conv.call(&x));
     assert_eq!(message(|| drop(utils::fuse_conv_bn_eval(&conv, &bn))), "Fusion only for eval!");
-    (bn.eval(), conv.eval(), transposed.eval());
+    bn.eval();
+    conv.eval();
+    transposed.eval();
     let fused = utils::fuse_conv_bn_eval(&conv, &bn);
     assert!(fused.call(&x).dist(bn.call(conv.call(&x))).item() < 1e-4);
     assert!(!fused.bias.as_ref().expect("a bias").requires_grad(), "there was none that required grad");
@@ -370,7 +372,8 @@ fn fused_layers_compute_both() {
     assert!(fused.call(&x).dist(bn.call(transposed.call(&x))).item() < 1e-4);
     let (linear, norm) = (nn::Linear::new(4, 3), nn::BatchNorm1d::new(3));
     norm.call(linear.call(randn([5, 4])));
-    (linear.eval(), norm.eval());
+    linear.eval();
+    norm.eval();
     let x = randn([5, 4]);
     assert!(utils::fuse_linear_bn_eval(&linear, &norm).call(&x).dist(norm.call(linear.call(&x))).item() < 1e-4);
 }
