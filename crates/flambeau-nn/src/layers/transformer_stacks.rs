@@ -189,7 +189,6 @@ pub struct TransformerEncoder<L: EncoderLayer = TransformerEncoderLayer> {
 impl TransformerEncoder {
     /// Copies of a layer, given or lent, without a norm.
     #[track_caller]
-    #[expect(clippy::new_ret_no_self, reason = "the layer decides the type")]
     pub fn new<A: LayerArg<Layer: EncoderLayer>>(
         encoder_layer: A,
         num_layers: impl Int,
@@ -391,7 +390,6 @@ pub struct TransformerDecoder<L: DecoderLayer = TransformerDecoderLayer> {
 impl TransformerDecoder {
     /// Copies of a layer, given or lent, without a norm.
     #[track_caller]
-    #[expect(clippy::new_ret_no_self, reason = "the layer decides the type")]
     pub fn new<A: LayerArg<Layer: DecoderLayer>>(
         decoder_layer: A,
         num_layers: impl Int,
