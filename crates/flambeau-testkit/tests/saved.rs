@@ -35,6 +35,8 @@ const COPY: &str = "a copy is saved";
 const FUSED: &str = "one kernel whose backward reads the inputs; PyTorch's operations save what lies between";
 /// What is saved is computed of it.
 const COMPOSED: &str = "composed of other operations than PyTorch's, which save other tensors";
+/// Backward computes again what it needs of the result.
+const AGAIN: &str = "what the result is made of is computed again";
 
 /// What differs on purpose: the operation, its tensors (or `second`, `before`), how, and why.
 const DIFFERS: &[(&str, &[&str], How, &str)] = &[
@@ -70,9 +72,9 @@ const DIFFERS: &[(&str, &[&str], How, &str)] = &[
     ("nn.functional.mse_loss", &["0", "1"], Words, VIEW),
     ("nn.functional.pad.circular", &["0"], Found, COMPOSED),
     ("nn.functional.poisson_nll_loss", &["0"], Found, FUSED),
-    ("nn.functional.scaled_dot_product_attention", &["0", "3", "out0"], Missed, COMPOSED),
-    ("nn.functional.scaled_dot_product_attention", &["1", "2"], Words, VIEW),
-    ("nn.functional.scaled_dot_product_attention", &["1", "3"], Found, COMPOSED),
+    ("nn.functional.scaled_dot_product_attention", &["out0"], Missed, AGAIN),
+    ("nn.functional.scaled_dot_product_attention", &["2", "3"], Words, VIEW),
+    ("nn.functional.scaled_dot_product_attention", &["0", "1", "3"], Found, COMPOSED),
     ("nn.functional.smooth_l1_loss", &["0", "1"], Found, FUSED),
     ("nn.functional.tanhshrink", &["0"], Found, FUSED),
     ("nanquantile", &["0"], Missed, COPY),

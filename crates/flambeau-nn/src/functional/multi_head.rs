@@ -473,6 +473,10 @@ impl MultiHead<'_> {
                 (out, Some(weights))
             }
             false => {
+                if let Some(mask) = mask.as_ref().filter(|m| m.numel() == 0 && m.size()[..2] != [1, 1]) {
+                    // Fails as PyTorch's where there is no example.
+                    ops::view(mask, &[n, heads, -1, s as i64])?;
+                }
                 let options = AttentionOptions {
                     attn_mask: mask.as_ref(),
                     dropout_p: self.dropout_p,
@@ -484,18 +488,12 @@ impl MultiHead<'_> {
         };
         // Released before the copy below is made.
         drop((q, k, v));
-        let out = ops::permute(&out, if sizes.batch_first { &[0, 2, 1, 3] } else { &[2, 0, 1, 3] })?;
-        let out = ops::reshape(&out, &[l * n, heads * width])?;
+        // In memory the sequence comes first whatever the batch's place: dropout draws in the order of memory.
+        let out = ops::reshape(&ops::permute(&out, &[2, 0, 1, 3])?, &[l * n, heads * width])?;
         let out = ops::linear(&out, self.out_proj.0, self.out_proj.1)?;
         let columns = out.size()[1] as i64;
-        let out = match sizes.batch_first {
-            // `grad_fn` has PyTorch's name.
-            true => {
-                let out = ops::transpose(&ops::view(&out, &[n, l, columns])?, 0, 1)?;
-                ops::transpose(&out, 0, 1)?
-            }
-            false => ops::view(&out, &[l, n, columns])?,
-        };
+        let out = ops::view(&out, &[l, n, columns])?;
+        let out = if sizes.batch_first { ops::transpose(&out, 0, 1)? } else { out };
         match sizes.batched {
             true => Ok((out, weights)),
             false => {

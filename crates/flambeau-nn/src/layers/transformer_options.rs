@@ -252,17 +252,25 @@ pub enum TransformerActivation {
     Function(Arc<dyn Fn(Tensor) -> Tensor + Send + Sync>),
     /// A module.
     Module(Box<dyn Forward>),
+    /// A module that a [`TransformerDecoder`]'s layers hold and print, but do not call: as in PyTorch, whose copies of decoder
+    /// layers compute ReLU where a module was given.
+    Shadowed(Box<dyn Forward>),
 }
 
 impl TransformerActivation {
     #[track_caller]
     pub(super) fn apply(&self, x: &Tensor) -> Tensor {
         match self {
-            TransformerActivation::ReLU => ops::relu(x).or_panic(),
+            TransformerActivation::ReLU | TransformerActivation::Shadowed(_) => ops::relu(x).or_panic(),
             TransformerActivation::GELU => ops::gelu(x, false).or_panic(),
             TransformerActivation::Function(function) => function(x.shallow_clone()),
             TransformerActivation::Module(module) => module.call_ref(x),
         }
+    }
+
+    /// The activation of a decoder layer's copy, in which PyTorch's `__setstate__` puts `F.relu` before a module.
+    pub(super) fn shadowed(self) -> Self {
+        if let TransformerActivation::Module(module) = self { TransformerActivation::Shadowed(module) } else { self }
     }
 
     /// Whether the fast path may stand for it, and then whether it is GELU.
@@ -270,7 +278,7 @@ impl TransformerActivation {
         match self {
             TransformerActivation::ReLU => Some(false),
             TransformerActivation::GELU => Some(true),
-            TransformerActivation::Function(_) => None,
+            TransformerActivation::Function(_) | TransformerActivation::Shadowed(_) => None,
             TransformerActivation::Module(module) => {
                 let module = module.as_module();
                 // As PyTorch's `isinstance`, whatever the module's options.
@@ -284,12 +292,12 @@ impl TransformerActivation {
 impl Field for TransformerActivation {
     const KIND: FieldKind = FieldKind::Module;
     fn collect<'a>(&'a self, name: Cow<'static, str>, members: &mut Members<'a>) {
-        if let TransformerActivation::Module(module) = self {
+        if let TransformerActivation::Module(module) | TransformerActivation::Shadowed(module) = self {
             module.collect(name, members);
         }
     }
     fn collect_mut<'a>(&'a mut self, name: Cow<'static, str>, slots: &mut Slots<'a>) {
-        if let TransformerActivation::Module(module) = self {
+        if let TransformerActivation::Module(module) | TransformerActivation::Shadowed(module) = self {
             module.collect_mut(name, slots);
         }
     }
@@ -300,6 +308,9 @@ impl Field for TransformerActivation {
             TransformerActivation::GELU => TransformerActivation::GELU,
             TransformerActivation::Function(function) => TransformerActivation::Function(function.clone()),
             TransformerActivation::Module(module) => TransformerActivation::Module(Field::deepcopy_in(module, memo)),
+            TransformerActivation::Shadowed(module) => {
+                TransformerActivation::Shadowed(Field::deepcopy_in(module, memo))
+            }
         }
     }
 }

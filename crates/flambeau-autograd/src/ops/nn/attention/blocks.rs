@@ -100,13 +100,11 @@ impl Blocks {
         for example in (0..n).step_by(examples) {
             for head in (0..heads).step_by(some_heads) {
                 for query in (0..l).step_by(queries) {
-                    let queries = within(query, queries, l);
-                    f(Block {
-                        examples: within(example, examples, n),
-                        heads: within(head, some_heads, heads),
-                        queries,
-                        keys: if self.causal.is_some() { s.min(queries.0 + queries.1) } else { s },
-                    })?;
+                    let (examples, queries) = (within(example, examples, n), within(query, queries, l));
+                    // Keys that none of the queries sees are left out where a part is a view whatever its rows.
+                    let leaves_out = self.causal.is_some() && examples.1 == 1;
+                    let keys = if leaves_out { s.min(queries.0 + queries.1) } else { s };
+                    f(Block { examples, heads: within(head, some_heads, heads), queries, keys })?;
                 }
             }
         }
@@ -210,8 +208,8 @@ impl Blocks {
     }
 }
 
-/// Some rows of a block's examples and heads, `[examples · heads, rows, width]`: a view where there is one example, or the heads lie
-/// one behind the other.
+/// Some rows of a block's examples and heads, `[examples · heads, rows, width]`: a view where there is one example, or all rows of
+/// all heads lie one behind the other.
 fn part(x: &Array, block: Block, rows: (usize, usize)) -> Result<Array> {
     let x = x.narrow(2, rows.0 as i64, rows.1 as i64)?;
     let (example, examples) = block.examples;
