@@ -191,7 +191,11 @@ def random_loss_cases():
     out = []
     for draw, cls, i in drawn:
         try:
-            out.append(draw(cls, i))
+            one = draw(cls, i)
+            # A GPU tells of a shape at once and of an input's elements later: where both are wrong, it names the other.
+            message = one.get("eval", {}).get("error", {}).get("message", "")
+            if not ("weight" in one["kwargs"] and message.startswith("all elements of input")):
+                out.append(one)
         except (Dropped, Unsupported):
             pass
     return out

@@ -7,6 +7,7 @@ pub(crate) mod linear;
 pub(crate) mod margin;
 pub(crate) mod multilabel;
 pub(crate) mod nll;
+pub(crate) mod parts;
 pub(crate) mod rules;
 
 pub use bce::*;
@@ -16,3 +17,4 @@ pub use linear::*;
 pub use margin::*;
 pub use multilabel::*;
 pub use nll::*;
+pub use parts::LinearCrossEntropyOptions;
