@@ -152,8 +152,8 @@ fn positions(call: &Call, spatial: &[usize], outer: usize) -> Result<Array> {
     let samples = ops::narrow(&samples, 0, 0, outer as i64)?;
     let mut windows: Option<Tensor> = None;
     let mut members = vec![0i64];
-    for d in 0..ndim {
-        let (n, k, o) = (spatial[d] as i64, call.kernel[d], call.to[d] as i64);
+    for (d, &n) in spatial.iter().enumerate() {
+        let (n, k, o) = (n as i64, call.kernel[d], call.to[d] as i64);
         // Of planes the first sample is the width's.
         let sample = ops::narrow(&samples, 1, if ndim == 2 { 1 - d as i64 } else { d as i64 }, 1)?;
         let alpha = Scalar::Float(if o > 1 { (n - k) as f64 / (o - 1) as f64 } else { 0.0 }).cast(dtype);

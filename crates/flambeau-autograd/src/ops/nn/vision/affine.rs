@@ -113,7 +113,7 @@ pub fn affine_grid_generator(theta: &Tensor, size: &[i64], align_corners: bool) 
         inputs.push(reshape(&coordinates(size[d + 2], align_corners, dtype, device)?, &along)?);
     }
     let inputs: Vec<&Tensor> = inputs.iter().collect();
-    map("AffineGridGeneratorBackward0", if ndim == 2 { &*PLANE } else { &*VOLUME }, &inputs, &[])
+    map("AffineGridGeneratorBackward0", if ndim == 2 { &PLANE } else { &VOLUME }, &inputs, &[])
 }
 
 /// The centres of `n` elements, the range from −1 to 1 being theirs or that of their edges.
