@@ -120,7 +120,7 @@ pub(super) fn layer(
     let out = ops::cat(&outs, 1)?;
     let out = match forms.x {
         Form::Packed => out,
-        _ => ops::reshape(&out, &[steps.len as i64, steps.batch as i64, -1])?,
+        _ => ops::reshape(&out, &[steps.len as i64, steps.batch as i64, out.size()[1] as i64])?,
     };
     let out = if forms.out == Form::BatchFirst { ops::transpose(&out, 0, 1)? } else { out };
     Ok([out, h].into_iter().chain(c).collect())
