@@ -74,6 +74,26 @@ for n in (256, 512, 1024):
 x, w = torch.randn(16, 64, 56, 56), torch.randn(64, 64, 3, 3)
 measure("conv2d [16,64,56,56]×[64,64,3,3]", 1.0, lambda: F.conv2d(x, w))
 
+
+
+def layer(name, module, output):
+    def work():
+        module.zero_grad()
+        output().sum().backward()
+
+    measure(name, 2.0, work)
+
+
+s = torch.randn(64, 32, 128)
+lstm, gru = nn.LSTM(128, 128), nn.GRU(128, 128)
+layer("LSTM 128, [64,32,128]", lstm, lambda: lstm(s)[0])
+layer("GRU 128, [64,32,128]", gru, lambda: gru(s)[0])
+t = torch.randn(16, 128, 256)
+attention = nn.MultiheadAttention(256, 8, batch_first=True)
+layer("MultiheadAttention 256/8, [16,128,256]", attention, lambda: attention(t, t, t, need_weights=False)[0])
+encoder = nn.TransformerEncoderLayer(256, 8, 1024, dropout=0.0, batch_first=True)
+layer("TransformerEncoderLayer 256/8, [16,128,256]", encoder, lambda: encoder(t))
+
 torch.manual_seed(0)
 mlp = nn.Sequential(nn.Linear(784, 128), nn.ReLU(), nn.Linear(128, 10))
 work = step(

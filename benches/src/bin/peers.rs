@@ -3,8 +3,8 @@
 use flambeau_benches::{CnnStep, MlpStep};
 use std::hint::black_box;
 use std::time::Instant;
-use torch::Device;
-use torch::nn::functional as F;
+use torch::nn::{self, Module, functional as F};
+use torch::{Device, Tensor};
 
 /// The median time of a call in µs, over at least `seconds` of calls after a warm-up.
 fn time(name: &str, seconds: f64, mut work: impl FnMut()) {
@@ -46,6 +46,7 @@ fn main() {
     let x = torch::randn([16, 64, 56, 56]);
     let w = torch::randn([64, 64, 3, 3]);
     time("conv2d [16,64,56,56]×[64,64,3,3]", 1.0, || drop(black_box(F::conv2d(&x, &w, None))));
+    layers();
     let step = MlpStep::new(Device::Cpu, 64);
     time("SimpleNN step, batch 64", 2.0, || {
         black_box(step.run().item());
@@ -56,4 +57,25 @@ fn main() {
             black_box(step.run().item());
         });
     }
+}
+
+/// Forward and backward of layers of sequences: 64 steps of 32 samples of 128 numbers, and 16 samples of 128 places of 256.
+fn layers() {
+    fn pass(name: &str, module: &dyn Module, output: impl Fn() -> Tensor) {
+        time(name, 2.0, || {
+            module.zero_grad();
+            output().sum().backward();
+        });
+    }
+    let x = torch::randn([64, 32, 128]);
+    let (lstm, gru) = (nn::LSTM::new(128, 128), nn::GRU::new(128, 128));
+    pass("LSTM 128, [64,32,128]", &lstm, || lstm.call(&x).0);
+    pass("GRU 128, [64,32,128]", &gru, || gru.call(&x).0);
+    let x = torch::randn([16, 128, 256]);
+    let attention = nn::MultiheadAttention::with(256, 8, |o| o.batch_first(true));
+    pass("MultiheadAttention 256/8, [16,128,256]", &attention, || {
+        attention.call_with(&x, &x, &x, |o| o.need_weights(false)).0
+    });
+    let layer = nn::TransformerEncoderLayer::with(256, 8, |o| o.dim_feedforward(1024).dropout(0.0).batch_first(true));
+    pass("TransformerEncoderLayer 256/8, [16,128,256]", &layer, || layer.call(&x));
 }

@@ -29,6 +29,7 @@ pages! {
     Gpu "docs/gpu.md";
     Gradients "docs/gradients.md";
     Keywords "docs/keywords.md";
+    Layers "docs/layers.md";
     Modules "docs/modules.md";
     Speed "docs/speed.md";
     Tensors "docs/tensors.md";

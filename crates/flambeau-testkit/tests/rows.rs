@@ -6,7 +6,7 @@ use flambeau_testkit::golden::op_names;
 use flambeau_testkit::ops::all;
 
 /// Operations that have goldens and no row, each with its reason, beside those that `docs/compat.md` says are not there.
-const NOT_YET: &[(&str, &str)] = &[("nn.functional.interpolate.bicubic", "no primitive for cubic resampling yet")];
+const NOT_YET: &[(&str, &str)] = &[];
 
 /// The names that PyTorch has and flambeau has not.
 fn not_there() -> BTreeSet<&'static str> {

@@ -32,6 +32,7 @@ const OURS: Differences = &[
     ("ClampMinBackward0", &["*"], FUSED),
     ("DivBackward0", &["*"], FUSED),
     ("EmbeddingBackward0", &["places"], PLACES),
+    ("EmbeddingBagBackward0", &["empty", "max_indices", "offset2bag", "rows"], OTHERWISE),
     ("GatherBackward0", &["places"], PLACES),
     ("IndexAddBackward0", &["places"], PLACES),
     ("IndexBackward0", &["places"], PLACES),
@@ -51,6 +52,7 @@ const OURS: Differences = &[
     ),
     ("NativeBatchNormBackward0", &["invstd"], "the inverse root of the running variance, which PyTorch takes again"),
     ("NegBackward0", &["other"], FUSED),
+    ("PdistBackward0", &["pairs"], "the places of both rows of each pair"),
     ("PutBackward0", &["places"], PLACES),
     ("SafeSoftmaxBackward0", &["other"], OTHERWISE),
     ("ScatterAddBackward0", &["places"], PLACES),
@@ -63,7 +65,7 @@ const OURS: Differences = &[
     ("TakeBackward0", &["places"], PLACES),
     ("UnsafeViewBackward0", &["*"], FUSED),
     ("ViewBackward0", &["*"], FUSED),
-    ("WhereBackward0", &["other"], "attention asks each row's largest score"),
+    ("WhereBackward0", &["key", "query"], "attention's causal mask is computed of the places of queries and keys"),
 ];
 
 /// What PyTorch saves and this library does not.
@@ -73,10 +75,13 @@ const THEIRS: Differences = &[
     ("CummaxBackward0", &["self"], SHAPE),
     ("CumminBackward0", &["self"], SHAPE),
     ("DivBackward2", &["other", "self"], "the gradient of a rounded quotient is zero"),
+    ("EmbeddingBagBackward0", &["offsets", "result1", "result2", "result3"], OTHERWISE),
     ("LogSigmoidBackward0", &["buffer"], OTHERWISE),
+    ("MultilabelMarginLossBackward0", &["is_target"], OTHERWISE),
     ("NativeBatchNormBackward0", &["running_var"], "its inverse root is saved"),
     ("NativeLayerNormBackward0", &["bias"], SHAPE),
     ("SafeSoftmaxBackward0", &["result"], OTHERWISE),
+    ("ScaledDotProductFlashAttentionForCpuBackward0", &["logsumexp", "output"], "backward computes the weights again"),
 ];
 
 type Names = BTreeMap<String, BTreeSet<String>>;

@@ -172,8 +172,8 @@ impl AdaptiveLogSoftmaxWithLoss {
             return output;
         }
         // Where a cluster is more probable than each class of the head, one of its classes need not be.
-        let some = |x: &Tensor| ops::index_select(x, 0, &rows).or_panic();
-        let log_probs = self.full_log_prob(&some(input), &some(&head)).or_panic();
+        let some = |x: &Tensor| ops::index_select(x, 0, &rows);
+        let log_probs = self.full_log_prob(&some(input).or_panic(), &some(&head).or_panic()).or_panic();
         ops::index_copy_(&output, 0, &rows, &ops::argmax(&log_probs, Some(1), false).or_panic()).or_panic()
     }
 }

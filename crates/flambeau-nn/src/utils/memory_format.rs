@@ -18,8 +18,8 @@ fn convert(module: &dyn Module, is_one: fn(&dyn Module) -> bool, format: MemoryF
 /// ```
 /// use flambeau_autograd::ops::MemoryFormat;
 /// use flambeau_nn as nn;
-/// let net = nn::utils::convert_conv2d_weight_memory_format(nn::Conv2d::new(1, 2, 3), MemoryFormat::ChannelsLast);
-/// assert_eq!(net.weight.stride(), [9, 1, 3, 1]);
+/// let net = nn::utils::convert_conv2d_weight_memory_format(nn::Conv2d::new(2, 3, 3), MemoryFormat::ChannelsLast);
+/// assert_eq!(net.weight.stride(), [18, 1, 6, 2]);
 /// ```
 ///
 /// # Panics

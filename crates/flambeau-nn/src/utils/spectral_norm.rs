@@ -83,7 +83,8 @@ pub fn spectral_norm_with<K, M: ModuleRef<K>>(
     let dim = dim.unwrap_or_else(|| output_dim(module.as_dyn()));
     let own = weight.own().detach();
     let size = as_matrix(&own, dim).or_panic().size();
-    let [u, v] = [size[0], size[1]].map(|n| Buffer::new(unit(&random_direction(&own, n), eps).or_panic()));
+    let u = Buffer::new(unit(&random_direction(&own, size[0]), eps).or_panic());
+    let v = Buffer::new(unit(&random_direction(&own, size[1]), eps).or_panic());
     let rule = SpectralNorm { orig: weight.original(), u, v, dim, n_power_iterations, eps };
     let derived = weight.slot().derive(Box::new(rule), When::Call);
     // Until the first call the weight is what it was.

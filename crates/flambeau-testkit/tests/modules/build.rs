@@ -11,11 +11,11 @@ use flambeau_nn::dropout_kinds;
 pub fn build(case: &ModuleCase) -> Option<(Built, bool)> {
     layer(case)
         .or_else(|| crate::lazy::layer(case))
+        .or_else(|| crate::attn::attention(case))
+        .or_else(|| crate::rnn::build(case))
         .or_else(|| crate::losses::loss(case))
         .or_else(|| crate::pools::pool(case))
         .or_else(|| crate::functions::function(case))
-        .or_else(|| crate::attn::attention(case))
-        .or_else(|| crate::rnn::build(case))
 }
 
 fn layer(case: &ModuleCase) -> Option<(Built, bool)> {

@@ -1,6 +1,5 @@
 //! Padding, blocks, resizing and others; among them classes of PyTorch that are functions here.
 
-use flambeau_autograd::Tensor;
 use flambeau_autograd::ops::{self, Sizes};
 use flambeau_nn::{self as nn, functional as F, pad_kinds};
 use flambeau_testkit::golden::{Arg, ModuleCase};
@@ -50,10 +49,6 @@ pub fn function(case: &ModuleCase) -> Option<(Built, bool)> {
         _ => with(ctor(&["padding", "value"]), |c| padding(c, name)),
     };
     Some((built, c.all_read()))
-}
-
-fn result(x: flambeau_autograd::Result<Tensor>) -> Tensor {
-    x.unwrap_or_else(|e| panic!("{e}"))
 }
 
 /// A layer of padding by its name.

@@ -252,16 +252,19 @@ pub fn global_unstructured_with<P: BasePruningMethod>(
         std::any::type_name::<P>(),
         method.pruning_type()
     );
-    let flat = |x: &Tensor| ops::reshape(&x.detach(), &[-1]).or_panic();
+    let flat = |x: &Tensor| ops::reshape(&x.detach(), &[-1]);
     let (mut scores, mut masks, mut lengths) = (Vec::new(), Vec::new(), Vec::new());
     for (i, (module, name)) in targets.iter().enumerate() {
         let Some(slotted) = derived::own(*module, name) else {
             panic!("'{}' object has no attribute '{name}'", module.type_name())
         };
         let value = slotted.value();
-        scores.push(flat(given.get(i).unwrap_or(value)));
-        let mask = pruned(*module, name).map(|(_, rule)| flat(&rule.mask));
-        masks.push(mask.unwrap_or_else(|| flat(&ones_like(value).or_panic())));
+        scores.push(flat(given.get(i).unwrap_or(value)).or_panic());
+        let mask = match pruned(*module, name) {
+            Some((_, rule)) => flat(&rule.mask).or_panic(),
+            None => flat(&ones_like(value).or_panic()).or_panic(),
+        };
+        masks.push(mask);
         lengths.push(value.numel() as i64);
     }
     let (scores, masks) = (ops::cat(&scores, 0).or_panic(), ops::cat(&masks, 0).or_panic());

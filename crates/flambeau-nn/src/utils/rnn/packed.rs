@@ -76,7 +76,10 @@ impl PackedSequence {
              instantiated by functions like pack_sequence and pack_padded_sequences in nn.utils.rnn. \
              https://pytorch.org/docs/stable/nn.html#torch.nn.utils.rnn.pack_sequence"
         );
-        let unsorted_indices = unsorted_indices.or_else(|| sorted_indices.as_ref().map(|s| inverse(s).or_panic()));
+        let unsorted_indices = match (unsorted_indices, &sorted_indices) {
+            (None, Some(sorted)) => Some(inverse(sorted).or_panic()),
+            (given, _) => given,
+        };
         PackedSequence { data: data.as_tensor().shallow_clone(), batch_sizes, sorted_indices, unsorted_indices }
     }
 
@@ -94,8 +97,9 @@ impl PackedSequence {
     #[must_use]
     pub fn to(&self, target: impl ToTarget) -> Self {
         let data = target.convert(&self.data).or_panic();
-        let moved = |t: &Option<Tensor>| t.as_ref().map(|t| ops::to_device(t, data.device()).or_panic());
-        let (sorted_indices, unsorted_indices) = (moved(&self.sorted_indices), moved(&self.unsorted_indices));
+        let moved = |t: &Option<Tensor>| t.as_ref().map(|t| ops::to_device(t, data.device())).transpose();
+        let sorted_indices = moved(&self.sorted_indices).or_panic();
+        let unsorted_indices = moved(&self.unsorted_indices).or_panic();
         PackedSequence { data, batch_sizes: self.batch_sizes.shallow_clone(), sorted_indices, unsorted_indices }
     }
 

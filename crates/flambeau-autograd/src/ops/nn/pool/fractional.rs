@@ -89,9 +89,9 @@ pub fn fractional_max_pool3d(x: &Tensor, kernel_size: &[i64], options: &Fraction
 ///
 /// ```
 /// use torch::nn::functional as F;
-/// let x = torch::tensor([1.0, 9.0, 3.0, 4.0]).view([1, 1, 2, 2]);
-/// let (y, indices) = F::fractional_max_pool3d_with_indices(&x, [1, 2, 2], |o| o.output_size(1));
-/// assert_eq!((y.item(), indices.item_as::<i64>()), (9.0, 1));
+/// let x = torch::arange(8).float().view([1, 2, 2, 2]);
+/// let (y, indices) = F::fractional_max_pool3d_with_indices(&x, [1, 1, 1], |o| o.output_size(1));
+/// assert_eq!((y.item(), indices.item_as::<i64>()), (7.0, 7));
 /// ```
 #[op(functional, forms(
     fractional_max_pool3d_with_indices(kernel_size: &[i64], options: FractionalMaxPoolOptions) = (kernel_size, options),
