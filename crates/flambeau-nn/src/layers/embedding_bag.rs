@@ -37,7 +37,7 @@ options! {
 /// For each bag of indices the mean, the sum or the largest values of the table's rows that they name:
 /// `nn.EmbeddingBag(num_embeddings, embedding_dim)`. The table starts standard normal.
 ///
-/// A call takes indices [bags, n], or [total] with the offsets where bags start; sums may be weighted.
+/// A call takes indices `[bags, n]`, or `[total]` with the offsets where bags start; sums may be weighted.
 ///
 /// ```
 /// use flambeau_nn as nn;

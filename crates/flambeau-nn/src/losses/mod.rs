@@ -174,7 +174,7 @@ losses! {
     SoftMarginLoss(SoftMarginLossOptions) = soft_margin_loss:;
     /// eˣ − t · x, or x − t · ln(x + eps), of Poisson distributions: `nn.PoissonNLLLoss(log_input, full, eps, reduction)`.
     PoissonNLLLoss(PoissonNLLOptions) = poisson_nll_loss:;
-    /// Σ max(0, margin − xₜ + xᵢ)ᵖ / classes over the other classes i, for inputs [n, classes] and classes t [n]:
+    /// Σ max(0, margin − xₜ + xᵢ)ᵖ / classes over the other classes i, for inputs `[n, classes]` and classes t `[n]`:
     /// `nn.MultiMarginLoss(p, margin, weight, reduction)`.
     MultiMarginLoss(MultiMarginOptions) = multi_margin_loss if check_multi_margin: weight;
     /// Σ max(0, 1 − xₜ + xᵢ) / classes over a sample's classes t and the others i, for inputs and targets [n, classes], where −1
