@@ -559,12 +559,25 @@ def searches(g):
     g.error("bucketize", one, torch.tensor(1.0))
 
 
+def alignments(g):
+    """Sequences of labels: repeats, a length of none, an impossible one, a list for a batch. PyTorch's samples are too large to keep."""
+    log_probs = ramp(5, 3, 4).detach().log_softmax(2).requires_grad_(True)
+    padded, lengths = torch.tensor([[1, 2, 2], [3, 3, 0], [1, 0, 0]]), torch.tensor([3, 2, 0])
+    for reduction in ("none", "mean", "sum"):
+        g.add("nn.functional.ctc_loss", log_probs, padded, [5, 5, 4], [3, 2, 1], reduction=reduction)
+        g.add("nn.functional.ctc_loss", log_probs, padded, torch.tensor([5, 4, 5]), lengths, reduction=reduction)
+        g.add("nn.functional.ctc_loss", log_probs, padded, [2, 2, 2], [3, 2, 1], reduction=reduction, zero_infinity=True)
+    g.add("nn.functional.ctc_loss", log_probs, torch.tensor([1, 2, 3, 3, 1]), [5, 5, 4], [2, 2, 1])
+    g.error("nn.functional.ctc_loss", log_probs, padded, [5, 5, 6], [3, 2, 1])
+    g.error("nn.functional.ctc_loss", log_probs, padded, [5, 5], [3, 2, 1])
+
+
 def edge_cases(others):
     """All own cases, by op; of the ops that no list names, those of one tensor get the special values."""
     g = Group()
     for name in others:
         if isinstance(DB[name], UnaryUfuncInfo):
             g.add(name, leaf(SPECIAL))
-    for build in (special_values, reductions, integers, promotion, broadcasting, products_and_layers, moving, searches, errors):
+    for build in (special_values, reductions, integers, promotion, broadcasting, products_and_layers, moving, searches, alignments, errors):
         build(g)
     return g.by_op

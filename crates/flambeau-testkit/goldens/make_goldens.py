@@ -24,6 +24,7 @@ import random_loss
 import random_modules
 import random_optim
 import random_pools
+import random_rnn
 import random_utils
 
 DATA = pathlib.Path(__file__).parent / "data"

@@ -18,6 +18,7 @@ const READS: &[(&str, &str)] = &[
     ("linalg.vander", "it is a cumprod"),
     ("masked_scatter", "a source with too few elements is refused at once"),
     ("masked_select", "the mask's number of true elements is the result's shape"),
+    ("nn.functional.ctc_loss", "lengths that are tensors are read, as PyTorch reads them"),
     ("nn.functional.gaussian_nll_loss", "a negative variance is refused"),
     ("nn.functional.max_unpool1d", "an index outside the output is refused at once"),
     ("nn.functional.max_unpool2d", "an index outside the output is refused at once"),

@@ -54,7 +54,6 @@ const OURS: Differences = &[
     ("NegBackward0", &["other"], FUSED),
     ("PdistBackward0", &["pairs"], "the places of both rows of each pair"),
     ("PutBackward0", &["places"], PLACES),
-    ("SafeSoftmaxBackward0", &["other"], OTHERWISE),
     ("ScatterAddBackward0", &["places"], PLACES),
     ("ScatterBackward0", &["places"], PLACES),
     ("ScatterBackward1", &["places"], PLACES),
@@ -65,7 +64,11 @@ const OURS: Differences = &[
     ("TakeBackward0", &["places"], PLACES),
     ("UnsafeViewBackward0", &["*"], FUSED),
     ("ViewBackward0", &["*"], FUSED),
-    ("WhereBackward0", &["key", "query"], "attention's causal mask is computed of the places of queries and keys"),
+    (
+        "WhereBackward0",
+        &["key", "query", "self"],
+        "attention's causal mask is computed of places, an infinite alignment is told by its loss",
+    ),
 ];
 
 /// What PyTorch saves and this library does not.
@@ -80,7 +83,6 @@ const THEIRS: Differences = &[
     ("MultilabelMarginLossBackward0", &["is_target"], OTHERWISE),
     ("NativeBatchNormBackward0", &["running_var"], "its inverse root is saved"),
     ("NativeLayerNormBackward0", &["bias"], SHAPE),
-    ("SafeSoftmaxBackward0", &["result"], OTHERWISE),
     ("ScaledDotProductFlashAttentionForCpuBackward0", &["logsumexp", "output"], "backward computes the weights again"),
 ];
 

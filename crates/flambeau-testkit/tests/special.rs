@@ -49,6 +49,8 @@ const DIFFERS: &[Differs] = &[
     ("statistics", "std_mean", &[33], "whether an infinite value makes the mean infinite or NaN depends on its place"),
 ];
 
+const SELF_QUOTIENT: &str = "an NVIDIA driver takes g · t / t for g, also where t is zero or infinite";
+
 /// Operations that differ further on a GPU: their group, how many cases may at most, and why.
 const GPU_DIFFERS: &[(&str, &str, usize, &str)] = &[
     ("losses", "nn.functional.binary_cross_entropy", 10, "the range of input and target is checked on the CPU only"),
@@ -61,6 +63,9 @@ const GPU_DIFFERS: &[(&str, &str, usize, &str)] = &[
     ("activations", "nn.functional.logsigmoid", 4, "an NVIDIA driver takes 0 − (−0) for 0"),
     ("activations", "nn.functional.relu6", 12, "NVIDIA cards compare subnormal numbers as zeros"),
     ("activations", "nn.functional.selu", 14, "NVIDIA cards compare subnormal numbers as zeros"),
+    ("losses", "nn.functional.kl_div", 1, SELF_QUOTIENT),
+    ("losses", "nn.functional.poisson_nll_loss", 4, SELF_QUOTIENT),
+    ("promotion", "nn.functional.kl_div", 4, SELF_QUOTIENT),
     ("losses", "nn.functional.cross_entropy", 8, "the fused kernel takes a weight of 0 for an ignored line"),
     ("losses", "nn.functional.nll_loss", 14, "the fused kernel takes a weight of 0 for an ignored line"),
     ("losses", "nn.functional.multi_margin_loss", 42, "a driver takes 0 − s for −s, which is −0 where s is 0"),
