@@ -19,7 +19,7 @@ mod table;
 mod value;
 
 pub use case::{Case, CaseKind, ExpectedError, load_cases, load_op, load_special, op_names};
-pub use module::{InitCase, ModuleCase, ModuleRun, load_init, load_module_file, load_modules, load_random_modules};
+pub use module::{InitCase, ModuleCase, ModuleRun, load_init, load_module_file};
 pub use optim::{OptimizerCase, OptimizerStep, SchedulerCase, load_optimizers, load_schedulers};
 pub use program::{ProgramCase, ProgramStep, load_programs};
 pub use random_optim::{

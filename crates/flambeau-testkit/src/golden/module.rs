@@ -139,18 +139,8 @@ fn init_case(map: &Map<String, Value>) -> Parsed<InitCase> {
     })
 }
 
-/// All cases of `goldens/data/modules.jsonl.gz`: layers, activations and losses.
-pub fn load_modules() -> Result<Vec<ModuleCase>, GoldenError> {
-    load(&data_dir().join("modules.jsonl.gz"), module_case)
-}
-
-/// All cases of `goldens/data/random_modules.jsonl.gz`: configurations drawn by `goldens/random_modules.py`.
-pub fn load_random_modules() -> Result<Vec<ModuleCase>, GoldenError> {
-    load(&data_dir().join("random_modules.jsonl.gz"), module_case)
-}
-
-/// All cases of another file of modules, by its name: `random_attn` for `goldens/data/random_attn.jsonl.gz`, drawn by
-/// `goldens/random_attn.py`.
+/// All cases of a file of modules, by its name: `"modules"` for `goldens/data/modules.jsonl.gz`, and `"random_attn"` for what
+/// `goldens/random_attn.py` draws.
 pub fn load_module_file(name: &str) -> Result<Vec<ModuleCase>, GoldenError> {
     load(&data_dir().join(format!("{name}.jsonl.gz")), module_case)
 }
@@ -167,7 +157,7 @@ mod tests {
 
     #[test]
     fn module_cases_are_whole() {
-        let cases = load_modules().unwrap();
+        let cases = load_module_file("modules").unwrap();
         for name in ["Linear", "Conv2d", "BatchNorm2d", "Embedding", "CrossEntropyLoss", "HingeEmbeddingLoss"] {
             assert!(cases.iter().any(|c| c.module == name), "{name}");
         }
@@ -189,7 +179,7 @@ mod tests {
 
     #[test]
     fn random_configurations_are_many_and_of_every_kind() {
-        let cases = load_random_modules().unwrap();
+        let cases = load_module_file("random_modules").unwrap();
         assert!(cases.len() >= 3500, "{}", cases.len());
         let refused = cases.iter().filter(|c| c.error.is_some()).count();
         let runs: Vec<&ModuleRun> = cases.iter().flat_map(|c| c.train.iter().chain(&c.eval)).collect();

@@ -18,7 +18,7 @@ mod rnn;
 
 use flambeau_tensor::Device;
 use flambeau_testkit::catch::catch;
-use flambeau_testkit::golden::{InitCase, ModuleCase, load_init, load_module_file, load_modules, load_random_modules};
+use flambeau_testkit::golden::{InitCase, ModuleCase, load_init, load_module_file};
 use flambeau_testkit::work::{GPU, OnGpu, alone};
 
 /// Runs every case, of which there are `at_least` so many, and lists the failures, so that one run shows them all. Returns how
@@ -42,7 +42,7 @@ fn module_name(case: &ModuleCase) -> String {
 #[test]
 fn modules_are_pytorchs() {
     let _generator = alone();
-    let cases = load_modules().expect("goldens");
+    let cases = load_module_file("modules").expect("goldens");
     let passed = run_all(&cases, 410, module_name, |case| check::check(case, Device::Cpu));
     println!("count: {passed} goldens of modules agree with PyTorch");
 }
@@ -50,7 +50,7 @@ fn modules_are_pytorchs() {
 #[test]
 fn modules_on_a_gpu_are_pytorchs() {
     let _gpu = OnGpu::new();
-    let cases = load_modules().expect("goldens");
+    let cases = load_module_file("modules").expect("goldens");
     let passed = run_all(&cases, 410, module_name, |case| check::check(case, GPU));
     println!("count: {passed} GPU cases: modules and losses agree with PyTorch");
 }
@@ -62,12 +62,13 @@ fn modules_without_goldens_compute_on_a_gpu_as_on_the_cpu() {
     println!("count: {passed} GPU cases: further modules agree with the CPU");
 }
 
-/// Random configurations, of which `FLAMBEAU_MODULES=Conv2d,NLLLoss` picks some classes, and how many there must be.
-fn random_cases() -> (Vec<(usize, ModuleCase)>, usize) {
+/// The configurations that a file has drawn, of which `FLAMBEAU_MODULES=Conv2d,NLLLoss` picks some classes, and how many there must
+/// be where all of them are `at_least` so many.
+fn drawn(file: &str, at_least: usize) -> (Vec<(usize, ModuleCase)>, usize) {
     let only = std::env::var("FLAMBEAU_MODULES").ok();
     let named = |name: &str| only.as_deref().is_none_or(|list| list.split(',').any(|n| n == name));
-    let all = load_random_modules().expect("goldens").into_iter().enumerate();
-    (all.filter(|(_, case)| named(&case.module)).collect(), if only.is_some() { 1 } else { 3500 })
+    let all = load_module_file(file).expect("goldens").into_iter().enumerate();
+    (all.filter(|(_, case)| named(&case.module)).collect(), if only.is_some() { 1 } else { at_least })
 }
 
 fn random_name((i, case): &(usize, ModuleCase)) -> String {
@@ -75,17 +76,22 @@ fn random_name((i, case): &(usize, ModuleCase)) -> String {
     format!("{} {i} {} {:?} {:?} {shapes:?}", case.module, case.dtype, case.args, case.kwargs)
 }
 
-/// Holds the random configurations against PyTorch on a device. Returns how many agree and how many are known to differ.
-fn run_random(device: Device) -> (usize, usize) {
-    let (cases, at_least) = random_cases();
-    let further: random::Differ = if device.is_cpu() { &[] } else { random::DIFFER_ON_GPU };
-    let known = |i: usize| random::DIFFER.iter().chain(further).any(|(numbers, _)| numbers.contains(&i));
+/// Holds the configurations that a file has drawn against PyTorch on a device, and those that are listed against being listed.
+/// Returns how many agree and how many are known to differ.
+fn run_drawn(file: &str, at_least: usize, device: Device, differ: &[random::Differ]) -> (usize, usize) {
+    let (cases, at_least) = drawn(file, at_least);
+    let known = |i: usize| differ.iter().copied().flatten().any(|(numbers, _)| numbers.contains(&i));
     let ran = run_all(&cases, at_least, random_name, |(i, case)| match known(*i) {
         false => random::check(case, device),
         true => assert!(catch(|| random::check(case, device)).is_err(), "said to differ from PyTorch, and agrees"),
     });
     let differ = cases.iter().filter(|(i, _)| known(*i)).count();
     (ran - differ, differ)
+}
+
+fn run_random(device: Device) -> (usize, usize) {
+    let further: random::Differ = if device.is_cpu() { &[] } else { random::DIFFER_ON_GPU };
+    run_drawn("random_modules", 3500, device, &[random::DIFFER, further])
 }
 
 #[test]
@@ -143,15 +149,8 @@ fn lazy_layers_compute_on_a_gpu_as_on_the_cpu() {
     println!("count: {passed} GPU cases: lazy layers agree with the CPU");
 }
 
-/// Holds the random configurations of the losses of `goldens/random_loss.py` against PyTorch on a device.
 fn run_losses(device: Device) -> usize {
-    let cases: Vec<(usize, ModuleCase)> =
-        load_module_file("random_loss").expect("goldens").into_iter().enumerate().collect();
-    let known = |i: usize| random::LOSSES_DIFFER.iter().any(|(numbers, _)| numbers.contains(&i));
-    run_all(&cases, 1800, random_name, |(i, case)| match known(*i) {
-        false => random::check(case, device),
-        true => assert!(catch(|| random::check(case, device)).is_err(), "said to differ from PyTorch, and agrees"),
-    })
+    run_drawn("random_loss", 1800, device, &[]).0
 }
 
 #[test]

@@ -4,14 +4,13 @@ use flambeau_autograd::ops::{self, FractionalMaxPoolOptions, IntoScales, Scales}
 use flambeau_autograd::{OrPanic, Tensor};
 use flambeau_nn::{self as nn};
 use flambeau_tensor::{Device, Scalar};
-use flambeau_testkit::catch::catch;
-use flambeau_testkit::golden::{Arg, ModuleCase, load_module_file};
+use flambeau_testkit::golden::{Arg, ModuleCase};
 use flambeau_testkit::work::{GPU, OnGpu, alone};
 
 use crate::build::with;
 use crate::ctor::{Built, Ctor, called, forward, function as shell};
 use crate::functions::resized;
-use crate::{random, random_name, run_all};
+use crate::{random, run_drawn};
 
 /// Classes whose results are sums, in an order that decides the sign of a zero.
 pub const SUMS: &[&str] = &["LPPool", "Interpolate", "GridSample", "AffineGrid", "EmbeddingBag", "CrossMap"];
@@ -180,18 +179,9 @@ const DIFFER_ON_GPU: random::Differ = &[
 ];
 
 fn run(device: Device) -> usize {
-    let only = std::env::var("FLAMBEAU_MODULES").ok();
-    let named = |name: &str| only.as_deref().is_none_or(|list| list.split(',').any(|n| n == name));
-    let all = load_module_file("random_pools").expect("goldens").into_iter().enumerate();
-    let cases: Vec<(usize, ModuleCase)> = all.filter(|(_, case)| named(&case.module)).collect();
-    let at_least = if only.is_some() { 1 } else { 1600 };
     let further: random::Differ = if device.is_cpu() { &[] } else { DIFFER_ON_GPU };
-    run_all(&cases, at_least, random_name, |(i, case)| {
-        match DIFFER.iter().chain(further).any(|(numbers, _)| numbers.contains(i)) {
-            false => random::check(case, device),
-            true => assert!(catch(|| random::check(case, device)).is_err(), "said to differ from PyTorch, and agrees"),
-        }
-    })
+    let (agree, differ) = run_drawn("random_pools", 1600, device, &[DIFFER, further]);
+    agree + differ
 }
 
 #[test]

@@ -21,9 +21,6 @@ pub const DIFFER: Differ = &[
     (&[2954], "0 · NaN in the gradient of a clamped logarithm in float16"),
 ];
 
-/// The same of the file of losses.
-pub const LOSSES_DIFFER: Differ = &[];
-
 /// Cases in which a GPU differs further.
 pub const DIFFER_ON_GPU: Differ =
     &[(&[2707], "of two bad indices, that of the weight and that of the target, the first kernel's is told")];

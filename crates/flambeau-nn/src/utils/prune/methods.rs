@@ -32,6 +32,11 @@ fn count(amount: Scalar, size: usize) -> i64 {
     n
 }
 
+/// A dimension counted from the front.
+fn from_front(t: &Tensor, dim: i64) -> i64 {
+    if dim < 0 { dim + t.dim() as i64 } else { dim }
+}
+
 /// A copy of the mask with zeros where indices point to, as if it had one dimension.
 fn without(mask: &Tensor, indices: &Tensor) -> Result<Tensor> {
     let flat = ops::clone(&ops::reshape(mask, &[-1])?)?;
@@ -42,10 +47,45 @@ fn without(mask: &Tensor, indices: &Tensor) -> Result<Tensor> {
 /// A mask of the kind of `t` with ones in the entries of `dim` that `kept` (ones and zeros) says.
 fn channels(t: &Tensor, dim: i64, kept: &Tensor) -> Result<Tensor> {
     let mut shape = vec![1; t.dim()];
-    let at = if dim < 0 { dim + t.dim() as i64 } else { dim };
-    shape[at as usize] = -1;
+    shape[from_front(t, dim) as usize] = -1;
     let kept = ops::to_device(&ops::to_dtype(kept, t.dtype())?, t.device())?;
     ops::mul(&super::method::ones_like(t)?, &ops::view(&kept, &shape)?)
+}
+
+/// The mask of a method that prunes elements: the default one without those of the `n` largest scores, or smallest.
+#[track_caller]
+fn unstructured(
+    amount: Scalar,
+    t: &Tensor,
+    default_mask: &Tensor,
+    scores: impl FnOnce(&Tensor) -> Result<Tensor>,
+    largest: bool,
+) -> Tensor {
+    let n = count(amount, t.numel());
+    if n == 0 {
+        return ops::clone(default_mask).or_panic();
+    }
+    let found = scores(&t.detach()).and_then(|scores| ops::topk(&ops::reshape(&scores, &[-1])?, n, -1, largest));
+    found.and_then(|(_, indices)| without(default_mask, &indices)).or_panic()
+}
+
+/// The mask of a method that prunes channels along `dim`: of `size` of them `n` go, and `kept` has ones for the others.
+#[track_caller]
+fn structured(
+    amount: Scalar,
+    dim: i64,
+    t: &Tensor,
+    default_mask: &Tensor,
+    kept: impl FnOnce(usize, i64) -> Result<Tensor>,
+) -> Tensor {
+    let size = check_structured(t, dim);
+    match count(amount, size) {
+        0 => default_mask.shallow_clone(),
+        n => {
+            let mask = kept(size, n).and_then(|kept| channels(t, dim, &kept)).or_panic();
+            ops::mul(&mask, ops::to_dtype(default_mask, mask.dtype()).or_panic()).or_panic()
+        }
+    }
 }
 
 /// The checks of structured methods.
@@ -105,12 +145,7 @@ impl BasePruningMethod for RandomUnstructured {
     }
     #[track_caller]
     fn compute_mask(&self, t: &Tensor, default_mask: &Tensor) -> Tensor {
-        let n = count(self.amount, t.numel());
-        if n == 0 {
-            return ops::clone(default_mask).or_panic();
-        }
-        let drawn = t.detach().rand_like().reshape(-1);
-        ops::topk(&drawn, n, -1, true).and_then(|(_, indices)| without(default_mask, &indices)).or_panic()
+        unstructured(self.amount, t, default_mask, |t| Ok(t.rand_like()), true)
     }
 }
 
@@ -120,12 +155,7 @@ impl BasePruningMethod for L1Unstructured {
     }
     #[track_caller]
     fn compute_mask(&self, t: &Tensor, default_mask: &Tensor) -> Tensor {
-        let n = count(self.amount, t.numel());
-        if n == 0 {
-            return ops::clone(default_mask).or_panic();
-        }
-        let magnitudes = ops::abs(&t.detach()).and_then(|x| ops::reshape(&x, &[-1])).or_panic();
-        ops::topk(&magnitudes, n, -1, false).and_then(|(_, indices)| without(default_mask, &indices)).or_panic()
+        unstructured(self.amount, t, default_mask, ops::abs, false)
     }
 }
 
@@ -144,14 +174,6 @@ impl RandomStructured {
     pub fn new(amount: impl Into<Scalar>, dim: impl Int) -> Self {
         RandomStructured { amount: checked(amount.into()), dim: dim.to_i64() }
     }
-
-    fn mask(&self, t: &Tensor, size: usize, n: i64, default_mask: &Tensor) -> Result<Tensor> {
-        let drawn = rand([size]);
-        let (threshold, _) = ops::kthvalue(&drawn, n, -1, false)?;
-        let kept = ops::gt(&drawn, &threshold)?;
-        let mask = channels(t, self.dim, &kept)?;
-        ops::mul(&mask, &ops::to_dtype(default_mask, mask.dtype())?)
-    }
 }
 
 impl BasePruningMethod for RandomStructured {
@@ -163,11 +185,11 @@ impl BasePruningMethod for RandomStructured {
     }
     #[track_caller]
     fn compute_mask(&self, t: &Tensor, default_mask: &Tensor) -> Tensor {
-        let size = check_structured(t, self.dim);
-        match count(self.amount, size) {
-            0 => default_mask.shallow_clone(),
-            n => self.mask(t, size, n, default_mask).or_panic(),
-        }
+        structured(self.amount, self.dim, t, default_mask, |size, n| {
+            let drawn = rand([size]);
+            let (threshold, _) = ops::kthvalue(&drawn, n, -1, false)?;
+            ops::gt(&drawn, &threshold)
+        })
     }
 }
 
@@ -213,17 +235,6 @@ impl LnStructured {
     pub fn new(amount: impl Into<Scalar>, n: impl Into<NormOrder>, dim: impl Int) -> Self {
         LnStructured { amount: checked(amount.into()), n: n.into(), dim: dim.to_i64() }
     }
-
-    fn mask(&self, t: &Tensor, size: usize, pruned: i64, default_mask: &Tensor) -> Result<Tensor> {
-        let t = &t.detach();
-        let at = if self.dim < 0 { self.dim + t.dim() as i64 } else { self.dim };
-        let others: Vec<i64> = (0..t.dim() as i64).filter(|&d| d != at).collect();
-        let norms = ops::vector_norm(t, self.n.0, &others, false, None)?;
-        let (_, kept) = ops::topk(&norms, size as i64 - pruned, -1, true)?;
-        let none = ops::zeros(&[size], t.dtype(), t.device())?;
-        let mask = channels(t, self.dim, &ops::index_fill(&none, 0, &kept, 1)?)?;
-        ops::mul(&mask, &ops::to_dtype(default_mask, mask.dtype())?)
-    }
 }
 
 impl BasePruningMethod for LnStructured {
@@ -235,11 +246,14 @@ impl BasePruningMethod for LnStructured {
     }
     #[track_caller]
     fn compute_mask(&self, t: &Tensor, default_mask: &Tensor) -> Tensor {
-        let size = check_structured(t, self.dim);
-        match count(self.amount, size) {
-            0 => default_mask.shallow_clone(),
-            n => self.mask(t, size, n, default_mask).or_panic(),
-        }
+        let t = &t.detach();
+        structured(self.amount, self.dim, t, default_mask, |size, n| {
+            let at = from_front(t, self.dim);
+            let others: Vec<i64> = (0..t.dim() as i64).filter(|&d| d != at).collect();
+            let norms = ops::vector_norm(t, self.n.0, &others, false, None)?;
+            let (_, kept) = ops::topk(&norms, size as i64 - n, -1, true)?;
+            ops::index_fill(&ops::zeros(&[size], t.dtype(), t.device())?, 0, &kept, 1)
+        })
     }
 }
 
