@@ -208,26 +208,6 @@ fn dtypes_change_before_the_first_call() {
 }
 
 #[test]
-fn the_first_call_draws_as_a_plain_layer_does() {
-    let _turn = TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    for seed in 0..3 {
-        flambeau_device::manual_seed(seed);
-        let plain = (nn::Linear::new(5, 3), nn::Conv1d::new(2, 4, 3));
-        let lazy = (nn::LazyLinear::new(3), nn::LazyConv1d::new(4, 3));
-        flambeau_device::manual_seed(seed);
-        lazy.0.call(ones([1, 5]));
-        lazy.1.initialize_parameters(ones([1, 2, 7]));
-        // Asked for by hand, it is known but was not called.
-        assert_eq!(lazy.1.to_string(), "LazyConv1d(2, 4, kernel_size=(3,), stride=(1,))");
-        assert!(plain.0.weight.equal(&lazy.0.weight) && plain.0.bias.unwrap().equal(lazy.0.bias.as_ref().unwrap()));
-        assert!(plain.1.weight.equal(&lazy.1.weight) && plain.1.bias.unwrap().equal(lazy.1.bias.as_ref().unwrap()));
-    }
-}
-
-/// Held by tests that draw from the default generator and look at what was drawn.
-static TURN: std::sync::Mutex<()> = std::sync::Mutex::new(());
-
-#[test]
 fn hooks_outlive_the_change_and_the_first_call_is_recorded() {
     let layer = nn::LazyLinear::new(2);
     let count = Arc::new(AtomicUsize::new(0));
