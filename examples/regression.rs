@@ -48,7 +48,7 @@ fn main() {
         {
             let _guard = torch::no_grad();
             for p in layer.parameters() {
-                p.add_scaled_(p.grad().unwrap(), -0.01);
+                p.add_with_(p.grad().unwrap(), |o| o.alpha(-0.01));
             }
         }
         if step % 100 == 0 {

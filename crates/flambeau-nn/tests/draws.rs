@@ -1,7 +1,7 @@
 //! What draws from the default generator, which is one for all threads: a program of its own, one test at a time.
 
 use flambeau_autograd::{empty, ones};
-use flambeau_nn::{self as nn, Call, init};
+use flambeau_nn::{self as nn, init};
 use flambeau_tensor::random::Generator;
 use std::sync::{Mutex, PoisonError};
 

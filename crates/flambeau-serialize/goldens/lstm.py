@@ -1,7 +1,7 @@
 """The state dict of a bidirectional LSTM of two layers, in both directions between PyTorch and flambeau.
 
     python goldens/lstm.py                      # writes lstm.pth, in crates/flambeau-serialize
-    cargo run --example write_lstm -- OUT       # flambeau writes OUT/lstm.pth
+    cargo run --example write_models -- OUT     # flambeau writes OUT/lstm.pth
     python goldens/lstm.py OUT                  # checks that PyTorch computes from it what flambeau did
 """
 

@@ -84,10 +84,10 @@ const CALLS: &[(&str, fn())] = failing! {
     -bools();
     -&bools();
     !&x();
-    x().add_scaled(three(), 2);
-    bytes().add_scaled(bytes(), 0.5);
-    bytes().add_scaled_(bytes(), 300);
-    x().sub_scaled_(three(), 2);
+    x().add_with(three(), |o| o.alpha(2));
+    bytes().add_with(bytes(), |o| o.alpha(0.5));
+    bytes().add_with_(bytes(), |o| o.alpha(300));
+    x().sub_with_(three(), |o| o.alpha(2));
     x().maximum(three());
     x().remainder(three());
     bools().remainder(bools());

@@ -11,7 +11,7 @@ use std::sync::Once;
 
 /// A form as the tests call it.
 pub struct Form {
-    /// `add_scaled_`.
+    /// `add_with_`.
     pub name: &'static str,
     /// Whether it is a method of `Tensor`, and no function.
     pub is_method: bool,

@@ -14,7 +14,7 @@ pub fn with_name(name: &Ident) -> Ident {
     format_ident!("{}_with", plain(name), span = name.span())
 }
 
-/// The in-place form's name: `relu_`, `add_scaled_`.
+/// The in-place form's name: `relu_`, `add_with_`.
 pub fn in_place(name: &Ident) -> Ident {
     format_ident!("{}", in_place_text(name), span = name.span())
 }

@@ -24,8 +24,10 @@ mod state_dict;
 mod state_dict_hooks;
 #[cfg(test)]
 mod tests;
+mod to;
 mod uninitialized;
 mod value;
+mod walk;
 
 pub use backward_hooks::ModuleHandle;
 pub use carrier::{Carrier, Visit};
@@ -45,6 +47,7 @@ pub use uninitialized::{
     UninitializedBuffer, UninitializedBufferOptions, UninitializedParameter, UninitializedParameterOptions, is_lazy,
 };
 pub use value::Value;
+pub(crate) use walk::can_carry_hooks;
 
 use crate::error::Result;
 use crate::utils::parametrize::RightInverse;
@@ -54,10 +57,11 @@ use flambeau_autograd::{OrPanic, Tensor};
 use flambeau_device::default_device;
 use flambeau_tensor::{DType, Device};
 use hooks::Hooks;
-use std::any::{Any, TypeId};
-use std::borrow::Cow;
+use std::any::Any;
 use std::collections::HashSet;
 use std::ops::ControlFlow;
+use to::replace;
+use walk::{apply, identity, join, named, named_modules, walk};
 
 /// A part of a network with parameters: `nn.Module`. Write `#[derive(Module)]`; the derive finds parameters, buffers and
 /// modules by their fields' types ([`Field`]). All methods take `&self`, since parameters are handles.
@@ -682,157 +686,8 @@ pub trait Module: Any + Send + Sync + DynCopy {
     }
 }
 
-impl dyn Module {
-    /// [`Module::to`] of a module in its place.
-    ///
-    /// # Panics
-    /// As [`Module::to`].
-    #[track_caller]
-    pub fn to(&self, target: impl ToTarget) -> &Self {
-        for x in self.parameters().iter().chain(&self.buffers()) {
-            move_to(x, &target);
-        }
-        self
-    }
-
-    /// [`Module::double`] of a module in its place.
-    #[track_caller]
-    pub fn double(&self) -> &Self {
-        self.to(DType::F64)
-    }
-
-    /// [`Module::float`] of a module in its place.
-    #[track_caller]
-    pub fn float(&self) -> &Self {
-        self.to(DType::F32)
-    }
-
-    /// [`Module::half`] of a module in its place.
-    #[track_caller]
-    pub fn half(&self) -> &Self {
-        self.to(DType::F16)
-    }
-
-    /// [`Module::bfloat16`] of a module in its place.
-    #[track_caller]
-    pub fn bfloat16(&self) -> &Self {
-        self.to(DType::BF16)
-    }
-
-    /// [`Module::cpu`] of a module in its place.
-    #[track_caller]
-    pub fn cpu(&self) -> &Self {
-        self.to(Device::Cpu)
-    }
-
-    /// [`Module::cuda`] of a module in its place.
-    #[track_caller]
-    pub fn cuda(&self) -> &Self {
-        self.to(Device::Wgpu(0))
-    }
-}
-
 impl std::fmt::Display for dyn Module {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.repr())
     }
-}
-
-#[track_caller]
-fn move_to(x: &Tensor, target: &impl ToTarget) {
-    replace(x, |x| convert(x, target));
-}
-
-/// Another tensor's memory for a parameter or buffer, and the same for its gradient.
-#[track_caller]
-fn replace(x: &Tensor, convert: impl Fn(&Tensor) -> Tensor) {
-    if x.is_uninitialized() {
-        return x.convert_uninitialized(convert);
-    }
-    let moved = convert(&x.detach());
-    // A tensor that is where it should be keeps its array: one that was replaced is slower to read.
-    if moved.array().same_view(&x.array()) {
-        return;
-    }
-    let grad = x.grad();
-    x.set_grad(None);
-    x.set_data(&moved);
-    x.set_grad(grad.map(|g| convert(&g)));
-}
-
-#[track_caller]
-fn convert(x: &Tensor, target: &impl ToTarget) -> Tensor {
-    let moved = target.convert(&x.detach()).or_panic();
-    assert!(
-        moved.is_floating_point() || !x.is_floating_point(),
-        "nn.Module.to only accepts floating point or complex dtypes, but got desired dtype={}",
-        moved.dtype()
-    );
-    if x.is_floating_point() { moved } else { x.detach().to(moved.device()) }
-}
-
-fn named_modules<'a>(module: &'a dyn Module, prefix: &str, once: bool) -> Vec<(String, &'a dyn Module)> {
-    let (mut out, mut seen) = (Vec::new(), HashSet::new());
-    walk(module, prefix, &mut |name, module| {
-        if !once || identity(module).is_none_or(|id| seen.insert(id)) {
-            out.push((name.to_owned(), module));
-        }
-    });
-    out
-}
-
-/// Whether a module has a place for hooks.
-pub(crate) fn can_carry_hooks(module: &dyn Module) -> bool {
-    let mut found = module.state().is_some();
-    let _ = module.carriers(1, &mut |_, _| {
-        found = true;
-        ControlFlow::Break(())
-    });
-    found
-}
-
-/// Calls `f` with `module` and all in it, parents first, each with its dotted name.
-fn walk<'a>(module: &'a dyn Module, name: &str, f: &mut dyn FnMut(&str, &'a dyn Module)) {
-    f(name, module);
-    for (child_name, child) in module.members().children {
-        walk(child, &join(name, &child_name), f);
-    }
-}
-
-fn apply(module: &dyn Module, f: &mut dyn FnMut(&dyn Module)) {
-    for (_, child) in module.members().children {
-        apply(child, f);
-    }
-    f(module);
-}
-
-fn join(prefix: &str, name: &str) -> String {
-    if prefix.is_empty() { name.to_owned() } else { format!("{prefix}.{name}") }
-}
-
-/// What tells a module from others. Modules without size have no identity.
-fn identity(module: &dyn Module) -> Option<(usize, TypeId)> {
-    let address = std::ptr::from_ref(module).cast::<()>().addr();
-    (size_of_val(module) != 0).then(|| (address, module.type_id()))
-}
-
-/// The tensors that `of` finds in the modules that the options name.
-fn named(
-    module: &dyn Module,
-    options: &NamedOptions,
-    of: impl Fn(&Members<'_>) -> Vec<(Cow<'static, str>, Tensor)>,
-) -> Vec<(String, Tensor)> {
-    let (mut out, mut seen) = (Vec::new(), HashSet::new());
-    let mut collect = |prefix: &str, module: &dyn Module| {
-        for (name, tensor) in of(&module.members()) {
-            if seen.insert(tensor.address()) || !options.remove_duplicate {
-                out.push((join(prefix, &name), tensor));
-            }
-        }
-    };
-    match options.recurse {
-        true => walk(module, &options.prefix, &mut |prefix, module| collect(prefix, module)),
-        false => collect(&options.prefix, module),
-    }
-    out
 }

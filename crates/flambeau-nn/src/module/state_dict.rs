@@ -409,7 +409,7 @@ impl Loader {
 /// The state under the names that the module's tensors have now, where it has former ones.
 fn renamed(module: &dyn Module, state: &StateDict) -> Option<StateDict> {
     let mut renamed: Option<StateDict> = None;
-    super::walk(module, "", &mut |prefix, module| {
+    super::walk::walk(module, "", &mut |prefix, module| {
         for (name, _, derived) in &module.members().derived {
             let names = derived.former_names(name);
             let names = names.into_iter().map(|(old, new)| (join(prefix, &old), join(prefix, &new)));

@@ -165,7 +165,7 @@ pub fn check_on_gpu(case: &ModuleCase) {
         let (ours, theirs) = ((host.run)(&here), (device.run)(&there));
         let (rtol, atol) = if case.dtype.size() == 2 { (3e-2, 3e-2) } else { (1e-4, 1e-4) };
         let near = |a: &Tensor, b: &Tensor| {
-            assert!(a.cpu().allclose_within(b, rtol, atol, true), "{a}\nbeside\n{b}");
+            assert!(a.cpu().allclose_with(b, |o| o.rtol(rtol).atol(atol).equal_nan(true)), "{a}\nbeside\n{b}");
         };
         near(&theirs[0], &ours[0]);
         device.module.buffers().iter().zip(host.module.buffers()).for_each(|(a, b)| near(a, &b));

@@ -34,14 +34,9 @@ static IS_CLOSE_OR_NAN: LazyLock<Pointwise> = LazyLock::new(|| {
 /// ```
 /// let (x, y) = (torch::tensor([1.0, 2.0]), torch::tensor([1.000001, 2.1]));
 /// assert_eq!(x.isclose(&y).to_vec::<bool>(), [true, false]);
-/// assert_eq!(x.isclose_within(&y, 0.1, 0.0, false).to_vec::<bool>(), [true, true]);
+/// assert_eq!(x.isclose_with(&y, |o| o.rtol(0.1).atol(0.0)).to_vec::<bool>(), [true, true]);
 /// ```
-#[op(torch, method, not_differentiable, forms(
-    isclose(other: &Tensor) = (other, 1e-5, 1e-8, false),
-    isclose_within(other: &Tensor, rtol: f64, atol: f64, equal_nan: bool) = (other, rtol, atol, equal_nan),
-),
-    default(rtol = 1e-5, atol = 1e-8, equal_nan = false)
-)]
+#[op(torch, method, not_differentiable, default(rtol = 1e-5, atol = 1e-8, equal_nan = false))]
 pub fn isclose(x: &Tensor, other: &Tensor, rtol: f64, atol: f64, equal_nan: bool) -> Result<Tensor> {
     if x.dtype() != other.dtype() {
         return Err(Error::runtime(format!(
@@ -67,14 +62,9 @@ pub fn isclose(x: &Tensor, other: &Tensor, rtol: f64, atol: f64, equal_nan: bool
 /// ```
 /// let x = torch::tensor([1.0, f64::NAN]);
 /// assert!(!x.allclose(&x));
-/// assert!(x.allclose_within(&x, 1e-5, 1e-8, true));
+/// assert!(x.allclose_with(&x, |o| o.equal_nan(true)));
 /// ```
-#[op(torch, method, not_differentiable, forms(
-    allclose(other: &Tensor) = (other, 1e-5, 1e-8, false),
-    allclose_within(other: &Tensor, rtol: f64, atol: f64, equal_nan: bool) = (other, rtol, atol, equal_nan),
-),
-    default(rtol = 1e-5, atol = 1e-8, equal_nan = false)
-)]
+#[op(torch, method, not_differentiable, default(rtol = 1e-5, atol = 1e-8, equal_nan = false))]
 pub fn allclose(x: &Tensor, other: &Tensor, rtol: f64, atol: f64, equal_nan: bool) -> Result<bool> {
     let close = all(&isclose(x, other, rtol, atol, equal_nan)?, None, false)?;
     Ok(close.array().item()?.to_bool())

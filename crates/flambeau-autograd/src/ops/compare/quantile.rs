@@ -124,7 +124,7 @@ fn find(
 
 /// The quantiles q of the elements, or along a dimension (`quantile_dim`): `torch.quantile`. The quantile 0.5 is the median. q is
 /// a number, or a tensor of several, whose quantiles stand along a new first dimension. Between two elements the result is
-/// interpolated; `quantile_interpolation` takes `"lower"`, `"higher"`, `"midpoint"` and `"nearest"` for `"linear"`. NaN if there is one.
+/// interpolated; `interpolation` may be `"lower"`, `"higher"`, `"midpoint"` or `"nearest"` in place of `"linear"`. NaN if there is one.
 ///
 /// # Errors
 /// For q outside [0, 1] or of another dtype, and inputs that are not float32 or float64.
@@ -133,13 +133,11 @@ fn find(
 /// let x = torch::tensor([4.0, 1.0, 3.0, 2.0]);
 /// assert_eq!(x.quantile(0.5).item(), 2.5);
 /// assert_eq!(x.quantile(&torch::tensor([0.0, 1.0])).to_vec::<f32>(), [1.0, 4.0]);
-/// assert_eq!(x.quantile_interpolation(0.5, 0, false, "lower").item(), 2.0);
+/// assert_eq!(x.quantile_with(0.5, |o| o.dim(0).interpolation("lower")).item(), 2.0);
 /// ```
 #[op(torch, method, forms(
     quantile(q: impl Into<Operand<'a>>) = (q, None, false, "linear"),
     quantile_dim(q: impl Into<Operand<'a>>, dim: Option<i64>, keepdim: bool) = (q, dim, keepdim, "linear"),
-    quantile_interpolation(q: impl Into<Operand<'a>>, dim: Option<i64>, keepdim: bool, interpolation: &str) =
-        (q, dim, keepdim, interpolation),
 ))]
 pub fn quantile<'a>(
     x: &Tensor,
@@ -163,8 +161,6 @@ pub fn quantile<'a>(
 #[op(torch, method, forms(
     nanquantile(q: impl Into<Operand<'a>>) = (q, None, false, "linear"),
     nanquantile_dim(q: impl Into<Operand<'a>>, dim: Option<i64>, keepdim: bool) = (q, dim, keepdim, "linear"),
-    nanquantile_interpolation(q: impl Into<Operand<'a>>, dim: Option<i64>, keepdim: bool, interpolation: &str) =
-        (q, dim, keepdim, interpolation),
 ))]
 pub fn nanquantile<'a>(
     x: &Tensor,

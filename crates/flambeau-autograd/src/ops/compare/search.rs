@@ -88,15 +88,10 @@ fn check_shapes(sequence: &[usize], input: &[usize]) -> Result<()> {
 /// let sorted = torch::tensor([1, 3, 5, 7, 9]);
 /// assert_eq!(torch::searchsorted(&sorted, torch::tensor([3, 6, 9])).to_vec::<i64>(), [1, 3, 4]);
 /// assert_eq!(torch::searchsorted(&sorted, 9.5).item(), 5.0);
-/// let right = torch::searchsorted_full(&sorted, torch::tensor([3, 6, 9]), true, true, None, None);
+/// let right = torch::searchsorted_with(&sorted, torch::tensor([3, 6, 9]), |o| o.out_int32(true).right(true));
 /// assert_eq!(right.to_vec::<i32>(), [2, 3, 5]);
 /// ```
-#[op(torch, not_differentiable, forms(
-    searchsorted(input: impl Into<Operand<'a>>) = (input, false, false, None, None),
-    searchsorted_full(
-        input: impl Into<Operand<'a>>, out_int32: bool, right: bool, side: Option<&str>, sorter: Option<&Tensor>
-    ) = (input, out_int32, right, side, sorter),
-))]
+#[op(torch, not_differentiable, default(out_int32 = false, right = false, side = None, sorter = None))]
 pub fn searchsorted<'a>(
     sorted_sequence: &Tensor,
     input: impl Into<Operand<'a>>,
@@ -154,12 +149,9 @@ pub fn searchsorted<'a>(
 /// let boundaries = torch::tensor([1.0, 3.0, 5.0]);
 /// let x = torch::tensor([3.0, 0.0, 9.0]);
 /// assert_eq!(torch::bucketize(&x, &boundaries).to_vec::<i64>(), [1, 0, 3]);
-/// assert_eq!(torch::bucketize_full(&x, &boundaries, true, true).to_vec::<i32>(), [2, 0, 3]);
+/// assert_eq!(torch::bucketize_with(&x, &boundaries, |o| o.out_int32(true).right(true)).to_vec::<i32>(), [2, 0, 3]);
 /// ```
-#[op(torch, not_differentiable, forms(
-    bucketize(boundaries: &Tensor) = (boundaries, false, false),
-    bucketize_full(boundaries: &Tensor, out_int32: bool, right: bool) = (boundaries, out_int32, right),
-))]
+#[op(torch, not_differentiable, default(out_int32 = false, right = false))]
 pub fn bucketize(x: &Tensor, boundaries: &Tensor, out_int32: bool, right: bool) -> Result<Tensor> {
     match boundaries.dim() {
         1 => searchsorted(boundaries, x, out_int32, right, None, None),

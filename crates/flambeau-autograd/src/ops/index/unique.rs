@@ -216,12 +216,9 @@ pub fn unique_consecutive_all(x: &Tensor, dim: Option<i64>) -> Result<(Tensor, T
 /// let x = torch::tensor([1, 3, 1]);
 /// assert_eq!(x.bincount().to_vec::<i64>(), [0, 2, 0, 1]);
 /// let weights = torch::tensor([0.5, 1.0, 2.0]);
-/// assert_eq!(x.bincount_weights(&weights, 0).to_vec::<f32>(), [0.0, 2.5, 0.0, 1.0]);
+/// assert_eq!(x.bincount_with(|o| o.weights(&weights)).to_vec::<f32>(), [0.0, 2.5, 0.0, 1.0]);
 /// ```
-#[op(torch, method, not_differentiable, forms(
-    bincount() = (None, 0),
-    bincount_weights(weights: Option<&Tensor>, minlength: i64) = (weights, minlength),
-))]
+#[op(torch, method, not_differentiable, default(weights = None, minlength = 0))]
 pub fn bincount(input: &Tensor, weights: Option<&Tensor>, minlength: i64) -> Result<Tensor> {
     if input.is_floating_point() || input.dtype() == DType::Bool {
         let dtype = input.dtype();

@@ -254,7 +254,7 @@ fn add_product(
 }
 
 /// β · x + α · mat1 · mat2 of matrices, where `x` broadcasts to the product's shape and is not read if β is 0: `torch.addmm`.
-/// `addmm` takes 1 for both factors, `addmm_scaled` names them.
+/// Both factors are 1 unless given.
 ///
 /// # Errors
 /// When the matrices do not fit or differ in dtype.
@@ -262,12 +262,9 @@ fn add_product(
 /// ```
 /// let (x, a) = (torch::tensor([10.0, 20.0]), torch::eye(2));
 /// assert_eq!(x.addmm(&a, &a).to_vec::<f32>(), [11.0, 20.0, 10.0, 21.0]);
-/// assert_eq!(x.addmm_scaled(&a, &a, 0, 5).to_vec::<f32>(), [5.0, 0.0, 0.0, 5.0]);
+/// assert_eq!(x.addmm_with(&a, &a, |o| o.beta(0).alpha(5)).to_vec::<f32>(), [5.0, 0.0, 0.0, 5.0]);
 /// ```
-#[op(torch, method, cast = Low, forms(
-    addmm(mat1: &Tensor, mat2: &Tensor) = (mat1, mat2, 1, 1),
-    addmm_scaled(mat1: &Tensor, mat2: &Tensor, beta: impl Into<Scalar>, alpha: impl Into<Scalar>) = (mat1, mat2, beta, alpha),
-))]
+#[op(torch, method, cast = Low, default(beta = 1, alpha = 1))]
 pub fn addmm(
     x: &Tensor,
     mat1: &Tensor,
@@ -305,11 +302,7 @@ pub(crate) fn check_addmm(x: &Tensor, a: &Tensor, b: &Tensor) -> Result<()> {
 /// let (a, b) = (torch::ones([2, 1, 3]), torch::ones([2, 3, 1]));
 /// assert_eq!(torch::tensor([0.5]).baddbmm(&a, &b).to_vec::<f32>(), [3.5, 3.5]);
 /// ```
-#[op(torch, method, cast = Low, forms(
-    baddbmm(batch1: &Tensor, batch2: &Tensor) = (batch1, batch2, 1, 1),
-    baddbmm_scaled(batch1: &Tensor, batch2: &Tensor, beta: impl Into<Scalar>, alpha: impl Into<Scalar>)
-        = (batch1, batch2, beta, alpha),
-))]
+#[op(torch, method, cast = Low, default(beta = 1, alpha = 1))]
 pub fn baddbmm(
     x: &Tensor,
     batch1: &Tensor,
@@ -340,11 +333,7 @@ pub fn baddbmm(
 /// let (a, b) = (torch::ones([2, 1, 3]), torch::ones([2, 3, 1]));
 /// assert_eq!(torch::tensor([0.5]).addbmm(&a, &b).to_vec::<f32>(), [6.5]);
 /// ```
-#[op(torch, method, cast = Low, forms(
-    addbmm(batch1: &Tensor, batch2: &Tensor) = (batch1, batch2, 1, 1),
-    addbmm_scaled(batch1: &Tensor, batch2: &Tensor, beta: impl Into<Scalar>, alpha: impl Into<Scalar>)
-        = (batch1, batch2, beta, alpha),
-))]
+#[op(torch, method, cast = Low, default(beta = 1, alpha = 1))]
 pub fn addbmm(
     x: &Tensor,
     batch1: &Tensor,
@@ -442,10 +431,7 @@ fn mv_transposed(a: &Tensor, a_t: bool, v: &Tensor) -> Result<Tensor> {
 /// let v = torch::tensor([1.0, 10.0]);
 /// assert_eq!(v.addmv(&a, &v).to_vec::<f32>(), [22.0, 53.0]);
 /// ```
-#[op(torch, method, cast = Low, forms(
-    addmv(mat: &Tensor, vec: &Tensor) = (mat, vec, 1, 1),
-    addmv_scaled(mat: &Tensor, vec: &Tensor, beta: impl Into<Scalar>, alpha: impl Into<Scalar>) = (mat, vec, beta, alpha),
-))]
+#[op(torch, method, cast = Low, default(beta = 1, alpha = 1))]
 pub fn addmv(
     x: &Tensor,
     mat: &Tensor,

@@ -7,8 +7,9 @@ use flambeau_macros::op;
 use flambeau_tensor::DType;
 use flambeau_tensor::promotion::promote_types;
 
-/// The powers of a vector's elements, one row each, the highest power first: `torch.vander`. `vander_of` takes the number of columns
-/// (as many as there are elements) and whether the powers increase. It has gradients, which PyTorch's refuses to compute.
+/// The powers of a vector's elements, one row each, the highest power first: `torch.vander`. There are `n`
+/// columns, by default as many as elements; with `increasing` the lowest power comes first. It has gradients, which PyTorch's refuses
+/// to compute.
 ///
 /// # Errors
 /// For more or less than one dimension, and for a negative number of columns.
@@ -16,12 +17,9 @@ use flambeau_tensor::promotion::promote_types;
 /// ```
 /// let x = torch::tensor([1, 2, 3]);
 /// assert_eq!(torch::vander(&x).to_vec::<i64>(), [1, 1, 1, 4, 2, 1, 9, 3, 1]);
-/// assert_eq!(torch::vander_of(&x, 2, true).to_vec::<i64>(), [1, 1, 1, 2, 1, 3]);
+/// assert_eq!(torch::vander_with(&x, |o| o.n(2).increasing(true)).to_vec::<i64>(), [1, 1, 1, 2, 1, 3]);
 /// ```
-#[op(torch, forms(
-    vander() = (None, false),
-    vander_of(n: Option<i64>, increasing: bool) = (n, increasing),
-))]
+#[op(torch, default(n = None, increasing = false))]
 pub fn vander(x: &Tensor, n: Option<i64>, increasing: bool) -> Result<Tensor> {
     if x.dim() != 1 {
         return Err(Error::runtime("x must be a one-dimensional tensor."));
@@ -38,8 +36,8 @@ pub fn vander(x: &Tensor, n: Option<i64>, increasing: bool) -> Result<Tensor> {
     if increasing { Ok(out) } else { flip(&out, &[1]) }
 }
 
-/// The powers x⁰, x¹, … of each element along a new last dimension: `torch.linalg.vander`. `vander_n` takes their number, which
-/// otherwise is the length of the last dimension.
+/// The powers x⁰, x¹, … of each element along a new last dimension: `torch.linalg.vander`. There are
+/// `n` of them, by default as many as the last dimension is long.
 ///
 /// # Errors
 /// For bools, and for less than two powers.
@@ -47,9 +45,9 @@ pub fn vander(x: &Tensor, n: Option<i64>, increasing: bool) -> Result<Tensor> {
 /// ```
 /// let x = torch::tensor([2, 3]);
 /// assert_eq!(torch::linalg::vander(&x).to_vec::<i64>(), [1, 2, 1, 3]);
-/// assert_eq!(torch::linalg::vander_n(&x, 3).to_vec::<i64>(), [1, 2, 4, 1, 3, 9]);
+/// assert_eq!(torch::linalg::vander_with(&x, |o| o.n(3)).to_vec::<i64>(), [1, 2, 4, 1, 3, 9]);
 /// ```
-#[op(linalg, forms(vander() = (None), vander_n(n: Option<i64>) = (n)))]
+#[op(linalg, default(n = None))]
 pub fn linalg_vander(x: &Tensor, n: Option<i64>) -> Result<Tensor> {
     if x.dtype() == DType::Bool {
         return Err(Error::runtime(

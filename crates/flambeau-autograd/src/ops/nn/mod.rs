@@ -64,13 +64,15 @@ flambeau_macros::operations! {
     loss::nll { nll_loss cross_entropy }
     loss::bce { binary_cross_entropy binary_cross_entropy_with_logits }
     loss::elementwise {
-        mse_loss l1_loss smooth_l1_loss huber_loss kl_div soft_margin_loss poisson_nll_loss gaussian_nll_loss
+        mse_loss l1_loss smooth_l1_loss huber_loss kl_div soft_margin_loss
     }
+    loss::gaussian { gaussian_nll_loss }
     loss::margin {
-        hinge_embedding_loss margin_ranking_loss cosine_embedding_loss triplet_margin_loss multi_margin_loss
-        triplet_margin_with_distance_loss
+        hinge_embedding_loss margin_ranking_loss cosine_embedding_loss triplet_margin_loss triplet_margin_with_distance_loss
     }
+    loss::multi_margin { multi_margin_loss }
     loss::ctc { ctc_loss }
     loss::linear { linear_cross_entropy }
     loss::multilabel { multilabel_margin_loss multilabel_soft_margin_loss }
+    loss::poisson { poisson_nll_loss }
 }

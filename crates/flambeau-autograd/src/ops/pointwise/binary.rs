@@ -441,14 +441,11 @@ fn scaled(
 /// ```
 /// let (x, y) = (torch::tensor([1.0, 2.0]), torch::tensor([10.0, 20.0]));
 /// assert_eq!((&x + &y).to_vec::<f32>(), [11.0, 22.0]);
-/// assert_eq!(x.add_scaled(&y, 0.5).to_vec::<f32>(), [6.0, 12.0]);
+/// assert_eq!(x.add_with(&y, |o| o.alpha(0.5)).to_vec::<f32>(), [6.0, 12.0]);
 /// x.add_(1);
 /// assert_eq!(x.to_vec::<f32>(), [2.0, 3.0]);
 /// ```
-#[op(torch, method, forms(
-    add(other: impl Into<Operand<'a>>) = (other, 1),
-    add_scaled(other: impl Into<Operand<'a>>, alpha: impl Into<Scalar>) = (other, alpha),
-))]
+#[op(torch, method, default(alpha = 1))]
 pub fn add<'a>(x: &Tensor, other: impl Into<Operand<'a>>, alpha: impl Into<Scalar>, place: Place) -> Result<Tensor> {
     scaled(place, "AddBackward0", BinaryOp::Add, x, &other.into(), alpha.into())
 }
@@ -461,12 +458,9 @@ pub fn add<'a>(x: &Tensor, other: impl Into<Operand<'a>>, alpha: impl Into<Scala
 /// ```
 /// let (x, y) = (torch::tensor([1.0, 2.0]), torch::tensor([10.0, 20.0]));
 /// assert_eq!((&y - &x).to_vec::<f32>(), [9.0, 18.0]);
-/// assert_eq!(y.sub_scaled(&x, 5).to_vec::<f32>(), [5.0, 10.0]);
+/// assert_eq!(y.sub_with(&x, |o| o.alpha(5)).to_vec::<f32>(), [5.0, 10.0]);
 /// ```
-#[op(torch, method, alias(subtract), forms(
-    sub(other: impl Into<Operand<'a>>) = (other, 1),
-    sub_scaled(other: impl Into<Operand<'a>>, alpha: impl Into<Scalar>) = (other, alpha),
-))]
+#[op(torch, method, alias(subtract), default(alpha = 1))]
 pub fn sub<'a>(x: &Tensor, other: impl Into<Operand<'a>>, alpha: impl Into<Scalar>, place: Place) -> Result<Tensor> {
     let other = other.into();
     check_sub(x, &other)?;
@@ -482,12 +476,9 @@ pub fn sub<'a>(x: &Tensor, other: impl Into<Operand<'a>>, alpha: impl Into<Scala
 /// let x = torch::tensor([1.0, 2.0]);
 /// assert_eq!(torch::rsub(&x, 10).to_vec::<f32>(), [9.0, 8.0]);
 /// assert_eq!((10 - &x).to_vec::<f32>(), [9.0, 8.0]);
-/// assert_eq!(torch::rsub_scaled(&x, 10, 2).to_vec::<f32>(), [8.0, 6.0]);
+/// assert_eq!(torch::rsub_with(&x, 10, |o| o.alpha(2)).to_vec::<f32>(), [8.0, 6.0]);
 /// ```
-#[op(torch, forms(
-    rsub(other: impl Into<Operand<'a>>) = (other, 1),
-    rsub_scaled(other: impl Into<Operand<'a>>, alpha: impl Into<Scalar>) = (other, alpha),
-))]
+#[op(torch, default(alpha = 1))]
 pub fn rsub<'a>(input: &Tensor, other: impl Into<Operand<'a>>, alpha: impl Into<Scalar>) -> Result<Tensor> {
     let (op, other, alpha) = (BinaryOp::Sub, other.into(), alpha.into());
     check_sub(input, &other)?;

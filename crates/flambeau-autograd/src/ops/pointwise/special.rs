@@ -172,12 +172,9 @@ static NAN_TO_NUM: LazyLock<Pointwise> = LazyLock::new(|| {
 /// ```
 /// let x = torch::tensor([1.0, f64::NAN, f64::INFINITY]);
 /// assert_eq!(x.nan_to_num().to_vec::<f32>(), [1.0, 0.0, f32::MAX]);
-/// assert_eq!(x.nan_to_num_values(Some(7.0), Some(9.0), None).to_vec::<f32>(), [1.0, 7.0, 9.0]);
+/// assert_eq!(x.nan_to_num_with(|o| o.nan(7.0).posinf(9.0)).to_vec::<f32>(), [1.0, 7.0, 9.0]);
 /// ```
-#[op(torch, method, forms(
-    nan_to_num() = (None, None, None),
-    nan_to_num_values(nan: Option<f64>, posinf: Option<f64>, neginf: Option<f64>) = (nan, posinf, neginf),
-))]
+#[op(torch, method, default(nan = None, posinf = None, neginf = None))]
 pub fn nan_to_num(
     x: &Tensor,
     nan: Option<f64>,

@@ -55,13 +55,9 @@ pub fn cumsum(x: &Tensor, dim: i64, dtype: Option<DType>) -> Result<Tensor> {
 /// ```
 /// let x = torch::tensor([1, 4, 9, 16]);
 /// assert_eq!(x.diff().to_vec::<i64>(), [3, 5, 7]);
-/// assert_eq!(x.diff_n(2, 0).to_vec::<i64>(), [2, 2]);
+/// assert_eq!(x.diff_with(|o| o.n(2).dim(0)).to_vec::<i64>(), [2, 2]);
 /// ```
-#[op(torch, method, forms(
-    diff() = (1, -1, None, None),
-    diff_n(n: i64, dim: i64) = (n, dim, None, None),
-    diff_between(n: i64, dim: i64, prepend: Option<&Tensor>, append: Option<&Tensor>) = (n, dim, prepend, append),
-))]
+#[op(torch, method, default(n = 1, dim = -1, prepend = None, append = None))]
 pub fn diff(x: &Tensor, n: i64, dim: i64, prepend: Option<&Tensor>, append: Option<&Tensor>) -> Result<Tensor> {
     if x.dim() == 0 {
         return Err(Error::runtime("diff expects input to be at least one-dimensional"));

@@ -49,7 +49,7 @@ fn neighbours(name: &str, y: &Tensor, x: Option<&Tensor>, dim: i64) -> Result<(T
 }
 
 /// The integral of a function along `dim` from its values `y` at points, by the trapezoidal rule: `torch.trapezoid`, `torch.trapz`.
-/// The points are 1 apart, `dx` apart (`trapezoid_dx`), or given (`trapezoid_x`): one for each value along the dimension, or a
+/// The points are 1 apart, `dx` apart (a keyword), or given (`trapezoid_x`): one for each value along the dimension, or a
 /// tensor that broadcasts to `y`.
 ///
 /// # Errors
@@ -58,12 +58,11 @@ fn neighbours(name: &str, y: &Tensor, x: Option<&Tensor>, dim: i64) -> Result<(T
 /// ```
 /// let y = torch::tensor([1.0, 5.0, 10.0]);
 /// assert_eq!(torch::trapezoid(&y).item(), 10.5);
-/// assert_eq!(torch::trapezoid_dx(&y, 2, -1).item(), 21.0);
+/// assert_eq!(torch::trapezoid_with(&y, |o| o.dx(2)).item(), 21.0);
 /// assert_eq!(torch::trapezoid_x(&y, torch::tensor([1.0, 3.0, 6.0]), -1).item(), 28.5);
 /// ```
 #[op(torch, alias(trapz), forms(
     trapezoid() = (None, 1.0, -1),
-    trapezoid_dx(dx: f64, dim: i64) = (None, dx, dim),
     trapezoid_x(x: &Tensor, dim: i64) = (Some(x), 1.0, dim),
 ))]
 pub fn trapezoid(y: &Tensor, x: Option<&Tensor>, dx: f64, dim: i64) -> Result<Tensor> {
@@ -100,11 +99,10 @@ pub fn trapezoid(y: &Tensor, x: Option<&Tensor>, dx: f64, dim: i64) -> Result<Te
 /// ```
 /// let y = torch::tensor([1.0, 5.0, 10.0]);
 /// assert_eq!(torch::cumulative_trapezoid(&y).to_vec::<f32>(), [3.0, 10.5]);
-/// assert_eq!(torch::cumulative_trapezoid_dx(&y, 2, -1).to_vec::<f32>(), [6.0, 21.0]);
+/// assert_eq!(torch::cumulative_trapezoid_with(&y, |o| o.dx(2)).to_vec::<f32>(), [6.0, 21.0]);
 /// ```
 #[op(torch, forms(
     cumulative_trapezoid() = (None, 1.0, -1),
-    cumulative_trapezoid_dx(dx: f64, dim: i64) = (None, dx, dim),
     cumulative_trapezoid_x(x: &Tensor, dim: i64) = (Some(x), 1.0, dim),
 ))]
 pub fn cumulative_trapezoid(y: &Tensor, x: Option<&Tensor>, dx: f64, dim: i64) -> Result<Tensor> {

@@ -323,13 +323,10 @@ pub fn cartesian_prod<T: Borrow<Tensor>>(tensors: &[T]) -> Result<Tensor> {
 /// ```
 /// let x = torch::tensor([1, 2, 3]);
 /// assert_eq!(torch::combinations(&x).to_vec::<i64>(), [1, 2, 1, 3, 2, 3]);
-/// assert_eq!(torch::combinations_of(&x, 1, false).size(), [3, 1]);
-/// assert_eq!(torch::combinations_of(&x, 2, true).size(), [6, 2]);
+/// assert_eq!(torch::combinations_with(&x, |o| o.r(1)).size(), [3, 1]);
+/// assert_eq!(torch::combinations_with(&x, |o| o.with_replacement(true)).size(), [6, 2]);
 /// ```
-#[op(torch, forms(
-    combinations() = (2, false),
-    combinations_of(r: i64, with_replacement: bool) = (r, with_replacement),
-))]
+#[op(torch, default(r = 2, with_replacement = false))]
 pub fn combinations(x: &Tensor, r: i64, with_replacement: bool) -> Result<Tensor> {
     let &[n] = &x.size()[..] else {
         return Err(Error::runtime(format!("Expect a 1D vector, but got shape {:?}", &x.size()[..])));

@@ -199,17 +199,13 @@ pub(crate) static SOFTPLUS: LazyLock<Pointwise> = LazyLock::new(|| {
 });
 
 /// 1/β · ln(1 + e^(βx)), and x itself where βx > `threshold`: `F.softplus`. Without arguments β is 1 and the threshold 20;
-/// `softplus_beta` takes both.
 ///
 /// ```
 /// use torch::nn::functional as F;
 /// let x = torch::tensor([-1.0, 0.0, 30.0]);
 /// assert!(F::softplus(&x).allclose(&torch::tensor([0.3132617, 0.6931472, 30.0])));
 /// ```
-#[op(functional, cast = Float32, forms(
-    softplus() = (1.0, 20.0),
-    softplus_beta(beta: f64, threshold: f64) = (beta, threshold),
-))]
+#[op(functional, cast = Float32, default(beta = 1.0, threshold = 20.0))]
 pub fn softplus(x: &Tensor, beta: f64, threshold: f64) -> Result<Tensor> {
     let scalars = [computed(x, "softplus_cpu", beta)?, computed(x, "softplus_cpu", threshold)?];
     map("SoftplusBackward0", &SOFTPLUS, &[x], &scalars)

@@ -4,12 +4,11 @@ use crate::error::{Error, Result};
 use crate::graph::record;
 use crate::ops::map::divided_sum_map;
 use crate::ops::nn::loss::rules::{self, warn_of_broadcast};
-use crate::ops::pointwise::binary::OperandRef;
-use crate::ops::{Operand, map, mean_map, sum_map};
+use crate::ops::{map, mean_map, sum_map};
 use crate::{OrPanic, Tensor, ops, options, warn};
 use flambeau_macros::op;
+use flambeau_tensor::Scalar;
 use flambeau_tensor::pointwise::{Expr, Pointwise};
-use flambeau_tensor::{DType, Scalar};
 use std::fmt;
 use std::str::FromStr;
 use std::sync::LazyLock;
@@ -315,10 +314,16 @@ static KL_DIV: LazyLock<Pointwise> = LazyLock::new(|| {
     .with_gradient(|_, g, v, _| {
         let (x, t) = (v[0], v[1]);
         let of_factor = t.eq(0.0).select(0.0, g * t.log());
-        // PyTorch rounds the product. An NVIDIA driver takes g · t / t for g all the same: no NaN where t is 0.
-        vec![-g * t, of_factor + (g * t).rounded() / t + -g * x]
+        vec![-g * t, of_factor + through_itself(g, t) + -g * x]
     })
 });
+
+/// g · t / t, whose product PyTorch rounds. It is NaN where t is 0 or infinite, which is said in full: an NVIDIA driver takes the
+/// quotient for g.
+pub(super) fn through_itself<'b>(g: Expr<'b>, t: Expr<'b>) -> Expr<'b> {
+    let quotient = t.abs().eq(f64::INFINITY).select(f64::NAN, (g * t).rounded() / t);
+    t.eq(0.0).select(f64::NAN, quotient)
+}
 
 /// eᵗ · (t − x)
 static KL_DIV_LOG: LazyLock<Pointwise> = LazyLock::new(|| {
@@ -419,184 +424,6 @@ pub fn soft_margin_loss(x: &Tensor, target: &Tensor, options: &SoftMarginLossOpt
     let target = &if target.dtype() == dtype { target.shallow_clone() } else { ops::to_dtype(target, dtype)? };
     reduced(["SoftMarginLossBackward0"; 3], &SOFT_MARGIN, &[x, target], &[], reduction)
 }
-
-/// ln t! by Stirling's formula, for t > 1
-fn stirling(t: Expr<'_>) -> Expr<'_> {
-    let approximation = t * t.log() - t + (t * std::f64::consts::TAU).log() * 0.5;
-    t.le(1.0).select(0.0, approximation)
-}
-
-/// The four Poisson programs: by whether x is a logarithm, and whether Stirling's term is added.
-static POISSON: LazyLock<[Pointwise; 4]> = LazyLock::new(|| {
-    [(false, false), (false, true), (true, false), (true, true)].map(|(log, full)| {
-        Pointwise::new(move |b| {
-            let (t, x) = (b.input(0), b.input(1));
-            // eps is a float, so that integers compute as floats in every form.
-            let loss = if log { x.exp() - t * x } else { x - t * (x + b.scalar(0)).log() };
-            if full { loss + stirling(t) } else { loss }
-        })
-        .with_arguments(&["target", "input"])
-        .with_gradient(move |b, g, v, _| {
-            let (t, x) = (v[0], v[1]);
-            let (dx, dt) = if log {
-                (g * x.exp() + -g * t, -g * x)
-            } else {
-                let shifted = x + b.scalar(0);
-                (g + -g * t / shifted, -g * shifted.log())
-            };
-            vec![if full { dt + stirling_gradient(t, g) } else { dt }, dx]
-        })
-    })
-});
-
-/// The gradient of [`stirling`], step by step: none flows for t ≤ 1, but 0 · ln t and 0 / t are NaN at zero.
-fn stirling_gradient<'b>(t: Expr<'b>, g: Expr<'b>) -> Expr<'b> {
-    let g = t.le(1.0).select(0.0, g);
-    let of_root = g * 0.5 / (t * std::f64::consts::TAU) * std::f64::consts::TAU;
-    // PyTorch rounds the product. An NVIDIA driver takes g · t / t for g all the same: no NaN where t is 0.
-    g * t.log() + (g * t).rounded() / t + -g + of_root
-}
-
-options! {
-    /// Options of `F::poisson_nll_loss`.
-    #[derive(Clone)]
-    PoissonNLLOptions {
-        /// Whether the input is a logarithm (yes).
-        log_input: bool = true,
-        /// Whether Stirling's approximation of ln t! is added (no).
-        full: bool = false,
-        /// Added to the input before its logarithm is taken (1e-8).
-        eps: f64 = 1e-8,
-        /// What becomes of the losses of single elements: `"none"`, `"mean"`, `"sum"` (`"mean"`).
-        reduction: Reduction = Reduction::Mean,
-    }
-}
-
-/// The negative log-likelihood of `target` under Poisson distributions: eˣ − t·x, or x − t·ln(x + ε) unless `log_input`, plus
-/// Stirling's approximation of ln t! where `full`: `F.poisson_nll_loss`. The dtype is that which the steps promote to. Options:
-/// `log_input`, `full`, `eps`, `reduction`.
-///
-/// ```
-/// use torch::nn::functional as F;
-/// let (x, target) = (torch::tensor([0.0, 0.0]), torch::tensor([1.0, 3.0]));
-/// assert_eq!(F::poisson_nll_loss(&x, &target).item(), 1.0);
-/// ```
-///
-/// # Errors
-/// When the sizes do not broadcast or bools are subtracted.
-#[op(torch, functional, cast = Float32)]
-pub fn poisson_nll_loss(x: &Tensor, target: &Tensor, options: &PoissonNLLOptions) -> Result<Tensor> {
-    let &PoissonNLLOptions { log_input, full, eps, reduction } = options;
-    reduction.check()?;
-    // Of eˣ − t·x, of x − t·ln(x + ε) and of t·ln t − t, what may be of bools.
-    let [of_x, of_target] = [x, target].map(|t| t.dtype() == DType::Bool);
-    if (of_x && (of_target || !log_input)) || (full && of_target) {
-        rules::difference(DType::Bool, DType::F32)?;
-    }
-    let program = &POISSON[usize::from(log_input) * 2 + usize::from(full)];
-    let names = composed(if full { "AddBackward0" } else { "SubBackward0" });
-    let scalars: &[Scalar] = if log_input { &[] } else { &[Scalar::Float(eps)] };
-    // The target comes first, so that an error names it first, as PyTorch's does.
-    reduced(names, program, &[target, x], scalars, reduction)
-}
-
-/// ½ (ln v + (x − t)² / v) with v = max(var, ε), whose gradient passes as if it were not kept from zero; ½ ln 2π more where
-/// `full`.
-static GAUSSIAN: LazyLock<[Pointwise; 2]> = LazyLock::new(|| {
-    [0.0, 0.5 * std::f64::consts::TAU.ln()].map(|constant| {
-        Pointwise::new(move |b| {
-            let (d, var) = (b.input(0) - b.input(1), b.input(2));
-            let var = var.lt(b.scalar(0)).select(b.scalar(0), var);
-            let loss = (var.log() + d * d / var) * 0.5;
-            if constant == 0.0 { loss } else { loss + constant }
-        })
-        .with_arguments(&["input", "target", "var"])
-        .with_gradient(|b, g, x, _| {
-            let (d, var) = (x[0] - x[1], x[2].lt(b.scalar(0)).select(b.scalar(0), x[2]));
-            let (slope, half) = (g * d / var, g * 0.5);
-            vec![slope, -slope, half / var - half * (d * d / var / var)]
-        })
-    })
-});
-
-options! {
-    /// Options of `F::gaussian_nll_loss`.
-    #[derive(Clone)]
-    GaussianNLLOptions {
-        /// Whether the constant ½ ln 2π is added (no).
-        full: bool = false,
-        /// The least variance (1e-6).
-        eps: f64 = 1e-6,
-        /// What becomes of the losses of single elements: `"none"`, `"mean"`, `"sum"` (`"mean"`).
-        reduction: Reduction = Reduction::Mean,
-    }
-}
-
-/// The negative log-likelihood of `target` under normal distributions of means `x` and variances `var`, a tensor or one number,
-/// ½ (ln v + (x − t)² / v) with v = max(var, ε): `F.gaussian_nll_loss`. The dtype is that which the three promote to. Options:
-/// `full`, `eps`, `reduction`.
-///
-/// ```
-/// use torch::nn::functional as F;
-/// let (x, target, var) = (torch::tensor([1.0, 2.0]), torch::tensor([1.0, 4.0]), torch::tensor([4.0, 4.0]));
-/// assert!((F::gaussian_nll_loss(&x, &target, &var).item() - 0.9431).abs() < 1e-4);
-/// ```
-///
-/// # Errors
-/// When the sizes do not fit, a variance is negative or an integer, or bools are subtracted.
-#[op(functional)]
-pub fn gaussian_nll_loss<'a>(
-    x: &Tensor,
-    target: &Tensor,
-    var: impl Into<Operand<'a>>,
-    options: &GaussianNLLOptions,
-) -> Result<Tensor> {
-    let &GaussianNLLOptions { full, eps, reduction } = options;
-    if reduction == Reduction::BatchMean {
-        return Err(Error::value("batchmean is not valid"));
-    }
-    let var = var.into();
-    let of_number;
-    let (var, is_number) = match var.kind() {
-        OperandRef::Tensor(var) => (var, false),
-        OperandRef::Number(number) => {
-            of_number = ops::full(&[], number, x.dtype(), x.device())?;
-            (&of_number, true)
-        }
-    };
-    if any_element(&IS_NEGATIVE, var)? {
-        return Err(Error::value("var has negative entry/entries"));
-    }
-    if !var.is_floating_point() {
-        // By the name of C++, as the clamping in place of a number has it.
-        let name = match var.dtype() {
-            DType::I64 => "long int",
-            DType::I32 => "int",
-            DType::I16 => "short int",
-            DType::I8 => "signed char",
-            DType::U8 => "unsigned char",
-            other => other.name(),
-        };
-        return Err(Error::runtime(format!("result type Float can't be cast to the desired output type {name}")));
-    }
-    rules::difference(x.dtype(), target.dtype())?;
-    let (size, var_size) = (x.size(), var.size());
-    let unsqueezed;
-    let mut var = var;
-    if size != *var_size && !is_number {
-        let differing = || size.iter().zip(var_size.iter()).filter(|(a, b)| a != b).map(|(_, &b)| b).sum::<usize>();
-        if size.split_last().is_some_and(|(_, batch)| *batch == *var_size) {
-            unsqueezed = ops::unsqueeze(var, -1)?;
-            var = &unsqueezed;
-        } else if size.len() != var_size.len() || differing() != 1 {
-            return Err(Error::value("var is of incorrect size"));
-        }
-    }
-    let names = composed(if full { "AddBackward0" } else { "MulBackward0" });
-    reduced(names, &GAUSSIAN[usize::from(full)], &[x, target, var], &[Scalar::Float(eps)], reduction)
-}
-
-static IS_NEGATIVE: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input(0).lt(0.0)));
 
 /// Whether a program is true of any element.
 pub(in crate::ops) fn any_element(program: &'static Pointwise, x: &Tensor) -> Result<bool> {

@@ -84,18 +84,7 @@ impl Labels {
 /// Refuses shapes and dtypes that do not fit; the numbers of samples and of classes.
 fn check(x: &Tensor, target: &Tensor) -> Result<(usize, usize)> {
     let (size, target_size) = (x.size(), target.size());
-    let (n, classes) = match *size {
-        [] => (1, 1),
-        [c] => (1, c),
-        [n, c] => (n, c),
-        _ => (0, 0),
-    };
-    if classes == 0 {
-        return Err(Error::runtime(format!(
-            "Expected non-empty vector or matrix with optional 0-dim batch size, but got: {:?}",
-            &*size
-        )));
-    }
+    let (n, classes) = rules::samples_and_classes(x)?;
     let fits = match size.len() {
         2 => target_size == size,
         _ => target_size.len() <= 1 && target.numel() == classes,

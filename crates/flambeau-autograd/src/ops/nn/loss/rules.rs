@@ -86,3 +86,17 @@ pub(crate) fn warn_of_broadcast(x: &Tensor, target: &Tensor) {
         ));
     }
 }
+
+/// How many samples and classes an input of `[n, C]`, `[C]` or `[]` has.
+pub(crate) fn samples_and_classes(x: &Tensor) -> Result<(usize, usize)> {
+    let size = x.size();
+    match *size {
+        [] => Ok((1, 1)),
+        [c] if c > 0 => Ok((1, c)),
+        [n, c] if c > 0 => Ok((n, c)),
+        _ => Err(Error::runtime(format!(
+            "Expected non-empty vector or matrix with optional 0-dim batch size, but got: {:?}",
+            &*size
+        ))),
+    }
+}
