@@ -135,7 +135,7 @@ def switch_case(cls, i):
     d = Draw("switches", cls.__name__, i)
     dtype = d(F32, F64)
     shapes = [(2, 2), (3, 2)] if cls is optim.Muon else [(3,), (2, 2), (4,)]
-    params = [d.numbers(*d(*shapes)).to(dtype).requires_grad_(True) for _ in range(d.int(1, 3))]
+    params = [d.numbers(*d(*shapes)).to(dtype).clone().requires_grad_(True) for _ in range(d.int(1, 3))]
     order, named = list(range(len(params))), d.chance(0.4)
     kwargs = dict(SETTINGS.get(cls, {})) if d.chance(0.5) else {}
     kwargs |= {name: d(True, True, False) for name in SWITCHES[cls] if d.chance(0.3)}
