@@ -17,7 +17,7 @@ pub use state::SchedulerState;
 use crate::error::{Error, Result, check};
 use crate::optimizer::Optimizer;
 use crate::options::{OptionValue, Options};
-use flambeau_autograd::{OrPanic, warn};
+use flambeau_autograd::{OrPanic, ops, warn};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -162,7 +162,7 @@ impl LRScheduler {
                 state.base_lrs.len()
             )
         })?;
-        state.options.iter().for_each(|(name, value)| inner.schedule.options.set(name, *value));
+        state.options.iter().for_each(|(name, value)| inner.schedule.options.set(name, value.clone()));
         if let Some(milestones) = &state.milestones {
             inner.schedule.milestones = Some(milestones.clone());
         }
@@ -179,7 +179,9 @@ fn base_lrs(optimizer: &Optimizer, last_epoch: i64) -> Result<Vec<f64>> {
     let base = |(i, group): (usize, crate::ParamGroupRef)| {
         if group.get(INITIAL).is_none() {
             check(last_epoch == -1, || NO_INITIAL.replace("{i}", &i.to_string()))?;
-            group.set(INITIAL, group.get("lr").unwrap_or(OptionValue::None));
+            // A tensor is copied: the scheduler writes to the group's own.
+            let lr = group.get("lr").unwrap_or(OptionValue::None);
+            group.set(INITIAL, if let OptionValue::Tensor(lr) = lr { ops::clone(&lr.detach())?.into() } else { lr });
         }
         let initial = group.get(INITIAL).and_then(OptionValue::as_f64);
         initial.ok_or_else(|| Error::Type(format!("the initial_lr of parameter group {i} is no number")))
@@ -217,7 +219,7 @@ impl Inner {
             (self.schedule.formula)(&self.schedule, &moment)
         };
         let lrs: Vec<f64> = groups.iter().enumerate().map(next).collect::<Result<_>>()?;
-        groups.iter().zip(&lrs).for_each(|(group, lr)| group.set_lr(*lr));
+        groups.iter().zip(&lrs).try_for_each(|(group, lr)| group.assign("lr", *lr))?;
         (self.last_epoch, self.last_lr) = (epoch, lrs);
         self.step_count += 1;
         Ok(())
