@@ -20,6 +20,11 @@ mod rule;
 mod sgd;
 mod state;
 
+/// `torch.optim.swa_utils`: the scheduler of weight averaging. The averaged model itself is a module.
+pub mod swa_utils {
+    pub use crate::lr_scheduler::swa::{SWALR, SWALROptions};
+}
+
 pub use adagrad::{Adagrad, AdagradOptions};
 pub use adam::{Adam, AdamOptions, AdamW};
 pub use error::{Error, Result};

@@ -215,6 +215,16 @@ impl Optimizer {
         self.param_groups()
     }
 
+    /// Whether both are handles of one optimizer.
+    pub(crate) fn is_same(&self, other: &Optimizer) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// PyTorch's class name.
+    pub(crate) fn class_name(&self) -> &'static str {
+        self.lock().class.name
+    }
+
     /// Lets a scheduler know whether a step was taken since the first scheduler was made.
     pub(crate) fn watch(&self) {
         self.lock().watched = true;
