@@ -54,6 +54,9 @@ pub mod mha {
 }
 mod module;
 mod summary;
+/// What the facade shows in `torch.optim.swa_utils`.
+#[doc(hidden)]
+pub mod swa_utils;
 pub mod utils;
 
 /// `torch.nn.parameter`: parameters and buffers, and those whose shape is not known yet.

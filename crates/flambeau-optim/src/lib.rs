@@ -32,6 +32,11 @@ mod rule;
 mod sgd;
 mod state;
 
+/// `torch.optim.swa_utils`: the scheduler of weight averaging. The averaged model itself is a module.
+pub mod swa_utils {
+    pub use crate::lr_scheduler::swa::{SWALR, SWALROptions};
+}
+
 pub use adadelta::{Adadelta, AdadeltaOptions};
 pub use adafactor::{Adafactor, AdafactorOptions};
 pub use adagrad::{Adagrad, AdagradOptions};

@@ -1,75 +1,49 @@
 //! Learning rates that change: `torch.optim.lr_scheduler`.
 //!
-//! Every scheduler computes the next learning rate from the present one, as PyTorch's chainable forms do, so several of
-//! them may act on one optimizer. `new` takes what nearly every program gives, `with` what PyTorch requires, and the rest
-//! by setters.
+//! Most schedulers compute the next learning rate from the present one, as PyTorch's chainable forms do, so several of them
+//! may act on one optimizer. `new` takes what nearly every program gives, `with` what PyTorch requires, and the rest by
+//! setters. A scheduler of your own implements [`Schedule`].
 
-mod schedules;
+mod composed;
+mod cosine;
+mod custom;
+mod cyclic;
+mod factor;
+mod groups;
+mod lambda;
+mod number;
+mod one_cycle;
+mod plateau;
+mod rule;
 mod state;
+mod steps;
+pub(crate) mod swa;
 
-pub use schedules::{
-    ConstantLR, ConstantLROptions, CosineAnnealingLR, CosineAnnealingLROptions, ExponentialLR, ExponentialLROptions,
-    LambdaLR, LambdaLROptions, LinearLR, LinearLROptions, MultiStepLR, MultiStepLROptions, MultiplicativeLR,
-    MultiplicativeLROptions, PolynomialLR, PolynomialLROptions, StepLR, StepLROptions,
+pub use composed::{ChainedScheduler, ChainedSchedulerOptions, SchedulerList, SequentialLR, SequentialLROptions};
+pub use cosine::{
+    CosineAnnealingLR, CosineAnnealingLROptions, CosineAnnealingWarmRestarts, CosineAnnealingWarmRestartsOptions,
 };
-pub use state::SchedulerState;
+pub use custom::{LRSchedulerOptions, Schedule};
+pub use cyclic::{CyclicLR, CyclicLROptions};
+pub use factor::{ConstantLR, ConstantLROptions, LinearLR, LinearLROptions, PolynomialLR, PolynomialLROptions};
+pub use groups::{Metric, PerGroup};
+pub use lambda::{LambdaLR, LambdaLROptions, MultiplicativeLR, MultiplicativeLROptions};
+pub use one_cycle::{OneCycleLR, OneCycleLROptions};
+pub use plateau::{ReduceLROnPlateau, ReduceLROnPlateauOptions};
+pub use state::{SchedulerState, SchedulerValue};
+pub use steps::{ExponentialLR, ExponentialLROptions, MultiStepLR, MultiStepLROptions, StepLR, StepLROptions};
 
-use crate::error::{Error, Result, check};
+use crate::error::{Error, Result};
 use crate::optimizer::Optimizer;
-use crate::options::{OptionValue, Options};
-use flambeau_autograd::{OrPanic, ops, warn};
+use flambeau_autograd::{OrPanic, warn};
+use flambeau_tensor::Scalar;
+use rule::Rule;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-/// What a schedule sees of one group.
-pub(crate) struct Moment {
-    /// How many times the scheduler has stepped; 0 when it is made.
-    pub epoch: i64,
-    /// Whether the scheduler is being made.
-    pub initial: bool,
-    /// The group's present learning rate.
-    pub lr: f64,
-    /// The group's learning rate before the first scheduler was made.
-    pub base_lr: f64,
-    /// The group's number.
-    pub group: usize,
-}
-
-/// A function of the epoch that a user wrote.
-pub(crate) type Lambda = Arc<dyn Fn(i64) -> f64 + Send + Sync>;
-
-/// How a scheduler computes a learning rate: a formula over numbers that its state dict holds.
-pub(crate) struct Schedule {
-    /// Its numbers, by PyTorch's names.
-    pub options: Options,
-    /// Epochs, and how often each is named: MultiStepLR's.
-    pub milestones: Option<Vec<(i64, i64)>>,
-    /// One function per group: LambdaLR's and MultiplicativeLR's.
-    pub lambdas: Vec<Lambda>,
-    pub formula: fn(&Schedule, &Moment) -> Result<f64>,
-}
-
-impl Schedule {
-    pub fn new<const N: usize>(
-        options: [(&str, OptionValue); N],
-        formula: fn(&Schedule, &Moment) -> Result<f64>,
-    ) -> Self {
-        Schedule { options: Options::new(options), milestones: None, lambdas: Vec::new(), formula }
-    }
-}
-
-struct Inner {
-    optimizer: Optimizer,
-    schedule: Schedule,
-    base_lrs: Vec<f64>,
-    last_epoch: i64,
-    step_count: i64,
-    last_lr: Vec<f64>,
-}
+use std::sync::{Arc, Mutex};
 
 /// Any scheduler: `torch.optim.lr_scheduler.LRScheduler`. [`StepLR`] and the others are one each: what takes `&LRScheduler`
 /// takes a reference to each of them, and `into()` makes this type of them. It is a cheap handle that shares its optimizer
-/// and borrows nothing.
+/// and borrows nothing. [`LRScheduler::new`] makes one of a [`Schedule`] of your own.
 ///
 /// ```
 /// use flambeau_optim::{SGD, lr_scheduler::{ExponentialLR, LRScheduler, StepLR}};
@@ -87,115 +61,155 @@ struct Inner {
 /// assert_eq!(schedulers.iter().map(end_of_epoch).collect::<Vec<_>>(), [0.5, 0.25]);
 /// ```
 #[derive(Clone)]
-pub struct LRScheduler(Arc<Mutex<Inner>>);
+pub struct LRScheduler(Arc<Shared>);
+
+struct Shared {
+    optimizer: Optimizer,
+    rule: Box<dyn Rule>,
+    /// What Python keeps in the scheduler's `__dict__`, by PyTorch's names. It is locked for single reads and writes only: a
+    /// rule, or what a user wrote, may ask the scheduler while it computes.
+    fields: Mutex<SchedulerState>,
+}
 
 impl LRScheduler {
-    /// A scheduler that has stepped `last_epoch` + 1 times; with -1 it starts.
-    #[track_caller]
-    pub(crate) fn new(optimizer: &Optimizer, schedule: Schedule, last_epoch: i64) -> Self {
-        let base_lrs = base_lrs(optimizer, last_epoch).or_panic();
-        optimizer.watch();
-        let optimizer = optimizer.clone();
-        let mut inner = Inner { optimizer, schedule, base_lrs, last_epoch, step_count: 0, last_lr: Vec::new() };
-        inner.step(true).or_panic();
-        LRScheduler(Arc::new(Mutex::new(inner)))
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Sets the next learning rates; call it after the optimizer's steps of an epoch: `scheduler.step()`. Warns where the
     /// optimizer has not stepped yet, as PyTorch does.
     ///
     /// # Panics
-    /// When groups were added to the optimizer since, or a group's `lr` is no number.
+    /// In PyTorch's words, when the schedule has no next learning rate: past the last step of a [`OneCycleLR`], where a number
+    /// would be divided by zero, where a group was added that has no learning rate to start from; and for a
+    /// [`ReduceLROnPlateau`] that was taken for any scheduler, since its `step` needs a metric.
     #[track_caller]
     pub fn step(&self) {
-        let mut inner = self.lock();
-        if inner.step_count == 1 && !inner.optimizer.called() {
-            warn(BEFORE_OPTIMIZER);
-        }
-        inner.step(false).or_panic();
+        self.try_step(None).or_panic();
+    }
+
+    /// Goes to an epoch: `scheduler.step(epoch)`. Where the scheduler knows its learning rate at any epoch it is set to that,
+    /// else the schedule goes one step from the present learning rate. [`CosineAnnealingWarmRestarts`] takes a fraction of an
+    /// epoch: `scheduler.step_epoch(epoch + i / iters)`. The others warn that PyTorch will do away with it.
+    ///
+    /// # Panics
+    /// As [`LRScheduler::step`].
+    ///
+    /// ```
+    /// use flambeau_optim::{SGD, lr_scheduler::StepLR};
+    ///
+    /// let w = flambeau_autograd::ones([2]).requires_grad_(true);
+    /// let optimizer = SGD::new([&w], 1.0);
+    /// let scheduler = StepLR::new(&optimizer, 10, 0.5);
+    /// optimizer.step();
+    /// scheduler.step_epoch(25);
+    /// assert_eq!(scheduler.get_last_lr(), [0.25]);
+    /// ```
+    #[track_caller]
+    pub fn step_epoch(&self, epoch: impl Into<Scalar>) {
+        self.try_step(Some(epoch.into())).or_panic();
     }
 
     /// Each group's learning rate: `scheduler.get_last_lr()`.
+    ///
+    /// # Panics
+    /// When the state has none.
+    #[track_caller]
     pub fn get_last_lr(&self) -> Vec<f64> {
-        self.lock().last_lr.clone()
+        self.floats("_last_lr").or_panic()
+    }
+
+    /// Computes the next learning rates and sets nothing: `scheduler.get_lr()`. Warns outside of a step, as PyTorch does, since
+    /// [`LRScheduler::get_last_lr`] is nearly always meant.
+    ///
+    /// # Panics
+    /// As [`LRScheduler::step`].
+    #[track_caller]
+    pub fn get_lr(&self) -> Vec<f64> {
+        if self.0.rule.warns() && !self.flag(WITHIN).unwrap_or(false) {
+            warn(LAST_IS_MEANT);
+        }
+        self.0.rule.get_lr(self).or_panic().into_iter().map(Scalar::to_f64).collect()
     }
 
     /// How many times the scheduler has stepped: `scheduler.last_epoch`.
+    ///
+    /// # Panics
+    /// For a [`ChainedScheduler`], which does not count.
+    #[track_caller]
     pub fn last_epoch(&self) -> i64 {
-        self.lock().last_epoch
+        self.float(LAST).or_panic() as i64
     }
 
     /// Each group's learning rate before the first scheduler was made: `scheduler.base_lrs`.
+    ///
+    /// # Panics
+    /// For [`ReduceLROnPlateau`], [`SequentialLR`] and [`ChainedScheduler`], which have none.
+    #[track_caller]
     pub fn base_lrs(&self) -> Vec<f64> {
-        self.lock().base_lrs.clone()
+        self.floats(BASE_LRS).or_panic()
+    }
+
+    /// The optimizer: `scheduler.optimizer`.
+    pub fn optimizer(&self) -> &Optimizer {
+        &self.0.optimizer
+    }
+
+    /// An attribute by PyTorch's name: `scheduler.T_max`, `scheduler.num_bad_epochs`.
+    ///
+    /// ```
+    /// use flambeau_optim::{SGD, lr_scheduler::CosineAnnealingLR};
+    ///
+    /// let w = flambeau_autograd::ones([2]).requires_grad_(true);
+    /// let scheduler = CosineAnnealingLR::new(&SGD::new([&w], 1.0), 50);
+    /// assert_eq!(scheduler.get("T_max").and_then(|t| t.as_i64()), Some(50));
+    /// ```
+    pub fn get(&self, name: &str) -> Option<SchedulerValue> {
+        self.fields().get(name).cloned()
+    }
+
+    /// Sets an attribute by PyTorch's name: `scheduler.gamma = 0.5`. The next step computes with it.
+    pub fn set(&self, name: &str, value: impl Into<SchedulerValue>) {
+        self.fields().set(name, value);
     }
 
     /// The scheduler's state; the learning rates themselves are in the optimizer's: `scheduler.state_dict()`.
     pub fn state_dict(&self) -> SchedulerState {
-        let inner = self.lock();
-        SchedulerState {
-            options: inner.schedule.options.iter().map(|(name, value)| (name.to_owned(), value)).collect(),
-            milestones: inner.schedule.milestones.clone(),
-            base_lrs: inner.base_lrs.clone(),
-            last_epoch: inner.last_epoch,
-            step_count: inner.step_count,
-            last_lr: inner.last_lr.clone(),
-            lambdas: inner.schedule.lambdas.len(),
+        let mut state = self.fields().clone();
+        self.0.rule.save(&mut state);
+        let parts = self.0.rule.parts();
+        if !parts.is_empty() {
+            state.set(PARTS, parts.iter().map(LRScheduler::state_dict).collect::<Vec<_>>());
         }
+        state
     }
 
     /// Takes over a state, with its numbers (`gamma`, `step_size`, …), as PyTorch does. Make the scheduler first, then load
     /// the optimizer's state, since making one sets learning rates.
     ///
     /// # Errors
-    /// When the state is of an optimizer with another number of groups.
+    /// PyTorch's `KeyError` where the state has no entry for what this scheduler runs: its functions, its schedulers.
     pub fn load_state_dict(&self, state: &SchedulerState) -> Result<()> {
-        let mut inner = self.lock();
-        let groups = inner.base_lrs.len();
-        check(state.base_lrs.len() == groups && state.last_lr.len() == groups, || {
-            format!(
-                "loaded state dict has learning rates of {} groups, the optimizer has {groups}",
-                state.base_lrs.len()
-            )
-        })?;
-        state.options.iter().for_each(|(name, value)| inner.schedule.options.set(name, value.clone()));
-        if let Some(milestones) = &state.milestones {
-            inner.schedule.milestones = Some(milestones.clone());
+        let mut state = state.clone();
+        self.0.rule.load(&mut state)?;
+        let parts = self.0.rule.parts();
+        let saved = match state.remove(PARTS) {
+            Some(SchedulerValue::List(saved)) => saved,
+            _ if parts.is_empty() => Vec::new(),
+            _ => return Err(Error::Key(PARTS.to_owned())),
+        };
+        if saved.len() > parts.len() {
+            return Err(Error::Value("list index out of range".into()));
         }
-        inner.base_lrs = state.base_lrs.clone();
-        inner.last_epoch = state.last_epoch;
-        inner.step_count = state.step_count;
-        inner.last_lr = state.last_lr.clone();
-        Ok(())
+        self.fields().update(&state);
+        let dicts = saved.iter().filter_map(SchedulerValue::as_dict);
+        parts.iter().zip(dicts).try_for_each(|(part, saved)| part.load_state_dict(saved))
     }
 }
 
-/// Each group's `initial_lr`, which the first scheduler sets.
-fn base_lrs(optimizer: &Optimizer, last_epoch: i64) -> Result<Vec<f64>> {
-    let base = |(i, group): (usize, crate::ParamGroupRef)| {
-        if group.get(INITIAL).is_none() {
-            check(last_epoch == -1, || NO_INITIAL.replace("{i}", &i.to_string()))?;
-            // A tensor is copied: the scheduler writes to the group's own.
-            let lr = group.get("lr").unwrap_or(OptionValue::None);
-            group.set(INITIAL, if let OptionValue::Tensor(lr) = lr { ops::clone(&lr.detach())?.into() } else { lr });
-        }
-        let initial = group.get(INITIAL).and_then(OptionValue::as_f64);
-        initial.ok_or_else(|| Error::Type(format!("the initial_lr of parameter group {i} is no number")))
-    };
-    optimizer.param_groups().into_iter().enumerate().map(base).collect()
-}
+const WITHIN: &str = "_get_lr_called_within_step";
+const LAST: &str = "last_epoch";
+const BASE_LRS: &str = "base_lrs";
+const COUNT: &str = "_step_count";
+const PARTS: &str = "_schedulers";
 
-const INITIAL: &str = "initial_lr";
-
-const NO_INITIAL: &str =
-    "param 'initial_lr' is not specified in param_groups[{i}] when resuming scheduler with last_epoch >= 0.
-This typically happens when:
-1. You're trying to resume training from a checkpoint but haven't properly loaded the optimizer state
-2. You're using last_epoch >= 0 for a fresh training run (not recommended)";
+const LAST_IS_MEANT: &str = "To get the last learning rate computed by the scheduler, please use `get_last_lr()`.";
 
 const BEFORE_OPTIMIZER: &str = "Detected call of `lr_scheduler.step()` before `optimizer.step()`. In PyTorch 1.1.0 and later, you \
                                 should call them in the opposite order: `optimizer.step()` before `lr_scheduler.step()`.  \
@@ -203,31 +217,14 @@ const BEFORE_OPTIMIZER: &str = "Detected call of `lr_scheduler.step()` before `o
                                 schedule. See more details at \
                                 https://pytorch.org/docs/stable/optim.html#how-to-adjust-learning-rate";
 
-impl Inner {
-    fn step(&mut self, initial: bool) -> Result<()> {
-        let groups = self.optimizer.param_groups();
-        check(groups.len() == self.base_lrs.len(), || {
-            format!(
-                "the optimizer has {} parameter groups, but had {} when the scheduler was made",
-                groups.len(),
-                self.base_lrs.len()
-            )
-        })?;
-        let epoch = self.last_epoch + 1;
-        let next = |(i, group): (usize, &crate::ParamGroupRef)| {
-            let moment = Moment { epoch, initial, lr: group.number("lr")?, base_lr: self.base_lrs[i], group: i };
-            (self.schedule.formula)(&self.schedule, &moment)
-        };
-        let lrs: Vec<f64> = groups.iter().enumerate().map(next).collect::<Result<_>>()?;
-        groups.iter().zip(&lrs).try_for_each(|(group, lr)| group.assign("lr", *lr))?;
-        (self.last_epoch, self.last_lr) = (epoch, lrs);
-        self.step_count += 1;
-        Ok(())
-    }
-}
+const EPOCH_DEPRECATION: &str = "The epoch parameter in `scheduler.step()` was not necessary and is being deprecated where possible. \
+                                 Please use `scheduler.step()` to step the scheduler. During the deprecation, if epoch is different \
+                                 from None, the closed form is used instead of the new chainable form, where available. Please open \
+                                 an issue if you are unable to replicate your use case: \
+                                 https://github.com/pytorch/pytorch/issues/new/choose.";
 
 impl fmt::Debug for LRScheduler {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "LRScheduler({:?})", self.state_dict())
+        write!(f, "{}({})", self.0.rule.name(), self.state_dict())
     }
 }

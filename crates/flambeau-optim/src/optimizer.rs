@@ -11,6 +11,7 @@ use crate::rule::{Step, Target};
 use crate::state::{GroupState, State, StateDict};
 use flambeau_autograd::gradients::ZeroGradOptions;
 use flambeau_autograd::{OrPanic, Tensor, enable_grad, mode, no_grad, ops, warn};
+use flambeau_tensor::Scalar;
 use std::fmt;
 use std::panic::Location;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -309,6 +310,16 @@ impl Optimizer {
         self.param_groups()
     }
 
+    /// Whether both are handles of one optimizer.
+    pub(crate) fn is_same(&self, other: &Optimizer) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// PyTorch's class name.
+    pub(crate) fn class_name(&self) -> &'static str {
+        self.lock().class.name
+    }
+
     /// Lets a scheduler know whether a step was taken since the first scheduler was made.
     pub(crate) fn watch(&self) {
         self.lock().watched = true;
@@ -544,7 +555,7 @@ impl ParamGroupRef {
     }
 
     /// Sets a number as PyTorch's schedulers do: an option that is a tensor stays that tensor and is filled.
-    pub(crate) fn assign(&self, name: &str, value: f64) -> Result<()> {
+    pub(crate) fn assign(&self, name: &str, value: Scalar) -> Result<()> {
         match self.get(name) {
             Some(OptionValue::Tensor(x)) => drop(ops::fill_(&x.detach(), value)?),
             _ => self.set(name, value),

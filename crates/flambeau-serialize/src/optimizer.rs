@@ -2,7 +2,7 @@
 
 use crate::{Dict, DictKind, FromValue, Result, Save, Value};
 use flambeau_autograd::Tensor;
-use flambeau_optim::lr_scheduler::SchedulerState;
+use flambeau_optim::lr_scheduler::{SchedulerState, SchedulerValue};
 use flambeau_optim::{GroupState, OptionValue, StateDict, StateValue};
 use flambeau_tensor::Scalar;
 
@@ -122,56 +122,62 @@ impl FromValue for StateDict {
     }
 }
 
-impl Save for SchedulerState {
+impl Save for SchedulerValue {
     fn to_value(&self) -> Value<Tensor> {
-        let mut items: Vec<(&str, Value<Tensor>)> = Vec::new();
-        if let Some(milestones) = &self.milestones {
-            let counts = milestones.iter().map(|(epoch, times)| (Value::Int(*epoch), Value::Int(*times)));
-            let counts = Dict { kind: DictKind::Counter, items: counts.collect(), attributes: Vec::new() };
-            items.push((MILESTONES, Value::Dict(counts)));
+        match self {
+            SchedulerValue::None => Value::None,
+            SchedulerValue::Number(x) => number(*x),
+            SchedulerValue::Str(text) => text.to_value(),
+            SchedulerValue::List(list) => Value::List(list.iter().map(Save::to_value).collect()),
+            SchedulerValue::Counter(counts) => {
+                let items = counts.iter().map(|(epoch, times)| (Value::Int(*epoch), Value::Int(*times)));
+                Value::Dict(Dict { kind: DictKind::Counter, items: items.collect(), attributes: Vec::new() })
+            }
+            SchedulerValue::Dict(dict) => dict.to_value(),
         }
-        items.extend(self.options.iter().map(|(name, value)| (name.as_str(), value.to_value())));
-        items.extend([
-            ("base_lrs", self.base_lrs.to_value()),
-            ("last_epoch", Value::Int(self.last_epoch)),
-            ("_step_count", Value::Int(self.step_count)),
-            ("_is_initial", Value::Bool(false)),
-            ("_get_lr_called_within_step", Value::Bool(false)),
-            ("_last_lr", self.last_lr.to_value()),
-        ]);
-        if self.lambdas > 0 {
-            items.push((LAMBDAS, Value::List((0..self.lambdas).map(|_| Value::None).collect())));
-        }
-        Value::dict(items)
     }
 }
 
-const MILESTONES: &str = "milestones";
-const LAMBDAS: &str = "lr_lambdas";
+impl FromValue for SchedulerValue {
+    fn from_value(value: &Value<Tensor>) -> Result<Self> {
+        Ok(match value {
+            Value::None => SchedulerValue::None,
+            Value::Str(text) => SchedulerValue::Str(text.clone()),
+            // A learning rate may be a tensor in PyTorch.
+            Value::Tensor(x) if x.dim() == 0 => SchedulerValue::Number(x.item().into()),
+            Value::List(list) | Value::Tuple(list) => {
+                SchedulerValue::List(list.iter().map(Value::extract).collect::<Result<_>>()?)
+            }
+            Value::Dict(dict) if dict.kind == DictKind::Counter => {
+                let counts = dict.items.iter().map(|(epoch, times)| Ok((epoch.extract()?, times.extract()?)));
+                SchedulerValue::Counter(counts.collect::<Result<_>>()?)
+            }
+            Value::Dict(_) => SchedulerValue::Dict(state_of(value)?),
+            _ => {
+                let number = scalar(value).map(SchedulerValue::Number);
+                number.ok_or_else(|| value.unexpected("an entry of a scheduler's state"))?
+            }
+        })
+    }
+}
+
+impl Save for SchedulerState {
+    fn to_value(&self) -> Value<Tensor> {
+        Value::dict(self.iter().map(|(name, value)| (name, value.to_value())))
+    }
+}
+
+fn state_of(value: &Value<Tensor>) -> Result<SchedulerState> {
+    value.items().map(|(name, value)| Ok((name.extract::<String>()?, value.extract::<SchedulerValue>()?))).collect()
+}
 
 /// What [`crate::load`] read as a scheduler's state: `scheduler.load_state_dict(torch.load(path))`.
 impl FromValue for SchedulerState {
     fn from_value(value: &Value<Tensor>) -> Result<Self> {
-        let mut state = SchedulerState { step_count: 1, ..SchedulerState::default() };
-        if value.get("last_epoch").is_none() {
+        let known = ["last_epoch", "_schedulers"].iter().any(|name| value.get(name).is_some());
+        if !known {
             return Err(value.unexpected("a scheduler's state_dict, with 'last_epoch'"));
         }
-        for (name, value) in value.items() {
-            match name.extract::<String>()?.as_str() {
-                "base_lrs" => state.base_lrs = value.extract()?,
-                "last_epoch" => state.last_epoch = value.extract()?,
-                "_step_count" => state.step_count = value.extract()?,
-                "_last_lr" => state.last_lr = value.extract()?,
-                LAMBDAS => state.lambdas = value.as_slice().map_or(0, <[_]>::len),
-                MILESTONES => {
-                    let counts = value.items().map(|(epoch, times)| Ok((epoch.extract()?, times.extract()?)));
-                    state.milestones = Some(counts.collect::<Result<_>>()?);
-                }
-                // What only matters while a step is under way.
-                name if name.starts_with('_') => {}
-                name => state.options.push((name.to_owned(), value.extract()?)),
-            }
-        }
-        Ok(state)
+        state_of(value)
     }
 }

@@ -27,6 +27,7 @@ import random_optim
 import random_optim_more
 import random_pools
 import random_rnn
+import random_sched
 import random_utils
 
 DATA = pathlib.Path(__file__).parent / "data"
@@ -37,6 +38,7 @@ FILES = {"modules": modules.module_cases, "random_modules": random_modules.rando
          "random_lazy": random_lazy.random_lazy_cases, "random_utils": random_utils.random_utils_cases,
          "random_pools": random_pools.random_pool_cases,
          "attn": random_attn.db_cases, "random_attn": random_attn.random_cases,
+         "random_sched": random_sched.random_scheduler_cases,
          "random_loss": random_loss.random_loss_cases,
          "rnn": random_rnn.database_cases, "random_rnn": random_rnn.random_rnn_cases}
 

@@ -197,6 +197,31 @@ pub mod special {
 /// ```
 pub mod optim {
     pub use flambeau_optim::*;
+
+    /// `torch.optim.swa_utils`: averages of a model's weights, and the learning rate for them.
+    ///
+    /// ```
+    /// use torch::optim::swa_utils::{AveragedModel, SWALR, update_bn};
+    /// use torch::prelude::*;
+    ///
+    /// let model = nn::Linear::new(2, 1);
+    /// let optimizer = optim::SGD::new(model.parameters(), 0.1);
+    /// let swa_model = AveragedModel::new(&model);
+    /// let swa_scheduler = SWALR::new(&optimizer, 0.05);
+    /// let loader = vec![(torch::ones((4, 2)), torch::zeros((4, 1)))];
+    /// for (x, y) in &loader {
+    ///     F::mse_loss(model.call(x), y).backward();
+    ///     optimizer.step();
+    ///     swa_model.update_parameters(&model);
+    ///     swa_scheduler.step();
+    /// }
+    /// update_bn(loader, &swa_model);
+    /// assert_eq!(swa_model.n_averaged.item(), 1.0);
+    /// ```
+    pub mod swa_utils {
+        pub use flambeau_nn::swa_utils::*;
+        pub use flambeau_optim::swa_utils::*;
+    }
 }
 
 /// `torch.autograd`: the engine, and checks of gradients.

@@ -9,6 +9,8 @@ use flambeau_autograd::{OrPanic, Tensor, no_grad, ops, warn};
 use flambeau_tensor::print::py_float;
 use flambeau_tensor::{DType, Device};
 use std::marker::PhantomData;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 
 options! {
     /// Options of [`BatchNorm`] and [`InstanceNorm`].
@@ -91,8 +93,19 @@ pub struct ChannelNorm<K: NormKind, const D: usize> {
     pub running_var: Option<Buffer>,
     /// How many batches the running statistics have seen; int64.
     pub num_batches_tracked: Option<Buffer>,
+    cumulative: Cumulative,
     kind: PhantomData<K>,
     state: ModuleState,
+}
+
+/// Whether the statistics are the mean of all batches for a while, whatever the momentum: `update_bn` sets `momentum = None`.
+#[derive(Default)]
+struct Cumulative(AtomicBool);
+
+impl Clone for Cumulative {
+    fn clone(&self) -> Self {
+        Cumulative(AtomicBool::new(self.0.load(Relaxed)))
+    }
 }
 
 /// Normalisation over a batch, for `D` spatial dimensions.
@@ -120,6 +133,7 @@ impl<K: NormKind, const D: usize> ChannelNorm<K, D> {
         ChannelNorm {
             num_features: self.num_features,
             options: self.options.clone(),
+            cumulative: self.cumulative.clone(),
             weight: self.weight.as_ref().map(Parameter::share),
             bias: self.bias.as_ref().map(Parameter::share),
             running_mean: self.running_mean.as_ref().map(Buffer::share),
@@ -153,9 +167,34 @@ impl<K: NormKind, const D: usize> ChannelNorm<K, D> {
             running_var: track.then(|| Buffer::new(place.ones(&shape))),
             num_batches_tracked: track.then(|| Buffer::new(place.counter())),
             options,
+            cumulative: Cumulative::default(),
             kind: PhantomData,
             state: ModuleState::new(),
         }
+    }
+
+    /// Forgets the running statistics, if the layer keeps some: `norm.reset_running_stats()`.
+    ///
+    /// ```
+    /// use flambeau_nn as nn;
+    /// let norm = nn::BatchNorm1d::new(2);
+    /// norm.call(flambeau_autograd::ones([4, 2]));
+    /// norm.reset_running_stats();
+    /// assert_eq!(norm.running_mean.as_ref().unwrap().to_vec::<f32>(), [0.0, 0.0]);
+    /// ```
+    ///
+    /// # Panics
+    /// When the memory is borrowed.
+    #[track_caller]
+    pub fn reset_running_stats(&self) {
+        let statistics = [(&self.running_mean, 0.0), (&self.running_var, 1.0), (&self.num_batches_tracked, 0.0)];
+        for (buffer, value) in statistics.into_iter().filter_map(|(buffer, value)| Some((buffer.as_ref()?, value))) {
+            buffer.fill_(value);
+        }
+    }
+
+    pub(super) fn set_cumulative(&self, cumulative: bool) {
+        self.cumulative.0.store(cumulative, Relaxed);
     }
 
     pub(crate) fn eps(&self) -> f64 {
@@ -216,7 +255,8 @@ impl<K: NormKind, const D: usize> ChannelNorm<K, D> {
         match (&self.num_batches_tracked, training) {
             (Some(count), true) => {
                 count.add_(1);
-                self.options.momentum.unwrap_or_else(|| 1.0 / count.item())
+                let momentum = self.options.momentum.filter(|_| !self.cumulative.0.load(Relaxed));
+                momentum.unwrap_or_else(|| 1.0 / count.item())
             }
             _ => self.options.momentum.unwrap_or(0.0),
         }
@@ -315,6 +355,7 @@ impl<K: LazyNormKind, const D: usize> Lazy<ChannelNorm<K, D>> {
             running_var: track.then(|| place.buffer_to_come()),
             num_batches_tracked: track.then(|| Buffer::new(place.counter())),
             options,
+            cumulative: Cumulative::default(),
             kind: PhantomData,
             state: ModuleState::new(),
         })

@@ -20,6 +20,7 @@ mod lengths;
 mod linear;
 mod lists;
 mod norm;
+pub(crate) mod normalisations;
 mod padding;
 mod parallel;
 mod parameters;
