@@ -13,7 +13,7 @@ const FLOORS: [&[&str]; 12] = [
     &["flambeau-cpu"],
     &["flambeau-device"],
     &["flambeau-autograd"],
-    &["flambeau-nn", "flambeau-optim", "flambeau-data"],
+    &["flambeau-nn", "flambeau-optim", "flambeau-data", "flambeau-distributions"],
     &["flambeau-serialize"],
     &["flambeau"],
     &["flambeau-testkit"],

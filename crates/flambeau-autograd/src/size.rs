@@ -17,6 +17,12 @@ impl Size {
     }
 }
 
+impl From<&[usize]> for Size {
+    fn from(lengths: &[usize]) -> Self {
+        Size(lengths.into())
+    }
+}
+
 impl Deref for Size {
     type Target = [usize];
     fn deref(&self) -> &[usize] {

@@ -21,6 +21,7 @@ pub mod promotion;
 pub mod random;
 mod scalar;
 pub mod sequence;
+pub mod special;
 mod storage;
 pub mod view;
 pub mod watch;

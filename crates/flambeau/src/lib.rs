@@ -224,6 +224,20 @@ pub mod optim {
     }
 }
 
+/// `torch.distributions`: probability distributions, transforms, constraints, divergences.
+///
+/// ```
+/// use torch::distributions::{Normal, kl_divergence};
+/// torch::manual_seed(0);
+/// let (p, q) = (Normal::new(0.0, 1.0), Normal::new(1.0, 2.0));
+/// let x = p.rsample();
+/// assert!((p.log_prob(&x) - q.log_prob(&x)).item().is_finite());
+/// assert!((kl_divergence(&p, &q).item() - 0.4431472).abs() < 1e-6);
+/// ```
+pub mod distributions {
+    pub use flambeau_distributions::*;
+}
+
 /// `torch.autograd`: the engine, and checks of gradients.
 ///
 /// ```

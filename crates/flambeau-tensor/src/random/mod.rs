@@ -23,12 +23,14 @@
 mod discrete;
 mod element;
 mod error;
+mod gamma;
 mod generator;
 mod mt19937;
 mod multinomial;
 mod normal;
 mod normal_f32;
 mod real;
+mod slopes;
 
 #[cfg(test)]
 mod goldens;
@@ -36,11 +38,13 @@ mod goldens;
 pub use discrete::{full_range, integer_bounds, random_, random_from_to_, randperm};
 pub use element::{RandomElement, RandomFloat};
 pub use error::RandomError;
+pub use gamma::{binomial, gamma, poisson};
 pub use generator::{DEFAULT_SEED, Generator, GeneratorState, STATE_SIZE};
 pub use mt19937::Mt19937;
 pub use multinomial::multinomial;
 pub use normal::{normal_, normal_serial_};
 pub use real::{bernoulli_, bernoulli_p, exponential_, uniform_};
+pub use slopes::{dirichlet_slope, gamma_slope};
 
 /// Runs `f` in a function that may use the machine's fused multiply-add, so that the closure's `mul_add` becomes one
 /// instruction; without the instruction `mul_add` is a slower call with the same result.

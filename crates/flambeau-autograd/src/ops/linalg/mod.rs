@@ -3,6 +3,7 @@
 pub(crate) mod cdist;
 pub(crate) mod cross;
 pub(crate) mod einsum;
+pub(crate) mod factor;
 pub(crate) mod matmul;
 pub(crate) mod triangle;
 pub(crate) mod vander;
@@ -10,6 +11,7 @@ pub(crate) mod vander;
 pub use cdist::*;
 pub use cross::*;
 pub use einsum::*;
+pub use factor::*;
 pub use matmul::*;
 pub use triangle::*;
 pub use vander::*;
@@ -20,5 +22,6 @@ flambeau_macros::operations! {
     triangle { tril triu tril_indices triu_indices diag_embed diag trace }
     cross { linalg_cross cross }
     cdist { cdist pdist }
+    factor { linalg_cholesky linalg_cholesky_info linalg_solve_triangular cholesky_solve }
     vander { vander linalg_vander }
 }

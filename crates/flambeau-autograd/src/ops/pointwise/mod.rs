@@ -4,6 +4,7 @@ pub(crate) mod binary;
 pub(crate) mod blend;
 pub(crate) mod clamp;
 pub(crate) mod custom;
+pub(crate) mod gamma;
 mod operators;
 pub(crate) mod power;
 pub(crate) mod rounding;
@@ -13,6 +14,7 @@ pub(crate) mod unary;
 pub use binary::*;
 pub use blend::*;
 pub use clamp::*;
+pub use gamma::*;
 pub use power::*;
 pub use rounding::*;
 pub use special::*;
@@ -31,5 +33,6 @@ flambeau_macros::operations! {
     clamp { clamp clamp_tensor clamp_min clamp_max }
     power { pow pow_scalar float_power exp2 hypot }
     rounding { div_rounded round_decimals frac }
-    special { xlogy logaddexp logit i0 i1 i0e i1e nan_to_num }
+    gamma { lgamma digamma polygamma mvlgamma gammainc }
+    special { atanh xlogy logaddexp logit i0 i1 i0e i1e nan_to_num }
 }

@@ -47,6 +47,22 @@ pub fn xlogy<'a>(x: &Tensor, other: impl Into<Operand<'a>>, place: Place) -> Res
     }
 }
 
+static ATANH: LazyLock<Pointwise> = LazyLock::new(|| {
+    Pointwise::new(|b| 0.5 * (b.input(0).log1p() - (-b.input(0)).log1p()))
+        .with_gradient(|_, g, x, _| vec![g / (1.0 - x[0] * x[0])])
+});
+
+/// The inverse of the hyperbolic tangent, ½ ln((1 + x) / (1 − x)); infinite at ±1, NaN outside: `torch.atanh`.
+///
+/// ```
+/// let x = torch::tensor([0.0, 0.5, -1.0]);
+/// assert!(x.atanh().allclose(&torch::tensor([0.0, 0.54930615, f64::NEG_INFINITY])));
+/// ```
+#[op(torch, method, alias(arctanh))]
+pub fn atanh(x: &Tensor, place: Place) -> Result<Tensor> {
+    place.map("AtanhBackward0", &ATANH, &[x], &[])
+}
+
 static LOGADDEXP: LazyLock<Pointwise> = LazyLock::new(|| {
     Pointwise::new(|b| {
         let (p, q) = (b.input(0), b.input(1));

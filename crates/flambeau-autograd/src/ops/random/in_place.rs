@@ -8,7 +8,7 @@ use flambeau_macros::op;
 use flambeau_tensor::DType;
 use flambeau_tensor::backend::Distribution;
 use flambeau_tensor::calls::{PrimitiveCall, Random};
-use flambeau_tensor::random::Generator;
+use flambeau_tensor::random::{Generator, GeneratorState};
 use smallvec::smallvec;
 
 /// Fills a tensor with random numbers of the given generator, or the device's default one; the gradient is zero.
@@ -178,6 +178,107 @@ pub fn bernoulli_(x: &Tensor, p: f64, generator: Option<&Generator>) -> Result<T
 #[track_caller]
 pub fn exponential_(x: &Tensor, lambd: f64, generator: Option<&Generator>) -> Result<Tensor> {
     random_in_place(x, Distribution::Exponential { rate: lambd }, generator)
+}
+
+/// Fills a tensor with numbers that `draw` makes of the generator's state, on the host; the gradient is zero.
+#[track_caller]
+fn drawn_in_place(
+    x: &Tensor,
+    name: &'static str,
+    op: &'static str,
+    generator: Option<&Generator>,
+    draw: impl Fn(&mut GeneratorState) -> f64,
+) -> Result<Tensor> {
+    if !x.is_floating_point() {
+        return Err(flambeau_tensor::Error::NotImplementedFor { op, dtype: x.dtype() }.into());
+    }
+    let generator = match generator {
+        Some(g) => g,
+        None => default_generator(x.device())?,
+    };
+    let write = || {
+        let array = x.array();
+        let values: Vec<f64> = {
+            let mut state = generator.lock();
+            (0..array.numel()).map(|_| draw(&mut state)).collect()
+        };
+        let fresh = crate::ops::pointwise::gamma::from_doubles(&values, x.dtype(), x, &x.size())?;
+        flambeau_tensor::ops::copy_into(&fresh, &array)?;
+        Ok(())
+    };
+    views::in_place(name, x, &[], &[], write, |c| {
+        let grad = c.grad(0)?;
+        let grads: Grads = smallvec![Some(crate::ops::zeros(&grad.size(), grad.dtype(), grad.device())?)];
+        Ok(grads)
+    })?;
+    Ok(x.shallow_clone())
+}
+
+/// Overwrites the tensor with numbers of the Cauchy distribution around `median` and returns it: `x.cauchy_(median, sigma)`. The
+/// numbers are drawn on the host. Its gradient is zero.
+///
+/// # Errors
+/// When sigma is not positive, and for integers and bools.
+///
+/// ```
+/// torch::manual_seed(0);
+/// let x = torch::empty([1001]).cauchy_(3.0, 1.0);
+/// assert!((x.median().item() - 3.0).abs() < 0.3);
+/// ```
+#[op(method, forms(cauchy_(median: f64, sigma: f64) = (median, sigma, None)), default(median = 0.0, sigma = 1.0))]
+#[track_caller]
+pub fn cauchy_(x: &Tensor, median: f64, sigma: f64, generator: Option<&Generator>) -> Result<Tensor> {
+    if sigma <= 0.0 {
+        let sigma = flambeau_tensor::print::cpp_double(sigma);
+        return Err(Error::runtime(format!("cauchy_ expects sigma > 0.0, but found sigma={sigma}")));
+    }
+    drawn_in_place(x, "CauchyBackward0", "cauchy_cpu", generator, |state| {
+        median + sigma * (std::f64::consts::PI * (state.uniform_f64() - 0.5)).tan()
+    })
+}
+
+/// Overwrites the tensor with how many tries of chance p a first success takes and returns it: `x.geometric_(p)`. The numbers are
+/// drawn on the host. Its gradient is zero.
+///
+/// # Errors
+/// When p is not within (0, 1), and for integers and bools.
+///
+/// ```
+/// torch::manual_seed(0);
+/// let x = torch::empty([1000]).geometric_(0.5);
+/// assert!((x.mean().item() - 2.0).abs() < 0.2 && x.min().item() >= 1.0);
+/// ```
+#[op(method, forms(geometric_(p: f64) = (p, None)))]
+#[track_caller]
+pub fn geometric_(x: &Tensor, p: f64, generator: Option<&Generator>) -> Result<Tensor> {
+    if !(p > 0.0 && p < 1.0) {
+        let p = flambeau_tensor::print::cpp_double(p);
+        return Err(Error::runtime(format!("geometric_ expects p to be in (0, 1), but got p={p}")));
+    }
+    drawn_in_place(x, "GeometricBackward0", "geometric_cpu", generator, |state| {
+        (state.uniform_f64().ln() / (-p).ln_1p()).ceil()
+    })
+}
+
+/// Overwrites the tensor with e to the power of normal numbers of this mean and deviation and returns it:
+/// `x.log_normal_(mean, std)`. The numbers are drawn on the host. Its gradient is zero.
+///
+/// # Errors
+/// When the deviation is not positive, and for integers and bools.
+///
+/// ```
+/// torch::manual_seed(0);
+/// let x = torch::empty([1000]).log_normal_(0.0, 0.1);
+/// assert!((x.mean().item() - 1.0).abs() < 0.1 && x.min().item() > 0.0);
+/// ```
+#[op(method, forms(log_normal_(mean: f64, std: f64) = (mean, std, None)), default(mean = 1.0, std = 2.0))]
+#[track_caller]
+pub fn log_normal_(x: &Tensor, mean: f64, std: f64, generator: Option<&Generator>) -> Result<Tensor> {
+    if std <= 0.0 {
+        let std = flambeau_tensor::print::cpp_double(std);
+        return Err(Error::runtime(format!("log_normal_ expects std > 0.0, but found std={std}")));
+    }
+    drawn_in_place(x, "LogNormalBackward0", "log_normal_cpu", generator, |state| (state.normal() * std + mean).exp())
 }
 
 /// Overwrites the tensor with random integers and returns it: of all that the dtype holds exactly, `x.random_()`, or of
