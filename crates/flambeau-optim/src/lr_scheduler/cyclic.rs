@@ -8,7 +8,6 @@ use super::{BASE_LRS, LAST, LRScheduler};
 use crate::error::{Error, Result, check};
 use crate::handle::handle;
 use crate::optimizer::Optimizer;
-use crate::options::OptionValue;
 use flambeau_autograd::{OrPanic, Setting};
 use flambeau_tensor::Scalar;
 use std::sync::Arc;
