@@ -107,6 +107,11 @@ impl Optimizer {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether both handles are the same optimizer.
+    pub(crate) fn is_same(&self, other: &Optimizer) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// Updates every parameter that has a gradient: `optimizer.step()`. One kernel per parameter; nothing is recorded.
     ///
     /// # Panics

@@ -3,7 +3,7 @@
 use crate::{Dict, DictKind, FromValue, Result, Save, Value};
 use flambeau_autograd::Tensor;
 use flambeau_optim::lr_scheduler::SchedulerState;
-use flambeau_optim::{GroupState, OptionValue, StateDict, StateValue};
+use flambeau_optim::{GroupState, OptionValue, ScalerState, StateDict, StateValue};
 use flambeau_tensor::Scalar;
 
 fn number(x: Scalar) -> Value<Tensor> {
@@ -134,6 +134,22 @@ impl Save for SchedulerState {
             items.push((LAMBDAS, Value::List((0..self.lambdas).map(|_| Value::None).collect())));
         }
         Value::dict(items)
+    }
+}
+
+/// `{'scale': 65536.0, 'growth_factor': 2.0, …}`; nothing of a scaler that is not enabled.
+impl Save for ScalerState {
+    fn to_value(&self) -> Value<Tensor> {
+        Value::dict(self.entries.iter().map(|(name, value)| (name.as_str(), value.to_value())))
+    }
+}
+
+/// What [`crate::load`] read as a scaler's state: `scaler.load_state_dict(torch.load(path))`.
+impl FromValue for ScalerState {
+    fn from_value(value: &Value<Tensor>) -> Result<Self> {
+        let dict = value.as_dict().ok_or_else(|| value.unexpected("a scaler's state_dict"))?;
+        let entries = dict.iter().map(|(name, value)| Ok((name.extract()?, value.extract()?)));
+        Ok(ScalerState { entries: entries.collect::<Result<_>>()? })
     }
 }
 

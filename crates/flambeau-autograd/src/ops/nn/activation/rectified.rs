@@ -206,7 +206,7 @@ pub(crate) static SOFTPLUS: LazyLock<Pointwise> = LazyLock::new(|| {
 /// let x = torch::tensor([-1.0, 0.0, 30.0]);
 /// assert!(F::softplus(&x).allclose(&torch::tensor([0.3132617, 0.6931472, 30.0])));
 /// ```
-#[op(functional, cast = Float32, forms(
+#[op(functional, cast_gpu = Float32, forms(
     softplus() = (1.0, 20.0),
     softplus_beta(beta: f64, threshold: f64) = (beta, threshold),
 ))]
