@@ -8,6 +8,7 @@ use crate::caller::{catch_raised, raise, raise_error};
 use crate::error::{Error, OrPanic, Result};
 use crate::function_arguments::{Args, Argument};
 use crate::graph::{self, lock};
+use crate::mode::autocast::Snapshot;
 use crate::saved::SavedTensor;
 use crate::saved_hooks::{self, Hooks, Packed, catch_fault};
 use crate::warn::warn;
@@ -429,7 +430,7 @@ pub fn checkpoint_with<A: Args, R>(
         true => states_of(default_generators()),
         false => States::new(),
     };
-    let device = default_device();
+    let (device, autocast) = (default_device(), Snapshot::now());
     let saved = catch_fault(|| Ok(Inputs::save(&args)));
     let inputs = saved.or_panic();
     let (enter, enter_again) = options.context_fn.map(|c| (c.forward, c.recompute)).unzip();
@@ -440,6 +441,7 @@ pub fn checkpoint_with<A: Args, R>(
         let _random = Restore(states_of(then.iter().map(|(generator, _)| *generator)));
         set_states(&then);
         let _device = OnDevice::new(device)?;
+        let _autocast = autocast.enter();
         let _context = enter_again.as_ref().map(|enter| enter());
         again(args);
         Ok(())

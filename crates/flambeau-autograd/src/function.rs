@@ -6,6 +6,7 @@ use crate::function_arguments::{Argument, FromGrads, GradQueue, IntoArguments, I
 use crate::graph::{
     self, Context, Edge, Grads, Meta, Node, OutputInfo, Recorded, Save, edges_of, lock, recording_checked,
 };
+use crate::mode::custom::{CustomBwd, CustomFwd, Forwarded};
 use crate::saved_hooks::catch_fault;
 use crate::{Tensor, is_grad_enabled, no_grad, ops, set_grad_enabled, views, warn};
 use flambeau_tensor::Array;
@@ -67,6 +68,12 @@ pub trait Function: 'static {
     /// Whether the gradients have none themselves: `@once_differentiable`. `backward` then runs without a graph, and to
     /// differentiate its result is an error.
     const ONCE_DIFFERENTIABLE: bool = false;
+
+    /// What a region of autocast does with forward: `@custom_fwd(device_type=…, cast_inputs=…)`.
+    const CUSTOM_FWD: Option<CustomFwd> = None;
+
+    /// Whether backward runs in the region that forward ran in: `@custom_bwd(device_type=…)`.
+    const CUSTOM_BWD: Option<CustomBwd> = None;
 
     /// Computes the results. Nothing is recorded meanwhile.
     fn forward(ctx: &mut FunctionCtx, inputs: Self::Inputs) -> Self::Outputs;
@@ -140,6 +147,8 @@ struct Kept {
     attributes: Vec<(&'static str, Arc<dyn Any + Send + Sync>)>,
     /// Where each saved tensor lies in the node; none for a saved `None`.
     slots: SmallVec<[Option<usize>; 4]>,
+    /// The region of autocast that forward ran in, where backward wants to know.
+    autocast: Option<Forwarded>,
 }
 
 impl FunctionCtx<'_> {
@@ -314,13 +323,17 @@ fn apply<F: Function>(inputs: F::Inputs) -> Result<F::Outputs> {
         materialize_grads: true,
         attributes: Vec::new(),
         slots: SmallVec::new(),
+        autocast: F::CUSTOM_FWD.map(CustomFwd::forwarded).transpose()?,
     };
     let (dirty, non_differentiable, to_save) = Default::default();
     let name = backward_name::<F>();
     let mut ctx = FunctionCtx { name, kept, dirty, non_differentiable, to_save, context: None };
     let outputs = {
         let _guard = no_grad();
-        F::forward(&mut ctx, inputs)
+        match F::CUSTOM_FWD {
+            None => F::forward(&mut ctx, inputs),
+            Some(custom) => custom.run(inputs, |inputs| F::forward(&mut ctx, inputs))?,
+        }
     };
     let mut results: Vec<Tensor> = Vec::new();
     outputs.visit_tensors(&mut |t| results.extend(t.map(Tensor::shallow_clone)));
@@ -475,6 +488,7 @@ fn backward<F: Function>(
     let ctx = FunctionCtx { name, kept: kept.clone(), dirty, non_differentiable, to_save, context: Some(c) };
     let returned = {
         let _mode = set_grad_enabled(is_grad_enabled() && !F::ONCE_DIFFERENTIABLE);
+        let _autocast = F::CUSTOM_BWD.map(|custom| custom.enter(kept.autocast)).transpose()?;
         let mut queue = GradQueue::new(grads);
         let taken = F::GradOutputs::from_grads(&mut queue);
         queue.check(name, outputs)?;

@@ -20,12 +20,14 @@ pub struct Arg {
     pub default: Option<&'static str>,
 }
 
-/// What autocast does with the inputs of an operation, as PyTorch's does on GPUs (`ATen/autocast_mode.h`); in-place forms are left as
-/// they are.
+/// What autocast does with the inputs of an operation, as PyTorch's does (`ATen/autocast_mode.h` and `.cpp`); in-place forms are left
+/// as they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cast {
     /// Nothing: it computes in the dtype that it gets.
     None,
+    /// Nothing, nor with those of the operations that it is made of here: PyTorch has one kernel for it.
+    Opaque,
     /// They become the region's low precision: products and convolutions.
     Low,
     /// They become float32: what loses digits in low precision.
@@ -36,6 +38,20 @@ pub enum Cast {
     Widest,
     /// The call is refused: the gradient overflows in low precision.
     Banned,
+}
+
+/// What autocast does with an operation on each kind of device: PyTorch has a list for the CPU and one for GPUs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Casts {
+    /// On the CPU.
+    pub cpu: Cast,
+    /// On a GPU.
+    pub gpu: Cast,
+}
+
+impl Casts {
+    /// Nothing anywhere.
+    pub const NONE: Casts = Casts { cpu: Cast::None, gpu: Cast::None };
 }
 
 /// An operation.
@@ -63,7 +79,7 @@ pub struct Op {
     /// does not look at it.
     pub fills: bool,
     /// What autocast does with its inputs.
-    pub cast: Cast,
+    pub cast: Casts,
     /// Calls it; `None` where an argument is of a kind that data has not (options, a generator).
     pub call: Option<OpFn>,
     /// Calls its in-place form.

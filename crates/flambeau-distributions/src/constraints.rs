@@ -244,7 +244,7 @@ fn symmetric_of(x: &Tensor) -> Tensor {
     if !square.all().item_as::<bool>() {
         return square;
     }
-    all_rightmost(&x.isclose_within(x.mT(), 1e-5, 1e-6, false), 2)
+    all_rightmost(&x.isclose_with(x.mT(), |o| o.atol(1e-6)), 2)
 }
 
 /// Whether no eigenvalue of each symmetric matrix is negative, by Jacobi's rotations.
@@ -316,11 +316,7 @@ impl Constraint {
             Kind::Independent(base, n) => {
                 let result = base.check_of(x);
                 if result.dim() < *n {
-                    fail::value(format!(
-                        "Expected value.dim() >= {} but got {}",
-                        base.event_dim() + n,
-                        x.dim()
-                    ));
+                    fail::value(format!("Expected value.dim() >= {} but got {}", base.event_dim() + n, x.dim()));
                 }
                 all_rightmost(&result, *n)
             }

@@ -143,7 +143,12 @@ macro_rules! try_from_value {
     )+};
 }
 try_from_value!(Tensor, String, bool, f64, f32, i64, i32, i16, i8, usize, u64, u32, u16, u8);
-try_from_value!(flambeau_nn::StateDict, flambeau_optim::StateDict, flambeau_optim::lr_scheduler::SchedulerState);
+try_from_value!(
+    flambeau_nn::StateDict,
+    flambeau_optim::StateDict,
+    flambeau_optim::lr_scheduler::SchedulerState,
+    flambeau_optim::ScalerState
+);
 
 impl<T: FromValue> TryFrom<Value<Tensor>> for Vec<T> {
     type Error = Error;

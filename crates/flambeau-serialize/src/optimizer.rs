@@ -3,7 +3,7 @@
 use crate::{Dict, DictKind, FromValue, Result, Save, Value};
 use flambeau_autograd::Tensor;
 use flambeau_optim::lr_scheduler::{SchedulerState, SchedulerValue};
-use flambeau_optim::{GroupState, OptionValue, StateDict, StateValue};
+use flambeau_optim::{GroupState, OptionValue, ScalerState, StateDict, StateValue};
 use flambeau_tensor::Scalar;
 
 fn number(x: Scalar) -> Value<Tensor> {
@@ -169,6 +169,22 @@ impl Save for SchedulerState {
 
 fn state_of(value: &Value<Tensor>) -> Result<SchedulerState> {
     value.items().map(|(name, value)| Ok((name.extract::<String>()?, value.extract::<SchedulerValue>()?))).collect()
+}
+
+/// `{'scale': 65536.0, 'growth_factor': 2.0, …}`; nothing of a scaler that is not enabled.
+impl Save for ScalerState {
+    fn to_value(&self) -> Value<Tensor> {
+        Value::dict(self.entries.iter().map(|(name, value)| (name.as_str(), value.to_value())))
+    }
+}
+
+/// What [`crate::load`] read as a scaler's state: `scaler.load_state_dict(torch.load(path))`.
+impl FromValue for ScalerState {
+    fn from_value(value: &Value<Tensor>) -> Result<Self> {
+        let dict = value.as_dict().ok_or_else(|| value.unexpected("a scaler's state_dict"))?;
+        let entries = dict.iter().map(|(name, value)| Ok((name.extract()?, value.extract()?)));
+        Ok(ScalerState { entries: entries.collect::<Result<_>>()? })
+    }
 }
 
 /// What [`crate::load`] read as a scheduler's state: `scheduler.load_state_dict(torch.load(path))`.

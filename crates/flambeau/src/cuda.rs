@@ -125,3 +125,100 @@ pub fn manual_seed(seed: u64) {
 pub fn manual_seed_all(seed: u64) {
     crate::manual_seed(seed);
 }
+
+/// `torch.cuda.amp`: the older names of [`torch::amp`](crate::amp) for GPUs. PyTorch's warn that they are old; these do not.
+///
+/// ```
+/// use torch::cuda::amp::{GradScaler, autocast_with};
+/// let use_amp = torch::cuda::is_available();
+/// let scaler = GradScaler::with(|o| o.enabled(use_amp));
+/// {
+///     let _autocast = autocast_with(|o| o.enabled(use_amp));
+/// }
+/// assert_eq!(scaler.is_enabled(), use_amp);
+/// ```
+pub mod amp {
+    use crate::amp::{AutocastGuard, AutocastOptions, GradScalerOptions};
+    pub use crate::amp::{CustomBwd, CustomFwd};
+    use crate::{DType, Device};
+    use std::ops::Deref;
+
+    const CUDA: Device = Device::Wgpu(0);
+
+    /// [`torch::autocast`](crate::autocast()) for GPUs in float16: `torch.cuda.amp.autocast()`.
+    ///
+    /// ```
+    /// if torch::cuda::is_available() {
+    ///     let _autocast = torch::cuda::amp::autocast();
+    ///     assert!(torch::is_autocast_enabled("cuda"));
+    /// }
+    /// ```
+    #[track_caller]
+    pub fn autocast() -> AutocastGuard {
+        autocast_with(|options| options)
+    }
+
+    /// [`autocast`] with the keywords `enabled`, `dtype`, `cache_enabled`.
+    ///
+    /// ```
+    /// let _autocast = torch::cuda::amp::autocast_with(|o| o.enabled(false));
+    /// assert!(!torch::is_autocast_enabled("cuda"));
+    /// ```
+    #[track_caller]
+    pub fn autocast_with(options: impl FnOnce(AutocastOptions) -> AutocastOptions) -> AutocastGuard {
+        crate::autocast_with(CUDA, |o| options(o.dtype(DType::F16).cache_enabled(true)))
+    }
+
+    /// [`torch::amp::custom_fwd`](crate::amp::custom_fwd) for GPUs: `torch.cuda.amp.custom_fwd`.
+    ///
+    /// ```
+    /// let _ = torch::cuda::amp::custom_fwd().cast_inputs(torch::float32);
+    /// ```
+    pub const fn custom_fwd() -> CustomFwd {
+        crate::amp::custom_fwd("cuda")
+    }
+
+    /// [`torch::amp::custom_bwd`](crate::amp::custom_bwd) for GPUs: `torch.cuda.amp.custom_bwd`.
+    ///
+    /// ```
+    /// let _ = torch::cuda::amp::custom_bwd();
+    /// ```
+    pub const fn custom_bwd() -> CustomBwd {
+        crate::amp::custom_bwd("cuda")
+    }
+
+    /// [`torch::amp::GradScaler`](crate::amp::GradScaler) for GPUs: `torch.cuda.amp.GradScaler()`. Without a GPU it is not enabled, and
+    /// warns.
+    ///
+    /// ```
+    /// let scaler = torch::cuda::amp::GradScaler::new();
+    /// assert!(scaler.get_scale() >= 1.0);
+    /// ```
+    #[derive(Clone)]
+    pub struct GradScaler(crate::amp::GradScaler);
+
+    impl GradScaler {
+        /// A scaler with PyTorch's defaults.
+        #[track_caller]
+        #[allow(clippy::new_without_default, reason = "layers and optimizers have no Default either")]
+        pub fn new() -> Self {
+            Self::with(|options| options)
+        }
+
+        /// A scaler with options: `init_scale`, `growth_factor`, `backoff_factor`, `growth_interval`, `enabled`.
+        ///
+        /// # Panics
+        /// As [`torch::amp::GradScaler::with`](crate::amp::GradScaler::with).
+        #[track_caller]
+        pub fn with(options: impl FnOnce(GradScalerOptions) -> GradScalerOptions) -> Self {
+            GradScaler(crate::amp::GradScaler::with(CUDA, options))
+        }
+    }
+
+    impl Deref for GradScaler {
+        type Target = crate::amp::GradScaler;
+        fn deref(&self) -> &Self::Target {
+            &self.0
+        }
+    }
+}

@@ -43,6 +43,13 @@ pub use flambeau_tensor::print::{PrintOptions, Profile, printoptions, set_printo
 pub use flambeau_tensor::random::Generator;
 pub use flambeau_tensor::{DType, Device, Element, Scalar, set_default_dtype};
 
+pub use flambeau_autograd::mode::{
+    AutocastGuard, autocast, autocast_decrement_nesting, autocast_increment_nesting, autocast_with,
+    clear_autocast_cache, get_autocast_cpu_dtype, get_autocast_dtype, get_autocast_gpu_dtype,
+    is_autocast_cache_enabled, is_autocast_cpu_enabled, is_autocast_enabled, set_autocast_cache_enabled,
+    set_autocast_cpu_dtype, set_autocast_cpu_enabled, set_autocast_dtype, set_autocast_enabled, set_autocast_gpu_dtype,
+};
+
 mod dtypes;
 mod python;
 mod settings;
@@ -57,6 +64,7 @@ pub use settings::{
 };
 
 pub mod accelerator;
+pub mod amp;
 pub mod cuda;
 
 /// `torch.jit`: what it is given, for everything is compiled here already.
@@ -163,6 +171,7 @@ pub mod prelude {
 pub mod options {
     pub use crate::settings::AsTensorOptions;
     pub use flambeau_autograd::gradients::{BackwardOptions, GradOptions, GradTensorsOptions, ZeroGradOptions};
+    pub use flambeau_autograd::mode::AutocastOptions;
     pub use flambeau_autograd::ops::paths::options::*;
 }
 

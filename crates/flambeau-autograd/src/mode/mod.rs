@@ -4,9 +4,22 @@
 //! [`Watched::end`], which tell the modes what went in, what came out, and where the user called.
 
 mod anomaly;
+pub(crate) mod autocast;
+mod casting;
+pub(crate) mod custom;
 mod profile;
 
 pub use anomaly::{AnomalyGuard, detect_anomaly, is_anomaly_enabled, set_detect_anomaly};
+pub use autocast::{
+    AutocastGuard, AutocastOptions, DeviceType, autocast, autocast_decrement_nesting, autocast_increment_nesting,
+    autocast_with, clear_autocast_cache, get_autocast_cpu_dtype, get_autocast_dtype, get_autocast_gpu_dtype,
+    has_device, is_any_autocast_enabled, is_autocast_available, is_autocast_cache_enabled, is_autocast_cpu_enabled,
+    is_autocast_enabled, set_autocast_cache_enabled, set_autocast_cpu_dtype, set_autocast_cpu_enabled,
+    set_autocast_dtype, set_autocast_enabled, set_autocast_gpu_dtype,
+};
+pub use casting::{Casting, Held, with_lists_of};
+pub(crate) use casting::{among_options, cast_for};
+pub use custom::{CustomBwd, CustomFwd, custom_bwd, custom_fwd};
 pub use profile::{Averages, Profile, ProfileOptions, RecordFunction, profile, profile_with, record_function};
 
 use crate::Tensor;
@@ -29,6 +42,7 @@ const PROFILE: u32 = 2;
 const HOOKS: u32 = 4;
 /// Nor are tensors without a shape, which operations refuse at the boundary.
 const UNINITIALIZED: u32 = 8;
+const AUTOCAST: u32 = 16;
 
 fn switch(mode: u32, on: bool) {
     match on {

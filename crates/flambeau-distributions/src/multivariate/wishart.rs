@@ -63,7 +63,10 @@ impl Wishart {
             };
             let p = event[1] as f64;
             if freedom.le(p - 1.0).any().item_as::<bool>() {
-                fail::value(format!("Value of df={df} expected to be greater than ndim - 1 = {}.", event[1] as i64 - 1));
+                fail::value(format!(
+                    "Value of df={df} expected to be greater than ndim - 1 = {}.",
+                    event[1] as i64 - 1
+                ));
             }
             if freedom.lt(p).any().item_as::<bool>() {
                 warn("Low df values detected. Singular samples are highly likely to occur for ndim - 1 < df < ndim.");

@@ -36,8 +36,8 @@ pub struct Attribute {
     pub positional: bool,
     /// Whether gradients flow through it.
     pub not_differentiable: bool,
-    /// What autocast does with its inputs.
-    pub cast: Option<Ident>,
+    /// What autocast does with its inputs on the CPU, and on a GPU.
+    pub cast: [Option<Ident>; 2],
     /// Whether its result holds what the caller asked for, be it infinite, or nothing in particular: anomaly mode does not look at it.
     pub fills: bool,
     /// Whether it makes a new tensor: its forms have twins, `…_with`, that take `TensorOptions`.
@@ -75,9 +75,16 @@ impl Parse for Attribute {
                 "fills" => attribute.fills = true,
                 "positional" => attribute.positional = true,
                 "not_differentiable" => attribute.not_differentiable = true,
-                "cast" => {
+                word @ ("cast" | "cast_cpu" | "cast_gpu") => {
                     input.parse::<Token![=]>()?;
-                    attribute.cast = Some(input.parse()?);
+                    let cast: Ident = input.parse()?;
+                    let [cpu, gpu] = &mut attribute.cast;
+                    if word != "cast_gpu" {
+                        *cpu = Some(cast.clone());
+                    }
+                    if word != "cast_cpu" {
+                        *gpu = Some(cast);
+                    }
                 }
                 "alias" => {
                     let names;
@@ -103,7 +110,7 @@ impl Parse for Attribute {
                 }
                 path if PATHS.contains(&path) => attribute.paths.push(word),
                 other => {
-                    let known = "method, creation, forms(…), positional, alias(…), default(…), cast = …, fills, not_differentiable";
+                    let known = "method, creation, forms(…), positional, alias(…), default(…), cast = …, cast_cpu = …, cast_gpu = …, fills, not_differentiable";
                     let text = format!("`{other}` is none of {}, {known}", PATHS.join(", "));
                     return Err(syn::Error::new(word.span(), text));
                 }

@@ -83,12 +83,9 @@ impl Operation {
         let shown = self.plain_name();
         let Some(place) = &self.place else {
             let inner = format_ident!("unwatched_{shown}", span = span);
-            let watched = self.watched(&shown, &inner, &TokenStream::new());
+            let call = self.called(name, quote!(#(#docs)*), &shown, &inner, None);
             return quote! {
-                #(#docs)*
-                #[track_caller]
-                #[allow(clippy::too_many_arguments)]
-                pub fn #name #generics (#(#args),*) #result #bounds { #watched }
+                #call
 
                 #(#metas)*
                 #[track_caller]
@@ -98,17 +95,14 @@ impl Operation {
             };
         };
         let (at, in_place) = (format_ident!("{}_at", self.plain_name(), span = span), in_place(name));
-        let new = self.watched(&shown, &at, &quote!(crate::ops::Place::New));
-        let first = self.watched(&format!("{shown}_"), &at, &quote!(crate::ops::Place::First));
         let doc = format!("[`{}`] in place: its first argument gets the result.", self.plain_name());
+        let new = self.called(name, quote!(#(#docs)*), &shown, &at, Some(quote!(crate::ops::Place::New)));
+        let first = quote!(crate::ops::Place::First);
+        let first = self.called(&in_place, quote!(#[doc = #doc]), &format!("{shown}_"), &at, Some(first));
         quote! {
-            #(#docs)*
-            #[track_caller]
-            pub fn #name #generics (#(#args),*) #result #bounds { #new }
+            #new
 
-            #[doc = #doc]
-            #[track_caller]
-            pub fn #in_place #generics (#(#args),*) #result #bounds { #first }
+            #first
 
             #(#metas)*
             #[track_caller]
@@ -117,33 +111,96 @@ impl Operation {
         }
     }
 
-    /// The call of the function `inner`, through the boundary where modes stand.
-    fn watched(&self, shown: &str, inner: &Ident, place: &TokenStream) -> TokenStream {
-        let names = names(&self.args);
-        let (mut lets, mut inputs) = (TokenStream::new(), TokenStream::new());
+    /// The function `name`, which calls `inner`, where modes are on through the boundary where they stand. That is a function of
+    /// its own, so that a call without modes has none of its work.
+    fn called(
+        &self,
+        name: &Ident,
+        docs: TokenStream,
+        shown: &str,
+        inner: &Ident,
+        place: Option<TokenStream>,
+    ) -> TokenStream {
+        let Operation { args, result, .. } = self;
+        let (generics, _, bounds) = self.generics.split_for_impl();
+        let watched = format_ident!("watched_{shown}", span = name.span());
+        let names = names(args);
+        let inputs = self.inputs();
+        let lets = args.iter().filter(|arg| is_operand(&arg.ty)).map(|arg| {
+            let name = name_of(arg);
+            quote!(let #name: crate::ops::Operand<'_> = #name.into();)
+        });
+        let in_place = place.as_ref().is_some_and(|place| text(place).ends_with("First"));
+        let casts = self.cast_inputs(&inputs, in_place);
+        let fills = self.attribute.fills;
+        quote! {
+            #docs
+            #[track_caller]
+            #[allow(clippy::too_many_arguments)]
+            pub fn #name #generics (#(#args),*) #result #bounds {
+                if crate::mode::watched() {
+                    return #watched(#(#names),*);
+                }
+                #inner(#(#names,)* #place)
+            }
+
+            #[cold]
+            #[inline(never)]
+            #[track_caller]
+            #[allow(clippy::too_many_arguments, clippy::needless_lifetimes)]
+            fn #watched #generics (#(#args),*) #result #bounds {
+                #(#lets)*
+                // Inputs are looked at before the call takes them over.
+                let looks = crate::mode::look(#shown, #fills, &[#inputs])?;
+                #casts
+                let watched = crate::mode::begin(#shown, looks);
+                watched.end(#inner(#(#names,)* #place))
+            }
+        }
+    }
+
+    /// The arguments that may hold tensors.
+    fn inputs(&self) -> TokenStream {
+        let mut inputs = TokenStream::new();
         for arg in &self.args {
             let name = name_of(arg);
             match text(&arg.ty).as_str() {
                 "&Tensor" | "Option<&Tensor>" => inputs.extend(quote!(&#name,)),
                 "&[T]" => inputs.extend(quote!(&crate::mode::List(#name),)),
-                operand if operand.starts_with("impl Into<Operand<") => {
-                    lets.extend(quote!(let #name: crate::ops::Operand<'_> = #name.into();));
-                    inputs.extend(quote!(&#name,));
-                }
+                _ if is_operand(&arg.ty) => inputs.extend(quote!(&#name,)),
                 _ => {}
             }
         }
-        let fills = self.attribute.fills;
-        quote! {
-            if crate::mode::watched() {
-                #lets
-                // Inputs are looked at before the call takes them over.
-                let looks = crate::mode::look(#shown, #fills, &[#inputs])?;
-                let watched = crate::mode::begin(#shown, looks);
-                return watched.end(#inner(#(#names,)* #place));
-            }
-            #inner(#(#names,)* #place)
+        inputs
+    }
+
+    /// What autocast does with the arguments before the call.
+    fn cast_inputs(&self, inputs: &TokenStream, in_place: bool) -> TokenStream {
+        if self.attribute.cast.iter().all(Option::is_none) {
+            return TokenStream::new();
         }
+        if in_place {
+            return quote!(let _casting = crate::mode::Casting::opaque(&[#inputs]););
+        }
+        let casts = self.casts();
+        let mut lets = quote!(let casting = crate::mode::Casting::begin(#casts, &[#inputs])?;);
+        let takes_dtype = self.args.iter().any(|arg| name_of(arg) == "dtype" && text(&arg.ty) == "Option<DType>");
+        let mut is_first = !takes_dtype;
+        for arg in &self.args {
+            let (name, held) = (name_of(arg), format_ident!("held_{}", plain(&name_of(arg))));
+            lets.extend(match text(&arg.ty).as_str() {
+                "&Tensor" if std::mem::take(&mut is_first) => {
+                    quote!(let #held = casting.first(#name)?; let #name: &crate::Tensor = &#held;)
+                }
+                "&Tensor" => quote!(let #held = casting.tensor(#name)?; let #name: &crate::Tensor = &#held;),
+                "Option<&Tensor>" => quote!(let #held = casting.option(#name)?; let #name = #held.as_deref();),
+                "&[T]" => quote!(let #held = casting.list(#name)?; let #name = &#held[..];),
+                "Option<DType>" if name == "dtype" => quote!(let #name = casting.dtype(#name);),
+                _ if is_operand(&arg.ty) => quote!(let #name = casting.operand(#name)?;),
+                _ => TokenStream::new(),
+            });
+        }
+        lets
     }
 
     /// The forms that the attribute lists; without a list, the one that takes what has no default, or with `positional` all.
@@ -489,6 +546,11 @@ impl Operation {
         }
         docs
     }
+}
+
+/// Whether an argument is a tensor or a number.
+fn is_operand(ty: &Type) -> bool {
+    text(ty).starts_with("impl Into<Operand<")
 }
 
 /// `T` of `-> Result<T>`.

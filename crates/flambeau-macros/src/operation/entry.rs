@@ -52,10 +52,7 @@ impl Operation {
         let in_place = self.place.is_some();
         let (method, differentiable) = (self.attribute.method, !self.attribute.not_differentiable);
         let fills = self.attribute.fills;
-        let cast = match &self.attribute.cast {
-            Some(cast) => quote!(crate::registry::Cast::#cast),
-            None => quote!(crate::registry::Cast::None),
-        };
+        let casts = self.casts();
         // `pub(crate)`: an operation that no list names is an unused constant, at its name.
         let op = Ident::new("OP", span);
         quote! {
@@ -70,11 +67,20 @@ impl Operation {
                 in_place: #in_place,
                 differentiable: #differentiable,
                 fills: #fills,
-                cast: #cast,
+                cast: #casts,
                 call: #call,
                 call_in_place: #call_in_place,
             };
         }
+    }
+
+    /// What autocast does with the operation.
+    pub fn casts(&self) -> TokenStream {
+        let [cpu, gpu] = self.attribute.cast.each_ref().map(|cast| match cast {
+            Some(cast) => quote!(crate::registry::Cast::#cast),
+            None => quote!(crate::registry::Cast::None),
+        });
+        quote!(crate::registry::Casts { cpu: #cpu, gpu: #gpu })
     }
 
     /// A function that calls the operation `target` with arguments that are data, if all of them can be.

@@ -226,7 +226,7 @@ impl MultiheadAttention {
         let (Some(weight), Some(bias)) = (&self.in_proj_weight, &self.in_proj_bias) else { return false };
         let masks = [keywords.attn_mask.as_ref(), keywords.key_padding_mask.as_ref()];
         !self.state.training()
-            && fast_path::get_fastpath_enabled()
+            && fast_path::is_open()
             && !masks.into_iter().any(fast_path::is_float)
             && q.dim() == 3
             && q.is_same(k)

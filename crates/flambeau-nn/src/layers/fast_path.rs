@@ -3,9 +3,10 @@
 //! there (a float that is not zero hides a key), and a query that sees no key gives NaN.
 
 use super::MultiheadAttention;
+use flambeau_autograd::mode::is_autocast_enabled;
 use flambeau_autograd::ops::{self, AttentionOptions};
 use flambeau_autograd::{Error, Result, Tensor, is_grad_enabled};
-use flambeau_tensor::DType;
+use flambeau_tensor::{DType, Device};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Whether the fast path is taken at all.
@@ -21,6 +22,11 @@ pub fn get_fastpath_enabled() -> bool {
 /// zeros in evaluation as in training.
 pub fn set_fastpath_enabled(value: bool) {
     ENABLED.store(value, Ordering::Relaxed);
+}
+
+/// Whether the fast path is open to a call: not in a GPU's region of autocast.
+pub(super) fn is_open() -> bool {
+    get_fastpath_enabled() && !is_autocast_enabled(Device::Wgpu(0))
 }
 
 /// Whether one of the tensors would be recorded with a gradient.

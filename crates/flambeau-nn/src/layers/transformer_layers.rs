@@ -179,7 +179,7 @@ impl TransformerEncoderLayer {
     fn fast(&self, src: &Tensor) -> Option<bool> {
         let attention = &self.self_attn;
         let fast = !self.state.training()
-            && fast_path::get_fastpath_enabled()
+            && fast_path::is_open()
             && src.dim() == 3
             && attention.batch_first
             && attention.in_proj_bias.is_some()
@@ -200,14 +200,16 @@ impl TransformerEncoderLayer {
             let x = linear(&self.linear1, x)?;
             linear(&self.linear2, &if gelu { ops::gelu(&x, false)? } else { ops::relu(&x)? })
         };
+        // PyTorch adds in place to what attention and the feed-forward part give, which autocast may have made less wide.
+        let add = |x: &Tensor, to: Tensor| ops::to_dtype(&ops::add(x, &to, 1)?, to.dtype());
         match self.norm_first {
             true => {
-                let x = ops::add(src, &attend(&normed(&self.norm1, src)?)?, 1)?;
-                ops::add(&x, &feed(&normed(&self.norm2, &x)?)?, 1)
+                let x = add(src, attend(&normed(&self.norm1, src)?)?)?;
+                add(&x, feed(&normed(&self.norm2, &x)?)?)
             }
             false => {
-                let x = normed(&self.norm1, &ops::add(src, &attend(src)?, 1)?)?;
-                normed(&self.norm2, &ops::add(&x, &feed(&x)?, 1)?)
+                let x = normed(&self.norm1, &add(src, attend(src)?)?)?;
+                normed(&self.norm2, &add(&x, feed(&x)?)?)
             }
         }
     }

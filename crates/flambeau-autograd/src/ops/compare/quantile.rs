@@ -135,7 +135,7 @@ fn find(
 /// assert_eq!(x.quantile(&torch::tensor([0.0, 1.0])).to_vec::<f32>(), [1.0, 4.0]);
 /// assert_eq!(x.quantile_with(0.5, |o| o.dim(0).interpolation("lower")).item(), 2.0);
 /// ```
-#[op(torch, method, forms(
+#[op(torch, method, cast_cpu = Float32, forms(
     quantile(q: impl Into<Operand<'a>>) = (q, None, false, "linear"),
     quantile_dim(q: impl Into<Operand<'a>>, dim: Option<i64>, keepdim: bool) = (q, dim, keepdim, "linear"),
 ))]
@@ -158,7 +158,7 @@ pub fn quantile<'a>(
 /// let x = torch::tensor([f64::NAN, 1.0, 3.0]);
 /// assert_eq!(x.nanquantile(0.5).item(), 2.0);
 /// ```
-#[op(torch, method, forms(
+#[op(torch, method, cast_cpu = Float32, forms(
     nanquantile(q: impl Into<Operand<'a>>) = (q, None, false, "linear"),
     nanquantile_dim(q: impl Into<Operand<'a>>, dim: Option<i64>, keepdim: bool) = (q, dim, keepdim, "linear"),
 ))]

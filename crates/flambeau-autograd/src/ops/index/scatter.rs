@@ -200,7 +200,7 @@ pub fn scatter_with_reduce<'a>(
 /// let src = torch::tensor([1.0, 2.0, 3.0]);
 /// assert_eq!(x.scatter_add(0, &index, &src).to_vec::<f32>(), [2.0, 4.0]);
 /// ```
-#[op(torch, method, cast = Widest)]
+#[op(torch, method, cast_gpu = Widest)]
 pub fn scatter_add(x: &Tensor, dim: i64, index: &Tensor, src: &Tensor, place: Place) -> Result<Tensor> {
     scatter_with(ScatterOp::Add, x, dim, index, &src.into(), place)
 }

@@ -351,7 +351,7 @@ fn put_at(
 /// let values = torch::tensor([5.0, 6.0]);
 /// assert_eq!(x.index_put(&[Some(&i), Some(&j)], &values).to_vec::<f32>(), [0.0, 5.0, 6.0, 0.0]);
 /// ```
-#[op(torch, method, cast = Widest, default(accumulate = false))]
+#[op(torch, method, cast_gpu = Widest, default(accumulate = false))]
 pub fn index_put(
     x: &Tensor,
     indices: &[Option<&Tensor>],

@@ -130,7 +130,7 @@ pub fn index_add(
 /// let source = torch::tensor([5.0, 6.0]);
 /// assert_eq!(x.index_copy(0, &index, &source).to_vec::<f32>(), [6.0, 0.0, 5.0]);
 /// ```
-#[op(torch, method)]
+#[op(torch, method, cast_cpu = Widest)]
 pub fn index_copy(x: &Tensor, dim: i64, index: &Tensor, source: &Tensor, place: Place) -> Result<Tensor> {
     let d = wrap_dim(dim, x.dim())?;
     let (given, index) = (index, line_index("index_copy_", index)?);

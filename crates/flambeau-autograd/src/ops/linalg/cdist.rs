@@ -250,7 +250,7 @@ pub fn cdist(x1: &Tensor, x2: &Tensor, p: f64, compute_mode: &str) -> Result<Ten
 /// assert_eq!(torch::pdist(&x).to_vec::<f32>()[..2], [5.0, 1.0]);
 /// assert_eq!(torch::pdist_with(&x, |o| o.p(1)).to_vec::<f32>(), [7.0, 1.0, 6.0]);
 /// ```
-#[op(torch, functional, cast = Float32, default(p = 2.0))]
+#[op(torch, functional, cast_gpu = Float32, default(p = 2.0))]
 pub fn pdist(x: &Tensor, p: f64) -> Result<Tensor> {
     if x.dim() != 2 {
         return Err(Error::runtime(format!("pdist only supports 2D tensors, got: {}D", x.dim())));

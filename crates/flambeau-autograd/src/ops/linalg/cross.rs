@@ -64,7 +64,7 @@ pub fn linalg_cross(input: &Tensor, other: &Tensor, dim: i64) -> Result<Tensor> 
 /// let (x, y) = (torch::tensor([1.0, 0.0, 0.0]), torch::tensor([0.0, 1.0, 0.0]));
 /// assert_eq!(x.cross_dim(&y, 0).to_vec::<f32>(), [0.0, 0.0, 1.0]);
 /// ```
-#[op(torch, method, cast = Widest, forms(
+#[op(torch, method, cast_gpu = Widest, forms(
     cross(other: &Tensor) = (other, None),
     cross_dim(other: &Tensor, dim: i64) = (other, Some(dim)),
 ))]

@@ -403,7 +403,7 @@ fn column(v: &Array) -> Result<Array> {
 /// let a = torch::tensor([[1.0, 2.0], [3.0, 4.0]]);
 /// assert_eq!(a.mv(&torch::tensor([1.0, 10.0])).to_vec::<f32>(), [21.0, 43.0]);
 /// ```
-#[op(torch, method, cast = Low)]
+#[op(torch, method, cast_gpu = Low)]
 pub fn mv(x: &Tensor, vec: &Tensor) -> Result<Tensor> {
     check_mv(None, x, vec)?;
     mv_transposed(x, false, vec)
@@ -431,7 +431,7 @@ fn mv_transposed(a: &Tensor, a_t: bool, v: &Tensor) -> Result<Tensor> {
 /// let v = torch::tensor([1.0, 10.0]);
 /// assert_eq!(v.addmv(&a, &v).to_vec::<f32>(), [22.0, 53.0]);
 /// ```
-#[op(torch, method, cast = Low, default(beta = 1, alpha = 1))]
+#[op(torch, method, cast_gpu = Low, default(beta = 1, alpha = 1))]
 pub fn addmv(
     x: &Tensor,
     mat: &Tensor,
@@ -466,7 +466,7 @@ static PRODUCT: LazyLock<Pointwise> =
 /// let (a, b) = (torch::tensor([1.0, 2.0, 3.0]), torch::tensor([0.0, 2.0, 1.0]));
 /// assert_eq!(a.dot(&b).item(), 7.0);
 /// ```
-#[op(torch, method, cast = Widest)]
+#[op(torch, method, cast_gpu = Widest)]
 pub fn dot(x: &Tensor, tensor: &Tensor) -> Result<Tensor> {
     if x.dim() != 1 || tensor.dim() != 1 {
         return Err(Error::runtime(format!("1D tensors expected, but got {}D and {}D tensors", x.dim(), tensor.dim())));

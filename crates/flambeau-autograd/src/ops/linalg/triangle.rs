@@ -179,7 +179,7 @@ pub fn diag(x: &Tensor, diagonal: i64) -> Result<Tensor> {
 /// ```
 /// assert_eq!(torch::tensor([[1.0, 2.0], [3.0, 4.0]]).trace().item(), 5.0);
 /// ```
-#[op(torch, method)]
+#[op(torch, method, cast_cpu = Float32)]
 pub fn trace(x: &Tensor) -> Result<Tensor> {
     if x.dim() != 2 {
         return Err(Error::runtime(format!("trace: expected a matrix, but got tensor with dim {}", x.dim())));

@@ -5,6 +5,7 @@ mod blocks;
 use crate::Tensor;
 use crate::error::{Error, Result};
 use crate::graph::Grads;
+use crate::mode::among_options;
 use crate::ops::nn::window::cpp_name;
 use crate::ops::{
     add, arange, dropout, expand, map, matmul, mul, reshape, softmax, squeeze, sub, sum, to_dtype, to_i64, transpose,
@@ -78,6 +79,8 @@ pub fn scaled_dot_product_attention<'a>(
     value: &Tensor,
     options: &AttentionOptions<'a>,
 ) -> Result<Tensor> {
+    let mask = among_options(options.attn_mask)?;
+    let options = &AttentionOptions { attn_mask: mask.as_deref(), ..*options };
     check(query, key, value, options)?;
     let dtype = query.dtype();
     if matches!(dtype, DType::F16 | DType::BF16) {

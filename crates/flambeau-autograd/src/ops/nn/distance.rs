@@ -24,7 +24,7 @@ static DIFFERENCE: LazyLock<Pointwise> =
 /// assert!(F::pairwise_distance(&a, &b).allclose(&torch::tensor([5.0])));
 /// assert!(F::pairwise_distance_with(&a, &b, |o| o.p(1).keepdim(true)).allclose(&torch::tensor([[7.0]])));
 /// ```
-#[op(torch, functional, cast = Float32Result, default(p = 2.0, eps = 1e-6, keepdim = false))]
+#[op(torch, functional, cast_gpu = Float32Result, default(p = 2.0, eps = 1e-6, keepdim = false))]
 pub fn pairwise_distance(x1: &Tensor, x2: &Tensor, p: f64, eps: f64, keepdim: bool) -> Result<Tensor> {
     let (a, b) = (x1, x2);
     rules::difference(a.dtype(), b.dtype())?;
@@ -59,7 +59,7 @@ static PRODUCT_OF_UNITS: LazyLock<Pointwise> = LazyLock::new(|| {
 ///
 /// # Errors
 /// When the shapes do not broadcast, or of integers.
-#[op(torch, functional, cast = Float32, default(dim = 1, eps = 1e-8))]
+#[op(torch, functional, cast_gpu = Float32, default(dim = 1, eps = 1e-8))]
 pub fn cosine_similarity(x1: &Tensor, x2: &Tensor, dim: i64, eps: f64) -> Result<Tensor> {
     let (a, b) = (x1, x2);
     let shape = to_i64(&broadcast_shapes(&a.size(), &b.size())?);
@@ -91,7 +91,7 @@ static SCALED_TO_ONE: LazyLock<Pointwise> =
 /// assert!(F::normalize(&x).allclose(&torch::tensor([[0.6, 0.8], [0.0, 0.0]])));
 /// assert!(F::normalize_with(&x, |o| o.dim(-1).eps(1e-6)).allclose(&torch::tensor([[0.6, 0.8], [0.0, 0.0]])));
 /// ```
-#[op(functional, cast = Float32Result, default(p = 2.0, dim = &[1], eps = 1e-12))]
+#[op(functional, cast_gpu = Float32Result, default(p = 2.0, dim = &[1], eps = 1e-12))]
 pub fn normalize(x: &Tensor, p: f64, dim: &[i64], eps: f64) -> Result<Tensor> {
     let norm = named_norm("NormBackward1", x, p, dim, true, None)?;
     map("DivBackward0", &SCALED_TO_ONE, &[x, &norm], &[Scalar::Float(eps)])

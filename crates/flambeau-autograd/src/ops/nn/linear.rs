@@ -239,7 +239,7 @@ fn batched(name: &'static str, a: &Tensor, b: &Tensor) -> Result<Tensor> {
 ///
 /// # Errors
 /// When shapes or dtypes do not fit.
-#[op(torch, functional, cast = Widest)]
+#[op(torch, functional, cast_cpu = Opaque, cast_gpu = Widest)]
 pub fn bilinear(input1: &Tensor, input2: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
     let (x1, x2) = (input1, input2);
     let (s1, s2, w) = (x1.size(), x2.size(), weight.size());

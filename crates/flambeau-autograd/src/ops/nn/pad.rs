@@ -2,7 +2,9 @@
 
 use crate::error::{Error, Result};
 use crate::graph::{Save, record};
+use crate::mode::cast_for;
 use crate::ops::copy;
+use crate::registry::{Cast, Casts};
 use crate::{OrPanic, Tensor, options};
 use flambeau_macros::op;
 use flambeau_tensor::backend::ScatterOp;
@@ -106,7 +108,13 @@ pub fn pad(x: &Tensor, pad: &[i64], options: &PadOptions) -> Result<Tensor> {
     if options.mode != PadMode::Circular {
         check_lengths(&shape, pads, count)?;
     }
-    pick_lines(name[count - 1], x, &tables.into())
+    let name = name[count - 1];
+    let casts = match options.mode {
+        PadMode::Reflect if count < 3 => Casts { cpu: Cast::Float32, gpu: Cast::None },
+        PadMode::Replicate => Casts { cpu: Cast::Float32, gpu: Cast::None },
+        _ => Casts::NONE,
+    };
+    cast_for(casts, x, |x| pick_lines(name, x, &tables.into()))
 }
 
 fn check_length(x: &Tensor, pads: &[i64]) -> Result<()> {

@@ -206,7 +206,7 @@ binary! {
     /// let (y, x) = (torch::tensor([1.0, 0.0]), torch::tensor([0.0, -2.0]));
     /// assert!(y.atan2(&x).allclose(&torch::tensor([1.5707964, 3.1415927])));
     /// ```
-    #[op(torch, method, alias(arctan2), cast = Widest)]
+    #[op(torch, method, alias(arctan2), cast_gpu = Widest)]
     atan2 => Atan2, "Atan2Backward0", any;
     /// Whether x = other, as bools: `torch.eq`. NaN equals nothing.
     ///
@@ -501,7 +501,7 @@ static NUMBER_OVER: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.
 /// ```
 /// assert_eq!((1.0 / torch::tensor([2.0, 4.0])).to_vec::<f32>(), [0.5, 0.25]);
 /// ```
-#[op(cast = Float32)]
+#[op(cast_gpu = Float32)]
 pub fn rdiv(x: &Tensor, number: impl Into<Scalar>) -> Result<Tensor> {
     match x.dtype() {
         // PyTorch's 1 / x is a tensor, and of a half type rounded.

@@ -90,7 +90,7 @@ static ADDCDIV: LazyLock<Pointwise> = LazyLock::new(|| {
 /// let (x, a, b) = (torch::tensor([1.0, 1.0]), torch::tensor([2.0, 3.0]), torch::tensor([4.0, 5.0]));
 /// assert_eq!(x.addcmul_with(&a, &b, |o| o.value(0.5)).to_vec::<f32>(), [5.0, 8.5]);
 /// ```
-#[op(torch, method, cast = Widest, default(value = 1))]
+#[op(torch, method, cast_gpu = Widest, default(value = 1))]
 pub fn addcmul(
     x: &Tensor,
     tensor1: &Tensor,
@@ -119,7 +119,7 @@ fn factor(op: &'static str, inputs: &[&Tensor], value: Scalar) -> Result<Scalar>
 /// let (x, a, b) = (torch::tensor([1.0, 1.0]), torch::tensor([2.0, 3.0]), torch::tensor([4.0, 2.0]));
 /// assert_eq!(x.addcdiv_with(&a, &b, |o| o.value(2)).to_vec::<f32>(), [2.0, 4.0]);
 /// ```
-#[op(torch, method, cast = Widest, default(value = 1))]
+#[op(torch, method, cast_gpu = Widest, default(value = 1))]
 pub fn addcdiv(
     x: &Tensor,
     tensor1: &Tensor,

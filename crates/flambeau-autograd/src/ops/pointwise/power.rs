@@ -63,7 +63,7 @@ fn keeping_kind(number: Scalar, dtype: DType) -> Result<Scalar> {
 /// assert_eq!(x.pow(2).to_vec::<f32>(), [1.0, 4.0, 9.0]);
 /// assert_eq!(x.pow(torch::tensor([3, 3, 0])).to_vec::<f32>(), [1.0, 8.0, 1.0]);
 /// ```
-#[op(torch, method, cast = Float32)]
+#[op(torch, method, cast_gpu = Float32)]
 pub fn pow<'a>(x: &Tensor, exponent: impl Into<Operand<'a>>, place: Place) -> Result<Tensor> {
     let exponent = exponent.into();
     match exponent.kind() {
@@ -84,7 +84,7 @@ pub fn pow<'a>(x: &Tensor, exponent: impl Into<Operand<'a>>, place: Place) -> Re
 /// let exponent = torch::tensor([1.0, 2.0, 3.0]);
 /// assert_eq!(torch::pow_scalar(2, &exponent).to_vec::<f32>(), [2.0, 4.0, 8.0]);
 /// ```
-#[op(torch, cast = Float32)]
+#[op(torch, cast_gpu = Float32)]
 pub fn pow_scalar(base: impl Into<Scalar>, exponent: &Tensor) -> Result<Tensor> {
     let base = base.into();
     not_of_bools(BinaryOp::Pow, exponent, &Operand::Number(base), Place::New)?;

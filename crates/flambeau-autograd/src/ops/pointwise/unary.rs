@@ -46,7 +46,7 @@ unary! {
     /// ```
     /// assert_eq!(torch::tensor([2.0, 4.0]).reciprocal().to_vec::<f32>(), [0.5, 0.25]);
     /// ```
-    #[op(torch, method, cast = Float32)]
+    #[op(torch, method, cast_gpu = Float32)]
     reciprocal => Reciprocal, "ReciprocalBackward0";
     /// √x: `torch.sqrt`.
     ///
@@ -60,49 +60,49 @@ unary! {
     /// ```
     /// assert_eq!(torch::tensor([4.0, 16.0]).rsqrt().to_vec::<f32>(), [0.5, 0.25]);
     /// ```
-    #[op(torch, method, cast = Float32)]
+    #[op(torch, method, cast_gpu = Float32)]
     rsqrt => Rsqrt, "RsqrtBackward0";
     /// eˣ: `torch.exp`.
     ///
     /// ```
     /// assert!(torch::tensor([0.0, 1.0]).exp().allclose(&torch::tensor([1.0, 2.7182817])));
     /// ```
-    #[op(torch, method, cast = Float32)]
+    #[op(torch, method, cast_gpu = Float32)]
     exp => Exp, "ExpBackward0";
     /// eˣ − 1, accurate near 0: `torch.expm1`.
     ///
     /// ```
     /// assert_eq!(torch::tensor([0.0, 1e-10]).expm1().to_vec::<f32>(), [0.0, 1e-10]);
     /// ```
-    #[op(torch, special, method, cast = Float32)]
+    #[op(torch, special, method, cast_gpu = Float32)]
     expm1 => Expm1, "Expm1Backward0";
     /// ln x: `torch.log`.
     ///
     /// ```
     /// assert!(torch::tensor([1.0, 10.0]).log().allclose(&torch::tensor([0.0, 2.3025851])));
     /// ```
-    #[op(torch, method, cast = Float32)]
+    #[op(torch, method, cast_gpu = Float32)]
     log => Log, "LogBackward0";
     /// log₂ x: `torch.log2`.
     ///
     /// ```
     /// assert_eq!(torch::tensor([1.0, 8.0]).log2().to_vec::<f32>(), [0.0, 3.0]);
     /// ```
-    #[op(torch, method, cast = Float32)]
+    #[op(torch, method, cast_gpu = Float32)]
     log2 => Log2, "Log2Backward0";
     /// log₁₀ x: `torch.log10`.
     ///
     /// ```
     /// assert!(torch::tensor([1.0, 1000.0]).log10().allclose(&torch::tensor([0.0, 3.0])));
     /// ```
-    #[op(torch, method, cast = Float32)]
+    #[op(torch, method, cast_gpu = Float32)]
     log10 => Log10, "Log10Backward0";
     /// ln(1 + x), accurate near 0: `torch.log1p`.
     ///
     /// ```
     /// assert_eq!(torch::tensor([0.0, 1e-10]).log1p().to_vec::<f32>(), [0.0, 1e-10]);
     /// ```
-    #[op(torch, special, method, cast = Float32)]
+    #[op(torch, special, method, cast_gpu = Float32)]
     log1p => Log1p, "Log1PBackward0";
     /// sin x: `torch.sin`.
     ///
@@ -123,21 +123,21 @@ unary! {
     /// ```
     /// assert!(torch::tensor([0.0, 0.7853982]).tan().allclose(&torch::tensor([0.0, 1.0])));
     /// ```
-    #[op(torch, method, cast = Float32)]
+    #[op(torch, method, cast_gpu = Float32)]
     tan => Tan, "TanBackward0";
     /// arcsin x: `torch.asin`.
     ///
     /// ```
     /// assert!(torch::tensor([0.0, 1.0]).asin().allclose(&torch::tensor([0.0, 1.5707964])));
     /// ```
-    #[op(torch, method, alias(arcsin), cast = Float32)]
+    #[op(torch, method, alias(arcsin), cast_gpu = Float32)]
     asin => Asin, "AsinBackward0";
     /// arccos x: `torch.acos`.
     ///
     /// ```
     /// assert!(torch::tensor([1.0, -1.0]).acos().allclose(&torch::tensor([0.0, 3.1415927])));
     /// ```
-    #[op(torch, method, alias(arccos), cast = Float32)]
+    #[op(torch, method, alias(arccos), cast_gpu = Float32)]
     acos => Acos, "AcosBackward0";
     /// arctan x: `torch.atan`.
     ///
@@ -151,14 +151,14 @@ unary! {
     /// ```
     /// assert!(torch::tensor([0.0, 1.0]).sinh().allclose(&torch::tensor([0.0, 1.1752012])));
     /// ```
-    #[op(torch, method, cast = Float32)]
+    #[op(torch, method, cast_gpu = Float32)]
     sinh => Sinh, "SinhBackward0";
     /// cosh x: `torch.cosh`.
     ///
     /// ```
     /// assert!(torch::tensor([0.0, 1.0]).cosh().allclose(&torch::tensor([1.0, 1.5430807])));
     /// ```
-    #[op(torch, method, cast = Float32)]
+    #[op(torch, method, cast_gpu = Float32)]
     cosh => Cosh, "CoshBackward0";
     /// tanh x: `torch.tanh`.
     ///
@@ -194,7 +194,7 @@ unary! {
     /// let x = torch::tensor([0.0, 0.5, -1.0]);
     /// assert!(x.erfinv().allclose(&torch::tensor([0.0, 0.47693628, f64::NEG_INFINITY])));
     /// ```
-    #[op(torch, special, method, cast = Float32)]
+    #[op(torch, special, method, cast_gpu = Float32)]
     erfinv => Erfinv, "ErfinvBackward0";
     /// The largest integer that is not above x: `torch.floor`.
     ///
@@ -327,7 +327,7 @@ pub fn bitwise_not(x: &Tensor) -> Result<Tensor> {
 /// ```
 /// assert_eq!(torch::tensor([3.0, -4.0]).square().to_vec::<f32>(), [9.0, 16.0]);
 /// ```
-#[op(torch, method, cast = Float32)]
+#[op(torch, method, cast_gpu = Float32)]
 pub fn square(x: &Tensor, place: Place) -> Result<Tensor> {
     if place.is_first() { pow_(x, 2) } else { pow(x, 2) }
 }

@@ -37,7 +37,7 @@ fn product_of_others(x: &Tensor, dim: i64) -> Result<Tensor> {
 /// assert_eq!(x.prod().item(), 24.0);
 /// assert_eq!(x.prod_dim(0, false).to_vec::<f32>(), [3.0, 8.0]);
 /// ```
-#[op(torch, method, cast = Float32Result, forms(
+#[op(torch, method, cast_cpu = Float32, cast_gpu = Float32Result, forms(
     prod() = (None, false, None),
     prod_dim(dim: i64, keepdim: bool) = (Some(dim), keepdim, None),
 ))]

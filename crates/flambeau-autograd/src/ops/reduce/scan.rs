@@ -36,7 +36,7 @@ fn scanned(op: ScanOp, x: &Tensor, d: usize, dtype: Option<DType>) -> Result<Arr
 /// ```
 /// assert_eq!(torch::tensor([1, 2, 3, 4]).cumsum(0).to_vec::<i64>(), [1, 3, 6, 10]);
 /// ```
-#[op(torch, method, cast = Float32Result, forms(cumsum(dim: i64) = (dim, None)))]
+#[op(torch, method, cast_gpu = Float32Result, forms(cumsum(dim: i64) = (dim, None)))]
 pub fn cumsum(x: &Tensor, dim: i64, dtype: Option<DType>) -> Result<Tensor> {
     let d = wrap_dim(dim, x.dim())?;
     let out = scanned(ScanOp::Sum, x, d, dtype)?;
@@ -115,7 +115,7 @@ fn reverse_cumsum(x: &Tensor, dim: i64) -> Result<Tensor> {
 /// ```
 /// assert_eq!(torch::tensor([1, 2, 3, 4]).cumprod(0).to_vec::<i64>(), [1, 2, 6, 24]);
 /// ```
-#[op(torch, method, cast = Float32Result, forms(cumprod(dim: i64) = (dim, None)))]
+#[op(torch, method, cast_gpu = Float32Result, forms(cumprod(dim: i64) = (dim, None)))]
 pub fn cumprod(x: &Tensor, dim: i64, dtype: Option<DType>) -> Result<Tensor> {
     let d = wrap_dim(dim, x.dim())?;
     let out = scanned(ScanOp::Prod, x, d, dtype)?;

@@ -100,7 +100,7 @@ fn logsumexp_array(x: &Array, dims: &[i64]) -> Result<Array> {
 /// let x = torch::tensor([1000.0, 1000.0]);
 /// assert_eq!(x.logsumexp(0).item(), f64::from(1000.0 + 2f32.ln()));
 /// ```
-#[op(torch, special, method, cast = Float32, default(keepdim = false))]
+#[op(torch, special, method, cast_gpu = Float32, default(keepdim = false))]
 pub fn logsumexp(x: &Tensor, dim: &[i64], keepdim: bool) -> Result<Tensor> {
     let x = if x.is_floating_point() { x } else { &crate::ops::to_dtype(x, flambeau_tensor::default_dtype())? };
     let out = logsumexp_array(&x.array(), dim)?;

@@ -16,7 +16,7 @@ use flambeau_tensor::{DType, Scalar};
 /// assert_eq!(x.sum().item(), 10.0);
 /// assert_eq!(x.sum_dim(0, false).to_vec::<f32>(), [4.0, 6.0]);
 /// ```
-#[op(torch, method, cast = Float32Result, forms(
+#[op(torch, method, cast_gpu = Float32Result, forms(
     sum() = (&[], false, None),
     sum_dim(dim: &[i64], keepdim: bool) = (dim, keepdim, None),
 ))]

@@ -195,7 +195,7 @@ fn norm_gradient(x: &Tensor, norm: &Tensor, g: &Tensor, p: f64, dims: &[i64]) ->
 /// assert_eq!(torch::linalg::vector_norm(&x).item(), 5.0);
 /// assert_eq!(torch::linalg::vector_norm_dim(&x, 0.0, 0, false).item(), 2.0);
 /// ```
-#[op(linalg, cast = Float32Result, forms(
+#[op(linalg, cast_gpu = Float32Result, forms(
     vector_norm() = (2.0, &[], false, None),
     vector_norm_dim(ord: f64, dim: &[i64], keepdim: bool) = (ord, dim, keepdim, None),
 ))]
@@ -214,7 +214,7 @@ pub fn vector_norm(x: &Tensor, ord: f64, dim: &[i64], keepdim: bool, dtype: Opti
 /// assert_eq!(x.norm_dim(1.0, 1, false).to_vec::<f32>(), [7.0, 2.0]);
 /// assert_eq!(torch::tensor([3.0, -4.0]).norm().item(), 5.0);
 /// ```
-#[op(torch, method, cast = Float32Result, forms(
+#[op(torch, method, cast_gpu = Float32Result, forms(
     norm() = (2.0, &[], false),
     norm_dim(p: f64, dim: &[i64], keepdim: bool) = (p, dim, keepdim),
 ))]
@@ -257,7 +257,7 @@ pub(crate) fn named_norm(
 /// assert_eq!(a.dist(&b).item(), 5.0);
 /// assert_eq!(a.dist_with(&b, |o| o.p(1)).item(), 7.0);
 /// ```
-#[op(torch, method, cast = Float32, default(p = 2.0))]
+#[op(torch, method, cast_gpu = Float32, default(p = 2.0))]
 pub fn dist(x: &Tensor, other: &Tensor, p: f64) -> Result<Tensor> {
     let difference = sub(&x.detach(), other.detach(), 1)?;
     let out = norm_array(&difference.array(), p, &[], false)?;
@@ -302,7 +302,7 @@ impl From<f64> for NormOrder {
 /// assert_eq!(torch::linalg::norm_ord(&x, f64::INFINITY).item(), 7.0);
 /// assert_eq!(torch::linalg::norm(&x).item(), f64::from(30f32.sqrt()));
 /// ```
-#[op(linalg, cast = Float32Result, forms(
+#[op(linalg, cast_gpu = Float32Result, forms(
     norm() = (None, None, false),
     norm_ord(ord: impl Into<NormOrder>) = (Some(ord.into()), None, false),
     norm_dim(ord: impl Into<NormOrder>, dim: &[i64], keepdim: bool) = (Some(ord.into()), Some(&dim[..]), keepdim),

@@ -49,7 +49,7 @@ fn join(arrays: &[Array], dim: usize, shape: &[usize], dtype: DType) -> Result<A
 /// assert_eq!(c.size(), [3, 2]);
 /// assert_eq!(c.to_vec::<i64>(), [1, 2, 3, 4, 5, 6]);
 /// ```
-#[op(torch, alias(concat, concatenate), positional, default(dim = 0))]
+#[op(torch, cast_cpu = Widest, alias(concat, concatenate), positional, default(dim = 0))]
 pub fn cat<T: Borrow<Tensor>>(tensors: &[T], dim: i64) -> Result<Tensor> {
     let tensors = borrowed(tensors);
     if tensors.is_empty() {
@@ -135,7 +135,7 @@ fn cat_kept(
 /// assert_eq!(torch::stack(&[&a, &b], 0).to_vec::<i64>(), [1, 2, 3, 4]);
 /// assert_eq!(torch::stack(&[&a, &b], 1).to_vec::<i64>(), [1, 3, 2, 4]);
 /// ```
-#[op(torch, positional, default(dim = 0))]
+#[op(torch, cast_cpu = Widest, positional, default(dim = 0))]
 pub fn stack<T: Borrow<Tensor>>(tensors: &[T], dim: i64) -> Result<Tensor> {
     let tensors = borrowed(tensors);
     let Some(first) = tensors.first() else {

@@ -3,6 +3,7 @@
 use super::{LSTM, RNNBase, RecurrentKind};
 use crate::utils::rnn::PackedSequence;
 use crate::{Arg, Forward, Input, Output, Value};
+use flambeau_autograd::mode::is_any_autocast_enabled;
 use flambeau_autograd::ops::{self, RnnCall, RnnMode};
 use flambeau_autograd::{Error, OrPanic, Result, Tensor};
 
@@ -150,7 +151,7 @@ impl<K: RecurrentKind> RNNBase<K> {
     /// Checks input and states; states that were not given are zeros.
     fn checked(&self, x: &Tensor, dims: usize, batch: usize, states: Option<States>) -> Result<States> {
         let (dtype, weights) = (x.dtype(), self.weights[0].dtype());
-        if dtype != weights {
+        if dtype != weights && !is_any_autocast_enabled() {
             return Err(Error::value(format!(
                 "RNN input dtype ({dtype}) does not match weight dtype ({weights}). Convert input: input.to({weights}), or convert \
                  model: model.to({dtype})"

@@ -205,7 +205,7 @@ pub(crate) static SOFTPLUS: LazyLock<Pointwise> = LazyLock::new(|| {
 /// let x = torch::tensor([-1.0, 0.0, 30.0]);
 /// assert!(F::softplus(&x).allclose(&torch::tensor([0.3132617, 0.6931472, 30.0])));
 /// ```
-#[op(functional, cast = Float32, default(beta = 1.0, threshold = 20.0))]
+#[op(functional, cast_gpu = Float32, default(beta = 1.0, threshold = 20.0))]
 pub fn softplus(x: &Tensor, beta: f64, threshold: f64) -> Result<Tensor> {
     let scalars = [computed(x, "softplus_cpu", beta)?, computed(x, "softplus_cpu", threshold)?];
     map("SoftplusBackward0", &SOFTPLUS, &[x], &scalars)

@@ -22,7 +22,7 @@ use std::sync::LazyLock;
 ///
 /// # Errors
 /// Of integers, unless a dtype of floats is given.
-#[op(torch, functional, special, method, cast = Float32Result, forms(
+#[op(torch, functional, special, method, cast_gpu = Float32Result, forms(
     softmax(dim: i64) = (dim, None),
     softmax_dtype(dim: i64, dtype: DType) = (dim, Some(dtype)),
 ))]
@@ -40,7 +40,7 @@ pub fn softmax(x: &Tensor, dim: i64, dtype: Option<DType>) -> Result<Tensor> {
 ///
 /// # Errors
 /// Of integers, unless a dtype of floats is given.
-#[op(torch, functional, special, method, cast = Float32Result, forms(
+#[op(torch, functional, special, method, cast_gpu = Float32Result, forms(
     log_softmax(dim: i64) = (dim, None),
     log_softmax_dtype(dim: i64, dtype: DType) = (dim, Some(dtype)),
 ))]
@@ -55,7 +55,7 @@ pub fn log_softmax(x: &Tensor, dim: i64, dtype: Option<DType>) -> Result<Tensor>
 /// let y = F::softmin(&torch::tensor([0.0, 0.0, f32::INFINITY]), 0);
 /// assert_eq!(y.to_vec::<f32>(), [0.5, 0.5, 0.0]);
 /// ```
-#[op(functional, cast = Float32Result, forms(
+#[op(functional, cast_gpu = Float32Result, forms(
     softmin(dim: i64) = (dim, None),
     softmin_dtype(dim: i64, dtype: DType) = (dim, Some(dtype)),
 ))]

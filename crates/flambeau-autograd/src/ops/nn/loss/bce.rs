@@ -1,6 +1,7 @@
 //! Binary cross-entropy.
 
 use crate::error::{Error, Result};
+use crate::mode::among_options;
 use crate::ops::Reduction;
 use crate::ops::nn::loss::elementwise::{any_element, reduced};
 use crate::ops::nn::loss::rules;
@@ -69,9 +70,10 @@ options! {
 /// # Errors
 /// When sizes or dtypes differ, the weight requires a gradient, or an element of `x` or of the target is no probability (that of
 /// the target is checked on the CPU only); a device may tell it at its next readback.
-#[op(functional, cast = Banned)]
+#[op(functional, cast_cpu = Float32, cast_gpu = Banned)]
 pub fn binary_cross_entropy(x: &Tensor, target: &Tensor, options: &BCELossOptions) -> Result<Tensor> {
-    let (weight, reduction) = (options.weight.as_ref(), options.reduction);
+    let weight = among_options(options.weight.as_ref())?;
+    let (weight, reduction) = (weight.as_deref(), options.reduction);
     reduction.check()?;
     let (size, target_size) = (x.size(), target.size());
     if size != *target_size {
@@ -201,7 +203,8 @@ pub fn binary_cross_entropy_with_logits(
     target: &Tensor,
     options: &BCEWithLogitsLossOptions,
 ) -> Result<Tensor> {
-    let (weight, pos_weight, reduction) = (options.weight.as_ref(), options.pos_weight.as_ref(), options.reduction);
+    let (weight, pos_weight) = (among_options(options.weight.as_ref())?, among_options(options.pos_weight.as_ref())?);
+    let (weight, pos_weight, reduction) = (weight.as_deref(), pos_weight.as_deref(), options.reduction);
     reduction.check()?;
     let (size, target_size) = (x.size(), target.size());
     if size != *target_size {

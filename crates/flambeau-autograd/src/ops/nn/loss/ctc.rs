@@ -200,7 +200,7 @@ static FINITE: LazyLock<Pointwise> = LazyLock::new(|| {
 /// # Errors
 /// When shapes, dtypes or lengths do not fit, there is nothing in `log_probs`, or a label is no class (which PyTorch does not
 /// look at, and reads outside its memory); a device may tell that at its next readback.
-#[op(torch, functional)]
+#[op(torch, functional, cast_cpu = Float32)]
 pub fn ctc_loss(
     log_probs: &Tensor,
     targets: &Tensor,

@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::graph::{Save, record};
+use crate::mode::among_options;
 use crate::ops::map::divided_sum_map;
 use crate::ops::nn::loss::rules;
 use crate::ops::shape::view::iota;
@@ -73,7 +74,8 @@ options! {
 /// When shapes, dtypes or options do not fit, or a target is no class.
 #[op(functional, cast = Float32)]
 pub fn multi_margin_loss(x: &Tensor, target: &Tensor, options: &MultiMarginOptions) -> Result<Tensor> {
-    let (p, margin, weight, reduction) = (options.p, options.margin, options.weight.as_ref(), options.reduction);
+    let weight = among_options(options.weight.as_ref())?;
+    let (p, margin, weight, reduction) = (options.p, options.margin, weight.as_deref(), options.reduction);
     reduction.check()?;
     if p != 1 && p != 2 {
         return Err(Error::value("only p == 1 and p == 2 supported"));

@@ -198,7 +198,7 @@ options! {
 ///
 /// # Errors
 /// When the sizes do not broadcast, `x` is of integers or has no dimension, or the targets are of bools.
-#[op(functional)]
+#[op(functional, cast_gpu = Float32Result)]
 pub fn multilabel_soft_margin_loss(
     x: &Tensor,
     target: &Tensor,

@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::graph::{Context, Save, record};
+use crate::mode::{Held, among_options};
 use crate::ops::nn::activation::softmax::softmax_gradient;
 use crate::ops::nn::loss::rules;
 use crate::ops::reduce::extrema::put_along;
@@ -229,7 +230,8 @@ fn check_shapes(x: &Tensor, target: &Tensor) -> Result<()> {
 /// When shapes or dtypes do not fit, or a target is no class.
 #[op(functional, cast = Float32)]
 pub fn nll_loss(x: &Tensor, target: &Tensor, options: &NLLLossOptions) -> Result<Tensor> {
-    let weight = options.weight.as_ref();
+    let weight = among_options(options.weight.as_ref())?;
+    let weight = weight.as_deref();
     let targets = Targets::new(x, target, weight, options.ignore_index, options.reduction)?;
     nll(x, target, weight, targets)
 }
@@ -287,7 +289,15 @@ fn check_smoothing(smoothing: f64) -> Result<()> {
 /// When shapes, dtypes or options do not fit, or a target is no class.
 #[op(functional, cast = Float32)]
 pub fn cross_entropy(x: &Tensor, target: &Tensor, options: &CrossEntropyLossOptions) -> Result<Tensor> {
-    let o = options;
+    let cast;
+    let o = match among_options(options.weight.as_ref())? {
+        Some(Held::Owned(weight)) => {
+            let CrossEntropyLossOptions { ignore_index, reduction, label_smoothing, .. } = *options;
+            cast = CrossEntropyLossOptions { weight: Some(weight), ignore_index, reduction, label_smoothing };
+            &cast
+        }
+        _ => options,
+    };
     o.reduction.check()?;
     let dim = i64::from(x.dim() != 1);
     if x.size() == *target.size() {

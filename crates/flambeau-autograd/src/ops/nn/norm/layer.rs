@@ -1,8 +1,10 @@
 //! Layer norm, group norm and RMS norm.
 
 use crate::error::{Error, Result};
+use crate::mode::cast_for;
 use crate::ops::nn::norm::statistics::{check_mixed, normalize_by, one_value};
 use crate::ops::{AvgPoolOptions, IntoShape, PadOptions, map, mean_map};
+use crate::registry::{Cast, Casts};
 use crate::{Tensor, ops, options};
 use flambeau_macros::op;
 use flambeau_tensor::backend::NormLayout;
@@ -70,7 +72,7 @@ fn lengths(shape: impl IntoShape) -> Vec<usize> {
 ///
 /// # Errors
 /// When shapes or dtypes do not fit, or of integers.
-#[op(torch, functional, cast = Float32, forms(
+#[op(torch, functional, cast_gpu = Float32, forms(
     layer_norm(normalized_shape: impl IntoShape, options: &NormOptions) = (
         &lengths(normalized_shape), options.weight.as_ref(), options.bias.as_ref(), options.eps
     ),
@@ -109,7 +111,7 @@ pub fn layer_norm(
 ///
 /// # Errors
 /// When `num_groups` does not divide the channels, or shapes or dtypes do not fit.
-#[op(torch, functional, cast = Float32, forms(
+#[op(torch, functional, cast_gpu = Float32, forms(
     group_norm(num_groups: usize, options: &NormOptions) = (
         num_groups, options.weight.as_ref(), options.bias.as_ref(), options.eps
     ),
@@ -197,7 +199,7 @@ static RMS: LazyLock<[Pointwise; 2]> = LazyLock::new(|| {
 ///
 /// # Errors
 /// When the shapes do not fit.
-#[op(torch, functional, cast = Float32, forms(
+#[op(torch, functional, cast_gpu = Float32, forms(
     rms_norm(normalized_shape: impl IntoShape, weight: Option<&Tensor>, eps: Option<f64>) = (
         &lengths(normalized_shape), weight, eps
     ),
@@ -253,9 +255,9 @@ static RESPONSE: LazyLock<Pointwise> =
 ///
 /// # Errors
 /// Of less than three dimensions.
-#[op(functional, cast = Float32, default(alpha = 1e-4, beta = 0.75, k = 1.0))]
+#[op(functional, default(alpha = 1e-4, beta = 0.75, k = 1.0))]
 pub fn local_response_norm(x: &Tensor, size: i64, alpha: f64, beta: f64, k: f64) -> Result<Tensor> {
-    let (n, shape) = (x.dim(), x.size());
+    let n = x.dim();
     if n < 3 {
         return Err(Error::value(format!(
             "Expected 3D or higher dimensionality                          input (got {n} dimensions)"
@@ -264,6 +266,12 @@ pub fn local_response_norm(x: &Tensor, size: i64, alpha: f64, beta: f64, k: f64)
     if x.numel() == 0 {
         return Ok(x.shallow_clone());
     }
+    let casts = Casts { cpu: Cast::None, gpu: Cast::Float32 };
+    cast_for(casts, x, |x| responses(x, size, [alpha, beta, k]))
+}
+
+fn responses(x: &Tensor, size: i64, numbers: [f64; 3]) -> Result<Tensor> {
+    let (n, shape) = (x.dim(), x.size());
     // The channels as a spatial dimension, whose neighbours a pooling averages.
     let square = ops::mul(x, x)?;
     let around = [size / 2, (size - 1).div_euclid(2)];
@@ -277,7 +285,7 @@ pub fn local_response_norm(x: &Tensor, size: i64, alpha: f64, beta: f64, k: f64)
         ops::avg_pool3d(&padded, &[size, 1, 1], &AvgPoolOptions::default().stride(1))?
     };
     let mean = ops::reshape(&ops::squeeze(&mean, Some(&[1]))?, &ops::to_i64(&shape))?;
-    let scalars = [alpha, beta, k].map(Scalar::Float);
+    let scalars = numbers.map(Scalar::Float);
     // Quotients of integers are floats.
     let floats =
         |x: &Tensor| if x.is_floating_point() { Ok(x.shallow_clone()) } else { ops::to_dtype(x, default_dtype()) };

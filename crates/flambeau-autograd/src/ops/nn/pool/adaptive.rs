@@ -57,7 +57,7 @@ pub fn adaptive_avg_pool2d(x: &Tensor, output_size: &[Option<i64>]) -> Result<Te
 /// let y = F::adaptive_avg_pool3d(&torch::ones([1, 3, 4, 8, 10]), [2, 4, 5]);
 /// assert_eq!(y.size(), [1, 3, 2, 4, 5]);
 /// ```
-#[op(functional)]
+#[op(functional, cast_cpu = Float32)]
 pub fn adaptive_avg_pool3d(x: &Tensor, output_size: &[Option<i64>]) -> Result<Tensor> {
     adaptive_average(x, output_size, 3, "AdaptiveAvgPool3DBackward0", "adaptive_avg_pool3d")
 }
@@ -221,7 +221,7 @@ pub fn adaptive_max_pool2d_with_indices(x: &Tensor, output_size: &[Option<i64>])
 /// use torch::nn::functional as F;
 /// assert_eq!(F::adaptive_max_pool3d(&torch::ones([2, 3, 4, 8, 10]), 2).size(), [2, 3, 2, 2, 2]);
 /// ```
-#[op(functional)]
+#[op(functional, cast_cpu = Float32)]
 pub fn adaptive_max_pool3d(x: &Tensor, output_size: &[Option<i64>]) -> Result<Tensor> {
     Ok(adaptive_max_pool3d_with_indices(x, output_size)?.0)
 }
@@ -234,7 +234,7 @@ pub fn adaptive_max_pool3d(x: &Tensor, output_size: &[Option<i64>]) -> Result<Te
 /// let x = torch::tensor([1.0, 9.0, 3.0, 4.0]).view([1, 1, 2, 2]);
 /// assert_eq!(F::adaptive_max_pool3d_with_indices(&x, 1).1.to_vec::<i64>(), [1]);
 /// ```
-#[op(functional)]
+#[op(functional, cast_cpu = Float32)]
 pub fn adaptive_max_pool3d_with_indices(x: &Tensor, output_size: &[Option<i64>]) -> Result<(Tensor, Tensor)> {
     let lengths = check_max(x, output_size, 3, "adaptive_max_pool3d")?;
     adaptive_max(x, &lengths, "AdaptiveMaxPool3DBackward0")

@@ -99,7 +99,7 @@ pub fn avg_pool2d(x: &Tensor, kernel_size: &[i64], options: &AvgPoolOptions) -> 
 /// use torch::nn::functional as F;
 /// assert_eq!(F::avg_pool3d(&torch::ones([1, 2, 4, 6, 8]), 2).size(), [1, 2, 2, 3, 4]);
 /// ```
-#[op(functional)]
+#[op(functional, cast_cpu = Float32)]
 pub fn avg_pool3d(x: &Tensor, kernel_size: &[i64], options: &AvgPoolOptions) -> Result<Tensor> {
     avg_pool(x, kernel_size, options, 3, "avg_pool3d", "AvgPool3DBackward0")
 }

@@ -43,7 +43,7 @@ options! {
 ///
 /// # Errors
 /// Without a size, and when windows or samples do not fit.
-#[op(functional, forms(
+#[op(functional, cast_cpu = Float32, forms(
     fractional_max_pool2d(kernel_size: &[i64], options: FractionalMaxPoolOptions) = (kernel_size, options),
 ))]
 pub fn fractional_max_pool2d(x: &Tensor, kernel_size: &[i64], options: &FractionalMaxPoolOptions) -> Result<Tensor> {
@@ -59,7 +59,7 @@ pub fn fractional_max_pool2d(x: &Tensor, kernel_size: &[i64], options: &Fraction
 /// let (y, indices) = F::fractional_max_pool2d_with_indices(&x, 1, |o| o.output_size(2));
 /// assert_eq!((y.to_vec::<f32>(), indices.to_vec::<i64>()), (vec![1.0, 3.0, 7.0, 5.0], vec![0, 1, 2, 3]));
 /// ```
-#[op(functional, forms(
+#[op(functional, cast_cpu = Float32, forms(
     fractional_max_pool2d_with_indices(kernel_size: &[i64], options: FractionalMaxPoolOptions) = (kernel_size, options),
 ))]
 pub fn fractional_max_pool2d_with_indices(
@@ -77,7 +77,7 @@ pub fn fractional_max_pool2d_with_indices(
 /// let x = torch::randn([3, 6, 7, 8]);
 /// assert_eq!(F::fractional_max_pool3d(&x, 2, |o| o.output_size(4)).size(), [3, 4, 4, 4]);
 /// ```
-#[op(functional, forms(
+#[op(functional, cast_cpu = Float32, forms(
     fractional_max_pool3d(kernel_size: &[i64], options: FractionalMaxPoolOptions) = (kernel_size, options),
 ))]
 pub fn fractional_max_pool3d(x: &Tensor, kernel_size: &[i64], options: &FractionalMaxPoolOptions) -> Result<Tensor> {
@@ -93,7 +93,7 @@ pub fn fractional_max_pool3d(x: &Tensor, kernel_size: &[i64], options: &Fraction
 /// let (y, indices) = F::fractional_max_pool3d_with_indices(&x, [1, 1, 1], |o| o.output_size(1));
 /// assert_eq!((y.item(), indices.item_as::<i64>()), (7.0, 7));
 /// ```
-#[op(functional, forms(
+#[op(functional, cast_cpu = Float32, forms(
     fractional_max_pool3d_with_indices(kernel_size: &[i64], options: FractionalMaxPoolOptions) = (kernel_size, options),
 ))]
 pub fn fractional_max_pool3d_with_indices(

@@ -179,7 +179,7 @@ pub fn max_pool2d_with_indices(x: &Tensor, kernel_size: &[i64], options: &MaxPoo
 /// let x = torch::arange(8).reshape([1, 2, 2, 2]).float();
 /// assert_eq!(F::max_pool3d(&x, 2).item(), 7.0);
 /// ```
-#[op(torch, functional)]
+#[op(torch, functional, cast_cpu = Float32)]
 pub fn max_pool3d(x: &Tensor, kernel_size: &[i64], options: &MaxPoolOptions) -> Result<Tensor> {
     Ok(max_pool3d_with_indices(x, kernel_size, options)?.0)
 }
@@ -310,7 +310,7 @@ fn pick_at(x: &Tensor, indices: &Tensor, picked: Picked) -> Result<Tensor> {
 ///
 /// # Errors
 /// When shapes do not fit, or an index lies outside the output.
-#[op(functional)]
+#[op(functional, cast_cpu = Float32)]
 pub fn max_unpool1d(x: &Tensor, indices: &Tensor, kernel_size: &[i64], options: &MaxUnpoolOptions) -> Result<Tensor> {
     // A line is a plane of width one.
     let mut size = unpooled_size(x, kernel_size, options, 1)?;
@@ -327,7 +327,7 @@ pub fn max_unpool1d(x: &Tensor, indices: &Tensor, kernel_size: &[i64], options: 
 /// let (y, indices) = F::max_pool2d_with_indices(&x, 2, |o| o);
 /// assert_eq!(F::max_unpool2d(&y, &indices, 2).to_vec::<f32>(), [0.0, 0.0, 7.0, 0.0]);
 /// ```
-#[op(functional)]
+#[op(functional, cast_cpu = Float32)]
 pub fn max_unpool2d(x: &Tensor, indices: &Tensor, kernel_size: &[i64], options: &MaxUnpoolOptions) -> Result<Tensor> {
     let size = unpooled_size(x, kernel_size, options, 2)?;
     max_unpool("MaxUnpool2DBackward0", x, indices, &size)
@@ -342,7 +342,7 @@ pub fn max_unpool2d(x: &Tensor, indices: &Tensor, kernel_size: &[i64], options: 
 /// let back = F::max_unpool3d(&y, &indices, [1, 2, 2]);
 /// assert_eq!(back.to_vec::<f32>(), [0.0, 9.0, 0.0, 0.0]);
 /// ```
-#[op(functional)]
+#[op(functional, cast_cpu = Float32)]
 pub fn max_unpool3d(x: &Tensor, indices: &Tensor, kernel_size: &[i64], options: &MaxUnpoolOptions) -> Result<Tensor> {
     let size = unpooled_size(x, kernel_size, options, 3)?;
     if let Some(stride) = options.stride.as_deref().filter(|s| s.iter().any(|&n| n <= 0)) {

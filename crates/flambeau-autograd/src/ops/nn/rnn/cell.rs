@@ -1,8 +1,11 @@
 //! One step of a recurrence: `torch.rnn_tanh_cell`, `rnn_relu_cell`, `lstm_cell`, `gru_cell`.
 
-use super::{Form, Forms, Parts, RnnMode, Steps, layer};
+use super::sequence::{LOW, watched};
+use super::{Form, Forms, Parts, RnnMode, Steps, composed, layer};
 use crate::Tensor;
 use crate::error::{Error, Result};
+use crate::mode::Casting;
+use crate::mode::autocast::Kind;
 
 /// The new state after one step: of x `[batch, features]` and the states `[batch, hidden]` (h and, of an LSTM, c), with weights
 /// `[gates · hidden, features]` and `[gates · hidden, hidden]` and biases `[gates · hidden]`.
@@ -34,10 +37,22 @@ pub fn rnn_cell(
     inputs.extend(states);
     inputs.extend([weight_ih, weight_hh]);
     inputs.extend(bias.into_iter().flatten());
-    same_dtype(&inputs, weight_ih)?;
-    let forms = Forms { x: Form::Cell, out: Form::Cell };
-    super::sequence::watched(shown, &inputs, || {
-        layer(name, mode, &inputs, parts, forms, Steps::uniform(1, x.size()[0]), false)
+    let (forms, steps) = (Forms { x: Form::Cell, out: Form::Cell }, Steps::uniform(1, x.size()[0]));
+    watched(shown, &inputs, |region| match region {
+        None => {
+            same_dtype(&inputs, weight_ih)?;
+            layer(name, mode, &inputs, parts, forms, steps, false)
+        }
+        Some(Kind::Cpu) => {
+            let inputs: Vec<Tensor> = inputs.iter().map(|x| x.shallow_clone()).collect();
+            composed::layer(mode, &inputs, parts, forms, &steps)
+        }
+        Some(Kind::Gpu) => {
+            let casting = Casting::begin(LOW, &[&x])?;
+            let cast = casting.list(&inputs)?;
+            let inputs: Vec<&Tensor> = cast.iter().map(|held| &**held).collect();
+            layer(name, mode, &inputs, parts, forms, steps, false)
+        }
     })
 }
 

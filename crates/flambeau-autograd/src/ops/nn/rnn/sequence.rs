@@ -3,6 +3,8 @@
 use super::cell::same_dtype;
 use super::{Form, Forms, Parts, RnnMode, Steps, layer, stacked};
 use crate::error::{Error, Result};
+use crate::mode::autocast::{Kind, low_precision};
+use crate::registry::{Cast, Casts};
 use crate::{Tensor, mode, ops};
 use flambeau_tensor::DType;
 
@@ -59,25 +61,56 @@ pub fn rnn(call: &RnnCall<'_>) -> Result<RnnOutput> {
     let mut inputs = vec![call.input, call.h0];
     inputs.extend(call.c0);
     inputs.extend(call.params);
-    let all = watched(shown, &inputs, || layers(call))?;
+    let all = watched(shown, &inputs, |region| match region {
+        None => layers(call, false),
+        Some(region) => in_region(call, region),
+    })?;
     let mut all = all.into_iter();
     let mut next = || all.next().expect("an output and states");
     let (output, h) = (next(), next());
     Ok(RnnOutput { output, h, c: all.next() })
 }
 
-/// Runs an operation through the boundary where modes stand, as `#[op]` does.
+/// Runs an operation through the boundary where modes stand, as `#[op]` does. `run` is told the region of autocast for the inputs.
 #[track_caller]
 pub(super) fn watched(
     name: &'static str,
     inputs: &[&Tensor],
-    run: impl FnOnce() -> Result<Vec<Tensor>>,
+    run: impl FnOnce(Option<Kind>) -> Result<Vec<Tensor>>,
 ) -> Result<Vec<Tensor>> {
     if !mode::watched() {
-        return run();
+        return run(None);
     }
     let watched = mode::begin(name, mode::look(name, false, &[&mode::List(inputs)])?);
-    watched.end(run())
+    let kind = Kind::of(inputs[0].device());
+    watched.end(run(low_precision(kind).map(|_| kind)))
+}
+
+/// What the recurrent kernels of PyTorch that autocast knows are given: all in low precision.
+pub(super) const LOW: Casts = Casts { cpu: Cast::Low, gpu: Cast::Low };
+
+/// Layers in a region of autocast. On a GPU, and where the CPU has a kernel for whole layers, all inputs are cast; else the
+/// operations are PyTorch's in turn, which cast what they take.
+fn in_region(call: &RnnCall<'_>, region: Kind) -> Result<Vec<Tensor>> {
+    let uneven = call.batch_sizes.is_some() || call.params.len() > params_without_projection(call);
+    if region == Kind::Cpu && (call.mode != RnnMode::Lstm || uneven || !is_one_dnn(call.input)) {
+        return layers(call, true);
+    }
+    let casting = mode::Casting::begin(LOW, &[&call.input])?;
+    let cast = |x: &Tensor| casting.tensor(x).map(|held| held.shallow_clone());
+    let (input, h0, c0) = (cast(call.input)?, cast(call.h0)?, call.c0.map(cast).transpose()?);
+    let params: Vec<Tensor> = call.params.iter().map(|x| cast(x)).collect::<Result<_>>()?;
+    let params: Vec<&Tensor> = params.iter().collect();
+    layers(&RnnCall { input: &input, h0: &h0, c0: c0.as_ref(), params: &params, ..*call }, false)
+}
+
+fn params_without_projection(call: &RnnCall<'_>) -> usize {
+    call.num_layers * (1 + usize::from(call.bidirectional)) * (2 + 2 * usize::from(call.has_biases))
+}
+
+/// Whether oneDNN has a kernel for such an input.
+fn is_one_dnn(input: &Tensor) -> bool {
+    matches!(input.dtype(), DType::F32 | DType::BF16) && input.numel() > 0
 }
 
 /// Refuses tensors on another device than the input's.
@@ -91,8 +124,9 @@ fn same_device(what: &str, input: &Tensor, others: &[&Tensor]) -> Result<()> {
     }
 }
 
+/// Layers one after the other, each as one kernel, or `composed` of PyTorch's operations.
 #[track_caller]
-fn layers(call: &RnnCall<'_>) -> Result<Vec<Tensor>> {
+fn layers(call: &RnnCall<'_>, composed: bool) -> Result<Vec<Tensor>> {
     let RnnCall { mode, input, h0, c0, params, num_layers, .. } = *call;
     let size = input.size();
     let (form, steps) = match call.batch_sizes {
@@ -106,7 +140,9 @@ fn layers(call: &RnnCall<'_>) -> Result<Vec<Tensor>> {
     let states: Vec<&Tensor> = [Some(h0), c0].into_iter().flatten().collect();
     same_device("hidden", input, &states)?;
     same_device("parameter", input, params)?;
-    same_dtype(&states, params[0])?;
+    if !composed {
+        same_dtype(&states, params[0])?;
+    }
     let directions = 1 + usize::from(call.bidirectional);
     let of_direction = params.len() / (num_layers * directions);
     let projection = of_direction > 2 + 2 * usize::from(call.has_biases);
@@ -115,8 +151,7 @@ fn layers(call: &RnnCall<'_>) -> Result<Vec<Tensor>> {
     let one_dnn = mode == RnnMode::Lstm
         && !projection
         && call.batch_sizes.is_none_or(|sizes| sizes.iter().all(|n| *n == sizes[0]))
-        && matches!(input.dtype(), DType::F32 | DType::BF16)
-        && input.numel() > 0;
+        && is_one_dnn(input);
     let (mut x, mut last_h, mut last_c) = (input.shallow_clone(), Vec::new(), Vec::new());
     for i in 0..num_layers {
         let last = i + 1 == num_layers;
@@ -139,7 +174,14 @@ fn layers(call: &RnnCall<'_>) -> Result<Vec<Tensor>> {
             _ if one_dnn => "MkldnnRnnLayerBackward0",
             _ => "StackBackward0",
         };
-        let mut results = layer(name, mode, &inputs, parts, forms, steps.clone(), !last)?.into_iter();
+        let results = match composed {
+            false => layer(name, mode, &inputs, parts, forms, steps.clone(), !last)?,
+            true => {
+                let inputs: Vec<Tensor> = inputs.iter().map(|x| x.shallow_clone()).collect();
+                super::composed::layer(mode, &inputs, parts, forms, &steps)?
+            }
+        };
+        let mut results = results.into_iter();
         let mut next = || results.next().expect("an output and states");
         let (out, h) = (next(), next());
         last_h.push(h);

@@ -99,7 +99,7 @@ pub fn grid_sample(
 ///
 /// # Errors
 /// When shapes or dtypes do not fit.
-#[op(torch, cast = Widest)]
+#[op(torch, cast_cpu = Float32, cast_gpu = Widest)]
 pub fn grid_sampler(
     x: &Tensor,
     grid: &Tensor,

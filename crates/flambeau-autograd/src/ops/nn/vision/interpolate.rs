@@ -4,8 +4,10 @@ use super::weighted::{Axis, Filter, resize};
 use crate::arguments::Number;
 use crate::error::{Error, Result};
 use crate::graph::record;
+use crate::mode::cast_for;
 use crate::ops::nn::pool::{fresh, planes};
 use crate::ops::{adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d, clamp, round, to_dtype};
+use crate::registry::{Cast, Casts};
 use crate::{OrPanic, Tensor, options};
 use flambeau_macros::op;
 use flambeau_tensor::backend::ResampleMode;
@@ -162,8 +164,17 @@ impl<N: Number + Copy> IntoScales for &[N] {
 ///
 /// # Errors
 /// When options and shape do not fit.
-#[op(functional, cast = Float32, forms(interpolate(options: InterpolateOptions) = (options)))]
+#[op(functional, forms(interpolate(options: InterpolateOptions) = (options)))]
 pub fn interpolate(x: &Tensor, options: &InterpolateOptions) -> Result<Tensor> {
+    // Areas are pools, which have policies of their own.
+    let casts = match options.mode {
+        InterpolateMode::Area => Casts::NONE,
+        _ => Casts { cpu: Cast::None, gpu: Cast::Float32 },
+    };
+    cast_for(casts, x, |x| resized(x, options))
+}
+
+fn resized(x: &Tensor, options: &InterpolateOptions) -> Result<Tensor> {
     let mode = options.mode;
     if x.dtype() == DType::U8 && mode != InterpolateMode::Area {
         // Pixels: computed in f32 and rounded to the nearest byte; cubic weights overshoot.
