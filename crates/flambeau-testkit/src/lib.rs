@@ -24,12 +24,14 @@ pages! {
     Data "docs/data.md";
     Debugging "docs/debugging.md";
     Differences "docs/differences.md";
+    Distributions "docs/distributions.md";
     Errors "docs/errors.md";
     Files "docs/files.md";
     Gpu "docs/gpu.md";
     Gradients "docs/gradients.md";
     Keywords "docs/keywords.md";
     Layers "docs/layers.md";
+    MixedPrecision "docs/mixed-precision.md";
     Modules "docs/modules.md";
     Speed "docs/speed.md";
     Tensors "docs/tensors.md";
