@@ -58,8 +58,8 @@ fn formula<'b>(p: &Given<'b>, [momentum, first, nesterov]: [bool; 3]) -> Vec<Exp
     if !momentum {
         return vec![p.param + p.grad * lr];
     }
-    let buffer = if first { p.grad } else { p.buffer(0) * factor + p.grad * gain };
-    let direction = if nesterov { p.grad + buffer * factor } else { buffer };
+    let buffer = if first { p.grad } else { ((p.buffer(0) * factor).rounded() + p.grad * gain).rounded() };
+    let direction = if nesterov { (p.grad + buffer * factor).rounded() } else { buffer };
     vec![p.param + direction * lr, buffer]
 }
 
