@@ -52,7 +52,7 @@ fn formula<'b>(p: &Given<'b>, _: [bool; 0]) -> Vec<Expr<'b>> {
     let root = |x: Expr<'b>| (x + eps).rounded().sqrt().rounded();
     let change = ((root(p.buffer(1)) / root(square)).rounded() * p.grad).rounded();
     let changes = decayed_square(p.buffer(1), rho, gain, change);
-    vec![p.param + rate * change, square, changes]
+    vec![p.param + change * rate.rounded(), square, changes]
 }
 
 impl Rule for AdadeltaRule {

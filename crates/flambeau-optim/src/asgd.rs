@@ -53,7 +53,7 @@ const MU: &str = "mu";
 
 fn formula<'b>(p: &Given<'b>, [averages]: [bool; 1]) -> Vec<Expr<'b>> {
     let [shrink, rate, mu] = p.scalars();
-    let param = ((p.param * shrink).rounded() + p.grad * rate).rounded();
+    let param = ((p.param * shrink).rounded() + p.grad * rate.rounded()).rounded();
     let far = || ((param - p.buffer(0)).rounded() * mu).rounded();
     let average = if averages { p.buffer(0) + far() } else { param };
     vec![param, average]

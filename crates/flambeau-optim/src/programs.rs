@@ -57,7 +57,7 @@ impl<'b> Given<'b> {
             grad = -grad;
         }
         if on.penalty {
-            grad = (grad + param * builder.scalar(0)).rounded();
+            grad = (grad + param * builder.scalar(0).rounded()).rounded();
         }
         if on.shrink {
             param = (param * builder.scalar(0)).rounded();
@@ -77,7 +77,7 @@ impl<'b> Given<'b> {
 }
 
 /// A rule's formula: the new parameter, then the new running averages. `rounded` stands where PyTorch's formula is several
-/// operations, each of which rounds halves; wider floats round as they are.
+/// operations, each of which rounds halves; wider floats round as they are. A factor in an addition (`alpha`) is rounded too.
 type Formula<const N: usize> = for<'b> fn(&Given<'b>, [bool; N]) -> Vec<Expr<'b>>;
 
 /// A rule's program for every combination of its switches and the gradient's, built when it is first used.

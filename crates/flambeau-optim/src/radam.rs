@@ -74,7 +74,16 @@ impl Rule for RAdamRule {
             let length = longest - 2.0 * t * beta2.powf(t) / correction;
             let rectified = length > 5.0;
             let rect = (length - 4.0) * (length - 2.0) * longest / ((longest - 4.0) * (longest - 2.0) * length);
-            let scalars = [gain1, beta2, gain2, 1.0 - beta1.powf(t), lr, eps, correction.powf(0.5), if rectified { rect.powf(0.5) } else { 1.0 }];
+            let scalars = [
+                gain1,
+                beta2,
+                gain2,
+                1.0 - beta1.powf(t),
+                lr,
+                eps,
+                correction.powf(0.5),
+                if rectified { rect.powf(0.5) } else { 1.0 },
+            ];
             Ok(Update { on: [gain1 >= 0.5, rectified], scalars, buffers })
         })
     }
