@@ -281,3 +281,36 @@ tuples! {
     (A 0 B 1 C 2 D 3 E 4 F 5 G 6)
     (A 0 B 1 C 2 D 3 E 4 F 5 G 6 H 7)
 }
+
+/// A tensor that may come with a name: what an optimizer takes a list of, `model.parameters()` or `model.named_parameters()`.
+///
+/// ```
+/// use flambeau_autograd::arguments::MaybeNamed;
+///
+/// let x = torch::ones(1);
+/// assert_eq!((&x).into_named().0, None);
+/// assert_eq!(("weight", &x).into_named().0.as_deref(), Some("weight"));
+/// ```
+#[diagnostic::on_unimplemented(message = "`{Self}` is neither a tensor nor a pair of a name and a tensor")]
+pub trait MaybeNamed {
+    /// The name, if there is one, and the tensor.
+    fn into_named(self) -> (Option<String>, Tensor);
+}
+
+impl<T: Into<Tensor>> MaybeNamed for T {
+    fn into_named(self) -> (Option<String>, Tensor) {
+        (None, self.into())
+    }
+}
+
+impl<N: Into<String>, T: Into<Tensor>> MaybeNamed for (N, T) {
+    fn into_named(self) -> (Option<String>, Tensor) {
+        (Some(self.0.into()), self.1.into())
+    }
+}
+
+impl MaybeNamed for &(String, Tensor) {
+    fn into_named(self) -> (Option<String>, Tensor) {
+        (Some(self.0.clone()), self.1.shallow_clone())
+    }
+}

@@ -65,6 +65,7 @@ pub use multi_hook::{register_multi_grad_hook, register_multi_grad_hook_any};
 #[cfg(feature = "ndarray")]
 pub use ndarray::{NdarrayGuard, NdarrayGuardMut, from_ndarray};
 pub use ops::custom::pointwise;
+pub use ops::recorded_program;
 pub use saved_hooks::{
     DisableSavedTensorsHooksGuard, SavedTensorsHooksGuard, disable_saved_tensors_hooks, save_on_cpu,
     saved_tensors_hooks,

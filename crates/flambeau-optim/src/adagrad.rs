@@ -68,11 +68,11 @@ impl Rule for AdagradRule {
     }
 
     fn update(&self, step: Step<'_>) -> Result<()> {
-        let [lr, lr_decay, eps] = step.options.numbers(["lr", "lr_decay", "eps"])?;
+        let (lr, [lr_decay, eps]) = (step.options.rate("lr")?, step.options.numbers(["lr_decay", "eps"])?);
         let first = first_sum(step.defaults)?;
         step.run(&PROGRAMS, |target| {
             let buffers = smallvec![target.buffer(SUM, first)?];
-            let rate = -(lr / (1.0 + (target.count()? - 1.0) * lr_decay));
+            let rate = -(lr / (1.0 + (target.count()? - 1.0) * lr_decay)).to_f64();
             Ok(Update { on: [], scalars: [rate, eps], buffers })
         })
     }

@@ -1,7 +1,7 @@
 //! Adam and AdamW.
 
 use crate::class::optimizer;
-use crate::error::Result;
+use crate::error::{Error, Result, check};
 use crate::options::{OptionValue, Options};
 use crate::programs::{DECOUPLED, Given, Programs, lerp};
 use crate::rule::{Rule, Step};
@@ -39,7 +39,8 @@ optimizer! {
         capturable = false,
         differentiable = false,
         fused = OptionValue::None,
-        decoupled_weight_decay = false,
+        /// Whether weights decay by a factor, as [`AdamW`]'s do always, and not by a penalty in the gradient.
+        decoupled_weight_decay: bool = false,
     }
     checked(lr, eps, betas, weight_decay)
     later(amsgrad, maximize, foreach, capturable, differentiable, decoupled_weight_decay, fused)
@@ -72,6 +73,13 @@ fn formula<'b>(p: &Given<'b>, [amsgrad, near_end]: [bool; 2]) -> Vec<Expr<'b>> {
     [p.param + rate * average / denominator, average, square].into_iter().chain(largest).collect()
 }
 
+const TENSOR_RATE: &str = "lr as a Tensor is not supported for capturable=False and foreach=True";
+
+fn has_unusable_rate(options: &Options) -> bool {
+    let tensor = matches!(options.find("lr"), Some(OptionValue::Tensor(_)));
+    tensor && options.is_on("foreach") && !options.is_on("capturable")
+}
+
 impl Rule for AdamRule {
     fn loaded(&self, class: &str, options: &mut Options) {
         // AdamW was a class of its own before it was Adam with this option.
@@ -80,13 +88,21 @@ impl Rule for AdamRule {
         }
     }
 
+    fn check_first(&self, options: &Options) -> Result<()> {
+        check(!has_unusable_rate(options), || TENSOR_RATE.into())
+    }
+
     fn update(&self, step: Step<'_>) -> Result<()> {
-        let ([lr, eps], (beta1, beta2)) = (step.options.numbers(["lr", "eps"])?, step.options.pair("betas")?);
+        if has_unusable_rate(step.options) {
+            return Err(Error::Runtime(TENSOR_RATE.into()));
+        }
+        let (lr, eps, (beta1, beta2)) =
+            (step.options.rate("lr")?, step.options.number("eps")?, step.options.pair("betas")?);
         let (amsgrad, gain1, gain2) = (step.options.flag("amsgrad")?, 1.0 - beta1, 1.0 - beta2);
         let averages = [("exp_avg", true), ("exp_avg_sq", true), ("max_exp_avg_sq", amsgrad)];
         step.averages(&PROGRAMS, [amsgrad, gain1 >= 0.5], &averages, |_, t| {
             let root = (1.0 - beta2.powf(t)).powf(0.5);
-            Ok([gain1, beta2, gain2, root, eps, -lr / (1.0 - beta1.powf(t))])
+            Ok([gain1, beta2, gain2, root, eps, -(lr / (1.0 - beta1.powf(t))).to_f64()])
         })
     }
 }

@@ -1,8 +1,8 @@
 //! An optimizer's declaration: its class in PyTorch, its options, its constructors.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::options::Options;
-use crate::rule::Rule;
+use crate::rule::{Rule, Target};
 
 /// What is declared of an optimizer.
 pub(crate) struct Class {
@@ -24,8 +24,43 @@ impl Class {
     /// # Errors
     /// PyTorch's `ValueError` for the first option out of its range.
     pub fn check(&self, options: &Options) -> Result<()> {
-        self.checked.iter().try_for_each(|name| options.check(name, |x| self.rule.allows(x)))?;
+        self.rule.check_first(options)?;
+        options.check_tensor_rate()?;
+        self.checked.iter().try_for_each(|name| options.check(name, |x| self.rule.allows(name, x)))?;
         self.rule.check(options)
+    }
+
+    /// PyTorch's checks once the groups are there: how many there may be, and what `fused` goes with.
+    ///
+    /// # Errors
+    /// PyTorch's `ValueError` or `RuntimeError`.
+    pub fn check_groups(&self, options: &Options, groups: usize) -> Result<()> {
+        self.rule.check_groups(groups)?;
+        if !options.is_on("fused") {
+            return Ok(());
+        }
+        let refused = |what: &str| Err(Error::Runtime(what.to_owned()));
+        match (options.is_on("differentiable"), options.is_on("foreach")) {
+            (true, _) => refused("`fused` does not support `differentiable`"),
+            (_, true) => refused("`fused` and `foreach` cannot be `True` together."),
+            _ => Ok(()),
+        }
+    }
+
+    /// PyTorch's checks of a step of one group: what an implementation that the group asks for cannot do.
+    ///
+    /// # Errors
+    /// PyTorch's `AssertionError` or `RuntimeError`.
+    pub fn check_step(&self, defaults: &Options, options: &Options, params: &[Target<'_>]) -> Result<()> {
+        let on = |name| defaults.has(name) && options.is_on(name);
+        let (capturable, foreach) = (on("capturable"), on("foreach"));
+        if on("differentiable") && foreach && self.rule.refuses_foreach_gradients() {
+            return Err(Error::Assertion("_foreach ops don't support autograd".into()));
+        }
+        if capturable && params.iter().any(|target| target.param.device().is_cpu()) {
+            return Err(Error::Assertion(self.rule.uncapturable(foreach)));
+        }
+        Ok(())
     }
 
     /// Gives a loaded group what older files lack, and what no file may change.
@@ -39,9 +74,42 @@ impl Class {
 
 /// Declares optimizers: a class, the type of its options, its rule, and a table of options in the order of PyTorch's
 /// dictionary. An option with a type has a setter of that name, which takes that type (and stores it as another, if one is
-/// named; the compiler's errors show the row); one without is set by a group only. After the table stand the options that the constructor checks and those that older files lack, each in
-/// PyTorch's order. Classes that share all of it, but for defaults of their own, follow.
+/// named; the compiler's errors show the row). Of those without a type, the switches between PyTorch's implementations have their
+/// setters from here, the others are set by a group only. After the table stand a setter for the docs' example, where there is
+/// no `maximize`, then the options that the constructor checks and those that older files lack, each in PyTorch's order. Classes that share all of it, but for defaults of their own, follow.
 macro_rules! optimizer {
+    (@setter foreach = $default:expr) => {
+        /// Whether PyTorch's implementation over lists of tensors is asked for. Here a step always is one program over a list; the
+        /// option is kept, printed and checked against the others. Default: None.
+        #[must_use]
+        pub fn foreach(self, foreach: bool) -> Self {
+            Self(self.0.with("foreach", foreach))
+        }
+    };
+    (@setter fused = $default:expr) => {
+        /// Whether PyTorch's fused implementation is asked for. Here a step always is fused; the option is kept, printed and
+        /// checked against the others. Default: None.
+        #[must_use]
+        pub fn fused(self, fused: bool) -> Self {
+            Self(self.0.with("fused", fused))
+        }
+    };
+    (@setter capturable = $default:expr) => {
+        /// Whether steps may be captured in a graph: on a GPU only, as in PyTorch, whose steps on the CPU refuse it. Default:
+        /// `false`.
+        #[must_use]
+        pub fn capturable(self, capturable: bool) -> Self {
+            Self(self.0.with("capturable", capturable))
+        }
+    };
+    (@setter differentiable = $default:expr) => {
+        /// Whether autograd records the step, so that a loss after it has gradients by what came before. The parameters must be
+        /// no leaves then. Default: `false`.
+        #[must_use]
+        pub fn differentiable(self, differentiable: bool) -> Self {
+            Self(self.0.with("differentiable", differentiable))
+        }
+    };
     (@setter $(#[$doc:meta])* $name:ident = $default:expr) => {};
     (@setter $(#[$doc:meta])* $name:ident: $argument:ty $(as $type:ty)? = $default:expr) => {
         $(#[$doc])*
@@ -52,7 +120,9 @@ macro_rules! optimizer {
             Self(self.0.with(stringify!($name), $name))
         }
     };
-    (@class $(#[$meta:meta])* $class:ident, $options:ident, $lr:literal { $($name:ident = $default:expr),* }) => {
+    (@example) => { "maximize(true)" };
+    (@example $example:literal) => { $example };
+    (@class $(#[$meta:meta])* $class:ident, $options:ident, $lr:literal, ($($example:literal)?) { $($name:ident = $default:expr),* }) => {
         $crate::handle::handle! {
             $(#[$meta])*
             ///
@@ -76,7 +146,7 @@ macro_rules! optimizer {
             };
 
             #[doc = concat!("`torch.optim.", stringify!($class), "(params, lr)`, where PyTorch's default of `lr` is ",
-                stringify!($lr), ".")]
+                stringify!($lr), ". It may be a tensor of one element, which the optimizer shares.")]
             ///
             /// # Panics
             #[doc = concat!("As [`", stringify!($class), "::with`].")]
@@ -84,14 +154,14 @@ macro_rules! optimizer {
             /// ```
             #[doc = concat!("use flambeau_optim::", stringify!($class), ";")]
             ///
-            /// let w = flambeau_autograd::ones([2]).requires_grad_(true);
+            /// let w = flambeau_autograd::ones([2, 2]).requires_grad_(true);
             #[doc = concat!("let optimizer = ", stringify!($class), "::new([&w], 0.5);")]
             /// assert_eq!(optimizer.param_groups()[0].lr(), 0.5);
             /// ```
             #[track_caller]
             pub fn new<P: $crate::group::ParamItem>(
                 params: impl IntoIterator<Item = P>,
-                lr: impl Into<flambeau_tensor::Scalar>,
+                lr: impl Into<$crate::options::OptionValue>,
             ) -> Self {
                 Self::with(params, lr, |o| o)
             }
@@ -105,14 +175,15 @@ macro_rules! optimizer {
             /// ```
             #[doc = concat!("use flambeau_optim::", stringify!($class), ";")]
             ///
-            /// let w = flambeau_autograd::ones([2]).requires_grad_(true);
-            #[doc = concat!("let optimizer = ", stringify!($class), "::with([&w], 0.5, |o| o.maximize(true));")]
-            /// assert_eq!(optimizer.defaults().get("maximize"), Some(true.into()));
+            /// let w = flambeau_autograd::ones([2, 2]).requires_grad_(true);
+            #[doc = concat!("let optimizer = ", stringify!($class), "::with([&w], 0.5, |o| o.",
+                $crate::class::optimizer!(@example $($example)?), ");")]
+            /// assert_eq!(optimizer.param_groups()[0].lr(), 0.5);
             /// ```
             #[track_caller]
             pub fn with<P: $crate::group::ParamItem>(
                 params: impl IntoIterator<Item = P>,
-                lr: impl Into<flambeau_tensor::Scalar>,
+                lr: impl Into<$crate::options::OptionValue>,
                 options: impl FnOnce($options) -> $options,
             ) -> Self {
                 let defaults = (Self::CLASS.defaults)().with("lr", lr.into());
@@ -126,6 +197,7 @@ macro_rules! optimizer {
             lr = $lr:literal,
             $( $(#[$doc:meta])* $name:ident $(: $argument:ty $(as $type:ty)?)? = $default:expr ),* $(,)?
         }
+        $( example($example:literal) )?
         checked($($checked:ident),*)
         later($($later:ident),*)
         $( $(#[$own_meta:meta])* $own:ident { $($own_name:ident = $own_default:expr),* } )*
@@ -149,8 +221,8 @@ macro_rules! optimizer {
             $( optimizer!(@setter $(#[$doc])* $name $(: $argument $(as $type)?)? = $default); )*
         }
 
-        optimizer!(@class $(#[$meta])* $class, $options, $lr {});
-        $( optimizer!(@class $(#[$own_meta])* $own, $options, $lr { $($own_name = $own_default),* }); )*
+        optimizer!(@class $(#[$meta])* $class, $options, $lr, ($($example)?) {});
+        $( optimizer!(@class $(#[$own_meta])* $own, $options, $lr, () { $($own_name = $own_default),* }); )*
     };
 }
 

@@ -13,6 +13,12 @@ pub enum Error {
     /// PyTorch's `KeyError`: an option that a loaded state dict lacks, a running average that the first step did not make.
     #[error("KeyError: '{0}'")]
     Key(String),
+    /// PyTorch's `RuntimeError`: options that exclude each other.
+    #[error("{0}")]
+    Runtime(String),
+    /// PyTorch's `AssertionError`: an option that a device cannot do.
+    #[error("{0}")]
+    Assertion(String),
     /// From a tensor operation.
     #[error(transparent)]
     Tensor(#[from] flambeau_autograd::Error),

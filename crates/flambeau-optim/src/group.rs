@@ -3,7 +3,11 @@
 use crate::error::{Error, Result};
 use crate::options::{OptionValue, Options};
 use flambeau_autograd::Tensor;
+use flambeau_autograd::arguments::MaybeNamed;
 use flambeau_tensor::Scalar;
+
+/// The option that holds the names of a group's parameters.
+pub(crate) const NAMES: &str = "param_names";
 
 /// Parameters with options of their own: Python's `{'params': …, 'lr': 0.05}`.
 ///
@@ -16,26 +20,39 @@ use flambeau_tensor::Scalar;
 /// let rates: Vec<f64> = optimizer.param_groups().iter().map(|group| group.lr()).collect();
 /// assert_eq!(rates, [1e-3, 0.1]);
 /// ```
+#[derive(Default)]
 pub struct ParamGroup {
     pub(crate) params: Vec<Tensor>,
+    /// The parameters' names: none, or one each.
+    pub(crate) names: Vec<String>,
     pub(crate) options: Options,
 }
 
 impl ParamGroup {
-    /// A group of these parameters. Options that it does not set are the optimizer's.
-    pub fn new<P: Into<Tensor>>(params: impl IntoIterator<Item = P>) -> Self {
-        ParamGroup { params: params.into_iter().map(Into::into).collect(), options: Options::default() }
+    /// A group of these parameters, which may have names: `model.named_parameters()`. Options that it does not set are the
+    /// optimizer's.
+    pub fn new<P: MaybeNamed>(params: impl IntoIterator<Item = P>) -> Self {
+        let mut group = ParamGroup::default();
+        params.into_iter().for_each(|param| group.push(param));
+        group
+    }
+
+    fn push(&mut self, param: impl MaybeNamed) {
+        let (name, param) = param.into_named();
+        self.names.extend(name);
+        self.params.push(param);
     }
 
     /// [`ParamGroup::new`] with options of its own: `{'params': …, 'weight_decay': 0.1}`.
-    pub fn with<P: Into<Tensor>>(
+    pub fn with<P: MaybeNamed>(
         params: impl IntoIterator<Item = P>,
         options: impl FnOnce(ParamGroup) -> ParamGroup,
     ) -> Self {
         options(Self::new(params))
     }
 
-    /// Sets an option by PyTorch's name: those that have no method here, as `centered` or `lr_decay`.
+    /// Sets an option by PyTorch's name: those that have no method here, as `centered` or `lr_decay`, and any that the
+    /// optimizer does not know, which the group keeps for its user.
     #[must_use]
     pub fn option(mut self, name: &str, value: impl Into<OptionValue>) -> Self {
         self.options.set(name, value);
@@ -44,8 +61,8 @@ impl ParamGroup {
 
     /// The group's learning rate.
     #[must_use]
-    pub fn lr(self, lr: impl Into<Scalar>) -> Self {
-        self.option("lr", lr.into())
+    pub fn lr(self, lr: impl Into<OptionValue>) -> Self {
+        self.option("lr", lr)
     }
 
     /// The group's weight decay.
@@ -91,7 +108,8 @@ impl ParamGroup {
     }
 }
 
-/// What a constructor's list of parameters may consist of: tensors and parameters, or [`ParamGroup`]s.
+/// What a constructor's list of parameters may consist of: tensors and parameters, pairs of a name and one of these, or
+/// [`ParamGroup`]s.
 pub trait ParamItem {
     /// Adds the item to the groups.
     ///
@@ -119,14 +137,14 @@ impl ParamList {
     }
 }
 
-impl<T: Into<Tensor>> ParamItem for T {
+impl<T: MaybeNamed> ParamItem for T {
     fn add_to(self, list: &mut ParamList) -> Result<()> {
         if list.groups.is_empty() {
             list.single = true;
-            list.groups.push(ParamGroup { params: Vec::new(), options: Options::default() });
+            list.groups.push(ParamGroup::default());
         }
         match list.groups.last_mut() {
-            Some(group) if list.single => group.params.push(self.into()),
+            Some(group) if list.single => group.push(self),
             _ => return Err(Error::Type("param_group must be a dict, but got Tensor".into())),
         }
         Ok(())

@@ -4,7 +4,7 @@ use crate::class::optimizer;
 use crate::error::Result;
 use crate::options::OptionValue;
 use crate::programs::{Given, Programs, lerp};
-use crate::rule::{Rule, Step};
+use crate::rule::{Rule, Step, uncapturable};
 use crate::state::STEP;
 use flambeau_tensor::Scalar;
 use flambeau_tensor::pointwise::Expr;
@@ -63,6 +63,13 @@ fn formula<'b>(p: &Given<'b>, [near_end]: [bool; 1]) -> Vec<Expr<'b>> {
 }
 
 impl Rule for NAdamRule {
+    fn uncapturable(&self, foreach: bool) -> String {
+        uncapturable(
+            if foreach { "params, mu_products, and state_steps" } else { "params, mu_products and state_steps" },
+            !foreach,
+        )
+    }
+
     fn numbers(&self) -> &'static [&'static str] {
         // PyTorch casts a loaded product to the parameter's dtype; here it stays float32, so that a step after loading is
         // the step without.
@@ -70,7 +77,7 @@ impl Rule for NAdamRule {
     }
 
     fn update(&self, step: Step<'_>) -> Result<()> {
-        let [lr, eps, momentum_decay] = step.options.numbers(["lr", "eps", "momentum_decay"])?;
+        let (lr, [eps, momentum_decay]) = (step.options.rate("lr")?, step.options.numbers(["eps", "momentum_decay"])?);
         let (beta1, beta2) = step.options.pair("betas")?;
         let (gain1, gain2) = (1.0 - beta1, 1.0 - beta2);
         let mu = |t: f64| beta1 * (1.0 - 0.5 * 0.96_f64.powf(t * momentum_decay));
@@ -79,7 +86,7 @@ impl Rule for NAdamRule {
             *product = f64::from(*product as f32 * mu as f32);
             let grad_rate = -lr * (1.0 - mu) / (1.0 - *product);
             let average_rate = -lr * next_mu / (1.0 - *product * next_mu);
-            Ok([gain1, beta2, gain2, 1.0 - beta2.powf(t), eps, grad_rate, average_rate])
+            Ok([gain1, beta2, gain2, 1.0 - beta2.powf(t), eps, grad_rate.to_f64(), average_rate.to_f64()])
         })
     }
 }

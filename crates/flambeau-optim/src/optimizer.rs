@@ -2,13 +2,15 @@
 
 use crate::class::Class;
 use crate::error::{Error, Result, check};
-use crate::group::{ParamGroup, ParamItem, ParamList};
+use crate::group::{NAMES, ParamGroup, ParamItem, ParamList};
+use crate::hooks::{Event, Hooks};
+use crate::lbfgs::Memory;
+use crate::loss::Loss;
 use crate::options::{OptionValue, Options};
 use crate::rule::{Step, Target};
 use crate::state::{GroupState, State, StateDict};
 use flambeau_autograd::gradients::ZeroGradOptions;
-use flambeau_autograd::{OrPanic, Tensor, mode, no_grad, ops, warn};
-use flambeau_tensor::Scalar;
+use flambeau_autograd::{OrPanic, Tensor, enable_grad, mode, no_grad, ops, warn};
 use std::fmt;
 use std::panic::Location;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -88,7 +90,12 @@ struct Inner {
 /// both.iter().for_each(Optimizer::zero_grad);
 /// ```
 #[derive(Clone)]
-pub struct Optimizer(Arc<Mutex<Inner>>);
+pub struct Optimizer(Arc<Shared>);
+
+struct Shared {
+    inner: Mutex<Inner>,
+    hooks: Arc<Hooks>,
+}
 
 impl Optimizer {
     /// An optimizer of these parameters, whose groups start from `defaults`.
@@ -99,18 +106,24 @@ impl Optimizer {
         defaults: Options,
     ) -> Self {
         let inner = Inner::new(class, params, defaults).or_panic();
-        Optimizer(Arc::new(Mutex::new(inner)))
+        Optimizer(Arc::new(Shared { inner: Mutex::new(inner), hooks: Arc::default() }))
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         // A panic in a step leaves whole parameters behind, some updated and some not.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Updates every parameter that has a gradient: `optimizer.step()`. One kernel per parameter; nothing is recorded.
+    pub(crate) fn hooks(&self) -> &Arc<Hooks> {
+        &self.0.hooks
+    }
+
+    /// Updates every parameter that has a gradient: `optimizer.step()`. One kernel per group where memory allows; nothing is
+    /// recorded.
     ///
     /// # Panics
-    /// When a gradient is on another device than its parameter, or a parameter's memory is borrowed.
+    /// When a gradient is on another device than its parameter, a parameter's memory is borrowed, or the optimizer is one that
+    /// evaluates the loss itself ([`crate::LBFGS`]).
     #[track_caller]
     pub fn step(&self) {
         self.try_step().or_panic();
@@ -122,12 +135,81 @@ impl Optimizer {
     /// Where `step` panics.
     #[track_caller]
     pub fn try_step(&self) -> Result<()> {
-        let _mode = no_grad();
         let caller = Location::caller();
+        self.stepping(|class| match class.rule.search() {
+            None => self.update(caller),
+            Some(_) => {
+                Err(Error::Type(format!("{}.step() missing 1 required positional argument: 'closure'", class.name)))
+            }
+        })
+    }
+
+    /// Evaluates the loss with `closure`, which takes the gradients away, calls `backward` and returns the loss, then takes a step:
+    /// `optimizer.step(closure)`. Returns the loss before the step. The closure may return a tensor or an `f64`, and may use the
+    /// optimizer. [`crate::LBFGS`] calls it several times in a step, the others once.
+    ///
+    /// # Panics
+    /// As [`Optimizer::step`].
+    ///
+    /// ```
+    /// let w = flambeau_autograd::ones([2]).requires_grad_(true);
+    /// let optimizer = flambeau_optim::SGD::new([&w], 0.25);
+    /// let loss = optimizer.step_closure(|| {
+    ///     optimizer.zero_grad();
+    ///     let loss = w.square().sum();
+    ///     loss.backward();
+    ///     loss
+    /// });
+    /// assert_eq!((loss.item(), w.detach().to_vec::<f32>()), (2.0, vec![0.5, 0.5]));
+    /// ```
+    #[track_caller]
+    pub fn step_closure<L: Loss>(&self, closure: impl FnMut() -> L) -> L {
+        self.try_step_closure(closure).or_panic()
+    }
+
+    /// [`Optimizer::step_closure`] with a result.
+    ///
+    /// # Errors
+    /// Where `step_closure` panics.
+    #[track_caller]
+    pub fn try_step_closure<L: Loss>(&self, mut closure: impl FnMut() -> L) -> Result<L> {
+        let caller = Location::caller();
+        let mut evaluate = || {
+            let _mode = enable_grad();
+            closure()
+        };
+        self.stepping(|class| {
+            let Some(search) = class.rule.search() else {
+                let loss = evaluate();
+                return self.update(caller).map(|()| loss);
+            };
+            let mut first = None;
+            let _mode = no_grad();
+            search(self, &mut || {
+                let loss = evaluate();
+                let value = loss.value();
+                first.get_or_insert(loss);
+                value
+            })?;
+            first.ok_or_else(|| Error::Runtime("a step evaluated no loss".into()))
+        })
+    }
+
+    /// Runs a step between the hooks on steps.
+    fn stepping<T>(&self, step: impl FnOnce(&'static Class) -> Result<T>) -> Result<T> {
+        let class = self.lock().class;
+        let _part = mode::watched().then(|| mode::record_function(&format!("Optimizer.step#{0}.step", class.name)));
+        self.0.hooks.run(Event::BeforeStep, self);
+        let out = step(class)?;
+        self.0.hooks.run(Event::AfterStep, self);
+        Ok(out)
+    }
+
+    fn update(&self, caller: &'static Location<'static>) -> Result<()> {
         let inner = &mut *self.lock();
+        let recorded = inner.defaults.is_on(DIFFERENTIABLE);
+        let _mode = if recorded { enable_grad() } else { no_grad() };
         inner.called = inner.watched;
-        let _part =
-            mode::watched().then(|| mode::record_function(&format!("Optimizer.step#{0}.step", inner.class.name)));
         for group in &mut inner.groups {
             // A parameter that is named twice is updated twice, the second time from what the first left.
             for round in 0..group.rounds {
@@ -139,21 +221,33 @@ impl Optimizer {
                 });
                 let targets: Vec<Target<'_>> = targets.collect();
                 let (options, defaults) = (&group.options, &inner.defaults);
-                inner.class.rule.update(Step { options, defaults, targets, caller })?;
+                inner.class.check_step(defaults, options, &targets)?;
+                inner.class.rule.update(Step { options, defaults, targets, caller, recorded })?;
             }
         }
         Ok(())
     }
 
-    /// Computes the loss anew with `closure`, which calls `backward`, then takes a step: `optimizer.step(closure)`.
-    #[track_caller]
-    pub fn step_closure(&self, closure: impl FnOnce() -> Tensor) -> Tensor {
-        let loss = {
-            let _mode = flambeau_autograd::enable_grad();
-            closure()
-        };
-        self.step();
-        loss
+    /// The parameters and options of the only group, for a rule that evaluates the loss itself.
+    pub(crate) fn only_group(&self) -> Result<(Vec<Tensor>, Options)> {
+        let mut inner = self.lock();
+        inner.called = inner.watched;
+        match &inner.groups[..] {
+            [group] => Ok((group.params().map(Tensor::shallow_clone).collect(), group.options.clone())),
+            groups => Err(Error::Assertion(format!("Expected exactly one param_group, but got {}", groups.len()))),
+        }
+    }
+
+    /// Takes what such a rule remembers under the first parameter, to be put back.
+    pub(crate) fn take_memory(&self) -> Option<Box<Memory>> {
+        self.lock().groups.first_mut()?.slots.first_mut()?.state.memory.take()
+    }
+
+    /// Puts back what [`Optimizer::take_memory`] took.
+    pub(crate) fn put_memory(&self, memory: Box<Memory>) {
+        if let Some(slot) = self.lock().groups.first_mut().and_then(|group| group.slots.first_mut()) {
+            slot.state.memory = Some(memory);
+        }
     }
 
     /// Takes the gradients away: `optimizer.zero_grad()`.
@@ -238,7 +332,7 @@ impl Optimizer {
     /// Adds a group: `optimizer.add_param_group({'params': …})`.
     ///
     /// # Panics
-    /// When a parameter is no leaf or already in the optimizer, or an option is none of this optimizer's.
+    /// When a parameter is no leaf or already in the optimizer, or has a name where the others have none.
     #[track_caller]
     pub fn add_param_group(&self, group: ParamGroup) {
         self.lock().add(group).or_panic();
@@ -255,7 +349,10 @@ impl Optimizer {
     /// When no memory is left for the counters.
     #[track_caller]
     pub fn state_dict(&self) -> StateDict {
-        self.lock().state_dict().or_panic()
+        self.0.hooks.run(Event::BeforeStateDict, self);
+        let mut dict = self.lock().state_dict().or_panic();
+        self.0.hooks.run_on(Event::AfterStateDict, self, &mut dict);
+        dict
     }
 
     /// Takes over options and running averages of an optimizer with the same groups; tensors are copied.
@@ -263,7 +360,14 @@ impl Optimizer {
     /// # Errors
     /// When the groups do not have as many parameters as this optimizer's, in PyTorch's words.
     pub fn load_state_dict(&self, state_dict: &StateDict) -> Result<()> {
-        self.lock().load(state_dict)
+        if !self.0.hooks.is_used() {
+            return self.lock().load(state_dict);
+        }
+        let mut dict = state_dict.shallow();
+        self.0.hooks.run_on(Event::BeforeLoad, self, &mut dict);
+        self.lock().load(&dict)?;
+        self.0.hooks.run(Event::AfterLoad, self);
+        Ok(())
     }
 }
 
@@ -272,13 +376,15 @@ impl Inner {
     fn new<P: ParamItem>(
         class: &'static Class,
         params: impl IntoIterator<Item = P>,
-        defaults: Options,
+        mut defaults: Options,
     ) -> Result<Self> {
         class.check(&defaults)?;
+        class.rule.settle(&mut defaults)?;
         let mut inner = Inner { class, defaults, groups: Vec::new(), watched: false, called: false };
         for group in ParamList::collect(params)?.groups {
             inner.add(group)?;
         }
+        class.check_groups(&inner.defaults, inner.groups.len())?;
         for slot in inner.groups.iter_mut().flat_map(|g| &mut g.slots) {
             class.rule.prepare(&inner.defaults, &slot.param, &mut slot.state)?;
         }
@@ -287,23 +393,29 @@ impl Inner {
 
     #[track_caller]
     fn add(&mut self, group: ParamGroup) -> Result<()> {
-        // In the order of PyTorch's dictionary: what the group sets, then the rest of the defaults.
-        let mut options = Options::default();
-        for (name, value) in group.options.iter() {
-            if self.defaults.get(name).is_none() && name != "initial_lr" {
-                let known: Vec<_> = self.defaults.iter().map(|(name, _)| name).collect();
-                let what = format!("{} has no option {name}; it has {}", self.class.name, known.join(", "));
-                return Err(Error::Type(what));
-            }
-            options.set(name, value);
+        // In the order of PyTorch's dictionary: what the group sets, of whatever name, then the rest of the defaults.
+        let (mut options, named) = (group.options, !group.names.is_empty());
+        check(!named || group.names.len() == group.params.len(), || {
+            "all optimizer params should be with/without names. Some param names are missing".into()
+        })?;
+        if named {
+            options.set(NAMES, OptionValue::List(group.names.into_iter().map(Into::into).collect()));
         }
+        let allowed = |p: &Tensor| p.is_leaf() || p.retains_grad();
+        check(self.defaults.is_on(DIFFERENTIABLE) || group.params.iter().all(allowed), || {
+            "can't optimize a non-leaf Tensor".into()
+        })?;
         self.defaults.iter().for_each(|(name, value)| options.set_default(name, value));
-        let leaves = group.params.iter().all(|p| p.is_leaf() || p.retains_grad());
-        check(leaves, || "can't optimize a non-leaf Tensor".into())?;
         let group = Group::new(group.params, options);
         if group.rounds > 1 {
             warn(DUPLICATES);
         }
+        check(self.groups.iter().all(|other| other.options.has(NAMES) == named), || {
+            let with = if named { "with names" } else { "without names" };
+            format!(
+                "all optimizer param groups should be with/without names. cannot add param group {with} to the optimizer"
+            )
+        })?;
         let mut others = self.groups.iter().flat_map(|g| &g.slots);
         let known = others.any(|other| group.slots.iter().any(|slot| slot.param.is_same(&other.param)));
         check(!known, || "some parameters appear in more than one parameter group".into())?;
@@ -340,16 +452,20 @@ impl Inner {
         for (group, saved) in self.groups.iter().zip(&dict.param_groups) {
             // The saved options take the place of the group's own, in their order.
             let mut options = Options::default();
-            saved.options.iter().for_each(|(name, value)| options.set(name, *value));
+            saved.options.iter().for_each(|(name, value)| options.set(name, value.clone()));
+            if let Some(names) = group.options.get(NAMES) {
+                options.set_default(NAMES, names);
+            }
             self.class.complete(&mut options);
             let mut states: Vec<_> = group.slots.iter().map(|_| State::default()).collect();
             for (&at, id) in group.order.iter().zip(&saved.params) {
                 if let Some((_, values)) = dict.state.iter().find(|(i, _)| i == id) {
-                    states[at] = State::from_values(values, &group.slots[at].param, self.class.rule.numbers())?;
+                    states[at] = State::from_values(values, &group.slots[at].param, self.class.rule)?;
                 }
             }
             loaded.push((options, states));
         }
+        self.defaults.set_default(DIFFERENTIABLE, false.into());
         for (group, (options, states)) in self.groups.iter_mut().zip(loaded) {
             group.options = options;
             group.slots.iter_mut().zip(states).for_each(|(slot, new)| slot.state = new);
@@ -357,6 +473,9 @@ impl Inner {
         Ok(())
     }
 }
+
+/// The option that lets autograd record a step.
+const DIFFERENTIABLE: &str = "differentiable";
 
 const DUPLICATES: &str = "optimizer contains a parameter group with duplicate parameters; in future, this will cause an error; see \
                           github.com/pytorch/pytorch/issues/40967 for more information";
@@ -406,6 +525,7 @@ pub struct ParamGroupRef {
 
 impl ParamGroupRef {
     /// An option by PyTorch's name: `group['momentum']`. `as_f64`, `as_bool` and `as_pair` give its number, switch or pair.
+    /// A group may hold values of names that are the user's own.
     pub fn get(&self, name: &str) -> Option<OptionValue> {
         self.optimizer.lock().groups[self.index].options.get(name)
     }
@@ -429,8 +549,17 @@ impl ParamGroupRef {
     }
 
     /// Sets the learning rate: `group['lr'] = lr`.
-    pub fn set_lr(&self, lr: impl Into<Scalar>) {
-        self.set("lr", lr.into());
+    pub fn set_lr(&self, lr: impl Into<OptionValue>) {
+        self.set("lr", lr);
+    }
+
+    /// Sets a number as PyTorch's schedulers do: an option that is a tensor stays that tensor and is filled.
+    pub(crate) fn assign(&self, name: &str, value: f64) -> Result<()> {
+        match self.get(name) {
+            Some(OptionValue::Tensor(x)) => drop(ops::fill_(&x.detach(), value)?),
+            _ => self.set(name, value),
+        }
+        Ok(())
     }
 
     /// The group's parameters: `group['params']`.

@@ -3,7 +3,7 @@
 use crate::error::Result;
 use crate::options::Options;
 use crate::rule::Target;
-use flambeau_autograd::Tensor;
+use flambeau_autograd::{Tensor, ops, recorded_program};
 use flambeau_tensor::Scalar;
 use flambeau_tensor::backend::PointwiseList;
 use flambeau_tensor::ops::pointwise_lists;
@@ -31,10 +31,10 @@ pub(crate) struct Gradient {
 impl Gradient {
     /// As a group's options say. What is none of the optimizer's options does not happen.
     pub fn of(options: &Options, defaults: &Options) -> Result<Self> {
-        let flag = |name| if defaults.get(name).is_some() { options.flag(name) } else { Ok(false) };
-        let decay = if defaults.get("weight_decay").is_some() { options.number("weight_decay")? } else { 0.0 };
+        let flag = |name| if defaults.has(name) { options.flag(name) } else { Ok(false) };
+        let decay = if defaults.has("weight_decay") { options.number("weight_decay")? } else { 0.0 };
         let (maximize, decoupled) = (flag("maximize")?, flag(DECOUPLED)?);
-        let factor = if decoupled { 1.0 - options.number("lr")? * decay } else { decay };
+        let factor = if decoupled { (1.0 - options.rate("lr")? * decay).to_f64() } else { decay };
         let decays = decay != 0.0;
         Ok(Gradient { maximize, penalty: decays && !decoupled, shrink: decays && decoupled, decay: factor })
     }
@@ -82,6 +82,8 @@ type Formula<const N: usize> = for<'b> fn(&Given<'b>, [bool; N]) -> Vec<Expr<'b>
 /// A rule's program for every combination of its switches and the gradient's, built when it is first used.
 pub(crate) struct Programs<const N: usize> {
     slots: [OnceLock<Pointwise>; 1 << (3 + MOST_SWITCHES)],
+    /// Of each program one with a single result per result of it, for steps that autograd records.
+    parts: [OnceLock<Vec<Pointwise>>; 1 << (3 + MOST_SWITCHES)],
     formula: Formula<N>,
 }
 
@@ -91,16 +93,46 @@ const MOST_SWITCHES: usize = 3;
 impl<const N: usize> Programs<N> {
     pub const fn new(formula: Formula<N>) -> Self {
         const { assert!(N <= MOST_SWITCHES) };
-        Programs { slots: [const { OnceLock::new() }; _], formula }
+        Programs { slots: [const { OnceLock::new() }; _], parts: [const { OnceLock::new() }; _], formula }
     }
 
     /// The program for these switches.
     pub fn get(&self, gradient: Gradient, on: [bool; N]) -> &Pointwise {
-        let all = [gradient.maximize, gradient.penalty, gradient.shrink].into_iter().chain(on);
-        let slot = all.fold(0, |bits, on| bits << 1 | usize::from(on));
-        self.slots[slot]
+        self.slots[slot(gradient, on)]
             .get_or_init(|| Pointwise::with_outputs(|builder| (self.formula)(&Given::new(builder, gradient), on)))
     }
+
+    /// A program for each result of [`Programs::get`].
+    pub fn parts(&self, gradient: Gradient, on: [bool; N]) -> &[Pointwise] {
+        let count = || self.get(gradient, on).outputs().len();
+        let part = |i| Pointwise::new(|builder| (self.formula)(&Given::new(builder, gradient), on)[i]);
+        self.parts[slot(gradient, on)].get_or_init(|| (0..count()).map(part).collect())
+    }
+}
+
+fn slot<const N: usize>(gradient: Gradient, on: [bool; N]) -> usize {
+    let all = [gradient.maximize, gradient.penalty, gradient.shrink].into_iter().chain(on);
+    all.fold(0, |bits, on| bits << 1 | usize::from(on))
+}
+
+/// Updates one parameter so that autograd records it: each result by itself, then written over the parameter or the buffer.
+pub(crate) fn record(
+    parts: &'static [Pointwise],
+    target: &Target<'_>,
+    decay: f64,
+    scalars: &[f64],
+    buffers: &[Tensor],
+) -> Result<()> {
+    let (own, all): ([&Tensor; 2], Vec<Scalar>) =
+        ([target.param, &target.grad], [&decay].into_iter().chain(scalars).map(|&x| x.into()).collect());
+    let inputs: Vec<&Tensor> = own.into_iter().chain(buffers).collect();
+    let result =
+        |part: &'static Pointwise| recorded_program(part, &inputs[..part.num_inputs()], &all[..part.num_scalars()]);
+    let results: Vec<Tensor> = parts.iter().map(result).collect::<Result<_, _>>()?;
+    for (place, result) in [target.param].into_iter().chain(buffers).zip(&results) {
+        ops::copy_(place, result)?;
+    }
+    Ok(())
 }
 
 /// The updates of one step. Those with the same program and numbers run together.
@@ -147,6 +179,23 @@ impl<'p> Updates<'p> {
         }
         Ok(())
     }
+}
+
+/// Runs a program over `inputs` and writes its results to `outs`, which count a write. Of inputs and scalars it takes as many as
+/// it names. Nothing is recorded.
+pub(crate) fn into_places(
+    program: &Pointwise,
+    inputs: &[&Tensor],
+    outs: &[&Tensor],
+    scalars: &[f64],
+    caller: &'static Location<'static>,
+) -> Result<()> {
+    let arrays = |tensors: &[&Tensor]| tensors.iter().map(|t| t.array().clone()).collect();
+    let list = PointwiseList { inputs: arrays(&inputs[..program.num_inputs()]), outs: arrays(outs) };
+    let scalars: SmallVec<[Scalar; 4]> = scalars[..program.num_scalars()].iter().map(|&x| x.into()).collect();
+    pointwise_lists(program, std::slice::from_ref(&list), &scalars)?;
+    list.outs.iter().for_each(|a| a.storage().bump_version(caller));
+    Ok(())
 }
 
 /// start + weight · (end − start), from the nearer end as `torch.lerp` computes it: `near_end` where the weight is at least ½.

@@ -4,7 +4,7 @@ use crate::class::optimizer;
 use crate::error::Result;
 use crate::options::OptionValue;
 use crate::programs::{Given, Programs, lerp};
-use crate::rule::{Rule, Step};
+use crate::rule::{Rule, Step, uncapturable};
 use flambeau_tensor::Scalar;
 use flambeau_tensor::pointwise::Expr;
 
@@ -61,6 +61,10 @@ fn formula<'b>(p: &Given<'b>, [momentum, centered, near_end]: [bool; 3]) -> Vec<
 }
 
 impl Rule for RMSpropRule {
+    fn uncapturable(&self, _foreach: bool) -> String {
+        uncapturable("params and state_steps", true)
+    }
+
     fn update(&self, step: Step<'_>) -> Result<()> {
         let [lr, alpha, eps, factor] = step.options.numbers(["lr", "alpha", "eps", "momentum"])?;
         let (momentum, centered, gain) = (factor > 0.0, step.options.flag("centered")?, 1.0 - alpha);

@@ -1,23 +1,44 @@
 //! Update rules: what tells one optimizer from another, and how a group takes a step by one.
 
 use crate::error::{Error, Result};
+use crate::optimizer::Optimizer;
 use crate::options::Options;
-use crate::programs::{Gradient, Programs, Updates};
+use crate::programs::{Gradient, Programs, Updates, record};
 use crate::state::{STEP, State};
-use flambeau_autograd::Tensor;
+use flambeau_autograd::{Tensor, ops};
 use smallvec::SmallVec;
 use std::panic::Location;
 
 /// An update rule.
 pub(crate) trait Rule: Send + Sync {
     /// Whether an option that the constructor checks may have this value.
-    fn allows(&self, value: f64) -> bool {
+    fn allows(&self, _name: &str, value: f64) -> bool {
         value >= 0.0
+    }
+
+    /// Checks what PyTorch's constructor looks at before all else.
+    fn check_first(&self, _options: &Options) -> Result<()> {
+        Ok(())
     }
 
     /// Checks the constructor's options for what no single option shows.
     fn check(&self, _options: &Options) -> Result<()> {
         Ok(())
+    }
+
+    /// Refuses a number of groups that the rule cannot do.
+    fn check_groups(&self, _groups: usize) -> Result<()> {
+        Ok(())
+    }
+
+    /// Whether PyTorch's implementation over lists refuses to be recorded.
+    fn refuses_foreach_gradients(&self) -> bool {
+        true
+    }
+
+    /// What PyTorch says of `capturable` on the CPU.
+    fn uncapturable(&self, foreach: bool) -> String {
+        uncapturable("params and state_steps", !foreach)
     }
 
     /// Sets what no file may change.
@@ -28,6 +49,16 @@ pub(crate) trait Rule: Send + Sync {
         &[STEP]
     }
 
+    /// What takes a step by evaluating the loss several times; such a rule has no [`Rule::update`].
+    fn search(&self) -> Option<Search> {
+        None
+    }
+
+    /// Gives options that were left open the value that others give them.
+    fn settle(&self, _defaults: &mut Options) -> Result<()> {
+        Ok(())
+    }
+
     /// Prepares the state of one of the constructor's parameters, for rules that do so before the first step.
     fn prepare(&self, _defaults: &Options, _param: &Tensor, _state: &mut State) -> Result<()> {
         Ok(())
@@ -35,6 +66,15 @@ pub(crate) trait Rule: Send + Sync {
 
     /// Updates parameters of one group by their gradients.
     fn update(&self, step: Step<'_>) -> Result<()>;
+}
+
+/// A step that evaluates the loss itself: `LBFGS`. It gets the optimizer, whose lock nobody holds, and what evaluates the loss.
+pub(crate) type Search = fn(&Optimizer, &mut dyn FnMut() -> Result<f64>) -> Result<()>;
+
+/// PyTorch's words for `capturable` where a device cannot do it.
+pub(crate) fn uncapturable(what: &str, xla: bool) -> String {
+    let xla = if xla { ", 'xla'" } else { "" };
+    format!("If capturable=True, {what} must be on supported devices: ['cuda', 'xpu', 'hpu', 'privateuseone'{xla}].")
 }
 
 /// A parameter to update.
@@ -69,6 +109,22 @@ impl Target<'_> {
         }
     }
 
+    /// The buffer of that name, which starts as zeros of a shape of its own.
+    ///
+    /// # Errors
+    /// PyTorch's `AssertionError`, in the words `missing`, where a state that is not fresh lacks it.
+    pub fn zeros(&mut self, name: &str, shape: &[usize], missing: &str) -> Result<Tensor> {
+        if let Some(buffer) = self.state.get(name) {
+            return Ok(buffer);
+        }
+        if !self.fresh {
+            return Err(Error::Assertion(missing.to_owned()));
+        }
+        let buffer = ops::zeros(shape, self.grad.dtype(), self.grad.device())?;
+        self.state.set(name, buffer.shallow_clone());
+        Ok(buffer)
+    }
+
     /// The running average of that name, which starts with `value` everywhere.
     ///
     /// # Errors
@@ -95,19 +151,25 @@ pub(crate) struct Step<'a> {
     pub defaults: &'a Options,
     pub targets: Vec<Target<'a>>,
     pub caller: &'static Location<'static>,
+    /// Whether autograd records the step: `differentiable`.
+    pub recorded: bool,
 }
 
 impl Step<'_> {
     /// Runs the update of each parameter.
     pub fn run<const N: usize, const M: usize>(
         mut self,
-        programs: &Programs<N>,
+        programs: &'static Programs<N>,
         mut update: impl FnMut(&mut Target<'_>) -> Result<Update<N, M>>,
     ) -> Result<()> {
         let gradient = Gradient::of(self.options, self.defaults)?;
         let mut updates = Updates::default();
         for target in &mut self.targets {
             let Update { on, scalars, buffers } = update(target)?;
+            if self.recorded {
+                record(programs.parts(gradient, on), target, gradient.decay, &scalars, &buffers)?;
+                continue;
+            }
             updates.push(programs.get(gradient, on), target, gradient.decay, &scalars, &buffers);
         }
         updates.run(self.caller)
@@ -117,7 +179,7 @@ impl Step<'_> {
     /// the program and of PyTorch's state. `scalars` gives the numbers of a parameter's t-th step.
     pub fn averages<const N: usize, const M: usize>(
         self,
-        programs: &Programs<N>,
+        programs: &'static Programs<N>,
         on: [bool; N],
         names: &[(&str, bool)],
         mut scalars: impl FnMut(&mut Target<'_>, f64) -> Result<[f64; M]>,

@@ -64,7 +64,7 @@ fn formula<'b>(p: &Given<'b>, [momentum, first, nesterov]: [bool; 3]) -> Vec<Exp
 }
 
 impl Rule for SGDRule {
-    fn allows(&self, value: f64) -> bool {
+    fn allows(&self, _name: &str, value: f64) -> bool {
         // PyTorch's SGD alone lets NaN pass.
         value.is_nan() || value >= 0.0
     }
@@ -75,6 +75,10 @@ impl Rule for SGDRule {
         check(!options.flag("nesterov")? || !no_momentum && !dampened, || {
             "Nesterov momentum requires a momentum and zero dampening".into()
         })
+    }
+
+    fn refuses_foreach_gradients(&self) -> bool {
+        false
     }
 
     fn loaded(&self, _class: &str, options: &mut Options) {

@@ -1,7 +1,9 @@
 //! What an optimizer remembers of each parameter, and its state as a value.
 
 use crate::error::{Error, Result};
+use crate::lbfgs::Memory;
 use crate::options::OptionValue;
+use crate::rule::Rule;
 use flambeau_autograd::{Tensor, ops};
 use flambeau_tensor::{DType, Scalar};
 
@@ -10,6 +12,8 @@ use flambeau_tensor::{DType, Scalar};
 pub(crate) struct State {
     numbers: Vec<(String, f64)>,
     buffers: Vec<(String, Tensor)>,
+    /// What L-BFGS remembers, under the first parameter.
+    pub memory: Option<Box<Memory>>,
 }
 
 /// The name of the number of steps.
@@ -62,7 +66,7 @@ impl State {
     }
 
     pub fn is_empty(&self) -> bool {
-        self.numbers.is_empty() && self.buffers.is_empty()
+        self.numbers.is_empty() && self.buffers.is_empty() && self.memory.is_none()
     }
 
     /// As PyTorch's `state_dict()` shows it: numbers are 0-dim float32 tensors on the CPU.
@@ -75,28 +79,40 @@ impl State {
         let buffers =
             self.buffers.iter().map(|(name, buffer)| (name.clone(), StateValue::Tensor(buffer.shallow_clone())));
         values.extend(buffers);
+        if let Some(memory) = &self.memory {
+            values.extend(memory.to_values()?);
+        }
         Ok(values)
     }
 
-    /// Takes over what [`State::to_values`] or PyTorch wrote: buffers are copied in the parameter's dtype and device, entries
-    /// that are called as `numbers` are numbers.
-    pub fn from_values(values: &[(String, StateValue)], param: &Tensor, numbers: &[&str]) -> Result<Self> {
+    /// Takes over what [`State::to_values`] or PyTorch wrote: tensors are copied in the parameter's dtype and device, entries
+    /// that are called as the rule's numbers are numbers.
+    pub fn from_values(values: &[(String, StateValue)], param: &Tensor, rule: &dyn Rule) -> Result<Self> {
+        if rule.search().is_some() {
+            let values = values.iter().map(|(name, value)| Ok((name.as_str(), value.like(param)?)));
+            let memory = Memory::from_values(values.collect::<Result<_>>()?)?;
+            return Ok(State { memory: Some(Box::new(memory)), ..State::default() });
+        }
         let mut state = State::default();
         for (name, value) in values {
-            let is_number = numbers.contains(&name.as_str());
+            let is_number = rule.numbers().contains(&name.as_str());
             match value {
                 StateValue::Tensor(t) if is_number => *state.number(name, 0.0) = t.array().item()?.to_f64(),
                 StateValue::Number(x) if is_number => *state.number(name, 0.0) = x.to_f64(),
-                StateValue::Tensor(t) => {
-                    let moved = ops::to_dtype(&ops::to_device(&t.detach(), param.device())?, param.dtype())?;
-                    state.buffers.push((name.clone(), ops::clone(&moved)?));
-                }
+                StateValue::Tensor(t) => state.buffers.push((name.clone(), like(t, param)?)),
                 StateValue::Number(_) => return Err(Error::Type(format!("the state's {name} is a number, no tensor"))),
+                StateValue::List(_) => return Err(Error::Type(format!("the state's {name} is a list, no tensor"))),
                 StateValue::None => {}
             }
         }
         Ok(state)
     }
+}
+
+/// A copy in a parameter's dtype and on its device.
+fn like(x: &Tensor, param: &Tensor) -> Result<Tensor> {
+    let moved = ops::to_dtype(&ops::to_device(&x.detach(), param.device())?, param.dtype())?;
+    Ok(ops::clone(&moved)?)
 }
 
 /// One entry of a parameter's state.
@@ -108,6 +124,29 @@ pub enum StateValue {
     Number(Scalar),
     /// A tensor: a running average, or a counter (0-dim float32).
     Tensor(Tensor),
+    /// A list, as L-BFGS has of its directions.
+    List(Vec<StateValue>),
+}
+
+impl StateValue {
+    /// The same tensors, where `clone` copies them.
+    pub(crate) fn shallow(&self) -> StateValue {
+        match self {
+            StateValue::None => StateValue::None,
+            StateValue::Number(x) => StateValue::Number(*x),
+            StateValue::Tensor(x) => StateValue::Tensor(x.shallow_clone()),
+            StateValue::List(items) => StateValue::List(items.iter().map(StateValue::shallow).collect()),
+        }
+    }
+
+    /// Copies of the tensors in a parameter's dtype and on its device, the rest as it is.
+    fn like(&self, param: &Tensor) -> Result<StateValue> {
+        Ok(match self {
+            StateValue::Tensor(x) => StateValue::Tensor(like(x, param)?),
+            StateValue::List(items) => StateValue::List(items.iter().map(|v| v.like(param)).collect::<Result<_>>()?),
+            other => other.shallow(),
+        })
+    }
 }
 
 /// A group in an optimizer's state: its options, and its parameters by their position.
@@ -127,4 +166,15 @@ pub struct StateDict {
     pub state: Vec<(usize, Vec<(String, StateValue)>)>,
     /// The groups.
     pub param_groups: Vec<GroupState>,
+}
+
+impl StateDict {
+    /// The same tensors under lists of their own: Python's `state_dict.copy()`.
+    pub(crate) fn shallow(&self) -> StateDict {
+        let entries = |all: &[(String, StateValue)]| all.iter().map(|(n, v)| (n.clone(), v.shallow())).collect();
+        StateDict {
+            state: self.state.iter().map(|(id, all)| (*id, entries(all))).collect(),
+            param_groups: self.param_groups.clone(),
+        }
+    }
 }

@@ -1,6 +1,8 @@
 //! Writes a checkpoint with states of optimizers and schedulers: `write_optimizers OUT.pth`. `goldens/optimizers.py check OUT.pth`
-//! goes on from it with PyTorch.
+//! and `goldens/all_optimizers.py check OUT.pth` go on from it with PyTorch.
 
+#[path = "../tests/optimizers/all.rs"]
+mod all;
 #[path = "../tests/optimizers/runs.rs"]
 mod runs;
 
@@ -18,6 +20,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         "model": Linear::new(3, 2).state_dict(),
         "optimizers": runs::of_optimizers(),
         "schedulers": runs::of_schedulers(),
+        "all_optimizers": all::of_all_optimizers(),
     };
     save(&checkpoint, path)?;
     Ok(())

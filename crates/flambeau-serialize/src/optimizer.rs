@@ -25,25 +25,33 @@ fn scalar(value: &Value<Tensor>) -> Option<Scalar> {
 
 impl Save for OptionValue {
     fn to_value(&self) -> Value<Tensor> {
-        match *self {
+        let all = |items: &[OptionValue]| items.iter().map(Save::to_value).collect();
+        match self {
             OptionValue::None => Value::None,
-            OptionValue::Number(x) => number(x),
-            OptionValue::Pair(a, b) => Value::Tuple(vec![Value::Float(a), Value::Float(b)]),
+            OptionValue::Number(x) => number(*x),
+            OptionValue::Pair(a, b) => Value::Tuple(vec![Value::Float(*a), Value::Float(*b)]),
+            OptionValue::Text(text) => Value::Str(text.clone()),
+            OptionValue::Tensor(x) => x.to_value(),
+            OptionValue::Tuple(items) => Value::Tuple(all(items)),
+            OptionValue::List(items) => Value::List(all(items)),
         }
     }
 }
 
 impl FromValue for OptionValue {
     fn from_value(value: &Value<Tensor>) -> Result<Self> {
+        let all = |items: &[Value<Tensor>]| items.iter().map(OptionValue::from_value).collect::<Result<Vec<_>>>();
         match value {
             Value::None => Ok(OptionValue::None),
-            // A learning rate may be a tensor in PyTorch.
-            Value::Tensor(x) if x.dim() == 0 => Ok(x.item().into()),
-            Value::Tuple(pair) | Value::List(pair) => match &pair[..] {
-                [a, b] => Ok((a.extract()?, b.extract()?).into()),
-                _ => Err(value.unexpected("a pair of floats")),
+            // A learning rate may be a tensor in PyTorch, the optimizer's own.
+            Value::Tensor(x) => Ok(x.detach().clone().into()),
+            Value::Tuple(items) => all(items).map(OptionValue::tuple),
+            Value::List(items) => all(items).map(OptionValue::List),
+            _ => match (scalar(value), value.as_str()) {
+                (Some(x), _) => Ok(x.into()),
+                (_, Some(text)) => Ok(text.into()),
+                _ => Err(value.unexpected("an optimizer's option")),
             },
-            _ => scalar(value).map(Into::into).ok_or_else(|| value.unexpected("an optimizer's option")),
         }
     }
 }
@@ -54,6 +62,7 @@ impl Save for StateValue {
             StateValue::None => Value::None,
             StateValue::Number(x) => number(*x),
             StateValue::Tensor(x) => x.to_value(),
+            StateValue::List(items) => Value::List(items.iter().map(Save::to_value).collect()),
         }
     }
 }
@@ -63,6 +72,7 @@ impl FromValue for StateValue {
         match value {
             Value::None => Ok(StateValue::None),
             Value::Tensor(x) => Ok(StateValue::Tensor(x.shallow_clone())),
+            Value::List(items) => items.iter().map(StateValue::from_value).collect::<Result<_>>().map(StateValue::List),
             _ => scalar(value).map(StateValue::Number).ok_or_else(|| value.unexpected("an optimizer's state")),
         }
     }
@@ -79,8 +89,7 @@ impl FromValue for GroupState {
     fn from_value(value: &Value<Tensor>) -> Result<Self> {
         let params =
             value.get("params").ok_or_else(|| value.unexpected("an optimizer's parameter group"))?.extract()?;
-        // Names of parameters, which an optimizer over `named_parameters()` keeps, are no option.
-        let options = value.items().filter(|(name, _)| !matches!(name.as_str(), Some("params" | "param_names")));
+        let options = value.items().filter(|(name, _)| name.as_str() != Some("params"));
         let options = options.map(|(name, value)| Ok((name.extract()?, value.extract()?))).collect::<Result<_>>()?;
         Ok(GroupState { options, params })
     }

@@ -15,6 +15,7 @@ import torch
 sys.dont_write_bytecode = True
 import edges
 import encode
+import lbfgs
 import modules
 import ops
 import optim
@@ -24,6 +25,7 @@ import random_data
 import random_loss
 import random_modules
 import random_optim
+import random_optim_more
 import random_pools
 import random_rnn
 import random_sched
@@ -32,7 +34,9 @@ import random_utils
 
 DATA = pathlib.Path(__file__).parent / "data"
 FILES = {"modules": modules.module_cases, "random_modules": random_modules.random_module_cases, "init": modules.init_cases,
-         "optim": optim.optimizer_cases, "random_optim": random_optim.random_optimizer_cases, "schedulers": optim.scheduler_cases,
+         "optim": optim.optimizer_cases, "random_optim": random_optim.random_optimizer_cases,
+         "random_optim_more": random_optim_more.random_optimizer_cases, "optim_switches": random_optim_more.switch_cases, "lbfgs": lbfgs.lbfgs_cases,
+         "schedulers": optim.scheduler_cases,
          "random_lazy": random_lazy.random_lazy_cases, "random_utils": random_utils.random_utils_cases,
          "random_pools": random_pools.random_pool_cases,
          "attn": random_attn.db_cases, "random_attn": random_attn.random_cases,

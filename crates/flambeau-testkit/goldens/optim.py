@@ -13,18 +13,27 @@ OPTIMIZERS = [
     (optim.AdamW, [{}, {"betas": (0.8, 0.9)}, {"eps": 1e-2}, {"weight_decay": 0.1}, {"weight_decay": 0.0}, {"amsgrad": True}, {"maximize": True}]),
     (optim.Adagrad, [{}, {"lr_decay": 0.1}, {"weight_decay": 0.1}, {"initial_accumulator_value": 0.5}, {"maximize": True}]),
     (optim.RMSprop, [{}, {"alpha": 0.9}, {"momentum": 0.9}, {"centered": True}, {"weight_decay": 0.1}, {"centered": True, "momentum": 0.5}, {"maximize": True}]),
-    (optim.Adadelta, [{}, {"rho": 0.8, "weight_decay": 0.1}]),
-    (optim.Adamax, [{}, {"weight_decay": 0.1}]),
+    (optim.Adadelta, [{}, {"rho": 0.8, "weight_decay": 0.1}, {"rho": 0.0}, {"eps": 1e-2}, {"maximize": True, "weight_decay": 0.1}]),
+    (optim.Adamax, [{}, {"weight_decay": 0.1}, {"betas": (0.8, 0.9)}, {"betas": (0.3, 0.5), "eps": 1e-2}, {"maximize": True, "weight_decay": 0.1}]),
     (optim.NAdam, [{}, {"betas": (0.8, 0.9)}, {"eps": 1e-2}, {"weight_decay": 0.1}, {"weight_decay": 0.1, "decoupled_weight_decay": True}, {"momentum_decay": 0.5},
                    {"maximize": True}, {"betas": (0.5, 0.7), "momentum_decay": 0, "weight_decay": 0.05}]),
-    (optim.RAdam, [{}, {"weight_decay": 0.1}]),
+    # The rectified steps are those after the fifth, but for short averages of squares.
+    (optim.RAdam, [{}, {"weight_decay": 0.1}, {"betas": (0.8, 0.9)}, {"eps": 1e-2}, {"weight_decay": 0.1, "decoupled_weight_decay": True}, {"maximize": True}]),
+    (optim.Rprop, [{}, {"etas": (0.25, 2.0)}, {"step_sizes": (0.02, 0.11)}, {"step_sizes": (1e-6, 50.0)}, {"maximize": True}]),
+    (optim.ASGD, [{}, {"lambd": 0.1}, {"alpha": 0.5, "lambd": 0.5}, {"t0": 1.0}, {"t0": 0, "weight_decay": 0.1}, {"maximize": True}]),
+    (optim.Adafactor, [{}, {"beta2_decay": -0.3}, {"eps": (None, 0.1)}, {"eps": (1e-3, 1.0)}, {"d": 2.0}, {"weight_decay": 0.1}, {"maximize": True, "weight_decay": 0.1}]),
+    (optim.Muon, [{}, {"momentum": 0.3}, {"nesterov": False}, {"weight_decay": 0.0}, {"ns_steps": 2}, {"ns_coefficients": (3.0, -3.2, 1.2)},
+                  {"adjust_lr_fn": "match_rms_adamw"}, {"adjust_lr_fn": "spectral_unclamped"}]),
 ]
+# Muon computes in bfloat16: what it makes of a matrix is known to a few of its steps.
+MUON = [3e-2, 3e-2]
 A = [[0.5, -1.5, 2.0], [3.0, -0.25, 0.0]], [1.0, 0.0, -2.0, 0.125]
 SCALE, TARGET = (0.75, 2.5), (1.0, -0.5)
 
 
-def problem(dtype):
-    return [torch.tensor(a, dtype=dtype, requires_grad=True) for a in A]
+def problem(dtype, matrices=False):
+    params = [torch.tensor(a, dtype=dtype) for a in A]
+    return [(p.reshape(-1, 2) if matrices else p).requires_grad_() for p in params]
 
 
 def gradients(params, step):
@@ -34,19 +43,20 @@ def gradients(params, step):
 
 
 def optimizer_case(cls, kwargs, dtype):
-    params = problem(dtype)
+    params = problem(dtype, cls is optim.Muon)
     groups = None
+    single = {} if cls is optim.Muon else {"foreach": False}
     if kwargs.get("groups"):
         kwargs = {k: v for k, v in kwargs.items() if k != "groups"}
         groups = [{"lr": 0.05}, {"weight_decay": 0.2}]
-        opt = cls([{"params": [p], **g} for p, g in zip(params, groups)], foreach=False, **kwargs)
+        opt = cls([{"params": [p], **g} for p, g in zip(params, groups)], **single, **kwargs)
     else:
-        opt = cls(params, foreach=False, **kwargs)
+        opt = cls(params, **single, **kwargs)
     case = {"optimizer": cls.__name__, "dtype": DTYPES[dtype], "kwargs": kwargs_of(kwargs)}
     if groups:
         case["groups"] = groups
     case |= {"repr": repr(opt), "params": [tensor(p.detach()) for p in params], "steps": []}
-    for k in range(STEPS):
+    for k in range(8 if cls is optim.RAdam else STEPS):
         for p, g in zip(params, gradients(params, k)):
             p.grad = g
         grads = [None if p.grad is None else tensor(p.grad, True, exact=True) for p in params]
@@ -54,7 +64,7 @@ def optimizer_case(cls, kwargs, dtype):
         case["steps"].append({"grads": grads, "params": [tensor(p.detach(), True, exact=True) for p in params]})
     case["state"] = [{k: tensor(v if isinstance(v, torch.Tensor) else torch.tensor(float(v)), True) for k, v in s.items() if v is not None} for s in opt.state_dict()["state"].values()]
     case["defaults"] = {k: arg(v) for k, v in opt.defaults.items() if k not in ("foreach", "fused", "differentiable", "capturable")}
-    case["tol"] = TOLERANCES[dtype]
+    case["tol"] = MUON if cls is optim.Muon else TOLERANCES[dtype]
     return case
 
 

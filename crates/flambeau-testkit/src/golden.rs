@@ -23,7 +23,8 @@ pub use module::{InitCase, ModuleCase, ModuleRun, load_init, load_module_file};
 pub use optim::{OptimizerCase, OptimizerStep, SchedulerCase, load_optimizers, load_schedulers};
 pub use program::{ProgramCase, ProgramStep, load_programs};
 pub use random_optim::{
-    OptimizerGroup, OptimizerSnapshot, RandomOptimizerCase, RandomOptimizerStep, load_random_optimizers,
+    LbfgsCase, LbfgsStep, OptimizerGroup, OptimizerSnapshot, RandomOptimizerCase, RandomOptimizerStep, StateEntry,
+    load_lbfgs, load_random_optimizers,
 };
 pub use saved::{Answers, Called, SavedCase, load_saved};
 pub use table::load_table;

@@ -143,6 +143,24 @@ pub(crate) fn map(
     Ok(record(name, inputs, &saves, out, move |c| call.gradients(c, &c.grad(0)?)))
 }
 
+/// Runs a program of one output on tensors and records it, as an operation is: for optimizers whose steps autograd records.
+///
+/// # Errors
+/// Where the shapes do not broadcast.
+///
+/// ```
+/// use flambeau_tensor::pointwise::Pointwise;
+/// use std::sync::LazyLock;
+///
+/// static TWICE: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input(0) * b.scalar(0)));
+/// let x = flambeau_autograd::ones([2]).requires_grad_(true);
+/// let y = flambeau_autograd::recorded_program(&TWICE, &[&x], &[2.0.into()]).unwrap();
+/// assert!(y.requires_grad());
+/// ```
+pub fn recorded_program(program: &'static Pointwise, inputs: &[&Tensor], scalars: &[Scalar]) -> Result<Tensor> {
+    map("PointwiseBackward0", program, inputs, scalars)
+}
+
 /// Runs a program of one output and writes the result to its first input: `x.relu_()`.
 #[track_caller]
 pub(crate) fn map_(

@@ -33,6 +33,7 @@ pub(crate) use random::in_place::random_in_place;
 
 pub(crate) use place::Place;
 
+pub use map::recorded_program;
 pub(crate) use map::{map, map_, sum_map, to_i64};
 
 use crate::Tensor;

@@ -6,7 +6,7 @@ use flambeau_tensor::DType;
 use serde_json::{Map, Value};
 
 use super::case::{ExpectedError, named_args, nullable_tensor};
-use super::value::{Arg, GoldenTensor, Tolerance, dtype, size};
+use super::value::{Arg, GoldenTensor, Tolerance, dtype, float, size};
 use super::{GoldenError, Parsed, data_dir, field, list, load, optional, pairs, string};
 
 /// A group as the constructor or `add_param_group` gets it.
@@ -55,6 +55,10 @@ pub struct RandomOptimizerCase {
     pub kwargs: BTreeMap<String, Arg>,
     /// The parameters, and whether each is a leaf.
     pub params: Vec<(GoldenTensor, bool)>,
+    /// The parameters' names, where the constructor gets them too.
+    pub names: Option<Vec<String>>,
+    /// Whether the parameters of the first group only have them.
+    pub half_named: bool,
     /// The plain list of parameters that the constructor gets where there are no groups; one may stand twice.
     pub order: Vec<usize>,
     /// The groups, if there are some.
@@ -124,6 +128,8 @@ fn case(map: &Map<String, Value>) -> Parsed<RandomOptimizerCase> {
         dtype: field(map, "dtype", dtype)?,
         kwargs: field(map, "kwargs", named_args)?,
         params: field(map, "params", list(param))?,
+        names: optional(map, "names", list(string))?,
+        half_named: map.get("half_named").and_then(Value::as_bool).unwrap_or(false),
         order: field(map, "order", list(size))?,
         groups: optional(map, "groups", list(group))?,
         error: optional(map, "error", ExpectedError::parse)?,
@@ -137,9 +143,107 @@ fn case(map: &Map<String, Value>) -> Parsed<RandomOptimizerCase> {
     })
 }
 
-/// All cases of `goldens/data/random_optim.jsonl.gz`.
-pub fn load_random_optimizers() -> Result<Vec<RandomOptimizerCase>, GoldenError> {
-    load(&data_dir().join("random_optim.jsonl.gz"), case)
+/// All cases of a file like `goldens/data/random_optim.jsonl.gz`, by its name without the endings.
+pub fn load_random_optimizers(name: &str) -> Result<Vec<RandomOptimizerCase>, GoldenError> {
+    load(&data_dir().join(format!("{name}.jsonl.gz")), case)
+}
+
+/// What a state of LBFGS holds under a name.
+#[derive(Clone, Debug, PartialEq)]
+pub enum StateEntry {
+    /// A number, or `None`.
+    Number(Arg),
+    /// A tensor.
+    Tensor(GoldenTensor),
+    /// A list of such.
+    List(Vec<StateEntry>),
+}
+
+/// One step of LBFGS.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LbfgsStep {
+    /// How it fails, if it does; the rest is empty then.
+    pub error: Option<ExpectedError>,
+    /// The loss that it returned.
+    pub loss: f64,
+    /// How often its closure and those of the steps before were called.
+    pub calls: usize,
+    /// The parameters after it.
+    pub params: Vec<GoldenTensor>,
+    /// Each parameter's entries in their order, by its id.
+    pub state: Vec<(usize, Vec<(String, StateEntry)>)>,
+    /// Each group's options in their order.
+    pub param_groups: Vec<Vec<(String, Arg)>>,
+}
+
+/// An LBFGS over a loss that `goldens/lbfgs.py` names.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LbfgsCase {
+    /// The dtype of the parameters.
+    pub dtype: DType,
+    /// The constructor's keyword arguments besides the parameters.
+    pub kwargs: BTreeMap<String, Arg>,
+    /// The loss.
+    pub loss: String,
+    /// Whether the closure returns a number.
+    pub float: bool,
+    /// Whether each parameter has a group of its own.
+    pub groups: bool,
+    /// The parameters.
+    pub params: Vec<GoldenTensor>,
+    /// How the constructor fails, if it does; what follows is empty then.
+    pub error: Option<ExpectedError>,
+    /// What `repr` shows.
+    pub repr: String,
+    /// `defaults` in their order.
+    pub defaults: Vec<(String, Arg)>,
+    /// The steps.
+    pub steps: Vec<LbfgsStep>,
+}
+
+fn state_entry(v: &Value) -> Parsed<StateEntry> {
+    let map = object(v)?;
+    match map.iter().next().map(|(kind, v)| (kind.as_str(), v)) {
+        Some(("number", v)) => Arg::parse(v).map(StateEntry::Number),
+        Some(("tensor", v)) => GoldenTensor::parse(v).map(StateEntry::Tensor),
+        Some(("list", v)) => list(state_entry)(v).map(StateEntry::List),
+        _ => Err(format!("{v} is no entry of a state")),
+    }
+}
+
+fn lbfgs_step(v: &Value) -> Parsed<LbfgsStep> {
+    let map = object(v)?;
+    let error = optional(map, "error", ExpectedError::parse)?;
+    let none = Map::new();
+    let state = if error.is_some() { &none } else { object(map.get("snapshot").unwrap_or(&Value::Null))? };
+    Ok(LbfgsStep {
+        error,
+        loss: optional(map, "loss", float)?.unwrap_or_default(),
+        calls: optional(map, "calls", size)?.unwrap_or_default(),
+        params: optional(map, "params", list(GoldenTensor::parse))?.unwrap_or_default(),
+        state: optional(state, "state", list(numbered(pairs(state_entry))))?.unwrap_or_default(),
+        param_groups: optional(state, "param_groups", list(pairs(Arg::parse)))?.unwrap_or_default(),
+    })
+}
+
+fn lbfgs_case(map: &Map<String, Value>) -> Parsed<LbfgsCase> {
+    Ok(LbfgsCase {
+        dtype: field(map, "dtype", dtype)?,
+        kwargs: field(map, "kwargs", named_args)?,
+        loss: field(map, "loss", string)?,
+        float: map.get("float").and_then(Value::as_bool).unwrap_or(false),
+        groups: map.get("groups").and_then(Value::as_bool).unwrap_or(false),
+        params: field(map, "params", list(GoldenTensor::parse))?,
+        error: optional(map, "error", ExpectedError::parse)?,
+        repr: optional(map, "repr", string)?.unwrap_or_default(),
+        defaults: optional(map, "defaults", pairs(Arg::parse))?.unwrap_or_default(),
+        steps: optional(map, "steps", list(lbfgs_step))?.unwrap_or_default(),
+    })
+}
+
+/// All cases of `goldens/data/lbfgs.jsonl.gz`.
+pub fn load_lbfgs() -> Result<Vec<LbfgsCase>, GoldenError> {
+    load(&data_dir().join("lbfgs.jsonl.gz"), lbfgs_case)
 }
 
 #[cfg(test)]
@@ -148,7 +252,7 @@ mod tests {
 
     #[test]
     fn random_optimizers_are_many_and_of_every_kind() {
-        let cases = load_random_optimizers().unwrap();
+        let cases = load_random_optimizers("random_optim").unwrap();
         for name in ["SGD", "Adam", "AdamW", "Adagrad", "RMSprop", "NAdam"] {
             assert!(cases.iter().filter(|c| c.optimizer == name).count() >= 150, "{name}");
         }

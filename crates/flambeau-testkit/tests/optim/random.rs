@@ -13,14 +13,22 @@ use crate::{compare, option, tensor};
 
 /// Constructor options go through the constructor here, since some are its alone.
 fn build(case: &RandomOptimizerCase, params: &[Tensor]) -> Optimizer {
-    match &case.groups {
-        None => make(&case.optimizer, &case.kwargs, case.order.iter().map(|&i| &params[i])),
-        Some(groups) => make(&case.optimizer, &case.kwargs, groups.iter().map(|g| group(g, params))),
+    let (class, kwargs) = (&case.optimizer, &case.kwargs);
+    match (&case.groups, &case.names) {
+        (None, None) => make(class, kwargs, case.order.iter().map(|&i| &params[i])),
+        (None, Some(names)) => make(class, kwargs, case.order.iter().map(|&i| (&names[..][i], &params[i]))),
+        (Some(groups), names) => {
+            let named = |at| names.as_deref().filter(|_| at == 0 || !case.half_named);
+            make(class, kwargs, groups.iter().enumerate().map(|(at, g)| group(g, params, named(at))))
+        }
     }
 }
 
-fn group(group: &OptimizerGroup, params: &[Tensor]) -> ParamGroup {
-    let made = ParamGroup::new(group.params.iter().map(|&i| &params[i]));
+fn group(group: &OptimizerGroup, params: &[Tensor], names: Option<&[String]>) -> ParamGroup {
+    let made = match names {
+        None => ParamGroup::new(group.params.iter().map(|&i| &params[i])),
+        Some(names) => ParamGroup::new(group.params.iter().map(|&i| (&names[i], &params[i]))),
+    };
     group.options.iter().fold(made, |made, (name, value)| made.option(name, option(value)))
 }
 
@@ -79,7 +87,7 @@ fn prepare(what: &str, optimizer: &Optimizer, step: &RandomOptimizerStep, params
         options.iter().for_each(|(name, value)| optimizer.param_groups()[*at].set(name, option(value)));
     }
     if let Some(added) = &step.add {
-        let result = catch(|| optimizer.add_param_group(group(added, params)));
+        let result = catch(|| optimizer.add_param_group(group(added, params, None)));
         match &step.add_error {
             Some(error) => refused(what, result, error),
             None => result.unwrap_or_else(|e| panic!("{what}: {e}")),
