@@ -2,8 +2,9 @@
 
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
-use flambeau_autograd::{Tensor, from_vec, ops};
+use flambeau_autograd::{OrPanic, Tensor, from_vec, ops};
 use std::collections::{BTreeMap, HashMap};
+use std::fmt::Debug;
 use std::hash::Hash;
 
 /// A sample type that knows how a list of samples becomes a batch.
@@ -19,6 +20,33 @@ pub trait Collate: Sized {
     /// # Errors
     /// When the samples differ in shape, length or keys.
     fn collate(samples: Vec<Self>) -> Result<Self::Batch>;
+}
+
+/// The batch of a list of samples: `torch.utils.data.default_collate(batch)`. What a sample may be: [`Collate`].
+///
+/// ```
+/// use flambeau_autograd::ones;
+/// use flambeau_data::default_collate;
+/// let (x, labels) = default_collate(vec![(ones([2]), 3), (ones([2]), 4)]);
+/// assert_eq!((x.size(), labels.to_vec::<i32>()), ([2, 2].into(), vec![3, 4]));
+/// ```
+///
+/// # Panics
+/// When there is no sample, or the samples differ in shape, length or keys, in PyTorch's words.
+#[track_caller]
+pub fn default_collate<T: Collate>(batch: Vec<T>) -> T::Batch {
+    assert!(!batch.is_empty(), "list index out of range");
+    T::collate(batch).or_panic()
+}
+
+/// A sample as it is: `torch.utils.data.default_convert(data)`, which turns NumPy's arrays into tensors and leaves tensors, numbers
+/// and texts alone. There are no other arrays here. A loader without batches calls it: [`crate::DataLoaderOptions::unbatched`].
+///
+/// ```
+/// assert_eq!(flambeau_data::default_convert((1, "one")), (1, "one"));
+/// ```
+pub fn default_convert<T>(data: T) -> T {
+    data
 }
 
 /// What a set's samples are collated to.
@@ -118,7 +146,7 @@ impl<T: Collate, const N: usize> Collate for [T; N] {
 }
 
 /// The samples' values under one key each.
-fn by_key<K: Clone, M: IntoIterator<Item = (K, T)>, T: Collate>(
+fn by_key<K: Clone + Debug, M: IntoIterator<Item = (K, T)>, T: Collate>(
     keys: Vec<K>,
     samples: Vec<M>,
     mut remove: impl FnMut(&mut M, &K) -> Option<T>,
@@ -127,13 +155,13 @@ fn by_key<K: Clone, M: IntoIterator<Item = (K, T)>, T: Collate>(
     let column = |key: K| {
         let values: Option<Vec<T>> = samples.iter_mut().map(|sample| remove(sample, &key)).collect();
         let values =
-            values.ok_or_else(|| Error::Value("a sample lacks a key that the batch's first sample has".into()))?;
+            values.ok_or_else(|| Error::Value(format!("KeyError: {}", format!("{key:?}").replace('"', "'"))))?;
         Ok((key, T::collate(values)?))
     };
     keys.into_iter().map(column).collect()
 }
 
-impl<K: Clone + Ord, T: Collate> Collate for BTreeMap<K, T> {
+impl<K: Clone + Debug + Ord, T: Collate> Collate for BTreeMap<K, T> {
     type Batch = BTreeMap<K, T::Batch>;
     fn collate(samples: Vec<Self>) -> Result<Self::Batch> {
         let keys = samples.first().map_or(Vec::new(), |first| first.keys().cloned().collect());
@@ -141,7 +169,7 @@ impl<K: Clone + Ord, T: Collate> Collate for BTreeMap<K, T> {
     }
 }
 
-impl<K: Clone + Eq + Hash, T: Collate> Collate for HashMap<K, T> {
+impl<K: Clone + Debug + Eq + Hash, T: Collate> Collate for HashMap<K, T> {
     type Batch = HashMap<K, T::Batch>;
     fn collate(samples: Vec<Self>) -> Result<Self::Batch> {
         let keys = samples.first().map_or(Vec::new(), |first| first.keys().cloned().collect());

@@ -2,7 +2,7 @@
 
 use crate::collate::{BatchOf, Collate};
 use crate::dataset::Dataset;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use std::sync::Arc;
 
 /// A set whose samples come one after the other and have no numbers: `torch.utils.data.IterableDataset`.
@@ -34,12 +34,58 @@ pub trait IterableDataset: Send + Sync {
 
     /// One pass over the samples: `__iter__`.
     fn iter(&self) -> impl Iterator<Item = Result<Self::Item>> + Send;
+
+    /// How many samples a pass has, where the set knows it: `__len__`. A loader's `len` asks it.
+    #[allow(clippy::len_without_is_empty, reason = "a stream whose length is not known is not empty")]
+    fn len(&self) -> Option<usize> {
+        None
+    }
 }
 
 impl<D: IterableDataset + ?Sized> IterableDataset for Arc<D> {
     type Item = D::Item;
     fn iter(&self) -> impl Iterator<Item = Result<D::Item>> + Send {
         (**self).iter()
+    }
+    fn len(&self) -> Option<usize> {
+        (**self).len()
+    }
+}
+
+/// Streams one after the other: `torch.utils.data.ChainDataset`.
+///
+/// ```
+/// use flambeau_data::{ChainDataset, DataLoader, IterableDataset, Result};
+///
+/// struct Count(i64);
+///
+/// impl IterableDataset for Count {
+///     type Item = i64;
+///     fn iter(&self) -> impl Iterator<Item = Result<i64>> + Send {
+///         (0..self.0).map(Ok)
+///     }
+/// }
+///
+/// let loader = DataLoader::new(ChainDataset::new([Count(2), Count(3)]), 4);
+/// assert_eq!(loader.iter().map(|batch| batch.to_vec::<i64>()).collect::<Vec<_>>(), [vec![0, 1, 0, 1], vec![2]]);
+/// ```
+#[derive(Clone, Debug)]
+pub struct ChainDataset<D>(Vec<D>);
+
+impl<D: IterableDataset> ChainDataset<D> {
+    /// These streams, in order.
+    pub fn new(datasets: impl IntoIterator<Item = D>) -> Self {
+        ChainDataset(datasets.into_iter().collect())
+    }
+}
+
+impl<D: IterableDataset> IterableDataset for ChainDataset<D> {
+    type Item = D::Item;
+    fn iter(&self) -> impl Iterator<Item = Result<D::Item>> + Send {
+        self.0.iter().flat_map(IterableDataset::iter)
+    }
+    fn len(&self) -> Option<usize> {
+        self.0.iter().map(IterableDataset::len).sum()
     }
 }
 
@@ -65,7 +111,7 @@ pub struct MapStyle;
 /// The kind of an [`IterableDataset`].
 pub struct IterableStyle;
 
-/// What a loader reads: a [`Dataset`] or an [`IterableDataset`]; the compiler finds the kind `K`.
+/// What a loader reads: a [`Dataset`], an [`IterableDataset`] or a `Vec` of samples; the compiler finds the kind `K`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no dataset",
     label = "a type that implements `Dataset` or `IterableDataset` is expected here"
@@ -154,6 +200,28 @@ where
     }
 
     fn count(&self) -> Option<usize> {
-        None
+        self.len()
+    }
+}
+
+/// The kind of a list of samples.
+pub struct ListStyle;
+
+/// A `Vec` of samples, as a Python list is a dataset too.
+impl<T: Clone + Send + Sync + 'static> Samples<ListStyle> for Vec<T> {
+    type Sample = T;
+
+    fn collated<B: 'static>(collate: CollateFn<T, B>) -> Plan<Self, B> {
+        Plan::Map(Arc::new(move |list: &Vec<T>, indices, begin| {
+            let sample = |&index: &usize| {
+                begin(index)?;
+                list.get(index).cloned().ok_or_else(|| Error::Value("list index out of range".into()))
+            };
+            collate(indices.iter().map(sample).collect::<Result<_>>()?)
+        }))
+    }
+
+    fn count(&self) -> Option<usize> {
+        Some(self.len())
     }
 }

@@ -5,24 +5,29 @@
 
 mod collate;
 mod dataset;
+mod distributed;
 mod error;
 mod generator;
 mod iterable;
 mod loader;
 pub mod sampler;
 mod split;
+mod stack;
 #[cfg(feature = "vision")]
 pub mod vision;
 mod worker_info;
 
-pub use collate::{BatchOf, Collate};
+pub use collate::{BatchOf, Collate, default_collate, default_convert};
 pub use dataset::{ConcatDataset, Dataset, IntoTensors, Subset, TensorDataset};
+pub use distributed::{DistributedSampler, DistributedSamplerOptions};
 pub use error::{Error, Result};
 pub use generator::sample_generator;
-pub use iterable::{IterableDataset, IterableStyle, MapStyle, Samples};
+pub use iterable::{ChainDataset, IterableDataset, IterableStyle, ListStyle, MapStyle, Samples};
 pub use loader::{DataLoader, DataLoaderOptions, Iter, TryIter};
 pub use sampler::{
-    BatchSampler, RandomSampler, Sampler, SequentialSampler, SubsetRandomSampler, WeightedRandomSampler,
+    BatchSampler, IntoSampler, RandomSampler, RandomSamplerOptions, Sampler, SequentialSampler, SubsetRandomSampler,
+    SubsetRandomSamplerOptions, WeightedRandomSampler, WeightedRandomSamplerOptions, Weights,
 };
 pub use split::{PartLength, PartLengths, RandomSplitOptions, random_split, random_split_with};
+pub use stack::{StackDataset, StackedSets};
 pub use worker_info::{WorkerInfo, get_worker_info};

@@ -6,11 +6,13 @@ mod workers;
 pub use options::DataLoaderOptions;
 
 use crate::collate::{BatchOf, Collate};
+use crate::dataset::short_name;
 use crate::error::Result;
 use crate::generator::draw_seed;
 use crate::iterable::{Batches, Fetch, Samples, Stream};
 use crate::sampler::{Indices, Sampler};
 use flambeau_autograd::OrPanic;
+use flambeau_autograd::arguments::Int;
 use flambeau_tensor::random::Generator;
 use std::sync::Arc;
 use workers::{Team, Workers};
@@ -37,6 +39,8 @@ pub struct DataLoader<D, B = BatchOf<D>> {
     generator: Option<Generator>,
     num_workers: usize,
     team: Team,
+    /// How many samples the dataset has, where it knows.
+    count: fn(&D) -> Option<usize>,
 }
 
 type DefaultBatch<D, K> = <<D as Samples<K>>::Sample as Collate>::Batch;
@@ -45,9 +49,9 @@ impl<D: Send + Sync + 'static, B: Send + 'static> DataLoader<D, B> {
     /// Batches of `batch_size` in order: `DataLoader(dataset, batch_size)`.
     ///
     /// # Panics
-    /// When `batch_size` is 0.
+    /// When `batch_size` is not positive.
     #[track_caller]
-    pub fn new<K>(dataset: D, batch_size: usize) -> Self
+    pub fn new<K>(dataset: D, batch_size: impl Int) -> Self
     where
         D: Samples<K>,
         <D as Samples<K>>::Sample: Collate<Batch = B> + 'static,
@@ -77,18 +81,25 @@ impl<D: Send + Sync + 'static, B: Send + 'static> DataLoader<D, B> {
         &self.dataset
     }
 
+    /// How many threads make batches: `loader.num_workers`.
+    pub fn num_workers(&self) -> usize {
+        self.num_workers
+    }
+
     /// How many batches a pass yields: `len(loader)`.
     ///
     /// # Panics
-    /// Over an [`IterableDataset`](crate::IterableDataset), which has no length.
+    /// Over an [`IterableDataset`](crate::IterableDataset) that does not know its length.
     #[track_caller]
     #[allow(clippy::len_without_is_empty, reason = "it has")]
     pub fn len(&self) -> usize {
         match &self.feed {
             Feed::Map { batches, .. } => batches.len(),
-            Feed::Iterable { .. } => {
-                let name = std::any::type_name::<D>();
-                panic!("object of type '{}' has no len()", name.rsplit("::").next().unwrap_or(name))
+            Feed::Iterable { batch_size, drop_last, .. } => {
+                let Some(samples) = (self.count)(&self.dataset) else {
+                    panic!("object of type '{}' has no len()", short_name::<D>())
+                };
+                if *drop_last { samples / batch_size } else { samples.div_ceil(*batch_size) }
             }
         }
     }
@@ -105,7 +116,7 @@ impl<D: Send + Sync + 'static, B: Send + 'static> DataLoader<D, B> {
     /// One pass, which panics with the message of a dataset's error; `for batch in &loader` calls it.
     ///
     /// # Panics
-    /// When this build has no CPU device.
+    /// With a `timeout` and no worker, in PyTorch's words; when this build has no CPU device.
     #[track_caller]
     pub fn iter(&self) -> Iter<'_, D, B> {
         Iter(self.try_iter())
@@ -114,9 +125,11 @@ impl<D: Send + Sync + 'static, B: Send + 'static> DataLoader<D, B> {
     /// One pass that yields each batch or the error that its making met. The pass ends with the first error.
     ///
     /// # Panics
-    /// When this build has no CPU device.
+    /// As [`DataLoader::iter`].
     #[track_caller]
     pub fn try_iter(&self) -> TryIter<'_, D, B> {
+        let waits = self.num_workers == 0 && self.team.timeout.is_some();
+        assert!(!waits, "_SingleProcessDataLoaderIter requires timeout == 0");
         let base_seed = draw_seed(self.generator.as_ref()).or_panic();
         let (batches, left): (Indices<'_, Vec<usize>>, _) = match &self.feed {
             Feed::Map { batches, .. } => (batches.iter(), Some(batches.len())),

@@ -1,10 +1,14 @@
 //! The order in which samples are taken, with PyTorch's random streams.
 
 use crate::dataset::Dataset;
+use crate::error::{Error, Result};
 use crate::generator::{draw_seed, or_default, permutation};
-use flambeau_autograd::OrPanic;
-use flambeau_tensor::random::{Generator, exponential_, multinomial, random_from_to_};
+use flambeau_autograd::arguments::{Int, Number};
+use flambeau_autograd::{AsTensor, OrPanic, Tensor, from_vec, ops, options};
+use flambeau_tensor::random::{Generator, random_from_to_};
 use std::iter::once_with;
+use std::ops::Range;
+use std::sync::Arc;
 
 /// Numbers in the order in which they are drawn. Random numbers are drawn when the iterator is first asked, as by
 /// PyTorch's samplers.
@@ -21,6 +25,94 @@ pub trait Sampler<T = usize>: Send + Sync {
     /// Whether a pass yields none.
     fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+}
+
+/// Pointers to samplers.
+macro_rules! pointers {
+    ($($pointer:ident),+) => {$(
+        impl<T, S: Sampler<T> + ?Sized> Sampler<T> for $pointer<S> {
+            fn iter(&self) -> Indices<'_, T> {
+                (**self).iter()
+            }
+            fn len(&self) -> usize {
+                (**self).len()
+            }
+        }
+    )+};
+}
+pointers!(Box, Arc);
+
+/// What stands for a sampler: a [`Sampler`], or the numbers themselves, as a range, a `Vec` or an array; of a batch sampler the
+/// batches, as a `Vec` of `Vec`s.
+///
+/// ```
+/// use flambeau_data::{BatchSampler, Sampler};
+/// let batches: Vec<Vec<usize>> = BatchSampler::new(0..5, 2, false).iter().collect();
+/// assert_eq!(batches, [vec![0, 1], vec![2, 3], vec![4]]);
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no sampler",
+    label = "a type that implements `Sampler`, a range or a list of numbers is expected here"
+)]
+pub trait IntoSampler<T = usize> {
+    /// The sampler.
+    #[track_caller]
+    fn into_sampler(self) -> Box<dyn Sampler<T>>;
+}
+
+impl<T, S: Sampler<T> + 'static> IntoSampler<T> for S {
+    fn into_sampler(self) -> Box<dyn Sampler<T>> {
+        Box::new(self)
+    }
+}
+
+/// Numbers, or batches, in the order of a list.
+struct Listed<T>(Vec<T>);
+
+impl<T: Clone + Send + Sync> Sampler<T> for Listed<T> {
+    fn iter(&self) -> Indices<'_, T> {
+        Box::new(self.0.iter().cloned())
+    }
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+#[track_caller]
+fn listed<N: Int>(numbers: impl IntoIterator<Item = N>) -> Vec<usize> {
+    let mut out = Vec::new();
+    for number in numbers {
+        out.push(number.to_usize());
+    }
+    out
+}
+
+/// Lists of numbers, by their type.
+macro_rules! lists {
+    ($([$($generics:tt)*] $list:ty;)+) => {$(
+        impl<$($generics)*> IntoSampler for $list {
+            fn into_sampler(self) -> Box<dyn Sampler> {
+                Box::new(Listed(listed(self)))
+            }
+        }
+    )+};
+}
+lists! {
+    [N: Int] Vec<N>;
+    [N: Int, const L: usize] [N; L];
+    [] Range<usize>;
+    [] Range<i64>;
+    [] Range<i32>;
+}
+
+impl<N: Int> IntoSampler<Vec<usize>> for Vec<Vec<N>> {
+    fn into_sampler(self) -> Box<dyn Sampler<Vec<usize>>> {
+        let mut batches = Vec::new();
+        for batch in self {
+            batches.push(listed(batch));
+        }
+        Box::new(Listed(batches))
     }
 }
 
@@ -59,7 +151,7 @@ pub struct RandomSampler {
 #[derive(Clone, Debug, Default)]
 pub struct RandomSamplerOptions {
     replacement: bool,
-    num_samples: Option<usize>,
+    num_samples: Option<i64>,
     generator: Option<Generator>,
 }
 
@@ -72,9 +164,10 @@ impl RandomSamplerOptions {
     }
 
     /// How many samples a pass draws. Default: all.
+    #[track_caller]
     #[must_use]
-    pub fn num_samples(mut self, num_samples: usize) -> Self {
-        self.num_samples = Some(num_samples);
+    pub fn num_samples(mut self, num_samples: impl Int) -> Self {
+        self.num_samples = Some(num_samples.to_i64());
         self
     }
 
@@ -103,7 +196,7 @@ impl RandomSampler {
     #[track_caller]
     pub fn with(dataset: &impl Dataset, options: impl FnOnce(RandomSamplerOptions) -> RandomSamplerOptions) -> Self {
         let sampler = RandomSampler { samples: dataset.len(), options: options(RandomSamplerOptions::default()) };
-        let n = sampler.len();
+        let n = sampler.options.num_samples.unwrap_or(sampler.samples as i64);
         assert!(n > 0, "num_samples should be a positive integer value, but got num_samples={n}");
         sampler
     }
@@ -151,7 +244,7 @@ impl Sampler for RandomSampler {
     }
 
     fn len(&self) -> usize {
-        self.options.num_samples.unwrap_or(self.samples)
+        self.options.num_samples.map_or(self.samples, |n| n as usize)
     }
 }
 
@@ -163,9 +256,35 @@ pub struct SubsetRandomSampler {
 }
 
 impl SubsetRandomSampler {
-    /// These samples, in an order of the given generator or the default one.
-    pub fn new(indices: impl IntoIterator<Item = usize>, generator: Option<&Generator>) -> Self {
-        SubsetRandomSampler { indices: indices.into_iter().collect(), generator: generator.cloned() }
+    /// These samples: `SubsetRandomSampler(indices)`.
+    ///
+    /// # Panics
+    /// When an index is negative.
+    #[track_caller]
+    pub fn new<N: Int>(indices: impl IntoIterator<Item = N>) -> Self {
+        Self::with(indices, |o| o)
+    }
+
+    /// With options: `generator`.
+    ///
+    /// # Panics
+    /// When an index is negative.
+    #[track_caller]
+    pub fn with<N: Int>(
+        indices: impl IntoIterator<Item = N>,
+        options: impl FnOnce(SubsetRandomSamplerOptions) -> SubsetRandomSamplerOptions,
+    ) -> Self {
+        let SubsetRandomSamplerOptions { generator } = options(SubsetRandomSamplerOptions::default());
+        SubsetRandomSampler { indices: listed(indices), generator }
+    }
+}
+
+options! {
+    /// Options of [`SubsetRandomSampler`].
+    #[derive(Clone, Debug)]
+    SubsetRandomSamplerOptions {
+        /// The stream to draw from (the default generator).
+        generator: Option<Generator> = None,
     }
 }
 
@@ -188,48 +307,109 @@ pub struct WeightedRandomSampler {
     generator: Option<Generator>,
 }
 
-impl WeightedRandomSampler {
-    /// `num_samples` draws of 0..`weights.len()`; `replacement` (PyTorch's default: true) says whether a sample may come
-    /// again.
+options! {
+    /// Options of [`WeightedRandomSampler`].
+    #[derive(Clone, Debug)]
+    WeightedRandomSamplerOptions {
+        /// Whether a sample may come again (true).
+        replacement: bool = true,
+        /// The stream to draw from (the default generator).
+        generator: Option<Generator> = None,
+    }
+}
+
+/// Weights of samples: a list of numbers, or a tensor.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no list of weights",
+    label = "a `Vec`, an array, a slice or a tensor of numbers is expected here"
+)]
+pub trait Weights {
+    /// The numbers.
     ///
     /// # Panics
-    /// When no sample is to be drawn, or more than there are without replacement. A pass panics with PyTorch's words when
-    /// a weight is negative or no number, or all are zero.
+    /// When a tensor has not one dimension.
     #[track_caller]
-    pub fn new(
-        weights: impl IntoIterator<Item = f64>,
-        num_samples: usize,
-        replacement: bool,
-        generator: Option<&Generator>,
-    ) -> Self {
-        let weights: Vec<f64> = weights.into_iter().collect();
-        assert!(num_samples > 0, "num_samples should be a positive integer value, but got num_samples={num_samples}");
-        assert!(
-            replacement || num_samples <= weights.len(),
-            "cannot sample n_sample > prob_dist.size(-1) samples without replacement"
-        );
-        WeightedRandomSampler { weights, num_samples, replacement, generator: generator.cloned() }
+    fn into_weights(self) -> Vec<f64>;
+}
+
+/// Lists of numbers, by their type.
+macro_rules! weights {
+    ($([$($generics:tt)*] $list:ty;)+) => {$(
+        impl<$($generics)*> Weights for $list {
+            fn into_weights(self) -> Vec<f64> {
+                self.into_iter().map(|x| x.to_f64()).collect()
+            }
+        }
+    )+};
+}
+weights! {
+    [N: Number] Vec<N>;
+    ['a, N: Number] &'a Vec<N>;
+    ['a, N: Number] &'a [N];
+    [N: Number, const L: usize] [N; L];
+}
+
+impl Weights for &Tensor {
+    #[track_caller]
+    fn into_weights(self) -> Vec<f64> {
+        let shape = self.size();
+        assert!(self.dim() == 1, "weights should be a 1d sequence but given weights have shape {}", tuple(&shape));
+        self.detach().double().to_vec()
+    }
+}
+
+impl Weights for Tensor {
+    #[track_caller]
+    fn into_weights(self) -> Vec<f64> {
+        self.as_tensor().into_weights()
+    }
+}
+
+/// A shape as Python shows a tuple.
+fn tuple(shape: &[usize]) -> String {
+    let lengths: Vec<String> = shape.iter().map(usize::to_string).collect();
+    format!("({}{})", lengths.join(", "), if shape.len() == 1 { "," } else { "" })
+}
+
+impl WeightedRandomSampler {
+    /// `num_samples` draws of 0..`weights.len()`, with replacement: `WeightedRandomSampler(weights, num_samples)`.
+    ///
+    /// # Panics
+    /// As [`WeightedRandomSampler::with`].
+    ///
+    /// ```
+    /// use flambeau_data::{Sampler, WeightedRandomSampler};
+    /// let sampler = WeightedRandomSampler::new([0.0, 1.0, 0.0], 2);
+    /// assert_eq!(sampler.iter().collect::<Vec<_>>(), [1, 1]);
+    /// ```
+    #[track_caller]
+    pub fn new(weights: impl Weights, num_samples: impl Int) -> Self {
+        Self::with(weights, num_samples, |o| o)
     }
 
+    /// With options: `replacement`, `generator`.
+    ///
+    /// # Panics
+    /// When no sample is to be drawn. A pass panics with PyTorch's words when a weight is negative or no number, all are zero, or
+    /// more samples are drawn without replacement than there are.
+    #[track_caller]
+    pub fn with(
+        weights: impl Weights,
+        num_samples: impl Int,
+        options: impl FnOnce(WeightedRandomSamplerOptions) -> WeightedRandomSamplerOptions,
+    ) -> Self {
+        let n = num_samples.to_i64();
+        assert!(n > 0, "num_samples should be a positive integer value, but got num_samples={n}");
+        let WeightedRandomSamplerOptions { replacement, generator } = options(WeightedRandomSamplerOptions::default());
+        WeightedRandomSampler { weights: weights.into_weights(), num_samples: n as usize, replacement, generator }
+    }
+
+    #[track_caller]
     fn draw(&self) -> Vec<usize> {
+        let weights = from_vec(self.weights.clone(), [self.weights.len()]);
         let generator = or_default(self.generator.as_ref()).or_panic();
-        let weights = &self.weights;
-        if self.replacement && self.num_samples > 1 {
-            let mut out = vec![0_i64; self.num_samples];
-            multinomial(&generator, weights, weights.len(), &mut out).or_panic();
-            return out.into_iter().map(|i| i as usize).collect();
-        }
-        let valid = weights.iter().all(|w| w.is_finite() && *w >= 0.0);
-        assert!(valid, "probability tensor contains either `inf`, `nan` or element < 0");
-        assert!(weights.iter().sum::<f64>() > 0.0, "invalid multinomial distribution (sum of probabilities <= 0)");
-        // PyTorch's way without replacement: the largest of weight / Exp(1).
-        let mut race = vec![0.0_f64; weights.len()];
-        exponential_(&generator, &mut race, 1.0).or_panic();
-        race.iter_mut().zip(weights).for_each(|(q, w)| *q = w / *q);
-        let mut order: Vec<usize> = (0..weights.len()).collect();
-        order.sort_by(|&a, &b| race[b].total_cmp(&race[a]));
-        order.truncate(self.num_samples);
-        order
+        let drawn = ops::multinomial(&weights, self.num_samples, self.replacement, Some(&generator)).or_panic();
+        drawn.to_vec::<i64>().into_iter().map(|i| i as usize).collect()
     }
 }
 
@@ -250,19 +430,21 @@ pub struct BatchSampler {
 }
 
 impl BatchSampler {
-    /// Batches of `batch_size`; the last, smaller one is left out with `drop_last`.
+    /// Batches of `batch_size` of a sampler, or of the numbers themselves; the last, smaller one is left out with `drop_last`.
     ///
     /// # Panics
-    /// When `batch_size` is 0.
+    /// When `batch_size` is not positive.
     #[track_caller]
-    pub fn new(sampler: impl Sampler + 'static, batch_size: usize, drop_last: bool) -> Self {
-        Self::boxed(Box::new(sampler), batch_size, drop_last)
+    pub fn new(sampler: impl IntoSampler, batch_size: impl Int, drop_last: bool) -> Self {
+        Self::boxed(sampler.into_sampler(), batch_size.to_i64(), drop_last).or_panic()
     }
 
-    #[track_caller]
-    pub(crate) fn boxed(sampler: Box<dyn Sampler>, batch_size: usize, drop_last: bool) -> Self {
-        assert!(batch_size > 0, "batch_size should be a positive integer value, but got batch_size={batch_size}");
-        BatchSampler { sampler, batch_size, drop_last }
+    pub(crate) fn boxed(sampler: Box<dyn Sampler>, batch_size: i64, drop_last: bool) -> Result<Self> {
+        if batch_size <= 0 {
+            let text = format!("batch_size should be a positive integer value, but got batch_size={batch_size}");
+            return Err(Error::Value(text));
+        }
+        Ok(BatchSampler { sampler, batch_size: batch_size as usize, drop_last })
     }
 }
 

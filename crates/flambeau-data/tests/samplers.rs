@@ -79,10 +79,12 @@ fn random_samplers_are_pytorchs() {
     let with_replacement =
         || -> Box<dyn Sampler> { Box::new(RandomSampler::with(&Numbers(5), |o| o.replacement(true).num_samples(40))) };
     assert_eq!(twice(1, &with_replacement), forty);
-    let subset = || -> Box<dyn Sampler> { Box::new(SubsetRandomSampler::new(10..15, None)) };
+    let subset = || -> Box<dyn Sampler> { Box::new(SubsetRandomSampler::new(10..15)) };
     assert_eq!(twice(2, &subset), [13, 14, 11, 10, 12]);
     let weighted = |weights: [f64; 6], n, replacement| {
-        move || -> Box<dyn Sampler> { Box::new(WeightedRandomSampler::new(weights, n, replacement, None)) }
+        move || -> Box<dyn Sampler> {
+            Box::new(WeightedRandomSampler::with(weights, n, |o| o.replacement(replacement)))
+        }
     };
     assert_eq!(twice(2, &weighted([0.1, 0.9, 0.4, 0.7, 3.0, 0.6], 8, true)), [5, 1, 4, 4, 5, 4, 1, 3]);
     assert_eq!(twice(2, &weighted([0.9, 0.4, 0.05, 0.2, 0.3, 0.1], 5, false)), [1, 0, 3, 5, 4]);

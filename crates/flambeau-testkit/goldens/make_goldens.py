@@ -21,6 +21,7 @@ import ops
 import optim
 import random_lazy
 import random_attn
+import random_data
 import random_loss
 import random_modules
 import random_optim
@@ -28,6 +29,7 @@ import random_optim_more
 import random_pools
 import random_rnn
 import random_sched
+import random_swa
 import random_utils
 
 DATA = pathlib.Path(__file__).parent / "data"
@@ -38,7 +40,8 @@ FILES = {"modules": modules.module_cases, "random_modules": random_modules.rando
          "random_lazy": random_lazy.random_lazy_cases, "random_utils": random_utils.random_utils_cases,
          "random_pools": random_pools.random_pool_cases,
          "attn": random_attn.db_cases, "random_attn": random_attn.random_cases,
-         "random_sched": random_sched.random_scheduler_cases,
+         "random_sched": random_sched.random_scheduler_cases, "random_swa": random_swa.random_swa_cases,
+         "random_data": random_data.random_data_cases,
          "random_loss": random_loss.random_loss_cases,
          "rnn": random_rnn.database_cases, "random_rnn": random_rnn.random_rnn_cases}
 

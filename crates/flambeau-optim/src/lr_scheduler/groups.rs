@@ -3,7 +3,7 @@
 use crate::error::{Error, Result, check};
 use crate::optimizer::{Optimizer, ParamGroupRef};
 use crate::options::OptionValue;
-use flambeau_autograd::{Tensor, settings};
+use flambeau_autograd::{Tensor, ops, settings};
 use flambeau_tensor::Scalar;
 
 /// One number for all groups, or one for each: `0.1`, `[0.1, 0.01]`.
@@ -56,9 +56,35 @@ impl PerGroup {
 pub(crate) fn number(group: &ParamGroupRef, name: &str) -> Result<Scalar> {
     match group.get(name) {
         Some(OptionValue::Number(x)) => Ok(x),
-        Some(OptionValue::Tensor(x)) => Ok(Scalar::Float(x.item())),
+        Some(OptionValue::Tensor(x)) => Ok(x.array().item()?),
         Some(value) => Err(Error::Type(format!("the {name} of a parameter group is {value}, it must be a number"))),
         None => Err(Error::Key(name.to_owned())),
+    }
+}
+
+/// Sets a number of a group: `_update_param_group_val`. Where the group has a tensor it stays that tensor, and is filled.
+///
+/// # Errors
+/// When the tensor's memory is borrowed.
+pub(crate) fn assign(group: &ParamGroupRef, name: &str, value: Scalar) -> Result<()> {
+    match group.get(name) {
+        Some(OptionValue::Tensor(_)) => group.assign(name, value.to_f64()),
+        _ => {
+            group.set(name, value);
+            Ok(())
+        }
+    }
+}
+
+/// The learning rate of a group as its first one: a tensor is copied, since schedulers write to the group's own.
+///
+/// # Errors
+/// PyTorch's `KeyError`.
+pub(crate) fn first_rate(group: &ParamGroupRef) -> Result<OptionValue> {
+    match group.get("lr") {
+        Some(OptionValue::Tensor(lr)) => Ok(ops::clone(&lr.detach())?.into()),
+        Some(lr) => Ok(lr),
+        None => Err(Error::Key("lr".to_owned())),
     }
 }
 

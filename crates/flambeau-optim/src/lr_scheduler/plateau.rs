@@ -1,13 +1,12 @@
 //! Learning rates that fall where a metric no longer gets better.
 
-use super::groups::{Metric, PerGroup, number};
+use super::groups::{Metric, PerGroup, assign, number};
 use super::rule::Rule;
 use super::state::{SchedulerState, SchedulerValue, entries};
 use super::{EPOCH_DEPRECATION, LAST, LRScheduler};
 use crate::error::{Error, Result, check};
 use crate::handle::handle;
 use crate::optimizer::Optimizer;
-use crate::options::OptionValue;
 use flambeau_autograd::{OrPanic, options, warn};
 use flambeau_tensor::Scalar;
 
@@ -197,7 +196,7 @@ fn reduce(s: &LRScheduler) -> Result<()> {
         let lower = old * factor;
         let new = if least.to_f64() > lower { least } else { lower.into() };
         if old - new.to_f64() > eps {
-            group.set("lr", OptionValue::Number(new));
+            assign(group, "lr", new)?;
         }
     }
     Ok(())

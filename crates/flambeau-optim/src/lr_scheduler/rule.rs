@@ -6,8 +6,7 @@ use super::{
 };
 use crate::error::{Error, Result, check};
 use crate::optimizer::Optimizer;
-use crate::options::OptionValue;
-use flambeau_autograd::{ops, warn};
+use flambeau_autograd::warn;
 use flambeau_tensor::Scalar;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -69,11 +68,7 @@ impl LRScheduler {
         for (i, group) in optimizer.param_groups().iter().enumerate() {
             if group.get(INITIAL).is_none() {
                 check(last_epoch == -1, || NO_INITIAL.replace("{i}", &i.to_string()))?;
-                // A tensor is copied: the scheduler writes to the group's own.
-                match group.get("lr") {
-                    Some(OptionValue::Tensor(lr)) => group.set(INITIAL, ops::clone(&lr.detach())?),
-                    _ => group.set(INITIAL, groups::number(group, "lr")?),
-                }
+                group.set(INITIAL, groups::first_rate(group)?);
             }
         }
         let scheduler = Self::bare(optimizer, rule, fields);
@@ -157,7 +152,7 @@ impl LRScheduler {
     pub(crate) fn set_rates(&self, rates: &[Scalar]) -> Result<()> {
         let groups = self.optimizer().param_groups();
         for (group, &rate) in groups.iter().zip(rates) {
-            group.assign("lr", rate)?;
+            groups::assign(group, "lr", rate)?;
         }
         same_length(groups.len(), rates.len())?;
         self.note_rates()

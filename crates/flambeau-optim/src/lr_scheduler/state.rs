@@ -94,7 +94,9 @@ impl From<OptionValue> for SchedulerValue {
         match value {
             OptionValue::Number(x) => SchedulerValue::Number(x),
             OptionValue::Pair(a, b) => vec![a, b].into(),
-            _ => SchedulerValue::None,
+            OptionValue::Text(text) => text.into(),
+            OptionValue::Tuple(list) | OptionValue::List(list) => list.into(),
+            value => value.as_f64().map_or(SchedulerValue::None, Into::into),
         }
     }
 }
