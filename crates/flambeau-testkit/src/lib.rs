@@ -30,6 +30,7 @@ pages! {
     Gradients "docs/gradients.md";
     Keywords "docs/keywords.md";
     Layers "docs/layers.md";
+    MixedPrecision "docs/mixed-precision.md";
     Modules "docs/modules.md";
     Speed "docs/speed.md";
     Tensors "docs/tensors.md";
