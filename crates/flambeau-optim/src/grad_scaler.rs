@@ -94,8 +94,8 @@ struct Inner {
     growth_factor: f64,
     backoff_factor: f64,
     growth_interval: i64,
-    /// Float32's digits, as PyTorch's tensor has.
-    scale: f32,
+    /// What was set until something is scaled; then with float32's digits, as PyTorch's tensor has.
+    scale: f64,
     growth_tracker: i64,
     /// The scale on each device that has seen one, made anew when it changes.
     on_devices: Vec<Tensor>,
@@ -180,7 +180,7 @@ impl GradScaler {
             growth_factor: options.growth_factor,
             backoff_factor: options.backoff_factor,
             growth_interval: options.growth_interval,
-            scale: options.init_scale as f32,
+            scale: options.init_scale,
             growth_tracker: 0,
             on_devices: Vec::new(),
             started: false,
@@ -214,7 +214,7 @@ impl GradScaler {
     fn scaled(&self, x: &Tensor) -> Result<Tensor> {
         let scale = {
             let mut inner = self.lock();
-            inner.started = true;
+            inner.start();
             inner.on_device(x.device())?
         };
         // A tensor, as PyTorch's: of float32, whatever the loss is.
@@ -341,7 +341,7 @@ impl GradScaler {
         }
         inner.check_started("update")?;
         let scale = match options.new_scale {
-            NewScale::Number(scale) => scale as f32,
+            NewScale::Number(scale) => scale,
             NewScale::Tensor(scale) => inner.new_scale(&scale)?,
             NewScale::None => inner.next_scale()?,
         };
@@ -359,7 +359,7 @@ impl GradScaler {
     /// ```
     pub fn get_scale(&self) -> f64 {
         let inner = self.lock();
-        if inner.enabled { inner.scale.into() } else { 1.0 }
+        if inner.enabled { inner.scale } else { 1.0 }
     }
 
     /// The factor by which the scale grows: `scaler.get_growth_factor()`.
@@ -445,7 +445,7 @@ impl GradScaler {
             return ScalerState::default();
         }
         let numbers: [(&str, Scalar); 5] = [
-            (SCALE, f64::from(inner.scale).into()),
+            (SCALE, inner.scale.into()),
             (GROWTH_FACTOR, inner.growth_factor.into()),
             (BACKOFF_FACTOR, inner.backoff_factor.into()),
             (GROWTH_INTERVAL, inner.growth_interval.into()),
@@ -483,7 +483,7 @@ impl GradScaler {
         };
         let numbers = [SCALE, GROWTH_FACTOR, BACKOFF_FACTOR, GROWTH_INTERVAL, GROWTH_TRACKER].map(number);
         let [scale, growth, backoff, interval, tracker] = numbers;
-        let (scale, interval, tracker) = (scale? as f32, interval, tracker);
+        let scale = scale?;
         (inner.growth_factor, inner.backoff_factor) = (growth?, backoff?);
         (inner.growth_interval, inner.growth_tracker) = (interval? as i64, tracker? as i64);
         inner.set_scale(scale);
@@ -522,13 +522,22 @@ impl Inner {
         if let Some(scale) = self.on_devices.iter().find(|t| t.device() == device) {
             return Ok(scale.shallow_clone());
         }
-        let scale = flambeau_autograd::from_scalars(&[f64::from(self.scale).into()], &[], DType::F32)?;
+        let scale = flambeau_autograd::from_scalars(&[self.scale.into()], &[], DType::F32)?;
         let scale = ops::to_device(&scale, device)?;
         self.on_devices.push(scale.shallow_clone());
         Ok(scale)
     }
 
-    fn set_scale(&mut self, scale: f32) {
+    /// Something is scaled: PyTorch makes its tensor now.
+    fn start(&mut self) {
+        if !self.started {
+            self.started = true;
+            self.set_scale(self.scale);
+        }
+    }
+
+    fn set_scale(&mut self, scale: f64) {
+        let scale = if self.started { f64::from(scale as f32) } else { scale };
         if self.scale.to_bits() != scale.to_bits() {
             self.scale = scale;
             self.on_devices.clear();
@@ -556,7 +565,7 @@ impl Inner {
     }
 
     fn unscale(&mut self, optimizer: &Optimizer, caller: &'static Location<'static>) -> Result<()> {
-        let inverse = (1.0 / f64::from(self.scale)) as f32;
+        let inverse = (1.0 / self.scale) as f32;
         let state = self.of(optimizer);
         match state.stage {
             Stage::Ready => {}
@@ -586,7 +595,7 @@ impl Inner {
     }
 
     /// The scale after this iteration, and the counter.
-    fn next_scale(&mut self) -> Result<f32> {
+    fn next_scale(&mut self) -> Result<f64> {
         if self.optimizers.iter().all(|state| state.found_inf.is_empty()) {
             return refuse("No inf checks were recorded prior to update.");
         }
@@ -596,7 +605,7 @@ impl Inner {
         }
         if found {
             self.growth_tracker = 0;
-            return Ok((f64::from(self.scale) * self.backoff_factor) as f32);
+            return Ok(self.scale * self.backoff_factor);
         }
         self.growth_tracker += 1;
         if self.growth_tracker != self.growth_interval {
@@ -604,11 +613,11 @@ impl Inner {
         }
         self.growth_tracker = 0;
         // The scale does not grow into an infinity.
-        let grown = (f64::from(self.scale) * self.growth_factor) as f32;
-        Ok(if grown.is_finite() { grown } else { self.scale })
+        let grown = self.scale * self.growth_factor;
+        Ok(if (grown as f32).is_finite() { grown } else { self.scale })
     }
 
-    fn new_scale(&self, scale: &Tensor) -> Result<f32> {
+    fn new_scale(&self, scale: &Tensor) -> Result<f64> {
         let is_here = self.device.is_some_and(|device| device.is_cpu() == scale.device().is_cpu());
         if !is_here || scale.numel() != 1 || scale.requires_grad() {
             return refuse(NEW_SCALE);
@@ -617,7 +626,7 @@ impl Inner {
             let shape = scale.size().to_vec();
             return refuse(format!("output with shape [] doesn't match the broadcast shape {shape:?}"));
         }
-        Ok(scale.array().item()?.to_f64() as f32)
+        Ok(scale.array().item()?.to_f64())
     }
 }
 

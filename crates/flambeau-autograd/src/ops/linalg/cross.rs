@@ -39,6 +39,13 @@ pub fn linalg_cross(input: &Tensor, other: &Tensor, dim: i64) -> Result<Tensor> 
         )));
     }
     broadcast_shapes(&a.size(), &b.size())?;
+    if a.dtype() != b.dtype() {
+        return Err(Error::runtime(format!(
+            "expected scalar type {} but found {}",
+            a.dtype().scalar_type_name(),
+            b.dtype().scalar_type_name()
+        )));
+    }
     let dim = d as i64;
     let saves = [Save::Tensor("self", a), Save::Tensor("other", b)];
     as_one(
