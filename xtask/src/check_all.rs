@@ -27,7 +27,7 @@ const STEPS: [Step; 6] = [
 ];
 
 /// Crates that build without optional features; the testkit, the shaders and the GPU backend are the GPU's.
-const CPU_ONLY: [&str; 9] = [
+const CPU_ONLY: [&str; 10] = [
     "flambeau-tensor",
     "flambeau-cpu",
     "flambeau-device",
@@ -35,6 +35,7 @@ const CPU_ONLY: [&str; 9] = [
     "flambeau-nn",
     "flambeau-optim",
     "flambeau-data",
+    "flambeau-distributions",
     "flambeau-serialize",
     "flambeau",
 ];

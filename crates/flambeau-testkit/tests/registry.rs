@@ -12,10 +12,29 @@ use std::collections::{BTreeMap, BTreeSet};
 const MODULES: &str = "the modules' goldens and random configurations (tests/modules)";
 const VARIANT: &str = "a form of an operation that has a row, whose goldens call it";
 const RANDOM: &str = "the streams: flambeau-tensor's goldens, dropout_stream.rs, tests/training.rs, gpu_random.rs";
+const DISTRIBUTIONS: &str = "the goldens of flambeau-distributions";
 const FRESH: &str = "what it holds is unspecified";
 
 /// Operations without a row of goldens, each with what tests it.
 const NO_ROW: &[(&str, &str)] = &[
+    ("_dirichlet_grad", DISTRIBUTIONS),
+    ("_sample_dirichlet", DISTRIBUTIONS),
+    ("_standard_gamma", DISTRIBUTIONS),
+    ("atanh", DISTRIBUTIONS),
+    ("binomial", DISTRIBUTIONS),
+    ("cauchy_", DISTRIBUTIONS),
+    ("cholesky_solve", DISTRIBUTIONS),
+    ("digamma", DISTRIBUTIONS),
+    ("gammainc", DISTRIBUTIONS),
+    ("geometric_", DISTRIBUTIONS),
+    ("lgamma", DISTRIBUTIONS),
+    ("linalg_cholesky", DISTRIBUTIONS),
+    ("linalg_cholesky_info", DISTRIBUTIONS),
+    ("linalg_solve_triangular", DISTRIBUTIONS),
+    ("log_normal_", DISTRIBUTIONS),
+    ("mvlgamma", DISTRIBUTIONS),
+    ("poisson", DISTRIBUTIONS),
+    ("polygamma", DISTRIBUTIONS),
     ("adaptive_max_pool1d_with_indices", VARIANT),
     ("adaptive_max_pool2d_with_indices", VARIANT),
     ("adaptive_max_pool3d_with_indices", VARIANT),
