@@ -554,7 +554,7 @@ impl ParamGroupRef {
         self.set("lr", lr);
     }
 
-    /// Sets a number as PyTorch's schedulers do: an option that is a tensor stays that tensor and is filled.
+    /// Sets a number as `_update_param_group_val` does: an option that is a tensor stays that tensor and is filled.
     pub(crate) fn assign(&self, name: &str, value: Scalar) -> Result<()> {
         match self.get(name) {
             Some(OptionValue::Tensor(x)) => drop(ops::fill_(&x.detach(), value)?),

@@ -66,6 +66,12 @@ impl From<(f64, f64)> for OptionValue {
     }
 }
 
+impl From<(Option<f64>, f64)> for OptionValue {
+    fn from((a, b): (Option<f64>, f64)) -> Self {
+        OptionValue::tuple([a, Some(b)])
+    }
+}
+
 impl From<(f64, f64, f64)> for OptionValue {
     fn from((a, b, c): (f64, f64, f64)) -> Self {
         OptionValue::tuple([a, b, c])

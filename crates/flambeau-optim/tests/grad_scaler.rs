@@ -128,7 +128,7 @@ impl Sequence {
         assert!(scale == wanted, "{what}: scale {scale}, expected {wanted}");
         let state = self.scaler.state_dict();
         let state: Vec<(String, f64)> =
-            state.entries.iter().map(|(name, value)| (name.clone(), value.as_f64().unwrap())).collect();
+            state.entries.iter().map(|(name, value)| (name.clone(), value.clone().as_f64().unwrap())).collect();
         let pair = |pair: &Value| (pair[0].as_str().unwrap().to_owned(), number(&pair[1]));
         let wanted: Vec<(String, f64)> = list(&expected["state"]).iter().map(pair).collect();
         assert_eq!(state, wanted, "{what}");

@@ -1,6 +1,6 @@
 //! Schedulers that run others.
 
-use super::groups::{assign, number};
+use super::groups::number;
 use super::number::bisect_right;
 use super::plateau;
 use super::rule::Rule;
@@ -174,7 +174,7 @@ fn sequence(
     let scheduler = LRScheduler::bare(optimizer, SequentialRule(schedulers), fields);
     // What the schedulers' making did is undone, and the first begins.
     for group in optimizer.param_groups() {
-        assign(&group, "lr", number(&group, "initial_lr")?)?;
+        group.assign("lr", number(&group, "initial_lr")?)?;
     }
     undo(&scheduler)?;
     let first = &scheduler.rule().parts()[first];

@@ -1,6 +1,6 @@
 //! Learning rates that go up and down.
 
-use super::groups::{PerGroup, assign, set_momentum, uses_beta1};
+use super::groups::{PerGroup, set_momentum, uses_beta1};
 use super::number::{div, pow};
 use super::rule::{Rule, same_length};
 use super::state::{SchedulerState, SchedulerValue, entries};
@@ -151,7 +151,7 @@ fn build(optimizer: &Optimizer, base_lr: PerGroup, max_lr: PerGroup, options: Cy
     let groups = optimizer.param_groups();
     let base_lrs = base_lr.of("base_lr", optimizer)?;
     if starts {
-        groups.iter().zip(&base_lrs).try_for_each(|(group, lr)| assign(group, "lr", *lr))?;
+        groups.iter().zip(&base_lrs).try_for_each(|(group, lr)| group.assign("lr", *lr))?;
     }
     let max_lrs = max_lr.of("max_lr", optimizer)?;
     let up = options.step_size_up;

@@ -62,20 +62,6 @@ pub(crate) fn number(group: &ParamGroupRef, name: &str) -> Result<Scalar> {
     }
 }
 
-/// Sets a number of a group: `_update_param_group_val`. Where the group has a tensor it stays that tensor, and is filled.
-///
-/// # Errors
-/// When the tensor's memory is borrowed.
-pub(crate) fn assign(group: &ParamGroupRef, name: &str, value: Scalar) -> Result<()> {
-    match group.get(name) {
-        Some(OptionValue::Tensor(_)) => group.assign(name, value.to_f64()),
-        _ => {
-            group.set(name, value);
-            Ok(())
-        }
-    }
-}
-
 /// The learning rate of a group as its first one: a tensor is copied, since schedulers write to the group's own.
 ///
 /// # Errors

@@ -1,6 +1,6 @@
 //! Learning rates that fall where a metric no longer gets better.
 
-use super::groups::{Metric, PerGroup, assign, number};
+use super::groups::{Metric, PerGroup, number};
 use super::rule::Rule;
 use super::state::{SchedulerState, SchedulerValue, entries};
 use super::{EPOCH_DEPRECATION, LAST, LRScheduler};
@@ -196,7 +196,7 @@ fn reduce(s: &LRScheduler) -> Result<()> {
         let lower = old * factor;
         let new = if least.to_f64() > lower { least } else { lower.into() };
         if old - new.to_f64() > eps {
-            assign(group, "lr", new)?;
+            group.assign("lr", new)?;
         }
     }
     Ok(())

@@ -152,7 +152,7 @@ impl LRScheduler {
     pub(crate) fn set_rates(&self, rates: &[Scalar]) -> Result<()> {
         let groups = self.optimizer().param_groups();
         for (group, &rate) in groups.iter().zip(rates) {
-            groups::assign(group, "lr", rate)?;
+            group.assign("lr", rate)?;
         }
         same_length(groups.len(), rates.len())?;
         self.note_rates()
