@@ -190,14 +190,17 @@ macro_rules! from_number {
         }
     )*};
 }
-from_number!(bool => Bool, u8 => Int, i8 => Int, i16 => Int, i32 => Int, u32 => Int, i64 => Int, f32 => Float, f64 => Float);
+from_number!(bool => Bool, u8 => Int, i8 => Int, i16 => Int, u16 => Int, i32 => Int, u32 => Int, i64 => Int, f32 => Float, f64 => Float);
 
-impl From<usize> for Scalar {
-    #[inline]
-    fn from(x: usize) -> Self {
-        Scalar::Int(x as i64)
-    }
+macro_rules! from_word {
+    ($($t:ty),*) => {$(
+        impl From<$t> for Scalar {
+            #[inline]
+            fn from(x: $t) -> Self { Scalar::Int(x as i64) }
+        }
+    )*};
 }
+from_word!(u64, usize, isize);
 
 #[cfg(test)]
 mod tests {

@@ -36,7 +36,7 @@ macro_rules! ranges {
         }
     )*};
 }
-ranges!(i8, i16, i32, i64, u8, u32, usize, f32, f64, Scalar);
+ranges!(i8, i16, i32, i64, isize, u8, u16, u32, u64, usize, f32, f64, Scalar);
 
 impl<A: Into<Scalar>, B: Into<Scalar>> IntoRange for (A, B) {
     fn into_range(self) -> Range {
