@@ -144,7 +144,7 @@ macro_rules! scalars {
         }
     )*};
 }
-scalars!(bool, i8, i16, i32, i64, u8, u32, usize, f32, f64, Scalar);
+scalars!(bool, i8, i16, i32, i64, isize, u8, u16, u32, u64, usize, f32, f64, Scalar);
 
 impl OptScalar for Option<Scalar> {
     #[inline]

@@ -72,7 +72,7 @@ macro_rules! number_literals {
         }
     )*};
 }
-number_literals!(bool, u8, i8, i16, i32, u32, i64, usize, f32, f64, Scalar);
+number_literals!(bool, u8, u16, u32, u64, usize, i8, i16, i32, i64, isize, f32, f64, Scalar);
 
 #[track_caller]
 fn list_shape<T: Literal>(list: &[T], depth: usize, shape: &mut Vec<usize>) {

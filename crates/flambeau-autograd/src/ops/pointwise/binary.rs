@@ -72,7 +72,7 @@ macro_rules! number_operands {
         }
     )*};
 }
-number_operands!(bool, u8, i8, i16, i32, u32, i64, usize, f32, f64, Scalar);
+number_operands!(bool, u8, u16, u32, u64, usize, i8, i16, i32, i64, isize, f32, f64, Scalar);
 
 /// The dtype that a tensor and an operand have in common: `torch.result_type`.
 pub(crate) fn common_dtype(a: &Tensor, b: &Operand<'_>) -> DType {
