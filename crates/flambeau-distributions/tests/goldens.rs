@@ -40,7 +40,9 @@ impl Report {
 /// Where PyTorch's own code fails on what is right, and this one does not.
 fn pytorchs_own_fault(error: &str) -> bool {
     // `isclose` of a double tensor and a float one; a view of a number as a batch; a mask written to after it was saved.
-    error == "Double did not match Float" || error.starts_with("shape '[") || error.contains("modified by an inplace operation")
+    error == "Double did not match Float"
+        || error.starts_with("shape '[")
+        || error.contains("modified by an inplace operation")
 }
 
 fn close(found: f64, expected: f64, tolerance: f64) -> bool {
@@ -359,8 +361,12 @@ fn functions_that_distributions_use() {
     let mut report = Report::default();
     for row in lines("functions") {
         let name = row["name"].as_str().unwrap();
-        let inputs: Vec<Tensor> =
-            row["inputs"].as_array().unwrap().iter().map(|x| tensor_of(x).requires_grad_(!row["grads"].is_null())).collect();
+        let inputs: Vec<Tensor> = row["inputs"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|x| tensor_of(x).requires_grad_(!row["grads"].is_null()))
+            .collect();
         let numbers: Vec<f64> = row["numbers"].as_array().unwrap().iter().map(|n| n.as_f64().unwrap()).collect();
         let truth = |i: usize| numbers[i] != 0.0;
         let like = tensor_of(&row["value"]);

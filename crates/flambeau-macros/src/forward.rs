@@ -32,17 +32,27 @@ pub fn expand(attribute: &TokenStream, mut item: ItemImpl, nn: &TokenStream) -> 
             ));
         }
     }
-    let (mut patterns, mut types) = (Vec::new(), Vec::new());
-    for input in inputs {
+    let (mut names, mut patterns, mut types, mut lets) = (Vec::new(), Vec::new(), Vec::new(), TokenStream::new());
+    for (i, input) in inputs.enumerate() {
         let FnArg::Typed(input) = input else { return Err(Error::new(input.span(), "`self` stands first")) };
-        patterns.push(&*input.pat);
-        types.push(&*input.ty);
+        names.push(name(&input.pat, i));
+        let (pattern, ty) = match tensors_in_loan(&input.ty) {
+            None => ((*input.pat).clone(), (*input.ty).clone()),
+            // What is lent is each part by itself, and so handles of them stand together.
+            Some(parts) => {
+                let (pattern, ty) = (&input.pat, &input.ty);
+                let names: Vec<Ident> = (0..parts.len()).map(|j| format_ident!("input{}_{j}", i + 1)).collect();
+                lets.extend(quote!(let #pattern: #ty = &(#(#names.shallow_clone(),)*);));
+                (syn::parse_quote!((#(#names,)*)), syn::parse_quote!((#(&#parts,)*)))
+            }
+        };
+        patterns.push(pattern);
+        types.push(ty);
     }
     if types.is_empty() {
         return Err(Error::new(function.sig.span(), "`forward` needs an input"));
     }
-    let owned: Vec<Type> = types.iter().map(|ty| owned(ty)).collect();
-    let names: Vec<Ident> = patterns.iter().enumerate().map(|(i, pattern)| name(pattern, i)).collect();
+    let owned: Vec<Type> = types.iter().map(owned).collect();
     let bounds = owned.iter().map(|ty| match in_option(ty) {
         Some(inner) => quote!(#nn::OptArg<#inner>),
         None => quote!(#nn::Arg<#ty>),
@@ -63,7 +73,9 @@ pub fn expand(attribute: &TokenStream, mut item: ItemImpl, nn: &TokenStream) -> 
         _ => (quote!((#(#owned),*)), quote!((#(#values),*)), quote!((#(#patterns),*)), quote!((#(#types),*))),
     };
     let (generics, _, bounds_where) = item.generics.split_for_impl();
-    let (ty, rest, body, attributes) = (&item.self_ty, &item.items, &function.block, &function.attrs);
+    let (ty, rest, attributes) = (&item.self_ty, &item.items, &function.attrs);
+    let mut body = function.block.clone();
+    body.stmts.splice(0..0, syn::parse::Parser::parse2(syn::Block::parse_within, lets)?);
     let docs = attributes.iter().filter(|a| a.path().is_ident("doc"));
     let others = &item.attrs;
     Ok(quote! {
@@ -99,6 +111,15 @@ fn name(pattern: &Pat, i: usize) -> Ident {
         Pat::Ident(pattern) => pattern.ident.clone(),
         _ => format_ident!("input{}", i + 1),
     }
+}
+
+/// The parts of `&(Tensor, Tensor)`, the loan of a recurrent layer's state.
+fn tensors_in_loan(ty: &Type) -> Option<Vec<&Type>> {
+    let Type::Reference(reference) = ty else { return None };
+    let Type::Tuple(tuple) = &*reference.elem else { return None };
+    let is_tensor =
+        |ty: &Type| matches!(ty, Type::Path(p) if p.path.segments.last().is_some_and(|s| s.ident == "Tensor"));
+    tuple.elems.iter().all(is_tensor).then(|| tuple.elems.iter().collect())
 }
 
 /// The type that a borrowed one is borrowed from: `Tensor` of `&Tensor`, `Option<Tensor>` of `Option<&Tensor>`, `Vec<Tensor>` of
@@ -162,6 +183,15 @@ mod tests {
         assert!(code.contains("(q,(a,b),mask):(&Tensor,(&Tensor,f64),Option<&Tensor>)"), "{code}");
         assert!(
             code.contains("q:implnn::Arg<Tensor>,input2:implnn::Arg<(Tensor,f64,)>,mask:implnn::OptArg<Tensor>"),
+            "{code}"
+        );
+        let code = text(parse_quote! {
+            impl Net { fn forward(&self, x: &Tensor, state: &(Tensor, Tensor)) -> Tensor { x } }
+        });
+        assert!(code.contains("state:implnn::Arg<(Tensor,Tensor,)>"), "{code}");
+        let lent = "letstate:&(Tensor,Tensor)=&(input2_0.shallow_clone(),input2_1.shallow_clone(),);x";
+        assert!(
+            code.contains("(x,(input2_0,input2_1,)):(&Tensor,(&Tensor,&Tensor,))") && code.contains(lent),
             "{code}"
         );
         let code = text(parse_quote! { impl Net { fn forward(&self, xs: &[Tensor]) -> Tensor { xs } } });

@@ -182,6 +182,30 @@ impl Recurrent {
     }
 }
 
+/// The state of a recurrent layer, lent as a pair.
+#[derive(Module)]
+struct Reader {
+    lstm: nn::LSTM,
+}
+
+#[nn::forward]
+impl Reader {
+    fn forward(&self, x: &Tensor, state: &(Tensor, Tensor)) -> (Tensor, (Tensor, Tensor)) {
+        assert_eq!(state.0.size(), state.1.size());
+        self.lstm.call((x, state))
+    }
+}
+
+#[test]
+fn a_lent_pair_is_a_pair() {
+    let reader = Reader { lstm: nn::LSTM::new(2, 3) };
+    let state = (zeros([1, 3]), zeros([1, 3]));
+    let (y, after) = reader.call(ones([4, 2]), &state);
+    assert_eq!((y.size().to_vec(), after.0.size().to_vec()), (vec![4, 3], vec![1, 3]));
+    let (again, _) = reader.call(&ones([4, 2]), after);
+    assert!(!y.equal(&again));
+}
+
 #[test]
 fn a_forward_of_several_arguments_is_called_with_them() {
     let attention = Attention { proj: nn::Linear::with(2, 2, |o| o.bias(false)) };
