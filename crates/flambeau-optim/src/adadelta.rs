@@ -3,7 +3,7 @@
 use crate::class::optimizer;
 use crate::error::Result;
 use crate::options::OptionValue;
-use crate::programs::{Given, Programs};
+use crate::programs::{Given, Programs, decayed_square};
 use crate::rule::{Rule, Step, uncapturable};
 use flambeau_tensor::Scalar;
 use flambeau_tensor::pointwise::Expr;
@@ -48,10 +48,11 @@ static PROGRAMS: Programs<0> = Programs::new(formula);
 
 fn formula<'b>(p: &Given<'b>, _: [bool; 0]) -> Vec<Expr<'b>> {
     let [rate, rho, gain, eps] = p.scalars();
-    let square = p.buffer(0) * rho + gain * p.grad * p.grad;
-    let change = (p.buffer(1) + eps).sqrt() / (square + eps).sqrt() * p.grad;
-    let changes = p.buffer(1) * rho + gain * change * change;
-    vec![p.param + rate * change, square, changes]
+    let square = decayed_square(p.buffer(0), rho, gain, p.grad);
+    let root = |x: Expr<'b>| (x + eps).rounded().sqrt().rounded();
+    let change = ((root(p.buffer(1)) / root(square)).rounded() * p.grad).rounded();
+    let changes = decayed_square(p.buffer(1), rho, gain, change);
+    vec![p.param + change * rate.rounded(), square, changes]
 }
 
 impl Rule for AdadeltaRule {

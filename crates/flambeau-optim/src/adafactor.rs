@@ -69,15 +69,15 @@ static LINE_MEANS: [LazyLock<Pointwise>; 2] = [LazyLock::new(|| line_mean(false)
 fn line_mean(near_end: bool) -> Pointwise {
     Pointwise::with_outputs(|b| {
         let norm = b.input(0);
-        vec![lerp(b.input(1), norm * norm / b.scalar(0), b.scalar(1), near_end)]
+        vec![lerp(b.input(1), ((norm * norm).rounded() / b.scalar(0)).rounded(), b.scalar(1), near_end)]
     })
 }
 
 /// The update from a product of means, the mean of the row means, and the gradient.
 static FACTORED: LazyLock<Pointwise> = LazyLock::new(|| {
     Pointwise::new(|b| {
-        let variance = b.input(0) / b.input(1).maximum(b.scalar(0));
-        variance.maximum(b.scalar(1)).rsqrt() * b.input(2)
+        let variance = (b.input(0) / b.input(1).maximum(b.scalar(0))).rounded();
+        variance.maximum(b.scalar(1)).rsqrt().rounded() * b.input(2)
     })
 });
 
@@ -87,16 +87,17 @@ static DENSE: [LazyLock<Pointwise>; 2] = [LazyLock::new(|| dense(false)), LazyLo
 fn dense(near_end: bool) -> Pointwise {
     Pointwise::with_outputs(|b| {
         let grad = b.input(0);
-        let variance = lerp(b.input(1), grad * grad, b.scalar(0), near_end);
-        vec![variance, variance.maximum(b.scalar(1)).rsqrt() * grad]
+        let variance = lerp(b.input(1), (grad * grad).rounded(), b.scalar(0), near_end);
+        vec![variance, variance.maximum(b.scalar(1)).rsqrt().rounded() * grad]
     })
 }
 
 /// The weights' step, where they decay and where not.
 static MOVE: LazyLock<Pointwise> =
-    LazyLock::new(|| Pointwise::with_outputs(|b| vec![b.input(0) + b.input(1) * b.scalar(0)]));
-static DECAY_AND_MOVE: LazyLock<Pointwise> =
-    LazyLock::new(|| Pointwise::with_outputs(|b| vec![b.input(0) * b.scalar(1) + b.input(1) * b.scalar(0)]));
+    LazyLock::new(|| Pointwise::with_outputs(|b| vec![b.input(0) + b.input(1) * b.scalar(0).rounded()]));
+static DECAY_AND_MOVE: LazyLock<Pointwise> = LazyLock::new(|| {
+    Pointwise::with_outputs(|b| vec![(b.input(0) * b.scalar(1)).rounded() + b.input(1) * b.scalar(0).rounded()])
+});
 
 fn norm(x: &Tensor) -> Result<f64> {
     Ok(ops::norm(x, 2.0, &[], false)?.array().item()?.to_f64())

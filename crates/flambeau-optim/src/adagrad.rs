@@ -52,8 +52,8 @@ const SUM: &str = "sum";
 
 fn formula<'b>(p: &Given<'b>, _: [bool; 0]) -> Vec<Expr<'b>> {
     let [lr, eps] = p.scalars();
-    let sum = p.buffer(0) + p.grad * p.grad;
-    vec![p.param + lr * p.grad / (sum.sqrt() + eps), sum]
+    let sum = (p.buffer(0) + p.grad * p.grad).rounded();
+    vec![p.param + lr * p.grad / (sum.sqrt().rounded() + eps).rounded(), sum]
 }
 
 /// What sums start from, which only the constructor says: a group's own value is kept and not used.

@@ -3,7 +3,7 @@
 use crate::class::optimizer;
 use crate::error::{Error, Result, check};
 use crate::options::{OptionValue, Options};
-use crate::programs::{DECOUPLED, Given, Programs, lerp};
+use crate::programs::{DECOUPLED, Given, Programs, decayed_square, lerp};
 use crate::rule::{Rule, Step};
 use flambeau_tensor::Scalar;
 use flambeau_tensor::pointwise::Expr;
@@ -67,9 +67,9 @@ static PROGRAMS: Programs<2> = Programs::new(formula);
 fn formula<'b>(p: &Given<'b>, [amsgrad, near_end]: [bool; 2]) -> Vec<Expr<'b>> {
     let [gain1, beta2, gain2, root, eps, rate] = p.scalars();
     let average = lerp(p.buffer(0), p.grad, gain1, near_end);
-    let square = p.buffer(1) * beta2 + gain2 * p.grad * p.grad;
+    let square = decayed_square(p.buffer(1), beta2, gain2, p.grad);
     let largest = amsgrad.then(|| p.buffer(2).maximum(square));
-    let denominator = largest.unwrap_or(square).sqrt() / root + eps;
+    let denominator = ((largest.unwrap_or(square).sqrt().rounded() / root).rounded() + eps).rounded();
     [p.param + rate * average / denominator, average, square].into_iter().chain(largest).collect()
 }
 

@@ -47,7 +47,7 @@ static PROGRAMS: Programs<1> = Programs::new(formula);
 fn formula<'b>(p: &Given<'b>, [near_end]: [bool; 1]) -> Vec<Expr<'b>> {
     let [gain1, beta2, eps, rate] = p.scalars();
     let average = lerp(p.buffer(0), p.grad, gain1, near_end);
-    let largest = (p.buffer(1) * beta2).maximum(p.grad.abs() + eps);
+    let largest = (p.buffer(1) * beta2).rounded().maximum((p.grad.abs() + eps).rounded());
     vec![p.param + rate * average / largest, average, largest]
 }
 

@@ -53,8 +53,9 @@ const MU: &str = "mu";
 
 fn formula<'b>(p: &Given<'b>, [averages]: [bool; 1]) -> Vec<Expr<'b>> {
     let [shrink, rate, mu] = p.scalars();
-    let param = p.param * shrink + p.grad * rate;
-    let average = if averages { p.buffer(0) + (param - p.buffer(0)) * mu } else { param };
+    let param = ((p.param * shrink).rounded() + p.grad * rate.rounded()).rounded();
+    let far = || ((param - p.buffer(0)).rounded() * mu).rounded();
+    let average = if averages { p.buffer(0) + far() } else { param };
     vec![param, average]
 }
 

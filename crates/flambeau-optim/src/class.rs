@@ -57,7 +57,8 @@ impl Class {
         if on("differentiable") && foreach && self.rule.refuses_foreach_gradients() {
             return Err(Error::Assertion("_foreach ops don't support autograd".into()));
         }
-        if capturable && params.iter().any(|target| target.param.device().is_cpu()) {
+        // PyTorch's fused implementation looks at devices itself.
+        if capturable && !on("fused") && params.iter().any(|target| target.param.device().is_cpu()) {
             return Err(Error::Assertion(self.rule.uncapturable(foreach)));
         }
         Ok(())

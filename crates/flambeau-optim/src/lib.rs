@@ -2,7 +2,7 @@
 //!
 //! [`Adam`], [`SGD`] and the others are each an [`Optimizer`], a handle that shares parameters with a module; schedulers share
 //! the optimizer. A step runs one fused program over the parameters of a group, which computes what PyTorch's single-tensor CPU
-//! path computes, in the same order (each parameter in its own dtype; f16 and bf16 in f32, rounded once). [`Adafactor`] and
+//! path computes, in the same order (each parameter in its own dtype; f16 and bf16 round where PyTorch's operations do). [`Adafactor`] and
 //! [`Muon`] add reductions and products, and [`LBFGS`] evaluates the loss itself.
 
 mod adadelta;

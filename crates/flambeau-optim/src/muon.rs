@@ -71,8 +71,9 @@ fn momentum(on @ [nesterov, near_grad, near_buffer]: [bool; 3]) -> &'static Poin
 }
 
 /// The weights' step.
-static MOVE: LazyLock<Pointwise> =
-    LazyLock::new(|| Pointwise::with_outputs(|b| vec![b.input(0) * b.scalar(0) + b.input(1) * b.scalar(1)]));
+static MOVE: LazyLock<Pointwise> = LazyLock::new(|| {
+    Pointwise::with_outputs(|b| vec![(b.input(0) * b.scalar(0)).rounded() + b.input(1) * b.scalar(1).rounded()])
+});
 
 /// A group's numbers.
 struct Numbers {

@@ -3,7 +3,7 @@
 use crate::class::optimizer;
 use crate::error::Result;
 use crate::options::OptionValue;
-use crate::programs::{Given, Programs, lerp};
+use crate::programs::{Given, Programs, decayed_square, lerp};
 use crate::rule::{Rule, Step, uncapturable};
 use crate::state::STEP;
 use flambeau_tensor::Scalar;
@@ -56,9 +56,9 @@ const MU_PRODUCT: &str = "mu_product";
 fn formula<'b>(p: &Given<'b>, [near_end]: [bool; 1]) -> Vec<Expr<'b>> {
     let [gain1, beta2, gain2, correction, eps, grad_rate, average_rate] = p.scalars();
     let average = lerp(p.buffer(0), p.grad, gain1, near_end);
-    let square = p.buffer(1) * beta2 + gain2 * p.grad * p.grad;
-    let denominator = (square / correction).sqrt() + eps;
-    let param = p.param + grad_rate * p.grad / denominator + average_rate * average / denominator;
+    let square = decayed_square(p.buffer(1), beta2, gain2, p.grad);
+    let denominator = ((square / correction).rounded().sqrt().rounded() + eps).rounded();
+    let param = (p.param + grad_rate * p.grad / denominator).rounded() + average_rate * average / denominator;
     vec![param, average, square]
 }
 

@@ -57,10 +57,10 @@ impl<'b> Given<'b> {
             grad = -grad;
         }
         if on.penalty {
-            grad = grad + param * builder.scalar(0);
+            grad = (grad + param * builder.scalar(0).rounded()).rounded();
         }
         if on.shrink {
-            param = param * builder.scalar(0);
+            param = (param * builder.scalar(0)).rounded();
         }
         Given { builder, param, grad }
     }
@@ -76,7 +76,8 @@ impl<'b> Given<'b> {
     }
 }
 
-/// A rule's formula: the new parameter, then the new running averages.
+/// A rule's formula: the new parameter, then the new running averages. `rounded` stands where PyTorch's formula is several
+/// operations, each of which rounds halves; wider floats round as they are. A factor in an addition (`alpha`) is rounded too.
 type Formula<const N: usize> = for<'b> fn(&Given<'b>, [bool; N]) -> Vec<Expr<'b>>;
 
 /// A rule's program for every combination of its switches and the gradient's, built when it is first used.
@@ -171,7 +172,8 @@ impl<'p> Updates<'p> {
         let mut rest = &self.0[..];
         while let Some(first) = rest.first() {
             let same = |u: &&Planned<'_>| std::ptr::eq(u.program, first.program) && u.scalars == first.scalars;
-            let count = rest.iter().take_while(same).count();
+            // A number that is NaN equals nothing, not even itself.
+            let count = 1 + rest[1..].iter().take_while(same).count();
             let lists: Vec<PointwiseList> = rest[..count].iter().map(|u| u.list.clone()).collect();
             pointwise_lists(first.program, &lists, &first.scalars)?;
             lists.iter().flat_map(|l| &l.outs).for_each(|a| a.storage().bump_version(caller));
@@ -198,10 +200,17 @@ pub(crate) fn into_places(
     Ok(())
 }
 
-/// start + weight · (end − start), from the nearer end as `torch.lerp` computes it: `near_end` where the weight is at least ½.
+/// decay · square + gain · x²: `square.mul_(decay).addcmul_(x, x, value=gain)`.
+pub(crate) fn decayed_square<'b>(square: Expr<'b>, decay: Expr<'b>, gain: Expr<'b>, x: Expr<'b>) -> Expr<'b> {
+    ((square * decay).rounded() + gain * x * x).rounded()
+}
+
+/// start + weight · (end − start), from the nearer end as `torch.lerp` computes it: `near_end` where the weight is at least ½. It is
+/// one operation of PyTorch's, so its result is rounded.
 pub(crate) fn lerp<'b>(start: Expr<'b>, end: Expr<'b>, weight: Expr<'b>, near_end: bool) -> Expr<'b> {
-    match near_end {
+    let value = match near_end {
         false => start + weight * (end - start),
         true => end - (end - start) * (1.0 - weight),
-    }
+    };
+    value.rounded()
 }

@@ -3,7 +3,7 @@
 use crate::class::optimizer;
 use crate::error::Result;
 use crate::options::OptionValue;
-use crate::programs::{Given, Programs, lerp};
+use crate::programs::{Given, Programs, decayed_square, lerp};
 use crate::rule::{Rule, Step, Update};
 use flambeau_tensor::Scalar;
 use flambeau_tensor::pointwise::Expr;
@@ -53,9 +53,10 @@ static PROGRAMS: Programs<2> = Programs::new(formula);
 fn formula<'b>(p: &Given<'b>, [near_end, rectified]: [bool; 2]) -> Vec<Expr<'b>> {
     let [gain1, beta2, gain2, correction, lr, eps, root, rect] = p.scalars();
     let average = lerp(p.buffer(0), p.grad, gain1, near_end);
-    let square = p.buffer(1) * beta2 + gain2 * p.grad * p.grad;
-    let plain = average / correction * lr;
-    let change = if rectified { plain * (root / (square.sqrt() + eps)) * rect } else { plain };
+    let square = decayed_square(p.buffer(1), beta2, gain2, p.grad);
+    let plain = ((average / correction).rounded() * lr).rounded();
+    let adaptive = || (root * (square.sqrt().rounded() + eps).rounded().reciprocal().rounded()).rounded();
+    let change = if rectified { ((plain * adaptive()).rounded() * rect).rounded() } else { plain };
     vec![p.param - change, average, square]
 }
 
@@ -71,9 +72,19 @@ impl Rule for RAdamRule {
             let t = target.count()?;
             let correction = 1.0 - beta2.powf(t);
             let length = longest - 2.0 * t * beta2.powf(t) / correction;
+            let rectified = length > 5.0;
             let rect = (length - 4.0) * (length - 2.0) * longest / ((longest - 4.0) * (longest - 2.0) * length);
-            let scalars = [gain1, beta2, gain2, 1.0 - beta1.powf(t), lr, eps, correction.powf(0.5), rect.powf(0.5)];
-            Ok(Update { on: [gain1 >= 0.5, length > 5.0], scalars, buffers })
+            let scalars = [
+                gain1,
+                beta2,
+                gain2,
+                1.0 - beta1.powf(t),
+                lr,
+                eps,
+                correction.powf(0.5),
+                if rectified { rect.powf(0.5) } else { 1.0 },
+            ];
+            Ok(Update { on: [gain1 >= 0.5, rectified], scalars, buffers })
         })
     }
 }

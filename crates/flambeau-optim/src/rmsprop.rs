@@ -3,7 +3,7 @@
 use crate::class::optimizer;
 use crate::error::Result;
 use crate::options::OptionValue;
-use crate::programs::{Given, Programs, lerp};
+use crate::programs::{Given, Programs, decayed_square, lerp};
 use crate::rule::{Rule, Step, uncapturable};
 use flambeau_tensor::Scalar;
 use flambeau_tensor::pointwise::Expr;
@@ -51,11 +51,11 @@ static PROGRAMS: Programs<3> = Programs::new(formula);
 
 fn formula<'b>(p: &Given<'b>, [momentum, centered, near_end]: [bool; 3]) -> Vec<Expr<'b>> {
     let [lr, alpha, gain, eps, factor] = p.scalars();
-    let square = p.buffer(0) * alpha + gain * p.grad * p.grad;
+    let square = decayed_square(p.buffer(0), alpha, gain, p.grad);
     let average = centered.then(|| lerp(p.buffer(1 + usize::from(momentum)), p.grad, gain, near_end));
-    let variance = average.map_or(square, |average| square - average * average);
-    let denominator = variance.sqrt() + eps;
-    let velocity = momentum.then(|| p.buffer(1) * factor + p.grad / denominator);
+    let variance = average.map_or(square, |average| (square - average * average).rounded());
+    let denominator = (variance.sqrt().rounded() + eps).rounded();
+    let velocity = momentum.then(|| ((p.buffer(1) * factor).rounded() + p.grad / denominator).rounded());
     let change = velocity.map_or_else(|| lr * p.grad / denominator, |velocity| lr * velocity);
     [p.param + change, square].into_iter().chain(velocity).chain(average).collect()
 }

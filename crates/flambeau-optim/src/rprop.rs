@@ -51,11 +51,13 @@ static PROGRAMS: Programs<0> = Programs::new(formula);
 
 fn formula<'b>(p: &Given<'b>, _: [bool; 0]) -> Vec<Expr<'b>> {
     let [minus, plus, smallest, largest] = p.scalars();
-    let turn = (p.grad * p.buffer(0)).sign();
+    let turn = (p.grad * p.buffer(0)).rounded().sign();
+    // The factors lie in a tensor of the parameter's dtype.
+    let (plus, minus) = (plus.rounded(), minus.rounded());
     let turn = turn.gt(0.0).select(plus, turn);
     let turn = turn.lt(0.0).select(minus, turn);
     let factor = turn.eq(0.0).select(1.0, turn);
-    let size = (p.buffer(1) * factor).maximum(smallest).minimum(largest);
+    let size = (p.buffer(1) * factor).rounded().maximum(smallest).minimum(largest);
     let grad = factor.eq(minus).select(0.0, p.grad);
     vec![p.param - grad.sign() * size, grad, size]
 }

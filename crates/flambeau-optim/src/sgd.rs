@@ -56,11 +56,11 @@ const BUFFER: &str = "momentum_buffer";
 fn formula<'b>(p: &Given<'b>, [momentum, first, nesterov]: [bool; 3]) -> Vec<Expr<'b>> {
     let [lr, factor, gain] = p.scalars();
     if !momentum {
-        return vec![p.param + p.grad * lr];
+        return vec![p.param + p.grad * lr.rounded()];
     }
-    let buffer = if first { p.grad } else { p.buffer(0) * factor + p.grad * gain };
-    let direction = if nesterov { p.grad + buffer * factor } else { buffer };
-    vec![p.param + direction * lr, buffer]
+    let buffer = if first { p.grad } else { ((p.buffer(0) * factor).rounded() + p.grad * gain.rounded()).rounded() };
+    let direction = if nesterov { (p.grad + buffer * factor.rounded()).rounded() } else { buffer };
+    vec![p.param + direction * lr.rounded(), buffer]
 }
 
 impl Rule for SGDRule {

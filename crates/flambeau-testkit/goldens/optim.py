@@ -26,7 +26,7 @@ OPTIMIZERS = [
                   {"adjust_lr_fn": "match_rms_adamw"}, {"adjust_lr_fn": "spectral_unclamped"}]),
 ]
 # Muon computes in bfloat16: what it makes of a matrix is known to a few of its steps.
-MUON = [3e-2, 3e-2]
+MUON = [4e-2, 4e-2]
 A = [[0.5, -1.5, 2.0], [3.0, -0.25, 0.0]], [1.0, 0.0, -2.0, 0.125]
 SCALE, TARGET = (0.75, 2.5), (1.0, -0.5)
 

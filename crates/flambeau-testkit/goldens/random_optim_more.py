@@ -42,7 +42,8 @@ def options(d, cls, often, sane):
         if d.chance(often):
             out[name] = d(*[v for v in values if not sane or right(name, v)])
     if d.chance(often):
-        out["lr"] = d(0.1, 0.05, 1, 0.5) if sane or d.chance(0.9) else d(-0.1, -1, NAN, 0)
+        # The values that Muon's steps are known to are those of bfloat16, times the rate.
+        out["lr"] = d(0.1, 0.05, 0.01, 0.3) if cls is optim.Muon and sane else d(0.1, 0.05, 1, 0.5) if sane or d.chance(0.9) else d(-0.1, -1, NAN, 0)
     return out
 
 
@@ -52,7 +53,7 @@ def failure(e):
 
 def case(cls, i):
     d = Draw("more optimizers", cls.__name__, i)
-    dtype = d(F32, F32, F32, F64, F64, BF16 if cls in (optim.ASGD, optim.Muon) else F64)
+    dtype = d(F32, F32, F32, F64, F64, BF16)
     shapes = SHAPES.get(cls, [(), (0,), (3,), (2, 2), (4,), (1, 3)])
     # One-dimensional parameters are what Muon refuses.
     shapes = [s for s in shapes if cls is not optim.Muon or len(s) == 2 or d.chance(0.15)]
@@ -100,6 +101,9 @@ def case(cls, i):
             later = None
         for p in params:
             p.grad = gradient(d, p.shape, dtype)
+            if p.grad is not None and dtype == BF16:
+                # PyTorch's loop over vectors does not round products that its loop over the rest does: what cancels shows it.
+                p.grad.clamp_(-16, 16)
         step["grads"] = [None if p.grad is None else tensor(p.grad, True, exact=True) for p in params]
         try:
             opt.step()

@@ -6,7 +6,7 @@ use flambeau_tensor::DType;
 use serde_json::{Map, Value};
 
 use super::case::{ExpectedError, named_args, nullable_tensor};
-use super::value::{Arg, GoldenTensor, Tolerance, dtype, float, size};
+use super::value::{Arg, GoldenTensor, Tolerance, dtype, size};
 use super::{GoldenError, Parsed, data_dir, field, list, load, optional, pairs, string};
 
 /// A group as the constructor or `add_param_group` gets it.
@@ -218,7 +218,7 @@ fn lbfgs_step(v: &Value) -> Parsed<LbfgsStep> {
     let state = if error.is_some() { &none } else { object(map.get("snapshot").unwrap_or(&Value::Null))? };
     Ok(LbfgsStep {
         error,
-        loss: optional(map, "loss", float)?.unwrap_or_default(),
+        loss: optional(map, "loss", Arg::parse)?.and_then(|loss| loss.as_float()).unwrap_or_default(),
         calls: optional(map, "calls", size)?.unwrap_or_default(),
         params: optional(map, "params", list(GoldenTensor::parse))?.unwrap_or_default(),
         state: optional(state, "state", list(numbered(pairs(state_entry))))?.unwrap_or_default(),

@@ -85,7 +85,8 @@ fn run(case: &OptimizerCase, device: Device) {
             param.set_grad(grad.as_ref().map(|g| tensor(g, device)));
         }
         let ((), work) = watch(device, || optimizer.step());
-        if let (false, Some(wrong)) = (device.is_cpu(), work.misplaced(false, true)) {
+        // Adafactor reads the sizes of parameters and updates back, as PyTorch does.
+        if let (false, Some(wrong)) = (device.is_cpu(), work.misplaced(case.optimizer == "Adafactor", true)) {
             panic!("{name}, step {i}: {wrong}");
         }
         for ((param, expected), version) in params.iter().zip(&step.params).zip(versions) {
