@@ -87,3 +87,22 @@ fn every_kind_of_scheduler_fills_it() {
         [0.25, 0.375, 0.5, 0.25],
     );
 }
+
+/// `group['lr']` is the user's tensor; a loaded state, and a copied one, has tensors of its own.
+#[test]
+fn a_group_has_the_tensor_itself_and_a_loaded_state_a_copy() {
+    let lr = tensor(0.5);
+    let first = optimizer(&lr);
+    let of_group = |o: &Optimizer| match o.param_groups()[0].get("lr") {
+        Some(flambeau_optim::OptionValue::Tensor(lr)) => lr,
+        other => panic!("{other:?}"),
+    };
+    assert!(of_group(&first).is_same(&lr));
+    let second = optimizer(&tensor(0.1));
+    let (state, copy) = (first.state_dict(), first.state_dict().clone());
+    second.load_state_dict(&state).unwrap();
+    lr.fill_(0.25);
+    assert_eq!((of_group(&first).item(), of_group(&second).item()), (0.25, 0.5));
+    second.load_state_dict(&copy).unwrap();
+    assert_eq!(of_group(&second).item(), 0.5);
+}
