@@ -27,8 +27,9 @@ pub trait Collate: Sized {
 /// ```
 /// use flambeau_autograd::ones;
 /// use flambeau_data::default_collate;
-/// let (x, labels) = default_collate(vec![(ones([2]), 3), (ones([2]), 4)]);
-/// assert_eq!((x.size(), labels.to_vec::<i32>()), ([2, 2].into(), vec![3, 4]));
+/// let (x, labels) = default_collate(vec![(ones([2]), 3_i64), (ones([2]), 4)]);
+/// assert_eq!(x.size(), [2, 2]);
+/// assert_eq!(labels.to_vec::<i64>(), [3, 4]);
 /// ```
 ///
 /// # Panics

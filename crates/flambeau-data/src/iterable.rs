@@ -28,6 +28,7 @@ use std::sync::Arc;
 /// let loader = DataLoader::with(Count(5), |o| o.batch_size(2).num_workers(2));
 /// assert_eq!(loader.iter().map(|batch| batch.to_vec::<i64>()).collect::<Vec<_>>(), [vec![0, 2], vec![1, 3], vec![4]]);
 /// ```
+#[allow(clippy::len_without_is_empty, reason = "whether a stream is empty is known when it is read")]
 pub trait IterableDataset: Send + Sync {
     /// One sample: a tensor, a number, or a tuple of them.
     type Item;
@@ -36,7 +37,6 @@ pub trait IterableDataset: Send + Sync {
     fn iter(&self) -> impl Iterator<Item = Result<Self::Item>> + Send;
 
     /// How many samples a pass has, where the set knows it: `__len__`. A loader's `len` asks it.
-    #[allow(clippy::len_without_is_empty, reason = "a stream whose length is not known is not empty")]
     fn len(&self) -> Option<usize> {
         None
     }

@@ -13,7 +13,8 @@ use std::collections::BTreeMap;
 /// let (images, labels) = (flambeau_autograd::ones([4, 2]), flambeau_autograd::arange(4));
 /// let pairs = StackDataset::new((TensorDataset::new([&images]), TensorDataset::new([&labels])));
 /// for ((image,), (label,)) in &DataLoader::new(pairs, 2) {
-///     assert_eq!((image.size(), label.size()), ([2, 2].into(), [2].into()));
+///     assert_eq!(image.size(), [2, 2]);
+///     assert_eq!(label.size(), [2]);
 /// }
 /// let named = StackDataset::named([("image", TensorDataset::new([images])), ("label", TensorDataset::new([labels]))]);
 /// let batch = DataLoader::new(named, 4).iter().next().unwrap();

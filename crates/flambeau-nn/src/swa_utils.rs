@@ -15,9 +15,10 @@ type Averages = Arc<dyn Fn(&[Tensor], &[Tensor], &Tensor) + Send + Sync>;
 /// PyTorch's check of a decay.
 #[track_caller]
 fn check_decay(decay: f64) {
-    let outside = decay < 0.0 || decay > 1.0;
+    // NaN passes, as in PyTorch.
+    let allowed = decay.is_nan() || (0.0..=1.0).contains(&decay);
     let decay = flambeau_tensor::print::py_float(decay);
-    assert!(!outside, "Invalid decay value {decay} provided. Please provide a value in [0,1] range.");
+    assert!(allowed, "Invalid decay value {decay} provided. Please provide a value in [0,1] range.");
 }
 
 /// An exponential moving average, decay · average + (1 − decay) · parameter: `get_ema_avg_fn(decay)`, where PyTorch's default of

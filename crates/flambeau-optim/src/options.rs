@@ -8,7 +8,7 @@ use flambeau_tensor::print::py_float;
 use std::fmt;
 
 /// The value of an option. Integers stay integers, since `print(optimizer)` shows `momentum: 0` and not `0.0`.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub enum OptionValue {
     /// `None`.
     None,
@@ -24,6 +24,22 @@ pub enum OptionValue {
     Tuple(Vec<OptionValue>),
     /// A list, as `param_names`.
     List(Vec<OptionValue>),
+}
+
+/// A clone of a tensor is a second handle, as a second name is in Python: `group['lr']` is the tensor that the optimizer was given.
+impl Clone for OptionValue {
+    fn clone(&self) -> Self {
+        use OptionValue::{List, None, Number, Pair, Tensor, Text, Tuple};
+        match self {
+            None => None,
+            Number(x) => Number(*x),
+            Pair(a, b) => Pair(*a, *b),
+            Text(text) => Text(text.clone()),
+            Tensor(x) => Tensor(x.shallow_clone()),
+            Tuple(items) => Tuple(items.clone()),
+            List(items) => List(items.clone()),
+        }
+    }
 }
 
 /// Tensors are equal where they are the same tensor.
@@ -156,6 +172,17 @@ impl OptionValue {
                 _ => None,
             },
             _ => None,
+        }
+    }
+
+    /// A copy whose tensors have memory of their own: Python's `copy.deepcopy`.
+    #[track_caller]
+    pub(crate) fn deepcopy(&self) -> Self {
+        match self {
+            OptionValue::Tensor(x) => OptionValue::Tensor(x.detach().clone()),
+            OptionValue::Tuple(items) => OptionValue::Tuple(items.iter().map(Self::deepcopy).collect()),
+            OptionValue::List(items) => OptionValue::List(items.iter().map(Self::deepcopy).collect()),
+            other => other.clone(),
         }
     }
 

@@ -150,12 +150,21 @@ impl StateValue {
 }
 
 /// A group in an optimizer's state: its options, and its parameters by their position.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct GroupState {
     /// PyTorch's names and values.
     pub options: Vec<(String, OptionValue)>,
     /// Positions of the group's parameters, counted through all groups.
     pub params: Vec<usize>,
+}
+
+/// Copies the tensors, as Python's `copy.deepcopy` does.
+impl Clone for GroupState {
+    #[track_caller]
+    fn clone(&self) -> Self {
+        let options = self.options.iter().map(|(name, value)| (name.clone(), value.deepcopy())).collect();
+        GroupState { options, params: self.params.clone() }
+    }
 }
 
 /// An optimizer's state in PyTorch's structure: `{'state': {0: {'step': …, 'exp_avg': …}}, 'param_groups': [{…}]}`. `clone` copies

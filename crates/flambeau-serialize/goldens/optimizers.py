@@ -12,7 +12,7 @@ import sys
 
 import torch
 from torch import optim
-from torch.optim import lr_scheduler
+from torch.optim import lr_scheduler, swa_utils
 
 torch.set_num_threads(1)
 OPTIMIZERS = {
@@ -32,6 +32,12 @@ SCHEDULERS = {
     "PolynomialLR": lambda o: lr_scheduler.PolynomialLR(o),
     "CosineAnnealingLR": lambda o: lr_scheduler.CosineAnnealingLR(o, 4, eta_min=0.01),
     "LambdaLR": lambda o: lr_scheduler.LambdaLR(o, lambda epoch: 1 / (1 + epoch)),
+    "CosineAnnealingWarmRestarts": lambda o: lr_scheduler.CosineAnnealingWarmRestarts(o, 2, T_mult=2),
+    "CyclicLR": lambda o: lr_scheduler.CyclicLR(o, 0.01, [0.1, 0.2], step_size_up=2),
+    "OneCycleLR": lambda o: lr_scheduler.OneCycleLR(o, 0.5, 8),
+    "SequentialLR": lambda o: lr_scheduler.SequentialLR(o, [lr_scheduler.ConstantLR(o), lr_scheduler.MultiStepLR(o, [1])], [2]),
+    "ChainedScheduler": lambda o: lr_scheduler.ChainedScheduler([lr_scheduler.ExponentialLR(o, 0.9), lr_scheduler.StepLR(o, 2)]),
+    "SWALR": lambda o: swa_utils.SWALR(o, [0.05, 0.01], anneal_epochs=4),
 }
 
 

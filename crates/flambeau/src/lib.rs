@@ -58,6 +58,7 @@ pub use flambeau_autograd::ops::{MemoryFormat, TensorOptions, ToDevice};
 pub use flambeau_autograd::{AsTensor, FInfo, FromSizes, IInfo, arguments, finfo, iinfo};
 pub use flambeau_tensor::promotion::{can_cast, promote_types};
 pub use python::{get_rng_state, initial_seed, is_complex, is_floating_point, numel, py, result_type, set_rng_state};
+pub use random::seed;
 pub use settings::{
     BoolTensor, ByteTensor, DoubleTensor, FloatTensor, HalfTensor, IntTensor, IntoTensor, LongTensor, as_tensor,
     as_tensor_with, compile, device, inference_mode, set_float32_matmul_precision, use_deterministic_algorithms,
@@ -66,6 +67,7 @@ pub use settings::{
 pub mod accelerator;
 pub mod amp;
 pub mod cuda;
+pub mod random;
 
 /// `torch.jit`: what it is given, for everything is compiled here already.
 ///

@@ -2,6 +2,7 @@
 //! `goldens/random_sched.py` of flambeau-testkit drew and ran them.
 
 mod build;
+mod tensors;
 mod text;
 mod warnings;
 

@@ -32,7 +32,9 @@ pub fn all_optimizer(name: &str, params: &[Tensor], lr: f64) -> Optimizer {
         "RAdam" => RAdam::with(named, lr, |o| o.betas((0.8, 0.9))).into(),
         "Rprop" => Rprop::with(named, lr, |o| o.etas((0.25, 1.5))).into(),
         "ASGD" => ASGD::with(named, lr, |o| o.t0(1).lambd(0.1)).into(),
-        "Adafactor" => Adafactor::with(named, lr, |o| o.eps((None, 0.1))).into(),
+        "Adafactor" => {
+            Adafactor::with(named, lr, |o| o.eps(flambeau_optim::OptionValue::tuple([None, Some(0.1)]))).into()
+        }
         "Muon" => Muon::with(named, lr, |o| o.momentum(0.5).adjust_lr_fn("match_rms_adamw")).into(),
         "LBFGS" => LBFGS::with(named, lr, |o| o.max_iter(3).history_size(4).line_search_fn("strong_wolfe")).into(),
         "Adam" => Adam::with(named, tensor(lr), |o| o.amsgrad(true)).into(),

@@ -2,14 +2,16 @@
 
 use flambeau_autograd::{Tensor, arange, tensor};
 use flambeau_optim::lr_scheduler::{
-    ConstantLR, CosineAnnealingLR, ExponentialLR, LRScheduler, LambdaLR, LinearLR, MultiStepLR, PolynomialLR, StepLR,
+    ChainedScheduler, ConstantLR, CosineAnnealingLR, CosineAnnealingWarmRestarts, CyclicLR, ExponentialLR, LRScheduler,
+    LambdaLR, LinearLR, MultiStepLR, OneCycleLR, PolynomialLR, SequentialLR, StepLR,
 };
+use flambeau_optim::swa_utils::SWALR;
 use flambeau_optim::{Adagrad, Adam, AdamW, NAdam, Optimizer, ParamGroup, RMSprop, SGD};
 use flambeau_serialize::{Save, Value};
 use std::ops::Range;
 
 pub const OPTIMIZERS: [&str; 6] = ["SGD", "Adam", "AdamW", "Adagrad", "RMSprop", "NAdam"];
-pub const SCHEDULERS: [&str; 8] = [
+pub const SCHEDULERS: [&str; 14] = [
     "StepLR",
     "MultiStepLR",
     "ConstantLR",
@@ -18,6 +20,12 @@ pub const SCHEDULERS: [&str; 8] = [
     "PolynomialLR",
     "CosineAnnealingLR",
     "LambdaLR",
+    "CosineAnnealingWarmRestarts",
+    "CyclicLR",
+    "OneCycleLR",
+    "SequentialLR",
+    "ChainedScheduler",
+    "SWALR",
 ];
 
 pub fn problem() -> Vec<Tensor> {
@@ -48,6 +56,12 @@ pub fn scheduler(name: &str, o: &Optimizer) -> LRScheduler {
         "PolynomialLR" => PolynomialLR::new(o).into(),
         "CosineAnnealingLR" => CosineAnnealingLR::with(o, 4, |o| o.eta_min(0.01)).into(),
         "LambdaLR" => LambdaLR::new(o, |epoch| 1.0 / (1 + epoch) as f64).into(),
+        "CosineAnnealingWarmRestarts" => CosineAnnealingWarmRestarts::with(o, 2, |o| o.T_mult(2)).into(),
+        "CyclicLR" => CyclicLR::with(o, 0.01, [0.1, 0.2], |o| o.step_size_up(2)).into(),
+        "OneCycleLR" => OneCycleLR::new(o, 0.5, 8).into(),
+        "SequentialLR" => SequentialLR::new(o, (ConstantLR::new(o), MultiStepLR::new(o, [1], 0.1)), [2]).into(),
+        "ChainedScheduler" => ChainedScheduler::new((ExponentialLR::new(o, 0.9), StepLR::new(o, 2, 0.1))).into(),
+        "SWALR" => SWALR::with(o, [0.05, 0.01], |o| o.anneal_epochs(4)).into(),
         other => panic!("{other}"),
     }
 }
