@@ -238,8 +238,13 @@ pub trait Distribution: Any + Send + Sync {
 
     /// A sample of the shape `shape + batch + event`, without gradients.
     fn draw(&self, shape: &[usize]) -> Tensor {
-        let _guard = no_grad();
-        self.draw_reparameterized(shape)
+        match self.parent() {
+            Some(parent) => parent.draw(shape),
+            None => {
+                let _guard = no_grad();
+                self.draw_reparameterized(shape)
+            }
+        }
     }
 
     /// A sample of the shape `shape + batch + event`, with gradients.

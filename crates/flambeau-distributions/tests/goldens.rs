@@ -99,7 +99,7 @@ fn ask(report: &mut Report, answer: &Json, inputs: &[Tensor], at: &str, scale: f
     }
     if let Some(error) = answer["grads"]["error"].as_str() {
         let total = (&found * weights(&found)).sum();
-        match caught(|| gradients::grad_allow_unused(&total, inputs)) {
+        match caught(|| gradients::grad_allow_unused(&total, inputs, |o| o.retain_graph(true))) {
             Ok(_) => report.check(false, || format!("{at}: a gradient, PyTorch refuses: {error}")),
             Err(message) => report.check(message.contains(error), || format!("{at}: {message}, PyTorch {error}")),
         }
@@ -114,7 +114,7 @@ fn ask(report: &mut Report, answer: &Json, inputs: &[Tensor], at: &str, scale: f
     let finite = ops::isfinite(&found.detach()).unwrap();
     let kept = ops::where_(&finite, &found, &found.zeros_like()).unwrap();
     let total = (kept * weights(&found)).sum();
-    let grads = match caught(|| gradients::grad_allow_unused(&total, inputs)) {
+    let grads = match caught(|| gradients::grad_allow_unused(&total, inputs, |o| o.retain_graph(true))) {
         Ok(grads) => grads,
         Err(message) => return report.check(false, || format!("{at}: backward panics: {message}")),
     };
@@ -173,7 +173,7 @@ fn distribution(report: &mut Report, row: &Json) {
     let asks = row["asks"].as_object().unwrap();
     for (what, answer) in asks {
         let drawn = |seed: u64, f: &dyn Fn() -> Tensor| {
-            flambeau_device::manual_seed(seed as i64);
+            flambeau_device::manual_seed(seed);
             f()
         };
         let (place, expand) = (at(what), || lengths(&row["expand"]));
@@ -366,7 +366,7 @@ fn functions_that_distributions_use() {
         let like = tensor_of(&row["value"]);
         let fresh = || like.zeros_like();
         if let Some(seed) = row["seed"].as_u64() {
-            flambeau_device::manual_seed(seed as i64);
+            flambeau_device::manual_seed(seed);
         }
         let wanted = |i: usize| row["grads"].get(i).is_none_or(|g| !g.is_null());
         if name == "gammainc" && !wanted(0) {
