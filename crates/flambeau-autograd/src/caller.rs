@@ -95,7 +95,9 @@ fn is_library(file: &str) -> bool {
     let is_crate = |folder: &str, name: &str| {
         folder.strip_prefix(name).is_some_and(|version| version.is_empty() || version.starts_with("-0."))
     };
-    let ours = |folder: &str| ["flambeau-nn", "flambeau-autograd", "flambeau-distributions"].iter().any(|name| is_crate(folder, name));
+    let ours = |folder: &str| {
+        ["flambeau-nn", "flambeau-autograd", "flambeau-distributions"].iter().any(|name| is_crate(folder, name))
+    };
     parts.windows(2).any(|pair| ours(pair[0]) && pair[1] == "src")
 }
 

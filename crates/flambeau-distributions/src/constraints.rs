@@ -316,11 +316,7 @@ impl Constraint {
             Kind::Independent(base, n) => {
                 let result = base.check_of(x);
                 if result.dim() < *n {
-                    fail::value(format!(
-                        "Expected value.dim() >= {} but got {}",
-                        base.event_dim() + n,
-                        x.dim()
-                    ));
+                    fail::value(format!("Expected value.dim() >= {} but got {}", base.event_dim() + n, x.dim()));
                 }
                 all_rightmost(&result, *n)
             }

@@ -579,10 +579,7 @@ impl dyn Distribution {
         // Python's slices take a start below 0 from the end.
         let start = actual.len().saturating_sub(event.len());
         if actual[start..] != *event {
-            fail::value(format!(
-                "The right-most size of value must match event_shape: {actual} vs {}.",
-                size(event)
-            ));
+            fail::value(format!("The right-most size of value must match event_shape: {actual} vs {}.", size(event)));
         }
         let expected = frame.extended(&[]);
         for (&i, &j) in actual.iter().rev().zip(expected.iter().rev()) {

@@ -78,11 +78,7 @@ pub(crate) fn divergence(p: &dyn Distribution, q: &dyn Distribution) -> Tensor {
     if p.is_exponential_family() && q.is_exponential_family() {
         return family(p, q);
     }
-    fail::other(format!(
-        "No KL(p || q) is implemented for p type {} and q type {}",
-        p.class(),
-        q.class()
-    ))
+    fail::other(format!("No KL(p || q) is implemented for p type {} and q type {}", p.class(), q.class()))
 }
 
 fn registered(p: &dyn Distribution, q: &dyn Distribution) -> Option<Tensor> {

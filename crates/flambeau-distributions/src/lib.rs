@@ -23,7 +23,8 @@ pub use discrete::{
     RelaxedBernoulli, RelaxedOneHotCategorical,
 };
 pub use distribution::{
-    Argument, Distribution, ExponentialFamily, Frame, Held, IntoDistribution, ValidateOptions, set_default_validate_args,
+    Argument, Distribution, ExponentialFamily, Frame, Held, IntoDistribution, ValidateOptions,
+    set_default_validate_args,
 };
 pub use kl::{kl_divergence, register_kl};
 pub use multivariate::{

@@ -281,8 +281,7 @@ fn binomial(p: &Binomial, q: &Binomial) -> Tensor {
     if p.total_count().lt(q.total_count()).any().item_as::<bool>() {
         fail::other("KL between Binomials where q.total_count > p.total_count is not implemented");
     }
-    let kl = p.total_count()
-        * (p.probs() * (p.logits() - q.logits()) + (-p.probs()).log1p() - (-q.probs()).log1p());
+    let kl = p.total_count() * (p.probs() * (p.logits() - q.logits()) + (-p.probs()).log1p() - (-q.probs()).log1p());
     set(&kl, &p.total_count().gt(q.total_count()), f64::INFINITY)
 }
 

@@ -3,9 +3,7 @@
 use crate::IntoValue;
 use crate::composed::{Independent, TransformedDistribution};
 use crate::constraints::{self, Constraint};
-use crate::distribution::{
-    Argument, Distribution, Frame, ValidateOptions, check_arguments, expands, is_distribution,
-};
+use crate::distribution::{Argument, Distribution, Frame, ValidateOptions, check_arguments, expands, is_distribution};
 use crate::transforms::StickBreakingTransform;
 use crate::univariate::Normal;
 use flambeau_autograd::{Tensor, at_caller};

@@ -3,9 +3,7 @@
 use super::matrices::{half_log_det, mahalanobis, solve_lower};
 use super::normal::times;
 use crate::constraints::{self, Constraint};
-use crate::distribution::{
-    Argument, Distribution, Frame, ValidateOptions, check_arguments, expands, is_distribution,
-};
+use crate::distribution::{Argument, Distribution, Frame, ValidateOptions, check_arguments, expands, is_distribution};
 use crate::fail;
 use crate::value::{Shared, expanded, standard_normal};
 use flambeau_autograd::{AsTensor, OrPanic, Tensor, at_caller, ops};
@@ -97,7 +95,8 @@ impl LowRankMultivariateNormal {
                     d.size()
                 ))
             };
-            let [loc, cov_factor, cov_diag] = [whole[0].select(-1, 0), whole[1].shallow_clone(), whole[2].select(-1, 0)];
+            let [loc, cov_factor, cov_diag] =
+                [whole[0].select(-1, 0), whole[1].shallow_clone(), whole[2].select(-1, 0)];
             let size = loc.size();
             let frame = Frame::new(&size[..size.len() - 1], [n], options.validate_args);
             let made = LowRankMultivariateNormal {

@@ -48,15 +48,11 @@ impl MultivariateNormal {
                 fail::value("loc must be at least one-dimensional.");
             }
             let Some((form, given)) = options.given() else {
-                fail::value(
-                    "Exactly one of covariance_matrix or precision_matrix or scale_tril may be specified.",
-                )
+                fail::value("Exactly one of covariance_matrix or precision_matrix or scale_tril may be specified.")
             };
             if given.dim() < 2 {
                 let name = if form == Form::ScaleTril { "scale_tril matrix" } else { form.name() };
-                fail::value(format!(
-                    "{name} must be at least two-dimensional, with optional leading batch dimensions"
-                ));
+                fail::value(format!("{name} must be at least two-dimensional, with optional leading batch dimensions"));
             }
             let (size, given_size) = (loc.size(), given.size());
             let (n, loc_batch) = size.split_last().expect("it has a dimension");

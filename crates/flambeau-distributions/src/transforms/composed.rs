@@ -212,11 +212,7 @@ impl CatTransform {
     /// assert_eq!(t.call(torch::tensor([0.0, 0.0, 5.0])).to_vec::<f32>(), [1.0, 1.0, 5.0]);
     /// ```
     #[track_caller]
-    pub fn with_lengths(
-        tseq: impl Into<Vec<Transform>>,
-        dim: i64,
-        lengths: impl Into<Vec<usize>>,
-    ) -> Transform {
+    pub fn with_lengths(tseq: impl Into<Vec<Transform>>, dim: i64, lengths: impl Into<Vec<usize>>) -> Transform {
         let (transforms, lengths) = (tseq.into(), lengths.into());
         if transforms.len() != lengths.len() {
             fail::other(format!("lengths ({}) must match transforms ({})", lengths.len(), transforms.len()));
@@ -350,8 +346,7 @@ impl TransformRule for StackTransform {
     }
     fn log_abs_det_jacobian(&self, x: &Tensor, y: &Tensor) -> Tensor {
         let (xs, ys) = (self.slices(x, "x", "x"), self.slices(y, "y", "y"));
-        let terms: Vec<Tensor> =
-            xs.iter().zip(&ys).zip(&self.transforms).map(|((x, y), t)| t.log_det(x, y)).collect();
+        let terms: Vec<Tensor> = xs.iter().zip(&ys).zip(&self.transforms).map(|((x, y), t)| t.log_det(x, y)).collect();
         ops::stack(&terms, self.dim).or_panic()
     }
 }

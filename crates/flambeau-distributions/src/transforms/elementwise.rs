@@ -222,9 +222,7 @@ impl AffineTransform {
 fn equal(a: &Value, b: &Value) -> bool {
     match (a, b) {
         (Value::Number(a), Value::Number(b)) => a.to_f64() == b.to_f64(),
-        (Value::Number(n), Value::Tensor(t)) | (Value::Tensor(t), Value::Number(n)) => {
-            t.eq(*n).all().item_as::<bool>()
-        }
+        (Value::Number(n), Value::Tensor(t)) | (Value::Tensor(t), Value::Number(n)) => t.eq(*n).all().item_as::<bool>(),
         (Value::Tensor(a), Value::Tensor(b)) => a.eq(b).all().item_as::<bool>(),
     }
 }

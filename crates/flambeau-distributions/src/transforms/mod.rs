@@ -5,7 +5,9 @@ mod elementwise;
 mod registry;
 mod shaped;
 
-pub use composed::{CatTransform, ComposeTransform, CumulativeDistributionTransform, IndependentTransform, StackTransform};
+pub use composed::{
+    CatTransform, ComposeTransform, CumulativeDistributionTransform, IndependentTransform, StackTransform,
+};
 pub use elementwise::{
     AbsTransform, AffineTransform, ExpTransform, PowerTransform, SigmoidTransform, SoftplusTransform, TanhTransform,
 };

@@ -5,7 +5,7 @@ use crate::constraints::{self, Constraint};
 use crate::distribution::{Argument, Distribution, Frame, check_arguments, distribution, expands, is_distribution};
 use crate::value::{broadcast_pair, clamp_probs, uniform};
 use crate::{IntoValue, fail};
-use flambeau_autograd::{Tensor, at_caller, no_grad, ops, OrPanic};
+use flambeau_autograd::{OrPanic, Tensor, at_caller, no_grad, ops};
 use std::sync::Arc;
 
 distribution! {
@@ -242,8 +242,8 @@ impl Distribution for ContinuousBernoulli {
     }
     fn quantile(&self, probability: &Tensor) -> Tensor {
         let cut = self.cut();
-        let formula = ((-&cut + probability * (2.0 * &cut - 1.0)).log1p() - (-&cut).log1p())
-            / (cut.log() - (-&cut).log1p());
+        let formula =
+            ((-&cut + probability * (2.0 * &cut - 1.0)).log1p() - (-&cut).log1p()) / (cut.log() - (-&cut).log1p());
         self.choose(&formula, probability)
     }
     fn entropy(&self) -> Tensor {

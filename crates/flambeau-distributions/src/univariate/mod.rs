@@ -15,9 +15,7 @@ pub use gamma::{Chi2, Exponential, FisherSnedecor, Gamma};
 pub use generalized_pareto::GeneralizedPareto;
 pub use normal::{Laplace, Normal};
 pub use tails::{Cauchy, StudentT};
-pub use transformed::{
-    Gumbel, HalfCauchy, HalfNormal, InverseGamma, Kumaraswamy, LogNormal, Pareto, Weibull,
-};
+pub use transformed::{Gumbel, HalfCauchy, HalfNormal, InverseGamma, Kumaraswamy, LogNormal, Pareto, Weibull};
 pub use von_mises::VonMises;
 
 /// Euler and Mascheroni's constant.

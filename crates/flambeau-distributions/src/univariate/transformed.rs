@@ -8,9 +8,7 @@ use super::tails::Cauchy;
 use crate::IntoValue;
 use crate::composed::TransformedDistribution;
 use crate::constraints::{self, Constraint};
-use crate::distribution::{
-    Argument, Distribution, Frame, ValidateOptions, check_arguments, expands, is_distribution,
-};
+use crate::distribution::{Argument, Distribution, Frame, ValidateOptions, check_arguments, expands, is_distribution};
 use crate::transforms::{AbsTransform, AffineTransform, ExpTransform, PowerTransform, Transform};
 use crate::value::{Shared, Value, broadcast_all, eps, expanded, filled, replaced, tiny};
 use flambeau_autograd::{OrPanic, Tensor, at_caller, ops};
@@ -54,7 +52,11 @@ fn base<D: Distribution>(of: &TransformedDistribution) -> &D {
     any.downcast_ref::<D>().expect("it was made of one of that kind")
 }
 
-fn transformed(base: impl Distribution, transforms: impl Into<Vec<Transform>>, validate: Option<bool>) -> TransformedDistribution {
+fn transformed(
+    base: impl Distribution,
+    transforms: impl Into<Vec<Transform>>,
+    validate: Option<bool>,
+) -> TransformedDistribution {
     TransformedDistribution::of(Arc::new(base), transforms.into(), validate)
 }
 

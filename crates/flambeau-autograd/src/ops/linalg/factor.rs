@@ -29,9 +29,7 @@ fn square(name: &str, x: &Tensor) -> Result<usize> {
         [.., a, b] => Err(Error::runtime(format!(
             "{name}: A must be batches of square matrices, but they are {a} by {b} matrices"
         ))),
-        _ => Err(Error::runtime(format!(
-            "{name}: The input tensor A must have at least 2 dimensions."
-        ))),
+        _ => Err(Error::runtime(format!("{name}: The input tensor A must have at least 2 dimensions."))),
     }
 }
 
@@ -73,8 +71,7 @@ pub fn linalg_cholesky_info(x: &Tensor) -> Result<Tensor> {
     floats("linalg.cholesky_ex", x)?;
     let n = square("linalg.cholesky_ex", x)?;
     let mut values = doubles(x)?;
-    let info: Vec<i32> =
-        values.chunks_mut((n * n).max(1)).map(|a| factor(a, n).err().unwrap_or(0) as i32).collect();
+    let info: Vec<i32> = values.chunks_mut((n * n).max(1)).map(|a| factor(a, n).err().unwrap_or(0) as i32).collect();
     let shape: Dims = x.size()[..x.dim() - 2].into();
     Ok(crate::from_vec(info, &shape[..]))
 }
@@ -148,13 +145,7 @@ fn solve_left(a: &[f64], b: &mut [f64], n: usize, m: usize, upper: bool, unit: b
     solve_triangular(b: &Tensor, upper: bool) = (b, upper, true, false),
     solve_triangular_of(b: &Tensor, upper: bool, left: bool, unitriangular: bool) = (b, upper, left, unitriangular),
 ))]
-pub fn linalg_solve_triangular(
-    a: &Tensor,
-    b: &Tensor,
-    upper: bool,
-    left: bool,
-    unitriangular: bool,
-) -> Result<Tensor> {
+pub fn linalg_solve_triangular(a: &Tensor, b: &Tensor, upper: bool, left: bool, unitriangular: bool) -> Result<Tensor> {
     let name = "linalg.solve_triangular";
     floats(name, a)?;
     let n = square(name, a)?;

@@ -139,7 +139,8 @@ pub fn gammainc(input: &Tensor, other: &Tensor) -> Result<Tensor> {
     let (a, x) = (input, other);
     let shape = broadcast_shapes(&a.size(), &x.size())?;
     let dtype = flambeau_tensor::promotion::promote_types(float_of(a), float_of(x));
-    let (av, xv) = (doubles(&expand_if_needed(&a.detach(), &shape)?)?, doubles(&expand_if_needed(&x.detach(), &shape)?)?);
+    let (av, xv) =
+        (doubles(&expand_if_needed(&a.detach(), &shape)?)?, doubles(&expand_if_needed(&x.detach(), &shape)?)?);
     let values: Vec<f64> = av.iter().zip(&xv).map(|(&a, &x)| special::gammainc(a, x)).collect();
     let out = from_doubles(&values, dtype, x, &shape)?;
     let saves = [Save::Tensor("self", a), Save::Tensor("other", x)];

@@ -2,7 +2,6 @@
 //! host, from the device's generator, wherever the parameters lie.
 #![allow(non_snake_case, reason = "PyTorch's names that begin with an underscore")]
 
-
 use crate::Tensor;
 use crate::error::{Error, Result};
 use crate::graph::{Save, record};
@@ -10,8 +9,8 @@ use crate::ops::pointwise::gamma::{doubles, from_doubles};
 use crate::ops::{expand, mul, sub, sum, to_i64, zeros};
 use flambeau_device::default_generator;
 use flambeau_macros::op;
-use flambeau_tensor::random::{self, Generator};
 use flambeau_tensor::DType;
+use flambeau_tensor::random::{self, Generator};
 use half::{bf16, f16};
 use smallvec::smallvec;
 
@@ -123,8 +122,7 @@ pub fn _standard_gamma(input: &Tensor, generator: Option<&Generator>) -> Result<
     let (round, least) = rounding(input.dtype());
     let shapes = doubles(input)?;
     let mut state = generator_for(input, generator)?.lock();
-    let drawn: Vec<f64> =
-        shapes.into_iter().map(|a| round(random::gamma(&mut state, a, round)).max(least)).collect();
+    let drawn: Vec<f64> = shapes.into_iter().map(|a| round(random::gamma(&mut state, a, round)).max(least)).collect();
     drop(state);
     let out = from_doubles(&drawn, input.dtype(), input, &input.size())?;
     let saves = [Save::Tensor("self", input), Save::Output("result", 0)];
