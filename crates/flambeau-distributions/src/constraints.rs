@@ -213,7 +213,7 @@ fn is_integer(x: &Tensor) -> Tensor {
     if x.dtype() == DType::Bool {
         return x.eq(x);
     }
-    (x % 1).eq(0)
+    x.remainder(1).eq(0)
 }
 
 /// The last `dims` dimensions as one truth value.

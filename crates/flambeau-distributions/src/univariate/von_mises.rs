@@ -30,7 +30,7 @@ fn log_bessel(x: &Tensor, order: usize) -> Tensor {
         small = x.abs() * small;
     }
     let large = x - 0.5 * x.log() + polynomial(&(3.75 / x), &LARGE[order]).log();
-    ops::where_(&x.lt(3.75), &small.log(), &large).or_panic()
+    ops::where_(&x.lt(3.75), small.log(), &large).or_panic()
 }
 
 distribution! {
@@ -83,7 +83,7 @@ distribution! {
             let c = &kappa * (&r - &f);
             let accept = (&c * (2.0 - &c) - &u2).gt(0) | ((&c / &u2).log() + 1.0 - &c).ge(0);
             x = ops::where_(&accept, &((u3 - 0.5).sign() * f.acos()), &x).or_panic();
-            done = done | accept;
+            done = done.logical_or(accept);
         }
         ((x + PI + loc) % (2.0 * PI) - PI).to(&*self.loc)
     }
