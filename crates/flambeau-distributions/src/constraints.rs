@@ -213,7 +213,7 @@ fn is_integer(x: &Tensor) -> Tensor {
     if x.dtype() == DType::Bool {
         return x.eq(x);
     }
-    (x % 1).eq(0)
+    x.remainder(1).eq(0)
 }
 
 /// The last `dims` dimensions as one truth value.
@@ -251,7 +251,7 @@ fn symmetric_of(x: &Tensor) -> Tensor {
 fn semidefinite_of(x: &Tensor) -> Tensor {
     let n = x.size_dim(-1);
     let rounding = eps(x.dtype());
-    let values: Vec<f64> = x.detach().to(DType::F64).to_vec();
+    let values: Vec<f64> = x.detach().cpu().to(DType::F64).to_vec();
     let least = values.chunks((n * n).max(1)).map(|a| {
         let (low, high) = eigenvalue_range(a.to_vec(), n);
         low >= -rounding * high.abs() * 0.5

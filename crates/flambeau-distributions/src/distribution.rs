@@ -209,16 +209,10 @@ pub trait Distribution: Any + Send + Sync {
         inherit(self, "mean").mean()
     }
 
-    /// The most probable value.
+    /// The most probable value. Not the parent's, so that the error names this class.
     fn mode(&self) -> Tensor {
-        match self.parent() {
-            Some(parent) => parent.mode(),
-            None => fail::other(format!(
-                "<class 'torch.distributions.{}.{}'> does not implement mode",
-                module(self.class()),
-                self.class()
-            )),
-        }
+        let class = self.class();
+        fail::other(format!("<class 'torch.distributions.{}.{class}'> does not implement mode", module(class)))
     }
 
     /// The variance.
@@ -238,8 +232,13 @@ pub trait Distribution: Any + Send + Sync {
 
     /// A sample of the shape `shape + batch + event`, without gradients.
     fn draw(&self, shape: &[usize]) -> Tensor {
-        let _guard = no_grad();
-        self.draw_reparameterized(shape)
+        match self.parent() {
+            Some(parent) => parent.draw(shape),
+            None => {
+                let _guard = no_grad();
+                self.draw_reparameterized(shape)
+            }
+        }
     }
 
     /// A sample of the shape `shape + batch + event`, with gradients.

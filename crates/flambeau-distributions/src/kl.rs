@@ -108,7 +108,7 @@ fn family(p: &dyn Distribution, q: &dyn Distribution) -> Tensor {
     for ((a, b), slope) in of_p.iter().zip(&of_q).zip(&slopes) {
         // PyTorch sums the last dimensions of both, those of the degrees of freedom too, where there are any.
         let term = (b - a) * slope;
-        result = result - crate::value::sum_rightmost(term, q.frame().event().len());
+        result = result.sub(crate::value::sum_rightmost(term, q.frame().event().len()));
     }
     result
 }

@@ -152,7 +152,9 @@ pub(crate) fn broadcast_all<'a>(values: impl IntoIterator<Item = &'a Value> + Cl
             Value::Number(n) => ops::full(&[], n.cast(dtype), dtype, device).or_panic(),
         })
         .collect();
-    ops::broadcast_tensors(&tensors).or_panic()
+    // What has the common shape already stays the tensor that it is.
+    let whole = ops::broadcast_tensors(&tensors).or_panic();
+    tensors.into_iter().zip(whole).map(|(own, whole)| if own.size() == whole.size() { own } else { whole }).collect()
 }
 
 /// [`broadcast_all`] of two tensors.

@@ -181,6 +181,9 @@ impl Distribution for OneHotCategoricalStraightThrough {
     fn parent(&self) -> Option<&dyn Distribution> {
         Some(&self.hard)
     }
+    fn mode(&self) -> Tensor {
+        self.hard.mode()
+    }
     fn expand_batch(&self, batch: &[usize]) -> Arc<dyn Distribution> {
         Arc::new(self.expand_to(batch))
     }

@@ -123,7 +123,8 @@ impl Wishart {
         let l = self.matrix.factor();
         let steps: Vec<f64> = (0..p).map(|k| k as f64).collect();
         let steps = flambeau_autograd::from_vec(steps, [p]).to(l);
-        let chi2 = Chi2::with(self.df.unsqueeze(-1) - steps, |o| o.validate_args(false));
+        let freedom = expanded(&(self.df.unsqueeze(-1) - steps), &[self.frame.batch(), &[p]].concat());
+        let chi2 = Chi2::with(freedom, |o| o.validate_args(false));
         let roots = chi2.draw_reparameterized(shape).sqrt();
         let noise = roots.clamp(eps(roots.dtype()), None).diag_embed();
         let below = p * (p - 1) / 2;

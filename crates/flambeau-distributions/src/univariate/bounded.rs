@@ -171,9 +171,9 @@ impl ContinuousBernoulli {
     pub(crate) fn log_norm(&self) -> Tensor {
         let cut = self.cut();
         let low = cut.le(0.5);
-        let below = ops::where_(&low, &cut, &cut.zeros_like()).or_panic();
-        let above = ops::where_(&cut.ge(0.5), &cut, &cut.ones_like()).or_panic();
-        let size = ops::where_(&low, &(-2.0 * below).log1p(), &(2.0 * above - 1.0).log()).or_panic();
+        let below = ops::where_(&low, &cut, cut.zeros_like()).or_panic();
+        let above = ops::where_(&cut.ge(0.5), &cut, cut.ones_like()).or_panic();
+        let size = ops::where_(&low, (-2.0 * below).log1p(), (2.0 * above - 1.0).log()).or_panic();
         let formula = ((-&cut).log1p() - cut.log()).abs().log() - size;
         let x = (self.probs() - 0.5).pow(2);
         let series = 2f64.ln() + (4.0 / 3.0 + 104.0 / 45.0 * &x) * &x;
@@ -237,8 +237,8 @@ impl Distribution for ContinuousBernoulli {
         let powers = cut.pow(value) * (1.0 - &cut).pow(1.0 - value);
         let formula = (powers + &cut - 1.0) / (2.0 * &cut - 1.0);
         let inside = self.choose(&formula, value);
-        let upper = ops::where_(&value.ge(1.0), &value.ones_like(), &inside).or_panic();
-        ops::where_(&value.le(0.0), &value.zeros_like(), &upper).or_panic()
+        let upper = ops::where_(&value.ge(1.0), value.ones_like(), &inside).or_panic();
+        ops::where_(&value.le(0.0), value.zeros_like(), &upper).or_panic()
     }
     fn quantile(&self, probability: &Tensor) -> Tensor {
         let cut = self.cut();

@@ -181,6 +181,9 @@ impl Distribution for Chi2 {
     fn parent(&self) -> Option<&dyn Distribution> {
         Some(&self.gamma)
     }
+    fn mode(&self) -> Tensor {
+        self.gamma.mode()
+    }
     fn expand_batch(&self, batch: &[usize]) -> Arc<dyn Distribution> {
         Arc::new(self.expand_to(batch))
     }

@@ -77,7 +77,7 @@ impl GeneralizedPareto {
     /// Where the shape is 0, and the shapes with 1 in its place.
     fn safe(&self) -> (Tensor, Tensor) {
         let zero = self.concentration.isclose(filled(&[], 0.0, &self.concentration));
-        let safe = ops::where_(&zero, &self.concentration.ones_like(), &*self.concentration).or_panic();
+        let safe = ops::where_(&zero, self.concentration.ones_like(), &*self.concentration).or_panic();
         (zero, safe)
     }
 

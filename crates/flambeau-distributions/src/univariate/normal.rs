@@ -45,7 +45,7 @@ distribution! {
     fn draw(&self, shape: &[usize]) -> Tensor {
         let _guard = no_grad();
         let shape = self.frame.extended(shape);
-        ops::normal(&expanded(&self.loc, &shape), &expanded(&self.scale, &shape), None).or_panic()
+        ops::normal(expanded(&self.loc, &shape), expanded(&self.scale, &shape), None).or_panic()
     }
     fn draw_reparameterized(&self, shape: &[usize]) -> Tensor {
         let noise = standard_normal(&self.frame.extended(shape), &self.loc);

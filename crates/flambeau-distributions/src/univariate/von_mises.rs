@@ -3,7 +3,7 @@
 use crate::constraints::{self, Constraint};
 use crate::distribution::distribution;
 use flambeau_autograd::{OrPanic, Tensor, no_grad, ops};
-use flambeau_tensor::DType;
+use flambeau_tensor::{DType, Device};
 use std::f64::consts::PI;
 
 /// Of I₀ and I₁: a polynomial in (x / 3.75)² below 3.75, one in 3.75 / x above.
@@ -30,11 +30,12 @@ fn log_bessel(x: &Tensor, order: usize) -> Tensor {
         small = x.abs() * small;
     }
     let large = x - 0.5 * x.log() + polynomial(&(3.75 / x), &LARGE[order]).log();
-    ops::where_(&x.lt(3.75), &small.log(), &large).or_panic()
+    ops::where_(&x.lt(3.75), small.log(), &large).or_panic()
 }
 
 distribution! {
     /// The von Mises distribution, a normal distribution around the circle: `torch.distributions.VonMises(loc, concentration)`.
+    /// Samples are drawn in double precision on the host.
     ///
     /// ```
     /// use torch::distributions::VonMises;
@@ -65,25 +66,26 @@ distribution! {
     fn draw(&self, shape: &[usize]) -> Tensor {
         let _guard = no_grad();
         let shape = self.frame.extended(shape);
-        let (loc, kappa) = (self.loc.to(DType::F64), self.concentration.to(DType::F64));
+        let host = |x: &Tensor| x.cpu().to(DType::F64);
+        let (loc, kappa) = (host(&self.loc), host(&self.concentration));
         let tau = 1.0 + (1.0 + 4.0 * kappa.pow(2)).sqrt();
         let rho = (&tau - (2.0 * &tau).sqrt()) / (2.0 * &kappa);
         let exact = (1.0 + rho.pow(2)) / (2.0 * &rho);
         let r = ops::where_(&kappa.lt(1e-5), &(1.0 / &kappa + &kappa), &exact).or_panic();
         // Best and Fisher's rejection, for all elements at once until each was accepted.
-        let mut x = ops::zeros(&shape, DType::F64, self.loc.device()).or_panic();
-        let mut done = ops::zeros(&shape, DType::Bool, self.loc.device()).or_panic();
+        let mut x = ops::zeros(&shape, DType::F64, Device::Cpu).or_panic();
+        let mut done = ops::zeros(&shape, DType::Bool, Device::Cpu).or_panic();
         while !done.all().item_as::<bool>() {
-            let u = ops::rand(&[&[3], &shape[..]].concat(), DType::F64, self.loc.device(), None).or_panic();
+            let u = ops::rand(&[&[3], &shape[..]].concat(), DType::F64, Device::Cpu, None).or_panic();
             let (u1, u2, u3) = (u.select(0, 0), u.select(0, 1), u.select(0, 2));
             let z = (PI * u1).cos();
             let f = (1.0 + &r * &z) / (&r + &z);
             let c = &kappa * (&r - &f);
             let accept = (&c * (2.0 - &c) - &u2).gt(0) | ((&c / &u2).log() + 1.0 - &c).ge(0);
             x = ops::where_(&accept, &((u3 - 0.5).sign() * f.acos()), &x).or_panic();
-            done = done | accept;
+            done = done.logical_or(accept);
         }
-        ((x + PI + loc) % (2.0 * PI) - PI).to(self.loc.dtype())
+        ((x + PI + loc) % (2.0 * PI) - PI).to(&*self.loc)
     }
     fn draw_reparameterized(&self, _shape: &[usize]) -> Tensor {
         crate::fail::other("NotImplementedError: VonMises has no rsample")

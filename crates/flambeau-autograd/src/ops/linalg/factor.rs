@@ -4,7 +4,7 @@ use crate::Tensor;
 use crate::error::{Error, Result};
 use crate::graph::{Save, record};
 use crate::ops::pointwise::gamma::{doubles, from_doubles};
-use crate::ops::{add, expand, matmul, mul, neg, to_i64, transpose, tril, triu};
+use crate::ops::{add, expand, matmul, mul, neg, sum_to_size, to_i64, transpose, tril, triu};
 use flambeau_macros::op;
 use flambeau_tensor::dims::broadcast_shapes;
 use flambeau_tensor::{DType, Dims};
@@ -200,6 +200,25 @@ pub fn linalg_solve_triangular(a: &Tensor, b: &Tensor, upper: bool, left: bool, 
 /// ```
 #[op(torch, method)]
 pub fn cholesky_solve(b: &Tensor, l: &Tensor) -> Result<Tensor> {
-    let half = linalg_solve_triangular(l, b, false, true, false)?;
-    linalg_solve_triangular(&transpose(l, -2, -1)?, &half, true, true, false)
+    let solve = |b: &Tensor, l: &Tensor| {
+        let half = linalg_solve_triangular(l, b, false, true, false)?;
+        linalg_solve_triangular(&transpose(l, -2, -1)?, &half, true, true, false)
+    };
+    let out = solve(&b.detach(), &l.detach())?;
+    let saves = [Save::Tensor("input2", l), Save::Output("result", 0)];
+    let (b_size, l_size) = (b.size(), l.size());
+    Ok(record("CholeskySolveBackward0", &[b, l], &saves, out.array().clone(), move |c| {
+        let (g, l, x) = (c.grad(0)?, c.saved(0)?, c.saved(1)?);
+        let of_b = cholesky_solve(&g, &l)?;
+        let of_l = match c.needs(1) {
+            true => {
+                // As PyTorch's, it is not zero above the diagonal, which is not read.
+                let term = matmul(&of_b, &transpose(&x, -2, -1)?)?;
+                let both = add(&term, &transpose(&term, -2, -1)?, 1)?;
+                Some(sum_to_size(&neg(&matmul(&both, &l)?)?, &l_size)?)
+            }
+            false => None,
+        };
+        Ok(smallvec![Some(sum_to_size(&of_b, &b_size)?), of_l])
+    }))
 }
