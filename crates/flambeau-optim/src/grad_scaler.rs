@@ -1,16 +1,19 @@
 //! Scaled gradients: `torch.amp.GradScaler`.
 
+mod inner;
+mod scalable;
+
+pub use scalable::Scalable;
+
 use crate::error::{Error, Result};
 use crate::optimizer::Optimizer;
 use crate::options::OptionValue;
 use flambeau_autograd::mode::DeviceType;
-use flambeau_autograd::{OrPanic, Tensor, no_grad, ops, warn};
-use flambeau_tensor::backend::{PointwiseList, ReduceOp};
-use flambeau_tensor::ops::{ReduceArgs, pointwise_lists, reduce};
-use flambeau_tensor::pointwise::{Pointwise, UnaryOp};
-use flambeau_tensor::{Array, DType, Device, Scalar};
+use flambeau_autograd::{OrPanic, Tensor, ops, warn};
+use flambeau_tensor::{Device, Scalar};
+use inner::{Inner, Stage, refuse};
 use std::panic::Location;
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 flambeau_autograd::options! {
     /// Options of [`GradScaler`].
@@ -57,53 +60,6 @@ flambeau_autograd::settings! {
     [] Option<f64> => NewScale: |scale| scale.map_or(NewScale::None, NewScale::Number);
 }
 
-/// Where an optimizer stands between two updates of the scale.
-#[derive(Clone, Copy, PartialEq)]
-enum Stage {
-    Ready,
-    Unscaled,
-    Stepped,
-}
-
-/// What is known of an optimizer since the last update of the scale.
-struct PerOptimizer {
-    optimizer: Optimizer,
-    stage: Stage,
-    /// Of each device with gradients: whether one of them has an infinity or a NaN, as a tensor, and once it was read as a truth value.
-    found_inf: Vec<(Array, Option<bool>)>,
-}
-
-impl PerOptimizer {
-    /// Whether an infinity or a NaN was found; what was not read yet is.
-    fn found(&mut self) -> Result<bool> {
-        let mut found = false;
-        for (array, known) in &mut self.found_inf {
-            let here = match known {
-                Some(here) => *here,
-                None => *known.insert(array.item()?.to_bool()),
-            };
-            found |= here;
-        }
-        Ok(found)
-    }
-}
-
-struct Inner {
-    device: Option<Device>,
-    enabled: bool,
-    growth_factor: f64,
-    backoff_factor: f64,
-    growth_interval: i64,
-    /// What was set until something is scaled; then with float32's digits, as PyTorch's tensor has.
-    scale: f64,
-    growth_tracker: i64,
-    /// The scale on each device that has seen one, made anew when it changes.
-    on_devices: Vec<Tensor>,
-    /// Whether something was scaled: PyTorch makes its tensors then.
-    started: bool,
-    optimizers: Vec<PerOptimizer>,
-}
-
 /// Keeps small gradients from becoming zeros in float16: `torch.amp.GradScaler(device)`. The loss is multiplied by a scale before
 /// backward, and the gradients are divided by it before the step. A step whose gradients hold an infinity or a NaN is left out, and
 /// the scale shrinks; after many steps in a row without one it grows. It is a cheap handle, whose clones are the same scaler.
@@ -123,17 +79,6 @@ struct Inner {
 /// ```
 #[derive(Clone)]
 pub struct GradScaler(Arc<Mutex<Inner>>);
-
-static IS_NOT_FINITE: LazyLock<Pointwise> =
-    LazyLock::new(|| Pointwise::new(|b| b.input(0).unary(UnaryOp::IsFinite).eq(0.0)));
-static UNSCALE: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::with_outputs(|b| vec![b.input(0) * b.scalar(0)]));
-
-const NEW_SCALE: &str =
-    "new_scale should be a float or a 1-element torch.cuda.FloatTensor or torch.FloatTensor with requires_grad=False.";
-
-fn refuse<T>(message: impl Into<String>) -> Result<T> {
-    Err(flambeau_autograd::Error::runtime(message).into())
-}
 
 impl GradScaler {
     /// A scaler with PyTorch's defaults: `torch.amp.GradScaler(device)`.
@@ -208,7 +153,16 @@ impl GradScaler {
     #[track_caller]
     pub fn scale<S: Scalable>(&self, outputs: S) -> S::Scaled {
         let enabled = self.is_enabled();
-        outputs.scaled(&mut |x| if enabled { self.scaled(x).or_panic() } else { x.shallow_clone() })
+        let mut failed = Ok(());
+        let outputs = outputs.scaled(&mut |x| match if enabled { self.scaled(x) } else { Ok(x.shallow_clone()) } {
+            Ok(scaled) => scaled,
+            Err(error) => {
+                failed = Err(error);
+                x.shallow_clone()
+            }
+        });
+        failed.or_panic();
+        outputs
     }
 
     fn scaled(&self, x: &Tensor) -> Result<Tensor> {
@@ -513,226 +467,5 @@ impl ScalerState {
     /// The entry of that name.
     pub fn get(&self, name: &str) -> Option<OptionValue> {
         self.entries.iter().find(|(n, _)| n == name).map(|(_, value)| value.clone())
-    }
-}
-
-impl Inner {
-    /// The scale as a tensor on a device.
-    fn on_device(&mut self, device: Device) -> Result<Tensor> {
-        if let Some(scale) = self.on_devices.iter().find(|t| t.device() == device) {
-            return Ok(scale.shallow_clone());
-        }
-        let scale = flambeau_autograd::from_scalars(&[self.scale.into()], &[], DType::F32)?;
-        let scale = ops::to_device(&scale, device)?;
-        self.on_devices.push(scale.shallow_clone());
-        Ok(scale)
-    }
-
-    /// Something is scaled: PyTorch makes its tensor now.
-    fn start(&mut self) {
-        if !self.started {
-            self.started = true;
-            self.set_scale(self.scale);
-        }
-    }
-
-    fn set_scale(&mut self, scale: f64) {
-        let scale = if self.started { f64::from(scale as f32) } else { scale };
-        if self.scale.to_bits() != scale.to_bits() {
-            self.scale = scale;
-            self.on_devices.clear();
-        }
-    }
-
-    fn check_started(&self, function: &str) -> Result<()> {
-        match self.started {
-            true => Ok(()),
-            false => refuse(format!(
-                "Attempted {function} but _scale is None.  This may indicate your script did not use scaler.scale(loss or \
-                 outputs) earlier in the iteration."
-            )),
-        }
-    }
-
-    fn of(&mut self, optimizer: &Optimizer) -> &mut PerOptimizer {
-        let known = self.optimizers.iter().position(|known| known.optimizer.is_same(optimizer));
-        let at = known.unwrap_or_else(|| {
-            let (optimizer, stage, found_inf) = (optimizer.clone(), Stage::Ready, Vec::new());
-            self.optimizers.push(PerOptimizer { optimizer, stage, found_inf });
-            self.optimizers.len() - 1
-        });
-        &mut self.optimizers[at]
-    }
-
-    fn unscale(&mut self, optimizer: &Optimizer, caller: &'static Location<'static>) -> Result<()> {
-        let inverse = (1.0 / self.scale) as f32;
-        let state = self.of(optimizer);
-        match state.stage {
-            Stage::Ready => {}
-            Stage::Unscaled => {
-                return refuse("unscale_() has already been called on this optimizer since the last update().");
-            }
-            Stage::Stepped => return refuse("unscale_() is being called after step()."),
-        }
-        state.found_inf = unscale(optimizer, inverse, caller)?;
-        state.stage = Stage::Unscaled;
-        Ok(())
-    }
-
-    /// Makes sure that the gradients are unscaled; tells whether the step is to be left out.
-    fn before_step(&mut self, optimizer: &Optimizer, caller: &'static Location<'static>) -> Result<bool> {
-        self.check_started("step")?;
-        match self.of(optimizer).stage {
-            Stage::Ready => self.unscale(optimizer, caller)?,
-            Stage::Unscaled => {}
-            Stage::Stepped => return refuse("step() has already been called since the last update()."),
-        }
-        let state = self.of(optimizer);
-        if state.found_inf.is_empty() {
-            return refuse("No inf checks were recorded for this optimizer.");
-        }
-        state.found()
-    }
-
-    /// The scale after this iteration, and the counter.
-    fn next_scale(&mut self) -> Result<f64> {
-        if self.optimizers.iter().all(|state| state.found_inf.is_empty()) {
-            return refuse("No inf checks were recorded prior to update.");
-        }
-        let mut found = false;
-        for state in &mut self.optimizers {
-            found |= state.found()?;
-        }
-        if found {
-            self.growth_tracker = 0;
-            return Ok(self.scale * self.backoff_factor);
-        }
-        self.growth_tracker += 1;
-        if self.growth_tracker != self.growth_interval {
-            return Ok(self.scale);
-        }
-        self.growth_tracker = 0;
-        // The scale does not grow into an infinity.
-        let grown = self.scale * self.growth_factor;
-        Ok(if (grown as f32).is_finite() { grown } else { self.scale })
-    }
-
-    fn new_scale(&self, scale: &Tensor) -> Result<f64> {
-        let is_here = self.device.is_some_and(|device| device.is_cpu() == scale.device().is_cpu());
-        if !is_here || scale.numel() != 1 || scale.requires_grad() {
-            return refuse(NEW_SCALE);
-        }
-        if scale.dim() > 0 {
-            let shape = scale.size().to_vec();
-            return refuse(format!("output with shape [] doesn't match the broadcast shape {shape:?}"));
-        }
-        Ok(scale.array().item()?.to_f64())
-    }
-}
-
-/// Multiplies the gradients by a number, one launch for all of a device and dtype; gives for each device whether one of them had an
-/// infinity or a NaN: one launch for each gradient and one for all, and nobody waits for it here.
-fn unscale(
-    optimizer: &Optimizer,
-    inverse: f32,
-    caller: &'static Location<'static>,
-) -> Result<Vec<(Array, Option<bool>)>> {
-    let _mode = no_grad();
-    let mut by_device: Vec<(Device, Vec<Tensor>)> = Vec::new();
-    for group in optimizer.param_groups() {
-        for grad in group.params().iter().filter_map(Tensor::grad) {
-            if grad.dtype() == DType::F16 {
-                return Err(Error::Value("Attempting to unscale FP16 gradients.".into()));
-            }
-            match by_device.iter_mut().find(|(device, _)| *device == grad.device()) {
-                Some((_, grads)) => grads.push(grad),
-                None => by_device.push((grad.device(), vec![grad])),
-            }
-        }
-    }
-    let mut found = Vec::new();
-    for (_, grads) in by_device {
-        let arrays: Vec<Array> = grads.iter().map(|g| g.array().clone()).collect();
-        let checked = |array: &Array| {
-            let args = ReduceArgs { map: Some(&IS_NOT_FINITE), ..ReduceArgs::new(ReduceOp::Any, &[], false) };
-            reduce(args, &[array], &[])
-        };
-        let each: Vec<Tensor> = arrays.iter().map(|a| checked(a).map(Tensor::from)).collect::<Result<_, _>>()?;
-        let any = match &each[..] {
-            [one] => one.array().clone(),
-            all => {
-                let all = ops::stack(all, 0)?;
-                reduce(ReduceArgs::new(ReduceOp::Any, &[], false), &[&all.array()], &[])?
-            }
-        };
-        if inverse != 1.0 {
-            let list = |array: &Array| PointwiseList {
-                inputs: [array.clone()].into_iter().collect(),
-                outs: [array.clone()].into_iter().collect(),
-            };
-            let lists: Vec<PointwiseList> = arrays.iter().map(list).collect();
-            pointwise_lists(&UNSCALE, &lists, &[f64::from(inverse).into()])?;
-            arrays.iter().for_each(|array| array.storage().bump_version(caller));
-        }
-        found.push((any, None));
-    }
-    Ok(found)
-}
-
-/// What [`GradScaler::scale`] takes: a tensor, or a list or tuple of what it takes.
-pub trait Scalable {
-    /// The same of scaled tensors.
-    type Scaled;
-
-    /// Scales each tensor.
-    fn scaled(self, scale: &mut dyn FnMut(&Tensor) -> Tensor) -> Self::Scaled;
-}
-
-impl Scalable for &Tensor {
-    type Scaled = Tensor;
-    fn scaled(self, scale: &mut dyn FnMut(&Tensor) -> Tensor) -> Tensor {
-        scale(self)
-    }
-}
-
-impl Scalable for Tensor {
-    type Scaled = Tensor;
-    fn scaled(self, scale: &mut dyn FnMut(&Tensor) -> Tensor) -> Tensor {
-        scale(&self)
-    }
-}
-
-impl<S: Scalable> Scalable for Vec<S> {
-    type Scaled = Vec<S::Scaled>;
-    fn scaled(self, scale: &mut dyn FnMut(&Tensor) -> Tensor) -> Self::Scaled {
-        self.into_iter().map(|x| x.scaled(scale)).collect()
-    }
-}
-
-impl<S: Scalable, const N: usize> Scalable for [S; N] {
-    type Scaled = [S::Scaled; N];
-    fn scaled(self, scale: &mut dyn FnMut(&Tensor) -> Tensor) -> Self::Scaled {
-        self.map(|x| x.scaled(scale))
-    }
-}
-
-impl<'a> Scalable for &'a [Tensor] {
-    type Scaled = Vec<Tensor>;
-    fn scaled(self, scale: &mut dyn FnMut(&Tensor) -> Tensor) -> Vec<Tensor> {
-        self.iter().map(scale).collect()
-    }
-}
-
-impl<A: Scalable, B: Scalable> Scalable for (A, B) {
-    type Scaled = (A::Scaled, B::Scaled);
-    fn scaled(self, scale: &mut dyn FnMut(&Tensor) -> Tensor) -> Self::Scaled {
-        (self.0.scaled(scale), self.1.scaled(scale))
-    }
-}
-
-impl<A: Scalable, B: Scalable, C: Scalable> Scalable for (A, B, C) {
-    type Scaled = (A::Scaled, B::Scaled, C::Scaled);
-    fn scaled(self, scale: &mut dyn FnMut(&Tensor) -> Tensor) -> Self::Scaled {
-        (self.0.scaled(scale), self.1.scaled(scale), self.2.scaled(scale))
     }
 }
