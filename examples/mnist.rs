@@ -13,9 +13,8 @@ use torch::nn::{self, Call, Forward, Module};
 use torch::utils::data::DataLoader;
 use torch::{Device, Tensor, optim};
 
-use flambeau_examples::digits::{self, DigitSet, Source};
 use flambeau_examples::plot::{self, Epoch};
-use flambeau_examples::{options, progress};
+use flambeau_examples::{digits, options, progress};
 
 #[derive(Parser)]
 #[command(name = "mnist", allow_negative_numbers = true)]
@@ -70,13 +69,7 @@ impl Forward for SimpleNN {
 }
 
 fn main() -> ExitCode {
-    match run(&options::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("mnist: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    options::run(run)
 }
 
 fn run(options: &Options) -> Result<(), Box<dyn Error>> {
@@ -90,13 +83,7 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         }
     }
     torch::manual_seed(options.seed);
-    match digits::find(options.data.as_deref())? {
-        Source::Files(parts) => train(options, *parts),
-        Source::Drawn(parts) => train(options, *parts),
-    }
-}
-
-fn train<D: DigitSet>(options: &Options, [train, test]: [D; 2]) -> Result<(), Box<dyn Error>> {
+    let [train, test] = digits::find(options.data.as_deref())?;
     let device = options.device;
     let loader = DataLoader::with(train, |o| o.batch_size(options.batch_size).shuffle(true));
     let model = SimpleNN::new().to(device);
@@ -136,8 +123,8 @@ fn train<D: DigitSet>(options: &Options, [train, test]: [D; 2]) -> Result<(), Bo
         if options.plot.is_some() {
             let train = loader.dataset();
             history.push(Epoch {
-                train: digits::score(&model, &train.images(), &train.labels(), device),
-                test: digits::score(&model, &test_images, &test_labels, device),
+                train: digits::score(|x| model.call(x), &train.images(), &train.labels(), device),
+                test: digits::score(|x| model.call(x), &test_images, &test_labels, device),
             });
         }
     }

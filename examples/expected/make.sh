@@ -10,6 +10,17 @@ for seed in 0 7; do
         "$python" "$script.py" "$seed" >"${script}_$seed.txt"
     done
 done
+# What trains in a few steps, with one thread and with two: how far these are apart says how close a program must come.
+for threads in 1 2; do
+    made() { "$python" "$1.py" "${@:3}" 2>/dev/null >"$2_$threads.txt"; }
+    made gpt gpt --steps 12 --log-interval 1 --eval-interval 100 --sample 60 --threads $threads
+    for model in LSTM Transformer; do
+        made word_lm "word_lm_$model" $model 0 6 $threads
+    done
+    made reinforce reinforce 0 12 $threads
+    made actor_critic actor_critic 0 12 $threads
+    made time_series time_series 0 2 10 60 $threads
+done
 # The synthetic digits come from the library; PyTorch trains on the same bytes.
 digits=$(mktemp -d)
 cargo run --release --quiet --package flambeau-examples --bin dump_digits -- "$digits"
@@ -17,4 +28,9 @@ cargo run --release --quiet --package flambeau-examples --bin dump_digits -- "$d
 for seed in 0 1 2 3; do
     "$python" mnist.py "$digits" "$seed" 1 2>&1 >/dev/null
 done >first_losses.txt
+for threads in 1 2; do
+    for script in mnist_cnn vae dcgan siamese mnist_rnn vit; do
+        made $script $script "$digits" 0 6 $threads
+    done
+done
 rm -r "$digits"

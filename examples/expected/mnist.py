@@ -3,8 +3,6 @@
 Prints each epoch's line. Standard error gets the initial weights' checksum (FNV-1a over their bytes) and the first ten
 losses.
 """
-import gzip
-import pathlib
 import sys
 import time
 
@@ -12,24 +10,7 @@ import numpy as np
 import torch
 from torch import nn, optim
 
-
-def read_idx(folder, name):
-    plain = pathlib.Path(folder) / name
-    raw = plain.read_bytes() if plain.exists() else gzip.open(f"{plain}.gz").read()
-    dims = [int.from_bytes(raw[4 + 4 * i : 8 + 4 * i], "big") for i in range(raw[3])]
-    return np.frombuffer(raw, np.uint8, offset=4 + 4 * raw[3]).reshape(dims).copy()
-
-
-class Digits(torch.utils.data.Dataset):
-    def __init__(self, folder, part):
-        self.images = torch.from_numpy(read_idx(folder, f"{part}-images-idx3-ubyte"))
-        self.labels = read_idx(folder, f"{part}-labels-idx1-ubyte")
-
-    def __len__(self):
-        return len(self.labels)
-
-    def __getitem__(self, i):
-        return self.images[i].float().div(255).unsqueeze(0), int(self.labels[i])
+from digits import Digits
 
 
 class SimpleNN(nn.Module):

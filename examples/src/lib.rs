@@ -1,5 +1,7 @@
 //! What the example programs share.
 
+pub mod cartpole;
+pub mod categorical;
 pub mod digits;
 pub mod options;
 pub mod plot;

@@ -1,8 +1,88 @@
 //! Options of the example programs: what is out of range is refused in one line, before anything runs.
 
-use clap::Parser;
+use crate::digits::{self, Digits};
 use clap::error::ErrorKind;
-use std::path::Path;
+use clap::{Args, Parser};
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use torch::Device;
+
+/// What every program that learns can be told.
+#[derive(Args)]
+pub struct Common {
+    /// Seed of the initial weights and of all that is drawn.
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Where to compute.
+    #[arg(long, default_value = "cpu")]
+    pub device: Device,
+    /// Draw the losses into this SVG file.
+    #[arg(long)]
+    pub plot: Option<PathBuf>,
+}
+
+impl Common {
+    /// Finds out now, not after the training, what cannot be done, and seeds the generators.
+    ///
+    /// # Errors
+    /// When the device is not there, or the plot cannot be written.
+    pub fn start(&self) -> Result<(), Box<dyn Error>> {
+        torch::check_device(self.device)?;
+        if let Some(plot) = &self.plot {
+            writable("--plot", plot)?;
+        }
+        torch::manual_seed(self.seed);
+        Ok(())
+    }
+}
+
+/// What the programs that learn from digits can be told.
+#[derive(Args)]
+pub struct OnDigits {
+    /// Folder with the IDX files of MNIST or FashionMNIST, gzip or not; `synthetic` for digits that the library draws.
+    #[arg(long)]
+    pub data: Option<PathBuf>,
+    /// Passes over the training images.
+    #[arg(long, default_value_t = 5, value_parser = at_least_one)]
+    pub epochs: usize,
+    /// End each pass after so many steps.
+    #[arg(long, value_parser = at_least_one)]
+    pub steps: Option<usize>,
+    /// Steps between two lines.
+    #[arg(long, default_value_t = 10, value_parser = at_least_one)]
+    pub log_interval: usize,
+    /// Test on so many images at most.
+    #[arg(long, default_value_t = 10_000, value_parser = at_least_one)]
+    pub test_images: usize,
+    /// Seed, device and plot.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+impl OnDigits {
+    /// Training and test images; what cannot be done is found out before they are made, and the generators are seeded after.
+    ///
+    /// # Errors
+    /// When the device or the images are not there, or the plot cannot be written.
+    pub fn start(&self) -> Result<[Digits; 2], Box<dyn Error>> {
+        self.common.start()?;
+        let parts = digits::find(self.data.as_deref())?;
+        torch::manual_seed(self.common.seed);
+        Ok(parts)
+    }
+}
+
+/// Runs a program with its options; an error is one line on standard error, and status 1.
+pub fn run<T: Parser>(program: impl FnOnce(&T) -> Result<(), Box<dyn Error>>) -> ExitCode {
+    match program(&parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{}: {error}", T::command().get_name());
+            ExitCode::FAILURE
+        }
+    }
+}
 
 /// The program's options. On a wrong one it prints one line and ends the process with status 2.
 pub fn parse<T: Parser>() -> T {

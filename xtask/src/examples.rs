@@ -30,12 +30,64 @@ pub fn run() -> Result<()> {
     }
     println!("examples: cnn prints the same on wgpu:0");
     example("tensors", &["--device", "wgpu"])?;
+    trainings(&expected)?;
     mnist(&expected, "cpu")?;
     mnist(&expected, "wgpu")?;
     for device in ["cpu", "wgpu"] {
         let text = example("soak", &["--steps", "1000", "--device", device])?;
         println!("examples: soak took 1000 steps; {}", text.lines().last().unwrap_or_default());
     }
+    Ok(())
+}
+
+/// Six steps of a program on digits.
+const SIX_STEPS: &[&str] =
+    &["--data", "synthetic", "--epochs", "1", "--steps", "6", "--log-interval", "1", "--test-images", "500"];
+const GPT: &[&str] = &["--steps", "12", "--log-interval", "1", "--eval-interval", "100", "--sample", "60"];
+
+/// A few steps of the programs that train: the example, what its expected texts are called, and its options.
+const TRAININGS: [(&str, &str, &[&str]); 12] = [
+    ("gpt", "gpt", GPT),
+    ("word_lm", "word_lm_LSTM", &["--model", "LSTM", "--epochs", "1", "--steps", "6", "--log-interval", "1"]),
+    (
+        "word_lm",
+        "word_lm_Transformer",
+        &["--model", "Transformer", "--epochs", "1", "--steps", "6", "--log-interval", "1"],
+    ),
+    ("reinforce", "reinforce", &["--episodes", "12"]),
+    ("actor_critic", "actor_critic", &["--episodes", "12"]),
+    ("time_series", "time_series", &["--steps", "2", "--waves", "10", "--length", "60"]),
+    ("mnist_cnn", "mnist_cnn", SIX_STEPS),
+    ("vae", "vae", SIX_STEPS),
+    ("dcgan", "dcgan", SIX_STEPS),
+    ("siamese", "siamese", SIX_STEPS),
+    ("mnist_rnn", "mnist_rnn", SIX_STEPS),
+    ("vit", "vit", SIX_STEPS),
+];
+
+/// Their losses are as near to PyTorch's as PyTorch's are to its own with another number of threads.
+fn trainings(expected: &Path) -> Result<()> {
+    for (name, text, args) in TRAININGS {
+        let theirs = |threads| std::fs::read_to_string(expected.join(format!("{text}_{threads}.txt")));
+        let furthest = as_near_as_threads(&example(name, args)?, &theirs(1)?, &theirs(2)?)
+            .map_err(|error| format!("{text}: {error}"))?;
+        println!("examples: {text} prints what PyTorch prints; furthest number {furthest:.1e} off");
+    }
+    resumed()
+}
+
+/// A run that is broken off and resumed prints what the whole run prints, to the last digit.
+fn resumed() -> Result<()> {
+    let checkpoint = std::env::temp_dir().join(format!("flambeau-gpt-{}.pt", std::process::id()));
+    let path = checkpoint.to_string_lossy();
+    let whole = example("gpt", GPT)?;
+    example("gpt", &["--steps", "5", "--decay-steps", "12", "--eval-interval", "100", "--out", &path])?;
+    let rest = example("gpt", &[&["--resume", &path], GPT].concat());
+    std::fs::remove_file(&checkpoint)?;
+    let whole = whole.find("step 5: loss").map(|at| &whole[at..]).ok_or("gpt printed no fifth step")?;
+    let rest = rest?;
+    same_text(rest.split_once('\n').ok_or("gpt printed nothing")?.1, whole)?;
+    println!("examples: gpt goes on from a checkpoint bit for bit");
     Ok(())
 }
 
@@ -76,6 +128,11 @@ fn refusals() -> Result<()> {
         ("mnist", &["--data", "synthetic", "--plot", "/no/such/folder/x.svg"], "mnist: cannot write --plot /no/such/"),
         ("mnist", &["--data", "synthetic", "--out", "same", "--plot", "same"], "mnist: --out and --plot name the same"),
         ("mnist", &["--speed", "11"], "mnist: unexpected argument '--speed' found"),
+        ("gpt", &["--eval-interval", "0"], "gpt: invalid value '0' for '--eval-interval <EVAL_INTERVAL>': must be at"),
+        ("gpt", &["--data", "/no/such/file"], "gpt: cannot read /no/such/file: "),
+        ("gpt", &["--out", "/no/such/folder/x.pt"], "gpt: cannot write --out /no/such/"),
+        ("vae", &["--device", "wgpu:99"], "vae: "),
+        ("reinforce", &["--plot", "/no/such/folder/x.svg"], "reinforce: cannot write --plot /no/such/"),
         ("soak", &["--steps", "0"], "soak: invalid value '0' for '--steps <STEPS>': must be at least 1"),
         ("soak", &["--device", "wgpu:99"], "soak: "),
         ("cnn", &["--seed", "1.5"], "cnn: invalid value '1.5' for '--seed <SEED>'"),
@@ -109,21 +166,49 @@ fn same_text(ours: &str, theirs: &str) -> Result<()> {
     if ours != theirs { Err("the outputs differ in length".into()) } else { Ok(()) }
 }
 
+/// The numbers of a text, and what stands between them.
+fn words(text: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut in_number = false;
+    for c in text.chars() {
+        let number = c.is_ascii_digit() || matches!(c, '.' | '-' | ' ');
+        if number != in_number {
+            words.push(String::new());
+            in_number = number;
+        }
+        words.last_mut().expect("it has one").push(c);
+    }
+    words.iter().flat_map(|w| w.split(' ')).filter(|w| !w.is_empty()).map(ToOwned::to_owned).collect()
+}
+
+/// Equal to the first of two texts, except that a number may be twice as far from it as the second text's number is, a millionth
+/// of it, or one in its last printed digit. Says how far the furthest number is.
+fn as_near_as_threads(ours: &str, one: &str, two: &str) -> Result<f64> {
+    let [a, b, c] = [ours, one, two].map(words);
+    if a.len() != b.len() || b.len() != c.len() {
+        return Err(format!("printed\n{ours}\nPyTorch prints\n{one}").into());
+    }
+    let mut furthest = 0.0;
+    for ((a, b), c) in a.iter().zip(&b).zip(&c) {
+        let off = match ([a, b, c].map(|x| x.parse::<f64>()), b.split_once('.')) {
+            _ if a == b => 0.0,
+            ([Ok(x), Ok(y), Ok(z)], Some((_, digits))) => {
+                let last = 1.5 * 10f64.powi(-(digits.len() as i32));
+                let allowed = (2.0 * (y - z).abs()).max(1e-6 * y.abs().max(1.0)).max(last);
+                if (x - y).abs() <= allowed { (x - y).abs() } else { f64::INFINITY }
+            }
+            _ => f64::INFINITY,
+        };
+        if off == f64::INFINITY {
+            return Err(format!("printed {a}, PyTorch prints {b}, and {c} with two threads").into());
+        }
+        furthest = f64::max(furthest, off);
+    }
+    Ok(furthest)
+}
+
 /// Equal, except that a number may differ by one in its last printed digit.
 fn same_but_last_digits(ours: &str, theirs: &str) -> Result<()> {
-    let words = |text: &str| -> Vec<String> {
-        let mut words = vec![String::new()];
-        let mut in_number = false;
-        for c in text.chars() {
-            let number = c.is_ascii_digit() || matches!(c, '.' | '-' | ' ');
-            if number != in_number {
-                words.push(String::new());
-                in_number = number;
-            }
-            words.last_mut().expect("it has one").push(c);
-        }
-        words.iter().flat_map(|w| w.split(' ')).filter(|w| !w.is_empty()).map(ToOwned::to_owned).collect()
-    };
     let (a, b) = (words(ours), words(theirs));
     if a.len() != b.len() {
         return Err(format!("printed\n{ours}\nPyTorch prints\n{theirs}").into());
@@ -181,4 +266,24 @@ fn mnist(expected: &Path, device: &str) -> Result<()> {
 fn figures(line: &str) -> Option<(f64, f64)> {
     let after = |mark: &str| -> Option<f64> { line.split_once(mark)?.1.split(',').next()?.trim().parse().ok() };
     Some((after("mean ")?, after("accuracy ")?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_may_be_twice_as_far_as_another_number_of_threads_is() {
+        let near = |ours, one, two| as_near_as_threads(ours, one, two).ok();
+        assert_eq!(near("loss 2.5000000, step 3", "loss 2.5000000, step 3", "loss 2.5000000, step 3"), Some(0.0));
+        assert!(near("loss 2.5000020", "loss 2.5000000", "loss 2.5000000").is_some(), "a millionth of 2.5");
+        assert!(near("loss 2.5000030", "loss 2.5000000", "loss 2.5000000").is_none());
+        assert!(near("loss 2.5000030", "loss 2.5000000", "loss 2.5000015").is_some(), "twice the threads' difference");
+        assert!(near("loss 0.25", "loss 0.26", "loss 0.26").is_some(), "the last printed digit");
+        assert!(near("loss 0.25", "loss 0.27", "loss 0.27").is_none());
+        for other in ["loss 2.5", "test 2.5000000", "loss 2.5000000 3", "loss nan"] {
+            assert!(near(other, "loss 2.5000000", "loss 2.5000000").is_none(), "{other}");
+        }
+        assert!(near("step 4", "step 3", "step 3").is_none(), "whole numbers are equal");
+    }
 }

@@ -1,7 +1,7 @@
 //! Writes the synthetic digits as IDX files, so that another program can train on the same bytes:
 //! `cargo run --package flambeau-examples --bin dump_digits -- FOLDER`
 
-use flambeau_examples::digits::{DigitSet, Source, drawn};
+use flambeau_examples::digits::drawn;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -21,8 +21,7 @@ fn main() -> ExitCode {
 
 fn dump(folder: &Path) -> std::io::Result<()> {
     std::fs::create_dir_all(folder)?;
-    let Source::Drawn(parts) = drawn() else { unreachable!("drawn digits are drawn") };
-    for (part, name) in parts.iter().zip(["train", "t10k"]) {
+    for (part, name) in drawn().iter().zip(["train", "t10k"]) {
         let (images, labels) = (part.images(), part.labels().to(torch::uint8));
         let n = labels.numel() as u32;
         let mut bytes = vec![0, 0, 8, 3];
