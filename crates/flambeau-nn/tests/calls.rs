@@ -202,7 +202,7 @@ fn a_lent_pair_is_a_pair() {
     let state = (zeros([1, 3]), zeros([1, 3]));
     let (y, after) = reader.call(ones([4, 2]), &state);
     assert_eq!((y.size().to_vec(), after.0.size().to_vec()), (vec![4, 3], vec![1, 3]));
-    let (again, _) = reader.call(&ones([4, 2]), after);
+    let (again, _) = reader.call(ones([4, 2]), after);
     assert!(!y.equal(&again));
 }
 

@@ -17,11 +17,14 @@ pub(crate) enum Event {
     AfterLoad,
 }
 
+/// What a hook on a state dict does.
+type OnState = dyn Fn(&Optimizer, &mut StateDict) + Send + Sync;
+
 /// A hook: one that sees the optimizer, or one that may change its state dict too.
 #[derive(Clone)]
 enum Hook {
     Plain(Arc<dyn Fn(&Optimizer) + Send + Sync>),
-    OnState(Arc<dyn Fn(&Optimizer, &mut StateDict) + Send + Sync>),
+    OnState(Arc<OnState>),
 }
 
 /// The hooks of one optimizer, or of all.
