@@ -442,7 +442,7 @@ impl Inner {
         for (group, saved) in self.groups.iter().zip(&dict.param_groups) {
             // The saved options take the place of the group's own, in their order.
             let mut options = Options::default();
-            saved.options.iter().for_each(|(name, value)| options.set(name, value.clone()));
+            saved.options.iter().for_each(|(name, value)| options.set(name, value.deep_copy()));
             if let Some(names) = group.options.get(NAMES) {
                 options.set_default(NAMES, names);
             }

@@ -7,8 +7,9 @@ use flambeau_tensor::Scalar;
 use flambeau_tensor::print::py_float;
 use std::fmt;
 
-/// The value of an option. Integers stay integers, since `print(optimizer)` shows `momentum: 0` and not `0.0`.
-#[derive(Clone, Debug)]
+/// The value of an option. Integers stay integers, since `print(optimizer)` shows `momentum: 0` and not `0.0`. A clone of a tensor
+/// is the same tensor, as Python's `group['lr']` is.
+#[derive(Debug)]
 pub enum OptionValue {
     /// `None`.
     None,
@@ -24,6 +25,12 @@ pub enum OptionValue {
     Tuple(Vec<OptionValue>),
     /// A list, as `param_names`.
     List(Vec<OptionValue>),
+}
+
+impl Clone for OptionValue {
+    fn clone(&self) -> Self {
+        self.map_tensors(&Tensor::shallow_clone)
+    }
 }
 
 /// Tensors are equal where they are the same tensor.
@@ -63,6 +70,12 @@ numbers!(bool, u8, i8, i16, i32, u32, i64, usize, f32, f64);
 impl From<(f64, f64)> for OptionValue {
     fn from((a, b): (f64, f64)) -> Self {
         OptionValue::Pair(a, b)
+    }
+}
+
+impl From<(Option<f64>, f64)> for OptionValue {
+    fn from((a, b): (Option<f64>, f64)) -> Self {
+        OptionValue::tuple([a, Some(b)])
     }
 }
 
@@ -132,6 +145,24 @@ impl OptionValue {
     /// The pair, if it is a tuple or list of two numbers: `betas`.
     pub fn as_pair(self) -> Option<(f64, f64)> {
         self.pair()
+    }
+
+    /// With tensors of its own: Python's `copy.deepcopy`.
+    pub(crate) fn deep_copy(&self) -> Self {
+        self.map_tensors(&Tensor::clone)
+    }
+
+    fn map_tensors(&self, f: &dyn Fn(&Tensor) -> Tensor) -> Self {
+        let all = |items: &[OptionValue]| items.iter().map(|item| item.map_tensors(f)).collect();
+        match self {
+            OptionValue::None => OptionValue::None,
+            OptionValue::Number(x) => OptionValue::Number(*x),
+            OptionValue::Pair(a, b) => OptionValue::Pair(*a, *b),
+            OptionValue::Text(text) => OptionValue::Text(text.clone()),
+            OptionValue::Tensor(x) => OptionValue::Tensor(f(x)),
+            OptionValue::Tuple(items) => OptionValue::Tuple(all(items)),
+            OptionValue::List(items) => OptionValue::List(all(items)),
+        }
     }
 
     fn number(&self) -> Option<Num> {

@@ -150,12 +150,19 @@ impl StateValue {
 }
 
 /// A group in an optimizer's state: its options, and its parameters by their position.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct GroupState {
     /// PyTorch's names and values.
     pub options: Vec<(String, OptionValue)>,
     /// Positions of the group's parameters, counted through all groups.
     pub params: Vec<usize>,
+}
+
+impl Clone for GroupState {
+    fn clone(&self) -> Self {
+        let options = self.options.iter().map(|(name, value)| (name.clone(), value.deep_copy()));
+        GroupState { options: options.collect(), params: self.params.clone() }
+    }
 }
 
 /// An optimizer's state in PyTorch's structure: `{'state': {0: {'step': …, 'exp_avg': …}}, 'param_groups': [{…}]}`. `clone` copies
@@ -168,13 +175,19 @@ pub struct StateDict {
     pub param_groups: Vec<GroupState>,
 }
 
+impl GroupState {
+    fn shallow(&self) -> GroupState {
+        GroupState { options: self.options.clone(), params: self.params.clone() }
+    }
+}
+
 impl StateDict {
     /// The same tensors under lists of their own: Python's `state_dict.copy()`.
     pub(crate) fn shallow(&self) -> StateDict {
         let entries = |all: &[(String, StateValue)]| all.iter().map(|(n, v)| (n.clone(), v.shallow())).collect();
         StateDict {
             state: self.state.iter().map(|(id, all)| (*id, entries(all))).collect(),
-            param_groups: self.param_groups.clone(),
+            param_groups: self.param_groups.iter().map(GroupState::shallow).collect(),
         }
     }
 }
