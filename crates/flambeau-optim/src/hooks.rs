@@ -308,3 +308,116 @@ impl Optimizer {
         self.plain(Event::AfterLoad, hook, options(HookOptions::default()).prepend)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::{LBFGS, Optimizer, ParamGroup, SGD};
+    use flambeau_autograd::{Tensor, ones, tensor};
+    use std::sync::{Arc, Mutex};
+
+    fn param() -> Tensor {
+        ones([2]).requires_grad_(true)
+    }
+
+    /// What ran, in order.
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<&'static str>>>);
+
+    impl Log {
+        fn note(&self, what: &'static str) -> impl Fn(&Optimizer) + Send + Sync + use<> {
+            let log = self.clone();
+            move |_| log.0.lock().unwrap().push(what)
+        }
+
+        fn take(&self) -> Vec<&'static str> {
+            std::mem::take(&mut self.0.lock().unwrap())
+        }
+    }
+
+    /// As in PyTorch: pre-hooks, the closure, post-hooks; `prepend` puts a hook first; a removed one is gone.
+    #[test]
+    fn hooks_run_in_pytorchs_order() {
+        let (log, w) = (Log::default(), param());
+        let optimizer = SGD::new([&w], 0.5);
+        optimizer.register_step_pre_hook(log.note("pre"));
+        let second = optimizer.register_step_pre_hook(log.note("pre 2"));
+        optimizer.register_step_post_hook(log.note("post"));
+        let inside = log.note("closure");
+        optimizer.step_closure(|| {
+            inside(&optimizer);
+            w.sum()
+        });
+        assert_eq!(log.take(), ["pre", "pre 2", "closure", "post"]);
+        second.remove();
+        optimizer.step();
+        assert_eq!(log.take(), ["pre", "post"]);
+
+        optimizer.register_state_dict_pre_hook(log.note("dict"));
+        optimizer.register_state_dict_pre_hook_with(log.note("dict first"), |o| o.prepend(true));
+        let after = log.note("dict made");
+        optimizer.register_state_dict_post_hook(move |optimizer, dict| {
+            after(optimizer);
+            dict.param_groups[0].options.push(("made".to_owned(), true.into()));
+        });
+        let dict = optimizer.state_dict();
+        assert_eq!(log.take(), ["dict first", "dict", "dict made"]);
+        assert!(dict.param_groups[0].options.contains(&("made".to_owned(), true.into())));
+
+        let before = log.note("load");
+        optimizer.register_load_state_dict_pre_hook(move |optimizer, dict| {
+            before(optimizer);
+            dict.param_groups[0].options.retain(|(name, _)| name != "made");
+        });
+        optimizer.register_load_state_dict_post_hook(log.note("loaded"));
+        optimizer.load_state_dict(&dict).unwrap();
+        assert_eq!(log.take(), ["load", "loaded"]);
+        assert_eq!(optimizer.param_groups()[0].get("made"), None);
+        assert!(dict.param_groups[0].options.iter().any(|(name, _)| name == "made"), "the caller's dict changed");
+    }
+
+    #[test]
+    fn names_are_kept_and_loaded() {
+        let named = |names: [&'static str; 2]| SGD::new(names.into_iter().zip([param(), param()]), 0.5);
+        let (one, two) = (named(["weight", "it's"]), named(["a", "b"]));
+        assert!(one.to_string().contains("    param_names: ['weight', \"it's\"]\n"), "{one}");
+        let mut dict = one.state_dict();
+        two.load_state_dict(&dict).unwrap();
+        assert_eq!(two.to_string(), one.to_string());
+        // A file without names leaves the optimizer's own.
+        dict.param_groups[0].options.retain(|(name, _)| name != "param_names");
+        let three = named(["a", "b"]);
+        three.load_state_dict(&dict).unwrap();
+        assert!(three.to_string().contains("param_names: ['a', 'b']"), "{three}");
+        let plain = SGD::new([param()], 0.5);
+        plain.add_param_group(ParamGroup::new([param()]));
+        let added = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            plain.add_param_group(ParamGroup::new([("x", param())]));
+        }));
+        let words = "all optimizer param groups should be with/without names. cannot add param group with names to the optimizer";
+        assert_eq!(added.unwrap_err().downcast_ref::<String>().unwrap(), words);
+    }
+
+    /// A scheduler fills a learning rate that is a tensor, whose owner sees it.
+    #[test]
+    fn schedulers_fill_tensor_rates() {
+        let lr = tensor(0.5);
+        let optimizer = SGD::new([param()], &lr);
+        let scheduler = crate::lr_scheduler::StepLR::new(&optimizer, 1, 0.5);
+        optimizer.step();
+        scheduler.step();
+        assert_eq!((lr.item(), optimizer.param_groups()[0].lr(), scheduler.base_lrs()), (0.25, 0.25, vec![0.5]));
+        lr.fill_(0.125);
+        assert_eq!(optimizer.param_groups()[0].lr(), 0.125);
+    }
+
+    #[test]
+    fn lbfgs_wants_a_closure_and_one_group() {
+        let w = param();
+        let optimizer = LBFGS::new([&w], 1);
+        let words = "LBFGS.step() missing 1 required positional argument: 'closure'";
+        assert_eq!(optimizer.try_step().unwrap_err().to_string(), words);
+        optimizer.add_param_group(ParamGroup::new([param()]));
+        let error = optimizer.try_step_closure(|| 0.0).unwrap_err().to_string();
+        assert_eq!(error, "Expected exactly one param_group, but got 2");
+    }
+}

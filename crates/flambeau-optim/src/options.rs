@@ -7,7 +7,8 @@ use flambeau_tensor::Scalar;
 use flambeau_tensor::print::py_float;
 use std::fmt;
 
-/// The value of an option. Integers stay integers, since `print(optimizer)` shows `momentum: 0` and not `0.0`.
+/// The value of an option. Integers stay integers, since `print(optimizer)` shows `momentum: 0` and not `0.0`. A clone of a tensor
+/// is the same tensor, as Python's `group['lr']` is.
 #[derive(Debug)]
 pub enum OptionValue {
     /// `None`.
@@ -26,19 +27,9 @@ pub enum OptionValue {
     List(Vec<OptionValue>),
 }
 
-/// A clone of a tensor is a second handle, as a second name is in Python: `group['lr']` is the tensor that the optimizer was given.
 impl Clone for OptionValue {
     fn clone(&self) -> Self {
-        use OptionValue::{List, None, Number, Pair, Tensor, Text, Tuple};
-        match self {
-            None => None,
-            Number(x) => Number(*x),
-            Pair(a, b) => Pair(*a, *b),
-            Text(text) => Text(text.clone()),
-            Tensor(x) => Tensor(x.shallow_clone()),
-            Tuple(items) => Tuple(items.clone()),
-            List(items) => List(items.clone()),
-        }
+        self.map_tensors(&Tensor::shallow_clone)
     }
 }
 
@@ -156,6 +147,24 @@ impl OptionValue {
         self.pair()
     }
 
+    /// With tensors of its own: Python's `copy.deepcopy`.
+    pub(crate) fn deepcopy(&self) -> Self {
+        self.map_tensors(&Tensor::clone)
+    }
+
+    fn map_tensors(&self, f: &dyn Fn(&Tensor) -> Tensor) -> Self {
+        let all = |items: &[OptionValue]| items.iter().map(|item| item.map_tensors(f)).collect();
+        match self {
+            OptionValue::None => OptionValue::None,
+            OptionValue::Number(x) => OptionValue::Number(*x),
+            OptionValue::Pair(a, b) => OptionValue::Pair(*a, *b),
+            OptionValue::Text(text) => OptionValue::Text(text.clone()),
+            OptionValue::Tensor(x) => OptionValue::Tensor(f(x)),
+            OptionValue::Tuple(items) => OptionValue::Tuple(all(items)),
+            OptionValue::List(items) => OptionValue::List(all(items)),
+        }
+    }
+
     fn number(&self) -> Option<Num> {
         match self {
             OptionValue::Number(x) => Some(Num::Number(*x)),
@@ -172,17 +181,6 @@ impl OptionValue {
                 _ => None,
             },
             _ => None,
-        }
-    }
-
-    /// A copy whose tensors have memory of their own: Python's `copy.deepcopy`.
-    #[track_caller]
-    pub(crate) fn deepcopy(&self) -> Self {
-        match self {
-            OptionValue::Tensor(x) => OptionValue::Tensor(x.detach().clone()),
-            OptionValue::Tuple(items) => OptionValue::Tuple(items.iter().map(Self::deepcopy).collect()),
-            OptionValue::List(items) => OptionValue::List(items.iter().map(Self::deepcopy).collect()),
-            other => other.clone(),
         }
     }
 

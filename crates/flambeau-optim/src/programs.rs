@@ -126,7 +126,9 @@ pub(crate) fn record(
 ) -> Result<()> {
     let (own, all): ([&Tensor; 2], Vec<Scalar>) =
         ([target.param, &target.grad], [&decay].into_iter().chain(scalars).map(|&x| x.into()).collect());
-    let inputs: Vec<&Tensor> = own.into_iter().chain(buffers).collect();
+    // Backward needs what the writes below change.
+    let inputs: Vec<Tensor> = own.into_iter().chain(buffers).map(ops::clone).collect::<Result<_, _>>()?;
+    let inputs: Vec<&Tensor> = inputs.iter().collect();
     let result =
         |part: &'static Pointwise| recorded_program(part, &inputs[..part.num_inputs()], &all[..part.num_scalars()]);
     let results: Vec<Tensor> = parts.iter().map(result).collect::<Result<_, _>>()?;
@@ -213,4 +215,77 @@ pub(crate) fn lerp<'b>(start: Expr<'b>, end: Expr<'b>, weight: Expr<'b>, near_en
         true => end - (end - start) * (1.0 - weight),
     };
     value.rounded()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Adadelta, Adam, Optimizer, RMSprop, SGD};
+    use flambeau_autograd::{Tensor, tensor};
+
+    /// Two recorded steps from 2 · x by the gradient g, and the gradients by x and g of a loss after them.
+    fn two_steps(make: impl Fn(&Tensor) -> Optimizer) -> [Vec<f64>; 3] {
+        let leaf = |values: [f64; 2]| tensor(values).double().requires_grad_(true);
+        let (x, g) = (leaf([1.0, -2.0]), leaf([0.5, 3.0]));
+        let p = x.mul(2.0);
+        let optimizer = make(&p);
+        for _ in 0..2 {
+            p.set_grad(Some(g.mul(1.0)));
+            optimizer.step();
+        }
+        p.mul(tensor([1.0, 10.0])).sum().backward();
+        let values = |t: Tensor| t.detach().to_vec::<f64>();
+        [values(p), values(x.grad().unwrap()), values(g.grad().unwrap())]
+    }
+
+    /// PyTorch 2.15's numbers of the same steps with `differentiable=True`.
+    #[test]
+    fn recorded_steps_have_pytorchs_gradients() {
+        let sgd = two_steps(|p| SGD::with([p], 0.1, |o| o.momentum(0.9).differentiable(true)).into());
+        let adam = two_steps(|p| Adam::with([p], 0.1, |o| o.weight_decay(0.1).differentiable(true)).into());
+        let rmsprop = two_steps(|p| RMSprop::with([p], 0.1, |o| o.differentiable(true)).into());
+        let adadelta = two_steps(|p| Adadelta::with([p], 0.1, |o| o.differentiable(true)).into());
+        let expected = [
+            (sgd, [[1.855, -4.87], [2.0, 20.0], [-0.1, -1.0]]),
+            (
+                adam,
+                [
+                    [1.8000417600158265, -4.199988102870475],
+                    [1.9999877181627161, 19.99999197196446],
+                    [-6.14091864193228e-05, -4.0140177711672775e-05],
+                ],
+            ),
+            (
+                rmsprop,
+                [
+                    [0.2911190954941233, -5.708881154924585],
+                    [2.0, 20.0],
+                    [-6.010048076987573e-07, -1.6694583004905894e-07],
+                ],
+            ),
+            (
+                adadelta,
+                [
+                    [1.9993593423755018, -4.000640670247607],
+                    [2.0, 20.0],
+                    [-5.193355544111204e-08, -2.404472187111581e-09],
+                ],
+            ),
+        ];
+        for (i, (ours, theirs)) in expected.into_iter().enumerate() {
+            for (a, b) in ours.iter().flatten().zip(theirs.into_iter().flatten()) {
+                // PyTorch computes what corrects for the first steps in float32 here.
+                assert!((a - b).abs() <= 1e-12 + 1e-4 * b.abs(), "{i}: {ours:?} {theirs:?}");
+            }
+        }
+    }
+
+    /// A rate that is NaN makes NaN, and ends.
+    #[test]
+    fn numbers_that_are_nan_do_not_loop() {
+        let w = tensor([1.0]).requires_grad_(true);
+        let optimizer = SGD::new([&w], f64::NAN);
+        w.sum().backward();
+        optimizer.step();
+        assert!(w.item().is_nan());
+    }
 }

@@ -95,6 +95,10 @@ impl Rule for SGDRule {
                 return Ok(Update { on: [false; 3], scalars, buffers: smallvec![] });
             }
             let known = target.state.get(BUFFER).filter(|_| !target.fresh);
+            if known.is_none() {
+                // Where a step is recorded, the first momentum is PyTorch's `grad.detach().clone()`.
+                target.grad = target.grad.detach();
+            }
             let on = [true, known.is_none(), nesterov];
             let buffer = known.map_or_else(|| ops::clone(&target.grad.detach()), Ok)?;
             target.state.set(BUFFER, buffer.shallow_clone());

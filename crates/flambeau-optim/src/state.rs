@@ -158,12 +158,10 @@ pub struct GroupState {
     pub params: Vec<usize>,
 }
 
-/// Copies the tensors, as Python's `copy.deepcopy` does.
 impl Clone for GroupState {
-    #[track_caller]
     fn clone(&self) -> Self {
-        let options = self.options.iter().map(|(name, value)| (name.clone(), value.deepcopy())).collect();
-        GroupState { options, params: self.params.clone() }
+        let options = self.options.iter().map(|(name, value)| (name.clone(), value.deepcopy()));
+        GroupState { options: options.collect(), params: self.params.clone() }
     }
 }
 
@@ -177,13 +175,19 @@ pub struct StateDict {
     pub param_groups: Vec<GroupState>,
 }
 
+impl GroupState {
+    fn shallow(&self) -> GroupState {
+        GroupState { options: self.options.clone(), params: self.params.clone() }
+    }
+}
+
 impl StateDict {
     /// The same tensors under lists of their own: Python's `state_dict.copy()`.
     pub(crate) fn shallow(&self) -> StateDict {
         let entries = |all: &[(String, StateValue)]| all.iter().map(|(n, v)| (n.clone(), v.shallow())).collect();
         StateDict {
             state: self.state.iter().map(|(id, all)| (*id, entries(all))).collect(),
-            param_groups: self.param_groups.clone(),
+            param_groups: self.param_groups.iter().map(GroupState::shallow).collect(),
         }
     }
 }
