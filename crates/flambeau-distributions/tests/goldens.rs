@@ -124,7 +124,7 @@ fn ask(report: &mut Report, answer: &Json, inputs: &[Tensor], at: &str, scale: f
         return report.check(false, || format!("{at} has no gradient"));
     }
     let finite = ops::isfinite(&found.detach()).unwrap();
-    let kept = ops::where_(&finite, &found, &found.zeros_like()).unwrap();
+    let kept = ops::where_(&finite, &found, found.zeros_like()).unwrap();
     let total = (kept * weights(&found)).sum();
     let grads = match caught(|| gradients::grad_allow_unused(&total, inputs, |o| o.retain_graph(true))) {
         Ok(grads) => grads,
