@@ -264,7 +264,7 @@ impl GradScaler {
     /// When no gradients were looked at since the last update.
     #[track_caller]
     pub fn update(&self) {
-        self.try_update_with(|options| options).or_panic();
+        self.update_with(|options| options);
     }
 
     /// [`GradScaler::update`] with the keyword `new_scale`, which sets the scale: a float, or a tensor of one.

@@ -55,12 +55,15 @@ const DIFFERS: &[(&str, &str, usize, &str)] = &[
     ("trace", "cuda", 20, UNCHECKED),
 ];
 
-/// Rows of the file: by operation, the case's number and, for each device, a word for each variant.
-fn table() -> BTreeMap<String, Vec<(usize, [Vec<String>; 2])>> {
+/// A case's number and, for each device, a word for each variant.
+type Row = (usize, [Vec<String>; 2]);
+
+/// The file's rows by operation.
+fn table() -> BTreeMap<String, Vec<Row>> {
     let mut text = String::new();
     let file = std::fs::File::open(data_dir().join("autocast_dtypes.jsonl.gz")).unwrap();
     flate2::read::GzDecoder::new(file).read_to_string(&mut text).unwrap();
-    let mut table = BTreeMap::<String, Vec<_>>::new();
+    let mut table = BTreeMap::<String, Vec<Row>>::new();
     for line in text.lines() {
         let row: serde_json::Value = serde_json::from_str(line).unwrap();
         let words = |key: &str| row[key].as_array().unwrap().iter().map(|w| w.as_str().unwrap().to_owned()).collect();
