@@ -3,6 +3,8 @@
 //!
 //! `cargo run --release --example gpt -- --data tinyshakespeare.txt --sample 500`; without a file it learns sums.
 
+#![allow(clippy::upper_case_acronyms, reason = "the names that are printed")]
+
 use clap::Parser;
 use flambeau_examples::{options, plot, progress};
 use std::error::Error;
