@@ -444,3 +444,19 @@ fn functions_that_distributions_use() {
     }
     report.finish(900);
 }
+
+/// A value broadcasts with the batch in both directions.
+#[test]
+fn values_broadcast_with_the_batch() {
+    use flambeau_distributions::Normal;
+    let normal = |shape: &[usize]| {
+        let zeros = ops::zeros(shape, flambeau_tensor::DType::F32, flambeau_tensor::Device::Cpu).unwrap();
+        Normal::new(zeros, 1.0)
+    };
+    let value = |shape: &[usize]| ops::zeros(shape, flambeau_tensor::DType::F32, flambeau_tensor::Device::Cpu).unwrap();
+    assert_eq!(normal(&[1]).log_prob(value(&[3])).size(), [3]);
+    assert_eq!(normal(&[3]).log_prob(value(&[1])).size(), [3]);
+    assert_eq!(normal(&[2, 1]).log_prob(value(&[3])).size(), [2, 3]);
+    assert_eq!(normal(&[3]).cdf(value(&[4, 2, 3])).size(), [4, 2, 3]);
+    assert!(caught(|| normal(&[3]).log_prob(value(&[2]))).is_err());
+}
