@@ -190,10 +190,11 @@ fn as_near_as_threads(ours: &str, one: &str, two: &str) -> Result<f64> {
     }
     let mut furthest = 0.0;
     for ((a, b), c) in a.iter().zip(&b).zip(&c) {
-        let off = match ([a, b, c].map(|x| x.parse::<f64>()), b.split_once('.')) {
+        let numbers = [a, b, c].map(|x| x.parse::<f64>());
+        let off = match (numbers, a.split_once('.'), b.split_once('.')) {
             _ if a == b => 0.0,
-            ([Ok(x), Ok(y), Ok(z)], Some((_, digits))) => {
-                let last = 1.5 * 10f64.powi(-(digits.len() as i32));
+            ([Ok(x), Ok(y), Ok(z)], Some((_, d)), Some((_, e))) if d.len() == e.len() => {
+                let last = 1.5 * 10f64.powi(-(d.len() as i32));
                 let allowed = (2.0 * (y - z).abs()).max(1e-6 * y.abs().max(1.0)).max(last);
                 if (x - y).abs() <= allowed { (x - y).abs() } else { f64::INFINITY }
             }
