@@ -5,11 +5,11 @@
 
 use clap::Parser;
 use flambeau_examples::cartpole::{self, OnCartPole};
-use flambeau_examples::categorical::Categorical;
 use flambeau_examples::options;
 use std::cell::RefCell;
 use std::error::Error;
 use std::process::ExitCode;
+use torch::distributions::Categorical;
 use torch::prelude::*;
 
 #[derive(Parser)]

@@ -1,7 +1,6 @@
 //! What the example programs share.
 
 pub mod cartpole;
-pub mod categorical;
 pub mod digits;
 pub mod options;
 pub mod plot;
