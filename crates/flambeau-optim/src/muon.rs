@@ -27,7 +27,7 @@ optimizer! {
     /// let optimizer = Muon::with([&w], 0.5, |o| o.weight_decay(0.0));
     /// w.square().sum().backward();
     /// optimizer.step();
-    /// let step = flambeau_autograd::eye(2).sub(w.detach()).diagonal(0).div(0.5);
+    /// let step = flambeau_autograd::eye(2).sub(w.detach()).diagonal().div(0.5);
     /// assert!(step.gt(0.5).all().item_as::<bool>() && step.lt(1.5).all().item_as::<bool>()); // near the identity
     /// ```
     Muon, MuonOptions, MuonRule {
