@@ -171,19 +171,22 @@ impl CosineAnnealingWarmRestarts {
         options: impl FnOnce(CosineAnnealingWarmRestartsOptions) -> CosineAnnealingWarmRestartsOptions,
     ) -> Self {
         let options = options(CosineAnnealingWarmRestartsOptions::default());
-        let (t_0, t_mult) = (t_0.to_i64(), options.T_mult);
-        check(t_0 > 0, || format!("Expected positive integer T_0, but got {t_0}")).or_panic();
-        check(t_mult >= 1, || format!("Expected integer T_mult >= 1, but got {t_mult}")).or_panic();
-        let fields = entries([
-            ("T_0", t_0.into()),
-            ("T_i", t_0.into()),
-            ("T_mult", t_mult.into()),
-            ("eta_min", options.eta_min.into()),
-            ("T_cur", options.last_epoch.into()),
-        ]);
-        let scheduler = LRScheduler::build(optimizer, RestartsRule, fields, options.last_epoch);
-        CosineAnnealingWarmRestarts(scheduler.or_panic())
+        CosineAnnealingWarmRestarts(restarts(optimizer, t_0.to_i64(), &options).or_panic())
     }
+}
+
+fn restarts(optimizer: &Optimizer, t_0: i64, options: &CosineAnnealingWarmRestartsOptions) -> Result<LRScheduler> {
+    let t_mult = options.T_mult;
+    check(t_0 > 0, || format!("Expected positive integer T_0, but got {t_0}"))?;
+    check(t_mult >= 1, || format!("Expected integer T_mult >= 1, but got {t_mult}"))?;
+    let fields = entries([
+        ("T_0", t_0.into()),
+        ("T_i", t_0.into()),
+        ("T_mult", t_mult.into()),
+        ("eta_min", options.eta_min.into()),
+        ("T_cur", options.last_epoch.into()),
+    ]);
+    LRScheduler::build(optimizer, RestartsRule, fields, options.last_epoch)
 }
 
 struct RestartsRule;

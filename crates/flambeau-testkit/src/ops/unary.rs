@@ -10,6 +10,7 @@ pub(super) const ROWS: &[OpInfo] = &[
     OpInfo::unary("acos", ops::acos),
     OpInfo::unary("asin", ops::asin),
     OpInfo::unary("atan", ops::atan),
+    OpInfo::unary("atanh", ops::atanh),
     OpInfo::unary("bitwise_not", ops::bitwise_not),
     OpInfo::unary("ceil", ops::ceil),
     OpInfo::unary("cos", ops::cos),

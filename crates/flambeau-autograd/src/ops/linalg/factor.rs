@@ -66,7 +66,7 @@ fn factor(a: &mut [f64], n: usize) -> Result<(), usize> {
 /// let x = torch::tensor([[1.0, 2.0], [2.0, 1.0]]);
 /// assert_eq!(torch::linalg::cholesky_info(&x).item(), 2.0);
 /// ```
-#[op(linalg, not_differentiable, forms(cholesky_info() = ()))]
+#[op(linalg, not_differentiable, cast_cpu = Float32, forms(cholesky_info() = ()))]
 pub fn linalg_cholesky_info(x: &Tensor) -> Result<Tensor> {
     floats("linalg.cholesky_ex", x)?;
     let n = square("linalg.cholesky_ex", x)?;
@@ -85,7 +85,7 @@ pub fn linalg_cholesky_info(x: &Tensor) -> Result<Tensor> {
 /// let l = torch::linalg::cholesky(&torch::tensor([[4.0, 2.0], [2.0, 5.0]]));
 /// assert_eq!(l.to_vec::<f32>(), [2.0, 0.0, 1.0, 2.0]);
 /// ```
-#[op(linalg, forms(cholesky() = ()))]
+#[op(linalg, cast_cpu = Float32, forms(cholesky() = ()))]
 pub fn linalg_cholesky(x: &Tensor) -> Result<Tensor> {
     floats("linalg.cholesky", x)?;
     let n = square("linalg.cholesky", x)?;
@@ -198,7 +198,7 @@ pub fn linalg_solve_triangular(a: &Tensor, b: &Tensor, upper: bool, left: bool, 
 /// let x = torch::cholesky_solve(&torch::tensor([[6.0], [7.0]]), &l);
 /// assert_eq!(x.to_vec::<f32>(), [1.0, 1.0]);
 /// ```
-#[op(torch, method)]
+#[op(torch, method, cast_cpu = Float32)]
 pub fn cholesky_solve(b: &Tensor, l: &Tensor) -> Result<Tensor> {
     let solve = |b: &Tensor, l: &Tensor| {
         let half = linalg_solve_triangular(l, b, false, true, false)?;
