@@ -47,8 +47,8 @@ pub fn lgamma(x: f64) -> f64 {
         if x == x.floor() {
             return f64::INFINITY;
         }
-        let fraction = x - x.floor();
-        let sine = (PI * fraction.min(1.0 - fraction)).sin();
+        // From the nearest integer, which loses no digit where x is tiny.
+        let sine = (PI * (x - x.round()).abs()).sin();
         return (PI / sine).ln() - lgamma(1.0 - x);
     }
     if x == 1.0 || x == 2.0 {
@@ -205,6 +205,7 @@ mod tests {
         near(lgamma(-1.5), 0.860_047_015_376_481);
         near(digamma(0.3), -3.502_524_222_200_133);
         near(digamma(12.5), 2.485_195_651_274_912);
+        near(lgamma(-1e-30), 69.077_552_789_821_37);
         near(digamma(-0.7), -2.073_952_793_628_704);
         near(polygamma(1, 0.4), 7.275_356_590_529_597);
         near(polygamma(1, 20.0), 0.051_270_822_935_203_11);

@@ -309,6 +309,7 @@ const COMPOSED_ON_CPU: &[(&str, &str)] = &[
     ("cross_entropy", "cross_entropy_loss"),
     ("fractional_max_pool2d_with_indices", "fractional_max_pool2d"),
     ("fractional_max_pool3d_with_indices", "fractional_max_pool3d"),
+    ("linalg_cholesky_info", "linalg_cholesky_ex"),
     ("max_unpool1d", "max_unpool2d"),
 ];
 
