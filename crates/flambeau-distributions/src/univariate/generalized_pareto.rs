@@ -103,7 +103,7 @@ impl GeneralizedPareto {
         })
     }
 
-    /// The logarithm of [`cdf`](<dyn crate::Distribution>::cdf).
+    /// The logarithm of `cdf`.
     #[track_caller]
     pub fn log_cdf(&self, value: impl AsTensor) -> Tensor {
         (-self.log_survival_function(value).exp()).log1p()
