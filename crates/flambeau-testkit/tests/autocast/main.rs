@@ -155,6 +155,7 @@ fn check(wrong: &Wrong<'_>, wanted: impl Fn(&str) -> bool) {
 
 #[test]
 fn results_have_pytorchs_dtypes_under_autocast() {
+    let _generator = flambeau_testkit::work::alone();
     let only = std::env::var("FLAMBEAU_OPS").ok();
     let wanted = |name: &str| only.as_deref().is_none_or(|list| list.split(',').any(|n| n == name));
     let table = table();

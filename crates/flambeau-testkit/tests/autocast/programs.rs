@@ -203,6 +203,7 @@ fn run(case: &Value) -> Result<f64, String> {
 
 #[test]
 fn random_programs_are_pytorchs() {
+    let _generator = flambeau_testkit::work::alone();
     let path = data_dir().join("autocast_programs.jsonl.gz");
     let mut text = String::new();
     flate2::read::GzDecoder::new(std::fs::File::open(path).unwrap()).read_to_string(&mut text).unwrap();

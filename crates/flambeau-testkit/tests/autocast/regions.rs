@@ -213,6 +213,7 @@ fn custom_functions_choose_what_a_region_does_with_them() {
 
 #[test]
 fn a_checkpoint_runs_again_in_its_region() {
+    let _generator = flambeau_testkit::work::alone();
     let layer = Arc::new(nn::Linear::new(3, 3));
     let x = ones((2, 3)).requires_grad_(true);
     let run = |checkpointed: bool| {
@@ -242,6 +243,7 @@ fn in_place_forms_are_left_as_they_are() {
 
 #[test]
 fn a_scaler_trains_in_a_region() {
+    let _generator = flambeau_testkit::work::alone();
     torch::manual_seed(0);
     let net = nn::Linear::new(4, 2);
     let optimizer = SGD::new(net.parameters(), 0.1);
