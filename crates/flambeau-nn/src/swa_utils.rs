@@ -363,11 +363,11 @@ options! {
 ///
 /// ```
 /// use flambeau_autograd::{ones, zeros};
-/// use flambeau_nn::{self as nn, swa_utils::update_bn};
+/// use flambeau_nn::{self as nn, Module, swa_utils::update_bn};
 ///
 /// let model = nn::sequential![nn::BatchNorm1d::new(2)];
 /// update_bn([zeros([4, 2]), ones([4, 2])], &model);
-/// let norm = model[0].downcast_ref::<nn::BatchNorm1d>().unwrap();
+/// let norm = model[0].as_module().downcast_ref::<nn::BatchNorm1d>().unwrap();
 /// assert_eq!(norm.running_mean.as_ref().unwrap().to_vec::<f32>(), [0.5, 0.5]);
 /// ```
 ///

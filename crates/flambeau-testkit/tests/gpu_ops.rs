@@ -17,6 +17,7 @@ const READS: &[(&str, &str)] = &[
     ("item", "the answer is a Python number"),
     ("linalg.vander", "it is a cumprod"),
     ("masked_scatter", "a source with too few elements is refused at once"),
+    ("lgamma", "it is computed on the host, in float64"),
     ("masked_select", "the mask's number of true elements is the result's shape"),
     ("nn.functional.ctc_loss", "lengths that are tensors are read, as PyTorch reads them"),
     ("nn.functional.gaussian_nll_loss", "a negative variance is refused"),
@@ -37,6 +38,7 @@ const UPLOADS: &[(&str, &str)] = &[
     ("arange", "in float64, which not every GPU has, so that each element is the CPU's"),
     ("linspace", "in float64, which not every GPU has, so that each element is the CPU's"),
     ("logspace", "in float64, which not every GPU has, so that each element is the CPU's"),
+    ("lgamma", "in float64, which not every GPU has"),
     ("tril_indices", "a list of places without an input, made once"),
     ("triu_indices", "a list of places without an input, made once"),
 ];

@@ -128,10 +128,13 @@ pub fn linspace(start: f64, end: f64, steps: usize, dtype: DType, device: Device
 ///
 /// ```
 /// assert_eq!(torch::logspace(0, 2, 3).to_vec::<f32>(), [1.0, 10.0, 100.0]);
-/// assert_eq!(torch::logspace_with(0, 3, 4, |o| o.base(2)).to_vec::<f32>(), [1.0, 2.0, 4.0, 8.0]);
+/// assert_eq!(torch::logspace_base(0, 3, 4, 2).to_vec::<f32>(), [1.0, 2.0, 4.0, 8.0]);
 /// assert_eq!(torch::logspace_with(0, 2, 3, |o| o.dtype(torch::int64)).to_vec::<i64>(), [1, 10, 100]);
 /// ```
-#[op(torch, creation, not_differentiable, default(base = 10.0, dtype = default_dtype(), device = default_device()))]
+#[op(torch, creation, not_differentiable, forms(
+    logspace(end: f64, steps: i64) = (end, steps, 10.0, default_dtype(), default_device()),
+    logspace_base(end: f64, steps: i64, base: f64) = (end, steps, base, default_dtype(), default_device()),
+))]
 pub fn logspace(start: f64, end: f64, steps: i64, base: f64, dtype: DType, device: Device) -> Result<Tensor> {
     let steps = usize::try_from(steps).map_err(|_| Error::runtime("number of steps must be non-negative"))?;
     if dtype == DType::Bool {

@@ -37,7 +37,7 @@ pub fn vander(x: &Tensor, n: Option<i64>, increasing: bool) -> Result<Tensor> {
 }
 
 /// The powers x⁰, x¹, … of each element along a new last dimension: `torch.linalg.vander`. There are
-/// `n` of them, by default as many as the last dimension is long.
+/// as many of them as the last dimension is long, with `vander_n` `n`.
 ///
 /// # Errors
 /// For bools, and for less than two powers.
@@ -45,9 +45,9 @@ pub fn vander(x: &Tensor, n: Option<i64>, increasing: bool) -> Result<Tensor> {
 /// ```
 /// let x = torch::tensor([2, 3]);
 /// assert_eq!(torch::linalg::vander(&x).to_vec::<i64>(), [1, 2, 1, 3]);
-/// assert_eq!(torch::linalg::vander_with(&x, |o| o.n(3)).to_vec::<i64>(), [1, 2, 4, 1, 3, 9]);
+/// assert_eq!(torch::linalg::vander_n(&x, 3).to_vec::<i64>(), [1, 2, 4, 1, 3, 9]);
 /// ```
-#[op(linalg, default(n = None))]
+#[op(linalg, forms(vander() = (None), vander_n(n: Option<i64>) = (n)))]
 pub fn linalg_vander(x: &Tensor, n: Option<i64>) -> Result<Tensor> {
     if x.dtype() == DType::Bool {
         return Err(Error::runtime(
