@@ -6,6 +6,7 @@
 mod chances;
 mod composed;
 pub mod constraints;
+mod declare;
 mod discrete;
 mod distribution;
 mod fail;

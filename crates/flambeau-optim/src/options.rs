@@ -4,7 +4,7 @@ use crate::error::{Error, Result, check};
 use crate::number::Num;
 use flambeau_autograd::Tensor;
 use flambeau_tensor::Scalar;
-use flambeau_tensor::print::py_float;
+use flambeau_tensor::print::{py_float, py_str};
 use std::fmt;
 
 /// The value of an option. Integers stay integers, since `print(optimizer)` shows `momentum: 0` and not `0.0`. A clone of a tensor
@@ -187,7 +187,7 @@ impl OptionValue {
     /// As Python's `repr` shows it, which puts strings in quotes: an element of a tuple or list.
     fn repr(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            OptionValue::Text(text) => f.write_str(&quoted(text)),
+            OptionValue::Text(text) => f.write_str(&py_str(text)),
             OptionValue::Tensor(x) => write!(f, "{x}"),
             other => write!(f, "{other}"),
         }
@@ -340,22 +340,6 @@ impl Options {
         let one = !matches!(self.find("lr"), Some(OptionValue::Tensor(lr)) if lr.numel() != 1);
         check(one, || "Tensor lr must be 1-element".into())
     }
-}
-
-/// A string as Python's `repr` shows it.
-fn quoted(text: &str) -> String {
-    let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
-    let mut out = String::from(quote);
-    for c in text.chars() {
-        match c {
-            '\n' => out.push_str("\\n"),
-            '\t' => out.push_str("\\t"),
-            c if c == quote || c == '\\' => out.extend(['\\', c]),
-            c => out.push(c),
-        }
-    }
-    out.push(quote);
-    out
 }
 
 fn unusable(name: &str, value: Option<&OptionValue>, wanted: &str) -> Error {

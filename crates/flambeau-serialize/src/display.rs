@@ -2,7 +2,7 @@
 
 use crate::{DictKind, Value};
 use flambeau_autograd::Tensor;
-use flambeau_tensor::print::py_float;
+use flambeau_tensor::print::{py_float, py_str};
 use std::fmt::{self, Display, Formatter};
 
 impl Display for Value<Tensor> {
@@ -25,7 +25,7 @@ impl Value<Tensor> {
             Value::Int(int) => int.to_string(),
             Value::BigInt(digits) => big(digits),
             Value::Float(float) => py_float(*float).to_string(),
-            Value::Str(text) => quoted(text),
+            Value::Str(text) => py_str(text),
             Value::Bytes(bytes) => format!("b'{}'", bytes.escape_ascii()),
             Value::List(items) => format!("[{}]", list(items)),
             Value::Tuple(items) if items.len() == 1 => format!("({},)", list(items)),
@@ -57,25 +57,6 @@ impl Value<Tensor> {
 
 fn list(items: &[Value<Tensor>]) -> String {
     items.iter().map(Value::repr).collect::<Vec<_>>().join(", ")
-}
-
-/// A text in Python's quotes.
-fn quoted(text: &str) -> String {
-    let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
-    let mut out = String::from(quote);
-    for c in text.chars() {
-        match c {
-            '\n' => out.push_str("\\n"),
-            '\t' => out.push_str("\\t"),
-            '\r' => out.push_str("\\r"),
-            '\\' => out.push_str("\\\\"),
-            c if c == quote => out.extend(['\\', c]),
-            c if c.is_control() => out.push_str(&format!("\\x{:02x}", u32::from(c))),
-            c => out.push(c),
-        }
-    }
-    out.push(quote);
-    out
 }
 
 /// A large integer in hexadecimal, as Python's `hex` shows it; its decimal digits would need long division.

@@ -3,7 +3,7 @@
 use std::f64::consts::PI;
 
 /// Stirling's series of log Γ in 1/x²: B₂ₖ / (2k (2k − 1)).
-const STIRLING: [f64; 8] = [
+pub const STIRLING: [f64; 8] = [
     1.0 / 12.0,
     -1.0 / 360.0,
     1.0 / 1260.0,
@@ -13,6 +13,9 @@ const STIRLING: [f64; 8] = [
     1.0 / 156.0,
     -3617.0 / 122_400.0,
 ];
+
+/// ½ log(2π) − ½.
+pub const STIRLING_CONSTANT: f64 = 0.418_938_533_204_672_7;
 
 /// The asymptotic series of the digamma function in 1/x²: B₂ₖ / 2k.
 const DIGAMMA: [f64; 7] =
@@ -64,7 +67,7 @@ pub fn lgamma(x: f64) -> f64 {
     }
     let inverse = 1.0 / x;
     let series = inverse * horner(inverse * inverse, &STIRLING);
-    (x - 0.5) * (x.ln() - 1.0) + (0.418_938_533_204_672_7 + series) - product.ln()
+    (x - 0.5) * (x.ln() - 1.0) + (STIRLING_CONSTANT + series) - product.ln()
 }
 
 /// The derivative of [`lgamma`]. At 0 it is infinite with the other sign, at the negative integers NaN, as PyTorch's is.

@@ -2,6 +2,7 @@
 
 use super::{log_f64, log1p_f64, poly_f64};
 use crate::simd::Simd;
+use flambeau_tensor::special::{STIRLING, STIRLING_CONSTANT};
 use std::f64::consts::PI;
 
 /// lgamma(2 + z)/z for -¾ ≤ z ≤ ½.
@@ -30,19 +31,6 @@ const LGAMMA: [f64; 23] = [
     -3.150_027_782_334_188e-8,
     -3.968_120_719_410_560_7e-8,
 ];
-/// Stirling's series in 1/x²: B₂ₖ / (2k (2k − 1)).
-const STIRLING: [f64; 8] = [
-    1.0 / 12.0,
-    -1.0 / 360.0,
-    1.0 / 1260.0,
-    -1.0 / 1680.0,
-    1.0 / 1188.0,
-    -691.0 / 360_360.0,
-    1.0 / 156.0,
-    -3617.0 / 122_400.0,
-];
-/// ½ log(2π) − ½.
-const STIRLING_CONSTANT: f64 = 0.418_938_533_204_672_7;
 
 /// lgamma(2 + z) for -¾ ≤ z ≤ ½.
 #[inline(always)]

@@ -1,9 +1,8 @@
 //! A distribution whose batch dimensions are part of the event.
 
 use crate::constraints::{self, Constraint};
-use crate::distribution::{
-    Distribution, Frame, IntoDistribution, ValidateOptions, check_arguments, expands, is_distribution,
-};
+use crate::declare::{expands, is_distribution};
+use crate::distribution::{Distribution, Frame, IntoDistribution, ValidateOptions, check_arguments};
 use crate::fail;
 use crate::value::sum_rightmost;
 use flambeau_autograd::{Tensor, at_caller};

@@ -1,10 +1,9 @@
 //! Mixtures.
 
 use crate::constraints::{Constraint, MixtureSameFamilyConstraint};
+use crate::declare::{expands, is_distribution};
 use crate::discrete::Categorical;
-use crate::distribution::{
-    Distribution, Frame, IntoDistribution, ValidateOptions, check_arguments, expands, is_distribution,
-};
+use crate::distribution::{Distribution, Frame, IntoDistribution, ValidateOptions, check_arguments};
 use crate::fail;
 use flambeau_autograd::{OrPanic, Tensor, at_caller, no_grad, ops};
 use std::sync::Arc;

@@ -2,9 +2,8 @@
 
 use super::Independent;
 use crate::constraints::{self, Constraint};
-use crate::distribution::{
-    Distribution, Frame, IntoDistribution, ValidateOptions, check_arguments, expands, is_distribution,
-};
+use crate::declare::{expands, is_distribution};
+use crate::distribution::{Distribution, Frame, IntoDistribution, ValidateOptions, check_arguments};
 use crate::fail;
 use crate::transforms::{ComposeTransform, IntoTransforms, Transform, sign_of};
 use crate::value::{Value, sum_rightmost};

@@ -4,7 +4,8 @@ use super::listed;
 use crate::IntoValue;
 use crate::chances::{Chances, ProbsOptions, accessors, cross_entropy, log_of_bernoulli};
 use crate::constraints::{self, Constraint};
-use crate::distribution::{Argument, Distribution, Frame, check_arguments, expands, is_distribution};
+use crate::declare::{expands, is_distribution};
+use crate::distribution::{Argument, Distribution, Frame, check_arguments, tuple};
 use crate::fail;
 use crate::value::{broadcast_pair, expanded, replaced, text, tiny};
 use flambeau_autograd::{OrPanic, Tensor, at_caller, no_grad, ops};
@@ -139,9 +140,7 @@ impl Geometric {
         let valid = probs.gt(0);
         if !valid.all().item_as::<bool>() {
             let invalid = probs.detach().masked_select(valid.logical_not());
-            let shape = probs.size();
-            let shape: Vec<String> = shape.iter().map(usize::to_string).collect();
-            let tuple = if shape.len() == 1 { format!("({},)", shape[0]) } else { format!("({})", shape.join(", ")) };
+            let tuple = tuple(&probs.size());
             fail::value(format!(
                 "Expected parameter probs (Tensor of shape {tuple}) of distribution {} to be positive but found invalid \
                  values:\n{}",

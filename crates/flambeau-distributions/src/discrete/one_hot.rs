@@ -4,7 +4,8 @@ use super::Categorical;
 use crate::IntoValue;
 use crate::chances::ProbsOptions;
 use crate::constraints::{self, Constraint};
-use crate::distribution::{Argument, Distribution, Frame, check_arguments, expands, is_distribution};
+use crate::declare::{expands, is_distribution};
+use crate::distribution::{Argument, Distribution, Frame, check_arguments};
 use crate::value::expanded;
 use flambeau_autograd::{OrPanic, Size, Tensor, at_caller, ops};
 use std::sync::Arc;
@@ -171,9 +172,6 @@ impl Distribution for OneHotCategorical {
 impl Distribution for OneHotCategoricalStraightThrough {
     fn class(&self) -> &'static str {
         "OneHotCategoricalStraightThrough"
-    }
-    fn frame(&self) -> &Frame {
-        self.hard.frame()
     }
     fn arguments(&self) -> Vec<Argument> {
         self.hard.arguments()

@@ -1,7 +1,7 @@
 //! How many independent events happen.
 
 use crate::constraints::{self, Constraint};
-use crate::distribution::distribution;
+use crate::declare::distribution;
 use crate::value::{broadcast_pair, expanded};
 use flambeau_autograd::{OrPanic, Tensor, no_grad, ops};
 

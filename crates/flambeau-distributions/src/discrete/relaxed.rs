@@ -5,7 +5,8 @@ use crate::IntoValue;
 use crate::chances::{Chances, ProbsOptions, accessors};
 use crate::composed::TransformedDistribution;
 use crate::constraints::{self, Constraint};
-use crate::distribution::{Argument, Distribution, Frame, check_arguments, expands, is_distribution};
+use crate::declare::{expands, is_distribution};
+use crate::distribution::{Argument, Distribution, Frame, check_arguments};
 use crate::transforms::{ExpTransform, SigmoidTransform};
 use crate::value::{Shared, broadcast_pair, clamp_probs, expanded, uniform};
 use flambeau_autograd::{AsTensor, OrPanic, Size, Tensor, at_caller, ops};
@@ -262,9 +263,6 @@ impl Distribution for RelaxedBernoulli {
     fn class(&self) -> &'static str {
         "RelaxedBernoulli"
     }
-    fn frame(&self) -> &Frame {
-        self.whole.frame()
-    }
     fn arguments(&self) -> Vec<Argument> {
         self.base().chances.computed_arguments(constraints::unit_interval(), constraints::real())
     }
@@ -319,9 +317,6 @@ impl Distribution for ExpRelaxedCategorical {
 impl Distribution for RelaxedOneHotCategorical {
     fn class(&self) -> &'static str {
         "RelaxedOneHotCategorical"
-    }
-    fn frame(&self) -> &Frame {
-        self.whole.frame()
     }
     fn arguments(&self) -> Vec<Argument> {
         self.base().arguments()

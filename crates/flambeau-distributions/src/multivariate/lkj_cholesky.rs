@@ -2,7 +2,8 @@
 
 use super::matrices::diagonal;
 use crate::constraints::{self, Constraint};
-use crate::distribution::{Argument, Distribution, Frame, ValidateOptions, check_arguments, expands, is_distribution};
+use crate::declare::{expands, is_distribution};
+use crate::distribution::{Argument, Distribution, Frame, ValidateOptions, check_arguments};
 use crate::univariate::Beta;
 use crate::value::{Shared, broadcast_all, expanded, standard_normal, tiny};
 use crate::{IntoValue, fail};

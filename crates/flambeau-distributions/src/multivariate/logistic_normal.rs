@@ -3,7 +3,8 @@
 use crate::IntoValue;
 use crate::composed::{Independent, TransformedDistribution};
 use crate::constraints::{self, Constraint};
-use crate::distribution::{Argument, Distribution, Frame, ValidateOptions, check_arguments, expands, is_distribution};
+use crate::declare::{expands, is_distribution};
+use crate::distribution::{Argument, Distribution, ValidateOptions, check_arguments};
 use crate::transforms::StickBreakingTransform;
 use crate::univariate::Normal;
 use flambeau_autograd::{Tensor, at_caller};
@@ -82,9 +83,6 @@ is_distribution!(LogisticNormal);
 impl Distribution for LogisticNormal {
     fn class(&self) -> &'static str {
         "LogisticNormal"
-    }
-    fn frame(&self) -> &Frame {
-        self.whole.frame()
     }
     fn arguments(&self) -> Vec<Argument> {
         vec![

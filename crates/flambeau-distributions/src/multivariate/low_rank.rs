@@ -3,7 +3,8 @@
 use super::matrices::{half_log_det, mahalanobis, solve_lower};
 use super::normal::times;
 use crate::constraints::{self, Constraint};
-use crate::distribution::{Argument, Distribution, Frame, ValidateOptions, check_arguments, expands, is_distribution};
+use crate::declare::{expands, is_distribution};
+use crate::distribution::{Argument, Distribution, Frame, ValidateOptions, check_arguments};
 use crate::fail;
 use crate::value::{Shared, expanded, standard_normal};
 use flambeau_autograd::{AsTensor, OrPanic, Tensor, at_caller, ops};

@@ -2,7 +2,8 @@
 
 use super::matrices::{Form, Matrix, MatrixOptions, common_batch, half_log_det, mahalanobis};
 use crate::constraints::{self, Constraint};
-use crate::distribution::{Argument, Distribution, Frame, check_arguments, expands, is_distribution};
+use crate::declare::{expands, is_distribution};
+use crate::distribution::{Argument, Distribution, Frame, check_arguments};
 use crate::fail;
 use crate::value::{Shared, expanded, standard_normal};
 use flambeau_autograd::{AsTensor, Tensor, at_caller};

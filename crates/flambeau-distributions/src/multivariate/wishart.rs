@@ -3,7 +3,8 @@
 use super::matrices::{Matrix, MatrixOptions, common_batch, diagonal, half_log_det};
 use crate::IntoValue;
 use crate::constraints::{self, Constraint};
-use crate::distribution::{Argument, Distribution, Frame, check_arguments, expands, is_distribution};
+use crate::declare::{expands, is_distribution};
+use crate::distribution::{Argument, Distribution, Frame, check_arguments};
 use crate::fail;
 use crate::univariate::Chi2;
 use crate::value::{Shared, Value, eps, expanded, filled, replaced, standard_normal};

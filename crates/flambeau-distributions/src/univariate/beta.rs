@@ -1,9 +1,8 @@
 //! The Dirichlet distribution and its case of two components, Beta.
 
 use crate::constraints::{self, Constraint};
-use crate::distribution::{
-    Argument, Distribution, Frame, ValidateOptions, check_arguments, expands, is_distribution, shape_of,
-};
+use crate::declare::{expands, is_distribution};
+use crate::distribution::{Argument, Distribution, Frame, ValidateOptions, check_arguments, shape_of};
 use crate::value::{Shared, Value, broadcast_all, expanded};
 use crate::{IntoValue, fail};
 use flambeau_autograd::ops::IntoShape;

@@ -2,7 +2,8 @@
 
 use crate::chances::{Chances, ProbsOptions, accessors};
 use crate::constraints::{self, Constraint};
-use crate::distribution::{Argument, Distribution, Frame, check_arguments, distribution, expands, is_distribution};
+use crate::declare::{distribution, expands, is_distribution};
+use crate::distribution::{Argument, Distribution, Frame, check_arguments};
 use crate::value::{broadcast_pair, clamp_probs, uniform};
 use crate::{IntoValue, fail};
 use flambeau_autograd::{OrPanic, Tensor, at_caller, no_grad, ops};

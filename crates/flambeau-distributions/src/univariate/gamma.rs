@@ -2,9 +2,8 @@
 
 use crate::IntoValue;
 use crate::constraints::{self, Constraint};
-use crate::distribution::{
-    Argument, Distribution, Frame, ValidateOptions, check_arguments, distribution, expands, is_distribution,
-};
+use crate::declare::{distribution, expands, is_distribution};
+use crate::distribution::{Argument, Distribution, Frame, ValidateOptions, check_arguments};
 use crate::value::{Value, expanded, replaced, tiny};
 use flambeau_autograd::{OrPanic, Tensor, at_caller, ops};
 use std::sync::Arc;
@@ -171,9 +170,6 @@ is_distribution!(Chi2);
 impl Distribution for Chi2 {
     fn class(&self) -> &'static str {
         "Chi2"
-    }
-    fn frame(&self) -> &Frame {
-        self.gamma.frame()
     }
     fn arguments(&self) -> Vec<Argument> {
         vec![Argument::computed("df", constraints::positive(), self.df())]

@@ -1,7 +1,7 @@
 //! The generalized Pareto distribution.
 
 use crate::constraints::{self, Constraint};
-use crate::distribution::distribution;
+use crate::declare::distribution;
 use crate::value::{filled, uniform};
 use flambeau_autograd::{AsTensor, OrPanic, Tensor, at_caller, ops};
 

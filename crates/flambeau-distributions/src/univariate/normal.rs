@@ -1,7 +1,7 @@
 //! The normal and the Laplace distribution.
 
 use crate::constraints::{self, Constraint};
-use crate::distribution::distribution;
+use crate::declare::distribution;
 use crate::value::{eps, expanded, standard_normal};
 use flambeau_autograd::{OrPanic, Tensor, no_grad, ops};
 use std::f64::consts::{PI, SQRT_2};

@@ -2,7 +2,7 @@
 
 use super::gamma::Chi2;
 use crate::constraints::{self, Constraint};
-use crate::distribution::distribution;
+use crate::declare::distribution;
 use crate::value::{filled, replaced, standard_normal};
 use flambeau_autograd::{OrPanic, Tensor, ops};
 use flambeau_tensor::special::lgamma;

@@ -8,7 +8,8 @@ use super::tails::Cauchy;
 use crate::IntoValue;
 use crate::composed::TransformedDistribution;
 use crate::constraints::{self, Constraint};
-use crate::distribution::{Argument, Distribution, Frame, ValidateOptions, check_arguments, expands, is_distribution};
+use crate::declare::{expands, is_distribution};
+use crate::distribution::{Argument, Distribution, ValidateOptions, check_arguments};
 use crate::transforms::{AbsTransform, AffineTransform, ExpTransform, PowerTransform, Transform};
 use crate::value::{Shared, Value, broadcast_all, eps, expanded, filled, replaced, tiny};
 use flambeau_autograd::{OrPanic, Tensor, at_caller, ops};
@@ -60,59 +61,77 @@ fn transformed(
     TransformedDistribution::of(Arc::new(base), transforms.into(), validate)
 }
 
-/// The distribution of numbers whose logarithm is normal: `torch.distributions.LogNormal(loc, scale)`.
-///
-/// ```
-/// use torch::distributions::LogNormal;
-/// assert_eq!(LogNormal::new(0.0, 1.0).cdf(torch::tensor(1.0)).item(), 0.5);
-/// ```
-#[derive(Clone)]
-pub struct LogNormal {
-    whole: TransformedDistribution,
+/// Makes a distribution that is a transformed one and whose parameters are those of the base: its struct, its accessors, and what
+/// every distribution has.
+macro_rules! of_base {
+    (
+        $(#[$meta:meta])* $name:ident of $base:ident { $($(#[$doc:meta])* $argument:ident: $constraint:expr),+ }
+        new $new:literal;
+        whole |$given:pat_param, $validate:ident| $whole:expr;
+        $($body:tt)*
+    ) => {
+        $(#[$meta])*
+        #[derive(Clone)]
+        pub struct $name {
+            whole: TransformedDistribution,
+        }
+
+        constructors!($name($($argument),+), $new);
+
+        impl $name {
+            fn of($given: [Value; [$(stringify!($argument)),+].len()], $validate: Option<bool>) -> Self {
+                $name { whole: $whole }
+            }
+
+            $(
+                $(#[$doc])*
+                pub fn $argument(&self) -> &Tensor {
+                    base::<$base>(&self.whole).$argument()
+                }
+            )+
+
+            fn expand_to(&self, batch: &[usize]) -> Self {
+                $name { whole: self.whole.expand_to(batch) }
+            }
+        }
+
+        impl Distribution for $name {
+            fn class(&self) -> &'static str {
+                stringify!($name)
+            }
+            fn arguments(&self) -> Vec<Argument> {
+                vec![$(Argument::computed(stringify!($argument), $constraint, self.$argument().shallow_clone())),+]
+            }
+            fn parent(&self) -> Option<&dyn Distribution> {
+                Some(&self.whole)
+            }
+            fn expand_batch(&self, batch: &[usize]) -> Arc<dyn Distribution> {
+                Arc::new(self.expand_to(batch))
+            }
+            $($body)*
+        }
+    };
 }
 
-constructors!(LogNormal(loc, scale), "The distribution of the mean and deviation of the logarithm.");
-
-impl LogNormal {
-    fn of([loc, scale]: [Value; 2], validate: Option<bool>) -> Self {
+of_base! {
+    /// The distribution of numbers whose logarithm is normal: `torch.distributions.LogNormal(loc, scale)`.
+    ///
+    /// ```
+    /// use torch::distributions::LogNormal;
+    /// assert_eq!(LogNormal::new(0.0, 1.0).cdf(torch::tensor(1.0)).item(), 0.5);
+    /// ```
+    LogNormal of Normal {
+        /// The mean of the logarithm.
+        loc: constraints::real(),
+        /// The standard deviation of the logarithm.
+        scale: constraints::positive()
+    }
+    new "The distribution of the mean and deviation of the logarithm.";
+    whole |[loc, scale], validate| {
         let base = Normal::with(loc, scale, |o| o.validate_args(validate));
-        LogNormal { whole: transformed(base, [ExpTransform::new()], validate) }
-    }
+        transformed(base, [ExpTransform::new()], validate)
+    };
 
-    /// The mean of the logarithm.
-    pub fn loc(&self) -> &Tensor {
-        base::<Normal>(&self.whole).loc()
-    }
-
-    /// The standard deviation of the logarithm.
-    pub fn scale(&self) -> &Tensor {
-        base::<Normal>(&self.whole).scale()
-    }
-
-    fn expand_to(&self, batch: &[usize]) -> Self {
-        LogNormal { whole: self.whole.expand_to(batch) }
-    }
-}
-
-impl Distribution for LogNormal {
-    fn class(&self) -> &'static str {
-        "LogNormal"
-    }
-    fn frame(&self) -> &Frame {
-        self.whole.frame()
-    }
-    fn arguments(&self) -> Vec<Argument> {
-        vec![
-            Argument::computed("loc", constraints::real(), self.loc().shallow_clone()),
-            Argument::computed("scale", constraints::positive(), self.scale().shallow_clone()),
-        ]
-    }
-    fn parent(&self) -> Option<&dyn Distribution> {
-        Some(&self.whole)
-    }
-    fn expand_batch(&self, batch: &[usize]) -> Arc<dyn Distribution> {
-        Arc::new(self.expand_to(batch))
-    }
     fn support(&self) -> Constraint {
         constraints::positive()
     }
@@ -131,214 +150,110 @@ impl Distribution for LogNormal {
     }
 }
 
-/// The distribution of the absolute value of a normal number of mean 0: `torch.distributions.HalfNormal(scale)`.
-///
-/// ```
-/// use torch::distributions::HalfNormal;
-/// assert!((HalfNormal::new(1.0).mean().item() - 0.7978846).abs() < 1e-6);
-/// ```
-#[derive(Clone)]
-pub struct HalfNormal {
-    whole: TransformedDistribution,
+/// Makes the distribution of the absolute value of numbers that lie evenly around 0.
+macro_rules! half {
+    ($(#[$meta:meta])* $name:ident of $base:ident { $(#[$doc:meta])* scale } new $new:literal; $($body:tt)*) => {
+        of_base! {
+            $(#[$meta])*
+            $name of $base {
+                $(#[$doc])*
+                scale: constraints::positive()
+            }
+            new $new;
+            whole |[scale], validate| {
+                let base = $base::with(0, scale, |o| o.validate_args(false));
+                transformed(base, [AbsTransform::new()], validate)
+            };
+
+            fn support(&self) -> Constraint {
+                constraints::nonnegative()
+            }
+            fn mode(&self) -> Tensor {
+                self.scale().zeros_like()
+            }
+            fn log_density(&self, value: &Tensor) -> Tensor {
+                let log = self.whole.base_dist().log_prob_of(value) + LN_2;
+                ops::where_(&value.ge(0), &log, f64::NEG_INFINITY).or_panic()
+            }
+            fn checks_cdf(&self) -> bool {
+                true
+            }
+            fn cumulative(&self, value: &Tensor) -> Tensor {
+                2.0 * self.whole.base_dist().cdf_of(value) - 1.0
+            }
+            fn quantile(&self, probability: &Tensor) -> Tensor {
+                self.whole.base_dist().quantile(&((probability + 1.0) / 2.0))
+            }
+            fn entropy(&self) -> Tensor {
+                self.whole.base_dist().entropy() - LN_2
+            }
+            $($body)*
+        }
+    };
 }
 
-constructors!(HalfNormal(scale), "The distribution of the normal number's deviation.");
+half! {
+    /// The distribution of the absolute value of a normal number of mean 0: `torch.distributions.HalfNormal(scale)`.
+    ///
+    /// ```
+    /// use torch::distributions::HalfNormal;
+    /// assert!((HalfNormal::new(1.0).mean().item() - 0.7978846).abs() < 1e-6);
+    /// ```
+    HalfNormal of Normal {
+        /// The standard deviation of the normal number.
+        scale
+    }
+    new "The distribution of the normal number's deviation.";
 
-impl HalfNormal {
-    fn of([scale]: [Value; 1], validate: Option<bool>) -> Self {
-        let base = Normal::with(0, scale, |o| o.validate_args(false));
-        HalfNormal { whole: transformed(base, [AbsTransform::new()], validate) }
-    }
-
-    /// The standard deviation of the normal number.
-    pub fn scale(&self) -> &Tensor {
-        base::<Normal>(&self.whole).scale()
-    }
-
-    fn expand_to(&self, batch: &[usize]) -> Self {
-        HalfNormal { whole: self.whole.expand_to(batch) }
-    }
-}
-
-/// log_prob of |x| from that of x.
-fn folded(base: &dyn Distribution, value: &Tensor) -> Tensor {
-    let log = base.log_prob_of(value) + LN_2;
-    ops::where_(&value.ge(0), &log, f64::NEG_INFINITY).or_panic()
-}
-
-impl Distribution for HalfNormal {
-    fn class(&self) -> &'static str {
-        "HalfNormal"
-    }
-    fn frame(&self) -> &Frame {
-        self.whole.frame()
-    }
-    fn arguments(&self) -> Vec<Argument> {
-        vec![Argument::computed("scale", constraints::positive(), self.scale().shallow_clone())]
-    }
-    fn parent(&self) -> Option<&dyn Distribution> {
-        Some(&self.whole)
-    }
-    fn expand_batch(&self, batch: &[usize]) -> Arc<dyn Distribution> {
-        Arc::new(self.expand_to(batch))
-    }
-    fn support(&self) -> Constraint {
-        constraints::nonnegative()
-    }
     fn mean(&self) -> Tensor {
         self.scale() * (2.0 / PI).sqrt()
-    }
-    fn mode(&self) -> Tensor {
-        self.scale().zeros_like()
     }
     fn variance(&self) -> Tensor {
         self.scale().pow(2) * (1.0 - 2.0 / PI)
     }
-    fn log_density(&self, value: &Tensor) -> Tensor {
-        folded(self.whole.base_dist(), value)
-    }
-    fn checks_cdf(&self) -> bool {
-        true
-    }
-    fn cumulative(&self, value: &Tensor) -> Tensor {
-        2.0 * self.whole.base_dist().cdf_of(value) - 1.0
-    }
-    fn quantile(&self, probability: &Tensor) -> Tensor {
-        self.whole.base_dist().quantile(&((probability + 1.0) / 2.0))
-    }
-    fn entropy(&self) -> Tensor {
-        self.whole.base_dist().entropy() - LN_2
-    }
 }
 
-/// The distribution of the absolute value of a Cauchy number around 0: `torch.distributions.HalfCauchy(scale)`.
-///
-/// ```
-/// use torch::distributions::HalfCauchy;
-/// assert_eq!(HalfCauchy::new(1.0).cdf(torch::tensor(1.0)).item(), 0.5);
-/// ```
-#[derive(Clone)]
-pub struct HalfCauchy {
-    whole: TransformedDistribution,
-}
+half! {
+    /// The distribution of the absolute value of a Cauchy number around 0: `torch.distributions.HalfCauchy(scale)`.
+    ///
+    /// ```
+    /// use torch::distributions::HalfCauchy;
+    /// assert_eq!(HalfCauchy::new(1.0).cdf(torch::tensor(1.0)).item(), 0.5);
+    /// ```
+    HalfCauchy of Cauchy {
+        /// The scale of the Cauchy number.
+        scale
+    }
+    new "The distribution of the Cauchy number's scale.";
 
-constructors!(HalfCauchy(scale), "The distribution of the Cauchy number's scale.");
-
-impl HalfCauchy {
-    fn of([scale]: [Value; 1], validate: Option<bool>) -> Self {
-        let base = Cauchy::with(0, scale, |o| o.validate_args(false));
-        HalfCauchy { whole: transformed(base, [AbsTransform::new()], validate) }
-    }
-
-    /// The scale of the Cauchy number.
-    pub fn scale(&self) -> &Tensor {
-        base::<Cauchy>(&self.whole).scale()
-    }
-
-    fn expand_to(&self, batch: &[usize]) -> Self {
-        HalfCauchy { whole: self.whole.expand_to(batch) }
-    }
-}
-
-impl Distribution for HalfCauchy {
-    fn class(&self) -> &'static str {
-        "HalfCauchy"
-    }
-    fn frame(&self) -> &Frame {
-        self.whole.frame()
-    }
-    fn arguments(&self) -> Vec<Argument> {
-        vec![Argument::computed("scale", constraints::positive(), self.scale().shallow_clone())]
-    }
-    fn parent(&self) -> Option<&dyn Distribution> {
-        Some(&self.whole)
-    }
-    fn expand_batch(&self, batch: &[usize]) -> Arc<dyn Distribution> {
-        Arc::new(self.expand_to(batch))
-    }
-    fn support(&self) -> Constraint {
-        constraints::nonnegative()
-    }
     fn mean(&self) -> Tensor {
         filled(&self.frame().extended(&[]), f64::INFINITY, self.scale())
-    }
-    fn mode(&self) -> Tensor {
-        self.scale().zeros_like()
     }
     fn variance(&self) -> Tensor {
         self.whole.base_dist().variance()
     }
-    fn log_density(&self, value: &Tensor) -> Tensor {
-        folded(self.whole.base_dist(), value)
-    }
-    fn checks_cdf(&self) -> bool {
-        true
-    }
-    fn cumulative(&self, value: &Tensor) -> Tensor {
-        2.0 * self.whole.base_dist().cdf_of(value) - 1.0
-    }
-    fn quantile(&self, probability: &Tensor) -> Tensor {
-        self.whole.base_dist().quantile(&((probability + 1.0) / 2.0))
-    }
-    fn entropy(&self) -> Tensor {
-        self.whole.base_dist().entropy() - LN_2
-    }
 }
 
-/// The distribution of 1 / x for a gamma number x: `torch.distributions.InverseGamma(concentration, rate)`.
-///
-/// ```
-/// use torch::distributions::InverseGamma;
-/// assert_eq!(InverseGamma::new(3.0, 2.0).mean().item(), 1.0);
-/// ```
-#[derive(Clone)]
-pub struct InverseGamma {
-    whole: TransformedDistribution,
-}
-
-constructors!(InverseGamma(concentration, rate), "The distribution of the gamma number's shape and rate.");
-
-impl InverseGamma {
-    fn of([concentration, rate]: [Value; 2], validate: Option<bool>) -> Self {
+of_base! {
+    /// The distribution of 1 / x for a gamma number x: `torch.distributions.InverseGamma(concentration, rate)`.
+    ///
+    /// ```
+    /// use torch::distributions::InverseGamma;
+    /// assert_eq!(InverseGamma::new(3.0, 2.0).mean().item(), 1.0);
+    /// ```
+    InverseGamma of Gamma {
+        /// The shape of the gamma number.
+        concentration: constraints::positive(),
+        /// The rate of the gamma number.
+        rate: constraints::positive()
+    }
+    new "The distribution of the gamma number's shape and rate.";
+    whole |[concentration, rate], validate| {
         let base = Gamma::with(concentration, rate, |o| o.validate_args(validate));
         let minus_one = filled(&[], -1.0, base.rate());
-        InverseGamma { whole: transformed(base, [PowerTransform::new(minus_one)], validate) }
-    }
+        transformed(base, [PowerTransform::new(minus_one)], validate)
+    };
 
-    /// The shape of the gamma number.
-    pub fn concentration(&self) -> &Tensor {
-        base::<Gamma>(&self.whole).concentration()
-    }
-
-    /// The rate of the gamma number.
-    pub fn rate(&self) -> &Tensor {
-        base::<Gamma>(&self.whole).rate()
-    }
-
-    fn expand_to(&self, batch: &[usize]) -> Self {
-        InverseGamma { whole: self.whole.expand_to(batch) }
-    }
-}
-
-impl Distribution for InverseGamma {
-    fn class(&self) -> &'static str {
-        "InverseGamma"
-    }
-    fn frame(&self) -> &Frame {
-        self.whole.frame()
-    }
-    fn arguments(&self) -> Vec<Argument> {
-        vec![
-            Argument::computed("concentration", constraints::positive(), self.concentration().shallow_clone()),
-            Argument::computed("rate", constraints::positive(), self.rate().shallow_clone()),
-        ]
-    }
-    fn parent(&self) -> Option<&dyn Distribution> {
-        Some(&self.whole)
-    }
-    fn expand_batch(&self, batch: &[usize]) -> Arc<dyn Distribution> {
-        Arc::new(self.expand_to(batch))
-    }
     fn support(&self) -> Constraint {
         constraints::positive()
     }
@@ -416,9 +331,6 @@ macro_rules! of_two {
         impl Distribution for $name {
             fn class(&self) -> &'static str {
                 stringify!($name)
-            }
-            fn frame(&self) -> &Frame {
-                self.whole.frame()
             }
             fn arguments(&self) -> Vec<Argument> {
                 let mut all = vec![

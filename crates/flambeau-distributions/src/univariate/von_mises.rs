@@ -1,7 +1,7 @@
 //! The von Mises distribution of angles.
 
 use crate::constraints::{self, Constraint};
-use crate::distribution::distribution;
+use crate::declare::distribution;
 use flambeau_autograd::{OrPanic, Tensor, no_grad, ops};
 use flambeau_tensor::{DType, Device};
 use std::f64::consts::PI;

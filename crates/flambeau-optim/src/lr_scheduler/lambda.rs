@@ -30,62 +30,6 @@ handle! {
     LambdaLR(LRScheduler)
 }
 
-options! {
-    /// Options of [`LambdaLR`].
-    #[derive(Clone, Debug)]
-    LambdaLROptions {
-        /// How many times the schedule has stepped already, less one; -1 starts it (-1).
-        last_epoch: i64 = -1,
-    }
-}
-
-impl LambdaLR {
-    /// base_lr · `lr_lambda(epoch)`, one function for all groups: `LambdaLR(optimizer, lr_lambda)`.
-    #[track_caller]
-    pub fn new(optimizer: &Optimizer, lr_lambda: impl Fn(i64) -> f64 + Send + Sync + 'static) -> Self {
-        Self::with(optimizer, lr_lambda, |o| o)
-    }
-
-    /// With options: `last_epoch`.
-    ///
-    /// # Panics
-    /// With a `last_epoch` when the optimizer's groups have no `initial_lr`.
-    #[track_caller]
-    pub fn with(
-        optimizer: &Optimizer,
-        lr_lambda: impl Fn(i64) -> f64 + Send + Sync + 'static,
-        options: impl FnOnce(LambdaLROptions) -> LambdaLROptions,
-    ) -> Self {
-        let LambdaLROptions { last_epoch } = options(LambdaLROptions::default());
-        let rule = LambdaRule(for_all(optimizer, lr_lambda));
-        LambdaLR(LRScheduler::build(optimizer, rule, SchedulerState::default(), last_epoch).or_panic())
-    }
-
-    /// base_lr · `lr_lambdas[group](epoch)`: `LambdaLR(optimizer, [lambda1, lambda2])`.
-    ///
-    /// # Panics
-    /// When there are not as many functions as groups.
-    #[track_caller]
-    pub fn with_groups(optimizer: &Optimizer, lr_lambdas: Vec<Box<dyn Fn(i64) -> f64 + Send + Sync>>) -> Self {
-        Self::with_groups_with(optimizer, lr_lambdas, |o| o)
-    }
-
-    /// [`LambdaLR::with_groups`] with options: `last_epoch`.
-    ///
-    /// # Panics
-    /// When there are not as many functions as groups; with a `last_epoch` when the groups have no `initial_lr`.
-    #[track_caller]
-    pub fn with_groups_with(
-        optimizer: &Optimizer,
-        lr_lambdas: Vec<Box<dyn Fn(i64) -> f64 + Send + Sync>>,
-        options: impl FnOnce(LambdaLROptions) -> LambdaLROptions,
-    ) -> Self {
-        let LambdaLROptions { last_epoch } = options(LambdaLROptions::default());
-        let rule = LambdaRule(for_each(optimizer, lr_lambdas).or_panic());
-        LambdaLR(LRScheduler::build(optimizer, rule, SchedulerState::default(), last_epoch).or_panic())
-    }
-}
-
 handle! {
     /// lr times a function of the epoch, every epoch: `torch.optim.lr_scheduler.MultiplicativeLR`. It is an [`LRScheduler`]
     /// and has all of its methods.
@@ -103,61 +47,69 @@ handle! {
     MultiplicativeLR(LRScheduler)
 }
 
-options! {
-    /// Options of [`MultiplicativeLR`].
-    #[derive(Clone, Debug)]
-    MultiplicativeLROptions {
-        /// How many times the schedule has stepped already, less one; -1 starts it (-1).
-        last_epoch: i64 = -1,
-    }
+/// Gives a scheduler whose rule is functions of the epoch its options and its constructors: `$x` is what a function multiplies.
+macro_rules! of_functions {
+    ($class:ident, $options:ident, $rule:ident, $x:literal) => {
+        options! {
+            #[doc = concat!("Options of [`", stringify!($class), "`].")]
+            #[derive(Clone, Debug)]
+            $options {
+                /// How many times the schedule has stepped already, less one; -1 starts it (-1).
+                last_epoch: i64 = -1,
+            }
+        }
+
+        impl $class {
+            #[doc = concat!($x, " · `lr_lambda(epoch)`, one function for all groups: `", stringify!($class), "(optimizer, lr_lambda)`.")]
+            #[track_caller]
+            pub fn new(optimizer: &Optimizer, lr_lambda: impl Fn(i64) -> f64 + Send + Sync + 'static) -> Self {
+                Self::with(optimizer, lr_lambda, |o| o)
+            }
+
+            /// With options: `last_epoch`.
+            ///
+            /// # Panics
+            /// With a `last_epoch` when the optimizer's groups have no `initial_lr`.
+            #[track_caller]
+            pub fn with(
+                optimizer: &Optimizer,
+                lr_lambda: impl Fn(i64) -> f64 + Send + Sync + 'static,
+                options: impl FnOnce($options) -> $options,
+            ) -> Self {
+                let $options { last_epoch } = options($options::default());
+                let rule = $rule(for_all(optimizer, lr_lambda));
+                $class(LRScheduler::build(optimizer, rule, SchedulerState::default(), last_epoch).or_panic())
+            }
+
+            #[doc = concat!($x, " · `lr_lambdas[group](epoch)`: `", stringify!($class), "(optimizer, [lambda1, lambda2])`.")]
+            ///
+            /// # Panics
+            /// When there are not as many functions as groups.
+            #[track_caller]
+            pub fn with_groups(optimizer: &Optimizer, lr_lambdas: Vec<Box<dyn Fn(i64) -> f64 + Send + Sync>>) -> Self {
+                Self::with_groups_with(optimizer, lr_lambdas, |o| o)
+            }
+
+            #[doc = concat!("[`", stringify!($class), "::with_groups`] with options: `last_epoch`.")]
+            ///
+            /// # Panics
+            /// When there are not as many functions as groups; with a `last_epoch` when the groups have no `initial_lr`.
+            #[track_caller]
+            pub fn with_groups_with(
+                optimizer: &Optimizer,
+                lr_lambdas: Vec<Box<dyn Fn(i64) -> f64 + Send + Sync>>,
+                options: impl FnOnce($options) -> $options,
+            ) -> Self {
+                let $options { last_epoch } = options($options::default());
+                let rule = $rule(for_each(optimizer, lr_lambdas).or_panic());
+                $class(LRScheduler::build(optimizer, rule, SchedulerState::default(), last_epoch).or_panic())
+            }
+        }
+    };
 }
 
-impl MultiplicativeLR {
-    /// lr · `lr_lambda(epoch)`, one function for all groups: `MultiplicativeLR(optimizer, lr_lambda)`.
-    #[track_caller]
-    pub fn new(optimizer: &Optimizer, lr_lambda: impl Fn(i64) -> f64 + Send + Sync + 'static) -> Self {
-        Self::with(optimizer, lr_lambda, |o| o)
-    }
-
-    /// With options: `last_epoch`.
-    ///
-    /// # Panics
-    /// With a `last_epoch` when the optimizer's groups have no `initial_lr`.
-    #[track_caller]
-    pub fn with(
-        optimizer: &Optimizer,
-        lr_lambda: impl Fn(i64) -> f64 + Send + Sync + 'static,
-        options: impl FnOnce(MultiplicativeLROptions) -> MultiplicativeLROptions,
-    ) -> Self {
-        let MultiplicativeLROptions { last_epoch } = options(MultiplicativeLROptions::default());
-        let rule = MultiplicativeRule(for_all(optimizer, lr_lambda));
-        MultiplicativeLR(LRScheduler::build(optimizer, rule, SchedulerState::default(), last_epoch).or_panic())
-    }
-
-    /// lr · `lr_lambdas[group](epoch)`: `MultiplicativeLR(optimizer, [lambda1, lambda2])`.
-    ///
-    /// # Panics
-    /// When there are not as many functions as groups.
-    #[track_caller]
-    pub fn with_groups(optimizer: &Optimizer, lr_lambdas: Vec<Box<dyn Fn(i64) -> f64 + Send + Sync>>) -> Self {
-        Self::with_groups_with(optimizer, lr_lambdas, |o| o)
-    }
-
-    /// [`MultiplicativeLR::with_groups`] with options: `last_epoch`.
-    ///
-    /// # Panics
-    /// When there are not as many functions as groups; with a `last_epoch` when the groups have no `initial_lr`.
-    #[track_caller]
-    pub fn with_groups_with(
-        optimizer: &Optimizer,
-        lr_lambdas: Vec<Box<dyn Fn(i64) -> f64 + Send + Sync>>,
-        options: impl FnOnce(MultiplicativeLROptions) -> MultiplicativeLROptions,
-    ) -> Self {
-        let MultiplicativeLROptions { last_epoch } = options(MultiplicativeLROptions::default());
-        let rule = MultiplicativeRule(for_each(optimizer, lr_lambdas).or_panic());
-        MultiplicativeLR(LRScheduler::build(optimizer, rule, SchedulerState::default(), last_epoch).or_panic())
-    }
-}
+of_functions!(LambdaLR, LambdaLROptions, LambdaRule, "base_lr");
+of_functions!(MultiplicativeLR, MultiplicativeLROptions, MultiplicativeRule, "lr");
 
 /// One function for all groups.
 fn for_all(optimizer: &Optimizer, factor: impl Fn(i64) -> f64 + Send + Sync + 'static) -> Vec<Lambda> {

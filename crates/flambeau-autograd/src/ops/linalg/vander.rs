@@ -36,8 +36,8 @@ pub fn vander(x: &Tensor, n: Option<i64>, increasing: bool) -> Result<Tensor> {
     if increasing { Ok(out) } else { flip(&out, &[1]) }
 }
 
-/// The powers x⁰, x¹, … of each element along a new last dimension: `torch.linalg.vander`. There are
-/// as many of them as the last dimension is long, with `vander_n` `n`.
+/// The powers x⁰, x¹, … of each element along a new last dimension: `torch.linalg.vander`. By default there
+/// are as many of them as the last dimension is long; `vander_n` takes their number.
 ///
 /// # Errors
 /// For bools, and for less than two powers.

@@ -301,7 +301,7 @@ pub fn bernoulli(x: &Tensor, generator: Option<&Generator>) -> Result<Tensor> {
 }
 
 /// The generator to draw from.
-fn generator_for<'a>(x: &Tensor, generator: Option<&'a Generator>) -> Result<&'a Generator>
+pub(super) fn generator_for<'a>(x: &Tensor, generator: Option<&'a Generator>) -> Result<&'a Generator>
 where
     'static: 'a,
 {

@@ -6,23 +6,13 @@ use crate::Tensor;
 use crate::error::{Error, Result};
 use crate::graph::{Save, record};
 use crate::ops::pointwise::gamma::{doubles, from_doubles};
+use crate::ops::random::dropout::generator_for;
 use crate::ops::{expand, mul, sub, sum, to_i64, zeros};
-use flambeau_device::default_generator;
 use flambeau_macros::op;
 use flambeau_tensor::DType;
 use flambeau_tensor::random::{self, Generator};
 use half::{bf16, f16};
 use smallvec::smallvec;
-
-fn generator_for<'a>(x: &Tensor, generator: Option<&'a Generator>) -> Result<&'a Generator>
-where
-    'static: 'a,
-{
-    Ok(match generator {
-        Some(g) => g,
-        None => default_generator(x.device())?,
-    })
-}
 
 /// Rounds as a dtype does, and its smallest normal number.
 fn rounding(dtype: DType) -> (fn(f64) -> f64, f64) {
