@@ -13,9 +13,10 @@ pub mod pth;
 mod save;
 mod state_dict;
 mod tensors;
+mod value;
 
 pub use error::{Error, Result};
 pub use extract::FromValue;
-pub use pickle::{Dict, DictKind, RawTensor, Value};
 pub use save::Save;
 pub use tensors::{LoadOptions, load, load_with, save};
+pub use value::{Dict, DictKind, RawTensor, Value};

@@ -9,14 +9,12 @@ mod opcode;
 mod rebuild;
 mod resolve;
 mod unpickler;
-mod value;
 mod writer;
 
 #[cfg(test)]
 mod tests;
 
 pub(crate) use unpickler::{StorageEntry, load};
-pub use value::{Dict, DictKind, RawTensor, Value};
 pub(crate) use writer::dump;
 
 /// Containers nest at most this deep, in both directions: deeper values would overflow the stack of a small thread,

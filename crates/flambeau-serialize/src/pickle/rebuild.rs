@@ -3,9 +3,11 @@
 use super::{
     globals::Global,
     unpickler::{Budget, Id, Node, StorageEntry, Unpickler},
+};
+use crate::{
+    Result,
     value::{DictKind, RawTensor, Value},
 };
-use crate::Result;
 use flambeau_tensor::DType;
 
 impl Unpickler<'_> {

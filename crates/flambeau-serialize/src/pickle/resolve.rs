@@ -3,9 +3,11 @@
 use super::{
     MAX_DEPTH,
     unpickler::{Budget, Id, Node},
+};
+use crate::{
+    Error, Result,
     value::{Dict, Value},
 };
-use crate::{Error, Result};
 use std::{collections::HashMap, path::Path};
 
 type Pairs = Vec<(Value, Value)>;

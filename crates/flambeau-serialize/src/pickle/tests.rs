@@ -1,7 +1,8 @@
 //! Pickles written by hand: what no honest file holds.
 
-use super::{Dict, DictKind, RawTensor, Value, dump, load};
+use super::{dump, load};
 use crate::Error;
+use crate::{Dict, DictKind, RawTensor, Value};
 use flambeau_tensor::DType;
 use proptest::prelude::*;
 use std::path::Path;

@@ -1,12 +1,10 @@
 //! The stack machine that reads a pickle.
 
-use super::{
-    globals::Global,
-    opcode as op,
-    resolve::Resolver,
+use super::{globals::Global, opcode as op, resolve::Resolver};
+use crate::{
+    Error, Result,
     value::{DictKind, Value},
 };
-use crate::{Error, Result};
 use flambeau_tensor::DType;
 use std::{collections::HashMap, path::Path};
 

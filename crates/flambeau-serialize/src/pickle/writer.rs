@@ -1,13 +1,11 @@
 //! Writes values as `torch.save` pickles them: protocol 2, each object stored in the memo, in the same order as
 //! CPython's pickler, so that a `state_dict` gives the same bytes. Only opcodes that `weights_only=True` reads are used.
 
-use super::{
-    MAX_DEPTH,
-    globals::Global,
-    opcode as op,
+use super::{MAX_DEPTH, globals::Global, opcode as op};
+use crate::{
+    Error, Result,
     value::{Dict, DictKind, RawTensor, Value},
 };
-use crate::{Error, Result};
 use flambeau_tensor::DType;
 use std::{collections::HashMap, path::Path};
 

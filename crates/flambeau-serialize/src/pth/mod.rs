@@ -1,0 +1,37 @@
+//! The `.pth` container: a zip archive of uncompressed entries, as `torch.save` writes it since PyTorch 1.6.
+//!
+//! `<name>/data.pkl` is the pickle, `<name>/data/0`… are the storages, each starting at a multiple of 64 bytes so that it
+//! can be mapped; `byteorder`, `version` and a few more say how to read them. The folder `<name>` is the file's stem.
+
+mod read;
+mod write;
+
+pub use read::read;
+pub use write::write;
+
+use flambeau_tensor::DType;
+
+/// A storage that was read: the memory that one or more tensors view.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Storage {
+    /// The element type of every tensor on it.
+    pub dtype: DType,
+    /// Its elements, little-endian; the length is a multiple of the element's size.
+    pub bytes: Vec<u8>,
+}
+
+/// A storage to write.
+#[derive(Clone, Copy, Debug)]
+pub struct StorageRef<'a> {
+    /// The element type of every tensor on it.
+    pub dtype: DType,
+    /// Its elements, little-endian.
+    pub bytes: &'a [u8],
+}
+
+impl Storage {
+    /// The same storage, to write it again.
+    pub fn as_ref(&self) -> StorageRef<'_> {
+        StorageRef { dtype: self.dtype, bytes: &self.bytes }
+    }
+}
