@@ -137,12 +137,12 @@ def sums():
     return "".join(f"{a} + {b} = {a + b}\n" for a in range(40) for b in range(40))
 
 
-def validation_loss(model, data, block_size):
+def validation_loss(model, data, block_size, amp):
     """Mean loss over the whole split, cut into blocks one after the other."""
     n = (len(data) - 1) // block_size
     x, y = data[: n * block_size].view(n, block_size), data[1 : n * block_size + 1].view(n, block_size)
     model.eval()
-    with torch.no_grad():
+    with torch.no_grad(), torch.autocast("cpu", enabled=amp):
         parts = zip(x.split(VALIDATED_AT_ONCE), y.split(VALIDATED_AT_ONCE))
         total = sum(len(a) * model(a, b)[1].item() for a, b in parts)
     model.train()
@@ -156,6 +156,7 @@ def main():
     parser.add_argument("--eval-interval", type=int, default=250)
     parser.add_argument("--log-interval", type=int, default=10)
     parser.add_argument("--sample", type=int, default=0)
+    parser.add_argument("--amp", action="store_true")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
     for name, value in (("n-layer", 4), ("n-head", 4), ("n-embd", 128), ("block-size", 64), ("batch-size", 12)):
@@ -195,10 +196,11 @@ def main():
         for group in optimizer.param_groups:
             group["lr"] = get_lr(step)
         if step % config.eval_interval == 0:
-            print(f"step {step}: validation loss {validation_loss(model, val_data, config.block_size):.7f}", flush=True)
+            print(f"step {step}: validation loss {validation_loss(model, val_data, config.block_size, config.amp):.7f}", flush=True)
             start_steps, start = step, time.time()
         x, y = get_batch()
-        _, loss = model(x, y)
+        with torch.autocast("cpu", enabled=config.amp):
+            _, loss = model(x, y)
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
@@ -207,7 +209,7 @@ def main():
             print(f"step {step}: loss {loss.item():.7f}", flush=True)
     if config.steps:
         print(f"{(time.time() - start) / (config.steps - start_steps) * 1e3:.2f} ms a step", file=sys.stderr)
-    print(f"step {config.steps}: validation loss {validation_loss(model, val_data, config.block_size):.7f}")
+    print(f"step {config.steps}: validation loss {validation_loss(model, val_data, config.block_size, config.amp):.7f}")
     if config.sample:
         model.eval()
         out = model.generate(torch.zeros((1, 1), dtype=torch.long), config.sample, temperature=0.8, top_k=200)

@@ -19,6 +19,7 @@ pub mod pool;
 mod random;
 mod reduce;
 mod resample;
+mod rows;
 mod scan;
 mod scatter;
 mod search;
@@ -139,7 +140,7 @@ impl Backend for CpuBackend {
         refuse_where(RefuseWhere) => gather::refuse_where;
         nonzero(Nonzero) => gather::nonzero;
         softmax(Softmax) => softmax::softmax;
-        softmax_backward(SoftmaxBackward) => nll::softmax_backward;
+        softmax_backward(SoftmaxBackward) => softmax::softmax_backward;
         nll(Nll) => nll::nll;
         nll_backward(NllBackward) => nll::nll_backward;
         ctc(Ctc) => ctc::ctc;

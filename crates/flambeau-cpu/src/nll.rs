@@ -1,26 +1,12 @@
-//! The loss of classes and the gradients of softmax, composed of other primitives.
+//! The loss of classes, composed of other primitives.
 
 use flambeau_tensor::backend::{LossReduction, ReduceOp, ScatterOp};
-use flambeau_tensor::calls::{Nll, NllBackward, SoftmaxBackward};
-use flambeau_tensor::ops::{
-    ClassWeights, ReduceArgs, SoftmaxGradient, gather, pointwise, pointwise_into, reduce, scatter,
-};
+use flambeau_tensor::calls::{Nll, NllBackward};
+use flambeau_tensor::ops::{ClassWeights, ReduceArgs, gather, pointwise, pointwise_into, reduce, scatter};
 use flambeau_tensor::pointwise::Pointwise;
 use flambeau_tensor::{Array, Result, Scalar};
 use smallvec::SmallVec;
 use std::sync::LazyLock;
-
-/// [`flambeau_tensor::Backend::softmax_backward`] on this device.
-pub fn softmax_backward(call: &SoftmaxBackward<'_>) -> Result<Array> {
-    let SoftmaxBackward { grad, y, dim, log } = *call;
-    let SoftmaxGradient { summand, gradient } = SoftmaxGradient::of(log);
-    let inputs = [grad, y];
-    let inputs = if summand.is_some() { &inputs[..] } else { &inputs[..1] };
-    let dims = [dim as i64];
-    let args = ReduceArgs { op: ReduceOp::Sum, map: summand.as_ref(), dims: &dims, keepdim: true, dtype: None };
-    let sum = reduce(args, inputs, &[])?;
-    pointwise(gradient, &[grad, y, &sum], &[])
-}
 
 static DIVIDE: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input(0) / b.scalar(0)));
 static DIVIDE_BY: LazyLock<Pointwise> = LazyLock::new(|| Pointwise::new(|b| b.input(0) / b.input(1)));

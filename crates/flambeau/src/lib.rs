@@ -230,8 +230,11 @@ pub mod optim {
     /// assert_eq!(swa_model.n_averaged.item(), 1.0);
     /// ```
     pub mod swa_utils {
-        pub use flambeau_nn::swa_utils::*;
-        pub use flambeau_optim::swa_utils::*;
+        pub use flambeau_nn::swa_utils::{
+            AveragedModel, AveragedModelOptions, get_ema_avg_fn, get_ema_multi_avg_fn, get_swa_avg_fn,
+            get_swa_multi_avg_fn, update_bn, update_bn_with,
+        };
+        pub use flambeau_optim::swa_utils::{SWALR, SWALROptions};
     }
 }
 

@@ -8,8 +8,8 @@ use crate::graph::Grads;
 use crate::mode::among_options;
 use crate::ops::nn::window::cpp_name;
 use crate::ops::{
-    add, arange, dropout, expand, map, matmul, mul, reshape, softmax, squeeze, sub, sum, to_dtype, to_i64, transpose,
-    unsqueeze,
+    add, arange, dropout, expand, le, map, matmul, mul, reshape, softmax, squeeze, sub, sum, to_dtype, to_i64,
+    transpose, unsqueeze,
 };
 use crate::options;
 use flambeau_macros::op;
@@ -40,12 +40,6 @@ options! {
 /// Scores where the mask holds, else −∞.
 static MASKED: LazyLock<Pointwise> = LazyLock::new(|| {
     Pointwise::new(|b| b.mask(1).select(b.input(0), f64::NEG_INFINITY)).with_arguments(&["self", "condition"])
-});
-
-/// Scores of keys that stand no later than the query, else −∞.
-static CAUSAL: LazyLock<Pointwise> = LazyLock::new(|| {
-    Pointwise::new(|b| b.input(2).le(b.input(1)).select(b.input(0), f64::NEG_INFINITY))
-        .with_arguments(&["self", "query", "key"])
 });
 
 /// Scores and a mask.
@@ -136,8 +130,8 @@ fn weights(q: &Tensor, k: &Tensor, mask: Option<&Tensor>, scale: f64, is_causal:
     match mask {
         None if is_causal => {
             let shape = scores.size();
-            let [queries, keys] = positions(shape[shape.len() - 2], shape[shape.len() - 1], scores.device())?;
-            softmax(&map("WhereBackward0", &CAUSAL, &[&scores, &queries, &keys], &[])?, -1, None)
+            let mask = causal(shape[shape.len() - 2], shape[shape.len() - 1], scores.device())?;
+            softmax(&map("WhereBackward0", &MASKED, &[&scores, &mask], &[])?, -1, None)
         }
         None => softmax(&scores, -1, None),
         Some(mask) => safe_softmax(&match mask.dtype() {
@@ -169,10 +163,10 @@ fn safe_softmax(scores: &Tensor) -> Result<Tensor> {
     map("SafeSoftmaxBackward0", &LIVE_ROWS, &[&softmax(&live, -1, None)?, &largest], &[])
 }
 
-/// The places of `l` queries, `[l, 1]`, and `s` keys, `[1, s]`.
-fn positions(l: usize, s: usize, device: Device) -> Result<[Tensor; 2]> {
+/// Whether a key stands no later than a query, `[l, s]`.
+fn causal(l: usize, s: usize, device: Device) -> Result<Tensor> {
     let up_to = |n: usize| arange(Scalar::Int(0), Scalar::Int(n as i64), Scalar::Int(1), Some(DType::I64), device);
-    Ok([unsqueeze(&up_to(l)?, 1)?, unsqueeze(&up_to(s)?, 0)?])
+    le(&unsqueeze(&up_to(s)?, 0)?, &unsqueeze(&up_to(l)?, 1)?)
 }
 
 /// Repeats each head in place until there are `heads`.

@@ -1,7 +1,7 @@
 //! Attention in blocks of queries: the scores of all heads are never in memory at once. Forward keeps what it was given, and
 //! backward computes each block's weights again.
 
-use super::{ADD, CAUSAL, LIVE_ROWS, MASKED, gradients, positions};
+use super::{ADD, LIVE_ROWS, MASKED, causal, gradients};
 use crate::error::Result;
 use crate::graph::{Save, record};
 use crate::ops::to_i64;
@@ -54,8 +54,8 @@ struct Blocks {
     v: Array,
     /// Expanded to the scores.
     mask: Option<Array>,
-    /// The places of queries, `[l, 1]`, and keys, `[1, s]`.
-    causal: Option<[Array; 2]>,
+    /// Which keys a query sees, `[l, s]`, where it does not see all.
+    causal: Option<Array>,
     scale: Scalar,
     /// Examples, heads, queries and keys.
     sizes: [usize; 4],
@@ -73,13 +73,7 @@ impl Blocks {
             plane if plane * heads > most => [1, most / plane, l],
             plane => [(most / (plane * heads)).min(n), heads, l],
         };
-        let causal = match is_causal {
-            true => {
-                let [queries, keys] = positions(l, s, q.device())?;
-                Some([queries.array().clone(), keys.array().clone()])
-            }
-            false => None,
-        };
+        let causal = is_causal.then(|| causal(l, s, q.device())).transpose()?.map(|mask| mask.array().clone());
         Ok(Blocks {
             q: q.clone(),
             k: k.clone(),
@@ -129,11 +123,10 @@ impl Blocks {
         let shape = [q.shape()[0], block.queries.1, block.keys];
         let scores = Array::empty(q.backend(), q.device(), &shape, q.dtype())?;
         matmul(&q, &k.transpose(1, 2)?, self.scale, Scalar::Int(0), Epilogue::default(), &scores)?;
-        if let Some([queries, keys]) = &self.causal {
-            let queries = queries.narrow(0, block.queries.0 as i64, block.queries.1 as i64)?;
-            let keys = keys.narrow(1, 0, block.keys as i64)?;
-            let (queries, keys) = (queries.broadcast_to(&shape)?, keys.broadcast_to(&shape)?);
-            pointwise_into(&CAUSAL, &[&scores, &queries, &keys], &[], &[&scores])?;
+        if let Some(seen) = &self.causal {
+            let seen =
+                seen.narrow(0, block.queries.0 as i64, block.queries.1 as i64)?.narrow(1, 0, block.keys as i64)?;
+            pointwise_into(&MASKED, &[&scores, &seen.broadcast_to(&shape)?], &[], &[&scores])?;
         }
         let Some(mask) = &self.mask else { return Ok(softmax(&scores, 2, false)?) };
         let mask = mask

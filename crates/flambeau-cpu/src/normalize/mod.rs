@@ -1,6 +1,8 @@
-//! Normalisation by statistics of the input, composed of other primitives.
+//! Normalisation by statistics of the input: of dense rows by kernels of their own, else composed of other primitives.
 //!
 //! Forward: two reductions and one program. Backward: two reductions and one program, and what weight and bias need.
+
+mod rows;
 
 use flambeau_tensor::backend::{NormBackward, Normalized, ReduceOp};
 use flambeau_tensor::calls::{Normalize, NormalizeBackward};
@@ -10,6 +12,9 @@ use smallvec::SmallVec;
 
 /// [`flambeau_tensor::Backend::normalize`] on this device.
 pub fn normalize(call: &Normalize<'_>) -> Result<Normalized> {
+    if let Some(normalized) = rows::normalize(call)? {
+        return Ok(normalized);
+    }
     let Normalize { x, weight, bias, layout } = *call;
     let formulas = NormFormulas::get();
     // Statistics of halves are f32, as in PyTorch.
@@ -25,6 +30,9 @@ pub fn normalize(call: &Normalize<'_>) -> Result<Normalized> {
 
 /// [`flambeau_tensor::Backend::normalize_backward`] on this device.
 pub fn normalize_backward(call: &NormalizeBackward<'_>) -> Result<[Option<Array>; 3]> {
+    if let Some(gradients) = rows::normalize_backward(call)? {
+        return Ok(gradients);
+    }
     let formulas = NormFormulas::get();
     let NormalizeBackward { args, needs } = *call;
     let NormBackward { grad: g, x, mean, inverse_std, weight, layout } = args;

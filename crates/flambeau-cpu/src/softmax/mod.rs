@@ -3,10 +3,15 @@
 //! softmax(x)ᵢ = exp(xᵢ - m) / Σⱼ exp(xⱼ - m) with m the largest x: no exponential overflows. A line that holds NaN or
 //! +∞, or only -∞, gives NaN, as in PyTorch.
 
+mod backward;
+
+pub use backward::softmax_backward;
+
 use crate::cast::{cast_raw, copy_strided};
 use crate::lines::{Lines, length};
 use crate::pointwise::tile::RawArray;
 use crate::pointwise::{Float, Function, maximum};
+use crate::rows::{fold, sum};
 use crate::simd::{Kernel, Simd, dispatch};
 use crate::threads::parallel_for;
 use flambeau_tensor::access::Access;
@@ -19,8 +24,6 @@ const GRAIN: usize = 8 << 10;
 const WIDTH: usize = 32;
 /// Dense lines shorter than this are computed in columns too, for want of elements to vectorise along.
 const SHORT: usize = 48;
-/// Values that are combined side by side along a line.
-const LANES: usize = 16;
 
 /// [`flambeau_tensor::Backend::softmax`] on this device.
 pub fn softmax(call: &Softmax<'_>) -> Result<()> {
@@ -136,10 +139,10 @@ impl<F: Float> Kernel for Line<'_, F> {
     #[inline(always)]
     fn run<S: Simd>(self) {
         let Line { x, y, log } = self;
-        let largest = fold(x, F::NEG_INFINITY, maximum, |x| x);
+        let largest = fold([x, x], F::NEG_INFINITY, maximum, |x, _| x);
         if log {
-            let sum = fold(x, F::ZERO, |a, b| a + b, |x| (x - largest).math::<S>(Function::Exp));
-            let shift = sum.math::<S>(Function::Log);
+            let total = sum([x, x], |x, _| (x - largest).math::<S>(Function::Exp));
+            let shift = total.math::<S>(Function::Log);
             for (y, &x) in y.iter_mut().zip(x) {
                 *y = x - largest - shift;
             }
@@ -148,35 +151,11 @@ impl<F: Float> Kernel for Line<'_, F> {
         for (y, &x) in y.iter_mut().zip(x) {
             *y = (x - largest).math::<S>(Function::Exp);
         }
-        let sum = fold(y, F::ZERO, |a, b| a + b, |x| x);
-        let scale = F::ONE / sum;
+        let scale = F::ONE / sum([&*y, &*y], |y, _| y);
         for y in y {
             *y = *y * scale;
         }
     }
-}
-
-/// Combines f of each value, 16 side by side, the partial results pairwise.
-#[inline(always)]
-fn fold<F: Float>(data: &[F], start: F, combine: impl Fn(F, F) -> F, f: impl Fn(F) -> F) -> F {
-    let (chunks, rest) = data.as_chunks::<LANES>();
-    let mut lanes = [start; LANES];
-    for chunk in chunks {
-        for (lane, &x) in lanes.iter_mut().zip(chunk) {
-            *lane = combine(*lane, f(x));
-        }
-    }
-    for (lane, &x) in lanes.iter_mut().zip(rest) {
-        *lane = combine(*lane, f(x));
-    }
-    let mut n = LANES / 2;
-    while n > 0 {
-        for i in 0..n {
-            lanes[i] = combine(lanes[i], lanes[i + n]);
-        }
-        n /= 2;
-    }
-    lanes[0]
 }
 
 /// `width` lines side by side: element i of line j is `data[i * width + j]`; the result replaces it.
