@@ -62,7 +62,7 @@ impl<'a, R: Read + Seek> Archive<'a, R> {
             .flatten()
             .find_map(|name| name.strip_suffix("/data.pkl").filter(|prefix| !prefix.contains('/')).map(str::to_owned));
         let Some(prefix) = prefix else {
-            let what = "it is a zip archive without data.pkl, so torch.save did not write it (a NumPy .npz?)";
+            let what = "it is a zip archive without data.pkl, so torch.save did not write it; torch.numpy.load reads a NumPy .npz";
             return Err(Error::unsupported(path, what));
         };
         if zip.index_for_name(&format!("{prefix}/constants.pkl")).is_some() {
@@ -118,7 +118,7 @@ const OTHER_FORMATS: [(&[u8], &str); 5] = [
         b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19",
         "it is in PyTorch's format from before 1.6; in Python, torch.save(torch.load(path), path) converts it",
     ),
-    (b"\x93NUMPY", "it is a NumPy .npy file, not one of torch.save"),
+    (b"\x93NUMPY", "it is a NumPy .npy file, not one of torch.save; torch.numpy.load reads it"),
     (b"\x89HDF", "it is an HDF5 file, not one of torch.save"),
     (b"GGUF", "it is a GGUF file, not one of torch.save"),
     (b"\x80", "it is a bare Python pickle, not one of torch.save"),
@@ -140,7 +140,10 @@ fn recognise(file: &mut (impl Read + Seek), path: &Path) -> Result<()> {
     }
     // A safetensors file is the length of a JSON header and the header.
     if start.get(8) == Some(&b'{') {
-        return Err(Error::unsupported(path, "it is a safetensors file, not one of torch.save"));
+        return Err(Error::unsupported(
+            path,
+            "it is a safetensors file, not one of torch.save; torch.safetensors.load_file reads it",
+        ));
     }
     Err(Error::unsupported(path, "it is not a file of torch.save (no zip archive)"))
 }
