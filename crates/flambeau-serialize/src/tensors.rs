@@ -1,7 +1,7 @@
 //! Files with tensors in them: what `torch.save` and `torch.load` do.
 
 use crate::pth::{self, Opened, StorageRef};
-use crate::{Error, RawTensor, Result, Save, Value};
+use crate::{Error, RawTensor, Result, Save, Value, safetensors};
 use flambeau_autograd::{Tensor, options};
 use flambeau_tensor::{Array, DType, Device, HostBlock, Storage};
 use std::path::Path;
@@ -73,6 +73,9 @@ fn download(storage: &Storage, dtype: DType) -> flambeau_tensor::Result<Vec<u8>>
 /// Reads a file of `torch.save`, as `torch.load(path, weights_only=True)` does: nothing in it is executed. Tensors come to
 /// the CPU, wherever they lived; those that shared memory share it again.
 ///
+/// A file whose name ends in `.safetensors` gives a dictionary of its tensors, as in PyTorch 2.15, and an index of several
+/// files (`model.safetensors.index.json`, `pytorch_model.bin.index.json`) one of the tensors of all of them.
+///
 /// # Errors
 /// As [`pth::read`], and `Memory` when the tensors do not fit.
 pub fn load(path: impl AsRef<Path>) -> Result<Value<Tensor>> {
@@ -111,6 +114,10 @@ options! {
 pub fn load_with(path: impl AsRef<Path>, options: impl FnOnce(LoadOptions) -> LoadOptions) -> Result<Value<Tensor>> {
     let path = path.as_ref();
     let LoadOptions { map_location, mmap, .. } = options(LoadOptions::default());
+    if path.as_os_str().as_encoded_bytes().ends_with(b".safetensors") || safetensors::sharded::is_index(path) {
+        let tensors = safetensors::load_file_with(path, |o| safetensors::OpenOptions { device: map_location, ..o })?;
+        return Ok(Value::dict(tensors.into_iter().map(|(name, tensor)| (name, Value::Tensor(tensor)))));
+    }
     let device = map_location.unwrap_or(Device::Cpu);
     let mut file = Opened::open(path, mmap)?;
     let mut blocks = if mmap && device.is_host() { pth::map(&mut file, path)? } else { Vec::new() };

@@ -123,7 +123,7 @@ enum Format {
 
 /// The first bytes of files that are taken for a `.pth`, and what to say of them.
 const OTHER_FORMATS: [(&[u8], &str); 5] = [
-    (b"\x93NUMPY", "it is a NumPy .npy file, not one of torch.save"),
+    (b"\x93NUMPY", "it is a NumPy .npy file, not one of torch.save; torch.numpy.load reads it"),
     (b"\x89HDF", "it is an HDF5 file, not one of torch.save"),
     (b"GGUF", "it is a GGUF file, not one of torch.save"),
     (b"\x80", "it is a bare Python pickle, not one of torch.save"),
@@ -152,7 +152,7 @@ fn recognise(file: &mut File, path: &Path) -> Result<Format> {
     }
     // A safetensors file is the length of a JSON header and the header.
     if start.get(8) == Some(&b'{') {
-        return Err(Error::unsupported(path, "it is a safetensors file, not one of torch.save"));
+        return Err(Error::unsupported(path, "it is a safetensors file, not one of torch.save; torch.safetensors.load_file reads it"));
     }
     Err(Error::unsupported(path, "it is not a file of torch.save (no zip archive)"))
 }
