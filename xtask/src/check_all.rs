@@ -17,12 +17,13 @@ enum Outcome {
 
 type Step = (&'static str, fn() -> Result<Outcome>);
 
-const STEPS: [Step; 6] = [
+const STEPS: [Step; 7] = [
     ("address-sanitizer", address_sanitizer),
     ("planted-overread", planted_overread),
     ("loom", loom),
     ("overflow-checks", overflow_checks),
     ("no-default-features", no_default_features),
+    ("fuzz", fuzz),
     ("msrv", msrv),
 ];
 
@@ -134,6 +135,44 @@ fn no_default_features() -> Result<Outcome> {
     let mut command = cargo(&["test", "--no-default-features", "--target-dir", "target/no-default", "--no-fail-fast"]);
     command.arg("--quiet").args(CPU_ONLY.iter().flat_map(|name| ["--package", name]));
     tests(command)
+}
+
+/// How many inputs each fuzz target reads here; `cargo fuzz run TARGET` goes on for ever.
+const FUZZ_RUNS: u32 = 100_000;
+
+/// Each fuzz target on the files of the matrix and on what libFuzzer makes of them.
+fn fuzz() -> Result<Outcome> {
+    let folder = root().join("fuzz");
+    if rustc("nightly").is_none() {
+        return Ok(Outcome::Skipped("fuzzing needs a nightly toolchain (`rustup toolchain install nightly`)".into()));
+    }
+    let mut version = toolchain("nightly", &["fuzz", "--version"]);
+    version.stderr(Stdio::null());
+    if capture(version).is_err() {
+        return Ok(Outcome::Skipped("it needs cargo-fuzz (`cargo install cargo-fuzz`)".into()));
+    }
+    let (filled, _) = watch({
+        let mut corpus = toolchain("nightly", &["run", "--quiet", "--bin", "corpus"]);
+        corpus.current_dir(&folder);
+        corpus
+    })?;
+    if !filled {
+        return Err("the corpus could not be written".into());
+    }
+    let mut targets = Vec::new();
+    for entry in std::fs::read_dir(folder.join("fuzz_targets"))? {
+        let path = entry?.path();
+        targets.extend(path.file_stem().and_then(|stem| stem.to_str()).map(str::to_owned));
+    }
+    targets.sort();
+    for target in &targets {
+        let mut command = toolchain("nightly", &["fuzz", "run", target, "--"]);
+        command.arg(format!("-runs={FUZZ_RUNS}")).args(["-timeout=10", "-rss_limit_mb=2048"]).current_dir(&folder);
+        if !watch(command)?.0 {
+            return Err(format!("{target} found an input, which lies in fuzz/artifacts/{target}").into());
+        }
+    }
+    Ok(Outcome::Passed(format!("{} targets, {FUZZ_RUNS} inputs each", targets.len())))
 }
 
 /// Whether the oldest compiler that `Cargo.toml` promises accepts the code.

@@ -19,6 +19,7 @@ pub fn run() -> Result<()> {
     }
     let text = example("custom_function", &[])?;
     println!("examples: custom_function: {}", text.lines().rev().take(2).collect::<Vec<_>>().join("; "));
+    inspected(&expected)?;
     refusals()?;
     println!("examples: tensors, cnn, regression, polynomial, char_rnn and gat print what PyTorch prints");
     for seed in ["0", "7"] {
@@ -37,6 +38,17 @@ pub fn run() -> Result<()> {
         let text = example("soak", &["--steps", "1000", "--device", device])?;
         println!("examples: soak took 1000 steps; {}", text.lines().last().unwrap_or_default());
     }
+    Ok(())
+}
+
+/// Files whose content `inspect` prints, within the folder of the files that PyTorch, safetensors and NumPy wrote.
+const INSPECTED: [&str; 4] = ["views.pth", "safetensors/tied.safetensors", "numpy/stored.npz", "numpy/fortran_f4.npy"];
+
+fn inspected(expected: &Path) -> Result<()> {
+    let files = INSPECTED.map(|file| format!("crates/flambeau-serialize/goldens/{file}"));
+    let text = example("inspect", &files.each_ref().map(String::as_str))?;
+    same_text(&text, &std::fs::read_to_string(expected.join("inspect.txt"))?)?;
+    println!("examples: inspect prints what {} files hold", files.len());
     Ok(())
 }
 
@@ -139,6 +151,9 @@ fn refusals() -> Result<()> {
         ("cnn", &["--device", "wgpu:99"], "cnn: "),
         ("tensors", &["--seed", "x"], "tensors: invalid value 'x' for '--seed <SEED>'"),
         ("tensors", &["--device", "wgpu:99"], "tensors: "),
+        ("inspect", &["/no/such/file"], "inspect: cannot open /no/such/file: "),
+        ("inspect", &["crates/flambeau-serialize/goldens/numpy/refused_texts.npy"], "inspect: cannot load "),
+        ("inspect", &["Cargo.toml"], "inspect: cannot load Cargo.toml: it is not a file of torch.save"),
     ];
     for (name, args, expected) in cases {
         let mut all = vec!["run", "--release", "--quiet", "--example", name, "--"];

@@ -39,7 +39,7 @@ enum Task {
     },
     /// Whether the Vulkan loader and a driver are installed, and how to install them.
     Vulkan,
-    /// The long checks: AddressSanitizer, loom models, overflow checks, no default features, the oldest Rust.
+    /// The long checks: AddressSanitizer, loom models, overflow checks, no default features, fuzzing, the oldest Rust.
     CheckAll {
         /// Only the steps whose names contain this; may be repeated.
         #[arg(long)]

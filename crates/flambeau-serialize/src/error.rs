@@ -56,6 +56,30 @@ pub enum Error {
         /// What stands there instead.
         found: String,
     },
+    /// A file has nothing under that name, or a tensor in it nothing at that index.
+    #[error("{what} ({})", path.display())]
+    Key {
+        /// The file.
+        path: PathBuf,
+        /// What was asked for, and what there is.
+        what: String,
+    },
+    /// An `.npy` file was taken for an archive, or an archive for an array.
+    #[error("expected {expected}, but found {found}")]
+    Numpy {
+        /// What was asked for.
+        expected: &'static str,
+        /// What the file is.
+        found: String,
+    },
+    /// A file's tensors do not fit the module that was to load them.
+    #[error("cannot load {}: {what}", path.display())]
+    Model {
+        /// The file.
+        path: PathBuf,
+        /// PyTorch's report of the differences.
+        what: String,
+    },
     /// A file's value is not what a module can load.
     #[error("expected a state_dict, whose keys are strings and whose values are tensors, but found {what}")]
     NoStateDict {

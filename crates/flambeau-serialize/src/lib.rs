@@ -1,15 +1,21 @@
 //! Reads and writes PyTorch's files for flambeau.
 //!
 //! [`save`] and [`load`] are `torch.save` and `torch.load`; what a file holds is a [`Value`] with tensors as leaves.
-//! [`pth`] is the format below them, with bytes, shapes and dtypes: there a tensor indexes a list of storages.
+//! [`pth`] is the format below them, with bytes, shapes and dtypes: there a tensor indexes a list of storages. [`safetensors`] and
+//! [`numpy`] are the modules for those files, under the names that Python's packages have.
 
+mod blocks;
 mod dict;
 mod display;
 mod error;
 mod extract;
+mod formats;
+pub mod numpy;
 mod optimizer;
+mod pairs;
 mod pickle;
 pub mod pth;
+pub mod safetensors;
 mod save;
 mod state_dict;
 mod tensors;

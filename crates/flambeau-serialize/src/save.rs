@@ -2,7 +2,7 @@
 
 use crate::{Dict, DictKind, Value};
 use flambeau_autograd::Tensor;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// What [`save`](crate::save) can write: a tensor, a number, a text, a state dict of a module, an optimizer or a scheduler,
 /// a list or a map of such, or any [`Value`] made of them; see [`dict!`](crate::dict).
@@ -91,6 +91,12 @@ impl<K: AsRef<str>, V: Save> Save for [(K, V)] {
     }
 }
 
+impl<K: AsRef<str>, V: Save, const N: usize> Save for [(K, V); N] {
+    fn to_value(&self) -> Value<Tensor> {
+        self.as_slice().to_value()
+    }
+}
+
 impl<K: AsRef<str>, V: Save> Save for Vec<(K, V)> {
     fn to_value(&self) -> Value<Tensor> {
         self.as_slice().to_value()
@@ -100,6 +106,15 @@ impl<K: AsRef<str>, V: Save> Save for Vec<(K, V)> {
 impl<V: Save> Save for BTreeMap<String, V> {
     fn to_value(&self) -> Value<Tensor> {
         Value::dict(self.iter().map(|(key, value)| (key.as_str(), value.to_value())))
+    }
+}
+
+/// In the order of the keys, since the map has none.
+impl<K: AsRef<str>, V: Save, S> Save for HashMap<K, V, S> {
+    fn to_value(&self) -> Value<Tensor> {
+        let mut items: Vec<(&str, &V)> = self.iter().map(|(key, value)| (key.as_ref(), value)).collect();
+        items.sort_unstable_by_key(|(key, _)| *key);
+        items.to_value()
     }
 }
 

@@ -1,9 +1,9 @@
 //! Files with tensors in them: what `torch.save` and `torch.load` do.
 
-use crate::pth::{self, StorageRef};
-use crate::{Error, RawTensor, Result, Save, Value};
+use crate::pth::{self, Opened, StorageRef};
+use crate::{Error, RawTensor, Result, Save, Value, safetensors};
 use flambeau_autograd::{Tensor, options};
-use flambeau_tensor::{Array, DType, Device, Storage};
+use flambeau_tensor::{Array, DType, Device, HostBlock, Storage};
 use std::path::Path;
 
 impl From<Tensor> for Value<Tensor> {
@@ -73,6 +73,9 @@ fn download(storage: &Storage, dtype: DType) -> flambeau_tensor::Result<Vec<u8>>
 /// Reads a file of `torch.save`, as `torch.load(path, weights_only=True)` does: nothing in it is executed. Tensors come to
 /// the CPU, wherever they lived; those that shared memory share it again.
 ///
+/// A file whose name ends in `.safetensors` gives a dictionary of its tensors, as in PyTorch 2.15, and an index of several
+/// files (`model.safetensors.index.json`, `pytorch_model.bin.index.json`) one of the tensors of all of them.
+///
 /// # Errors
 /// As [`pth::read`], and `Memory` when the tensors do not fit.
 pub fn load(path: impl AsRef<Path>) -> Result<Value<Tensor>> {
@@ -87,6 +90,9 @@ options! {
         map_location: Option<Device> = None,
         /// Accepted as PyTorch's; nothing in a file is executed either way (true).
         weights_only: bool = true,
+        /// Leave the tensors' bytes in the file, from which each page is read when it is first used: a large file loads at once,
+        /// and what is not used is never read. Writes stay in memory. For files of `torch.save` since PyTorch 1.6 (false).
+        mmap: bool = false,
     }
 }
 
@@ -107,16 +113,22 @@ options! {
 /// As [`load`].
 pub fn load_with(path: impl AsRef<Path>, options: impl FnOnce(LoadOptions) -> LoadOptions) -> Result<Value<Tensor>> {
     let path = path.as_ref();
-    let device = options(LoadOptions::default()).map_location.unwrap_or(Device::Cpu);
-    let (value, storages) = pth::read(path)?;
+    let LoadOptions { map_location, mmap, .. } = options(LoadOptions::default());
+    if path.as_os_str().as_encoded_bytes().ends_with(b".safetensors") || safetensors::sharded::is_index(path) {
+        let tensors = safetensors::load_file_with(path, |o| safetensors::OpenOptions { device: map_location, ..o })?;
+        return Ok(Value::dict(tensors.into_iter().map(|(name, tensor)| (name, Value::Tensor(tensor)))));
+    }
+    let device = map_location.unwrap_or(Device::Cpu);
+    let mut file = Opened::open(path, mmap)?;
+    let mut blocks = if mmap && device.is_host() { pth::map(&mut file, path)? } else { Vec::new() };
+    blocks.resize_with(file.storages.len(), || None);
+    let mut arrays = Vec::with_capacity(blocks.len());
+    for (index, block) in blocks.into_iter().enumerate() {
+        arrays.push(storage(&mut file, index, block, device, path)?);
+    }
     let memory = |source| Error::Memory { path: path.to_owned(), source };
-    let arrays = storages
-        .into_iter()
-        .map(|storage| upload(storage, device))
-        .collect::<flambeau_tensor::Result<Vec<Array>>>()
-        .map_err(memory)?;
-    value.try_map(&mut |raw: &RawTensor| {
-        let storage = arrays[raw.storage].storage().clone();
+    file.value.try_map(&mut |raw: &RawTensor| {
+        let storage = arrays[raw.storage].clone();
         let (shape, strides) = (raw.shape.iter().copied().collect(), raw.strides.iter().copied().collect());
         let array = Array::from_parts(storage, raw.dtype, shape, strides, raw.offset).map_err(memory)?;
         let tensor = Tensor::from(array);
@@ -128,17 +140,44 @@ pub fn load_with(path: impl AsRef<Path>, options: impl FnOnce(LoadOptions) -> Lo
     })
 }
 
-fn upload(storage: pth::Storage, device: Device) -> flambeau_tensor::Result<Array> {
-    let pth::Storage { dtype, mut bytes } = storage;
-    if dtype == DType::Bool {
-        // A file may hold any byte; in memory a bool is 0 or 1.
-        bytes.iter_mut().for_each(|b| *b = u8::from(*b != 0));
+/// A storage of the file on a device: mapped where there is a block of a map, else read straight into its memory.
+fn storage(
+    file: &mut Opened<'_>,
+    index: usize,
+    block: Option<HostBlock>,
+    device: Device,
+    path: &Path,
+) -> Result<Storage> {
+    let entry = &file.storages[index];
+    let (len, dtype, holds_bool) = (entry.bytes, entry.dtype.unwrap_or(DType::U8), entry.holds_bool);
+    let memory = |source| Error::Memory { path: path.to_owned(), source };
+    let backend = flambeau_device::backend(device).map_err(memory)?;
+    if let Some(block) = block {
+        return Ok(Storage::host(backend, block));
     }
-    let array = Array::empty(flambeau_device::backend(device)?, device, &[bytes.len() / dtype.size()], dtype)?;
-    if !bytes.is_empty() {
-        array.backend().upload(&bytes, &array)?;
+    // A file may hold any byte; in memory a bool is 0 or 1.
+    let truths = |bytes: &mut [u8]| bytes.iter_mut().for_each(|b| *b = u8::from(*b != 0));
+    if device.is_host() {
+        let array = Array::empty(backend, device, &[len], DType::U8).map_err(memory)?;
+        let storage = array.storage().clone();
+        let whole = Tensor::from(array);
+        let mut bytes = whole.as_slice_mut::<u8>();
+        file.fill(index, &mut bytes)?;
+        if holds_bool {
+            truths(&mut bytes);
+        }
+        return Ok(storage);
     }
-    Ok(array)
+    let mut bytes = vec![0; len];
+    file.fill(index, &mut bytes)?;
+    if holds_bool {
+        truths(&mut bytes);
+    }
+    let array = Array::empty(backend, device, &[len / dtype.size()], dtype).map_err(memory)?;
+    if !array.shape().contains(&0) {
+        array.backend().upload(&bytes, &array).map_err(memory)?;
+    }
+    Ok(array.storage().clone())
 }
 
 impl Value<Tensor> {

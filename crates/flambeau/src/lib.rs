@@ -37,6 +37,7 @@ pub use flambeau_device::{
     check_device, default_device as get_default_device, default_generator, get_num_threads, manual_seed,
     set_default_device, set_num_threads,
 };
+pub use flambeau_serialize::numpy::from_numpy;
 pub use flambeau_serialize::{LoadOptions, dict, load, load_with, save};
 pub use flambeau_tensor::default_dtype as get_default_dtype;
 pub use flambeau_tensor::print::{PrintOptions, Profile, printoptions, set_printoptions};
@@ -149,6 +150,39 @@ pub type Value = flambeau_serialize::Value<Tensor>;
 pub mod serialization {
     pub use crate::Value;
     pub use flambeau_serialize::{Dict, DictKind, Error, FromValue, Result, Save, load, save};
+}
+
+/// Python's package `safetensors`: tensors by name in files that hold nothing else, read one by one where that is enough.
+///
+/// ```
+/// use torch::safetensors::{load_file, safe_open, save_file};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let path = std::env::temp_dir().join(format!("flambeau-facade-{}.safetensors", std::process::id()));
+/// save_file([("w", torch::ones([2, 3])), ("b", torch::zeros(2))], &path)?;
+/// assert_eq!(load_file(&path)?["w"].sum().item(), 6.0);
+/// assert_eq!(safe_open(&path)?.get_slice("w")?.i((.., ..2))?.size(), [2, 2]);
+/// # std::fs::remove_file(&path)?;
+/// # Ok(())
+/// # }
+/// ```
+pub mod safetensors {
+    pub use flambeau_serialize::safetensors::*;
+}
+
+/// NumPy's files: `np.load`, `np.save`, `np.savez`, `np.savez_compressed`.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let path = std::env::temp_dir().join(format!("flambeau-facade-{}.npz", std::process::id()));
+/// torch::numpy::savez(&path, [("x", torch::arange(3)), ("y", torch::arange(4))])?;
+/// let npz = torch::numpy::load(&path)?;
+/// assert_eq!((npz.files().len(), npz["y"].numel()), (2, 4));
+/// # std::fs::remove_file(&path)?;
+/// # Ok(())
+/// # }
+/// ```
+pub mod numpy {
+    pub use flambeau_serialize::numpy::*;
 }
 
 /// What nearly every program needs: `Tensor`, the traits of modules and datasets, `nn`, `optim`, and `torch.nn.functional` as `F`.

@@ -1,9 +1,23 @@
-//! The opcodes of pickle protocols 2 to 5 that plain data uses (names as in CPython's `pickle.py`).
+//! The opcodes of pickle protocols 0 to 5 that data uses (names as in CPython's `pickle.py`). Left out are those that only
+//! other programs understand: extension codes and buffers outside the pickle.
 
 pub const MARK: u8 = b'(';
 pub const STOP: u8 = b'.';
 pub const POP: u8 = b'0';
 pub const POP_MARK: u8 = b'1';
+pub const DUP: u8 = b'2';
+pub const FLOAT: u8 = b'F';
+pub const INT: u8 = b'I';
+pub const LONG: u8 = b'L';
+pub const STRING: u8 = b'S';
+pub const UNICODE: u8 = b'V';
+pub const PERSID: u8 = b'P';
+pub const DICT: u8 = b'd';
+pub const LIST: u8 = b'l';
+pub const PUT: u8 = b'p';
+pub const GET: u8 = b'g';
+pub const INST: u8 = b'i';
+pub const OBJ: u8 = b'o';
 pub const BINFLOAT: u8 = b'G';
 pub const BININT: u8 = b'J';
 pub const BININT1: u8 = b'K';
@@ -44,6 +58,11 @@ pub const BINUNICODE8: u8 = 0x8d;
 pub const BINBYTES8: u8 = 0x8e;
 pub const EMPTY_SET: u8 = 0x8f;
 pub const ADDITEMS: u8 = 0x90;
+pub const FROZENSET: u8 = 0x91;
+pub const NEWOBJ_EX: u8 = 0x92;
 pub const STACK_GLOBAL: u8 = 0x93;
 pub const MEMOIZE: u8 = 0x94;
 pub const FRAME: u8 = 0x95;
+pub const BYTEARRAY8: u8 = 0x96;
+pub const NEXT_BUFFER: u8 = 0x97;
+pub const READONLY_BUFFER: u8 = 0x98;

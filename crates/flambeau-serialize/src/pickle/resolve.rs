@@ -2,12 +2,14 @@
 
 use super::{
     MAX_DEPTH,
+    storages::View,
     unpickler::{Budget, Id, Node},
 };
 use crate::{
     Error, Result,
-    value::{Dict, Value},
+    value::{Dict, RawTensor, Value},
 };
+use flambeau_tensor::DType;
 use std::{collections::HashMap, path::Path};
 
 type Pairs = Vec<(Value, Value)>;
@@ -17,13 +19,19 @@ type Pairs = Vec<(Value, Value)>;
 pub(super) struct Resolver<'a> {
     nodes: &'a [Node],
     budget: Budget,
+    /// How long the pickle was.
+    read: u64,
     path: &'a Path,
     depth: usize,
 }
 
 impl<'a> Resolver<'a> {
-    pub fn new(nodes: &'a [Node], budget: Budget, path: &'a Path) -> Self {
-        Resolver { nodes, budget, path, depth: 0 }
+    pub fn new(nodes: &'a [Node], budget: Budget, read: u64, path: &'a Path) -> Self {
+        Resolver { nodes, budget, read, path, depth: 0 }
+    }
+
+    fn spend(&mut self, bytes: usize) -> Result<()> {
+        self.budget.spend(bytes, self.read, self.path)
     }
 
     pub fn value(&mut self, id: Id) -> Result<Value> {
@@ -35,7 +43,7 @@ impl<'a> Resolver<'a> {
         let nodes = self.nodes;
         let value = match &nodes[id] {
             Node::Leaf(leaf) => {
-                self.budget.spend(Budget::VALUE + payload(leaf), self.path)?;
+                self.spend(Budget::VALUE + payload(leaf))?;
                 leaf.clone()
             }
             Node::List(items) => Value::List(self.values(items)?),
@@ -48,33 +56,31 @@ impl<'a> Resolver<'a> {
                 });
                 Value::Dict(Dict { kind: *kind, items: self.pairs(items)?, attributes: self.pairs(attributes)? })
             }
-            Node::Global(global) => {
-                let (module, name) = global.name();
-                let what = format!("it stores the Python object `{module}.{name}` itself, which is no data");
-                return Err(Error::unsupported(self.path, what));
-            }
-            Node::Storage(_) => {
-                let what = "it stores a bare storage; in Python, save a tensor made of it";
-                return Err(Error::unsupported(self.path, what));
-            }
+            Node::Storage(part) => Value::Tensor(whole(*part)),
+            other => return Err(Error::unsupported(self.path, no_value(other, nodes))),
         };
         self.depth -= 1;
         Ok(value)
     }
 
     fn values(&mut self, ids: &[Id]) -> Result<Vec<Value>> {
-        self.budget.spend(Budget::VALUE, self.path)?;
-        ids.iter().map(|&id| self.value(id)).collect()
+        self.spend(Budget::VALUE)?;
+        // A loop, since iterators would each put a frame on the stack.
+        let mut values = Vec::with_capacity(ids.len());
+        for &id in ids {
+            values.push(self.value(id)?);
+        }
+        Ok(values)
     }
 
     /// The items of a dict; as in Python a later value replaces an earlier one under the same key.
     fn pairs(&mut self, ids: impl IntoIterator<Item = &'a (Id, Id)>) -> Result<Pairs> {
-        self.budget.spend(Budget::VALUE, self.path)?;
+        self.spend(Budget::VALUE)?;
         let mut pairs: Pairs = Vec::new();
         let mut positions = HashMap::new();
         for &(key, value) in ids {
             let (key, value) = (self.value(key)?, self.value(value)?);
-            if matches!(key, Value::List(_) | Value::Set(_) | Value::Dict(_) | Value::Tensor(_)) {
+            if matches!(key, Value::List(_) | Value::Dict(_) | Value::ByteArray(_) | Value::Tensor(_)) {
                 return Err(Error::unsupported(self.path, "a dict has a container or a tensor as a key"));
             }
             // The text of a hashable value tells it apart from every other.
@@ -88,11 +94,37 @@ impl<'a> Resolver<'a> {
     }
 }
 
+/// A storage by itself, as a tensor of one dimension.
+fn whole(part: View) -> RawTensor {
+    let (shape, strides) = (vec![part.len], vec![1]);
+    let View { storage, offset, .. } = part;
+    let dtype = part.dtype.unwrap_or(DType::U8);
+    RawTensor { dtype, shape, strides, offset, storage, requires_grad: false, is_parameter: false }
+}
+
+/// Why a node is no value.
+fn no_value(node: &Node, nodes: &[Node]) -> String {
+    match node {
+        Node::Global(global) => {
+            let (module, name) = global.name();
+            format!("it stores the Python object `{module}.{name}` itself, which is no data")
+        }
+        Node::NumpyType(_) => "it stores a dtype of NumPy itself, which is no data".to_owned(),
+        Node::Object { class, .. } => match &nodes[*class] {
+            Node::Class(name) => format!("it holds an object of the class `{name}`"),
+            _ => "it holds an object of an unknown class".to_owned(),
+        },
+        _ => "it holds an object that was made and never filled".to_owned(),
+    }
+}
+
 /// The heap bytes of a leaf.
 fn payload(leaf: &Value) -> usize {
     match leaf {
-        Value::Str(text) | Value::Device(text) => text.len(),
-        Value::Bytes(bytes) | Value::BigInt(bytes) => bytes.len(),
+        Value::Str(text) | Value::Device(text) | Value::Layout(text) => text.len(),
+        Value::Bytes(bytes) | Value::ByteArray(bytes) | Value::BigInt(bytes) | Value::SurrogateStr(bytes) => {
+            bytes.len()
+        }
         Value::Size(sizes) => size_of_val(sizes.as_slice()),
         Value::Tensor(tensor) => 2 * size_of_val(tensor.shape.as_slice()),
         _ => 0,

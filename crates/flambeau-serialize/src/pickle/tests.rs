@@ -1,11 +1,17 @@
 //! Pickles written by hand: what no honest file holds.
 
-use super::{dump, load};
+use super::{Context, Input, StorageEntry, dump};
 use crate::Error;
 use crate::{Dict, DictKind, RawTensor, Value};
 use flambeau_tensor::DType;
 use proptest::prelude::*;
 use std::path::Path;
+
+fn load(mut pickle: &[u8], path: &Path) -> Result<(Value, Vec<StorageEntry>), Error> {
+    let mut context = Context::default();
+    let value = super::read(&mut Input::new(&mut pickle, path), &mut context)?;
+    Ok((value, context.storages.entries))
+}
 
 fn value(pickle: &[u8]) -> Result<Value, Error> {
     load(pickle, Path::new("test.pth")).map(|(value, _)| value)
@@ -132,12 +138,17 @@ fn any_value() -> impl Strategy<Value = Value> {
         (-1e300f64..1e300).prop_map(Value::Float),
         ".{0,5}".prop_map(Value::Str),
         prop::collection::vec(any::<u8>(), 0..5).prop_map(Value::Bytes),
+        prop::collection::vec(any::<u8>(), 0..5).prop_map(Value::ByteArray),
+        (-1e300f64..1e300, -1e300f64..1e300).prop_map(|(real, imaginary)| Value::Complex(real, imaginary)),
+        Just(Value::SurrogateStr(b"a\xed\xa0\x80".to_vec())),
+        Just(Value::Layout("torch.strided".to_owned())),
         prop::collection::vec(0usize..9, 0..5).prop_map(Value::Size),
         prop::sample::select(DType::ALL.to_vec()).prop_map(Value::DType),
         tensor,
     ];
     leaf.prop_recursive(4, 40, 5, |inner| {
-        let kinds = prop::sample::select(vec![DictKind::Dict, DictKind::OrderedDict, DictKind::Counter]);
+        let kinds =
+            prop::sample::select(vec![DictKind::Dict, DictKind::OrderedDict, DictKind::Counter, DictKind::Namespace]);
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..5).prop_map(Value::List),
             prop::collection::vec(inner.clone(), 0..5).prop_map(Value::Tuple),
@@ -183,4 +194,73 @@ proptest! {
         let outcome = load(&bytes, Path::new("x"));
         prop_assert!(outcome.is_err() || bytes.contains(&b'.'));
     }
+}
+
+#[test]
+fn what_calls_may_not_do() {
+    // An argument that is called, a class that is no function, a function in the place of an object.
+    for (pickle, words) in [
+        (&b"\x80\x02c__builtin__\nlist\n)R."[..], "it calls __builtin__.list with 0 arguments"),
+        (b"\x80\x02c__builtin__\nobject\n)\x81.", "it calls __builtin__.object"),
+        (b"\x80\x02c__builtin__\ngetattr\n.", "`builtins.getattr`"),
+        (b"\x80\x02K\x01)R.", "no function"),
+        (b"\x80\x02c__torch__\nEvil\n.", "`__torch__.Evil`"),
+        (b"\x80\x02ccollections\nOrderedDict\n.", "itself, which is no data"),
+        (b"\x80\x02ctorch\nTensor\n)\x81.", "made and never filled"),
+        (b"\x80\x05\x97.", "buffers outside"),
+        (b"\x80\x02\x82\x01.", "opcode 0x82"),
+        (b"\x80\x06N.", "newer than 5"),
+        (b"]K\x01K\x02\x92.", "keyword arguments"),
+    ] {
+        let message = message(pickle);
+        assert!(message.contains(words), "{message}");
+    }
+    // Chains of calls that rebuild by another call would nest as deep as the file is long.
+    let chain = b"\x80\x02ctorch._tensor\n_rebuild_from_type_v2\nq\x00(h\x00NNNtR.";
+    assert!(message(chain).contains("something else"));
+}
+
+#[test]
+fn a_script_class_is_no_value() {
+    let mut context = Context { script: true, ..Context::default() };
+    let mut pickle = &b"\x80\x02]c__torch__.m\nM\n)\x81}ba."[..];
+    let error = super::read(&mut Input::new(&mut pickle, Path::new("x")), &mut context).unwrap_err();
+    assert!(error.to_string().contains("an object of the class `__torch__.m.M`"), "{error}");
+}
+
+#[test]
+fn numpy_arrays_are_checked() {
+    let dtype = |code: &str, names: &str| {
+        format!("cnumpy\ndtype\n(S'{code}'\nI00\nI01\ntR(I3\nS'<'\nN{names}NI-1\nI-1\nI0\ntb")
+    };
+    let array = |shape: &str, dtype: &str, data: &str| {
+        let make = "cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I0\ntS'b'\ntR";
+        format!("{make}(I1\n({shape}t{dtype}I00\nS'{data}'\ntb.").into_bytes()
+    };
+    let f4 = dtype("f4", "N");
+    assert!(value(&array("I2\n", &f4, "abcdefgh")).is_ok());
+    for (shape, data) in [("I3\n", "abcdefgh"), ("I-1\n", ""), ("I4611686018427387904\nI8\n", ""), ("I2\n", "abc")] {
+        assert!(matches!(value(&array(shape, &f4, data)), Err(Error::Corrupt { .. })), "{shape}");
+    }
+    let empty = value(&array("I0\nI4611686018427387904\nI8\n", &f4, ""));
+    assert!(empty.is_ok() || empty.unwrap_err().to_string().contains("too large"));
+    for dtype in [dtype("O8", "N"), dtype("V8", "(S'a'\nt"), dtype("f4", "(S'a'\nt"), dtype("M8", "N")] {
+        assert!(matches!(value(&array("I1\n", &dtype, "abcdefgh")), Err(Error::Unsupported { .. })), "{dtype}");
+    }
+}
+
+/// Objects as deep as they may be are made, shown, compared and dropped on the stack of a small thread.
+#[test]
+fn the_deepest_value_fits_a_small_stack() {
+    let work = || {
+        let deep = [b"]".repeat(super::MAX_DEPTH), b"a".repeat(super::MAX_DEPTH - 1), b".".to_vec()].concat();
+        let value = value(&deep).unwrap();
+        let mapped = value.try_map(&mut |_: &RawTensor| Ok::<_, Error>(flambeau_autograd::zeros([1]))).unwrap();
+        assert_eq!(mapped.to_string().len(), 2 * super::MAX_DEPTH);
+        assert_eq!(format!("{value:?}").matches("List").count(), super::MAX_DEPTH);
+        let copy = value.clone();
+        let (again, _) = load(&dump(&copy, &[], Path::new("x")).unwrap().0, Path::new("x")).unwrap();
+        assert_eq!(again, value);
+    };
+    std::thread::Builder::new().stack_size(1 << 20).spawn(work).unwrap().join().unwrap();
 }

@@ -1,6 +1,12 @@
 //! The stack machine that reads a pickle.
 
-use super::{globals::Global, opcode as op, resolve::Resolver};
+use super::{
+    globals::{Global, refusal},
+    input::Input,
+    numpy::NumpyType,
+    opcode as op,
+    storages::{Storages, View},
+};
 use crate::{
     Error, Result,
     value::{DictKind, Value},
@@ -10,11 +16,11 @@ use std::{collections::HashMap, path::Path};
 
 /// The index of a [`Node`]. The stack and the memo hold ids, since Python's objects are references: a dict is stored in
 /// the memo while empty and filled later.
-pub(super) type Id = usize;
+pub(crate) type Id = usize;
 
 /// An object under construction.
-#[derive(Debug)]
-pub(super) enum Node {
+#[derive(Clone, Debug)]
+pub(crate) enum Node {
     /// A value without children, tensors included.
     Leaf(Value),
     List(Vec<Id>),
@@ -28,125 +34,122 @@ pub(super) enum Node {
     },
     /// A name that only REDUCE and persistent ids use.
     Global(Global),
-    /// An index into [`Unpickler::storages`].
-    Storage(usize),
+    /// A part of one of the storages.
+    Storage(View),
+    /// A `numpy.dtype`.
+    NumpyType(NumpyType),
+    /// An object of one of three classes that BUILD fills: `numpy.ndarray`, `Tensor`, `Parameter`.
+    Blank(Global),
+    /// A class of a TorchScript archive, by its qualified name.
+    Class(String),
+    /// An object of such a class: its attributes are those of the dict that BUILD gave it.
+    Object {
+        class: Id,
+        state: Option<Id>,
+    },
 }
 
-/// A storage that the pickle names and that lies elsewhere in the file.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct StorageEntry {
-    /// The name of its entry below `data/`.
-    pub key: String,
-    /// The element type; `None` for untyped bytes that no tensor uses.
-    pub dtype: Option<DType>,
-    /// Its length in bytes.
-    pub bytes: usize,
+impl Node {
+    /// The element type of a storage's class, `None` in it for untyped bytes.
+    pub fn storage_type(&self) -> Option<Option<DType>> {
+        match self {
+            Node::Global(Global::Storage(dtype)) => Some(Some(*dtype)),
+            Node::Global(Global::UntypedStorage) => Some(None),
+            _ => None,
+        }
+    }
 }
 
-/// The allowance for what a pickle may make beyond its own length. A reference of two bytes can repeat a large object,
+/// What the pickles of one file share.
+#[derive(Debug, Default)]
+pub(crate) struct Context {
+    pub storages: Storages,
+    /// What the persistent ids of the tar format stand for.
+    pub objects: HashMap<i64, Node>,
+    /// Whether classes of a TorchScript archive are understood.
+    pub script: bool,
+}
+
+/// The allowance for what pickles may make beyond their own length. A reference of two bytes can repeat a large object,
 /// so a small file could otherwise fill the memory.
-pub(super) struct Budget {
-    left: usize,
+#[derive(Debug, Default)]
+pub(crate) struct Budget {
+    spent: usize,
 }
 
 impl Budget {
     /// What one value costs beside its text.
     pub const VALUE: usize = 128;
 
-    fn new(pickle_len: usize) -> Self {
-        Budget { left: pickle_len.saturating_mul(2 * Self::VALUE).saturating_add(64 << 20) }
-    }
-
-    pub fn spend(&mut self, bytes: usize, path: &Path) -> Result<()> {
-        self.left = self
-            .left
-            .checked_sub(bytes)
-            .ok_or_else(|| Error::corrupt(path, "its pickle repeats shared objects until they fill the memory"))?;
+    /// Counts `bytes` against what a pickle of `read` bytes may make.
+    pub fn spend(&mut self, bytes: usize, read: u64, path: &Path) -> Result<()> {
+        self.spent = self.spent.saturating_add(bytes);
+        let allowed = read.saturating_mul(2 * Self::VALUE as u64).saturating_add(64 << 20);
+        if self.spent as u64 > allowed {
+            return Err(Error::corrupt(path, "its pickle repeats shared objects until they fill the memory"));
+        }
         Ok(())
     }
 }
 
+/// What opcodes of one byte make and nothing changes stands at the start of the nodes, once: these, then the empty tuple.
+const CONSTANTS: [Value; 3] = [Value::None, Value::Bool(false), Value::Bool(true)];
+
 /// The machine's state.
-pub(super) struct Unpickler<'a> {
-    bytes: &'a [u8],
-    position: usize,
-    pub(super) path: &'a Path,
+pub(crate) struct Unpickler<'m, 'r> {
+    pub(super) input: &'m mut Input<'r>,
+    pub(super) context: &'m mut Context,
     pub(super) nodes: Vec<Node>,
     stack: Vec<Id>,
     marks: Vec<usize>,
     memo: HashMap<u32, Id>,
-    pub(super) storages: Vec<StorageEntry>,
-    pub(super) storage_keys: HashMap<String, usize>,
     pub(super) budget: Budget,
 }
 
-/// Runs the pickle in `bytes`: its value, and the storages that its tensors index. `path` is for messages.
-///
-/// # Errors
-/// `Corrupt` for whatever breaks the format, `Unsupported` for names and opcodes outside the closed set. Time and memory
-/// are bounded by a multiple of the length, and nothing is ever executed.
-pub(crate) fn load(bytes: &[u8], path: &Path) -> Result<(Value, Vec<StorageEntry>)> {
-    let mut machine = Unpickler {
-        bytes,
-        position: 0,
-        path,
-        nodes: Vec::new(),
-        stack: Vec::new(),
-        marks: Vec::new(),
-        memo: HashMap::new(),
-        storages: Vec::new(),
-        storage_keys: HashMap::new(),
-        budget: Budget::new(bytes.len()),
-    };
-    let root = machine.run()?;
-    let Unpickler { nodes, storages, budget, .. } = machine;
-    Ok((Resolver::new(&nodes, budget, path).value(root)?, storages))
-}
+impl<'m, 'r> Unpickler<'m, 'r> {
+    pub fn new(input: &'m mut Input<'r>, context: &'m mut Context) -> Self {
+        let nodes = CONSTANTS.map(Node::Leaf).into_iter().chain([Node::Tuple(Vec::new())]).collect();
+        let (stack, marks) = (Vec::new(), Vec::new());
+        Unpickler { input, context, nodes, stack, marks, memo: HashMap::new(), budget: Budget::default() }
+    }
 
-impl<'a> Unpickler<'a> {
     pub(super) fn corrupt(&self, what: impl std::fmt::Display) -> Error {
-        Error::corrupt(self.path, format!("{what} (byte {} of its pickle)", self.position))
+        self.input.corrupt(what)
     }
 
     pub(super) fn unsupported(&self, what: impl Into<String>) -> Error {
-        Error::unsupported(self.path, what)
+        Error::unsupported(self.input.path, what)
     }
 
-    fn run(&mut self) -> Result<Id> {
+    pub(super) fn spend(&mut self, bytes: usize) -> Result<()> {
+        self.budget.spend(bytes, self.input.position(), self.input.path)
+    }
+
+    /// Runs one pickle, to its STOP: the node of its value.
+    pub fn run(&mut self) -> Result<Id> {
         loop {
-            let opcode = self.byte()?;
+            let opcode = self.input.byte()?;
             match opcode {
                 op::STOP => return self.pop(),
                 op::PROTO => {
-                    let version = self.byte()?;
+                    let version = self.input.byte()?;
                     if version > 5 {
                         return Err(self.unsupported(format!("pickle protocol {version} is newer than 5")));
                     }
                 }
-                op::FRAME => drop(self.array::<8>()?),
+                op::FRAME => drop(self.input.array::<8>()?),
                 op::MARK => self.marks.push(self.stack.len()),
-                op::POP => drop(self.pop()?),
+                op::POP => self.discard()?,
                 op::POP_MARK => drop(self.pop_mark()?),
-                op::NONE => self.leaf(Value::None),
-                op::NEWTRUE => self.leaf(Value::Bool(true)),
-                op::NEWFALSE => self.leaf(Value::Bool(false)),
-                op::BININT | op::BININT1 | op::BININT2 | op::LONG1 | op::LONG4 | op::BINFLOAT => self.number(opcode)?,
-                op::BINUNICODE | op::SHORT_BINUNICODE | op::BINUNICODE8 => {
-                    let text = self.counted(opcode)?;
-                    let text = std::str::from_utf8(text).map_err(|_| self.corrupt("a string is not UTF-8"))?;
-                    self.leaf(Value::Str(text.to_owned()));
+                op::DUP => {
+                    let top = self.top()?;
+                    self.stack.push(top);
                 }
-                op::BINSTRING | op::SHORT_BINSTRING => {
-                    // Python 2's str: text in practice, bytes otherwise.
-                    let text = self.counted(opcode)?.to_vec();
-                    self.leaf(String::from_utf8(text).map_or_else(|e| Value::Bytes(e.into_bytes()), Value::Str));
-                }
-                op::BINBYTES | op::SHORT_BINBYTES | op::BINBYTES8 => {
-                    let bytes = self.counted(opcode)?.to_vec();
-                    self.leaf(Value::Bytes(bytes));
-                }
+                op::NONE => self.stack.push(0),
+                op::NEWFALSE => self.stack.push(1),
+                op::NEWTRUE => self.stack.push(2),
+                op::EMPTY_TUPLE => self.stack.push(CONSTANTS.len()),
                 op::EMPTY_LIST => self.push(Node::List(Vec::new())),
-                op::EMPTY_TUPLE => self.push(Node::Tuple(Vec::new())),
                 op::EMPTY_SET => self.push(Node::Set(Vec::new())),
                 op::EMPTY_DICT => {
                     self.push(Node::Dict { kind: DictKind::Dict, items: Vec::new(), state: Vec::new() });
@@ -160,6 +163,20 @@ impl<'a> Unpickler<'a> {
                 op::TUPLE => {
                     let items = self.pop_mark()?;
                     self.push(Node::Tuple(items));
+                }
+                op::LIST => {
+                    let items = self.pop_mark()?;
+                    self.push(Node::List(items));
+                }
+                // What a set holds does not change its kind here; see `Global::FrozenSet`.
+                op::FROZENSET => {
+                    let items = self.pop_mark()?;
+                    self.push(Node::Set(items));
+                }
+                op::DICT => {
+                    let items = self.pop_mark()?;
+                    self.push(Node::Dict { kind: DictKind::Dict, items: Vec::new(), state: Vec::new() });
+                    self.set_items(&items)?;
                 }
                 op::APPEND => {
                     let item = self.pop()?;
@@ -177,90 +194,126 @@ impl<'a> Unpickler<'a> {
                     let items = self.pop_mark()?;
                     self.set_items(&items)?;
                 }
-                op::BINPUT | op::LONG_BINPUT | op::MEMOIZE => {
-                    let key = match opcode {
-                        op::BINPUT => u32::from(self.byte()?),
-                        op::LONG_BINPUT => u32::from_le_bytes(self.array()?),
-                        _ => u32::try_from(self.memo.len()).map_err(|_| self.corrupt("its memo is too long"))?,
-                    };
-                    let top = self.top()?;
-                    self.memo.insert(key, top);
-                }
-                op::BINGET | op::LONG_BINGET => {
-                    let key =
-                        if opcode == op::BINGET { u32::from(self.byte()?) } else { u32::from_le_bytes(self.array()?) };
-                    let id = self.memo.get(&key).copied();
-                    self.stack.push(id.ok_or_else(|| self.corrupt(format!("memo {key} is read before it is set")))?);
-                }
-                op::GLOBAL => {
-                    let (module, name) = (self.line()?, self.line()?);
-                    self.global(module, name)?;
-                }
-                op::STACK_GLOBAL => {
-                    let (name, module) = (self.pop()?, self.pop()?);
-                    let (module, name) = (self.text(module)?, self.text(name)?);
-                    self.global(&module, &name)?;
+                op::PUT | op::BINPUT | op::LONG_BINPUT | op::MEMOIZE => self.store(opcode)?,
+                op::GET | op::BINGET | op::LONG_BINGET => self.recall(opcode)?,
+                op::GLOBAL | op::STACK_GLOBAL | op::INST => self.name(opcode)?,
+                op::OBJ => {
+                    let mut parts = self.pop_mark()?;
+                    if parts.is_empty() {
+                        return Err(self.corrupt("an object has no class"));
+                    }
+                    let class = parts.remove(0);
+                    self.push(Node::Tuple(parts));
+                    self.call(class, 1)?;
                 }
                 op::REDUCE | op::NEWOBJ => {
-                    let (arguments, function) = (self.pop()?, self.pop()?);
-                    let node = self.reduce(function, arguments)?;
-                    self.push(node);
+                    let function = self.below(1)?;
+                    self.call(function, 2)?;
+                }
+                op::NEWOBJ_EX => {
+                    let keywords = self.pop()?;
+                    if !matches!(&self.nodes[keywords], Node::Dict { items, .. } if items.is_empty()) {
+                        return Err(self.unsupported("it makes an object with keyword arguments"));
+                    }
+                    let function = self.below(1)?;
+                    self.call(function, 2)?;
                 }
                 op::BUILD => {
                     let state = self.pop()?;
-                    self.build(state)?;
+                    let object = self.top()?;
+                    self.build(object, state)?;
                 }
                 op::BINPERSID => {
                     let id = self.pop()?;
-                    let storage = self.persistent_storage(id)?;
-                    self.push(Node::Storage(storage));
+                    let node = self.persistent(id)?;
+                    self.push(node);
+                }
+                op::PERSID => {
+                    let id = self.text_line()?;
+                    self.leaf(Value::Str(id));
+                    let id = self.pop()?;
+                    let node = self.persistent(id)?;
+                    self.push(node);
+                }
+                op::NEXT_BUFFER | op::READONLY_BUFFER => {
+                    return Err(self.unsupported("its pickle refers to buffers outside it, as no torch.save writes"));
                 }
                 other => {
-                    return Err(self.unsupported(format!(
-                        "pickle opcode {other:#04x} at byte {} is not one that torch.save writes; save a plain state_dict again",
-                        self.position - 1
-                    )));
+                    let value = self.literal(other)?;
+                    self.leaf(value);
                 }
             }
         }
     }
 
-    /// Pushes what a module and a name stand for, if they are in the table.
-    fn global(&mut self, module: &str, name: &str) -> Result<()> {
-        match Global::find(module, name) {
+    /// Calls what `function` names with the tuple on top of the stack, in the place of the `parts` topmost entries.
+    fn call(&mut self, function: Id, parts: usize) -> Result<()> {
+        let arguments = self.pop()?;
+        if parts == 2 {
+            self.pop()?;
+        }
+        let made = self.reduce(function, arguments)?;
+        self.stack.push(made);
+        Ok(())
+    }
+
+    /// GLOBAL, STACK_GLOBAL and INST: pushes what a module and a name stand for, if they are in the table.
+    fn name(&mut self, opcode: u8) -> Result<()> {
+        let (module, name) = if opcode == op::STACK_GLOBAL {
+            let (name, module) = (self.pop()?, self.pop()?);
+            (self.text(module)?, self.text(name)?)
+        } else {
+            (self.text_line()?, self.text_line()?)
+        };
+        let arguments = if opcode == op::INST { Some(self.pop_mark()?) } else { None };
+        match Global::find(&module, &name) {
             Some(Global::DType(dtype)) => self.leaf(Value::DType(dtype)),
             Some(global) => self.push(Node::Global(global)),
-            None => {
-                return Err(self.unsupported(format!(
-                    "it refers to the Python object `{module}.{name}`, which is not one of the allowed plain types; nothing \
-                     of it was executed. In Python, save tensors and plain data only: torch.save(model.state_dict(), path)"
-                )));
+            None if self.context.script && (module == "__torch__" || module.starts_with("__torch__.")) => {
+                self.push(Node::Class(format!("{module}.{name}")));
             }
+            None => return Err(self.unsupported(refusal(&module, &name))),
+        }
+        if let Some(arguments) = arguments {
+            let class = self.top()?;
+            self.push(Node::Tuple(arguments));
+            self.call(class, 2)?;
         }
         Ok(())
     }
 
-    fn number(&mut self, opcode: u8) -> Result<()> {
-        let value = match opcode {
-            op::BININT => Value::Int(i32::from_le_bytes(self.array()?).into()),
-            op::BININT1 => Value::Int(self.byte()?.into()),
-            op::BININT2 => Value::Int(u16::from_le_bytes(self.array()?).into()),
-            op::BINFLOAT => Value::Float(f64::from_be_bytes(self.array()?)),
-            _ => {
-                let digits = self.counted(opcode)?;
-                match digits.len() {
-                    0..=8 => {
-                        let fill = if digits.last().is_some_and(|&b| b >= 0x80) { 0xff } else { 0 };
-                        let mut bytes = [fill; 8];
-                        bytes[..digits.len()].copy_from_slice(digits);
-                        Value::Int(i64::from_le_bytes(bytes))
-                    }
-                    _ => Value::BigInt(digits.to_vec()),
-                }
-            }
+    fn store(&mut self, opcode: u8) -> Result<()> {
+        let key = match opcode {
+            op::PUT => self.decimal()?,
+            op::BINPUT => u32::from(self.input.byte()?),
+            op::LONG_BINPUT => u32::from_le_bytes(self.input.array()?),
+            _ => u32::try_from(self.memo.len()).map_err(|_| self.corrupt("its memo is too long"))?,
         };
-        self.leaf(value);
+        let top = self.top()?;
+        self.memo.insert(key, top);
         Ok(())
+    }
+
+    fn recall(&mut self, opcode: u8) -> Result<()> {
+        let key = match opcode {
+            op::GET => self.decimal()?,
+            op::BINGET => u32::from(self.input.byte()?),
+            _ => u32::from_le_bytes(self.input.array()?),
+        };
+        let id = self.memo.get(&key).copied();
+        self.stack.push(id.ok_or_else(|| self.corrupt(format!("memo {key} is read before it is set")))?);
+        Ok(())
+    }
+
+    fn decimal(&mut self) -> Result<u32> {
+        let line = self.text_line()?;
+        line.trim().parse().map_err(|_| self.corrupt("a number of its memo is none"))
+    }
+
+    /// A line that is a name or a number.
+    pub(super) fn text_line(&mut self) -> Result<String> {
+        let text = std::str::from_utf8(self.input.line()?).map(|line| line.trim_end_matches('\r').to_owned());
+        text.map_err(|_| self.corrupt("a name is not UTF-8"))
     }
 
     /// Appends to the list or set on top of the stack.
@@ -284,20 +337,15 @@ impl<'a> Unpickler<'a> {
         Ok(())
     }
 
-    /// Merges the dict `attributes` into the attributes of the `OrderedDict` on top of the stack.
-    fn build(&mut self, attributes: Id) -> Result<()> {
-        let top = self.top()?;
-        let plain = matches!(self.nodes[attributes], Node::Dict { .. });
-        match &mut self.nodes[top] {
-            Node::Dict { kind: DictKind::OrderedDict, state, .. } if plain => state.push(attributes),
-            _ => return Err(self.unsupported("it sets attributes of an object other than an OrderedDict")),
-        }
-        Ok(())
+    /// A new object that the stack does not hold yet.
+    pub(super) fn add(&mut self, node: Node) -> Id {
+        self.nodes.push(node);
+        self.nodes.len() - 1
     }
 
-    pub(super) fn push(&mut self, node: Node) {
-        self.stack.push(self.nodes.len());
-        self.nodes.push(node);
+    fn push(&mut self, node: Node) {
+        let id = self.add(node);
+        self.stack.push(id);
     }
 
     fn leaf(&mut self, value: Value) {
@@ -305,8 +353,13 @@ impl<'a> Unpickler<'a> {
     }
 
     fn top(&self) -> Result<Id> {
+        self.below(0)
+    }
+
+    /// The entry `depth` below the top of the stack, above the last mark.
+    fn below(&self, depth: usize) -> Result<Id> {
         let floor = self.marks.last().copied().unwrap_or(0);
-        self.stack[floor..].last().copied().ok_or_else(|| self.corrupt("its stack is empty"))
+        self.stack[floor..].iter().rev().nth(depth).copied().ok_or_else(|| self.corrupt("its stack is empty"))
     }
 
     fn pop(&mut self) -> Result<Id> {
@@ -315,40 +368,17 @@ impl<'a> Unpickler<'a> {
         Ok(top)
     }
 
+    /// POP: the topmost entry, or the topmost mark where nothing lies above it.
+    fn discard(&mut self) -> Result<()> {
+        if self.marks.last() == Some(&self.stack.len()) {
+            self.marks.pop();
+            return Ok(());
+        }
+        self.pop().map(drop)
+    }
+
     fn pop_mark(&mut self) -> Result<Vec<Id>> {
         let mark = self.marks.pop().ok_or_else(|| self.corrupt("a mark is missing"))?;
         Ok(self.stack.split_off(mark))
-    }
-
-    fn take(&mut self, len: usize) -> Result<&'a [u8]> {
-        let rest = &self.bytes[self.position..];
-        let taken = rest.get(..len).ok_or_else(|| self.corrupt("it ends too early"))?;
-        self.position += len;
-        Ok(taken)
-    }
-
-    fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
-        Ok(self.take(N)?.try_into().expect("take returns exactly N bytes"))
-    }
-
-    fn byte(&mut self) -> Result<u8> {
-        Ok(self.array::<1>()?[0])
-    }
-
-    /// The bytes after a length whose width the opcode gives.
-    fn counted(&mut self, opcode: u8) -> Result<&'a [u8]> {
-        let len = match opcode {
-            op::LONG1 | op::SHORT_BINUNICODE | op::SHORT_BINSTRING | op::SHORT_BINBYTES => u64::from(self.byte()?),
-            op::BINUNICODE8 | op::BINBYTES8 => u64::from_le_bytes(self.array()?),
-            _ => u64::from(u32::from_le_bytes(self.array()?)),
-        };
-        self.take(usize::try_from(len).map_err(|_| self.corrupt("it ends too early"))?)
-    }
-
-    fn line(&mut self) -> Result<&'a str> {
-        let rest = &self.bytes[self.position..];
-        let len = rest.iter().position(|&b| b == b'\n').ok_or_else(|| self.corrupt("it ends too early"))?;
-        let line = std::str::from_utf8(self.take(len + 1)?).map_err(|_| self.corrupt("a name is not UTF-8"))?;
-        Ok(line.trim_end_matches(['\n', '\r']))
     }
 }

@@ -68,19 +68,23 @@ impl<'a> Pickler<'a> {
                 self.out.extend([op::LONG1, len]);
                 self.out.extend(digits);
             }
-            Value::Float(float) => {
-                self.out.push(op::BINFLOAT);
-                self.out.extend(float.to_be_bytes());
-            }
-            Value::Str(text) => self.text(text)?,
-            Value::Bytes(bytes) => {
-                self.global(Global::Encode);
-                let text: String = bytes.iter().map(|&b| char::from(b)).collect();
-                self.unshared_text(&text)?;
-                self.text("latin1")?;
+            Value::Float(float) => self.value_float(*float),
+            Value::Complex(real, imaginary) => {
+                self.global(Global::Complex);
+                self.value_float(*real);
+                self.value_float(*imaginary);
                 self.tuple_end(2);
                 self.call();
             }
+            Value::Str(text) => self.text(text)?,
+            Value::SurrogateStr(bytes) => self.unshared_utf8(bytes)?,
+            Value::Bytes(bytes) => self.encoded(Global::Encode, bytes, "latin1")?,
+            Value::ByteArray(bytes) if bytes.is_empty() => {
+                self.global(Global::ByteArray);
+                self.tuple_end(0);
+                self.call();
+            }
+            Value::ByteArray(bytes) => self.encoded(Global::ByteArray, bytes, "latin-1")?,
             Value::List(items) => self.list(items)?,
             Value::Tuple(items) => self.tuple(items)?,
             Value::Set(items) => {
@@ -98,6 +102,12 @@ impl<'a> Pickler<'a> {
             }
             Value::DType(dtype) => self.global(Global::DType(*dtype)),
             Value::Device(name) => self.device(name)?,
+            Value::Layout(name) => {
+                self.global(Global::Layout);
+                self.text(name)?;
+                self.tuple_end(1);
+                self.call();
+            }
             Value::Tensor(tensor) if tensor.is_parameter => {
                 self.global(Global::RebuildParameter);
                 self.tensor(tensor, false)?;
@@ -109,6 +119,22 @@ impl<'a> Pickler<'a> {
             Value::Tensor(tensor) => self.tensor(tensor, tensor.requires_grad)?,
         }
         self.depth -= 1;
+        Ok(())
+    }
+
+    fn value_float(&mut self, float: f64) {
+        self.out.push(op::BINFLOAT);
+        self.out.extend(float.to_be_bytes());
+    }
+
+    /// `make(text, encoding)`, where each character of the text is one byte.
+    fn encoded(&mut self, make: Global, bytes: &[u8], encoding: &'static str) -> Result<()> {
+        self.global(make);
+        let text: String = bytes.iter().map(|&b| char::from(b)).collect();
+        self.unshared_text(&text)?;
+        self.text(encoding)?;
+        self.tuple_end(2);
+        self.call();
         Ok(())
     }
 
@@ -143,6 +169,16 @@ impl<'a> Pickler<'a> {
                 return Ok(());
             }
             DictKind::Dict => return self.plain_dict(&dict.items),
+            // The class's name, an object of it, the dict of its attributes.
+            DictKind::Namespace => {
+                self.global(Global::Namespace);
+                self.tuple_end(0);
+                self.out.push(op::NEWOBJ);
+                self.put();
+                self.plain_dict(&dict.items)?;
+                self.out.push(op::BUILD);
+                return Ok(());
+            }
         }
         self.items(&dict.items)?;
         if !dict.attributes.is_empty() {
@@ -286,10 +322,14 @@ impl<'a> Pickler<'a> {
     }
 
     fn unshared_text(&mut self, text: &str) -> Result<()> {
+        self.unshared_utf8(text.as_bytes())
+    }
+
+    fn unshared_utf8(&mut self, text: &[u8]) -> Result<()> {
         let len = u32::try_from(text.len()).map_err(|_| self.invalid("a string is longer than 4 GiB"))?;
         self.out.push(op::BINUNICODE);
         self.out.extend(len.to_le_bytes());
-        self.out.extend(text.as_bytes());
+        self.out.extend(text);
         self.put();
         Ok(())
     }

@@ -1,11 +1,18 @@
-//! The `.pth` container: a zip archive of uncompressed entries, as `torch.save` writes it since PyTorch 1.6.
+//! The `.pth` container: a zip archive of uncompressed entries, as `torch.save` writes it since PyTorch 1.6. Older formats,
+//! and archives that were zipped again, are read too.
 //!
 //! `<name>/data.pkl` is the pickle, `<name>/data/0`… are the storages, each starting at a multiple of 64 bytes so that it
 //! can be mapped; `byteorder`, `version` and a few more say how to read them. The folder `<name>` is the file's stem.
 
+mod archive;
+mod legacy;
+mod map;
 mod read;
+mod tar;
 mod write;
 
+pub(crate) use map::map;
+pub(crate) use read::Opened;
 pub use read::read;
 pub use write::write;
 

@@ -7,7 +7,7 @@ use flambeau_tensor::DType;
 /// A tensor as a `.pth` file describes it: a strided view of a storage.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RawTensor {
-    /// The element type, equal to the storage's.
+    /// The element type; where a storage is viewed in two, which PyTorch does not write, not the storage's.
     pub dtype: DType,
     /// The lengths of the dimensions; empty for a 0-dim tensor.
     pub shape: Vec<usize>,
@@ -65,6 +65,8 @@ pub enum DictKind {
     OrderedDict,
     /// `collections.Counter`, which `MultiStepLR.state_dict()` holds.
     Counter,
+    /// `argparse.Namespace`, whose items are the attributes by name.
+    Namespace,
 }
 
 /// A Python dictionary, in insertion order.
@@ -110,10 +112,17 @@ pub enum Value<T = RawTensor> {
     BigInt(Vec<u8>),
     /// `float`.
     Float(f64),
+    /// `complex`: its real and its imaginary part.
+    Complex(f64, f64),
     /// `str`.
     Str(String),
+    /// A `str` that no `String` can hold, since it has halves of surrogate pairs (`'\ud800'`): UTF-8 in which each half stands
+    /// as three bytes, as Python's `encode('utf-8', 'surrogatepass')` gives it.
+    SurrogateStr(Vec<u8>),
     /// `bytes`.
     Bytes(Vec<u8>),
+    /// `bytearray`.
+    ByteArray(Vec<u8>),
     /// `list`.
     List(Vec<Value<T>>),
     /// `tuple`.
@@ -128,6 +137,8 @@ pub enum Value<T = RawTensor> {
     DType(DType),
     /// `torch.device` by its name: `cpu`, `cuda:0`.
     Device(String),
+    /// `torch.layout` by its name: `torch.strided`.
+    Layout(String),
     /// `torch.Tensor` or `torch.nn.Parameter`.
     Tensor(T),
 }
@@ -167,17 +178,21 @@ impl<T> Value<T> {
             Value::Bool(_) => "bool",
             Value::Int(_) | Value::BigInt(_) => "int",
             Value::Float(_) => "float",
-            Value::Str(_) => "str",
+            Value::Complex(..) => "complex",
+            Value::Str(_) | Value::SurrogateStr(_) => "str",
             Value::Bytes(_) => "bytes",
+            Value::ByteArray(_) => "bytearray",
             Value::List(_) => "list",
             Value::Tuple(_) => "tuple",
             Value::Set(_) => "set",
             Value::Dict(Dict { kind: DictKind::Dict, .. }) => "dict",
             Value::Dict(Dict { kind: DictKind::OrderedDict, .. }) => "OrderedDict",
             Value::Dict(Dict { kind: DictKind::Counter, .. }) => "Counter",
+            Value::Dict(Dict { kind: DictKind::Namespace, .. }) => "Namespace",
             Value::Size(_) => "torch.Size",
             Value::DType(_) => "torch.dtype",
             Value::Device(_) => "torch.device",
+            Value::Layout(_) => "torch.layout",
             Value::Tensor(_) => "Tensor",
         }
     }
@@ -209,11 +224,15 @@ impl<T> Value<T> {
             Value::Int(x) => Value::Int(*x),
             Value::BigInt(x) => Value::BigInt(x.clone()),
             Value::Float(x) => Value::Float(*x),
+            Value::Complex(real, imaginary) => Value::Complex(*real, *imaginary),
             Value::Str(x) => Value::Str(x.clone()),
+            Value::SurrogateStr(x) => Value::SurrogateStr(x.clone()),
             Value::Bytes(x) => Value::Bytes(x.clone()),
+            Value::ByteArray(x) => Value::ByteArray(x.clone()),
             Value::Size(x) => Value::Size(x.clone()),
             Value::DType(x) => Value::DType(*x),
             Value::Device(x) => Value::Device(x.clone()),
+            Value::Layout(x) => Value::Layout(x.clone()),
             Value::List(items) => Value::List(all(items, f)?),
             Value::Tuple(items) => Value::Tuple(all(items, f)?),
             Value::Set(items) => Value::Set(all(items, f)?),

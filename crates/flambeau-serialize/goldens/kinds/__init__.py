@@ -1,0 +1,1 @@
+"""The kinds of files of the matrix, one module per format."""
