@@ -330,10 +330,9 @@ fn save(path: &Path, step: usize, model: &GPT, optimizer: &optim::AdamW) -> torc
 
 fn resume(path: &Path, model: &GPT, optimizer: &optim::AdamW) -> Result<usize, Box<dyn Error>> {
     let checkpoint = torch::load(path)?;
-    model.load_state_dict(&checkpoint["model"].extract()?)?;
-    optimizer.load_state_dict(&checkpoint["optimizer"].extract()?)?;
-    let state: Tensor = checkpoint["rng_state"].extract()?;
-    torch::set_rng_state(state);
+    model.load_state_dict(&checkpoint["model"])?;
+    optimizer.load_state_dict(&checkpoint["optimizer"])?;
+    torch::set_rng_state(&checkpoint["rng_state"]);
     Ok(checkpoint["iter_num"].extract()?)
 }
 
