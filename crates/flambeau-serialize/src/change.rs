@@ -142,7 +142,7 @@ mod tests {
         let mut empty = dict! {};
         empty.insert(3, None::<i64>);
         assert_eq!(empty.to_string(), "{3: None}");
-        assert!(Value::from(3_usize) == 3);
+        assert!(Value::<flambeau_autograd::Tensor>::from(3_usize) == 3);
     }
 
     #[test]

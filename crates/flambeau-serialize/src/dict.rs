@@ -18,7 +18,7 @@
 #[macro_export]
 macro_rules! dict {
     ($($key:literal : $value:expr),* $(,)?) => {
-        $crate::dict_of([$(($crate::Save::to_value($key), $crate::Save::to_value(&$value))),*])
+        $crate::dict_of([$(($crate::Save::to_value(&$key), $crate::Save::to_value(&$value))),*])
     };
     ($($key:expr => $value:expr),* $(,)?) => {
         $crate::dict_of([$(($crate::Save::to_value(&$key), $crate::Save::to_value(&$value))),*])
