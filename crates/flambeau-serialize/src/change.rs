@@ -157,7 +157,7 @@ mod tests {
             message(&|| value["epoch"].clone().push(1)),
             "AttributeError: 'int' object has no attribute 'append'"
         );
-        assert_eq!(message(&|| drop(value["epoch"].len())), "TypeError: object of type 'int' has no len()");
+        assert_eq!(message(&|| assert_eq!(value["epoch"].len(), 0)), "TypeError: object of type 'int' has no len()");
         assert_eq!(
             message(&|| drop(value["model"]["fc"].shape())),
             "checkpoint['model']['fc']: expected a Tensor, but found a float: 1.5"

@@ -171,7 +171,7 @@ fn a_checkpoint_holds_what_python_programs_put_in() {
     let read = load(&path).unwrap();
     assert_eq!(
         read.keys().collect::<Vec<_>>(),
-        ["epoch", "model", "optimizer", "loss", "best", "name", "weight", "history"]
+        ["epoch", "model", "optimizer", "loss", "best", "name", "weight", "history", "0"]
     );
     let (epoch, loss, name): (i64, f64, String) =
         (read["epoch"].extract().unwrap(), read["loss"].extract().unwrap(), read["name"].extract().unwrap());

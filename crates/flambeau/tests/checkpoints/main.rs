@@ -139,6 +139,51 @@ fn a_training_goes_on_where_it_was() -> Done {
     Ok(())
 }
 
+/// As the mnist example: what is written at the end is the same, byte for byte, whether the training was broken off or not.
+#[test]
+fn two_epochs_leave_the_file_of_one_and_one_more() -> Done {
+    let scratch = Scratch::new("epochs");
+    let train = |name: &str, epochs: i64| -> Result<Vec<u8>, Box<dyn std::error::Error>> {
+        // Files of one name, for it is in the file.
+        std::fs::create_dir_all(scratch.file(name))?;
+        let (out, path) = (scratch.file(name).join("net.pth"), scratch.file(name).join("checkpoint.pth"));
+        torch::manual_seed(3);
+        let (images, labels) = (torch::randn((40, 4)), torch::randint(0, 3, 40));
+        let data = torch::utils::data::TensorDataset::new([images, labels]);
+        let loader = torch::utils::data::DataLoader::with(data, |o| o.batch_size(16).shuffle(true));
+        let model = Net::new(3);
+        let optimizer = optim::Adam::new(model.parameters(), 1e-2);
+        let scheduler = StepLR::new(&optimizer, 1, 0.7);
+        let mut start = 0;
+        if path.exists() {
+            let checkpoint = torch::load(&path)?;
+            model.load_state_dict(&checkpoint["model"])?;
+            optimizer.load_state_dict(&checkpoint["optimizer"])?;
+            scheduler.load_state_dict(&checkpoint["scheduler"])?;
+            torch::set_rng_state(&checkpoint["rng_state"]);
+            start = checkpoint["epoch"].extract::<i64>()? + 1;
+        }
+        for epoch in start..epochs {
+            for (x, y) in &loader {
+                optimizer.zero_grad();
+                F::cross_entropy(F::dropout(model.call(x), 0.1), y).backward();
+                optimizer.step();
+            }
+            scheduler.step();
+            let checkpoint = torch::dict! {
+                "epoch": epoch, "model": model.state_dict(), "optimizer": optimizer.state_dict(),
+                "scheduler": scheduler.state_dict(), "rng_state": torch::get_rng_state(),
+            };
+            torch::save(checkpoint, &path)?;
+        }
+        torch::save(model.state_dict(), &out)?;
+        Ok(std::fs::read(out)?)
+    };
+    let (whole, half) = (train("whole", 2)?, train("parts", 1)?);
+    assert!(train("parts", 2)? == whole && whole != half);
+    Ok(())
+}
+
 #[test]
 fn the_best_model_is_kept() -> Done {
     let scratch = Scratch::new("best");
