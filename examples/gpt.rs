@@ -342,11 +342,10 @@ fn save(
 
 fn resume(path: &Path, model: &GPT, optimizer: &optim::AdamW, scaler: &GradScaler) -> Result<usize, Box<dyn Error>> {
     let checkpoint = torch::load(path)?;
-    model.load_state_dict(&checkpoint["model"].extract()?)?;
-    optimizer.load_state_dict(&checkpoint["optimizer"].extract()?)?;
-    scaler.load_state_dict(&checkpoint["scaler"].extract()?)?;
-    let state: Tensor = checkpoint["rng_state"].extract()?;
-    torch::set_rng_state(state);
+    model.load_state_dict(&checkpoint["model"])?;
+    optimizer.load_state_dict(&checkpoint["optimizer"])?;
+    scaler.load_state_dict(&checkpoint["scaler"])?;
+    torch::set_rng_state(&checkpoint["rng_state"]);
     Ok(checkpoint["iter_num"].extract()?)
 }
 

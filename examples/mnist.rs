@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 use torch::amp::GradScaler;
 use torch::nn::{self, Call, Forward, Module};
+use torch::optim::lr_scheduler::ExponentialLR;
 use torch::utils::data::DataLoader;
 use torch::{Device, Tensor, optim};
 
@@ -31,6 +32,9 @@ struct Options {
     /// Adam's learning rate.
     #[arg(long, default_value_t = 1e-3, value_parser = options::learning_rate)]
     lr: f64,
+    /// Factor of the learning rate after each epoch.
+    #[arg(long, default_value_t = 1.0, value_parser = options::learning_rate)]
+    gamma: f64,
     /// Seed of the initial weights and of the shuffles.
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -43,6 +47,9 @@ struct Options {
     /// Where to save the trained weights.
     #[arg(long, default_value = "simple_nn.pth")]
     out: PathBuf,
+    /// A checkpoint, written after each epoch; where the file is there already, the training goes on from it.
+    #[arg(long)]
+    resume: Option<PathBuf>,
     /// Draw loss and accuracy per epoch into this SVG file.
     #[arg(long)]
     plot: Option<PathBuf>,
@@ -82,6 +89,12 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
             return Err("--out and --plot name the same file".into());
         }
     }
+    if let Some(checkpoint) = &options.resume {
+        options::writable("--resume", checkpoint)?;
+        if checkpoint == &options.out {
+            return Err("--out and --resume name the same file".into());
+        }
+    }
     torch::manual_seed(options.seed);
     let [train, test] = digits::find(options.data.as_deref())?;
     let device = options.device;
@@ -89,12 +102,25 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let model = SimpleNN::new().to(device);
     let criterion = nn::CrossEntropyLoss::new();
     let optimizer = optim::Adam::new(model.parameters(), options.lr);
+    let scheduler = ExponentialLR::new(&optimizer, options.gamma);
     // Of float16 alone gradients are too small; bfloat16 reaches as far down as float32.
     let scaler = GradScaler::with(device, |o| o.enabled(options.amp && !device.is_cpu()));
     let (test_images, test_labels) = (test.images(), test.labels());
 
+    let mut start_epoch = 1;
+    if let Some(path) = options.resume.as_ref().filter(|path| path.exists()) {
+        let checkpoint = torch::load(path)?;
+        model.load_state_dict(&checkpoint["model"])?;
+        optimizer.load_state_dict(&checkpoint["optimizer"])?;
+        scheduler.load_state_dict(&checkpoint["scheduler"])?;
+        scaler.load_state_dict(&checkpoint["scaler"])?;
+        torch::set_rng_state(&checkpoint["rng_state"]);
+        start_epoch = checkpoint["epoch"].extract::<usize>()? + 1;
+        println!("Resumed from {} after epoch {}", path.display(), start_epoch - 1);
+    }
+
     let mut history = Vec::new();
-    for epoch in 1..=options.epochs {
+    for epoch in start_epoch..=options.epochs {
         let start = Instant::now();
         let bar = progress::bar(loader.len(), epoch, options.epochs);
         let (mut last, mut total) = (0.0, 0.0);
@@ -112,6 +138,7 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
             total += last;
             bar.inc(1);
         }
+        scheduler.step();
         bar.finish_and_clear();
         let seconds = start.elapsed().as_secs_f64();
         let mean = total / loader.len() as f64;
@@ -126,6 +153,17 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
                 train: digits::score(|x| model.call(x), &train.images(), &train.labels(), device),
                 test: digits::score(|x| model.call(x), &test_images, &test_labels, device),
             });
+        }
+        if let Some(path) = &options.resume {
+            let checkpoint = torch::dict! {
+                "epoch": epoch,
+                "model": model.state_dict(),
+                "optimizer": optimizer.state_dict(),
+                "scheduler": scheduler.state_dict(),
+                "scaler": scaler.state_dict(),
+                "rng_state": torch::get_rng_state(),
+            };
+            torch::save(&checkpoint, path)?;
         }
     }
 

@@ -100,6 +100,31 @@ fn resumed() -> Result<()> {
     let rest = rest?;
     same_text(rest.split_once('\n').ok_or("gpt printed nothing")?.1, whole)?;
     println!("examples: gpt goes on from a checkpoint bit for bit");
+    resumed_mnist()
+}
+
+/// Two epochs of mnist leave the same file as one epoch and, from its checkpoint, another.
+fn resumed_mnist() -> Result<()> {
+    let folder = std::env::temp_dir().join(format!("flambeau-mnist-{}", std::process::id()));
+    let train = |name: &str, epochs: &str| -> Result<Vec<u8>> {
+        // Files of one name, for it is in the file.
+        let folder = folder.join(name);
+        std::fs::create_dir_all(&folder)?;
+        let (out, checkpoint) = (folder.join("simple_nn.pth"), folder.join("checkpoint.pth"));
+        let (out, checkpoint) = (out.to_string_lossy(), checkpoint.to_string_lossy());
+        let options =
+            ["--data", "synthetic", "--gamma", "0.7", "--epochs", epochs, "--out", &out, "--resume", &checkpoint];
+        example("mnist", &options)?;
+        Ok(std::fs::read(&*out)?)
+    };
+    let whole = train("whole", "2")?;
+    let half = train("parts", "1")?;
+    let resumed = train("parts", "2")?;
+    std::fs::remove_dir_all(&folder)?;
+    if whole != resumed || whole == half {
+        return Err("mnist: two epochs, and one and from its checkpoint another, leave different files".into());
+    }
+    println!("examples: mnist goes on from a checkpoint bit for bit");
     Ok(())
 }
 

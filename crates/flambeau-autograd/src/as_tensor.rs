@@ -1,6 +1,8 @@
 //! What can stand where a tensor is asked for.
 
 use crate::Tensor;
+use flambeau_tensor::random::AsRngState;
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// Whatever is a tensor: [`Tensor`], a parameter or a buffer of a module, and references and pointers to them. Arguments of
@@ -42,3 +44,14 @@ macro_rules! pointers {
     )*};
 }
 pointers!(&T, &mut T, Box<T>, Arc<T>);
+
+/// A tensor of bytes, as PyTorch has the state of a generator.
+///
+/// # Panics
+/// When the dtype is another.
+impl AsRngState for Tensor {
+    #[track_caller]
+    fn as_rng_state(&self) -> Cow<'_, [u8]> {
+        Cow::Owned(self.to_vec::<u8>())
+    }
+}

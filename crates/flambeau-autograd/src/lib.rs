@@ -4,6 +4,7 @@
 //! forward and backward together, and a method of [`Tensor`].
 
 pub mod arguments;
+mod as_state;
 mod as_tensor;
 mod caller;
 mod checkpoint;
@@ -44,6 +45,7 @@ mod uninitialized;
 mod views;
 mod warn;
 
+pub use as_state::AsState;
 pub use as_tensor::AsTensor;
 pub use caller::{at_caller, name_places_by};
 pub use checkpoint::{

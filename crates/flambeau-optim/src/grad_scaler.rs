@@ -9,9 +9,10 @@ use crate::error::{Error, Result};
 use crate::optimizer::Optimizer;
 use crate::options::OptionValue;
 use flambeau_autograd::mode::DeviceType;
-use flambeau_autograd::{OrPanic, Tensor, ops, warn};
+use flambeau_autograd::{AsState, OrPanic, Tensor, ops, warn};
 use flambeau_tensor::{Device, Scalar};
 use inner::{Inner, Stage, refuse};
+use std::borrow::Cow;
 use std::panic::Location;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -409,7 +410,7 @@ impl GradScaler {
     }
 
     /// Takes over what [`GradScaler::state_dict`] gave: `scaler.load_state_dict(state_dict)`. A scaler that is not enabled stays as
-    /// it is.
+    /// it is. A file's value may also stand there: `scaler.load_state_dict(&checkpoint["scaler"])`.
     ///
     /// ```
     /// use flambeau_optim::GradScaler;
@@ -420,7 +421,8 @@ impl GradScaler {
     ///
     /// # Errors
     /// When the state is empty, as of a scaler that was not enabled, or lacks an entry.
-    pub fn load_state_dict(&self, state_dict: &ScalerState) -> Result<()> {
+    pub fn load_state_dict(&self, state_dict: impl AsState<ScalerState>) -> Result<()> {
+        let state_dict = state_dict.as_state()?;
         let mut inner = self.lock();
         if !inner.enabled {
             return Ok(());
@@ -467,5 +469,11 @@ impl ScalerState {
     /// The entry of that name.
     pub fn get(&self, name: &str) -> Option<OptionValue> {
         self.entries.iter().find(|(n, _)| n == name).map(|(_, value)| value.clone())
+    }
+}
+
+impl AsState<ScalerState> for ScalerState {
+    fn as_state(&self) -> flambeau_autograd::Result<Cow<'_, ScalerState>> {
+        Ok(Cow::Borrowed(self))
     }
 }

@@ -35,7 +35,7 @@ pub use steps::{ExponentialLR, ExponentialLROptions, MultiStepLR, MultiStepLROpt
 
 use crate::error::{Error, Result};
 use crate::optimizer::Optimizer;
-use flambeau_autograd::{OrPanic, warn};
+use flambeau_autograd::{AsState, OrPanic, warn};
 use flambeau_tensor::Scalar;
 use rule::Rule;
 use std::fmt;
@@ -181,12 +181,16 @@ impl LRScheduler {
     }
 
     /// Takes over a state, with its numbers (`gamma`, `step_size`, …), as PyTorch does. Make the scheduler first, then load
-    /// the optimizer's state, since making one sets learning rates.
+    /// the optimizer's state, since making one sets learning rates. It takes what [`LRScheduler::state_dict`] gave, or a file's
+    /// value: `scheduler.load_state_dict(&checkpoint["scheduler"])`.
     ///
     /// # Errors
     /// PyTorch's `KeyError` where the state has no entry for what this scheduler runs: its functions, its schedulers.
-    pub fn load_state_dict(&self, state: &SchedulerState) -> Result<()> {
-        let mut state = state.clone();
+    pub fn load_state_dict(&self, state_dict: impl AsState<SchedulerState>) -> Result<()> {
+        self.load_state(state_dict.as_state()?.into_owned())
+    }
+
+    fn load_state(&self, mut state: SchedulerState) -> Result<()> {
         self.0.rule.load(&mut state)?;
         let parts = self.0.rule.parts();
         let saved = match state.remove(PARTS) {
@@ -199,7 +203,7 @@ impl LRScheduler {
         }
         self.fields().update(&state);
         let dicts = saved.iter().filter_map(SchedulerValue::as_dict);
-        parts.iter().zip(dicts).try_for_each(|(part, saved)| part.load_state_dict(saved))
+        parts.iter().zip(dicts).try_for_each(|(part, saved)| part.load_state(saved.clone()))
     }
 }
 

@@ -10,7 +10,7 @@ use crate::options::{OptionValue, Options};
 use crate::rule::{Step, Target};
 use crate::state::{GroupState, State, StateDict};
 use flambeau_autograd::gradients::ZeroGradOptions;
-use flambeau_autograd::{OrPanic, Tensor, enable_grad, mode, no_grad, ops, warn};
+use flambeau_autograd::{AsState, OrPanic, Tensor, enable_grad, mode, no_grad, ops, warn};
 use flambeau_tensor::Scalar;
 use std::fmt;
 use std::panic::Location;
@@ -356,11 +356,16 @@ impl Optimizer {
         dict
     }
 
-    /// Takes over options and running averages of an optimizer with the same groups; tensors are copied.
+    /// Takes over options and running averages of an optimizer with the same groups; tensors are copied. It takes what
+    /// [`Optimizer::state_dict`] gave, or a file's value: `optimizer.load_state_dict(&checkpoint["optimizer"])`.
     ///
     /// # Errors
     /// When the groups do not have as many parameters as this optimizer's, in PyTorch's words.
-    pub fn load_state_dict(&self, state_dict: &StateDict) -> Result<()> {
+    pub fn load_state_dict(&self, state_dict: impl AsState<StateDict>) -> Result<()> {
+        self.load_state(&*state_dict.as_state()?)
+    }
+
+    fn load_state(&self, state_dict: &StateDict) -> Result<()> {
         if !self.0.hooks.is_used() {
             return self.lock().load(state_dict);
         }

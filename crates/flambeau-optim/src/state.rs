@@ -4,8 +4,9 @@ use crate::error::{Error, Result};
 use crate::lbfgs::Memory;
 use crate::options::OptionValue;
 use crate::rule::Rule;
-use flambeau_autograd::{Tensor, ops};
+use flambeau_autograd::{AsState, Tensor, ops};
 use flambeau_tensor::{DType, Scalar};
+use std::borrow::Cow;
 
 /// Numbers and running averages of one parameter, each in the order in which they came up.
 #[derive(Default)]
@@ -189,5 +190,11 @@ impl StateDict {
             state: self.state.iter().map(|(id, all)| (*id, entries(all))).collect(),
             param_groups: self.param_groups.iter().map(GroupState::shallow).collect(),
         }
+    }
+}
+
+impl AsState<StateDict> for StateDict {
+    fn as_state(&self) -> flambeau_autograd::Result<Cow<'_, StateDict>> {
+        Ok(Cow::Borrowed(self))
     }
 }

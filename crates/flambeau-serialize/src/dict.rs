@@ -18,9 +18,9 @@
 #[macro_export]
 macro_rules! dict {
     ($($key:literal : $value:expr),* $(,)?) => {
-        $crate::Value::from_items([$(($crate::Save::to_value($key), $crate::Save::to_value(&$value))),*])
+        $crate::dict_of([$(($crate::Save::to_value(&$key), $crate::Save::to_value(&$value))),*])
     };
     ($($key:expr => $value:expr),* $(,)?) => {
-        $crate::Value::from_items([$(($crate::Save::to_value(&$key), $crate::Save::to_value(&$value))),*])
+        $crate::dict_of([$(($crate::Save::to_value(&$key), $crate::Save::to_value(&$value))),*])
     };
 }

@@ -49,8 +49,10 @@ pub enum Error {
         source: flambeau_tensor::Error,
     },
     /// A value is not of the type that it was taken for.
-    #[error("expected {expected}, but found {found}")]
+    #[error("{}expected {expected}, but found {found}", place(.path))]
     Kind {
+        /// The keys that lead to the value, as Python writes them: `['model']['fc.weight']`; nothing for the whole.
+        path: String,
         /// What was asked for.
         expected: &'static str,
         /// What stands there instead.
@@ -80,12 +82,6 @@ pub enum Error {
         /// PyTorch's report of the differences.
         what: String,
     },
-    /// A file's value is not what a module can load.
-    #[error("expected a state_dict, whose keys are strings and whose values are tensors, but found {what}")]
-    NoStateDict {
-        /// What stands there instead.
-        what: String,
-    },
 }
 
 /// The same words as `Display`: what `unwrap`, and `?` in `main`, print.
@@ -105,7 +101,47 @@ impl From<Error> for flambeau_autograd::Error {
     }
 }
 
+fn place(path: &str) -> String {
+    if path.is_empty() { String::new() } else { format!("checkpoint{path}: ") }
+}
+
+/// A key of a dictionary, or a position in a list, as Python writes it between brackets.
+pub(crate) trait Step {
+    fn step(&self) -> String;
+}
+
+impl Step for usize {
+    fn step(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Step for &str {
+    fn step(&self) -> String {
+        flambeau_tensor::print::py_str(self)
+    }
+}
+
+impl Step for crate::Value<flambeau_autograd::Tensor> {
+    fn step(&self) -> String {
+        self.repr()
+    }
+}
+
 impl Error {
+    /// The same error about a part of a value, which stands there under `key`.
+    pub(crate) fn within(self, key: &impl Step) -> Error {
+        self.below(&format!("[{}]", key.step()))
+    }
+
+    /// The same error about a part of a value, to which `start` leads.
+    pub(crate) fn below(self, start: &str) -> Error {
+        match self {
+            Error::Kind { path, expected, found } => Error::Kind { path: format!("{start}{path}"), expected, found },
+            other => other,
+        }
+    }
+
     pub(crate) fn corrupt(path: &Path, what: impl Into<String>) -> Error {
         Error::Corrupt { path: path.to_owned(), what: what.into() }
     }

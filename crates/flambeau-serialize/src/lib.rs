@@ -5,6 +5,7 @@
 //! [`numpy`] are the modules for those files, under the names that Python's packages have.
 
 mod blocks;
+mod change;
 mod dict;
 mod display;
 mod error;
@@ -25,4 +26,12 @@ pub use error::{Error, Result};
 pub use extract::FromValue;
 pub use save::Save;
 pub use tensors::{LoadOptions, load, load_with, save};
-pub use value::{Dict, DictKind, RawTensor, Value};
+pub use value::{Dict, DictKind, Key, RawTensor, Value};
+
+/// The dictionary of [`dict!`], whose tensors are of one type even where it has no entries.
+#[doc(hidden)]
+pub fn dict_of<const N: usize>(
+    items: [(Value<flambeau_autograd::Tensor>, Value<flambeau_autograd::Tensor>); N],
+) -> Value<flambeau_autograd::Tensor> {
+    Value::from_items(items)
+}

@@ -1,9 +1,10 @@
 //! Files with tensors in them: what `torch.save` and `torch.load` do.
 
-use crate::pth::{self, Opened, StorageRef};
+use crate::pth::{self, Opened};
 use crate::{Error, RawTensor, Result, Save, Value, safetensors};
 use flambeau_autograd::{Tensor, options};
 use flambeau_tensor::{Array, DType, Device, HostBlock, Storage};
+use std::collections::HashMap;
 use std::path::Path;
 
 impl From<Tensor> for Value<Tensor> {
@@ -18,27 +19,47 @@ impl From<&Tensor> for Value<Tensor> {
     }
 }
 
-/// Writes a value as `torch.save(value, path)` does; `torch.load(path, weights_only=True)` reads it in Python.
+/// Writes a value, or what a reference leads to, as `torch.save(value, path)` does; `torch.load(path, weights_only=True)` reads it in Python.
 ///
 /// Strides, `requires_grad` and parameters stay, and what shares memory is written once. The file appears whole or not at
 /// all. Tensors of other devices are written as CPU tensors.
 ///
+/// ```
+/// use flambeau_serialize::{dict, load, save};
+/// # let path = std::env::temp_dir().join(format!("flambeau_save_{}.pth", std::process::id()));
+/// let w = flambeau_autograd::ones([2]);
+/// save(&dict! { "epoch": 3, "weights": w, "best": ("cnn", 0.5), "losses": [0.75, 0.5] }, &path)?;
+/// assert_eq!(load(&path)?["best"].to_string(), "('cnn', 0.5)");
+/// # std::fs::remove_file(&path).ok();
+/// # Ok::<(), flambeau_serialize::Error>(())
+/// ```
+///
+/// A module itself is not saved, for its class is not in the file:
+///
+/// ```compile_fail,E0277
+/// flambeau_serialize::save(&flambeau_nn::Linear::new(2, 1), "model.pth");
+/// ```
+///
 /// # Errors
 /// `Io` if the file cannot be written, `Invalid` if the value nests too deep, a storage is viewed in two dtypes, a tensor's
 /// memory is borrowed, or a lazy module's parameter has no shape yet (Python writes it, and does not load what it wrote).
-pub fn save(value: &(impl Save + ?Sized), path: impl AsRef<Path>) -> Result<()> {
+pub fn save(value: impl Save, path: impl AsRef<Path>) -> Result<()> {
     let path = path.as_ref();
     let mut storages: Vec<(Storage, DType)> = Vec::new();
+    let mut known: HashMap<usize, usize> = HashMap::new();
     let value = value.to_value().try_map(&mut |tensor: &Tensor| {
         if tensor.is_uninitialized() {
             return Err(Error::invalid(path, tensor.uninitialized_message("storage")));
         }
         let array = tensor.array();
-        let known = storages.iter().position(|(storage, _)| storage.ptr_eq(array.storage()));
-        let storage = known.unwrap_or_else(|| {
+        let storage = *known.entry(array.storage().identity()).or_insert_with(|| {
             storages.push((array.storage().clone(), array.dtype()));
             storages.len() - 1
         });
+        if storages[storage].1 != array.dtype() {
+            let what = "Cannot save multiple tensors or storages that view the same data as different types";
+            return Err(Error::invalid(path, what));
+        }
         Ok::<_, Error>(RawTensor {
             dtype: array.dtype(),
             shape: array.shape().to_vec(),
@@ -49,25 +70,37 @@ pub fn save(value: &(impl Save + ?Sized), path: impl AsRef<Path>) -> Result<()> 
             is_parameter: tensor.is_parameter(),
         })
     })?;
-    let bytes: Vec<Vec<u8>> = storages
-        .iter()
-        .map(|(storage, dtype)| download(storage, *dtype).map_err(|e| Error::invalid(path, e.to_string())))
-        .collect::<Result<_>>()?;
-    let refs: Vec<StorageRef<'_>> =
-        storages.iter().zip(&bytes).map(|((_, dtype), bytes)| StorageRef { dtype: *dtype, bytes }).collect();
-    pth::write(path, &value, &refs)
+    let sizes: Vec<(DType, usize)> =
+        storages.iter().map(|(s, dtype)| (*dtype, s.nbytes() / dtype.size() * dtype.size())).collect();
+    pth::write_parts(path, &value, &sizes, &mut |index, take| {
+        let ((storage, _), (dtype, bytes)) = (&storages[index], sizes[index]);
+        in_parts(storage, dtype, bytes, take)
+    })
 }
 
-/// A storage's elements, whatever of them is viewed.
-fn download(storage: &Storage, dtype: DType) -> flambeau_tensor::Result<Vec<u8>> {
-    let len = storage.nbytes() / dtype.size();
-    let shape = std::iter::once(len).collect();
-    let whole = Array::from_parts(storage.clone(), dtype, shape, std::iter::once(1).collect(), 0)?;
-    let mut bytes = vec![0; len * dtype.size()];
-    if len > 0 {
-        storage.backend().download(&whole, &mut bytes)?;
+/// Bytes of a host's memory that are written at once: as much as stays in a core's cache between checksum and copy.
+const HOST_PART: usize = 1 << 18;
+/// Bytes that are brought from a device at once.
+const DEVICE_PART: usize = 1 << 26;
+
+/// Gives the first `bytes` bytes of a storage to `take`, part by part, from the memory itself where it is the host's.
+fn in_parts(storage: &Storage, dtype: DType, bytes: usize, take: pth::Take<'_>) -> pth::Parts {
+    let is_host = storage.device_name().is_host();
+    let step = if is_host { HOST_PART } else { DEVICE_PART };
+    for start in (0..bytes).step_by(step) {
+        let end = bytes.min(start + step);
+        if is_host {
+            storage.with_host_bytes(start..end, &mut *take)??;
+            continue;
+        }
+        let shape = std::iter::once((end - start) / dtype.size()).collect();
+        let strides = std::iter::once(1).collect();
+        let part = Array::from_parts(storage.clone(), dtype, shape, strides, start / dtype.size())?;
+        let mut copy = vec![0; end - start];
+        storage.backend().download(&part, &mut copy)?;
+        take(&copy)?;
     }
-    Ok(bytes)
+    Ok(())
 }
 
 /// Reads a file of `torch.save`, as `torch.load(path, weights_only=True)` does: nothing in it is executed. Tensors come to
@@ -178,29 +211,4 @@ fn storage(
         array.backend().upload(&bytes, &array).map_err(memory)?;
     }
     Ok(array.storage().clone())
-}
-
-impl Value<Tensor> {
-    /// Names and tensors of a `state_dict`, in the order of the file.
-    ///
-    /// # Errors
-    /// `NoStateDict` when this is no dictionary of tensors under string keys; it names what stands there instead.
-    pub fn into_state_dict(self) -> Result<Vec<(String, Tensor)>> {
-        self.named_tensors()
-    }
-
-    /// [`Value::into_state_dict`] with handles to the value's tensors.
-    pub(crate) fn named_tensors(&self) -> Result<Vec<(String, Tensor)>> {
-        let Value::Dict(dict) = self else {
-            return Err(Error::NoStateDict { what: self.with_article() });
-        };
-        let entry = |(key, value): (&Value<Tensor>, &Value<Tensor>)| match (key, value) {
-            (Value::Str(key), Value::Tensor(tensor)) => Ok((key.clone(), tensor.shallow_clone())),
-            (Value::Str(key), other) => {
-                Err(Error::NoStateDict { what: format!("{} under '{key}'", other.with_article()) })
-            }
-            (key, _) => Err(Error::NoStateDict { what: format!("a key of type {}", key.type_name()) }),
-        };
-        dict.iter().map(entry).collect()
-    }
 }

@@ -8,6 +8,7 @@
 use crate::storage::{Shared, Storage};
 use crate::{Array, Error, Result};
 use smallvec::SmallVec;
+use std::ops::Range;
 use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -116,6 +117,24 @@ fn borrowed(shared: &Shared, write: bool) -> Error {
     let location = unsafe { shared.guard.load(Ordering::Acquire).as_ref() };
     let guard = location.map_or_else(|| "another line".to_owned(), ToString::to_string);
     Error::Borrowed { wanted: if write { "write" } else { "read" }, guard }
+}
+
+impl Storage {
+    /// Gives `f` the bytes `range` of host memory, to which no kernel writes meanwhile: for files, which are written from the
+    /// memory itself. Kernels that want to write wait, so the range should be short.
+    ///
+    /// # Errors
+    /// When a user's guard is writing, the memory is a device's, or the range reaches beyond it.
+    pub fn with_host_bytes<R>(&self, range: Range<usize>, f: impl FnOnce(&[u8]) -> R) -> Result<R> {
+        let _shared = Access::acquire_in_order(SmallVec::from_iter([(&*self.0, false)]))?;
+        if !self.device_name().is_host() || range.start > range.end || range.end > self.nbytes() {
+            return Err(Error::runtime("these bytes are not the host's"));
+        }
+        // SAFETY: host memory has `nbytes` initialised bytes at `host_ptr`, the range lies within; the access word, held until
+        // `f` returns, keeps writers out, and `replace_host` too.
+        let bytes = unsafe { std::slice::from_raw_parts(self.host_ptr().add(range.start), range.len()) };
+        Ok(f(bytes))
+    }
 }
 
 /// A user's right to look at (or change) a storage's memory for as long as the guard lives.

@@ -38,7 +38,8 @@ impl std::error::Error for Refused {
 }
 
 /// Creates `path` with what `fill` writes: under a temporary name in the same folder, then, once the data is on the disk,
-/// by a rename. If anything fails, the temporary file is removed and `path` is as before.
+/// by a rename. If anything fails, the temporary file is removed and `path` is as before. A link stays one, and a file keeps its
+/// permissions; what is no file, as a device, is written to as it is.
 ///
 /// # Errors
 /// What `fill` returns, and what the operating system refuses.
@@ -46,8 +47,26 @@ pub fn write_whole<E: Into<IoError>>(
     path: &Path,
     fill: impl FnOnce(&mut File) -> Result<(), E>,
 ) -> Result<(), Refused> {
+    let real;
+    let (mut path, mut permissions) = (path, None);
+    if let Ok(known) = fs::metadata(path) {
+        if !known.is_file() {
+            let mut device = OpenOptions::new().write(true).open(path).map_err(Refused::to("open"))?;
+            return fill(&mut device).map_err(|error| Refused::to("write")(error.into()));
+        }
+        permissions = Some(known.permissions());
+        if fs::symlink_metadata(path).is_ok_and(|link| link.is_symlink()) {
+            real = fs::canonicalize(path).map_err(Refused::to("open"))?;
+            path = &real;
+        }
+    }
     let (mut file, temporary) = create_beside(path).map_err(Refused::to("create"))?;
-    let written = fill(&mut file).map_err(E::into).and_then(|()| file.sync_all());
+    let written = fill(&mut file).map_err(E::into).and_then(|()| {
+        if let Some(permissions) = permissions {
+            file.set_permissions(permissions)?;
+        }
+        file.sync_all()
+    });
     drop(file); // Windows renames no open file
     let outcome = written
         .map_err(Refused::to("write"))

@@ -255,6 +255,11 @@ impl Storage {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
+    /// A number that only handles of this memory have, as long as one of them lives.
+    pub fn identity(&self) -> usize {
+        Arc::as_ptr(&self.0).addr()
+    }
+
     /// Whether no other array shares the memory.
     #[inline]
     pub fn is_unique(&self) -> bool {

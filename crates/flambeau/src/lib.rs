@@ -56,7 +56,7 @@ mod python;
 mod settings;
 pub use dtypes::*;
 pub use flambeau_autograd::ops::{MemoryFormat, TensorOptions, ToDevice};
-pub use flambeau_autograd::{AsTensor, FInfo, FromSizes, IInfo, arguments, finfo, iinfo};
+pub use flambeau_autograd::{AsState, AsTensor, FInfo, FromSizes, IInfo, arguments, finfo, iinfo};
 pub use flambeau_tensor::promotion::{can_cast, promote_types};
 pub use python::{get_rng_state, initial_seed, is_complex, is_floating_point, numel, py, result_type, set_rng_state};
 pub use random::seed;
@@ -149,7 +149,9 @@ pub type Value = flambeau_serialize::Value<Tensor>;
 /// ```
 pub mod serialization {
     pub use crate::Value;
-    pub use flambeau_serialize::{Dict, DictKind, Error, FromValue, Result, Save, load, save};
+    pub use flambeau_serialize::{
+        Dict, DictKind, Error, FromValue, Key, LoadOptions, Result, Save, load, load_with, save,
+    };
 }
 
 /// Python's package `safetensors`: tensors by name in files that hold nothing else, read one by one where that is enough.

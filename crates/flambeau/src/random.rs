@@ -2,6 +2,7 @@
 
 pub use crate::python::{get_rng_state, initial_seed, set_rng_state};
 pub use flambeau_device::manual_seed;
+pub use flambeau_tensor::random::{AsRngState, RngState};
 
 use flambeau_device::default_generators;
 use flambeau_tensor::random::{Generator, GeneratorState};

@@ -192,13 +192,13 @@ pub(crate) fn arc<M: PtrCopy + ?Sized>(module: &Arc<M>, memo: &mut Memo) -> Arc<
 impl Parameter {
     pub(super) fn copy(&self, memo: &mut Memo) -> Self {
         let (tensor, slot) = (memo.parameter(self), self.slot().copy(memo));
-        self.with(tensor, memo.carrier(self.carrier(), memo.level()), slot)
+        self.moved_to(tensor, memo.carrier(self.carrier(), memo.level()), slot)
     }
 }
 
 impl Buffer {
     pub(super) fn copy(&self, memo: &mut Memo) -> Self {
         let (tensor, slot) = (memo.tensor(self.own()), self.slot().copy(memo));
-        self.with(tensor, memo.carrier(self.carrier(), memo.level()), slot)
+        self.moved_to(tensor, memo.carrier(self.carrier(), memo.level()), slot)
     }
 }

@@ -39,7 +39,7 @@ pub(crate) use hooks::on_calls;
 pub use hooks::{HookGrads, HookHandle};
 pub use input::{Arg, Input, OptArg, Output};
 pub use keyed::Keyed;
-pub use parameter::{Buffer, Parameter, Share};
+pub use parameter::{Buffer, BufferOptions, Parameter, Share};
 pub use state::ModuleState;
 pub use state_dict::{LoadReport, LoadStateDictOptions, NamedOptions, StateDict, StateDictOptions};
 pub use state_dict_hooks::{LoadProgress, StateDictHooks};
@@ -53,7 +53,7 @@ use crate::error::Result;
 use crate::utils::parametrize::RightInverse;
 use flambeau_autograd::gradients::ZeroGradOptions;
 use flambeau_autograd::ops::{ToDevice, ToTarget};
-use flambeau_autograd::{OrPanic, Tensor};
+use flambeau_autograd::{AsState, OrPanic, Tensor};
 use flambeau_device::default_device;
 use flambeau_tensor::{DType, Device};
 use hooks::Hooks;
@@ -410,12 +410,24 @@ pub trait Module: Any + Send + Sync + DynCopy {
         state_dict::of(self.as_module(), &options(StateDictOptions::default()))
     }
 
-    /// Copies a state dict's numbers into the parameters and buffers: `load_state_dict(state)`.
+    /// Copies a state dict's numbers into the parameters and buffers: `load_state_dict(state_dict)`. It takes a [`StateDict`], a list
+    /// or map of tensors by name, or what a file holds: `model.load_state_dict(&torch::load(path)?)`.
+    ///
+    /// ```
+    /// use flambeau_nn::{self as nn, Module};
+    /// let (one, two) = (nn::Linear::new(1, 1), nn::Linear::new(1, 1));
+    /// two.load_state_dict(&one.state_dict())?;
+    /// assert_eq!(two.weight.item(), one.weight.item());
+    /// # Ok::<(), nn::Error>(())
+    /// ```
     ///
     /// # Errors
     /// When keys are missing or unexpected, or shapes differ, with PyTorch's report; what matches has been loaded.
-    fn load_state_dict(&self, state: &StateDict) -> Result<()> {
-        state_dict::load(self.as_module(), state, &LoadStateDictOptions::default()).map(drop)
+    fn load_state_dict(&self, state_dict: impl AsState<StateDict>) -> Result<()>
+    where
+        Self: Sized,
+    {
+        self.load_state_dict_with(state_dict, |o| o).map(drop)
     }
 
     /// [`Module::load_state_dict`] with options: it lets keys be missing or unexpected if not `strict`, and returns them; with
@@ -432,13 +444,13 @@ pub trait Module: Any + Send + Sync + DynCopy {
     /// ```
     fn load_state_dict_with(
         &self,
-        state: &StateDict,
+        state_dict: impl AsState<StateDict>,
         options: impl FnOnce(LoadStateDictOptions) -> LoadStateDictOptions,
     ) -> Result<LoadReport>
     where
         Self: Sized,
     {
-        state_dict::load(self.as_module(), state, &options(LoadStateDictOptions::default()))
+        state_dict::load(self.as_module(), &*state_dict.as_state()?, &options(LoadStateDictOptions::default()))
     }
 
     /// How many numbers the module learns: the parameters' elements that require grad.

@@ -3,7 +3,7 @@
 use super::Carrier;
 use super::derived::Slot;
 use flambeau_autograd::ops::IntoShape;
-use flambeau_autograd::{AsTensor, Tensor};
+use flambeau_autograd::{AsTensor, Tensor, options};
 use std::fmt;
 use std::ops::Deref;
 
@@ -86,7 +86,7 @@ impl Parameter {
         Parameter { tensor, carrier: Carrier::new(), slot: Slot::new() }
     }
 
-    pub(super) fn with(&self, tensor: Tensor, carrier: Carrier, slot: Slot) -> Self {
+    pub(super) fn moved_to(&self, tensor: Tensor, carrier: Carrier, slot: Slot) -> Self {
         Parameter { tensor, carrier, slot }
     }
 
@@ -143,11 +143,32 @@ pub struct Buffer {
     slot: Slot,
 }
 
+options! {
+    /// Options of [`Buffer::with`].
+    #[derive(Clone, Debug)]
+    BufferOptions {
+        /// Whether state dicts hold it (true).
+        persistent: bool = true,
+    }
+}
+
 impl Buffer {
     /// A buffer that state dicts hold.
     pub fn new(tensor: impl AsTensor) -> Self {
         let tensor = tensor.as_tensor().shallow_clone();
         Buffer { tensor, persistent: true, carrier: Carrier::new(), slot: Slot::new() }
+    }
+
+    /// A buffer with options: `nn.Buffer(data, persistent=False)`.
+    ///
+    /// ```
+    /// use flambeau_nn::Buffer;
+    /// let cache = Buffer::with(flambeau_autograd::ones([2]), |o| o.persistent(false));
+    /// assert!(!cache.is_persistent());
+    /// ```
+    pub fn with(tensor: impl AsTensor, options: impl FnOnce(BufferOptions) -> BufferOptions) -> Self {
+        let BufferOptions { persistent } = options(BufferOptions::default());
+        Buffer { persistent, ..Buffer::new(tensor) }
     }
 
     /// A buffer that state dicts leave out: `register_buffer(name, tensor, persistent=False)`.
@@ -158,7 +179,7 @@ impl Buffer {
     /// The same buffer for a second place.
     #[must_use]
     pub fn share(&self) -> Self {
-        self.with(self.as_tensor().shallow_clone(), Carrier::new(), Slot::new())
+        self.moved_to(self.as_tensor().shallow_clone(), Carrier::new(), Slot::new())
     }
 
     /// Gives a buffer without a shape, [`UninitializedBuffer`](super::UninitializedBuffer), zeros of this one:
@@ -185,7 +206,7 @@ impl Buffer {
         &self.carrier
     }
 
-    pub(super) fn with(&self, tensor: Tensor, carrier: Carrier, slot: Slot) -> Self {
+    pub(super) fn moved_to(&self, tensor: Tensor, carrier: Carrier, slot: Slot) -> Self {
         Buffer { tensor, persistent: self.persistent, carrier, slot }
     }
 
@@ -200,7 +221,7 @@ impl Buffer {
 
     /// The same buffer for what its value is computed from.
     pub(crate) fn original(&self) -> Self {
-        self.with(self.tensor.shallow_clone(), Carrier::new(), Slot::new())
+        self.moved_to(self.tensor.shallow_clone(), Carrier::new(), Slot::new())
     }
 }
 

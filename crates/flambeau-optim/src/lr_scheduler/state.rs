@@ -1,7 +1,9 @@
 //! A scheduler's state: what Python keeps in its `__dict__`.
 
 use crate::options::OptionValue;
+use flambeau_autograd::AsState;
 use flambeau_tensor::Scalar;
+use std::borrow::Cow;
 use std::fmt;
 
 /// One entry of a scheduler's state.
@@ -189,6 +191,12 @@ impl SchedulerState {
 impl<N: Into<String>, V: Into<SchedulerValue>> FromIterator<(N, V)> for SchedulerState {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(entries: I) -> Self {
         SchedulerState(entries.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
+    }
+}
+
+impl AsState<SchedulerState> for SchedulerState {
+    fn as_state(&self) -> flambeau_autograd::Result<Cow<'_, SchedulerState>> {
+        Ok(Cow::Borrowed(self))
     }
 }
 

@@ -10,11 +10,13 @@ mod map;
 mod read;
 mod tar;
 mod write;
+mod zip;
 
 pub(crate) use map::map;
 pub(crate) use read::Opened;
 pub use read::read;
 pub use write::write;
+pub(crate) use write::{Stop, write_parts};
 
 use flambeau_tensor::DType;
 
@@ -26,6 +28,12 @@ pub struct Storage {
     /// Its elements, little-endian; the length is a multiple of the element's size.
     pub bytes: Vec<u8>,
 }
+
+/// Takes the next bytes of a storage that is written.
+pub(crate) type Take<'a> = &'a mut dyn FnMut(&[u8]) -> std::io::Result<()>;
+
+/// Whether all bytes were given.
+pub(crate) type Parts = Result<(), Stop>;
 
 /// A storage to write.
 #[derive(Clone, Copy, Debug)]

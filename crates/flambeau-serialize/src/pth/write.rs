@@ -1,15 +1,15 @@
 //! Writing the container.
 
-use super::StorageRef;
+use super::zip::ZipWriter;
+use super::{Parts, StorageRef, Take};
 use crate::{Error, Result, pickle, value::Value};
 use flambeau_tensor::DType;
 use flambeau_tensor::file::write_whole;
 use std::{
     hash::Hasher,
-    io::{BufWriter, Write},
+    io::{BufWriter, Error as IoError},
     path::Path,
 };
-use zip::{CompressionMethod, ZipWriter, result::ZipError, write::SimpleFileOptions};
 
 /// Writes `value` as `torch.save` does; `torch.load(path, weights_only=True)` reads it. Each storage that a tensor of
 /// `value` indexes is written once, in full, so views and tied weights stay tied.
@@ -20,47 +20,84 @@ use zip::{CompressionMethod, ZipWriter, result::ZipError, write::SimpleFileOptio
 /// # Errors
 /// `Io` if the file cannot be written, `Invalid` if a tensor does not fit its storage or the value nests too deep.
 pub fn write(path: impl AsRef<Path>, value: &Value, storages: &[StorageRef<'_>]) -> Result<()> {
-    let path = path.as_ref();
-    let shapes: Vec<(DType, usize)> = storages.iter().map(|s| (s.dtype, s.bytes.len())).collect();
-    let (data, order) = pickle::dump(value, &shapes, path)?;
-    let used: Vec<&[u8]> = order.iter().map(|&index| storages[index].bytes).collect();
+    let sizes: Vec<(DType, usize)> = storages.iter().map(|s| (s.dtype, s.bytes.len())).collect();
+    write_parts(path.as_ref(), value, &sizes, &mut |index, take| {
+        storages[index].bytes.chunks(1 << 18).try_for_each(|part| Ok(take(part)?))
+    })
+}
 
+/// [`write()`] of storages (dtype and length in bytes) whose bytes `parts(index, take)` gives to `take` in order.
+pub(crate) fn write_parts(
+    path: &Path,
+    value: &Value,
+    sizes: &[(DType, usize)],
+    parts: &mut dyn FnMut(usize, Take<'_>) -> Parts,
+) -> Result<()> {
+    let (data, order) = pickle::dump(value, sizes, path)?;
     let stem = path.file_stem().and_then(|stem| stem.to_str()).filter(|stem| stem.is_ascii());
     let prefix = stem.unwrap_or("archive");
-    let written = write_whole(path, |file| -> Result<(), ZipError> {
-        let mut zip = ZipWriter::new(BufWriter::new(file));
-        let mut entry = |name: &str, bytes: &[u8]| -> Result<(), ZipError> {
-            let options = SimpleFileOptions::default()
-                .compression_method(CompressionMethod::Stored)
-                .with_alignment(ALIGNMENT)
-                .large_file(bytes.len() >= u32::MAX as usize);
-            zip.start_file(format!("{prefix}/{name}"), options)?;
-            Ok(zip.write_all(bytes)?)
-        };
-        entry("data.pkl", &data)?;
-        entry(".format_version", b"1")?;
-        entry(".storage_alignment", ALIGNMENT.to_string().as_bytes())?;
-        entry("byteorder", b"little")?;
-        for (key, bytes) in used.iter().enumerate() {
-            entry(&format!("data/{key}"), bytes)?;
+    // What stops the writing, if it is not the file.
+    let mut stopped = None;
+    let written = write_whole(path, |file| -> Result<(), IoError> {
+        let mut zip = ZipWriter::new(BufWriter::new(file), ALIGNMENT);
+        zip.entry(&format!("{prefix}/data.pkl"), &data)?;
+        zip.entry(&format!("{prefix}/.format_version"), b"1")?;
+        zip.entry(&format!("{prefix}/.storage_alignment"), ALIGNMENT.to_string().as_bytes())?;
+        zip.entry(&format!("{prefix}/byteorder"), b"little")?;
+        let mut checksums = Vec::with_capacity(order.len());
+        for (key, &index) in order.iter().enumerate() {
+            let name = format!("{prefix}/data/{key}");
+            let checksum = zip.entry_in_parts(&name, sizes[index].1 as u64, |take| match parts(index, take) {
+                Err(Stop::Memory(error)) => {
+                    let message = error.to_string();
+                    stopped = Some(message.clone());
+                    Err(IoError::other(message))
+                }
+                Err(Stop::File(error)) => Err(error),
+                Ok(()) => Ok(()),
+            })?;
+            checksums.push(checksum);
         }
-        entry("version", b"3\n")?;
-        entry(".data/serialization_id", serialization_id(&data, &used).as_bytes())?;
-        zip.finish()?.flush()?;
-        Ok(())
+        zip.entry(&format!("{prefix}/version"), b"3\n")?;
+        zip.entry(&format!("{prefix}/.data/serialization_id"), serialization_id(&data, &checksums).as_bytes())?;
+        zip.finish()
     });
-    written.map_err(|refused| Error::io(refused.action, path)(refused.source))
+    match (written, stopped) {
+        (Err(_), Some(message)) => Err(Error::invalid(path, message)),
+        (Err(refused), None) => Err(Error::io(refused.action, path)(refused.source)),
+        (Ok(()), _) => Ok(()),
+    }
+}
+
+/// Why a storage was not written.
+pub(crate) enum Stop {
+    /// Its bytes could not be had.
+    Memory(flambeau_tensor::Error),
+    /// The file took no more.
+    File(IoError),
+}
+
+impl From<flambeau_tensor::Error> for Stop {
+    fn from(error: flambeau_tensor::Error) -> Self {
+        Stop::Memory(error)
+    }
+}
+
+impl From<IoError> for Stop {
+    fn from(error: IoError) -> Self {
+        Stop::File(error)
+    }
 }
 
 /// PyTorch's alignment of entries, in bytes.
-const ALIGNMENT: u16 = 64;
+const ALIGNMENT: u64 = 64;
 
-/// Forty digits that identify the content, as PyTorch's two hashes do.
-fn serialization_id(data: &[u8], storages: &[&[u8]]) -> String {
+/// Forty digits that identify the content, as PyTorch's two hashes do: of the pickle, and of the storages' checksums.
+fn serialization_id(data: &[u8], checksums: &[u32]) -> String {
     // The keys of SipHash are fixed in `DefaultHasher::new`, so that equal content gives an equal file.
     let mut pickle = std::hash::DefaultHasher::new();
     pickle.write(data);
     let mut content = std::hash::DefaultHasher::new();
-    storages.iter().for_each(|bytes| content.write(bytes));
+    checksums.iter().for_each(|&checksum| content.write_u32(checksum));
     format!("{:020}{:020}", pickle.finish(), content.finish())
 }

@@ -1,6 +1,10 @@
 //! The values that a `.pth` file can hold.
 
 mod access;
+mod key;
+mod trail;
+
+pub use key::Key;
 
 use flambeau_tensor::DType;
 
@@ -156,19 +160,23 @@ impl<T> Value<T> {
 
     /// A plain `dict` of these keys and values; of equal texts or integers as keys the later has the value.
     pub fn from_items(items: impl IntoIterator<Item = (Value<T>, Value<T>)>) -> Self {
-        let mut dict = Dict { kind: DictKind::Dict, items: Vec::new(), attributes: Vec::new() };
+        let mut dict: Dict<T> = Dict { kind: DictKind::Dict, items: Vec::new(), attributes: Vec::new() };
         for (key, value) in items {
-            let equal = |known: &Value<T>| match (known, &key) {
-                (Value::Str(a), Value::Str(b)) => a == b,
-                (Value::Int(a), Value::Int(b)) => a == b,
-                _ => false,
-            };
-            match dict.items.iter_mut().find(|(known, _)| equal(known)) {
+            match dict.items.iter_mut().find(|(known, _)| known.same_key(&key)) {
                 Some((_, slot)) => *slot = value,
                 None => dict.items.push((key, value)),
             }
         }
         Value::Dict(dict)
+    }
+
+    /// Whether two keys of a dictionary are one: equal texts or integers.
+    pub(crate) fn same_key(&self, other: &Value<T>) -> bool {
+        match (self, other) {
+            (Value::Str(a), Value::Str(b)) => a == b,
+            (Value::Int(a), Value::Int(b)) => a == b,
+            _ => false,
+        }
     }
 
     /// The Python type: `dict`, `int`, `Tensor`.

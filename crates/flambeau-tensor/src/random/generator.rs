@@ -1,5 +1,6 @@
 //! `torch.Generator` for the CPU.
 
+use std::borrow::Cow;
 use std::hash::{BuildHasher, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -122,6 +123,61 @@ impl GeneratorState {
     }
 }
 
+/// The state of a generator, as bytes.
+///
+/// ```
+/// # use flambeau_tensor::random::{Generator, STATE_SIZE};
+/// assert_eq!(Generator::new().get_state().len(), STATE_SIZE);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RngState(Vec<u8>);
+
+impl From<Vec<u8>> for RngState {
+    fn from(bytes: Vec<u8>) -> Self {
+        RngState(bytes)
+    }
+}
+
+impl From<RngState> for Vec<u8> {
+    fn from(state: RngState) -> Self {
+        state.0
+    }
+}
+
+impl std::ops::Deref for RngState {
+    type Target = [u8];
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// What holds the state of a generator: [`RngState`], bytes, a tensor of bytes.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no state of a generator",
+    note = "`generator.get_state()` is one, and a tensor that `torch::load` gave"
+)]
+pub trait AsRngState {
+    /// The bytes.
+    fn as_rng_state(&self) -> Cow<'_, [u8]>;
+}
+
+macro_rules! as_rng_state {
+    ($([$($generics:tt)*] $t:ty),+) => {$(
+        impl<$($generics)*> AsRngState for $t {
+            fn as_rng_state(&self) -> Cow<'_, [u8]> {
+                Cow::Borrowed(&self[..])
+            }
+        }
+    )+};
+}
+as_rng_state!([] [u8], [] Vec<u8>, [] RngState, [const N: usize] [u8; N]);
+
+impl<T: AsRngState + ?Sized> AsRngState for &T {
+    fn as_rng_state(&self) -> Cow<'_, [u8]> {
+        (**self).as_rng_state()
+    }
+}
+
 /// `torch.Generator()`: a handle to a random stream; clones share the stream.
 ///
 /// ```
@@ -159,17 +215,27 @@ impl Generator {
         seed
     }
 
-    /// The state as the bytes of `torch.Generator.get_state()`; PyTorch accepts them, [`STATE_SIZE`] of them.
-    pub fn get_state(&self) -> Vec<u8> {
-        self.lock().to_bytes()
+    /// The state as the bytes of `torch.Generator.get_state()`; PyTorch accepts them, [`STATE_SIZE`] of them. A file has them as a
+    /// tensor, as PyTorch's do.
+    pub fn get_state(&self) -> RngState {
+        RngState(self.lock().to_bytes())
     }
 
-    /// Continues from a state of [`Generator::get_state`] or of PyTorch.
+    /// Continues from a state of [`Generator::get_state`] or of PyTorch, also as a tensor or as a file's value:
+    /// `generator.set_state(&checkpoint["generator"])`.
+    ///
+    /// ```
+    /// # use flambeau_tensor::random::Generator;
+    /// let (one, two) = (Generator::new().manual_seed(7), Generator::new());
+    /// two.set_state(one.get_state())?;
+    /// assert_eq!(two.initial_seed(), 7);
+    /// # Ok::<(), flambeau_tensor::random::RandomError>(())
+    /// ```
     ///
     /// # Errors
     /// A wrong size or a state that no engine can be in; the generator is then unchanged.
-    pub fn set_state(&self, state: &[u8]) -> Result<(), RandomError> {
-        let state = GeneratorState::from_bytes(state)?;
+    pub fn set_state(&self, state: impl AsRngState) -> Result<(), RandomError> {
+        let state = GeneratorState::from_bytes(&state.as_rng_state())?;
         *self.lock() = state;
         Ok(())
     }
@@ -225,7 +291,7 @@ mod tests {
         let error = g.set_state(&[0; 10]).unwrap_err().to_string();
         assert_eq!(error, "Expected a CPUGeneratorImplState of size 5056 but found the input RNG state size to be 10");
         assert_eq!(g.set_state(&[0; STATE_SIZE]).unwrap_err().to_string(), "Invalid mt19937 state");
-        let mut beyond = g.get_state();
+        let mut beyond = Vec::from(g.get_state());
         beyond[LEFT] = 9;
         beyond[NEXT..NEXT + 2].copy_from_slice(&620_u16.to_le_bytes());
         assert!(g.set_state(&beyond).is_err());

@@ -39,7 +39,7 @@ pub use discrete::{full_range, integer_bounds, random_, random_from_to_, randper
 pub use element::{RandomElement, RandomFloat};
 pub use error::RandomError;
 pub use gamma::{binomial, gamma, poisson};
-pub use generator::{DEFAULT_SEED, Generator, GeneratorState, STATE_SIZE};
+pub use generator::{AsRngState, DEFAULT_SEED, Generator, GeneratorState, RngState, STATE_SIZE};
 pub use mt19937::Mt19937;
 pub use multinomial::multinomial;
 pub use normal::{normal_, normal_serial_};
