@@ -87,7 +87,7 @@ def text(x, storages):
         same += [n for n, other in enumerate(storages) if start < other.data_ptr() + other.nbytes() and other.data_ptr() < end]
         number = same[0] if same else len(storages)
         storages += [] if same else [storage]
-        content = x.detach().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes().hex()
+        content = torch.empty(x.shape, dtype=x.dtype).copy_(x.detach()).reshape(-1).view(torch.uint8).numpy().tobytes().hex()
         flags = "P" * isinstance(x, nn.Parameter) + "g" * x.requires_grad
         return f"T({x.dtype}, {list(x.shape)}, {list(x.stride())}, {content}, s{number}{flags})"
     raise TypeError(type(x))
