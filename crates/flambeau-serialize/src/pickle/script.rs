@@ -5,7 +5,7 @@
 use super::{
     MAX_DEPTH,
     input::Input,
-    unpickler::{Budget, Context, Id, Node, Unpickler},
+    unpickler::{Context, Id, Node, Unpickler},
 };
 use crate::{Dict, DictKind, Error, RawTensor, Result, Value};
 use std::collections::HashMap;
@@ -103,7 +103,7 @@ impl Unpickler<'_, '_> {
         }
         // Each tensor's name starts with the prefix.
         let entries = attributes.len() + listed.map_or(0, |class| class.names.len()) + 1;
-        self.spend(entries * (Budget::VALUE + prefix.len()))?;
+        self.spend(entries * (size_of::<(String, Value)>() + prefix.len()))?;
         let module = prefix.strip_suffix('.').unwrap_or(&prefix).to_owned();
         found.versions.push((module, Value::dict([("version", Value::Int(1))])));
         let by_name: HashMap<&str, Id> = attributes.iter().map(|(name, id)| (name.as_str(), *id)).collect();

@@ -31,7 +31,7 @@ pub(super) fn starts_one(start: &[u8]) -> bool {
 
 pub(super) fn read(file: &mut File, file_len: u64, path: &Path) -> Result<Parts> {
     let mut context = Context::default();
-    let mut input = Input::new(file, path);
+    let mut input = Input::new(file, file_len, path);
     let magic = pickle::read(&mut input, &mut context)?;
     if magic != Value::BigInt(MAGIC.to_vec()) {
         return Err(Error::corrupt(path, "Invalid magic number"));
