@@ -63,7 +63,10 @@ fn a_killed_save_leaves_a_whole_file() {
         let file = load(&path).unwrap();
         let n = file["n"].as_i64().unwrap();
         for tensor in &file["tensors"] {
-            assert!(tensor.min().item() == n as f64 && tensor.max().item() == n as f64, "round {round}: a file of two states");
+            assert!(
+                tensor.min().item() == n as f64 && tensor.max().item() == n as f64,
+                "round {round}: a file of two states"
+            );
         }
         newer += i64::from(n != before);
     }
