@@ -15,11 +15,18 @@ pub(crate) struct Input<'a> {
     buffer: Vec<u8>,
     start: usize,
     taken: u64,
+    file_len: u64,
 }
 
 impl<'a> Input<'a> {
-    pub fn new(reader: &'a mut dyn Read, path: &'a Path) -> Self {
-        Input { reader, path, buffer: Vec::new(), start: 0, taken: 0 }
+    /// Bytes of a file of `file_len` bytes, which may be fewer than the reader has where it decompresses.
+    pub fn new(reader: &'a mut dyn Read, file_len: u64, path: &'a Path) -> Self {
+        Input { reader, path, buffer: Vec::new(), start: 0, taken: 0, file_len }
+    }
+
+    /// How many bytes what was read may be held to have cost its writer.
+    pub fn allowance(&self) -> u64 {
+        self.taken.min(self.file_len)
     }
 
     /// How many bytes were taken so far.

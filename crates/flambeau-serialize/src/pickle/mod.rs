@@ -4,6 +4,7 @@
 //! none: it knows a closed table of names ([`globals`]), builds [`Value`]s for them, and refuses every other name, as
 //! `torch.load(weights_only=True)` does. Tensors' bytes lie outside the pickle, in storages that it names by key.
 
+mod budget;
 mod globals;
 mod input;
 mod literal;
@@ -40,11 +41,10 @@ pub(crate) const MAX_DEPTH: usize = 500;
 /// `Corrupt` for whatever breaks the format, `Unsupported` for names and opcodes outside the closed set. Time and memory
 /// are bounded by a multiple of the length, and nothing is ever executed.
 pub(crate) fn read(input: &mut Input<'_>, context: &mut Context) -> Result<Value> {
-    let start = input.position();
     let mut machine = Unpickler::new(input, context);
     let root = machine.run()?;
     let Unpickler { nodes, budget, .. } = machine;
-    Resolver::new(&nodes, budget, input.position() - start, input.path).value(root)
+    Resolver::new(&nodes, budget, input.allowance(), input.path).value(root)
 }
 
 /// [`read`] for a pickle of an older format that is no value by itself: the nodes of a tuple or list.

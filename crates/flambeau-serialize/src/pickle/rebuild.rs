@@ -3,7 +3,7 @@
 use super::{
     globals::Global,
     storages::View,
-    unpickler::{Budget, Id, Node, Unpickler},
+    unpickler::{Id, Node, Unpickler},
 };
 use crate::{
     Result,
@@ -38,7 +38,7 @@ impl Unpickler<'_, '_> {
                     return Err(self.corrupt("a Counter is made of something that is no dict"));
                 };
                 let items = items.clone();
-                self.spend(items.len() * Budget::VALUE)?;
+                self.spend(size_of_val(items.as_slice()))?;
                 dict(DictKind::Counter, items)
             }
             (Global::DefaultDict, &[] | &[_]) => dict(DictKind::Dict, Vec::new()),
@@ -136,7 +136,7 @@ impl Unpickler<'_, '_> {
             Node::Dict { kind: DictKind::Namespace, .. } if plain => {
                 let Node::Dict { items: attributes, .. } = &self.nodes[state] else { return Ok(()) };
                 let attributes = attributes.clone();
-                self.spend(attributes.len() * Budget::VALUE)?;
+                self.spend(size_of_val(attributes.as_slice()))?;
                 if let Node::Dict { items, .. } = &mut self.nodes[object] {
                     items.extend(attributes);
                 }

@@ -2,8 +2,9 @@
 
 use super::{
     MAX_DEPTH,
+    budget::Budget,
     storages::View,
-    unpickler::{Budget, Id, Node},
+    unpickler::{Id, Node},
 };
 use crate::{
     Error, Result,
@@ -19,7 +20,7 @@ type Pairs = Vec<(Value, Value)>;
 pub(super) struct Resolver<'a> {
     nodes: &'a [Node],
     budget: Budget,
-    /// How long the pickle was.
+    /// How long the pickle was, or the file if that is less.
     read: u64,
     path: &'a Path,
     depth: usize,
@@ -30,20 +31,17 @@ impl<'a> Resolver<'a> {
         Resolver { nodes, budget, read, path, depth: 0 }
     }
 
-    fn spend(&mut self, bytes: usize) -> Result<()> {
-        self.budget.spend(bytes, self.read, self.path)
-    }
-
     pub fn value(&mut self, id: Id) -> Result<Value> {
         if self.depth == MAX_DEPTH {
             let what = format!("its containers contain themselves or nest more than {MAX_DEPTH} levels deep");
             return Err(Error::unsupported(self.path, what));
         }
         self.depth += 1;
+        self.budget.value(self.read, self.path)?;
         let nodes = self.nodes;
         let value = match &nodes[id] {
             Node::Leaf(leaf) => {
-                self.spend(Budget::VALUE + payload(leaf))?;
+                self.budget.copy(payload(leaf), self.read, self.path)?;
                 leaf.clone()
             }
             Node::List(items) => Value::List(self.values(items)?),
@@ -64,7 +62,6 @@ impl<'a> Resolver<'a> {
     }
 
     fn values(&mut self, ids: &[Id]) -> Result<Vec<Value>> {
-        self.spend(Budget::VALUE)?;
         // A loop, since iterators would each put a frame on the stack.
         let mut values = Vec::with_capacity(ids.len());
         for &id in ids {
@@ -75,7 +72,6 @@ impl<'a> Resolver<'a> {
 
     /// The items of a dict; as in Python a later value replaces an earlier one under the same key.
     fn pairs(&mut self, ids: impl IntoIterator<Item = &'a (Id, Id)>) -> Result<Pairs> {
-        self.spend(Budget::VALUE)?;
         let mut pairs: Pairs = Vec::new();
         let mut positions = HashMap::new();
         for &(key, value) in ids {

@@ -9,7 +9,8 @@ use std::path::Path;
 
 fn load(mut pickle: &[u8], path: &Path) -> Result<(Value, Vec<StorageEntry>), Error> {
     let mut context = Context::default();
-    let value = super::read(&mut Input::new(&mut pickle, path), &mut context)?;
+    let len = pickle.len() as u64;
+    let value = super::read(&mut Input::new(&mut pickle, len, path), &mut context)?;
     Ok((value, context.storages.entries))
 }
 
@@ -224,7 +225,7 @@ fn what_calls_may_not_do() {
 fn a_script_class_is_no_value() {
     let mut context = Context { script: true, ..Context::default() };
     let mut pickle = &b"\x80\x02]c__torch__.m\nM\n)\x81}ba."[..];
-    let error = super::read(&mut Input::new(&mut pickle, Path::new("x")), &mut context).unwrap_err();
+    let error = super::read(&mut Input::new(&mut pickle, 100, Path::new("x")), &mut context).unwrap_err();
     assert!(error.to_string().contains("an object of the class `__torch__.m.M`"), "{error}");
 }
 
@@ -263,4 +264,18 @@ fn the_deepest_value_fits_a_small_stack() {
         assert_eq!(again, value);
     };
     std::thread::Builder::new().stack_size(1 << 20).spawn(work).unwrap().join().unwrap();
+}
+
+/// A pickle that is longer than its file was compressed: what it may make is counted by the file.
+#[test]
+fn a_compressed_pickle_cannot_fill_the_memory() {
+    let bomb = |byte: u8| [&b"\x80\x02("[..], &vec![byte; 20_000_000], b"t."].concat();
+    for byte in [b']', b'N', b'(', b')'] {
+        let mut context = Context::default();
+        let read = |len| super::read(&mut Input::new(&mut bomb(byte).as_slice(), len, Path::new("x")), &mut context);
+        assert!(matches!({ read }(20_000), Err(Error::Corrupt { .. })), "{}", byte.escape_ascii());
+    }
+    // The same pickle as it stands in a file is a value.
+    let plain = [&b"\x80\x02("[..], &vec![b']'; 2_000_000], b"t."].concat();
+    assert_eq!(value(&plain).unwrap().as_slice().unwrap().len(), 2_000_000);
 }

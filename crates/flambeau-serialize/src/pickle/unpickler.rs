@@ -1,6 +1,7 @@
 //! The stack machine that reads a pickle.
 
 use super::{
+    budget::{Budget, check_machine},
     globals::{Global, refusal},
     input::Input,
     numpy::NumpyType,
@@ -12,7 +13,7 @@ use crate::{
     value::{DictKind, Value},
 };
 use flambeau_tensor::DType;
-use std::{collections::HashMap, path::Path};
+use std::collections::HashMap;
 
 /// The index of a [`Node`]. The stack and the memo hold ids, since Python's objects are references: a dict is stored in
 /// the memo while empty and filled later.
@@ -70,28 +71,6 @@ pub(crate) struct Context {
     pub script: bool,
 }
 
-/// The allowance for what pickles may make beyond their own length. A reference of two bytes can repeat a large object,
-/// so a small file could otherwise fill the memory.
-#[derive(Debug, Default)]
-pub(crate) struct Budget {
-    spent: usize,
-}
-
-impl Budget {
-    /// What one value costs beside its text.
-    pub const VALUE: usize = 128;
-
-    /// Counts `bytes` against what a pickle of `read` bytes may make.
-    pub fn spend(&mut self, bytes: usize, read: u64, path: &Path) -> Result<()> {
-        self.spent = self.spent.saturating_add(bytes);
-        let allowed = read.saturating_mul(2 * Self::VALUE as u64).saturating_add(64 << 20);
-        if self.spent as u64 > allowed {
-            return Err(Error::corrupt(path, "its pickle repeats shared objects until they fill the memory"));
-        }
-        Ok(())
-    }
-}
-
 /// What opcodes of one byte make and nothing changes stands at the start of the nodes, once: these, then the empty tuple.
 const CONSTANTS: [Value; 3] = [Value::None, Value::Bool(false), Value::Bool(true)];
 
@@ -121,13 +100,16 @@ impl<'m, 'r> Unpickler<'m, 'r> {
         Error::unsupported(self.input.path, what)
     }
 
+    /// Counts bytes that are copied from one object to another.
     pub(super) fn spend(&mut self, bytes: usize) -> Result<()> {
-        self.budget.spend(bytes, self.input.position(), self.input.path)
+        self.budget.copy(bytes, self.input.allowance(), self.input.path)
     }
 
     /// Runs one pickle, to its STOP: the node of its value.
     pub fn run(&mut self) -> Result<Id> {
         loop {
+            let references = self.stack.len() + self.marks.len();
+            check_machine(self.nodes.len(), references, self.input.allowance(), self.input.path)?;
             let opcode = self.input.byte()?;
             match opcode {
                 op::STOP => return self.pop(),

@@ -24,6 +24,7 @@ pub(super) struct Archive<'a> {
     /// The folder that holds `data.pkl`.
     prefix: String,
     big_endian: bool,
+    file_len: u64,
     /// How many bytes of the file may still be read: entries that lie over each other could otherwise fill the memory.
     left: u64,
     /// How many bytes compressed entries may still grow to.
@@ -50,7 +51,7 @@ impl<'a> Archive<'a> {
         };
         // Weights compress to a half, and pruned ones to a tenth; what grows much more was made to fill the memory.
         let inflated_left = file_len.saturating_mul(32).saturating_add(64 << 20);
-        let mut archive = Archive { zip, prefix, big_endian: false, left: file_len, inflated_left, path };
+        let mut archive = Archive { zip, prefix, big_endian: false, file_len, left: file_len, inflated_left, path };
         archive.big_endian = archive.read_byte_order()?;
         archive.check_version()?;
         Ok(archive)
@@ -93,7 +94,7 @@ impl<'a> Archive<'a> {
         let path = self.path;
         let data = self.entry("data.pkl")?.ok_or_else(|| Error::corrupt(path, "the entry data.pkl is missing"))?;
         let mut bytes = data.as_slice();
-        let mut input = Input::new(&mut bytes, path);
+        let mut input = Input::new(&mut bytes, self.file_len, path);
         let mut context = Context::default();
         let value = match self.find("constants.pkl") {
             None => pickle::read(&mut input, &mut context)?,

@@ -31,7 +31,7 @@ pub(super) fn starts_one(start: &[u8]) -> bool {
 
 pub(super) fn read(file: &mut File, file_len: u64, path: &Path) -> Result<Parts> {
     let mut context = Context::default();
-    let mut input = Input::new(file, path);
+    let mut input = Input::new(file, file_len, path);
     let magic = pickle::read(&mut input, &mut context)?;
     if magic != Value::BigInt(MAGIC.to_vec()) {
         return Err(Error::corrupt(path, "Invalid magic number"));
@@ -89,12 +89,9 @@ impl Walk<'_> {
     /// The number of elements that stands at the position.
     pub fn count(&mut self) -> Result<u64> {
         let mut count = [0; 8];
-        let read = self.file.seek(SeekFrom::Start(self.position)).and_then(|_| self.file.read_exact(&mut count));
-        read.map_err(|e| match e.kind() {
-            std::io::ErrorKind::UnexpectedEof => Error::corrupt(self.path, "it ends before its last storage"),
-            _ => Error::io("read", self.path)(e),
-        })?;
-        self.position += 8;
+        let at = self.skip(8)?;
+        let read = self.file.seek(SeekFrom::Start(at)).and_then(|_| self.file.read_exact(&mut count));
+        read.map_err(Error::io("read", self.path))?;
         Ok(u64::from_le_bytes(count))
     }
 
@@ -102,7 +99,7 @@ impl Walk<'_> {
     pub fn skip(&mut self, bytes: u64) -> Result<u64> {
         let start = self.position;
         let end = start.checked_add(bytes).filter(|&end| end <= self.file_len);
-        self.position = end.ok_or_else(|| Error::corrupt(self.path, "it ends within a storage"))?;
+        self.position = end.ok_or_else(|| Error::corrupt(self.path, "it ends before its last storage does"))?;
         Ok(start)
     }
 

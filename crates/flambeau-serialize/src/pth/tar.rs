@@ -87,7 +87,7 @@ impl Member<'_> {
         let Walk { file, position, file_len, path } = &mut self.walk;
         file.seek(SeekFrom::Start(*position)).map_err(Error::io("read", path))?;
         let mut rest = (&mut **file).take(*file_len - *position);
-        let mut input = Input::new(&mut rest, path);
+        let mut input = Input::new(&mut rest, *file_len, path);
         let value = read(&mut input, self.context)?;
         *position += input.position();
         Ok(value)
