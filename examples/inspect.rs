@@ -117,7 +117,7 @@ impl Listing {
             Some((end, _)) => format!("{}…", &shown[..end]),
             None => shown,
         };
-        self.rows.push([name.into(), class.into(), String::new(), shown.replace('\n', " ")]);
+        self.push(name, [class.into(), String::new(), shown.replace('\n', " ")]);
     }
 
     fn add_tensor(&mut self, name: &str, x: &Tensor) {
@@ -137,7 +137,14 @@ impl Listing {
             None => drop(self.storages.insert(address, (name.to_owned(), x.shallow_clone()))),
         }
         let dtype = x.dtype().to_string();
-        self.rows.push([name.into(), dtype.trim_start_matches("torch.").into(), shape, shown]);
+        self.push(name, [dtype.trim_start_matches("torch.").into(), shape, shown]);
+    }
+
+    /// A line; a name is on one line, whatever it has in it.
+    fn push(&mut self, name: &str, columns: [String; 3]) {
+        let printed = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+        let [class, shape, shown] = columns;
+        self.rows.push([name.chars().map(printed).collect(), class, shape, shown]);
     }
 
     /// A title, and the rows in columns.

@@ -167,6 +167,12 @@ impl StateDict {
 }
 
 impl StateDict {
+    /// Of entries whose names are known to differ.
+    #[doc(hidden)]
+    pub fn from_entries(entries: Vec<(String, Tensor)>) -> Self {
+        StateDict { entries, ..StateDict::default() }
+    }
+
     /// The same tensors under the names that begin so, in a state dict of their own.
     fn under(&self, start: &str) -> StateDict {
         let entries = self.entries.iter().filter(|(key, _)| key.starts_with(start));

@@ -19,7 +19,7 @@ pub(super) fn parse(descr: &Literal) -> Result<(DType, Order), String> {
         other => return Err(format!("descr is not a valid dtype descriptor: {other}")),
     };
     let (order, code) = match text.chars().next() {
-        Some('>' | '!') => (Order::Big, &text[1..]),
+        Some('>') => (Order::Big, &text[1..]),
         Some('<' | '=' | '|') => (Order::Little, &text[1..]),
         _ => (Order::Little, text.as_str()),
     };
@@ -31,12 +31,12 @@ pub(super) fn parse(descr: &Literal) -> Result<(DType, Order), String> {
 
 /// Our dtypes under the names that `np.dtype` takes for them.
 const DTYPES: [(DType, &[&str]); 9] = [
-    (DType::Bool, &["b1", "?", "bool"]),
+    (DType::Bool, &["b1", "?", "bool", "bool_"]),
     (DType::I8, &["i1", "b", "int8", "byte"]),
     (DType::U8, &["u1", "B", "uint8", "ubyte"]),
     (DType::I16, &["i2", "h", "int16", "short"]),
     (DType::I32, &["i4", "i", "int32", "intc"]),
-    (DType::I64, &["i8", "l", "q", "p", "int64", "int", "long", "longlong", "intp"]),
+    (DType::I64, &["i8", "l", "q", "p", "n", "int64", "int", "long", "longlong", "intp"]),
     (DType::F16, &["f2", "e", "float16", "half"]),
     (DType::F32, &["f4", "f", "float32", "single"]),
     (DType::F64, &["f8", "d", "float64", "double", "float"]),

@@ -9,7 +9,7 @@ pub(super) enum Literal {
     Bool(bool),
     /// `3`, and Python 2's `3L`.
     Int(i128),
-    /// `'<f4'`, and `u'<f4'` and `b'<f4'` alike.
+    /// `'<f4'`, and Python 2's `u'<f4'`.
     Str(String),
     /// `(2, 3)`.
     Tuple(Vec<Literal>),
@@ -120,7 +120,9 @@ impl Parser<'_> {
         let sign = self.rest.len() - self.rest.trim_start_matches(['+', '-']).len();
         let digits = self.rest[sign..].len() - self.rest[sign..].trim_start_matches(|c: char| c.is_ascii_digit()).len();
         let (text, rest) = self.rest.split_at(sign + digits);
-        let int = text.parse().map_err(|_| format!("{} is no whole number", self.shown()))?;
+        let padded = digits > 1 && text[sign..].starts_with('0');
+        let int = text.parse().ok().filter(|_| !padded);
+        let int = int.ok_or_else(|| format!("{} is no whole number", self.shown()))?;
         // Python 2 wrote a long integer so.
         self.rest = rest.strip_prefix('L').unwrap_or(rest);
         Ok(Literal::Int(int))
@@ -132,7 +134,7 @@ impl Parser<'_> {
                 return Ok(value);
             }
         }
-        let body = self.rest.trim_start_matches(['u', 'U', 'b', 'B']);
+        let body = self.rest.trim_start_matches(['u', 'U']);
         let quote = body.chars().next().filter(|c| matches!(c, '\'' | '"') && self.rest.len() - body.len() <= 1);
         let quote = quote.ok_or_else(|| format!("{} is no literal", self.shown()))?;
         let mut text = String::new();

@@ -1,5 +1,5 @@
 //! NumPy's files, under NumPy's names: [`load`] reads `.npy` and `.npz`, [`save`], [`savez`] and [`savez_compressed`] write
-//! them, byte for byte as NumPy does.
+//! them; an `.npy` file and the entries of an archive are NumPy's byte for byte.
 //!
 //! Arrays come as tensors: what `torch.from_numpy(np.load(path))` gives in Python, with the strides of Fortran's order where
 //! the file has it, and in this machine's byte order whatever the file's is.

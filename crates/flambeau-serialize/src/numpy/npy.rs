@@ -4,9 +4,10 @@ use super::dtype;
 use super::literal::Literal;
 use crate::{Error, Result, blocks};
 use flambeau_autograd::Tensor;
-use flambeau_tensor::{Array, DType, Device, dims};
+use flambeau_tensor::{Array, DType, Device, Dims, dims};
 use std::fmt::Write as _;
 use std::io::{self, Read, Write};
+use std::iter::once;
 use std::path::Path;
 
 /// What every `.npy` file begins with.
@@ -44,13 +45,16 @@ pub(super) fn read(from: &mut impl Read, len: u64, path: &Path) -> Result<Tensor
         );
         return Err(Error::corrupt(path, what));
     }
-    if !fortran {
-        return blocks::read(from, Device::Cpu, dtype, &shape, order, path).map(Tensor::from);
+    if fortran {
+        shape.reverse();
     }
-    shape.reverse();
     let array = blocks::read(from, Device::Cpu, dtype, &shape, order, path)?;
-    let reversed = |dims: &[usize]| dims.iter().rev().copied().collect();
-    let (shape, strides) = (reversed(array.shape()), reversed(array.strides()));
+    let (shape, strides): (Dims, Dims) = match (array.shape(), array.strides()) {
+        // What NumPy makes of a line without elements.
+        ([0], _) => (once(0).collect(), once(0).collect()),
+        (shape, strides) if fortran => (shape.iter().rev().copied().collect(), strides.iter().rev().copied().collect()),
+        _ => return Ok(array.into()),
+    };
     Array::from_parts(array.storage().clone(), dtype, shape, strides, 0)
         .map(Tensor::from)
         .map_err(|source| Error::Memory { path: path.to_owned(), source })

@@ -65,7 +65,10 @@ impl NpzFile {
             }
         }
         let names = zip.file_names().map(|name| name.map(Cow::into_owned));
-        let entries: Vec<String> = names.collect::<Result<_, _>>().map_err(|e| Error::corrupt(path, e.to_string()))?;
+        let mut entries: Vec<String> =
+            names.collect::<Result<_, _>>().map_err(|e| Error::corrupt(path, e.to_string()))?;
+        // Folders have entries of their own in some archives.
+        entries.retain(|name| !name.ends_with('/'));
         let files: Vec<String> =
             entries.iter().map(|name| name.strip_suffix(".npy").unwrap_or(name).to_owned()).collect();
         // A whole name comes before one without its ending.

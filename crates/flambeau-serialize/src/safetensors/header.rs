@@ -59,7 +59,7 @@ impl Header {
         let json = |e: serde_json::Error| corrupt(format!("invalid JSON in header: {e}"));
         // The crate's own rules: each tensor's bytes fit its shape, and begin where those of the one before end.
         let metadata: Metadata = serde_json::from_str(text).map_err(json)?;
-        serde_json::from_str::<Distinct>(text).map_err(json)?;
+        let Distinct(names) = serde_json::from_str(text).map_err(json)?;
         if metadata.data_len() as u64 != behind - length {
             let (data, rest) = (metadata.data_len(), behind - length);
             return Err(corrupt(format!(
@@ -67,9 +67,11 @@ impl Header {
             )));
         }
         let texts = metadata.metadata().as_ref().map(|m| m.iter().map(|(k, v)| (k.clone(), v.clone())).collect());
-        let names = metadata.offset_keys().into_iter();
-        let tensors: Vec<(String, TensorInfo)> =
+        let names = names.into_iter().filter(|name| name != METADATA);
+        let mut tensors: Vec<(String, TensorInfo)> =
             names.filter_map(|name| metadata.info(&name).cloned().map(|info| (name, info))).collect();
+        // Tensors without elements may lie at one place; they stay in the header's order.
+        tensors.sort_by_key(|(_, info)| info.data_offsets);
         let places = tensors.iter().enumerate().map(|(at, (name, _))| (name.clone(), at)).collect();
         Ok(Header { metadata: texts, tensors, places, start: 8 + length })
     }
@@ -80,8 +82,9 @@ impl Header {
     }
 }
 
-/// A JSON object none of whose keys comes twice, its metadata included: of two tensors with one name only one would be seen.
-struct Distinct;
+/// The keys of a JSON object, none of which comes twice, its metadata included: of two tensors with one name only one would be
+/// seen.
+struct Distinct(Vec<String>);
 
 impl<'de> Deserialize<'de> for Distinct {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -94,17 +97,18 @@ impl<'de> Deserialize<'de> for Distinct {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Distinct, A::Error> {
-                let mut seen = HashSet::new();
+                let (mut seen, mut keys) = (HashSet::new(), Vec::new());
                 while let Some(key) = map.next_key::<String>()? {
                     match key == METADATA {
                         true => drop(map.next_value::<Option<Distinct>>()?),
                         false => drop(map.next_value::<IgnoredAny>()?),
                     }
-                    if let Some(key) = seen.replace(key) {
+                    if !seen.insert(key.clone()) {
                         return Err(A::Error::custom(format_args!("the key `{key}` comes twice")));
                     }
+                    keys.push(key);
                 }
-                Ok(Distinct)
+                Ok(Distinct(keys))
             }
         }
         deserializer.deserialize_map(Keys)

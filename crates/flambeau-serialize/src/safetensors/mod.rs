@@ -80,10 +80,5 @@ pub fn load(data: impl AsRef<[u8]>) -> Result<StateDict> {
         let array = blocks::read(&mut bytes, Device::Cpu, dtype, &info.shape, blocks::Order::Little, path)?;
         Ok((name.clone(), Tensor::from(array)))
     });
-    tensors.collect::<Result<Vec<_>>>().map(state_dict)
-}
-
-/// Tensors whose names are known to differ.
-fn state_dict(entries: Vec<(String, Tensor)>) -> StateDict {
-    entries.into_iter().collect()
+    tensors.collect::<Result<Vec<_>>>().map(StateDict::from_entries)
 }

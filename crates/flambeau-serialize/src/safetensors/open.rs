@@ -107,7 +107,7 @@ impl SafeOpen {
     /// As [`SafeOpen::get_tensor`].
     pub fn get_tensors(&self) -> Result<StateDict> {
         let tensors = self.header.tensors.iter().map(|(name, info)| Ok((name.clone(), self.read(name, info)?)));
-        tensors.collect::<Result<Vec<_>>>().map(super::state_dict)
+        tensors.collect::<Result<Vec<_>>>().map(StateDict::from_entries)
     }
 
     /// A tensor of which parts can be read: `f.get_slice(name)`.

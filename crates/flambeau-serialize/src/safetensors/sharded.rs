@@ -62,5 +62,5 @@ pub(crate) fn load(path: &Path, device: Option<Device>) -> Result<StateDict> {
             }
         }
     }
-    Ok(super::state_dict(all))
+    Ok(StateDict::from_entries(all))
 }
