@@ -45,7 +45,9 @@ impl<'a> Archive<'a> {
             });
             let what = match exported {
                 true => "it is an archive of torch.export, a program; in Python, torch.save(exported.state_dict, path)",
-                false => "it is a zip archive without data.pkl, so torch.save did not write it; torch.numpy.load reads a NumPy .npz",
+                false => {
+                    "it is a zip archive without data.pkl, so torch.save did not write it; torch.numpy.load reads a NumPy .npz"
+                }
             };
             return Err(Error::unsupported(path, what));
         };

@@ -152,7 +152,10 @@ fn recognise(file: &mut File, path: &Path) -> Result<Format> {
     }
     // A safetensors file is the length of a JSON header and the header.
     if start.get(8) == Some(&b'{') {
-        return Err(Error::unsupported(path, "it is a safetensors file, not one of torch.save; torch.safetensors.load_file reads it"));
+        return Err(Error::unsupported(
+            path,
+            "it is a safetensors file, not one of torch.save; torch.safetensors.load_file reads it",
+        ));
     }
     Err(Error::unsupported(path, "it is not a file of torch.save (no zip archive)"))
 }
