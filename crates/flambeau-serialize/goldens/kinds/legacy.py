@@ -150,7 +150,7 @@ def tars():
     yield "no_tensors", *right(tar_tensors([]), tar_storages([]), asm.pickle(d((s("a"), i(1)))))
     yield "system", tar(one, storages, asm.pickle(red(g("os", "system"), s("id")))), refused("os.system")
     yield "unknown_tensor", tar(one, storages, asm.pickle(id_of(9))), refused("9")
-    yield "unknown_storage", tar(tar_tensors([(1, 999, "FloatTensor", (4,), (1,), 0)]), storages, asm.pickle(id_of(1))), refused("999")
+    yield "unknown_storage", tar(tar_tensors([(1, 999, "FloatTensor", (4,), (1,), 0)]), storages, asm.pickle(id_of(1))), refused("corrupt")
     yield "beyond", tar(tar_tensors([(1, 100, "FloatTensor", (5,), (1,), 0)]), storages, asm.pickle(id_of(1))), refused("corrupt")
     yield "negative", tar(tar_tensors([(1, 100, "FloatTensor", (4,), (-1,), 3)]), storages, asm.pickle(id_of(1))), refused("corrupt")
     yield "huge_count", tar(one, tar_storages([(100, "FloatStorage", FOUR, 2**50)]), asm.pickle(id_of(1))), refused("corrupt")

@@ -220,8 +220,10 @@ def unsupported():
     yield "numpy_strings", saved(np.array(["ab", "c"])), refused("U2|str|dtype")
     yield "numpy_records", saved(np.zeros(2, [("a", "i4"), ("b", "f4")])), refused("void|V8|struct|dtype|record")
     yield "numpy_dates", saved(np.array(["2020-01-01"], "datetime64[D]")), refused("M8|datetime|dtype")
-    yield "typed_storage", saved(torch.ones(2).storage()), refused("storage")
-    yield "untyped_storage", saved(torch.ones(2).untyped_storage()), refused("storage")
+    # A bare storage may come as a tensor of one dimension.
+    yield "typed_storage", saved(torch.ones(2).storage()), either(torch.ones(2), "storage")
+    untyped = torch.tensor(list(bytes.fromhex("0000803f" * 2)), dtype=torch.uint8)
+    yield "untyped_storage", saved(torch.ones(2).untyped_storage()), either(untyped, "storage")
     yield "layout", saved({"layout": torch.strided}), either({"layout": torch.strided}, "layout")
     yield "tensor_class", archive(g("torch", "FloatTensor")), refused("FloatTensor|torch.Tensor")
 

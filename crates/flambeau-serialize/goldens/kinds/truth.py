@@ -81,7 +81,7 @@ class Described:
         if storage._cdata not in self.known:
             self.known[storage._cdata] = len(self.storages)
             self.kept.append(storage)
-            data = bytes(storage.tolist())
+            data = torch.tensor([], dtype=torch.uint8).set_(storage).numpy().tobytes()
             if x.dtype == torch.bool:  # a reader may keep an odd byte or make it 1
                 data = bytes(byte != 0 for byte in data)
             self.storages.append({"len": len(data), "data": content(data)})
@@ -100,6 +100,8 @@ class Described:
 def array(x):
     """An array by its elements in C order, little-endian; its strides are no part of a file."""
     x = np.asarray(x)
+    if x.dtype == bool:  # a file may have odd bytes
+        x = x.view(np.uint8) != 0
     little = np.ascontiguousarray(x.astype(x.dtype.newbyteorder("<"))).reshape(x.shape)
     return {"k": "array", "dtype": little.dtype.name, "shape": list(x.shape), "data": content(little.tobytes())}
 
