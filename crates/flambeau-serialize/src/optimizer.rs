@@ -166,7 +166,9 @@ impl FromValue for SchedulerValue {
             // A learning rate may be a tensor in PyTorch.
             Value::Tensor(x) if x.dim() == 0 => SchedulerValue::Number(x.item().into()),
             Value::List(_) | Value::Tuple(_) => SchedulerValue::List(Vec::from_value(value)?),
-            Value::Dict(dict) if dict.kind == DictKind::Counter => SchedulerValue::Counter(value.collect_entries("a Counter")?),
+            Value::Dict(dict) if dict.kind == DictKind::Counter => {
+                SchedulerValue::Counter(value.collect_entries("a Counter")?)
+            }
             Value::Dict(_) => SchedulerValue::Dict(state_of(value)?),
             _ => {
                 let number = scalar(value).map(SchedulerValue::Number);
