@@ -10,6 +10,6 @@ use std::error::Error;
 fn main() -> Result<(), Box<dyn Error>> {
     let path = std::env::args_os().nth(1).ok_or("usage: write_states OUT.pth")?;
     let golden = load(concat!(env!("CARGO_MANIFEST_DIR"), "/goldens/states.pth"))?;
-    save(&pass::passed(&golden), path)?;
+    save(pass::passed(&golden), path)?;
     Ok(())
 }

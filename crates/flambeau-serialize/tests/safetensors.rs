@@ -122,7 +122,7 @@ fn torch_load_reads_it_by_its_name() {
     fs::copy(golden("tied.safetensors"), &path).unwrap();
     let error = flambeau_serialize::load(&path).unwrap_err().to_string();
     assert!(error.contains("it is a safetensors file") && error.contains("load_file"), "{error}");
-    flambeau_serialize::save(&ones([2]), &path).unwrap();
+    flambeau_serialize::save(ones([2]), &path).unwrap();
     let renamed = folder.path().join("x.safetensors");
     fs::copy(&path, &renamed).unwrap();
     let error = load_file(&renamed).unwrap_err().to_string();

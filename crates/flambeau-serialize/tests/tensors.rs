@@ -19,7 +19,7 @@ fn every_dtype_comes_back() {
     let path = folder.path().join("dtypes.pth");
     let x = from_vec(vec![0.0_f64, 1.0, 2.5, 100.0], [2, 2]);
     let all: Vec<(String, Tensor)> = DType::ALL.iter().map(|&d| (d.to_string(), x.to(d))).collect();
-    save(&all.iter().map(|(name, t)| (name, t)).collect::<std::collections::HashMap<_, _>>(), &path).unwrap();
+    save(all.iter().map(|(name, t)| (name, t)).collect::<std::collections::HashMap<_, _>>(), &path).unwrap();
     for (name, read) in load(&path).unwrap().into_state_dict().unwrap() {
         let written = &all.iter().find(|(n, _)| *n == name).unwrap().1;
         assert_eq!((read.dtype(), read.size()), (written.dtype(), written.size()), "{name}");
@@ -53,13 +53,11 @@ fn memory_that_is_shared_stays_shared() {
 fn flags_come_back() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("flags.pth");
-    let tensors = vec![
-        ("plain", ones([2])),
+    let tensors = [("plain", ones([2])),
         ("leaf", ones([2]).requires_grad_(true)),
         ("parameter", ones([2]).into_parameter(true)),
-        ("frozen", ones([2]).into_parameter(false)),
-    ];
-    save(&std::collections::BTreeMap::from_iter(tensors.iter().map(|(name, t)| (name, t))), &path).unwrap();
+        ("frozen", ones([2]).into_parameter(false))];
+    save(std::collections::BTreeMap::from_iter(tensors.iter().map(|(name, t)| (name, t))), &path).unwrap();
     let flags = |t: &Tensor| (t.requires_grad(), t.is_parameter(), t.is_leaf());
     for (name, read) in load(&path).unwrap().into_state_dict().unwrap() {
         let written = &tensors.iter().find(|(n, _)| *n == name).unwrap().1;
@@ -95,11 +93,11 @@ fn files_of_pytorch_are_read() {
 fn small_and_empty_tensors() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("small.pth");
-    save(&dict! { "scalar": flambeau_autograd::full([0_i64; 0], 1.5), "empty": zeros([0, 3]) }, &path).unwrap();
+    save(dict! { "scalar": flambeau_autograd::full([0_i64; 0], 1.5), "empty": zeros([0, 3]) }, &path).unwrap();
     let read = load(&path).unwrap();
     assert_eq!((tensor(&read, "scalar").dim(), tensor(&read, "scalar").item()), (0, 1.5));
     assert_eq!(tensor(&read, "empty").size(), [0, 3]);
-    save(&ones([2]), &path).unwrap();
+    save(ones([2]), &path).unwrap();
     assert_eq!(load(&path).unwrap().as_tensor().unwrap().to_vec::<f32>(), [1.0, 1.0]);
     assert!(matches!(load(folder.path().join("none.pth")), Err(Error::Io { .. })));
     assert_eq!(vec![ones([1])].to_value().as_slice().unwrap().len(), 1);
@@ -112,7 +110,7 @@ fn versions_of_modules_come_back_and_decide_what_may_be_missing() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("net.pth");
     let read = |path: &std::path::Path| StateDict::try_from(load(path).unwrap()).unwrap();
-    save(&net.state_dict(), &path).unwrap();
+    save(net.state_dict(), &path).unwrap();
     let state = read(&path);
     assert_eq!(state.versions(), net.state_dict().versions());
     net.load_state_dict(&state).unwrap();
@@ -120,10 +118,10 @@ fn versions_of_modules_come_back_and_decide_what_may_be_missing() {
     let mut old = net.state_dict();
     old.remove("1.num_batches_tracked");
     save(&old, &path).unwrap();
-    assert!(net.load_state_dict(&read(&path)).is_err());
+    assert!(net.load_state_dict(read(&path)).is_err());
     old.set_versions([("1".to_owned(), 1)]);
     save(&old, &path).unwrap();
-    net.load_state_dict(&read(&path)).unwrap();
+    net.load_state_dict(read(&path)).unwrap();
     let plain: StateDict = old.items().collect();
     save(&plain, &path).unwrap();
     let plain = read(&path);
@@ -145,7 +143,7 @@ fn attention_and_a_transformer_of_pytorch_compute_the_same() {
         assert!(gap < 1e-5, "{key}: {gap}");
     };
     let attention = nn::MultiheadAttention::with(8, 2, |o| o.add_bias_kv(true).kdim(5).vdim(6).batch_first(true));
-    attention.load_state_dict(&state("attention")).unwrap();
+    attention.load_state_dict(state("attention")).unwrap();
     let [query, key, value] = ["query", "key", "value"].map(|name| tensor(&file, name));
     let (output, weights) = attention.call(query, key, value);
     near(&output, "output");
@@ -155,7 +153,7 @@ fn attention_and_a_transformer_of_pytorch_compute_the_same() {
         let o = o.d_model(8).nhead(2).num_encoder_layers(2).num_decoder_layers(1).dim_feedforward(12);
         o.activation("gelu").norm_first(true)
     });
-    model.load_state_dict(&state("transformer")).unwrap();
+    model.load_state_dict(state("transformer")).unwrap();
     model.eval();
     let [src, tgt, mask, padding] = ["src", "tgt", "mask", "padding"].map(|name| tensor(&file, name));
     let translated =

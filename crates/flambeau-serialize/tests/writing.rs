@@ -27,7 +27,7 @@ fn state(n: i64) -> flambeau_serialize::Value<flambeau_autograd::Tensor> {
 fn saves_until_it_is_killed() {
     let Some(path) = std::env::var_os("SAVE_TO") else { return };
     for n in 1.. {
-        save(&state(n), &path).unwrap();
+        save(state(n), &path).unwrap();
     }
 }
 
@@ -45,7 +45,7 @@ impl Drop for Killed {
 fn a_killed_save_leaves_a_whole_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.pth");
-    save(&state(0), &path).unwrap();
+    save(state(0), &path).unwrap();
     let (mut newer, mut unfinished) = (0, 0);
     for round in 0..24_u64 {
         let before = load(&path).unwrap()["n"].as_i64().unwrap();
@@ -78,7 +78,7 @@ fn a_killed_save_leaves_a_whole_file() {
 #[test]
 fn saves_where_there_is_no_room() {
     let (Some(path), Some(_)) = (std::env::var_os("SAVE_TO"), std::env::var_os("BLOCKS")) else { return };
-    let error = save(&state(1), &path).unwrap_err().to_string();
+    let error = save(state(1), &path).unwrap_err().to_string();
     println!("refused: {error}");
 }
 
@@ -86,7 +86,7 @@ fn saves_where_there_is_no_room() {
 fn a_full_disk_is_told_and_leaves_the_old_file_alone() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.pth");
-    save(&state(0), &path).unwrap();
+    save(state(0), &path).unwrap();
     let old = std::fs::read(&path).unwrap();
     for blocks in ["0", "1", "64", "4000", "5100"] {
         let run = child("saves_where_there_is_no_room", &path).env("BLOCKS", blocks).output().unwrap();
@@ -104,7 +104,7 @@ fn a_device_that_takes_nothing_says_why() {
     if !Path::new("/dev/full").exists() {
         return;
     }
-    let error = save(&state(0), "/dev/full").unwrap_err().to_string();
+    let error = save(state(0), "/dev/full").unwrap_err().to_string();
     assert_eq!(error, "cannot write /dev/full: No space left on device (os error 28)");
     use std::os::unix::fs::FileTypeExt;
     assert!(std::fs::metadata("/dev/full").unwrap().file_type().is_char_device(), "it is no file now");
@@ -115,15 +115,15 @@ fn links_and_permissions_stay() {
     use std::os::unix::fs::PermissionsExt;
     let folder = tempfile::tempdir().unwrap();
     let [real, link] = ["real.pth", "latest.pth"].map(|name| folder.path().join(name));
-    save(&1, &real).unwrap();
+    save(1, &real).unwrap();
     std::fs::set_permissions(&real, std::fs::Permissions::from_mode(0o600)).unwrap();
     std::os::unix::fs::symlink("real.pth", &link).unwrap();
-    save(&2, &link).unwrap();
+    save(2, &link).unwrap();
     assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
     assert!(load(&real).unwrap() == 2);
     assert_eq!(std::fs::metadata(&real).unwrap().permissions().mode() & 0o777, 0o600);
-    let nowhere = save(&1, folder.path().join("none/model.pth")).unwrap_err().to_string();
+    let nowhere = save(1, folder.path().join("none/model.pth")).unwrap_err().to_string();
     assert!(nowhere.starts_with("cannot create ") && nowhere.contains("none/model.pth: No such file"), "{nowhere}");
-    let folder_itself = save(&1, folder.path()).unwrap_err().to_string();
+    let folder_itself = save(1, folder.path()).unwrap_err().to_string();
     assert!(folder_itself.contains("Is a directory"), "{folder_itself}");
 }

@@ -74,7 +74,7 @@ pub fn get_rng_state() -> Tensor {
 #[track_caller]
 pub fn set_rng_state(new_state: impl AsTensor) {
     let generator = flambeau_device::default_generator(flambeau_tensor::Device::Cpu).expect("there is a CPU");
-    if let Err(error) = generator.set_state(&new_state.as_tensor().to_vec::<u8>()) {
+    if let Err(error) = generator.set_state(new_state.as_tensor().to_vec::<u8>()) {
         panic!("{error}");
     }
 }

@@ -62,7 +62,7 @@ fn same_to(ours: &Value<Tensor>, theirs: &Value<Tensor>, what: &str, near: [f64;
 fn states_have_pytorchs_form() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("all.pth");
-    save(&dict! { "optimizers": of_optimizers(), "schedulers": of_schedulers() }, &path).unwrap();
+    save(dict! { "optimizers": of_optimizers(), "schedulers": of_schedulers() }, &path).unwrap();
     let compared = same(&load(&path).unwrap(), &golden(), "file");
     println!("count: {compared} tensors and numbers of optimizers and schedulers in PyTorch's form");
     assert!(compared > 400, "{compared}");
@@ -93,7 +93,7 @@ fn all_optimizers_go_on_from_pytorchs_states_and_write_such() {
     let golden = file("all_optimizers.pth");
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("all.pth");
-    save(&of_all_optimizers(), &path).unwrap();
+    save(of_all_optimizers(), &path).unwrap();
     let ours = load(&path).unwrap();
     let mut compared = 0;
     for name in ALL {
@@ -126,7 +126,7 @@ fn schedulers_go_on_from_pytorchs_states() {
         let theirs = &golden["schedulers"][name];
         let optimizer = optimizer("SGD", &problem());
         let scheduler = scheduler(name, &optimizer);
-        optimizer.load_state_dict(&StateDict::try_from(&theirs["optimizer"]).unwrap()).unwrap();
+        optimizer.load_state_dict(StateDict::try_from(&theirs["optimizer"]).unwrap()).unwrap();
         scheduler.load_state_dict(&theirs["state"]).unwrap();
         for expected in theirs["rates"].extract::<Vec<Vec<f64>>>().unwrap() {
             optimizer.step();
@@ -190,7 +190,7 @@ fn a_checkpoint_holds_what_python_programs_put_in() {
     let names: Vec<&str> = (&state).into_iter().map(|(name, _)| name).collect();
     assert_eq!((names, state.keys().count()), (vec!["weight", "bias"], 2));
     let one: Tensor = {
-        save(&ones([2]), &path).unwrap();
+        save(ones([2]), &path).unwrap();
         load(&path).unwrap().try_into().unwrap()
     };
     assert_eq!(one.to_vec::<f32>(), [1.0, 1.0]);

@@ -198,7 +198,7 @@ fn the_best_model_is_kept() -> Done {
         if loss < best_loss {
             best_loss = loss;
             best_model_wts = torch::deepcopy(&model.state_dict());
-            torch::save(&model.state_dict(), &path)?;
+            torch::save(model.state_dict(), &path)?;
         }
     }
     // model.load_state_dict(best_model_wts)
@@ -216,7 +216,7 @@ fn a_backbone_is_transferred() -> Done {
     let scratch = Scratch::new("transfer");
     let path = scratch.file("pretrained.pth");
     let pretrained = Net::new(1000);
-    torch::save(&pretrained.state_dict(), &path)?;
+    torch::save(pretrained.state_dict(), &path)?;
 
     let model = Net::new(3);
     // state_dict = torch.load(path); state_dict.pop('fc.weight'); state_dict.pop('fc.bias')
@@ -259,7 +259,7 @@ fn names_are_changed() -> Done {
     let scratch = Scratch::new("names");
     let path = scratch.file("parallel.pth");
     let parallel = nn::DataParallel::new(Net::new(3));
-    torch::save(&torch::dict! { "state_dict": parallel.state_dict(), "epoch": 7 }, &path)?;
+    torch::save(torch::dict! { "state_dict": parallel.state_dict(), "epoch": 7 }, &path)?;
     let checkpoint = torch::load(&path)?;
     let model = Net::new(3);
     let error = model.load_state_dict(&checkpoint["state_dict"]).unwrap_err().to_string();
@@ -311,7 +311,7 @@ fn averages_of_weights() -> Done {
     let models = [Net::new(3), Net::new(3)];
     let paths = ["a.pth", "b.pth"].map(|name| scratch.file(name));
     for (model, path) in models.iter().zip(&paths) {
-        torch::save(&model.state_dict(), path)?;
+        torch::save(model.state_dict(), path)?;
     }
     // avg = torch.load(paths[0])
     // for p in paths[1:]: sd = torch.load(p); for k in avg: avg[k] = avg[k] + sd[k]
@@ -338,7 +338,7 @@ fn averages_of_weights() -> Done {
     for (k, v) in ema.items().filter(|(_, v)| v.is_floating_point()) {
         v.mul_(0.9).add_with(&current[k], |o| o.alpha(0.1));
     }
-    torch::save(&torch::dict! { "model": models[1].state_dict(), "ema": ema, "updates": 1 }, &paths[0])?;
+    torch::save(torch::dict! { "model": models[1].state_dict(), "ema": ema, "updates": 1 }, &paths[0])?;
     model.load_state_dict(&torch::load(&paths[0])?["ema"])?;
     Ok(())
 }
@@ -403,7 +403,7 @@ fn a_finder_puts_everything_back() -> Done {
     let before = weights(&model);
     // torch.save({'model': model.state_dict(), 'optimizer': optimizer.state_dict()}, path)
     let path = scratch.file("init.pth");
-    torch::save(&torch::dict! { "model": model.state_dict(), "optimizer": optimizer.state_dict() }, &path)?;
+    torch::save(torch::dict! { "model": model.state_dict(), "optimizer": optimizer.state_dict() }, &path)?;
     // In memory: model_state = copy.deepcopy(model.state_dict()); optimizer_state = copy.deepcopy(optimizer.state_dict())
     let (model_state, optimizer_state) = (model.state_dict().clone(), optimizer.state_dict().clone());
     for group in optimizer.param_groups() {
@@ -431,9 +431,9 @@ fn parts_are_saved_alone() -> Done {
     train_step(&model, &optimizer);
     scheduler.step();
     // torch.save(optimizer.state_dict(), path); optimizer.load_state_dict(torch.load(path))
-    torch::save(&optimizer.state_dict(), &path)?;
+    torch::save(optimizer.state_dict(), &path)?;
     optimizer.load_state_dict(torch::load(&path)?)?;
-    torch::save(&scheduler.state_dict(), &path)?;
+    torch::save(scheduler.state_dict(), &path)?;
     scheduler.load_state_dict(&torch::load(&path)?)?;
     let state: optim::lr_scheduler::SchedulerState = torch::load(&path)?.try_into()?;
     scheduler.load_state_dict(&state)?;
@@ -442,10 +442,10 @@ fn parts_are_saved_alone() -> Done {
     torch::save(&x, &path)?;
     let x2: Tensor = torch::load(&path)?.try_into()?;
     assert!(x2.equal(&x));
-    torch::save(&[&x, &y], &path)?;
+    torch::save([&x, &y], &path)?;
     let [x2, y2]: [Tensor; 2] = torch::load(&path)?.extract()?;
     assert!(x2.equal(&x) && y2.equal(&y));
-    torch::save(&(&x, "label", 3), &path)?;
+    torch::save((&x, "label", 3), &path)?;
     let (x2, label, n): (Tensor, String, i32) = torch::load(&path)?.extract()?;
     assert!(x2.equal(&x) && label == "label" && n == 3);
     let activations = HashMap::from([("x".to_owned(), x.shallow_clone()), ("y".to_owned(), y)]);
@@ -456,7 +456,7 @@ fn parts_are_saved_alone() -> Done {
     // print(torch.load(path).shape, torch.load(path).requires_grad)
     let weight = torch::load(&path)?;
     assert!(weight.shape() == [3, 8] && weight.requires_grad() && weight.is_leaf());
-    torch::save(&torch::get_rng_state(), &path)?;
+    torch::save(torch::get_rng_state(), &path)?;
     torch::set_rng_state(torch::load(&path)?);
     Ok(())
 }
@@ -475,11 +475,11 @@ fn buffers_and_assignment() -> Done {
     };
     let (one, two) = (new(), new());
     assert_eq!(one.state_dict().keys().collect::<Vec<_>>(), ["table"]);
-    two.load_state_dict(&one.state_dict())?;
+    two.load_state_dict(one.state_dict())?;
     assert!(two.table.equal(&one.table) && two.cache.sum().item() == 0.0);
     let scratch = Scratch::new("assign");
     let path = scratch.file("half.pth");
-    torch::save(&Net::new(3).half().state_dict(), &path)?;
+    torch::save(Net::new(3).half().state_dict(), &path)?;
     let model = Net::new(3);
     model.load_state_dict_with(&torch::load(&path)?, |o| o.assign(true))?;
     assert_eq!(model.fc.weight.dtype(), torch::float16);

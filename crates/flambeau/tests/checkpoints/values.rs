@@ -22,7 +22,7 @@ fn example() -> Value {
 fn a_checkpoint_is_looked_into() -> Done {
     let scratch = Scratch::new("look");
     let path = scratch.file("checkpoint.pth");
-    torch::save(&example(), &path)?;
+    torch::save(example(), &path)?;
     let checkpoint = torch::load(&path)?;
     // print(checkpoint.keys()); len(checkpoint); 'epoch' in checkpoint
     let keys: Vec<String> = checkpoint.keys().map(String::from).collect();
@@ -112,7 +112,7 @@ fn what_was_loaded_is_matched() -> Done {
 fn a_checkpoint_is_changed_and_saved_again() -> Done {
     let scratch = Scratch::new("change");
     let path = scratch.file("checkpoint.pth");
-    torch::save(&example(), &path)?;
+    torch::save(example(), &path)?;
     let mut checkpoint = torch::load(&path)?;
     // checkpoint['epoch'] = 4; checkpoint['losses'].append(0.125); del checkpoint['args']; checkpoint['tag'] = 'v2'
     checkpoint["epoch"] = 4.into();
