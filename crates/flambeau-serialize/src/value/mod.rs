@@ -127,11 +127,11 @@ pub enum Value<T = RawTensor> {
     Bytes(Vec<u8>),
     /// `bytearray`.
     ByteArray(Vec<u8>),
-    /// `list`.
+    /// `list` or `collections.deque`.
     List(Vec<Value<T>>),
     /// `tuple`.
     Tuple(Vec<Value<T>>),
-    /// `set`, in the order of the file.
+    /// `set` or `frozenset`, in the order of the file.
     Set(Vec<Value<T>>),
     /// `dict` and its subclasses.
     Dict(Dict<T>),
