@@ -183,7 +183,7 @@ impl Written {
             }
             false => array.contiguous(),
         };
-        let elements = elements.or_else(|e| Err(Error::invalid(path, e.to_string())))?;
+        let elements = elements.map_err(|e| Error::invalid(path, e.to_string()))?;
         Ok(Written { header: header(descr, fortran, array.shape()), elements })
     }
 
