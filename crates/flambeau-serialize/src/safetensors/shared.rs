@@ -6,11 +6,13 @@ use flambeau_tensor::Storage;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
+/// A storage with the first byte, the end and the name of each tensor on it.
+type Used<'a> = (Storage, Vec<(usize, usize, &'a str)>);
+
 /// The names in groups: those of one group lie over each other. Tensors of one storage that lie side by side are apart.
 pub(super) fn find_shared(tensors: &[(String, Tensor)]) -> Vec<BTreeSet<String>> {
-    // Of each storage the first byte, the end and the name of each tensor on it. A device's storages have no address to be told
-    // apart by, so that they are compared.
-    let mut storages: Vec<(Storage, Vec<(usize, usize, &str)>)> = Vec::new();
+    let mut storages: Vec<Used<'_>> = Vec::new();
+    // A device's storages have no address to be told apart by, so that those of one address are compared.
     let mut at_address: HashMap<usize, Vec<usize>> = HashMap::new();
     for (name, tensor) in tensors {
         if tensor.is_uninitialized() {
