@@ -6,6 +6,7 @@ use crate::{
     value::Value,
 };
 use std::{
+    collections::HashMap,
     fs::File,
     io::{BufReader, ErrorKind, Read},
     path::Path,
@@ -21,8 +22,8 @@ const CHUNK: usize = 1 << 20;
 /// An open archive and how much of it may still be read.
 pub(super) struct Archive<'a> {
     zip: ZipArchive<BufReader<File>>,
-    /// The folder that holds `data.pkl`.
-    prefix: String,
+    /// The entries of the folder that holds `data.pkl`, by name, since a look-up in the archive's own table walks over it where names are not UTF-8.
+    entries: HashMap<String, usize>,
     big_endian: bool,
     file_len: u64,
     /// How many bytes of the file may still be read: entries that lie over each other could otherwise fill the memory.
@@ -51,9 +52,12 @@ impl<'a> Archive<'a> {
             };
             return Err(Error::unsupported(path, what));
         };
+        let inside = |name: &str| name.strip_prefix(&prefix)?.strip_prefix('/').map(str::to_owned);
+        let entries =
+            zip.file_names().enumerate().filter_map(|(index, name)| Some((inside(&name.ok()?)?, index))).collect();
         // Weights compress to a half, and pruned ones to a tenth; what grows much more was made to fill the memory.
         let inflated_left = file_len.saturating_mul(32).saturating_add(64 << 20);
-        let mut archive = Archive { zip, prefix, big_endian: false, file_len, left: file_len, inflated_left, path };
+        let mut archive = Archive { zip, entries, big_endian: false, file_len, left: file_len, inflated_left, path };
         archive.big_endian = archive.read_byte_order()?;
         archive.check_version()?;
         Ok(archive)
@@ -118,10 +122,11 @@ impl<'a> Archive<'a> {
 
     /// What the archive's code says of its classes.
     fn script_classes(&mut self) -> Result<ScriptClasses> {
-        let folder = format!("{}/code/", self.prefix);
-        let names = self.zip.file_names().flatten();
-        let modules: Vec<String> =
-            names.filter_map(|name| Some(name.strip_prefix(&folder)?.strip_suffix(".py")?.to_owned())).collect();
+        let modules: Vec<String> = self
+            .entries
+            .keys()
+            .filter_map(|name| Some(name.strip_prefix("code/")?.strip_suffix(".py")?.to_owned()))
+            .collect();
         let mut classes = ScriptClasses::default();
         for module in modules {
             if let Some(code) = self.entry(&format!("code/{module}.py"))? {
@@ -148,7 +153,7 @@ impl<'a> Archive<'a> {
     }
 
     fn find(&self, name: &str) -> Option<usize> {
-        self.zip.index_for_name(&format!("{}/{name}", self.prefix))
+        self.entries.get(name).copied()
     }
 
     /// The content of an entry, `None` if there is none of that name.
