@@ -95,7 +95,7 @@ fn shapes_versions_and_spellings_are_read() {
     assert_eq!(read(&golden("fortran_ones.npy")).stride(), [1, 3, 3]);
     assert_eq!(read(&golden("none.npy")).stride(), [0], "as np.load makes it");
     let folder = tempfile::tempdir().unwrap();
-    for name in ["scalar", "line", "empty", "empty_fortran", "deep", "one", "fortran_ones", "wide", "none"] {
+    for name in ["scalar", "line", "empty", "empty_fortran", "deep", "one", "fortran_ones", "wide", "edge", "none"] {
         let (path, ours) = (golden(&format!("{name}.npy")), folder.path().join(name));
         numpy::save(&ours, read(&path)).unwrap();
         assert_eq!(fs::read(ours.with_extension("npy")).unwrap(), fs::read(&path).unwrap(), "{name}");

@@ -39,6 +39,8 @@ def make():
         np.save(here / f"{name}.npy", counted(shape, "<f4", "F" if "fortran" in name else "C"))
     np.save(here / "fortran_ones.npy", counted((3, 1, 2), "<i8", "F"))
     np.save(here / "wide.npy", counted((100_000,), "<i1")[:0].reshape(0, 100_000))
+    # With one space less the header would end 64 bytes earlier.
+    np.save(here / "edge.npy", np.zeros((0, 100, *(2,) * 12), "<i1"))
     np.save(here / "none.npy", counted((0,), "<f4"))
     plain = counted((2, 3), "<f4")
     (here / "version2.npy").write_bytes(npy(plain, (2, 0)))
