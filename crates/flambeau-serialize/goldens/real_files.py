@@ -8,7 +8,6 @@ Nothing in them is executed: PyTorch reads with `weights_only=True`, NumPy witho
 """
 
 import argparse
-import collections
 import io
 import json
 import pathlib
@@ -39,7 +38,7 @@ def truth(name, data):
             return value(safetensors.torch.load(data))
         if b"constants.pkl" in data[-100_000:]:
             state = torch.jit.load(io.BytesIO(data), map_location="cpu").state_dict()
-            return {"script": value(collections.OrderedDict((key, x.detach()) for key, x in state.items()))["value"]}
+            return {"script": value(state)["value"]}
         return value(torch.load(io.BytesIO(data), map_location="cpu", weights_only=True))
     except Exception as error:
         print(f"{name}: {str(error).strip().splitlines()[0][:150]}", file=sys.stderr)

@@ -1,6 +1,5 @@
 """Files of `torch.save` from before PyTorch 1.6, the tar files before those, and archives of TorchScript."""
 
-import collections
 import io
 import pickle
 import re
@@ -13,7 +12,7 @@ from torch import nn
 from . import asm
 from .asm import FOUR, d, g, i, lst, ordered, red, s, s2, t
 from .pth import as_pytorch, loaded, saved, tensors, values
-from .truth import either, refused, value
+from .truth import either, elements, refused, value
 
 MAGIC = 0x1950A86A20F9469CFC6C
 INFO = {"protocol_version": 1001, "little_endian": True, "type_sizes": {"short": 2, "int": 4, "long": 4}}
@@ -57,11 +56,13 @@ def legacy():
     v1 = red(g("torch._utils", "_rebuild_tensor"), storage(), i(0), t(i(2), i(2)), t(i(2), i(1)))
     yield "rebuild_v1", *as_pytorch(by_hand(v1))
     view = t(s("77"), i(1), i(2))
-    yield "view_metadata", *as_pytorch(by_hand(asm.tensor(storage(view=view), size=(2,))))
+    # PyTorch gives a view of a storage a storage of its own over the same memory.
+    data = by_hand(asm.tensor(storage(view=view), size=(2,)))
+    yield "view_metadata", data, elements(loaded(data))
     two = lst(asm.tensor(storage(view=view), size=(2,)), asm.tensor(storage(), size=(4,)))
     data = by_hand(two)
     flat = loaded(data)
-    yield "view_and_root", data, either(flat, "view")
+    yield "view_and_root", data, elements(flat)
     yield "cuda", *as_pytorch(by_hand(asm.tensor(storage(location="cuda:3"))))
     yield "info_big", *as_pytorch(by_hand(asm.tensor(storage()), info={**INFO, "little_endian": False}))
     yield "no_storages", *as_pytorch(by_hand(d((s("a"), i(1))), keys=(), data=b""))
@@ -146,7 +147,8 @@ def tars():
         (1, 100, "FloatTensor", (2, 2), (2, 1), 0), (2, 100, "FloatTensor", (2,), (2,), 1), (3, 101, "LongTensor", (2,), (1,), 0), (4, 102, "ByteTensor", (1, 3), (3, 1), 0),
     ])  # fmt: skip
     yield "several", *right(views, many, asm.pickle(lst(*(id_of(n) for n in (1, 2, 3, 4)))))
-    yield "storage_view", *right(tar_tensors([(1, 200, "FloatTensor", (2,), (1,), 0)]), tar_storages([(100, "FloatStorage", FOUR, 4)], [(200, 100, 1, 2)]), asm.pickle(id_of(1)))
+    data = tar(tar_tensors([(1, 200, "FloatTensor", (2,), (1,), 0)]), tar_storages([(100, "FloatStorage", FOUR, 4)], [(200, 100, 1, 2)]), asm.pickle(id_of(1)))
+    yield "storage_view", data, elements(loaded_tar(data))
     yield "no_tensors", *right(tar_tensors([]), tar_storages([]), asm.pickle(d((s("a"), i(1)))))
     yield "system", tar(one, storages, asm.pickle(red(g("os", "system"), s("id")))), refused("os.system")
     yield "unknown_tensor", tar(one, storages, asm.pickle(id_of(9))), refused("9")
@@ -191,9 +193,8 @@ def script():
         ("empty", torch.jit.trace(nn.ReLU(), torch.ones(1))),
     ]:
         data = plain_script(module)
-        torch.jit.load(io.BytesIO(data))
-        state = dict(module.state_dict())
-        yield name, data, {"script": value(collections.OrderedDict((k, v.detach()) for k, v in state.items()))["value"], "refused": ["TorchScript", "state_dict"]}
+        state = torch.jit.load(io.BytesIO(data)).state_dict()
+        yield name, data, {"script": value(state)["value"], "refused": ["TorchScript", "state_dict"]}
 
 
 def files():

@@ -20,6 +20,12 @@ impl Record {
         ["value", "value2", "script"].iter().filter_map(|key| self.truth.get(key)).collect()
     }
 
+    #[allow(dead_code, reason = "one of the programs that share this file")]
+    /// Whether it is enough that the file can be read.
+    pub fn is_readable(&self) -> bool {
+        self.truth.get("readable").is_some()
+    }
+
     /// What an error must say, where one is right.
     pub fn words(&self) -> Option<Vec<&str>> {
         Some(self.truth.get("refused")?.as_array()?.iter().filter_map(Json::as_str).collect())
