@@ -22,6 +22,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let tensor = |i| arange((megabytes << 18) / TENSORS).float().add(i as f64);
     let tensors: Vec<Tensor> = (0..TENSORS).map(tensor).collect();
     let state = Value::dict(tensors.iter().enumerate().map(|(i, t)| (format!("w{i}"), Value::from(t))));
+    // What the tensors took to be made does not count.
+    std::fs::write("/proc/self/clear_refs", "5")?;
     let before = peak();
     for _ in 0..3 {
         let start = Instant::now();

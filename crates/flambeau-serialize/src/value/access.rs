@@ -44,10 +44,10 @@ impl<T> Value<T> {
 
     /// The elements of a list, a tuple or a set, or the keys of a dictionary, as a loop in Python sees them; nothing of the rest.
     pub fn iter(&self) -> impl Iterator<Item = &Value<T>> {
-        let (items, keys): (&[Value<T>], &[(Value<T>, Value<T>)]) = match self {
-            Value::List(items) | Value::Tuple(items) | Value::Set(items) => (items, &[]),
-            Value::Dict(dict) => (&[], &dict.items),
-            _ => (&[], &[]),
+        let (items, keys) = match self {
+            Value::List(items) | Value::Tuple(items) | Value::Set(items) => (&items[..], &[][..]),
+            Value::Dict(dict) => (&[][..], &dict.items[..]),
+            _ => (&[][..], &[][..]),
         };
         let path = path_of(self);
         let noted = move |(at, item): (usize, _)| {
