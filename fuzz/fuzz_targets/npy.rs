@@ -1,4 +1,6 @@
 //! Arrays of NumPy.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| flambeau_fuzz::bounded_file(data, 2 << 20, 64, |path| flambeau_serialize::numpy::load(path)));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| flambeau_fuzz::bounded_file(data, 2 << 20, 64, |path| {
+    flambeau_serialize::numpy::load(path)
+}));

@@ -1,4 +1,6 @@
 //! Archives of NumPy.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| flambeau_fuzz::bounded_file(data, 2 << 20, 4096, |path| flambeau_serialize::numpy::load(path)?.items()));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| flambeau_fuzz::bounded_file(data, 2 << 20, 4096, |path| {
+    flambeau_serialize::numpy::load(path)?.items()
+}));

@@ -33,7 +33,8 @@ fn main() -> Result<()> {
     records::each_packed(&matrix, |record| {
         let name = record.name.trim_start_matches("bad");
         let found = TARGETS.iter().find(|(prefix, _)| record.name.starts_with(prefix) || name.starts_with(prefix));
-        let Some((_, target)) = found.filter(|(_, target)| record.bytes.len() <= if *target == "pth_legacy" { 11_000 } else { LONGEST })
+        let Some((_, target)) =
+            found.filter(|(_, target)| record.bytes.len() <= if *target == "pth_legacy" { 11_000 } else { LONGEST })
         else {
             return;
         };

@@ -116,7 +116,8 @@ impl Unpickler<'_, '_> {
     pub(super) fn numpy_array(&mut self, shape: Id, dtype: Id, fortran: bool, bytes: Id) -> Result<Node> {
         let numpy = self.numpy_type_of(dtype)?;
         let Kind::Of(dtype) = numpy.kind else {
-            let what = format!("it holds a NumPy array of dtype `{}`, which no tensor has", numpy.code);
+            let objects = if numpy.code.starts_with('O') { " (Python objects)" } else { "" };
+            let what = format!("it holds a NumPy array of dtype `{}`{objects}, which no tensor has", numpy.code);
             return Err(self.unsupported(format!("{what}; in Python, save another type, as array.astype('int64')")));
         };
         let shape = self.lengths(shape)?;

@@ -10,6 +10,30 @@ use crate::{
     value::{DictKind, RawTensor, Value},
 };
 
+/// The kinds of devices that PyTorch knows.
+const DEVICES: [&str; 20] = [
+    "cpu",
+    "cuda",
+    "ipu",
+    "xpu",
+    "mkldnn",
+    "opengl",
+    "opencl",
+    "ideep",
+    "hip",
+    "ve",
+    "fpga",
+    "maia",
+    "xla",
+    "lazy",
+    "vulkan",
+    "mps",
+    "meta",
+    "hpu",
+    "mtia",
+    "privateuseone",
+];
+
 impl Unpickler<'_, '_> {
     /// REDUCE and NEWOBJ: the object that `function(*arguments)` stands for.
     pub(super) fn reduce(&mut self, function: Id, arguments: Id) -> Result<Id> {
@@ -58,10 +82,13 @@ impl Unpickler<'_, '_> {
             }
             (Global::Size, &[]) => Node::Leaf(Value::Size(Vec::new())),
             (Global::Size, &[sizes]) => Node::Leaf(Value::Size(self.lengths(sizes)?)),
-            (Global::Device, &[name]) => Node::Leaf(Value::Device(self.text(name)?)),
+            (Global::Device, &[name]) => {
+                let name = self.text(name)?;
+                self.device(name)?
+            }
             (Global::Device, &[name, index]) => {
                 let (name, index) = (self.text(name)?, self.length(index)?);
-                Node::Leaf(Value::Device(format!("{name}:{index}")))
+                self.device(format!("{name}:{index}"))?
             }
             (Global::Layout, &[name]) => Node::Leaf(Value::Layout(self.text(name)?)),
             (Global::Tensor, &[]) => Node::Blank(Global::Tensor),
@@ -227,6 +254,22 @@ impl Unpickler<'_, '_> {
                 Err(self.unsupported("a tensor is a conjugate or negative view; in Python, save tensor.resolve_neg()"))
             }
         }
+    }
+
+    /// A device that PyTorch knows, whether or not this machine has it.
+    fn device(&self, name: String) -> Result<Node> {
+        let (kind, index) = name.split_once(':').map_or((name.as_str(), None), |(kind, index)| (kind, Some(index)));
+        if !DEVICES.contains(&kind) {
+            return Err(self.corrupt(format!(
+                "Expected one of {} device type at start of device string: {kind}",
+                DEVICES.join(", ")
+            )));
+        }
+        let number = |index: &str| index == "0" || (!index.starts_with('0') && index.parse::<u8>().is_ok());
+        if index.is_some_and(|index| !number(index)) {
+            return Err(self.corrupt(format!("Invalid device string: '{name}'")));
+        }
+        Ok(Node::Leaf(Value::Device(name)))
     }
 
     /// `_codecs.encode(text, 'latin1')`: each character is one byte.

@@ -11,7 +11,10 @@ use crate::{
     value::{Dict, RawTensor, Value},
 };
 use flambeau_tensor::DType;
-use std::{collections::HashMap, path::Path};
+use std::{
+    collections::{HashMap, HashSet},
+    path::Path,
+};
 
 type Pairs = Vec<(Value, Value)>;
 
@@ -46,7 +49,7 @@ impl<'a> Resolver<'a> {
             }
             Node::List(items) => Value::List(self.values(items)?),
             Node::Tuple(items) => Value::Tuple(self.values(items)?),
-            Node::Set(items) => Value::Set(self.values(items)?),
+            Node::Set(items) => Value::Set(self.distinct(items)?),
             Node::Dict { kind, items, state } => {
                 let attributes = state.iter().flat_map(|&state| match &nodes[state] {
                     Node::Dict { items, .. } => items.as_slice(),
@@ -70,17 +73,31 @@ impl<'a> Resolver<'a> {
         Ok(values)
     }
 
+    /// The items of a set: of equal ones the first.
+    fn distinct(&mut self, ids: &[Id]) -> Result<Vec<Value>> {
+        let (mut items, mut known) = (Vec::new(), HashSet::new());
+        for &id in ids {
+            let item = self.value(id)?;
+            let Some(identity) = identity(&item) else {
+                return Err(Error::unsupported(self.path, "a set has a container or a tensor in it"));
+            };
+            if known.insert(identity) {
+                items.push(item);
+            }
+        }
+        Ok(items)
+    }
+
     /// The items of a dict; as in Python a later value replaces an earlier one under the same key.
     fn pairs(&mut self, ids: impl IntoIterator<Item = &'a (Id, Id)>) -> Result<Pairs> {
         let mut pairs: Pairs = Vec::new();
         let mut positions = HashMap::new();
         for &(key, value) in ids {
             let (key, value) = (self.value(key)?, self.value(value)?);
-            if matches!(key, Value::List(_) | Value::Dict(_) | Value::ByteArray(_) | Value::Tensor(_)) {
+            let Some(identity) = identity(&key) else {
                 return Err(Error::unsupported(self.path, "a dict has a container or a tensor as a key"));
-            }
-            // The text of a hashable value tells it apart from every other.
-            let position = *positions.entry(format!("{key:?}")).or_insert(pairs.len());
+            };
+            let position = *positions.entry(identity).or_insert(pairs.len());
             match pairs.get_mut(position) {
                 Some(known) => known.1 = value,
                 None => pairs.push((key, value)),
@@ -88,6 +105,28 @@ impl<'a> Resolver<'a> {
         }
         Ok(pairs)
     }
+}
+
+/// A text that equal keys of a Python dict share and others do not: `1`, `True` and `1.0` are equal. `None` for what no dict
+/// takes as a key.
+fn identity(key: &Value) -> Option<String> {
+    let all = |items: &[Value]| items.iter().map(identity).collect::<Option<Vec<_>>>();
+    Some(match key {
+        Value::List(_) | Value::Dict(_) | Value::ByteArray(_) | Value::Tensor(_) => return None,
+        Value::Bool(x) => i64::from(*x).to_string(),
+        Value::Int(x) => x.to_string(),
+        // Below 2⁶³ every whole float is an `i64`.
+        Value::Float(x) | Value::Complex(x, 0.0) if x.fract() == 0.0 && x.abs() < 9.2e18 => (*x as i64).to_string(),
+        Value::Complex(x, 0.0) => format!("{:?}", Value::<RawTensor>::Float(*x)),
+        Value::Tuple(items) => format!("({})", all(items)?.join(", ")),
+        Value::Size(sizes) => format!("({})", sizes.iter().map(usize::to_string).collect::<Vec<_>>().join(", ")),
+        Value::Set(items) => {
+            let mut items = all(items)?;
+            items.sort();
+            format!("{{{}}}", items.join(", "))
+        }
+        other => format!("{other:?}"),
+    })
 }
 
 /// A storage by itself, as a tensor of one dimension.

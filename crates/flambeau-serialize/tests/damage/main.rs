@@ -102,7 +102,9 @@ fn every_flipped_bit_is_an_error_or_harmless() {
     let folder = tempfile::tempdir().unwrap();
     for format in &FORMATS {
         let (name, bytes) = whole_files(format).into_iter().min_by_key(|(_, bytes)| bytes.len()).unwrap();
-        for bit in 0..8 * bytes.len().min(1200) {
+        // Another bit of each byte, and no further than the zeros at the end of a tar archive.
+        let end = bytes.len() - bytes.iter().rev().take_while(|&&byte| byte == 0).count();
+        for bit in (0..8 * end).step_by(9) {
             let mut flipped = bytes.clone();
             flipped[bit / 8] ^= 1 << (bit % 8);
             if let Err(fault) = read(format, &name, &flipped, folder.path()) {
@@ -115,7 +117,7 @@ fn every_flipped_bit_is_an_error_or_harmless() {
 #[test]
 fn mutated_files_stay_within_bounds() {
     let folder = tempfile::tempdir().unwrap();
-    let cases = std::env::var("FLAMBEAU_DAMAGE").map_or(2000, |n| n.parse().unwrap());
+    let cases = std::env::var("FLAMBEAU_DAMAGE").map_or(1000, |n| n.parse().unwrap());
     for format in &FORMATS {
         let files = whole_files(format);
         let mut good = 0;
