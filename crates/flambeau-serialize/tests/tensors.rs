@@ -53,10 +53,12 @@ fn memory_that_is_shared_stays_shared() {
 fn flags_come_back() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("flags.pth");
-    let tensors = [("plain", ones([2])),
+    let tensors = [
+        ("plain", ones([2])),
         ("leaf", ones([2]).requires_grad_(true)),
         ("parameter", ones([2]).into_parameter(true)),
-        ("frozen", ones([2]).into_parameter(false))];
+        ("frozen", ones([2]).into_parameter(false)),
+    ];
     save(std::collections::BTreeMap::from_iter(tensors.iter().map(|(name, t)| (name, t))), &path).unwrap();
     let flags = |t: &Tensor| (t.requires_grad(), t.is_parameter(), t.is_leaf());
     for (name, read) in load(&path).unwrap().into_state_dict().unwrap() {
