@@ -70,7 +70,7 @@ fn copied(tensor: &Tensor) -> Tensor {
     ops::clone(&tensor.detach()).or_panic().requires_grad_(tensor.requires_grad())
 }
 
-/// So that [`deepcopy`](super::deepcopy) takes a state dict; in a module's field it is plain data.
+/// So that [`deepcopy`](crate::deepcopy) takes a state dict; in a module's field it is plain data.
 impl Field for StateDict {
     const KIND: FieldKind = FieldKind::Plain;
     fn deepcopy_in(&self, _memo: &mut Memo) -> Self {
