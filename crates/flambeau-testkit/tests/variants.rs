@@ -74,7 +74,7 @@ const DIFFERS: &[(&str, usize, &str)] = &[
     ("nn.functional.interpolate.bilinear", 4, SIGN_AND_WORDS),
     ("nn.functional.interpolate.linear", 6, SIGN_AND_WORDS),
     ("nn.functional.interpolate.nearest", 6, SIGN_AND_WORDS),
-    ("nn.functional.layer_norm", 4, SIGN),
+    ("nn.functional.layer_norm", 1, SIGN),
     ("nn.functional.linear", 5, NAME_AND_SIGN),
     ("nn.functional.max_unpool1d", 4, WORDS),
     ("nn.functional.max_unpool2d", 4, WORDS),

@@ -249,7 +249,7 @@ impl<F: Float> Kernel for Backward<'_, F> {
     #[inline(always)]
     fn run<S: Simd>(self) {
         let Backward { x, g, mean, inverse, weight, mut dx, mut dw, mut db, k } = self;
-        let n = F::from_i64(k as i64);
+        let n = k as f64;
         for sums in [&mut dw, &mut db].into_iter().flatten() {
             sums.fill(F::ZERO);
         }
@@ -262,10 +262,13 @@ impl<F: Float> Kernel for Backward<'_, F> {
                     Some(w) => each(dx, [g, w, w], |g, w, _| g * w),
                     None => dx.copy_from_slice(g),
                 }
-                let plain = sum([dx, dx], |g, _| g) / n;
-                let deviating = i * i * sum([&*dx, x], |g, x| g * (x - m)) / n;
+                // In float64, for 1 / √variance may be large, and multiplies what is left of these differences.
+                let deviation = |x: F| x.to_f64() - m.to_f64();
+                let plain = sum([dx, dx], |g, _| g.to_f64()) / n;
+                let wide = i.to_f64();
+                let deviating = wide * wide * sum([&*dx, x], |g, x| g.to_f64() * deviation(x)) / n;
                 for (g, &x) in dx.iter_mut().zip(x) {
-                    *g = (*g - plain - (x - m) * deviating) * i;
+                    *g = F::from_f64((g.to_f64() - plain - deviation(x) * deviating) * wide);
                 }
             }
             if let Some(dw) = &mut dw {
