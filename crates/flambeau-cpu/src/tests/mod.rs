@@ -8,4 +8,5 @@ mod lines;
 mod matmul;
 mod pointwise;
 mod reduce;
+mod rows;
 mod support;
