@@ -23,14 +23,7 @@ impl Value<Tensor> {
     pub fn insert(&mut self, key: impl Save, value: impl Save) -> Option<Value<Tensor>> {
         let kind = self.type_name();
         let Value::Dict(dict) = self else { panic!("TypeError: '{kind}' object does not support item assignment") };
-        let (key, value) = (key.to_value(), value.to_value());
-        match dict.items.iter_mut().find(|(known, _)| known.same_key(&key)) {
-            Some((_, slot)) => Some(std::mem::replace(slot, value)),
-            None => {
-                dict.items.push((key, value));
-                None
-            }
-        }
+        dict.insert(key.to_value(), value.to_value())
     }
 
     /// Puts every entry of another dictionary into this one: `checkpoint.update(other)`.

@@ -154,8 +154,19 @@ impl Error {
         Error::Invalid { path: path.to_owned(), what: what.into() }
     }
 
+    /// For `map_err`: a failed read, which may tell of the file's content.
+    pub(crate) fn reading(path: &Path) -> impl FnOnce(std::io::Error) -> Error + '_ {
+        move |e| if is_damage(&e) { Error::corrupt(path, e.to_string()) } else { Error::io("read", path)(e) }
+    }
+
     /// For `map_err`: the operating system's error on `action` of `path`.
     pub(crate) fn io<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(std::io::Error) -> Error + 'a {
         move |source| Error::Io { action, path: path.to_owned(), source }
     }
+}
+
+/// Whether a failed read tells of the content and not of the system: a wrong checksum, a broken stream, an entry that is too short.
+pub(crate) fn is_damage(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};
+    matches!(error.kind(), InvalidData | InvalidInput | UnexpectedEof)
 }

@@ -1,5 +1,6 @@
 //! Files with tensors in them: what `torch.save` and `torch.load` do.
 
+use crate::blocks::{in_parts, to_bools};
 use crate::pth::{self, Opened};
 use crate::{Error, RawTensor, Result, Save, Value, safetensors};
 use flambeau_autograd::{Tensor, options};
@@ -74,33 +75,8 @@ pub fn save(value: impl Save, path: impl AsRef<Path>) -> Result<()> {
         storages.iter().map(|(s, dtype)| (*dtype, s.nbytes() / dtype.size() * dtype.size())).collect();
     pth::write_parts(path, &value, &sizes, &mut |index, take| {
         let ((storage, _), (dtype, bytes)) = (&storages[index], sizes[index]);
-        in_parts(storage, dtype, bytes, take)
+        in_parts(storage, dtype, 0..bytes, take)
     })
-}
-
-/// Bytes of a host's memory that are written at once: as much as stays in a core's cache between checksum and copy.
-const HOST_PART: usize = 1 << 18;
-/// Bytes that are brought from a device at once.
-const DEVICE_PART: usize = 1 << 26;
-
-/// Gives the first `bytes` bytes of a storage to `take`, part by part, from the memory itself where it is the host's.
-fn in_parts(storage: &Storage, dtype: DType, bytes: usize, take: pth::Take<'_>) -> pth::Parts {
-    let is_host = storage.device_name().is_host();
-    let step = if is_host { HOST_PART } else { DEVICE_PART };
-    for start in (0..bytes).step_by(step) {
-        let end = bytes.min(start + step);
-        if is_host {
-            storage.with_host_bytes(start..end, &mut *take)??;
-            continue;
-        }
-        let shape = std::iter::once((end - start) / dtype.size()).collect();
-        let strides = std::iter::once(1).collect();
-        let part = Array::from_parts(storage.clone(), dtype, shape, strides, start / dtype.size())?;
-        let mut copy = vec![0; end - start];
-        storage.backend().download(&part, &mut copy)?;
-        take(&copy)?;
-    }
-    Ok(())
 }
 
 /// Reads a file of `torch.save`, as `torch.load(path, weights_only=True)` does: nothing in it is executed. Tensors come to
@@ -188,8 +164,6 @@ fn storage(
     if let Some(block) = block {
         return Ok(Storage::host(backend, block));
     }
-    // A file may hold any byte; in memory a bool is 0 or 1.
-    let truths = |bytes: &mut [u8]| bytes.iter_mut().for_each(|b| *b = u8::from(*b != 0));
     if device.is_host() {
         let array = Array::empty(backend, device, &[len], DType::U8).map_err(memory)?;
         let storage = array.storage().clone();
@@ -197,14 +171,14 @@ fn storage(
         let mut bytes = whole.as_slice_mut::<u8>();
         file.fill(index, &mut bytes)?;
         if holds_bool {
-            truths(&mut bytes);
+            to_bools(&mut bytes);
         }
         return Ok(storage);
     }
     let mut bytes = vec![0; len];
     file.fill(index, &mut bytes)?;
     if holds_bool {
-        truths(&mut bytes);
+        to_bools(&mut bytes);
     }
     let array = Array::empty(backend, device, &[len / dtype.size()], dtype).map_err(memory)?;
     if !array.shape().contains(&0) {

@@ -12,6 +12,30 @@ pub enum Device {
     Wgpu(usize),
 }
 
+/// The kinds of devices that PyTorch knows, as it lists them.
+pub const PYTORCH_DEVICES: [&str; 20] = [
+    "cpu",
+    "cuda",
+    "ipu",
+    "xpu",
+    "mkldnn",
+    "opengl",
+    "opencl",
+    "ideep",
+    "hip",
+    "ve",
+    "fpga",
+    "maia",
+    "xla",
+    "lazy",
+    "vulkan",
+    "mps",
+    "meta",
+    "hpu",
+    "mtia",
+    "privateuseone",
+];
+
 impl Device {
     /// Whether arrays on this device lie in host memory.
     pub fn is_cpu(self) -> bool {

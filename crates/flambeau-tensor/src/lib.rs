@@ -28,7 +28,7 @@ pub mod watch;
 
 pub use array::{Array, scalar_from_bytes};
 pub use backend::Backend;
-pub use device::Device;
+pub use device::{Device, PYTORCH_DEVICES};
 pub use dims::Dims;
 pub use dtype::{DType, Element};
 pub use error::{Error, Result};

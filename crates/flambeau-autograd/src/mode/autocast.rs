@@ -5,7 +5,7 @@ use super::{AUTOCAST, is_on, switch};
 use crate::error::{Error, OrPanic, Result};
 use crate::graph::lock;
 use crate::{Tensor, options, warn};
-use flambeau_tensor::{DType, Device};
+use flambeau_tensor::{DType, Device, PYTORCH_DEVICES};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::marker::PhantomData;
@@ -155,27 +155,10 @@ impl DeviceType for Device {
     }
 }
 
-/// Kinds of devices that PyTorch has and flambeau has not.
-const ELSEWHERE: [&str; 18] = [
-    "ipu",
-    "xpu",
-    "mkldnn",
-    "opengl",
-    "opencl",
-    "ideep",
-    "hip",
-    "ve",
-    "fpga",
-    "maia",
-    "xla",
-    "lazy",
-    "vulkan",
-    "mps",
-    "meta",
-    "hpu",
-    "mtia",
-    "privateuseone",
-];
+/// Whether that kind of device is PyTorch's and not flambeau's.
+fn is_elsewhere(kind: &str) -> bool {
+    !matches!(kind, "cpu" | "cuda") && PYTORCH_DEVICES.contains(&kind)
+}
 
 fn unsupported(name: &str) -> Error {
     Error::runtime(format!("User specified an unsupported autocast device_type '{name}'"))
@@ -184,7 +167,7 @@ fn unsupported(name: &str) -> Error {
 impl DeviceType for &str {
     fn device_type(&self) -> Result<Device> {
         match self.split(':').next() {
-            Some(kind) if ELSEWHERE.contains(&kind) => Err(unsupported(self)),
+            Some(kind) if is_elsewhere(kind) => Err(unsupported(self)),
             _ => Ok(self.parse::<Device>()?),
         }
     }

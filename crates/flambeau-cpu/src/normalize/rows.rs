@@ -12,7 +12,6 @@ use flambeau_tensor::calls::{Normalize, NormalizeBackward};
 use flambeau_tensor::ops::{ReduceArgs, reduce};
 use flambeau_tensor::{Array, DType, Result};
 use smallvec::SmallVec;
-use std::ops::Range;
 
 /// Elements per thread at least.
 const GRAIN: usize = 8 << 10;
@@ -50,19 +49,17 @@ fn forward<F: Float>(call: &Normalize<'_>) -> Result<Normalized> {
     let [mean, deviation, inverse_std] = &statistics;
     let reads: SmallVec<[&Array; 3]> = [Some(x), weight, bias].into_iter().flatten().collect();
     let access = Access::acquire(&reads, &[&out, mean, deviation, inverse_std])?;
-    let raw = Rows {
-        k,
-        arrays: [Some(x), weight, bias, Some(&out), Some(mean), Some(deviation), Some(inverse_std)]
-            .map(|array| array.map(RawArray::of)),
-    };
+    let affine = [weight, bias].map(|array| array.map(RawArray::of));
+    let [from, to, means, deviations, inverses] = [x, &out, mean, deviation, inverse_std].map(RawArray::of);
     parallel_for(rows, GRAIN.div_ceil(k), &|range| {
-        // SAFETY: the access is held, and the rows of the range belong to this thread.
+        let (start, len) = (range.start * k, range.len() * k);
+        // SAFETY: the access is held, the arrays are dense, and the rows of the range belong to this thread.
         let forward = unsafe {
             Forward::<F> {
-                x: raw.read(0, range.clone()),
-                affine: [raw.row(1), raw.row(2)],
-                out: raw.write(3, range.clone()),
-                statistics: [4, 5, 6].map(|i| raw.write_one_each(i, range.clone())),
+                x: slice(from, start, len),
+                affine: affine.map(|array| array.map(|array| slice(array, 0, k))),
+                out: slice_mut(to, start, len),
+                statistics: [means, deviations, inverses].map(|array| slice_mut(array, range.start, range.len())),
                 k,
                 eps: F::from_f64(layout.eps),
             }
@@ -74,59 +71,18 @@ fn forward<F: Float>(call: &Normalize<'_>) -> Result<Normalized> {
     Ok(Normalized { out, mean, deviation, inverse_std })
 }
 
-/// Arrays of rows of `k` elements, of rows of one, and of one row of `k`.
-struct Rows<const N: usize> {
-    k: usize,
-    arrays: [Option<RawArray>; N],
+/// # Safety
+/// The array has `len` elements from `start` on, whose access is held as long as the slice is used.
+unsafe fn slice<'a, F: Float>(array: RawArray, start: usize, len: usize) -> &'a [F] {
+    // SAFETY: the caller's promise.
+    unsafe { std::slice::from_raw_parts(array.at(start).cast::<F>(), len) }
 }
 
-impl<const N: usize> Rows<N> {
-    /// # Safety
-    /// The array has `len` elements from `start` on, whose access is held.
-    unsafe fn slice<F: Float>(&self, i: usize, start: usize, len: usize) -> Option<&[F]> {
-        // SAFETY: the caller's promise.
-        self.arrays[i].map(|array| unsafe { std::slice::from_raw_parts(array.at(start).cast::<F>(), len) })
-    }
-
-    /// # Safety
-    /// As of [`Rows::slice`], and no other thread has these elements.
-    #[allow(clippy::mut_from_ref, reason = "the memory is the array's, not this structure's")]
-    unsafe fn slice_mut<F: Float>(&self, i: usize, start: usize, len: usize) -> Option<&mut [F]> {
-        // SAFETY: the caller's promise.
-        self.arrays[i].map(|array| unsafe { std::slice::from_raw_parts_mut(array.at(start).cast::<F>(), len) })
-    }
-
-    /// The only row of an array that may be absent.
-    ///
-    /// # Safety
-    /// As of [`Rows::slice`].
-    unsafe fn row<F: Float>(&self, i: usize) -> Option<&[F]> {
-        // SAFETY: the caller's promise.
-        unsafe { self.slice(i, 0, self.k) }
-    }
-
-    /// # Safety
-    /// As of [`Rows::slice`].
-    unsafe fn read<F: Float>(&self, i: usize, rows: Range<usize>) -> &[F] {
-        // SAFETY: the caller's promise.
-        unsafe { self.slice(i, rows.start * self.k, rows.len() * self.k) }.unwrap_or_default()
-    }
-
-    /// # Safety
-    /// As of [`Rows::slice_mut`].
-    #[allow(clippy::mut_from_ref, reason = "the memory is the array's, not this structure's")]
-    unsafe fn write<F: Float>(&self, i: usize, rows: Range<usize>) -> &mut [F] {
-        // SAFETY: the caller's promise.
-        unsafe { self.slice_mut(i, rows.start * self.k, rows.len() * self.k) }.unwrap_or_default()
-    }
-
-    /// # Safety
-    /// As of [`Rows::slice_mut`].
-    #[allow(clippy::mut_from_ref, reason = "the memory is the array's, not this structure's")]
-    unsafe fn write_one_each<F: Float>(&self, i: usize, rows: Range<usize>) -> &mut [F] {
-        // SAFETY: the caller's promise.
-        unsafe { self.slice_mut(i, rows.start, rows.len()) }.unwrap_or_default()
-    }
+/// # Safety
+/// As of [`slice`], and nobody else has these elements.
+unsafe fn slice_mut<'a, F: Float>(array: RawArray, start: usize, len: usize) -> &'a mut [F] {
+    // SAFETY: the caller's promise.
+    unsafe { std::slice::from_raw_parts_mut(array.at(start).cast::<F>(), len) }
 }
 
 /// Normalises some rows.
@@ -192,25 +148,25 @@ fn backward<F: Float>(call: &NormalizeBackward<'_>) -> Result<[Option<Array>; 3]
         [Some(x), Some(grad), Some(mean), Some(inverse_std), weight].into_iter().flatten().collect();
     let writes: SmallVec<[&Array; 3]> = [&dx, &dw, &db].into_iter().flatten().collect();
     let access = Access::acquire(&reads, &writes)?;
-    let raw = Rows {
-        k,
-        arrays: [Some(x), Some(grad), Some(mean), Some(inverse_std), weight, dx.as_ref(), dw.as_ref(), db.as_ref()]
-            .map(|array| array.map(RawArray::of)),
-    };
+    let [from, grads, means, inverses] = [x, grad, mean, inverse_std].map(RawArray::of);
+    let weight = weight.map(RawArray::of);
+    let [to, of_weight, of_bias] = [&dx, &dw, &db].map(|array| array.as_ref().map(RawArray::of));
     parallel_for(groups, GRAIN.div_ceil(k * GROUP), &|range| {
         for group in range {
-            let rows = group * GROUP..rows.min((group + 1) * GROUP);
-            // SAFETY: the access is held, and the rows of the group belong to this thread.
+            let first = group * GROUP;
+            let count = GROUP.min(rows - first);
+            let (start, len) = (first * k, count * k);
+            // SAFETY: the access is held, the arrays are dense, and the rows of the group belong to this thread.
             let backward = unsafe {
                 Backward::<F> {
-                    x: raw.read(0, rows.clone()),
-                    g: raw.read(1, rows.clone()),
-                    mean: raw.slice(2, rows.start, rows.len()).unwrap_or_default(),
-                    inverse: raw.slice(3, rows.start, rows.len()).unwrap_or_default(),
-                    weight: raw.row(4),
-                    dx: raw.slice_mut(5, rows.start * k, rows.len() * k),
-                    dw: raw.slice_mut(6, group * k, k),
-                    db: raw.slice_mut(7, group * k, k),
+                    x: slice(from, start, len),
+                    g: slice(grads, start, len),
+                    mean: slice(means, first, count),
+                    inverse: slice(inverses, first, count),
+                    weight: weight.map(|array| slice(array, 0, k)),
+                    dx: to.map(|array| slice_mut(array, start, len)),
+                    dw: of_weight.map(|array| slice_mut(array, group * k, k)),
+                    db: of_bias.map(|array| slice_mut(array, group * k, k)),
                     k,
                 }
             };

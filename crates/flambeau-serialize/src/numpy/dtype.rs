@@ -86,6 +86,11 @@ pub(super) fn name(dtype: DType) -> Option<&'static str> {
     })
 }
 
+/// The dtype of a name of NumPy's without its byte order: `f4`.
+pub(crate) fn of_code(code: &str) -> Option<DType> {
+    DType::ALL.into_iter().find(|&dtype| name(dtype).is_some_and(|name| name[1..] == *code))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,14 +4,15 @@
 //! Arrays come as tensors: what `torch.from_numpy(np.load(path))` gives in Python, with the strides of Fortran's order where
 //! the file has it, and in this machine's byte order whatever the file's is.
 
-mod dtype;
+pub(crate) mod dtype;
 mod literal;
 mod npy;
 mod npz;
 
 pub use npz::NpzFile;
 
-use crate::{Error, Result, Save, Value, formats};
+use crate::formats::{self, Format};
+use crate::{Error, Result, Save, Value};
 use flambeau_autograd::{AsTensor, OrPanic, Tensor, from_vec};
 use flambeau_tensor::file::write_whole;
 use npy::Written;
@@ -68,9 +69,9 @@ pub fn load(file: impl AsRef<Path>) -> Result<Loaded> {
     if start.starts_with(npy::MAGIC) {
         return npy::read(&mut BufReader::new(file), about.len(), path).map(Loaded::Array);
     }
-    Err(match formats::describe(&start) {
+    Err(match Format::of(&start) {
         _ if start.is_empty() => Error::corrupt(path, "it is empty (No data left in file)"),
-        Some(what) => Error::unsupported(path, format!("it is no file of NumPy, but {what}")),
+        Some(other) => Error::unsupported(path, format!("it is no file of NumPy, but {}", other.describe(": "))),
         None => Error::unsupported(path, "it is no file of NumPy (no .npy, no .npz)"),
     })
 }

@@ -65,12 +65,7 @@ fn read_header(from: &mut impl Read, path: &Path) -> Result<(Header, usize)> {
     let corrupt = |what: String| Error::corrupt(path, what);
     let mut take = |n: usize, what: &str| {
         let mut bytes = Vec::new();
-        from.by_ref().take(n as u64).read_to_end(&mut bytes).map_err(|e| match e.kind() {
-            io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput | io::ErrorKind::UnexpectedEof => {
-                corrupt(e.to_string())
-            }
-            _ => Error::io("read", path)(e),
-        })?;
+        from.by_ref().take(n as u64).read_to_end(&mut bytes).map_err(Error::reading(path))?;
         if bytes.len() == n {
             return Ok(bytes);
         }

@@ -1,6 +1,7 @@
 //! The `.npz` format: a zip archive of `.npy` files.
 
 use super::npy::{self, Written};
+use crate::error::is_damage;
 use crate::{Error, Result};
 use flambeau_autograd::Tensor;
 use std::borrow::Cow;
@@ -217,15 +218,7 @@ pub(super) fn write(out: impl Write + Seek, arrays: &[(String, Written)], method
 
 fn zip_error(error: ZipError, path: &Path) -> Error {
     match error {
-        // The zip reader reports a wrong checksum or a short entry as one of these kinds.
-        ZipError::Io(e)
-            if !matches!(
-                e.kind(),
-                std::io::ErrorKind::InvalidData | std::io::ErrorKind::InvalidInput | std::io::ErrorKind::UnexpectedEof
-            ) =>
-        {
-            Error::Io { action: "read", path: path.to_owned(), source: e }
-        }
+        ZipError::Io(e) if !is_damage(&e) => Error::io("read", path)(e),
         ZipError::UnsupportedArchive(what) => Error::unsupported(path, what.to_string()),
         other => Error::corrupt(path, other.to_string()),
     }

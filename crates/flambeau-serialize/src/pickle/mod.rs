@@ -21,7 +21,6 @@ mod writer;
 mod tests;
 
 pub(crate) use input::Input;
-pub(crate) use numpy::swap_bytes;
 pub(crate) use script::{ScriptClasses, read_script};
 pub(crate) use storages::StorageEntry;
 pub(crate) use unpickler::{Context, Node};

@@ -7,9 +7,11 @@ use super::{
 };
 use crate::{
     Result,
+    blocks::swap_bytes,
+    numpy::dtype,
     value::{RawTensor, Value},
 };
-use flambeau_tensor::DType;
+use flambeau_tensor::{DType, dims::contiguous_strides};
 use half::f16;
 
 /// A `numpy.dtype`.
@@ -44,20 +46,12 @@ impl NumpyType {
         let letter = bare.chars().next()?;
         let digits = &bare[letter.len_utf8()..];
         let size = if digits.is_empty() { 0 } else { digits.parse::<usize>().ok().filter(|&n| n < 1 << 30)? };
-        let kind = match (letter, size) {
-            ('b', 1) => Kind::Of(DType::Bool),
-            ('u', 1) => Kind::Of(DType::U8),
-            ('i', 1) => Kind::Of(DType::I8),
-            ('i', 2) => Kind::Of(DType::I16),
-            ('i', 4) => Kind::Of(DType::I32),
-            ('i', 8) => Kind::Of(DType::I64),
-            ('f', 2) => Kind::Of(DType::F16),
-            ('f', 4) => Kind::Of(DType::F32),
-            ('f', 8) => Kind::Of(DType::F64),
-            ('u', 2 | 4 | 8) => Kind::Unsigned,
-            ('c', 8 | 16) => Kind::Complex,
-            ('U', _) => Kind::Text,
-            ('S', _) => Kind::Bytes,
+        let kind = match (dtype::of_code(&format!("{letter}{size}")), letter, size) {
+            (Some(dtype), ..) => Kind::Of(dtype),
+            (_, 'u', 2 | 4 | 8) => Kind::Unsigned,
+            (_, 'c', 8 | 16) => Kind::Complex,
+            (_, 'U', _) => Kind::Text,
+            (_, 'S', _) => Kind::Bytes,
             _ => Kind::Other,
         };
         let size = if kind == Kind::Text { size * 4 } else { size };
@@ -72,13 +66,6 @@ impl NumpyType {
             Kind::Bytes => 1,
             Kind::Of(_) | Kind::Unsigned | Kind::Other => self.size,
         }
-    }
-}
-
-/// Turns each group of `size` bytes round.
-pub(crate) fn swap_bytes(bytes: &mut [u8], size: usize) {
-    if size > 1 {
-        bytes.chunks_exact_mut(size).for_each(<[u8]>::reverse);
     }
 }
 
@@ -129,18 +116,12 @@ impl Unpickler<'_, '_> {
         if numpy.big_endian {
             swap_bytes(&mut data, dtype.size());
         }
-        let mut strides = vec![0; shape.len()];
-        let mut stride = 1_usize;
-        let mut each = |dim: usize| {
-            strides[dim] = stride;
-            // Only an empty array's may be too large, and nothing uses them.
-            stride = stride.saturating_mul(shape[dim].max(1));
-        };
-        if fortran {
-            (0..shape.len()).for_each(&mut each)
+        let strides = if fortran {
+            let reversed: Vec<usize> = shape.iter().rev().copied().collect();
+            contiguous_strides(&reversed).into_iter().rev().collect()
         } else {
-            (0..shape.len()).rev().for_each(&mut each)
-        }
+            contiguous_strides(&shape).into_vec()
+        };
         let part = self.context.storages.push_data(dtype, data);
         let storage = part.storage;
         let array = RawTensor { dtype, shape, strides, offset: 0, storage, requires_grad: false, is_parameter: false };

@@ -9,30 +9,7 @@ use crate::{
     Result,
     value::{DictKind, RawTensor, Value},
 };
-
-/// The kinds of devices that PyTorch knows.
-const DEVICES: [&str; 20] = [
-    "cpu",
-    "cuda",
-    "ipu",
-    "xpu",
-    "mkldnn",
-    "opengl",
-    "opencl",
-    "ideep",
-    "hip",
-    "ve",
-    "fpga",
-    "maia",
-    "xla",
-    "lazy",
-    "vulkan",
-    "mps",
-    "meta",
-    "hpu",
-    "mtia",
-    "privateuseone",
-];
+use flambeau_tensor::PYTORCH_DEVICES;
 
 impl Unpickler<'_, '_> {
     /// REDUCE and NEWOBJ: the object that `function(*arguments)` stands for.
@@ -259,10 +236,10 @@ impl Unpickler<'_, '_> {
     /// A device that PyTorch knows, whether or not this machine has it.
     fn device(&self, name: String) -> Result<Node> {
         let (kind, index) = name.split_once(':').map_or((name.as_str(), None), |(kind, index)| (kind, Some(index)));
-        if !DEVICES.contains(&kind) {
+        if !PYTORCH_DEVICES.contains(&kind) {
             return Err(self.corrupt(format!(
                 "Expected one of {} device type at start of device string: {kind}",
-                DEVICES.join(", ")
+                PYTORCH_DEVICES.join(", ")
             )));
         }
         let number = |index: &str| index == "0" || (!index.starts_with('0') && index.parse::<u8>().is_ok());

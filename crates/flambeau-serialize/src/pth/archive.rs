@@ -2,6 +2,7 @@
 
 use crate::{
     Error, Result,
+    error::is_damage,
     pickle::{self, Context, Input, ScriptClasses, StorageEntry},
     value::Value,
 };
@@ -207,15 +208,7 @@ impl<'a> Archive<'a> {
 
 fn zip_error(error: ZipError, path: &Path) -> Error {
     match error {
-        // The zip reader reports a wrong checksum, a broken stream or a short entry as one of these kinds.
-        ZipError::Io(e)
-            if !matches!(
-                e.kind(),
-                ErrorKind::InvalidData | ErrorKind::InvalidInput | ErrorKind::UnexpectedEof | ErrorKind::Other
-            ) =>
-        {
-            Error::Io { action: "read", path: path.to_owned(), source: e }
-        }
+        ZipError::Io(e) if !is_damage(&e) && e.kind() != ErrorKind::Other => Error::io("read", path)(e),
         other => Error::corrupt(path, other.to_string()),
     }
 }

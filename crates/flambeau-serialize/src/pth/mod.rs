@@ -16,7 +16,7 @@ pub(crate) use map::map;
 pub(crate) use read::Opened;
 pub use read::read;
 pub use write::write;
-pub(crate) use write::{Stop, write_parts};
+pub(crate) use write::write_parts;
 
 use flambeau_tensor::DType;
 
@@ -28,12 +28,6 @@ pub struct Storage {
     /// Its elements, little-endian; the length is a multiple of the element's size.
     pub bytes: Vec<u8>,
 }
-
-/// Takes the next bytes of a storage that is written.
-pub(crate) type Take<'a> = &'a mut dyn FnMut(&[u8]) -> std::io::Result<()>;
-
-/// Whether all bytes were given.
-pub(crate) type Parts = Result<(), Stop>;
 
 /// A storage to write.
 #[derive(Clone, Copy, Debug)]

@@ -1,11 +1,7 @@
 //! Reading files of `torch.save`, of every format.
 
 use super::{Storage, archive::Archive, legacy, tar};
-use crate::{
-    Error, Result,
-    pickle::{StorageEntry, swap_bytes},
-    value::Value,
-};
+use crate::{Error, Result, blocks::swap_bytes, formats, pickle::StorageEntry, value::Value};
 use flambeau_tensor::DType;
 use std::{
     fs::File,
@@ -121,15 +117,6 @@ enum Format {
     Legacy,
 }
 
-/// The first bytes of files that are taken for a `.pth`, and what to say of them.
-const OTHER_FORMATS: [(&[u8], &str); 5] = [
-    (b"\x93NUMPY", "it is a NumPy .npy file, not one of torch.save; torch.numpy.load reads it"),
-    (b"\x89HDF", "it is an HDF5 file, not one of torch.save"),
-    (b"GGUF", "it is a GGUF file, not one of torch.save"),
-    (b"\x80", "it is a bare Python pickle, not one of torch.save"),
-    (b"PK\x05\x06", "it is an empty zip archive, so torch.save did not write it"),
-];
-
 /// The format of a file by its first bytes; leaves the file at its start.
 fn recognise(file: &mut File, path: &Path) -> Result<Format> {
     let mut start = Vec::new();
@@ -147,15 +134,11 @@ fn recognise(file: &mut File, path: &Path) -> Result<Format> {
     if legacy::starts_one(&start) {
         return Ok(Format::Legacy);
     }
-    if let Some((_, what)) = OTHER_FORMATS.iter().find(|(magic, _)| start.starts_with(magic)) {
-        return Err(Error::unsupported(path, *what));
-    }
-    // A safetensors file is the length of a JSON header and the header.
-    if start.get(8) == Some(&b'{') {
-        return Err(Error::unsupported(
-            path,
-            "it is a safetensors file, not one of torch.save; torch.safetensors.load_file reads it",
-        ));
-    }
-    Err(Error::unsupported(path, "it is not a file of torch.save (no zip archive)"))
+    let what = match formats::Format::of(&start) {
+        // A pickle that torch.save wrote was recognised above.
+        _ if start[0] == 0x80 => "it is a bare Python pickle, not one of torch.save".into(),
+        Some(other) => format!("it is {}", other.describe(", not one of torch.save; ")),
+        None => "it is not a file of torch.save (no zip archive)".into(),
+    };
+    Err(Error::unsupported(path, what))
 }

@@ -1,8 +1,13 @@
 //! Writing the container.
 
+use super::StorageRef;
 use super::zip::ZipWriter;
-use super::{Parts, StorageRef, Take};
-use crate::{Error, Result, pickle, value::Value};
+use crate::{
+    Error, Result,
+    blocks::{Stop, Take},
+    pickle,
+    value::Value,
+};
 use flambeau_tensor::DType;
 use flambeau_tensor::file::write_whole;
 use std::{
@@ -31,7 +36,7 @@ pub(crate) fn write_parts(
     path: &Path,
     value: &Value,
     sizes: &[(DType, usize)],
-    parts: &mut dyn FnMut(usize, Take<'_>) -> Parts,
+    parts: &mut dyn FnMut(usize, Take<'_>) -> Result<(), Stop>,
 ) -> Result<()> {
     let (data, order) = pickle::dump(value, sizes, path)?;
     let stem = path.file_stem().and_then(|stem| stem.to_str()).filter(|stem| stem.is_ascii());
@@ -66,26 +71,6 @@ pub(crate) fn write_parts(
         (Err(_), Some(message)) => Err(Error::invalid(path, message)),
         (Err(refused), None) => Err(Error::io(refused.action, path)(refused.source)),
         (Ok(()), _) => Ok(()),
-    }
-}
-
-/// Why a storage was not written.
-pub(crate) enum Stop {
-    /// Its bytes could not be had.
-    Memory(flambeau_tensor::Error),
-    /// The file took no more.
-    File(IoError),
-}
-
-impl From<flambeau_tensor::Error> for Stop {
-    fn from(error: flambeau_tensor::Error) -> Self {
-        Stop::Memory(error)
-    }
-}
-
-impl From<IoError> for Stop {
-    fn from(error: IoError) -> Self {
-        Stop::File(error)
     }
 }
 

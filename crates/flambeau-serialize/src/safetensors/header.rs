@@ -1,6 +1,7 @@
 //! The JSON header: which tensors a file has, and where.
 
-use crate::{Error, Result, formats};
+use crate::formats::{self, Format};
+use crate::{Error, Result};
 use ::safetensors::Dtype;
 use ::safetensors::tensor::{Metadata, TensorInfo};
 use flambeau_tensor::DType;
@@ -43,8 +44,9 @@ impl Header {
             let longest = (formats::LONGEST - 8) as u64;
             from.take(longest).read_to_end(&mut more).map_err(Error::io("read", path))?;
             start.extend(more);
-            if let Some(what) = formats::describe(&start).filter(|_| start.get(8) != Some(&b'{')) {
-                return Err(Error::unsupported(path, format!("it is no safetensors file, but {what}")));
+            if let Some(other) = Format::of(&start).filter(|_| start.get(8) != Some(&b'{')) {
+                let what = format!("it is no safetensors file, but {}", other.describe(": "));
+                return Err(Error::unsupported(path, what));
             }
             return Err(corrupt(match length > MAX_BYTES {
                 true => format!("its header is to have {length} bytes, more than {MAX_BYTES} (header too large)"),

@@ -315,7 +315,7 @@ equals!(
     String: |value, x| value.as_str() == Some(x.as_str()),
 );
 
-macro_rules! numbers {
+macro_rules! plain {
     ($($t:ty => $variant:ident),+) => {$(
         impl<T> From<$t> for Value<T> {
             fn from(x: $t) -> Self {
@@ -324,7 +324,10 @@ macro_rules! numbers {
         }
     )+};
 }
-numbers!(u8 => Int, i8 => Int, u16 => Int, i16 => Int, u32 => Int, i32 => Int, f32 => Float);
+plain!(
+    bool => Bool, u8 => Int, i8 => Int, u16 => Int, i16 => Int, u32 => Int, i32 => Int, i64 => Int, f32 => Float, f64 => Float,
+    String => Str
+);
 
 impl<T> From<usize> for Value<T> {
     fn from(x: usize) -> Self {
@@ -333,33 +336,9 @@ impl<T> From<usize> for Value<T> {
     }
 }
 
-impl<T> From<bool> for Value<T> {
-    fn from(x: bool) -> Self {
-        Value::Bool(x)
-    }
-}
-
-impl<T> From<i64> for Value<T> {
-    fn from(x: i64) -> Self {
-        Value::Int(x)
-    }
-}
-
-impl<T> From<f64> for Value<T> {
-    fn from(x: f64) -> Self {
-        Value::Float(x)
-    }
-}
-
 impl<T> From<&str> for Value<T> {
     fn from(x: &str) -> Self {
         Value::Str(x.to_owned())
-    }
-}
-
-impl<T> From<String> for Value<T> {
-    fn from(x: String) -> Self {
-        Value::Str(x)
     }
 }
 

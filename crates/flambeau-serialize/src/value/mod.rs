@@ -96,6 +96,17 @@ impl<T> Dict<T> {
         self.items.iter().map(|(key, value)| (key, value))
     }
 
+    /// Puts a value under a key, in the place of the one that stood there; returns that one.
+    pub(crate) fn insert(&mut self, key: Value<T>, value: Value<T>) -> Option<Value<T>> {
+        match self.items.iter_mut().find(|(known, _)| known.same_key(&key)) {
+            Some((_, slot)) => Some(std::mem::replace(slot, value)),
+            None => {
+                self.items.push((key, value));
+                None
+            }
+        }
+    }
+
     /// The value under a string key, found by a walk over the items.
     pub fn get(&self, key: &str) -> Option<&Value<T>> {
         self.items.iter().find(|(k, _)| matches!(k, Value::Str(k) if k == key)).map(|(_, value)| value)
@@ -162,16 +173,13 @@ impl<T> Value<T> {
     pub fn from_items(items: impl IntoIterator<Item = (Value<T>, Value<T>)>) -> Self {
         let mut dict: Dict<T> = Dict { kind: DictKind::Dict, items: Vec::new(), attributes: Vec::new() };
         for (key, value) in items {
-            match dict.items.iter_mut().find(|(known, _)| known.same_key(&key)) {
-                Some((_, slot)) => *slot = value,
-                None => dict.items.push((key, value)),
-            }
+            dict.insert(key, value);
         }
         Value::Dict(dict)
     }
 
     /// Whether two keys of a dictionary are one: equal texts or integers.
-    pub(crate) fn same_key(&self, other: &Value<T>) -> bool {
+    fn same_key(&self, other: &Value<T>) -> bool {
         match (self, other) {
             (Value::Str(a), Value::Str(b)) => a == b,
             (Value::Int(a), Value::Int(b)) => a == b,
