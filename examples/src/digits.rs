@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use torch::nn::{Call, Forward, functional as F};
 use torch::utils::data::Dataset;
-use torch::vision::{MNIST, SyntheticDigits};
+use torch::vision::datasets::{MNIST, SyntheticDigits};
 use torch::{Device, Tensor};
 
 /// Images with labels from 0 to 9 that can be had all at once.

@@ -1,65 +1,11 @@
 //! The crate's error type.
 
 use std::fmt;
-use std::io;
-#[cfg(feature = "vision")]
-use std::path::Path;
-use std::path::PathBuf;
 
 /// What can go wrong while data are found, fetched and read.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The operating system refused to read or write a file.
-    #[error("{}: {source}", path.display())]
-    Io {
-        /// The file or directory.
-        path: PathBuf,
-        /// The operating system's reason.
-        source: io::Error,
-    },
-    /// A file was read, but its content is not what its format asks for.
-    #[error("{}: corrupt file: {what}", path.display())]
-    CorruptFile {
-        /// The file.
-        path: PathBuf,
-        /// Which rule of the format the content breaks.
-        what: String,
-    },
-    /// A mirror sent a whole file with another checksum than the expected one.
-    #[error("{url}: the file's MD5 is {found}, expected {expected}")]
-    Checksum {
-        /// The address that sent the file.
-        url: String,
-        /// The MD5 that the file must have, in lower-case hex.
-        expected: String,
-        /// The MD5 of what arrived, in lower-case hex.
-        found: String,
-    },
-    /// One address did not deliver its file.
-    #[error("{url}: {what}")]
-    Download {
-        /// The address.
-        url: String,
-        /// The reason: the HTTP status, a timeout, a broken connection, ….
-        what: String,
-    },
-    /// No mirror delivered a file; the message lists each mirror's reason.
-    #[error("could not download {file} from any mirror:{}", Lines(attempts))]
-    Mirrors {
-        /// The file's name.
-        file: String,
-        /// One error for each mirror, in the order in which they were tried.
-        attempts: Vec<Error>,
-    },
-    /// A data set's files are not there.
-    #[error("{what} not found. {hint}")]
-    NotFound {
-        /// What was looked for, and where.
-        what: String,
-        /// What the user can do about it.
-        hint: String,
-    },
     /// PyTorch's `ValueError`: a sample that is not there, samples that do not fit together.
     #[error("{0}")]
     Value(String),
@@ -148,26 +94,5 @@ impl Error {
             }
             _ => *source,
         }
-    }
-
-    /// An operating system's error with the path that it is about.
-    #[cfg(feature = "vision")]
-    pub(crate) fn io(path: &Path, source: io::Error) -> Self {
-        Self::Io { path: path.to_owned(), source }
-    }
-
-    /// A broken file format: `what` says which rule.
-    #[cfg(feature = "vision")]
-    pub(crate) fn corrupt(path: &Path, what: impl Into<String>) -> Self {
-        Self::CorruptFile { path: path.to_owned(), what: what.into() }
-    }
-}
-
-/// One error to a line, indented under its heading.
-struct Lines<'a>(&'a [Error]);
-
-impl fmt::Display for Lines<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|error| write!(f, "\n  {error}"))
     }
 }

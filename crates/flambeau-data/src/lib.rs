@@ -1,7 +1,7 @@
-//! Datasets, samplers, loaders and transforms: torch.utils.data and torchvision's parts for flambeau.
+//! Datasets, samplers and loaders: torch.utils.data for flambeau.
 //!
 //! A [`Dataset`] gives samples by number, an [`IterableDataset`] one after the other; a sampler says in which order, a [`DataLoader`] makes batches of them, in the
-//! caller's thread or in workers. [`vision`] has MNIST, FashionMNIST, digits that need no download, and transforms.
+//! caller's thread or in workers.
 
 mod collate;
 mod dataset;
@@ -13,8 +13,6 @@ mod loader;
 pub mod sampler;
 mod split;
 mod stack;
-#[cfg(feature = "vision")]
-pub mod vision;
 mod worker_info;
 
 pub use collate::{BatchOf, Collate, default_collate, default_convert};

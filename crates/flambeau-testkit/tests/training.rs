@@ -7,7 +7,7 @@ use torch::Device;
 use torch::nn::{self, Module};
 use torch::optim;
 use torch::utils::data::DataLoader;
-use torch::vision::SyntheticDigits;
+use torch::vision::datasets::SyntheticDigits;
 
 /// FNV-1a over the bytes of all parameters.
 fn checksum(model: &impl Module) -> u64 {

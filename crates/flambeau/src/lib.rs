@@ -386,15 +386,15 @@ pub mod utils {
     }
 }
 
-/// torchvision's parts: image datasets and transforms.
+/// torchvision: image datasets, transforms.
 ///
 /// ```
 /// use torch::utils::data::Dataset;
-/// use torch::vision::SyntheticDigits;
+/// use torch::vision::datasets::SyntheticDigits;
 /// let digits = SyntheticDigits::with(true, |o| o.length(10));
 /// assert_eq!(digits.len(), 10);
 /// ```
 #[cfg(feature = "vision")]
 pub mod vision {
-    pub use flambeau_data::vision::*;
+    pub use flambeau_vision::*;
 }

@@ -4,7 +4,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use torch::nn::{self, Call, Forward, Module};
 use torch::utils::data::{DataLoader, Dataset};
-use torch::vision::SyntheticDigits;
+use torch::vision::datasets::SyntheticDigits;
 use torch::{Device, Tensor, optim};
 
 const GPU: Device = Device::Wgpu(0);

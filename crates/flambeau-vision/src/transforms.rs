@@ -126,7 +126,7 @@ impl<Input, Output, F: Fn(Input) -> Output + Send + Sync> Transform<Input> for L
 /// Steps one after the other: `torchvision.transforms.Compose`.
 ///
 /// ```
-/// use flambeau_data::vision::transforms::{Compose, Normalize, ToTensor};
+/// use flambeau_vision::transforms::{Compose, Normalize, ToTensor};
 ///
 /// let transform = Compose((ToTensor, Normalize::new([0.1307], [0.3081])));
 /// # let _ = transform;

@@ -1,10 +1,8 @@
 //! Digit sets and transforms against torchvision's arithmetic.
 
-#![cfg(feature = "vision")]
-
 use flambeau_autograd::Tensor;
-use flambeau_data::vision::transforms::{Compose, Image, Lambda, Normalize, ToTensor, Transform};
-use flambeau_data::vision::{MNIST, SyntheticDigits};
+use flambeau_vision::transforms::{Compose, Image, Lambda, Normalize, ToTensor, Transform};
+use flambeau_vision::datasets::{MNIST, SyntheticDigits};
 use flambeau_data::{Collate, DataLoader, Dataset};
 
 #[test]

@@ -7,8 +7,6 @@
 //! | [`mnist_files`] | knows the files of MNIST and FashionMNIST: finds, downloads and loads them |
 //! | [`synthetic_digits`] | draws MNIST-like digits from strokes: a data set that needs no file and no network |
 //!
-//! | [`transforms`] | turns images into tensors |
-//!
 //! [`MNIST`], [`FashionMNIST`] and [`SyntheticDigits`] are the data sets that users name.
 
 mod digits;
@@ -16,6 +14,5 @@ pub mod download;
 pub mod idx;
 pub mod mnist_files;
 pub mod synthetic_digits;
-pub mod transforms;
 
 pub use digits::{FashionMNIST, MNIST, MnistOptions, SyntheticDigits, SyntheticDigitsOptions};

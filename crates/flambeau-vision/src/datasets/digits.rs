@@ -3,8 +3,8 @@
 use super::download;
 use super::mnist_files::{self, FASHION_MNIST, LabelledImages, MnistFiles, SIDE};
 use super::synthetic_digits::generate_many;
-use super::transforms::{GreyTable, Image, ToTensor, Transform};
-use crate::dataset::Dataset;
+use crate::transforms::{GreyTable, Image, ToTensor, Transform};
+use flambeau_data::Dataset;
 use crate::error::{Error, Result};
 use flambeau_autograd::{Tensor, empty, from_slice};
 use std::path::Path;
@@ -91,11 +91,11 @@ macro_rules! digit_sets {
             fn len(&self) -> usize {
                 self.0.len()
             }
-            fn get(&self, index: usize) -> Result<(Tensor, i64)> {
-                self.0.get(index)
+            fn get(&self, index: usize) -> flambeau_data::Result<(Tensor, i64)> {
+                Ok(self.0.get(index)?)
             }
-            fn get_batch(&self, indices: &[usize]) -> Option<Result<(Tensor, Tensor)>> {
-                self.0.get_batch(indices)
+            fn get_batch(&self, indices: &[usize]) -> Option<flambeau_data::Result<(Tensor, Tensor)>> {
+                Some(self.0.get_batch(indices)?.map_err(Into::into))
             }
         }
     )+};
