@@ -16,16 +16,20 @@ const FORCE: f64 = 10.0;
 const TAU: f64 = 0.02;
 const ANGLE_LIMIT: f64 = 12.0 * 2.0 * std::f64::consts::PI / 360.0;
 const PLACE_LIMIT: f64 = 2.4;
-const MAX_STEPS: usize = 500;
 
 /// An episode. Its state is the cart's place and speed, the pole's angle and angular speed.
-#[derive(Default)]
 pub struct CartPole {
     state: [f64; 4],
     steps: usize,
+    max_steps: usize,
 }
 
 impl CartPole {
+    /// A cart whose episodes end after so many steps at the latest.
+    pub fn new(max_steps: usize) -> Self {
+        CartPole { state: [0.0; 4], steps: 0, max_steps }
+    }
+
     /// Begins an episode near the upright; the first observation `[4]`, float32.
     pub fn reset(&mut self) -> Tensor {
         let state = torch::empty_with(4, |o| o.dtype(torch::float64)).uniform_(-0.05, 0.05);
@@ -50,7 +54,7 @@ impl CartPole {
         self.state = [x + TAU * x_dot, x_dot + TAU * x_acc, theta + TAU * theta_dot, theta_dot + TAU * theta_acc];
         self.steps += 1;
         let fell = self.state[0].abs() > PLACE_LIMIT || self.state[2].abs() > ANGLE_LIMIT;
-        (self.observation(), 1.0, fell || self.steps == MAX_STEPS)
+        (self.observation(), 1.0, fell || self.steps == self.max_steps)
     }
 }
 
@@ -60,6 +64,9 @@ pub struct OnCartPole {
     /// Episodes at most; fewer where the pole is held.
     #[arg(long, default_value_t = 1000, value_parser = at_least_one)]
     pub episodes: usize,
+    /// Steps of an episode at most.
+    #[arg(long, default_value_t = 500, value_parser = at_least_one)]
+    pub max_steps: usize,
     /// How much less a reward is worth one step later.
     #[arg(long, default_value_t = 0.99)]
     pub gamma: f64,
@@ -84,7 +91,7 @@ pub fn learn(
     select_action: impl Fn(&Tensor) -> i64,
     finish_episode: impl Fn(&[f64]) -> f64,
 ) -> Result<(), Box<dyn Error>> {
-    let (mut env, mut running_reward) = (CartPole::default(), 10.0);
+    let (mut env, mut running_reward) = (CartPole::new(options.max_steps), 10.0);
     let (mut lasted, mut averages) = (Vec::new(), Vec::new());
     let bar = progress::named("episode", options.episodes);
     for i_episode in 1..=options.episodes {
@@ -136,7 +143,7 @@ mod tests {
     #[test]
     fn a_push_under_the_pole_holds_it() {
         let length = |policy: fn(&[f32]) -> i64| {
-            let mut env = CartPole::default();
+            let mut env = CartPole::new(500);
             let mut state = env.reset().to_vec::<f32>();
             (1..).find(|_| {
                 let (next, reward, done) = env.step(policy(&state));

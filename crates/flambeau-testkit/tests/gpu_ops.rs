@@ -3,6 +3,8 @@
 use flambeau_testkit::runner::{CaseWork, run_rows};
 use flambeau_testkit::work::{GPU, OnGpu};
 
+const HOST: &str = "LU factors are computed on the host, in float64";
+
 /// Operations that read from the GPU while they compute, each with its reason. PyTorch's wait at the same places, but for
 /// `masked_scatter`.
 const READS: &[(&str, &str)] = &[
@@ -15,6 +17,11 @@ const READS: &[(&str, &str)] = &[
     ("histc", "the smallest and the largest element are the ends, and the elements between are counted"),
     ("index_put", "a mask's number of true elements is an index's shape"),
     ("item", "the answer is a Python number"),
+    ("linalg.det", HOST),
+    ("linalg.inv", HOST),
+    ("linalg.slogdet", HOST),
+    ("linalg.solve", HOST),
+    ("logdet", HOST),
     ("linalg.vander", "it is a cumprod"),
     ("masked_scatter", "a source with too few elements is refused at once"),
     ("lgamma", "it is computed on the host, in float64"),
@@ -39,6 +46,11 @@ const UPLOADS: &[(&str, &str)] = &[
     ("linspace", "in float64, which not every GPU has, so that each element is the CPU's"),
     ("logspace", "in float64, which not every GPU has, so that each element is the CPU's"),
     ("lgamma", "in float64, which not every GPU has"),
+    ("linalg.det", HOST),
+    ("linalg.inv", HOST),
+    ("linalg.slogdet", HOST),
+    ("linalg.solve", HOST),
+    ("logdet", HOST),
     ("tril_indices", "a list of places without an input, made once"),
     ("triu_indices", "a list of places without an input, made once"),
 ];

@@ -13,6 +13,7 @@ const MODULES: &str = "the modules' goldens and random configurations (tests/mod
 const VARIANT: &str = "a form of an operation that has a row, whose goldens call it";
 const RANDOM: &str = "the streams: flambeau-tensor's goldens, dropout_stream.rs, tests/training.rs, gpu_random.rs";
 const DISTRIBUTIONS: &str = "the goldens of flambeau-distributions";
+const LINALG: &str = "the row of the same name under linalg";
 const FRESH: &str = "what it holds is unspecified";
 
 /// Operations without a row of goldens, each with what tests it.
@@ -106,6 +107,11 @@ const NO_ROW: &[(&str, &str)] = &[
     ("unique_consecutive_all", "the row of unique_consecutive has it"),
     ("linalg_cross", "the row linalg.cross"),
     ("linalg_vander", "the row linalg.vander"),
+    ("linalg_det", LINALG),
+    ("linalg_inv", LINALG),
+    ("linalg_slogdet", LINALG),
+    ("linalg_solve", LINALG),
+    ("inverse", LINALG),
     ("normal", "random: its own test has PyTorch's numbers"),
     ("normal_size", "random: its own test has PyTorch's numbers"),
 ];

@@ -183,7 +183,7 @@ pub fn synchronize(device: Device) -> Result<()> {
 /// # Errors
 /// When there is no such GPU.
 pub fn memory_allocated(device: Device) -> Result<u64> {
-    Ok(adapter::gpu(device)?.pool.allocated())
+    Ok(adapter::gpu(device)?.pool.allocated.now())
 }
 
 /// Bytes that flambeau holds of a GPU's memory, in tensors and for later ones: `torch.cuda.memory_reserved`.
@@ -191,7 +191,34 @@ pub fn memory_allocated(device: Device) -> Result<u64> {
 /// # Errors
 /// When there is no such GPU.
 pub fn memory_reserved(device: Device) -> Result<u64> {
-    Ok(adapter::gpu(device)?.pool.reserved())
+    Ok(adapter::gpu(device)?.pool.reserved.now())
+}
+
+/// The most bytes that tensors on a GPU have taken: `torch.cuda.max_memory_allocated`.
+///
+/// # Errors
+/// When there is no such GPU.
+pub fn max_memory_allocated(device: Device) -> Result<u64> {
+    Ok(adapter::gpu(device)?.pool.allocated.peak())
+}
+
+/// The most bytes that flambeau has held of a GPU's memory: `torch.cuda.max_memory_reserved`.
+///
+/// # Errors
+/// When there is no such GPU.
+pub fn max_memory_reserved(device: Device) -> Result<u64> {
+    Ok(adapter::gpu(device)?.pool.reserved.peak())
+}
+
+/// Begins the two maxima anew, from what is held now: `torch.cuda.reset_peak_memory_stats`.
+///
+/// # Errors
+/// When there is no such GPU.
+pub fn reset_peak_memory_stats(device: Device) -> Result<()> {
+    let pool = &adapter::gpu(device)?.pool;
+    pool.allocated.forget_peak();
+    pool.reserved.forget_peak();
+    Ok(())
 }
 
 /// Gives the memory that no tensor uses back to the driver: `torch.cuda.empty_cache`.

@@ -27,6 +27,39 @@ struct Free {
     buffers: HashMap<u64, Vec<Arc<Buffer>>>,
 }
 
+/// A number of bytes, and the most that it has been.
+#[derive(Default)]
+pub(crate) struct Level {
+    now: AtomicU64,
+    peak: AtomicU64,
+}
+
+impl Level {
+    fn add(&self, bytes: u64) {
+        let now = self.now.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        self.peak.fetch_max(now, Ordering::Relaxed);
+    }
+
+    fn sub(&self, bytes: u64) {
+        self.now.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    /// The number.
+    pub fn now(&self) -> u64 {
+        self.now.load(Ordering::Relaxed)
+    }
+
+    /// The most since the start, or since [`Level::forget_peak`].
+    pub fn peak(&self) -> u64 {
+        self.peak.load(Ordering::Relaxed)
+    }
+
+    /// The peak is what there is now.
+    pub fn forget_peak(&self) {
+        self.peak.store(self.now(), Ordering::Relaxed);
+    }
+}
+
 /// The memory of one GPU.
 pub(crate) struct Pool {
     device: wgpu::Device,
@@ -34,8 +67,10 @@ pub(crate) struct Pool {
     limit: u64,
     free: Mutex<Free>,
     next_id: AtomicU64,
-    allocated: AtomicU64,
-    reserved: AtomicU64,
+    /// Bytes in use.
+    pub allocated: Level,
+    /// Bytes taken from the driver.
+    pub reserved: Level,
 }
 
 impl Pool {
@@ -48,8 +83,8 @@ impl Pool {
             limit,
             free: Mutex::default(),
             next_id: AtomicU64::new(1),
-            allocated: AtomicU64::new(0),
-            reserved: AtomicU64::new(0),
+            allocated: Level::default(),
+            reserved: Level::default(),
         }
     }
 
@@ -72,7 +107,7 @@ impl Pool {
             Some(buffer) => buffer,
             None => self.create(size).map_err(|reason| Error::OutOfMemory { device: self.name, bytes, reason })?,
         };
-        self.allocated.fetch_add(buffer.raw.size(), Ordering::Relaxed);
+        self.allocated.add(buffer.raw.size());
         Ok(buffer)
     }
 
@@ -83,7 +118,7 @@ impl Pool {
         if let Some(error) = error {
             return Err(error.to_string());
         }
-        self.reserved.fetch_add(size, Ordering::Relaxed);
+        self.reserved.add(size);
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         Ok(Arc::new(Buffer { raw, id, last_batch: AtomicU64::new(0) }))
     }
@@ -91,7 +126,7 @@ impl Pool {
     /// Takes a buffer back. Commands that were recorded before still run first, so it may be used at once.
     pub fn give_back(&self, buffer: Arc<Buffer>) {
         let size = buffer.raw.size();
-        self.allocated.fetch_sub(size, Ordering::Relaxed);
+        self.allocated.sub(size);
         self.lock().buffers.entry(size).or_default().push(buffer);
     }
 
@@ -99,17 +134,7 @@ impl Pool {
     pub fn empty(&self) {
         let buffers = std::mem::take(&mut self.lock().buffers);
         let freed: u64 = buffers.values().flatten().map(|b| b.raw.size()).sum();
-        self.reserved.fetch_sub(freed, Ordering::Relaxed);
-    }
-
-    /// Bytes in use.
-    pub fn allocated(&self) -> u64 {
-        self.allocated.load(Ordering::Relaxed)
-    }
-
-    /// Bytes taken from the driver.
-    pub fn reserved(&self) -> u64 {
-        self.reserved.load(Ordering::Relaxed)
+        self.reserved.sub(freed);
     }
 }
 

@@ -98,6 +98,14 @@ fn memory_is_reused_and_given_back() {
     flambeau_wgpu::empty_cache(GPU).unwrap();
     assert!(flambeau_wgpu::memory_reserved(GPU).unwrap() < reserved);
     assert_eq!(step(), (Scalar::Float(2.0), Scalar::Float(5.0)));
+
+    flambeau_wgpu::reset_peak_memory_stats(GPU).unwrap();
+    let peak = || flambeau_wgpu::max_memory_allocated(GPU).unwrap() - allocated;
+    assert_eq!(peak(), 0);
+    step();
+    // Two arrays at a time, in buffers of at least their 40,000 bytes.
+    assert!((80_000..100_000).contains(&peak()), "{} bytes", peak());
+    assert!(flambeau_wgpu::max_memory_reserved(GPU).unwrap() >= flambeau_wgpu::memory_reserved(GPU).unwrap());
 }
 
 /// A recycled buffer that the batch under construction still reads is not overwritten from the host.

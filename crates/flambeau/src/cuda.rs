@@ -35,6 +35,14 @@ mod wgpu {
     pub fn memory_reserved(_: usize) -> u64 {
         none()
     }
+    #[track_caller]
+    pub fn max_memory_allocated(_: usize) -> u64 {
+        none()
+    }
+    #[track_caller]
+    pub fn max_memory_reserved(_: usize) -> u64 {
+        none()
+    }
 }
 
 thread_local! {
@@ -106,6 +114,40 @@ pub fn memory_allocated() -> u64 {
 pub fn memory_reserved() -> u64 {
     wgpu::memory_reserved(current_device())
 }
+
+/// The most bytes that tensors on the current GPU have taken: `torch.cuda.max_memory_allocated()`.
+///
+/// # Panics
+/// When there is no GPU.
+#[track_caller]
+pub fn max_memory_allocated() -> u64 {
+    wgpu::max_memory_allocated(current_device())
+}
+
+/// The most bytes that flambeau has held of the current GPU's memory: `torch.cuda.max_memory_reserved()`.
+///
+/// # Panics
+/// When there is no GPU.
+#[track_caller]
+pub fn max_memory_reserved() -> u64 {
+    wgpu::max_memory_reserved(current_device())
+}
+
+/// Begins the two maxima anew: `torch.cuda.reset_peak_memory_stats()`. Nothing happens without a GPU.
+pub fn reset_peak_memory_stats() {
+    #[cfg(feature = "wgpu")]
+    if is_available() {
+        wgpu::reset_peak_memory_stats(current_device());
+    }
+}
+
+/// Whether bfloat16 can be computed with: `torch.cuda.is_bf16_supported()`. Every GPU computes it, in float32 with a rounding.
+pub fn is_bf16_supported() -> bool {
+    is_available()
+}
+
+#[cfg(feature = "wgpu")]
+pub use crate::wgpu::get_device_properties;
 
 /// Gives the memory that no tensor uses back to the driver: `torch.cuda.empty_cache()`. Nothing happens without a GPU, as in
 /// PyTorch.

@@ -52,6 +52,44 @@ pub fn memory_reserved(index: usize) -> u64 {
     or_panic(flambeau_wgpu::memory_reserved(Device::Wgpu(index)))
 }
 
+/// The most bytes that tensors on a GPU have taken: `torch.cuda.max_memory_allocated`.
+///
+/// # Panics
+/// When there is no such GPU.
+#[track_caller]
+pub fn max_memory_allocated(index: usize) -> u64 {
+    or_panic(flambeau_wgpu::max_memory_allocated(Device::Wgpu(index)))
+}
+
+/// The most bytes that flambeau has held of a GPU's memory: `torch.cuda.max_memory_reserved`.
+///
+/// # Panics
+/// When there is no such GPU.
+#[track_caller]
+pub fn max_memory_reserved(index: usize) -> u64 {
+    or_panic(flambeau_wgpu::max_memory_reserved(Device::Wgpu(index)))
+}
+
+/// Begins [`max_memory_allocated`] and [`max_memory_reserved`] anew: `torch.cuda.reset_peak_memory_stats`.
+///
+/// # Panics
+/// When there is no such GPU.
+#[track_caller]
+pub fn reset_peak_memory_stats(index: usize) {
+    or_panic(flambeau_wgpu::reset_peak_memory_stats(Device::Wgpu(index)));
+}
+
+/// What is known of a GPU, its name first: `torch.cuda.get_device_properties`. Vulkan, Metal and DX12 do not tell how much
+/// memory there is.
+///
+/// # Panics
+/// When there is no such GPU.
+#[track_caller]
+pub fn get_device_properties(index: usize) -> Adapter {
+    let name = get_device_name(index);
+    adapters().into_iter().nth(index).unwrap_or_else(|| panic!("{name} is not there any more"))
+}
+
 /// Gives the memory that no tensor uses back to the driver: `torch.cuda.empty_cache`.
 ///
 /// # Panics

@@ -114,7 +114,7 @@ impl Tree {
 /// An array's elements in C order, found by its strides; nothing where there are too many.
 fn dense(array: &Array, storage: &[u8]) -> Vec<u8> {
     let numel = array.shape().iter().try_fold(1_usize, |n, &len| n.checked_mul(len));
-    let Some(numel) = numel.filter(|&n| n <= 1 << 24) else { return Vec::new() };
+    let Some(numel) = numel.filter(|&n| n <= 1 << 25) else { return Vec::new() };
     let size = array.dtype().size();
     let mut bytes = Vec::with_capacity(numel * size);
     for i in 0..numel {

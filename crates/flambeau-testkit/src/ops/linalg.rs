@@ -2,7 +2,7 @@
 
 use flambeau_autograd::ops;
 
-use crate::opinfo::{OpInfo, one};
+use crate::opinfo::{OpInfo, one, two};
 
 /// A row of a fused product: `f(x, a, b, beta, alpha)`.
 macro_rules! fused {
@@ -27,6 +27,13 @@ pub(super) const ROWS: &[OpInfo] = &[
     OpInfo::binary("outer", ops::outer),
     OpInfo::general("nn.functional.linear", |a| {
         one(ops::linear(a.x()?, a.tensor(1, "weight")?, a.opt_tensor(2, "bias")?))
+    }),
+    OpInfo::unary("linalg.det", ops::linalg_det),
+    OpInfo::unary("linalg.inv", ops::linalg_inv),
+    OpInfo::unary("logdet", ops::logdet),
+    OpInfo::general("linalg.slogdet", |a| two(ops::linalg_slogdet(a.x()?))),
+    OpInfo::general("linalg.solve", |a| {
+        one(ops::linalg_solve(a.x()?, a.tensor(1, "B")?, a.bool(2, "left", true)?))
     }),
     OpInfo::general("linalg.cross", |a| one(ops::linalg_cross(a.x()?, a.tensor(1, "other")?, a.int(2, "dim", -1)?))),
     OpInfo::general("linalg.vander", |a| one(ops::linalg_vander(a.x()?, a.opt_int(1, "N")?))),

@@ -10,7 +10,7 @@ use flambeau_tensor::dims::broadcast_shapes;
 use flambeau_tensor::{DType, Dims};
 use smallvec::smallvec;
 
-fn floats(name: &str, x: &Tensor) -> Result<()> {
+pub(super) fn floats(name: &str, x: &Tensor) -> Result<()> {
     match x.dtype() {
         DType::F32 | DType::F64 => Ok(()),
         DType::F16 => Err(Error::runtime(format!("{name}: Low precision dtypes not supported. Got Half"))),
@@ -23,7 +23,7 @@ fn floats(name: &str, x: &Tensor) -> Result<()> {
 }
 
 /// The side of square matrices.
-fn square(name: &str, x: &Tensor) -> Result<usize> {
+pub(super) fn square(name: &str, x: &Tensor) -> Result<usize> {
     match x.size()[..] {
         [.., a, b] if a == b => Ok(a),
         [.., a, b] => Err(Error::runtime(format!(
