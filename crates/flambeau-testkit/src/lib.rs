@@ -36,4 +36,6 @@ pages! {
     Speed "docs/speed.md";
     Tensors "docs/tensors.md";
     Training "docs/training.md";
+    Vision "docs/vision.md";
+    Watching "docs/watching.md";
 }
