@@ -108,7 +108,7 @@ CASES = [
     ("swin_s", {}, None, False),
     ("swin_b", {}, None, False),
     ("swin_v2_t", {}, 64, True),
-    ("swin_v2_t", {"stochastic_depth_prob": 0.0}, 100, False),
+    ("swin_v2_t", {"dropout": 0.1, "num_classes": 9}, 100, False),
     ("swin_v2_s", {}, None, False),
     ("swin_v2_b", {}, None, False),
 ]

@@ -2,7 +2,6 @@
 
 use flambeau_autograd::Tensor;
 use flambeau_nn::{self as nn, Forward, Members, Memo, Module, ModuleState, Slots, forward};
-use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
@@ -33,14 +32,6 @@ impl<K: SequentialKind> SequentialOf<K> {
     /// The modules of a sequence.
     pub(crate) fn of(layers: nn::Sequential) -> Self {
         SequentialOf { layers, kind: PhantomData }
-    }
-
-    /// Modules under names.
-    #[track_caller]
-    pub(crate) fn named<N: Into<Cow<'static, str>>>(
-        layers: impl IntoIterator<Item = (N, Box<dyn Forward>)>,
-    ) -> Self {
-        Self::of(nn::Sequential::named(layers))
     }
 }
 

@@ -141,7 +141,13 @@ pub struct BasicConv2d {
 
 impl BasicConv2d {
     #[track_caller]
-    pub(crate) fn new(from: usize, to: usize, kernel: impl Into<Lengths<2>>, stride: usize, padding: [usize; 2]) -> Self {
+    pub(crate) fn new(
+        from: usize,
+        to: usize,
+        kernel: impl Into<Lengths<2>>,
+        stride: usize,
+        padding: [usize; 2],
+    ) -> Self {
         BasicConv2d {
             conv: nn::Conv2d::with(from, to, kernel, |o| o.stride(stride).padding(padding).bias(false)),
             bn: nn::BatchNorm2d::with(to, |o| o.eps(1e-3)),

@@ -46,3 +46,19 @@ pub(crate) fn make_divisible(v: f64, divisor: usize) -> usize {
     let rounded = ((v + divisor as f64 / 2.0) as usize / divisor * divisor).max(divisor);
     if (rounded as f64) < 0.9 * v { rounded + divisor } else { rounded }
 }
+
+/// Normal numbers of a deviation of 0.02 within ±2 for a linear layer, and no shift: what transformers begin with.
+#[track_caller]
+pub(crate) fn truncated(linear: &nn::Linear) {
+    init::trunc_normal_with_(&linear.weight, |o| o.std(0.02));
+    zero(&linear.bias);
+}
+
+/// Xavier's uniform numbers for the linear layers of a transformer's multi-layer perceptron, and shifts near zero.
+#[track_caller]
+pub(crate) fn xavier(linear: &nn::Linear) {
+    init::xavier_uniform_(&linear.weight);
+    if let Some(bias) = &linear.bias {
+        init::normal_with_(bias, |o| o.std(1e-6));
+    }
+}

@@ -190,9 +190,7 @@ impl Bottleneck {
 /// A 3×3 convolution that keeps the size at stride 1.
 #[track_caller]
 fn conv3x3(from: usize, to: usize, stride: usize, groups: usize, dilation: usize) -> nn::Conv2d {
-    nn::Conv2d::with(from, to, 3, |o| {
-        o.stride(stride).padding(dilation).groups(groups).bias(false).dilation(dilation)
-    })
+    nn::Conv2d::with(from, to, 3, |o| o.stride(stride).padding(dilation).groups(groups).bias(false).dilation(dilation))
 }
 
 #[track_caller]
@@ -216,7 +214,13 @@ impl Maker<'_> {
     }
 
     #[track_caller]
-    fn block(&self, planes: usize, stride: usize, dilation: usize, downsample: Option<nn::Sequential>) -> Box<dyn Forward> {
+    fn block(
+        &self,
+        planes: usize,
+        stride: usize,
+        dilation: usize,
+        downsample: Option<nn::Sequential>,
+    ) -> Box<dyn Forward> {
         let (from, norm, state) = (self.channels, self.norm, nn::ModuleState::new());
         let relu = || nn::ReLU::with(|o| o.inplace(true));
         if !self.bottleneck {
@@ -304,10 +308,7 @@ impl Config {
             // The wide networks leave the groups open.
             for ((name, given), own) in given.into_iter().zip([groups, width]) {
                 let fixed = name != "groups" || groups != 1;
-                assert!(
-                    !fixed || given == own,
-                    "The parameter '{name}' expected value {own} but got {given} instead."
-                );
+                assert!(!fixed || given == own, "The parameter '{name}' expected value {own} but got {given} instead.");
             }
         }
         let basic = !self.bottleneck;

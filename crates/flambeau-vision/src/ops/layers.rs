@@ -384,13 +384,7 @@ pub(crate) fn mlp_layers(
     hidden_channels: &[usize],
     options: impl FnOnce(MLPOptions) -> MLPOptions,
 ) -> nn::Sequential {
-    let o = options(MLPOptions {
-        norm_layer: None,
-        activation_layer: relu(),
-        inplace: None,
-        bias: true,
-        dropout: 0.0,
-    });
+    let o = options(MLPOptions { norm_layer: None, activation_layer: relu(), inplace: None, bias: true, dropout: 0.0 });
     let inplace = o.inplace.unwrap_or(false);
     let (&last, hidden) = hidden_channels.split_last().expect("list index out of range");
     let dropout = || nn::Dropout::with(o.dropout, |d| d.inplace(inplace));

@@ -4,9 +4,7 @@ mod drop;
 mod frozen;
 mod layers;
 
-pub use drop::{
-    DropBlock2d, DropBlockOptions, StochasticDepth, drop_block2d, drop_block2d_with, stochastic_depth,
-};
+pub use drop::{DropBlock2d, DropBlockOptions, StochasticDepth, drop_block2d, drop_block2d_with, stochastic_depth};
 pub use frozen::{FrozenBatchNorm2d, FrozenBatchNormOptions};
 pub use layers::{
     ActivationLayer, Conv2dNormActivation, ConvNormActivationOptions, MLP, MLPOptions, NormLayer, Permute,
