@@ -59,6 +59,7 @@ pub use efficientnet::{
 };
 pub use googlenet::{GoogLeNet, GoogLeNetOptions, GoogLeNetOutputs, googlenet, googlenet_with};
 pub use inception::{Inception3, Inception3Options, InceptionOutputs, inception_v3, inception_v3_with};
+pub(crate) use init::draw;
 pub use mnasnet::{
     MNASNet, MNASNetOptions, mnasnet0_5, mnasnet0_5_with, mnasnet0_75, mnasnet0_75_with, mnasnet1_0, mnasnet1_0_with,
     mnasnet1_3, mnasnet1_3_with,

@@ -103,15 +103,13 @@ pub fn make(name: &str, keywords: &Value) -> Box<dyn Net> {
         "googlenet" => {
             boxed(googlenet_with(|o| o.aux_logits(flag("aux_logits")).transform_input(flag("transform_input"))))
         }
-        "mobilenet_v2" => {
-            boxed(mobilenet_v2_with(|o| o.width_mult(number("width_mult")).dropout(number("dropout"))))
+        "mobilenet_v2" => boxed(mobilenet_v2_with(|o| o.width_mult(number("width_mult")).dropout(number("dropout")))),
+        "mobilenet_v3_large" => {
+            boxed(mobilenet_v3_large_with(|o| o.reduced_tail(true).dilated(true).width_mult(number("width_mult"))))
         }
-        "mobilenet_v3_large" => boxed(mobilenet_v3_large_with(|o| {
-            o.reduced_tail(true).dilated(true).width_mult(number("width_mult"))
-        })),
-        "inception_v3" => boxed(inception_v3_with(|o| {
-            o.aux_logits(flag("aux_logits")).transform_input(flag("transform_input"))
-        })),
+        "inception_v3" => {
+            boxed(inception_v3_with(|o| o.aux_logits(flag("aux_logits")).transform_input(flag("transform_input"))))
+        }
         "convnext_tiny" => boxed(convnext_tiny_with(|o| {
             o.layer_scale(number("layer_scale")).stochastic_depth_prob(number("stochastic_depth_prob"))
         })),
@@ -119,9 +117,7 @@ pub fn make(name: &str, keywords: &Value) -> Box<dyn Net> {
             o.image_size(64).dropout(number("dropout")).attention_dropout(number("attention_dropout"))
         })),
         "vit_b_16" => boxed(vit_b_16_with(|o| o.image_size(64).representation_size(32))),
-        "swin_t" => {
-            boxed(swin_t_with(|o| o.dropout(number("dropout")).attention_dropout(number("attention_dropout"))))
-        }
+        "swin_t" => boxed(swin_t_with(|o| o.dropout(number("dropout")).attention_dropout(number("attention_dropout")))),
         "swin_v2_t" => boxed(swin_v2_t_with(|o| o.dropout(number("dropout")).num_classes(9))),
         other => panic!("no {other} of these keywords"),
     }
