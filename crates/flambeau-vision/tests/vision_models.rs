@@ -65,17 +65,17 @@ fn check_state(net: &dyn Net, row: &Value, problems: &mut Vec<String>) {
 }
 
 /// Each output's sampled logits against the goldens: the largest difference by the largest number.
-fn compare(what: &str, found: &[Tensor], expected: &Value, problems: &mut Vec<String>) {
+fn compare(what: &str, found: &[Tensor], expected: &Value, tolerance: f64, problems: &mut Vec<String>) {
     let expected = expected.as_array().unwrap();
     assert_eq!(found.len(), expected.len());
     for (found, expected) in found.iter().zip(expected) {
         let [_, classes] = found.sizes();
-        let rows = found.detach().to_vec::<f32>();
-        let found = rows.chunks(classes).flat_map(|row| row.iter().step_by(97)).map(|&x| f64::from(x));
+        let rows = found.detach().double().to_vec::<f64>();
+        let found = rows.chunks(classes).flat_map(|row| row.iter().step_by(97)).copied();
         let pairs: Vec<_> = found.zip(expected.as_array().unwrap().iter().map(|x| x.as_f64().unwrap())).collect();
         let largest = pairs.iter().map(|(_, e)| e.abs()).fold(0.0, f64::max);
         let error = pairs.iter().map(|(f, e)| (f - e).abs()).fold(0.0, f64::max) / largest;
-        if error.is_nan() || error > 1e-4 {
+        if error.is_nan() || error > tolerance {
             problems.push(format!("{what}: logits are {error:.1e} away"));
         }
     }
@@ -91,21 +91,35 @@ fn check_outputs(net: &dyn Net, row: &Value, problems: &mut Vec<String>) {
     net.as_module().train_mode(false);
     {
         let _guard = no_grad();
-        compare("eval", &net.outputs(&x), &row["eval"], problems);
+        compare("eval", &net.outputs(&x), &row["eval"], 1e-4, problems);
     }
     net.as_module().train_mode(true);
-    manual_seed(2);
-    let y = net.outputs(&x);
-    compare("train", &y, &row["train"], problems);
-    y.iter().map(|y| y.square().mean()).reduce(|a, b| a + b).unwrap().backward();
-    let grad = net.parameters()[0].grad().unwrap().abs().sum().double().item();
+    {
+        let _guard = no_grad();
+        manual_seed(2);
+        // Wide first numbers behind many normalisations.
+        let tolerance = if row["name"] == "inception_v3" { 1e-3 } else { 1e-4 };
+        compare("train", &net.outputs(&x), &row["train"], tolerance, problems);
+    }
     let buffers = net.buffers();
-    let statistics: f64 = buffers.iter().filter(|b| b.is_floating_point()).map(|b| b.double().sum().item()).sum();
-    for (what, found, tolerance) in [("grad", grad, 2e-3), ("statistics", statistics, 1e-4)] {
-        let expected = row[what].as_f64().unwrap();
+    let floats = buffers.iter().filter(|b| b.is_floating_point());
+    let statistics: f64 = floats.map(|b| b.double().sum().item()).sum();
+    let mut close = |what: &str, found: f64, expected: &Value, tolerance: f64| {
+        let expected = expected.as_f64().unwrap();
         if (found - expected).abs() > tolerance * expected.abs().max(1e-6) {
             problems.push(format!("{what}: {found}, not {expected}"));
         }
+    };
+    close("statistics", statistics, &row["statistics"], 1e-4);
+    // Normalisation over few numbers amplifies rounding: gradients are compared in float64.
+    net.as_module().double();
+    manual_seed(2);
+    let y = net.outputs(&x.double());
+    compare("double", &y, &row["double"], 1e-8, problems);
+    y.iter().map(|y| y.square().mean()).reduce(|a, b| a + b).unwrap().backward();
+    let grads: Vec<Tensor> = net.parameters().iter().filter_map(Tensor::grad).collect();
+    for (i, expected) in [0, grads.len() / 2, grads.len() - 1].into_iter().zip(row["grad"].as_array().unwrap()) {
+        close("grad", grads[i].abs().sum().item(), expected, 1e-6);
     }
 }
 

@@ -205,7 +205,7 @@ fn regions_of(
 ) -> Tensor {
     let [n, channels, ..] = x.sizes::<[usize; 4]>();
     if boxes.is_empty() {
-        return ops::zeros(&[0, channels, height, width], x.dtype(), x.device()).or_panic();
+        return x.narrow(0, 0, 0).sum_dim((2, 3), true).expand((0, channels, height, width));
     }
     let mut parts = Vec::with_capacity(boxes.len());
     for (image, corners) in boxes {
@@ -261,7 +261,8 @@ fn largest(x: &Tensor, dim: i64, bins: &[(i64, i64)]) -> Tensor {
     for &(start, end) in bins {
         parts.push(match end > start {
             true => x.narrow(dim, start, end - start).max_dim(dim, false).0,
-            false => x.select(dim, 0).detach().zeros_like(),
+            // A sum of nothing, so that the gradient knows of the input.
+            false => x.narrow(dim, 0, 0).sum_dim(dim, false),
         });
     }
     ops::stack(&parts, dim).or_panic()
