@@ -59,7 +59,8 @@ fn call(name: &str, t: &[Tensor], k: &Value) -> Tensor {
         "batched_nms" => batched_nms(&t[0], &t[1], &t[2], f("iou_threshold")),
         "roi_align" => roi_align_with(&t[0], &t[1], pair("output_size"), |o| {
             let o = o.spatial_scale(k["spatial_scale"].as_f64().unwrap_or(1.0));
-            o.sampling_ratio(k["sampling_ratio"].as_i64().unwrap_or(-1)).aligned(k["aligned"].as_bool().unwrap_or(false))
+            o.sampling_ratio(k["sampling_ratio"].as_i64().unwrap_or(-1))
+                .aligned(k["aligned"].as_bool().unwrap_or(false))
         }),
         "roi_pool" => {
             let scale = k["spatial_scale"].as_f64().unwrap_or(1.0);
@@ -81,7 +82,13 @@ fn difference(found: &Tensor, expected: &Value) -> Option<String> {
         return Some(format!("{} {}, not {} {}", found.size(), found.dtype(), expected.size(), expected.dtype()));
     }
     let exact = !found.is_floating_point();
-    let tolerance = if exact { 0.0 } else if found.dtype() == DType::F64 { 1e-12 } else { 3e-6 };
+    let tolerance = if exact {
+        0.0
+    } else if found.dtype() == DType::F64 {
+        1e-12
+    } else {
+        3e-6
+    };
     let (a, b) = (found.detach().double(), expected.double());
     let (a, b) = (a.to_vec::<f64>(), b.to_vec::<f64>());
     let largest = b.iter().filter(|x| x.is_finite()).fold(1.0f64, |m, x| m.max(x.abs()));
@@ -142,10 +149,7 @@ fn boxes_of_images_are_boxes_of_a_batch() {
     let x = arange(2 * 3 * 36).float().view((2, 3, 6, 6));
     let one = from_vec(vec![0.0f32, 1.0, 3.5, 4.0], [1, 4]);
     let two = from_vec(vec![1.0f32, 0.0, 6.0, 5.0, 2.0, 2.0, 3.0, 3.0], [2, 4]);
-    let batch = from_vec(
-        vec![0.0f32, 0.0, 1.0, 3.5, 4.0, 1.0, 1.0, 0.0, 6.0, 5.0, 1.0, 2.0, 2.0, 3.0, 3.0],
-        [3, 5],
-    );
+    let batch = from_vec(vec![0.0f32, 0.0, 1.0, 3.5, 4.0, 1.0, 1.0, 0.0, 6.0, 5.0, 1.0, 2.0, 2.0, 3.0, 3.0], [3, 5]);
     let expected = roi_align(&x, &batch, (2, 3));
     assert_eq!(expected.size(), [3, 3, 2, 3]);
     assert!(roi_align(&x, [one, two], (2, 3)).equal(&expected));
