@@ -246,6 +246,16 @@ fn norm_layers_are_chosen() {
 }
 
 #[test]
+fn models_have_names() {
+    let _alone = alone();
+    let names = models::list_models();
+    assert_eq!((names.len(), names.is_sorted()), (79, true));
+    let model = models::get_model("SqueezeNet1_1").unwrap();
+    assert_eq!(model.num_parameters(), 1_235_496);
+    assert_eq!(models::get_model("resnet19").err().unwrap().to_string(), "Unknown model resnet19");
+}
+
+#[test]
 fn wrong_arguments_say_so() {
     let _alone = alone();
     let words = |f: &dyn Fn()| {

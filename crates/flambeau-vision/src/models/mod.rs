@@ -5,14 +5,14 @@
 //! another model's; no other option does:
 //!
 //! ```
-//! use flambeau_vision::models;
+//! use torch::vision::models;
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let model = models::squeezenet1_1_with(|o| o.num_classes(10));
-//! # use flambeau_nn::Module;
+//! # use torch::nn::Module;
 //! # let path = std::env::temp_dir().join(format!("flambeau-models-{}.pth", std::process::id()));
-//! flambeau_serialize::save(&model.state_dict(), &path)?;
+//! torch::save(&model.state_dict(), &path)?;
 //! let again = models::squeezenet1_1_with(|o| o.weights(&path).num_classes(10))?;
-//! let wrong = models::squeezenet1_1_with(|o| o.weights(&path)).unwrap_err(); // 1000 classes
+//! let wrong = models::squeezenet1_1_with(|o| o.weights(&path)).err().unwrap(); // it has 10 classes, not 1000
 //! assert!(wrong.to_string().contains(path.to_str().unwrap()));
 //! # std::fs::remove_file(&path)?;
 //! # let _ = again;
@@ -21,6 +21,7 @@
 //! ```
 
 pub mod alexnet;
+mod by_name;
 pub mod convnext;
 pub mod densenet;
 pub mod efficientnet;
@@ -42,6 +43,7 @@ pub mod vision_transformer;
 pub mod window_attention;
 
 pub use alexnet::{AlexNet, AlexNetOptions, alexnet, alexnet_with};
+pub use by_name::{get_model, list_models};
 pub use convnext::{
     ConvNeXt, ConvNeXtOptions, convnext_base, convnext_base_with, convnext_large, convnext_large_with, convnext_small,
     convnext_small_with, convnext_tiny, convnext_tiny_with,

@@ -52,8 +52,8 @@ constructors! {
     /// ResNet-18: `torchvision.models.resnet18()`.
     ///
     /// ```
-    /// use flambeau_nn::Module;
-    /// use flambeau_vision::models;
+    /// use torch::nn::Module;
+    /// use torch::vision::models;
     /// let model = models::resnet18_with(|o| o.num_classes(10));
     /// assert_eq!(model.fc.weight.size(), [10, 512]);
     /// assert_eq!(model.named_parameters()[3].0, "layer1.0.conv1.weight");

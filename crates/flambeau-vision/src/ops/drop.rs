@@ -10,8 +10,8 @@ use flambeau_tensor::print::py_float;
 /// 1/(1 − p), while training: `torchvision.ops.stochastic_depth(input, p, mode, training)`.
 ///
 /// ```
-/// use flambeau_vision::ops::stochastic_depth;
-/// let x = flambeau_autograd::ones([4, 2]);
+/// use torch::vision::ops::stochastic_depth;
+/// let x = torch::ones([4, 2]);
 /// assert!(stochastic_depth(&x, 0.5, "row", false).equal(&x));
 /// ```
 ///

@@ -17,11 +17,11 @@ options! {
 /// Batch normalisation whose statistics, scale and shift are fixed buffers: `torchvision.ops.FrozenBatchNorm2d(num_features)`.
 ///
 /// ```
-/// use flambeau_nn::Module;
-/// use flambeau_vision::ops::FrozenBatchNorm2d;
+/// use torch::nn::Module;
+/// use torch::vision::ops::FrozenBatchNorm2d;
 /// let norm = FrozenBatchNorm2d::with(2, |o| o.eps(0.0));
 /// assert!(norm.parameters().is_empty());
-/// let x = flambeau_autograd::ones([1, 2, 3, 3]);
+/// let x = torch::ones([1, 2, 3, 3]);
 /// assert!(norm.call(&x).equal(&x));
 /// ```
 #[derive(Module)]

@@ -187,10 +187,10 @@ impl ConvNormActivationOptions {
 /// A convolution, a normalisation and an activation: `torchvision.ops.Conv2dNormActivation(in_channels, out_channels)`.
 ///
 /// ```
-/// use flambeau_nn as nn;
-/// use flambeau_vision::ops::Conv2dNormActivation;
+/// use torch::nn;
+/// use torch::vision::ops::Conv2dNormActivation;
 /// let block = Conv2dNormActivation::with(3, 8, |o| o.kernel_size(5).stride(2).activation_layer(|_| nn::SiLU::new()));
-/// assert_eq!(block.call(flambeau_autograd::ones([1, 3, 8, 8])).size(), [1, 8, 4, 4]);
+/// assert_eq!(block.call(torch::ones([1, 3, 8, 8])).size(), [1, 8, 4, 4]);
 /// ```
 pub type Conv2dNormActivation = SequentialOf<kinds::Conv2dNormActivation>;
 
@@ -346,10 +346,10 @@ impl MLPOptions {
 /// Linear layers with activations and dropouts: `torchvision.ops.MLP(in_channels, hidden_channels)`.
 ///
 /// ```
-/// use flambeau_nn as nn;
-/// use flambeau_vision::ops::MLP;
+/// use torch::nn;
+/// use torch::vision::ops::MLP;
 /// let mlp = MLP::with(4, &[8, 2], |o| o.activation_layer(|_| nn::GELU::new()).dropout(0.1));
-/// assert_eq!(mlp.call(flambeau_autograd::ones([3, 4])).size(), [3, 2]);
+/// assert_eq!(mlp.call(torch::ones([3, 4])).size(), [3, 2]);
 /// ```
 pub type MLP = SequentialOf<kinds::MLP>;
 
@@ -407,9 +407,9 @@ pub(crate) fn mlp_layers(
 /// The dimensions in another order: `torchvision.ops.Permute(dims)`.
 ///
 /// ```
-/// use flambeau_vision::ops::Permute;
+/// use torch::vision::ops::Permute;
 /// let last = Permute::new([0, 2, 3, 1]);
-/// assert_eq!(last.call(flambeau_autograd::ones([1, 2, 3, 4])).size(), [1, 3, 4, 2]);
+/// assert_eq!(last.call(torch::ones([1, 2, 3, 4])).size(), [1, 3, 4, 2]);
 /// ```
 #[derive(Module)]
 pub struct Permute {
