@@ -6,7 +6,7 @@ python=${1:-python3}
 for seed in 0 7; do
     "$python" tensors.py "$seed" >"tensors_$seed.txt"
     "$python" cnn.py "$seed" >"cnn_$seed.txt"
-    for script in regression polynomial char_rnn gat; do
+    for script in regression polynomial char_rnn gat feature_maps; do
         "$python" "$script.py" "$seed" >"${script}_$seed.txt"
     done
 done

@@ -16,12 +16,17 @@ pub fn run() -> Result<()> {
             let text = example(name, &["--seed", &seed])?;
             same_but_last_digits(&text, &std::fs::read_to_string(expected.join(format!("{name}_{seed}.txt")))?)?;
         }
+        let maps = root().join("target/feature_maps.png");
+        let text = example("feature_maps", &["--seed", &seed, "--out", &maps.display().to_string()])?;
+        same_but_last_digits(&text, &std::fs::read_to_string(expected.join(format!("feature_maps_{seed}.txt")))?)?;
     }
     let text = example("custom_function", &[])?;
     println!("examples: custom_function: {}", text.lines().rev().take(2).collect::<Vec<_>>().join("; "));
     inspected(&expected)?;
     refusals()?;
-    println!("examples: tensors, cnn, regression, polynomial, char_rnn and gat print what PyTorch prints");
+    println!(
+        "examples: tensors, cnn, regression, polynomial, char_rnn, gat and feature_maps print what PyTorch prints"
+    );
     for seed in ["0", "7"] {
         let text = example("cnn", &["--seed", seed, "--device", "wgpu"])?;
         let expected = std::fs::read_to_string(expected.join(format!("cnn_{seed}.txt")))?;
@@ -176,6 +181,8 @@ fn refusals() -> Result<()> {
         ("cnn", &["--device", "wgpu:99"], "cnn: "),
         ("tensors", &["--seed", "x"], "tensors: invalid value 'x' for '--seed <SEED>'"),
         ("tensors", &["--device", "wgpu:99"], "tensors: "),
+        ("feature_maps", &["--image", "/no/such/file"], "feature_maps: cannot read --image /no/such/file: "),
+        ("feature_maps", &["--weights", "/no/such.pth"], "feature_maps: cannot open /no/such.pth: "),
         ("inspect", &["/no/such/file"], "inspect: cannot open /no/such/file: "),
         ("inspect", &["crates/flambeau-serialize/goldens/numpy/refused_texts.npy"], "inspect: cannot load "),
         ("inspect", &["Cargo.toml"], "inspect: cannot load Cargo.toml: it is not a file of torch.save"),

@@ -58,6 +58,17 @@ pub enum Error {
         /// What the user can do about it.
         hint: String,
     },
+    /// A file holds no weights of the model that was asked for.
+    #[error("{}: {what}", path.display())]
+    Weights {
+        /// The file.
+        path: PathBuf,
+        /// What its state dict lacks, has too much of, or has in another shape.
+        what: String,
+    },
+    /// A file of weights cannot be read; the message names it.
+    #[error(transparent)]
+    Serialize(#[from] flambeau_serialize::Error),
     /// Python's `ValueError`: a sample that is not there, an image of the wrong shape.
     #[error("{0}")]
     Value(String),

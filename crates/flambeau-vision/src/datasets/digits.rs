@@ -3,10 +3,10 @@
 use super::download;
 use super::mnist_files::{self, FASHION_MNIST, LabelledImages, MnistFiles, SIDE};
 use super::synthetic_digits::generate_many;
-use crate::transforms::{GreyTable, Image, ToTensor, Transform};
-use flambeau_data::Dataset;
 use crate::error::{Error, Result};
+use crate::transforms::{GreyTable, Image, ToTensor, Transform};
 use flambeau_autograd::{Tensor, empty, from_slice};
+use flambeau_data::Dataset;
 use std::path::Path;
 
 const PIXELS: usize = SIDE * SIDE;

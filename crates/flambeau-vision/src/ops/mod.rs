@@ -1,0 +1,39 @@
+//! Operations on images and boxes, and the blocks of torchvision's models: `torchvision.ops`.
+
+mod boxes;
+mod drop;
+mod feature_pyramid;
+mod focal_loss;
+mod frozen;
+mod layers;
+mod nms;
+mod roi;
+
+pub use boxes::*;
+pub use drop::{DropBlock2d, DropBlockOptions, StochasticDepth, drop_block2d, drop_block2d_with, stochastic_depth};
+pub use feature_pyramid::*;
+pub use focal_loss::*;
+pub use frozen::{FrozenBatchNorm2d, FrozenBatchNormOptions};
+pub use layers::{
+    ActivationLayer, Conv2dNormActivation, ConvNormActivationOptions, MLP, MLPOptions, NormLayer, Permute,
+    SqueezeExcitation, SqueezeExcitationOptions,
+};
+pub(crate) use layers::{activation_layer, batch_norm, mlp_layers, norm_layer, relu};
+
+pub use nms::*;
+pub use roi::*;
+
+pub use crate::sequential::{SequentialKind, SequentialOf};
+
+use flambeau_autograd::Tensor;
+use flambeau_tensor::DType;
+
+/// float32 of smaller floats, int32 of smaller integers: what areas are computed in.
+#[track_caller]
+fn upcast(x: &Tensor) -> Tensor {
+    match x.dtype() {
+        DType::F32 | DType::F64 | DType::I32 | DType::I64 => x.shallow_clone(),
+        _ if x.is_floating_point() => x.float(),
+        _ => x.int(),
+    }
+}
