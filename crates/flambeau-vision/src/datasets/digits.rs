@@ -3,7 +3,8 @@
 use super::download;
 use super::mnist_files::{self, FASHION_MNIST, LabelledImages, MnistFiles, SIDE};
 use super::synthetic_digits::generate_many;
-use crate::transforms::{GreyTable, Image, ToTensor, Transform};
+use crate::image::{Image, Mode};
+use crate::transforms::{GreyTable, ToTensor, Transform};
 use flambeau_data::Dataset;
 use crate::error::{Error, Result};
 use flambeau_autograd::{Tensor, empty, from_slice};
@@ -40,7 +41,7 @@ impl Digits {
     }
 
     fn get(&self, index: usize) -> Result<(Tensor, i64)> {
-        let image = Image { height: SIDE, width: SIDE, pixels: self.pixels(index)?.to_vec() };
+        let image = Image::new(Mode::L, (SIDE, SIDE), self.pixels(index)?.to_vec());
         Ok((self.transform.apply(image)?, i64::from(self.images.labels[index])))
     }
 
