@@ -38,8 +38,10 @@ pub(crate) fn crop(x: &Tensor, top: i64, left: i64, height: i64, width: i64) -> 
         (right - w.max(left)).max(0),
         (bottom - h.max(top)).max(0),
     ];
-    let rows = [top.clamp(0, h), bottom.clamp(0, h)];
-    let columns = [left.clamp(0, w), right.clamp(0, w)];
+    // A box that ends above or left of the image is cut as Python's slices are, from the end: so does torchvision.
+    let end = |n: i64, length: i64| if n < 0 { (length + n).max(0) } else { n.min(length) };
+    let rows = [top.clamp(0, h), end(bottom, h)];
+    let columns = [left.clamp(0, w), end(right, w)];
     pad(&part(x, rows, columns)?, sides, 0.0, PaddingMode::Constant)
 }
 
