@@ -1,6 +1,6 @@
 //! Changes of each value by itself: `PIL.ImageOps` and `image.point`.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::image::{Image, Mode};
 
 /// What `ImageOps` does, which knows no alpha.
@@ -15,6 +15,9 @@ pub(crate) fn invert(image: &Image) -> Result<Image> {
 
 /// `ImageOps.posterize`: the upper `bits` bits.
 pub(crate) fn posterize(image: &Image, bits: i64) -> Result<Image> {
+    if bits == 0 {
+        return Err(Error::Value("bits must be between or equal to 1 and 8".into()));
+    }
     let mask = !((1u32 << (8 - bits)) - 1) as u8;
     without_alpha(image, |_, v| v & mask)
 }
