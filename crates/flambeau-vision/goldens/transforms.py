@@ -20,35 +20,16 @@ from torchvision.transforms import InterpolationMode as M
 from torchvision.transforms import functional as F
 from torchvision.transforms import v2
 
+from transforms_inputs import make
+
 warnings.filterwarnings("ignore")
 torch.set_num_threads(1)
 seed = int(sys.argv[1]) if len(sys.argv) > 1 else 0
-scale = float(sys.argv[2]) if len(sys.argv) > 2 else 1.0
+scale = float(sys.argv[2]) if len(sys.argv) > 2 else 0.68
 here = os.path.dirname(os.path.abspath(__file__))
 path = sys.argv[3] if len(sys.argv) > 3 else os.path.join(here, "transforms.json.gz")
 rng = random.Random(seed)
 cases = []
-
-
-def noise(count, salt):
-    """32-bit numbers that the Rust test makes too."""
-    x = (np.arange(count, dtype=np.uint64) + np.uint64(1) + np.uint64(salt) * np.uint64(7919)) * np.uint64(2654435761)
-    x &= np.uint64(0xFFFFFFFF)
-    x ^= x >> np.uint64(15)
-    x = (x * np.uint64(2246822519)) & np.uint64(0xFFFFFFFF)
-    return x ^ (x >> np.uint64(13))
-
-
-def make(spec):
-    shape = spec["shape"]
-    numbers = noise(int(np.prod(shape)), spec["salt"]).reshape(shape)
-    low, high = spec["range"]
-    if spec["kind"] == "f32":
-        return torch.from_numpy((numbers >> np.uint64(8)).astype(np.float32)) * 2.0**-24
-    data = (low + numbers % np.uint64(high - low + 1)).astype(np.uint8)
-    if spec["kind"] == "u8":
-        return torch.from_numpy(data)
-    return Image.fromarray(data[0] if shape[0] == 1 else np.ascontiguousarray(data.transpose(1, 2, 0)))
 
 
 def dump(x):
