@@ -70,7 +70,12 @@ impl Image {
     pub fn new(mode: Mode, size: (usize, usize), pixels: Vec<u8>) -> Self {
         let (width, height) = size;
         let wanted = width * height * mode.bands();
-        assert_eq!(pixels.len(), wanted, "an image of mode {} and size {width}x{height} has {wanted} bytes", mode.name());
+        assert_eq!(
+            pixels.len(),
+            wanted,
+            "an image of mode {} and size {width}x{height} has {wanted} bytes",
+            mode.name()
+        );
         Image { mode, width, height, pixels }
     }
 

@@ -1,9 +1,9 @@
 //! Digit sets and transforms against torchvision's arithmetic.
 
 use flambeau_autograd::Tensor;
-use flambeau_vision::transforms::{Compose, Image, Lambda, Normalize, ToTensor, Transform};
-use flambeau_vision::datasets::{MNIST, SyntheticDigits};
 use flambeau_data::{Collate, DataLoader, Dataset};
+use flambeau_vision::datasets::{MNIST, SyntheticDigits};
+use flambeau_vision::transforms::{Compose, Image, Lambda, Normalize, ToTensor, Transform};
 
 #[test]
 fn batches_equal_their_samples() {

@@ -4,8 +4,8 @@ mod common;
 
 use common::{difference, golden, input, integers, number, numbers, read_cases};
 use flambeau_vision::transforms::functional as F;
-use flambeau_vision::transforms::{self, Sample, Transform};
 use flambeau_vision::transforms::options::{AffineOptions, PerspectiveOptions, RotateOptions};
+use flambeau_vision::transforms::{self, Sample, Transform};
 use serde_json::Value;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use torch::DType;
@@ -147,7 +147,9 @@ fn drawn(op: &str, a: &Value, x: &Sample) -> Vec<Sample> {
             numbers(&a["saturation"]),
             numbers(&a["hue"]),
         )),
-        "RandomRotation" => Box::new(transforms::RandomRotation::with(numbers(&a["degrees"]), |o| rotate_options(o, a))),
+        "RandomRotation" => {
+            Box::new(transforms::RandomRotation::with(numbers(&a["degrees"]), |o| rotate_options(o, a)))
+        }
         "RandomAffine" => Box::new(transforms::RandomAffine::with(numbers(&a["degrees"]), |o| {
             let mut o = o.interpolation(word(&a["interpolation"])).fill(numbers(&a["fill"]));
             if !a["translate"].is_null() {
@@ -208,7 +210,10 @@ fn drawn(op: &str, a: &Value, x: &Sample) -> Vec<Sample> {
 
 /// Whether torchvision's message is ours. Where Python's own types or PyTorch's internals speak, any message will do.
 fn same_message(ours: &str, theirs: &str) -> bool {
-    ours.contains(theirs) || ["Argument #", "unexpected", "Padding size", "torch.Size", "Input type", "too many"].iter().any(|part| theirs.contains(part))
+    ours.contains(theirs)
+        || ["Argument #", "unexpected", "Padding size", "torch.Size", "Input type", "too many"]
+            .iter()
+            .any(|part| theirs.contains(part))
 }
 
 /// Which share of the values may be a level off, and whether by more. Images are exact but where places or weights come out of
@@ -223,7 +228,7 @@ fn leeway(op: &str, a: &Value, image: bool) -> (f64, bool) {
         "rotate" | "affine" | "RandomRotation" | "RandomAffine" if nearest => (0.04, true),
         "AutoAugment" | "RandAugment" | "TrivialAugmentWide" => (0.03, nearest),
         "resize" | "RandomResizedCrop" => (0.06, false),
-         "rotate" | "affine" | "RandomRotation" | "RandomAffine" => (0.04, false),
+        "rotate" | "affine" | "RandomRotation" | "RandomAffine" => (0.04, false),
         _ => (0.0, false),
     }
 }
@@ -252,10 +257,13 @@ fn every_transform_gives_what_torchvision_gives() {
         match (found, case["error"].as_str()) {
             (Err(panic), wanted) => {
                 let message = panic.downcast_ref::<String>().cloned();
-                let message = message.or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_owned())).unwrap_or_default();
+                let message =
+                    message.or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_owned())).unwrap_or_default();
                 match wanted {
                     None => fail(format!("panics: {message}")),
-                    Some(wanted) if !same_message(&message, wanted) => fail(format!("says {message:?}, expected {wanted:?}")),
+                    Some(wanted) if !same_message(&message, wanted) => {
+                        fail(format!("says {message:?}, expected {wanted:?}"))
+                    }
                     Some(_) => counts[1] += 1,
                 }
             }

@@ -26,8 +26,7 @@ fn files_are_read_as_torchvision_and_pillow_read_them() {
         let file = base64(case["file"].as_str().unwrap());
         let exif = case["exif"].as_bool().unwrap();
         for (mode, stored) in case["modes"].as_object().unwrap() {
-            let found =
-                io::decode_image_with(bytes_of(&file), |o| o.mode(mode.as_str()).apply_exif_orientation(exif));
+            let found = io::decode_image_with(bytes_of(&file), |o| o.mode(mode.as_str()).apply_exif_orientation(exif));
             let what = match (found, stored["error"].as_str()) {
                 (Err(error), Some(wanted)) => (!error.to_string().contains(wanted)).then(|| error.to_string()),
                 (Err(error), None) => Some(error.to_string()),
@@ -51,7 +50,8 @@ fn files_are_read_as_torchvision_and_pillow_read_them() {
         if case["pil"].is_object() && kind.starts_with("png") {
             let image = Image::decode(&file).unwrap();
             failures.extend(
-                difference(&Sample::Image(image), &case["pil"], 0.0, false, 0.0).map(|what| format!("{kind} PIL: {what}")),
+                difference(&Sample::Image(image), &case["pil"], 0.0, false, 0.0)
+                    .map(|what| format!("{kind} PIL: {what}")),
             );
         }
     }
@@ -129,7 +129,8 @@ fn damaged_files_are_errors() {
         let case = golden_files.iter().find(|case| case["kind"] == kind).unwrap();
         base64(case["file"].as_str().unwrap())
     };
-    let others = ["jpeg progressive", "jpeg grey", "jpeg 20 1", "png palette 4 bits", "png interlaced", "png LA"].map(golden_file);
+    let others = ["jpeg progressive", "jpeg grey", "jpeg 20 1", "png palette 4 bits", "png interlaced", "png LA"]
+        .map(golden_file);
     let mut read = 0;
     for good in [png, jpeg].into_iter().chain(others) {
         for at in 0..good.len() {
@@ -145,4 +146,3 @@ fn damaged_files_are_errors() {
     let huge = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\x7f\xff\xff\xff\x7f\xff\xff\xff\x08\x06\0\0\0";
     assert!(Image::decode(huge).is_err());
 }
-

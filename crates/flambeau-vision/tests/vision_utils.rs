@@ -128,7 +128,10 @@ fn wrong_arguments_say_what_torchvision_says() {
     let said = message(&|| utils::draw_bounding_boxes(torch::zeros([1, 3, 4, 4]), &boxes));
     assert!(said.contains("Pass individual images, not batches"), "{said}");
     let said = message(&|| utils::draw_bounding_boxes_with(&image, &boxes, |o| o.colors(["red"])));
-    assert!(said.contains("Number of colors must be equal or larger than the number of objects, but got 1 < 2."), "{said}");
+    assert!(
+        said.contains("Number of colors must be equal or larger than the number of objects, but got 1 < 2."),
+        "{said}"
+    );
     let said = message(&|| utils::draw_bounding_boxes_with(&image, &boxes, |o| o.colors("reddish")));
     assert!(said.contains("unknown color specifier: 'reddish'"), "{said}");
     let said = message(&|| utils::draw_bounding_boxes(&image, torch::tensor([[4, 0, 1, 1]])));

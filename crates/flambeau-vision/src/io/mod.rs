@@ -221,10 +221,7 @@ pub fn decode_image(input: impl AsTensor) -> Result<Tensor> {
 ///
 /// # Errors
 /// As [`decode_image`].
-pub fn decode_image_with(
-    input: impl AsTensor,
-    options: impl FnOnce(ReadOptions) -> ReadOptions,
-) -> Result<Tensor> {
+pub fn decode_image_with(input: impl AsTensor, options: impl FnOnce(ReadOptions) -> ReadOptions) -> Result<Tensor> {
     let data = file_bytes(input.as_tensor())?;
     decode(&data, format(&data)?, &options(ReadOptions::default()))
 }

@@ -36,7 +36,9 @@ pub(crate) fn to_tensor(pic: View<'_>) -> Result<Tensor> {
 /// An image of a tensor `[h, w]` or `[c, h, w]` of bytes, or of floats from 0 to 1.
 pub(crate) fn to_pil_image(pic: View<'_>, mode: Option<Mode>) -> Result<Image> {
     let x = match pic {
-        View::Image(_) => return Err(Error::Value("pic should be Tensor or ndarray. Got <class 'PIL.Image.Image'>.".into())),
+        View::Image(_) => {
+            return Err(Error::Value("pic should be Tensor or ndarray. Got <class 'PIL.Image.Image'>.".into()));
+        }
         View::Tensor(x) => x,
     };
     let n = x.dim();
@@ -48,7 +50,9 @@ pub(crate) fn to_pil_image(pic: View<'_>, mode: Option<Mode>) -> Result<Image> {
         return Err(Error::Value(format!("pic should not have > 4 channels. Got {channels} channels.")));
     }
     let Some(found) = Mode::of_bands(channels) else {
-        return Err(Error::Value(format!("an image of {channels} channels is not supported: only modes L, RGB and RGBA")));
+        return Err(Error::Value(format!(
+            "an image of {channels} channels is not supported: only modes L, RGB and RGBA"
+        )));
     };
     if let Some(wanted) = mode.filter(|&mode| mode != found) {
         let wanted = wanted.name();
@@ -132,7 +136,9 @@ pub(crate) fn crop<P: Picture>(img: &P, top: i64, left: i64, height: i64, width:
     img.map(
         |image| {
             let sizes = (usize::try_from(height), usize::try_from(width));
-            let (Ok(h), Ok(w)) = sizes else { return Err(Error::Value("Coordinate 'right' is less than 'left'".into())) };
+            let (Ok(h), Ok(w)) = sizes else {
+                return Err(Error::Value("Coordinate 'right' is less than 'left'".into()));
+            };
             Ok(pil::crop(image, top, left, h, w))
         },
         |x| tensor::crop(x, top, left, height, width),
@@ -312,8 +318,7 @@ pub(crate) fn elastic_transform<P: Picture>(
             displacement.size()
         )));
     }
-    let warp =
-        |x: &Tensor| tensor::elastic_transform(x, displacement, options.interpolation, options.fill.as_deref());
+    let warp = |x: &Tensor| tensor::elastic_transform(x, displacement, options.interpolation, options.fill.as_deref());
     img.map(|image| through_tensor(image, warp), warp)
 }
 

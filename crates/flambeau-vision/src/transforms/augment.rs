@@ -120,8 +120,20 @@ fn signed(op: Op) -> bool {
 
 /// What RandAugment and TrivialAugmentWide choose from, in torchvision's order.
 const ALL: [Op; 14] = [
-    Identity, ShearX, ShearY, TranslateX, TranslateY, Rotate, Brightness, Color, Contrast, Sharpness, Posterize, Solarize,
-    AutoContrast, Equalize,
+    Identity,
+    ShearX,
+    ShearY,
+    TranslateX,
+    TranslateY,
+    Rotate,
+    Brightness,
+    Color,
+    Contrast,
+    Sharpness,
+    Posterize,
+    Solarize,
+    AutoContrast,
+    Equalize,
 ];
 
 options! {

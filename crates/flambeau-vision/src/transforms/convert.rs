@@ -153,7 +153,8 @@ impl LinearTransformation {
     /// When the sizes do not fit.
     #[track_caller]
     pub fn new(transformation_matrix: impl AsTensor, mean_vector: impl AsTensor) -> Self {
-        let (matrix, mean) = (transformation_matrix.as_tensor().shallow_clone(), mean_vector.as_tensor().shallow_clone());
+        let (matrix, mean) =
+            (transformation_matrix.as_tensor().shallow_clone(), mean_vector.as_tensor().shallow_clone());
         let [rows, columns]: [usize; 2] = matrix.sizes();
         assert!(rows == columns, "transformation_matrix should be square. Got ({rows}, {columns}) rectangular matrix.");
         let n = mean.len();
@@ -169,18 +170,21 @@ impl LinearTransformation {
 impl<P: Picture> Transform<P> for LinearTransformation {
     type Output = P::Owned;
     fn apply(&self, img: P) -> Result<P::Owned> {
-        img.map(|_| not_an_image(), |x| {
-            let [c, h, w] = tensor::dimensions(x)?;
-            let (n, rows) = (c * h * w, self.matrix.size_dim(0));
-            if n != rows {
-                return Err(Error::Value(format!(
-                    "Input tensor and transformation matrix have incompatible shape.[{c} x {h} x {w}] != {rows}"
-                )));
-            }
-            let flat = x.reshape((-1, n)).sub(&self.mean);
-            let matrix = ops::to_dtype(&self.matrix, flat.dtype())?;
-            Ok(ops::mm(&flat, &matrix)?.view(&x.size()[..]))
-        })
+        img.map(
+            |_| not_an_image(),
+            |x| {
+                let [c, h, w] = tensor::dimensions(x)?;
+                let (n, rows) = (c * h * w, self.matrix.size_dim(0));
+                if n != rows {
+                    return Err(Error::Value(format!(
+                        "Input tensor and transformation matrix have incompatible shape.[{c} x {h} x {w}] != {rows}"
+                    )));
+                }
+                let flat = x.reshape((-1, n)).sub(&self.mean);
+                let matrix = ops::to_dtype(&self.matrix, flat.dtype())?;
+                Ok(ops::mm(&flat, &matrix)?.view(&x.size()[..]))
+            },
+        )
     }
 }
 

@@ -82,9 +82,7 @@ impl RandomErasing {
                 continue;
             }
             let v = match &o.value {
-                Eraser::Random => {
-                    ops::normal_(&ops::empty(&[c, h, w], DType::F32, Device::Cpu)?, 0.0, 1.0, None)?
-                }
+                Eraser::Random => ops::normal_(&ops::empty(&[c, h, w], DType::F32, Device::Cpu)?, 0.0, 1.0, None)?,
                 Eraser::Value(values) => ops::to_dtype(&from_vec(values.clone(), [values.len(), 1, 1]), DType::F32)?,
             };
             let [h, w] = [h, w].map(|n| n as i64);

@@ -53,12 +53,7 @@ impl ColorJitter {
     /// # Panics
     /// When a range is not one.
     #[track_caller]
-    pub fn new(
-        brightness: impl Numbers,
-        contrast: impl Numbers,
-        saturation: impl Numbers,
-        hue: impl Numbers,
-    ) -> Self {
+    pub fn new(brightness: impl Numbers, contrast: impl Numbers, saturation: impl Numbers, hue: impl Numbers) -> Self {
         Self::with(|_| JitterOptions {
             brightness: brightness.numbers(),
             contrast: contrast.numbers(),

@@ -1,8 +1,8 @@
 //! Steps made of lists of steps.
 
+use super::draw;
 use super::picture::{Picture, Sample};
 use super::step::{Step, Transform, each_in_turn};
-use super::draw;
 use crate::error::Result;
 
 /// All steps of a list, or none of them: `torchvision.transforms.RandomApply`.

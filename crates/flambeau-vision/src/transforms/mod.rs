@@ -45,7 +45,8 @@ pub mod v2;
 
 pub use crate::image::{Image, Mode};
 pub use augment::{
-    AugmentOptions, AutoAugment, AutoAugmentOptions, AutoAugmentPolicy, RandAugment, RandAugmentOptions, TrivialAugmentWide,
+    AugmentOptions, AutoAugment, AutoAugmentOptions, AutoAugmentPolicy, RandAugment, RandAugmentOptions,
+    TrivialAugmentWide,
 };
 pub use batch::{CutMix, MixOptions, MixUp};
 pub use convert::{ConvertImageDtype, Grayscale, LinearTransformation, Normalize, PILToTensor, ToPILImage, ToTensor};
@@ -57,8 +58,8 @@ pub use modes::{InterpolationMode, PaddingMode};
 pub use picture::{Picture, Sample, View};
 pub use place::{CenterCrop, Pad, RandomCrop, RandomCropOptions, RandomResizedCrop, RandomResizedCropOptions, Resize};
 pub use randomly::{
-    Chance, RandomAdjustSharpness, RandomAutocontrast, RandomEqualize, RandomGrayscale, RandomHorizontalFlip, RandomInvert,
-    RandomPosterize, RandomSolarize, RandomVerticalFlip, Randomly,
+    Chance, RandomAdjustSharpness, RandomAutocontrast, RandomEqualize, RandomGrayscale, RandomHorizontalFlip,
+    RandomInvert, RandomPosterize, RandomSolarize, RandomVerticalFlip, Randomly,
 };
 pub use step::{Compose, GreyTable, Lambda, OnImage, OnTensor, Step, Transform, steps};
 pub use turn::{

@@ -7,8 +7,8 @@ use super::step::Transform;
 use super::{attempt, draw, tensor};
 use crate::error::Result;
 use crate::options::{Numbers, options, pair};
-use flambeau_autograd::arguments::Int;
 use flambeau_autograd::Tensor;
+use flambeau_autograd::arguments::Int;
 use flambeau_autograd::ops::paths::torch::cat;
 
 /// A range of angles: ± one number, or two.

@@ -51,7 +51,8 @@ fn draw(image: &Tensor, boxes: &Tensor, o: &BoxOptions) -> Result<Tensor> {
     let exact = boxes.double().contiguous().to_vec::<f64>();
     if exact.as_chunks::<4>().0.iter().any(|b| b[0] > b[2] || b[1] > b[3]) {
         return Err(Error::Value(
-            "Boxes need to be in (xmin, ymin, xmax, ymax) format. Use torchvision.ops.box_convert to convert them".into(),
+            "Boxes need to be in (xmin, ymin, xmax, ymax) format. Use torchvision.ops.box_convert to convert them"
+                .into(),
         ));
     }
     if corners.is_empty() {

@@ -139,4 +139,3 @@ const SVHN: [[Entry; 2]; 25] = [
     [(ShearY, 0.8, 5), (AutoContrast, 0.7, 0)],
     [(ShearX, 0.7, 2), (Invert, 0.1, 0)],
 ];
-

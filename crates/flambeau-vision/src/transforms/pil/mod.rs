@@ -7,7 +7,9 @@ mod resample;
 mod tables;
 mod warp;
 
-pub(crate) use colour::{adjust_brightness, adjust_contrast, adjust_hue, adjust_saturation, adjust_sharpness, to_grayscale};
+pub(crate) use colour::{
+    adjust_brightness, adjust_contrast, adjust_hue, adjust_saturation, adjust_sharpness, to_grayscale,
+};
 pub(crate) use edges::pad;
 pub(crate) use place::{crop, hflip, rotate_quarters, vflip};
 pub(crate) use resample::resize;

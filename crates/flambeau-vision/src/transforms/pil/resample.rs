@@ -73,8 +73,7 @@ fn taps(length: usize, out: usize, kernel: &Kernel) -> Vec<Taps> {
         let first = (centre - support + 0.5) as usize;
         let end = ((centre + support + 0.5) as usize).min(length);
         let inverse = 1.0 / stretch;
-        let weights: Vec<f64> =
-            (first..end).map(|x| (kernel.weight)((x as f64 - centre + 0.5) * inverse)).collect();
+        let weights: Vec<f64> = (first..end).map(|x| (kernel.weight)((x as f64 - centre + 0.5) * inverse)).collect();
         let sum: f64 = weights.iter().sum();
         let fixed = |w: &f64| {
             let w = if sum == 0.0 { *w } else { w / sum } * one;

@@ -73,7 +73,8 @@ pub(crate) fn equalize(image: &Image) -> Result<Image> {
 
 /// `functional_pil.adjust_gamma`: 255 · gain · (v / 255)^gamma. An alpha band comes back opaque.
 pub(crate) fn adjust_gamma(image: &Image, gamma: f64, gain: f64) -> Image {
-    let table: [u8; 256] = std::array::from_fn(|v| ((255.0 + 1.0 - 1e-3) * gain * (v as f64 / 255.0).powf(gamma)) as u8);
+    let table: [u8; 256] =
+        std::array::from_fn(|v| ((255.0 + 1.0 - 1e-3) * gain * (v as f64 / 255.0).powf(gamma)) as u8);
     let rgb = if image.mode() == Mode::RGBA { &image.convert(Mode::RGB) } else { image };
     rgb.map_bytes(|_, v| table[usize::from(v)]).convert(image.mode())
 }

@@ -14,7 +14,9 @@ type Sampler = fn(&Image, f64, f64, &mut [u8]);
 fn sampler(mode: InterpolationMode) -> Result<Sampler> {
     match mode {
         InterpolationMode::Nearest | InterpolationMode::NearestExact => Ok(nearest),
-        InterpolationMode::Bilinear => Ok(|image, x, y, to| interpolated(image, x, y, to, [0, 1], |v, d| v[0] + (v[1] - v[0]) * d)),
+        InterpolationMode::Bilinear => {
+            Ok(|image, x, y, to| interpolated(image, x, y, to, [0, 1], |v, d| v[0] + (v[1] - v[0]) * d))
+        }
         InterpolationMode::Bicubic => Ok(|image, x, y, to| interpolated(image, x, y, to, [-1, 0, 1, 2], cubic)),
         InterpolationMode::Box | InterpolationMode::Hamming | InterpolationMode::Lanczos => {
             let name = ["BOX", "HAMMING", "LANCZOS"][match mode {
@@ -96,7 +98,13 @@ fn warped(image: &Image, size: (usize, usize), map: Map<'_>, mode: Interpolation
 }
 
 /// `image.transform(size, AFFINE, matrix)`; the matrix maps output places to source places.
-fn transformed(image: &Image, size: (usize, usize), m: [f64; 6], mode: InterpolationMode, fill: &[u8]) -> Result<Image> {
+fn transformed(
+    image: &Image,
+    size: (usize, usize),
+    m: [f64; 6],
+    mode: InterpolationMode,
+    fill: &[u8],
+) -> Result<Image> {
     if !mode.is_nearest() {
         return warped(image, size, &|x, y| (m[0] * x + m[1] * y + m[2], m[3] * x + m[4] * y + m[5]), mode, fill);
     }

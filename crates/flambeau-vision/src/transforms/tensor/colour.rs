@@ -198,4 +198,3 @@ pub(crate) fn autocontrast(x: &Tensor) -> Result<Tensor> {
     let (low, scale) = (where_(&flat, &low.zeros_like(), &low), where_(&flat, &scale.ones_like(), &scale));
     Ok(ops::to_dtype(&x.sub(&low).mul(&scale).clamp(0, bound), x.dtype())?)
 }
-

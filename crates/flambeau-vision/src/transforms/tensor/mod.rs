@@ -42,7 +42,9 @@ fn three_dims(x: &Tensor) -> Result<()> {
 fn grey_or_rgb(x: &Tensor, permitted: &str) -> Result<usize> {
     let [c, ..] = dimensions(x)?;
     if c != 1 && c != 3 {
-        return Err(Error::Value(format!("Input image tensor permitted channel values are {permitted}, but found {c}")));
+        return Err(Error::Value(format!(
+            "Input image tensor permitted channel values are {permitted}, but found {c}"
+        )));
     }
     Ok(c)
 }
