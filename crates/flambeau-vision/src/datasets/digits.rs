@@ -1,30 +1,37 @@
 //! Sets of 28×28 grey images with labels from 0 to 9: MNIST, FashionMNIST, and digits that need no file.
 
-use super::download;
-use super::mnist_files::{self, FASHION_MNIST, LabelledImages, MnistFiles, SIDE};
+use super::emnist::EMNIST;
+use super::mnist_files::{self, FASHION_MNIST, LabelledImages, MnistFiles, SIDE, SplitPaths};
+use super::options::{DatasetOptions, IntoTensor, Relabel, Step};
 use super::synthetic_digits::generate_many;
 use crate::error::{Error, Result};
-use crate::transforms::{GreyTable, Image, ToTensor, Transform};
+use crate::image::{Image, Mode};
+use crate::transforms::{GreyTable, Transform};
 use flambeau_autograd::{Tensor, empty, from_slice};
 use flambeau_data::Dataset;
 use std::path::Path;
 
 const PIXELS: usize = SIDE * SIDE;
 
-type Step = Box<dyn Transform<Image, Output = Tensor>>;
-
 /// Images and labels as bytes, and what makes samples of them.
-struct Digits {
+pub(super) struct Digits {
     images: LabelledImages,
     transform: Step,
+    target_transform: Relabel,
     /// The transform as a table, where it treats all pixels alike; batches are then made without a tensor per image.
     table: Option<Box<GreyTable>>,
 }
 
 impl Digits {
-    fn new(images: LabelledImages, transform: Step) -> Self {
+    pub(super) fn new(images: LabelledImages, options: DatasetOptions) -> Self {
+        let DatasetOptions { transform, target_transform, .. } = options;
         let table = transform.grey_table(None).map(Box::new);
-        Digits { images, transform, table }
+        Digits { images, transform, target_transform, table }
+    }
+
+    fn label(&self, index: usize) -> i64 {
+        let label = i64::from(self.images.labels[index]);
+        self.target_transform.as_ref().map_or(label, |relabel| relabel(label))
     }
 
     fn len(&self) -> usize {
@@ -40,8 +47,8 @@ impl Digits {
     }
 
     fn get(&self, index: usize) -> Result<(Tensor, i64)> {
-        let image = Image { height: SIDE, width: SIDE, pixels: self.pixels(index)?.to_vec() };
-        Ok((self.transform.apply(image)?, i64::from(self.images.labels[index])))
+        let image = Image::new(Mode::L, (SIDE, SIDE), self.pixels(index)?.to_vec());
+        Ok((self.transform.apply(image)?, self.label(index)))
     }
 
     fn get_batch(&self, indices: &[usize]) -> Option<Result<(Tensor, Tensor)>> {
@@ -57,7 +64,7 @@ impl Digits {
                 image.iter_mut().zip(self.pixels(index)?).for_each(|(x, &v)| *x = table[usize::from(v)]);
             }
         }
-        let labels: Vec<i64> = indices.iter().map(|&i| i64::from(self.images.labels[i])).collect();
+        let labels: Vec<i64> = indices.iter().map(|&i| self.label(i)).collect();
         Ok((images, from_slice(&labels, [indices.len()])))
     }
 
@@ -100,49 +107,16 @@ macro_rules! digit_sets {
         }
     )+};
 }
-digit_sets!(MNIST, FashionMNIST, SyntheticDigits);
+digit_sets!(MNIST, FashionMNIST, KMNIST, EMNIST, QMNIST, SyntheticDigits);
 
-/// How [`MNIST`] and [`FashionMNIST`] find and transform their images.
-pub struct MnistOptions {
-    download: bool,
-    transform: Step,
-    progress: bool,
-}
-
-impl MnistOptions {
-    fn new() -> Self {
-        MnistOptions { download: false, transform: Box::new(ToTensor), progress: true }
+impl DatasetOptions {
+    fn load_digits(self, files: &MnistFiles, root: &Path, train: bool) -> Result<Digits> {
+        let paths = self.find_digits(files, root, train)?;
+        Ok(Digits::new(paths.load()?, self))
     }
 
-    /// Whether to fetch the files when the folder does not have them. Default: false.
-    #[must_use]
-    pub fn download(mut self, download: bool) -> Self {
-        self.download = download;
-        self
-    }
-
-    /// What makes a tensor of an image. Default: [`ToTensor`].
-    #[must_use]
-    pub fn transform(mut self, transform: impl Transform<Image, Output = Tensor> + 'static) -> Self {
-        self.transform = Box::new(transform);
-        self
-    }
-
-    /// Whether a download shows its progress on standard error. Default: true.
-    #[must_use]
-    pub fn progress(mut self, progress: bool) -> Self {
-        self.progress = progress;
-        self
-    }
-
-    fn load(self, files: &MnistFiles, root: &Path, train: bool) -> Result<Digits> {
-        let paths = if self.download {
-            let options = download::Options { progress: self.progress, ..Default::default() };
-            files.find_or_download(root, train, &options)?
-        } else {
-            files.find(root, train)?
-        };
-        Ok(Digits::new(paths.load()?, self.transform))
+    fn find_digits(&self, files: &MnistFiles, root: &Path, train: bool) -> Result<SplitPaths> {
+        if self.download { files.find_or_download(root, train, &self.fetch()) } else { files.find(root, train) }
     }
 }
 
@@ -166,9 +140,9 @@ impl MNIST {
     pub fn with(
         root: impl AsRef<Path>,
         train: bool,
-        options: impl FnOnce(MnistOptions) -> MnistOptions,
+        options: impl FnOnce(DatasetOptions) -> DatasetOptions,
     ) -> Result<Self> {
-        options(MnistOptions::new()).load(&mnist_files::MNIST, root.as_ref(), train).map(MNIST)
+        options(DatasetOptions::default()).load_digits(&mnist_files::MNIST, root.as_ref(), train).map(MNIST)
     }
 }
 
@@ -192,9 +166,80 @@ impl FashionMNIST {
     pub fn with(
         root: impl AsRef<Path>,
         train: bool,
-        options: impl FnOnce(MnistOptions) -> MnistOptions,
+        options: impl FnOnce(DatasetOptions) -> DatasetOptions,
     ) -> Result<Self> {
-        options(MnistOptions::new()).load(&FASHION_MNIST, root.as_ref(), train).map(FashionMNIST)
+        options(DatasetOptions::default()).load_digits(&FASHION_MNIST, root.as_ref(), train).map(FashionMNIST)
+    }
+}
+
+/// Characters of old Japanese in MNIST's format: `torchvision.datasets.KMNIST`. Samples are `(image [1, 28, 28] float32,
+/// label)`.
+pub struct KMNIST(Digits);
+
+impl KMNIST {
+    /// The 60,000 training or 10,000 test images in the folder `root`, as [`MNIST::new`] finds them.
+    ///
+    /// # Errors
+    /// As [`MNIST::new`].
+    pub fn new(root: impl AsRef<Path>, train: bool) -> Result<Self> {
+        Self::with(root, train, |o| o)
+    }
+
+    /// [`KMNIST::new`] with options.
+    ///
+    /// # Errors
+    /// As [`MNIST::with`].
+    pub fn with(
+        root: impl AsRef<Path>,
+        train: bool,
+        options: impl FnOnce(DatasetOptions) -> DatasetOptions,
+    ) -> Result<Self> {
+        options(DatasetOptions::default()).load_digits(&mnist_files::KMNIST, root.as_ref(), train).map(KMNIST)
+    }
+}
+
+/// MNIST made anew with all 60,000 test images: `torchvision.datasets.QMNIST`. Samples are `(image [1, 28, 28] float32,
+/// label)`.
+pub struct QMNIST(Digits);
+
+impl QMNIST {
+    /// The images `"train"`, `"test"`, `"test10k"` (the first 10,000 of the test images) or `"test50k"` (the others) in
+    /// the folder `root`, as [`MNIST::new`] finds them.
+    ///
+    /// # Errors
+    /// As [`MNIST::new`], and for another word.
+    pub fn new(root: impl AsRef<Path>, what: &str) -> Result<Self> {
+        Self::with(root, what, |o| o)
+    }
+
+    /// [`QMNIST::new`] with options.
+    ///
+    /// # Errors
+    /// As [`MNIST::with`], and for another word.
+    pub fn with(
+        root: impl AsRef<Path>,
+        what: &str,
+        options: impl FnOnce(DatasetOptions) -> DatasetOptions,
+    ) -> Result<Self> {
+        const FIRST: usize = 10_000;
+        let (train, part) = match what {
+            "train" => (true, 0..usize::MAX),
+            "test" => (false, 0..usize::MAX),
+            "test10k" => (false, 0..FIRST),
+            "test50k" => (false, FIRST..usize::MAX),
+            _ => {
+                let words = "('train', 'test', 'test10k', 'test50k')";
+                return Err(Error::Value(format!(
+                    "Unknown value '{what}' for argument what. Valid values are {words}."
+                )));
+            }
+        };
+        let options = options(DatasetOptions::default());
+        let paths = options.find_digits(&mnist_files::QMNIST, root.as_ref(), train)?;
+        let LabelledImages { pixels, labels } = paths.load_census()?;
+        let part = part.start.min(labels.len())..part.end.min(labels.len());
+        let pixels = pixels[part.start * PIXELS..part.end * PIXELS].to_vec();
+        Ok(QMNIST(Digits::new(LabelledImages { pixels, labels: labels[part].to_vec() }, options)))
     }
 }
 
@@ -206,7 +251,7 @@ pub struct SyntheticDigits(Digits);
 pub struct SyntheticDigitsOptions {
     seed: u64,
     length: usize,
-    transform: Step,
+    set: DatasetOptions,
 }
 
 impl SyntheticDigitsOptions {
@@ -224,10 +269,20 @@ impl SyntheticDigitsOptions {
         self
     }
 
-    /// What makes a tensor of an image. Default: [`ToTensor`].
+    /// What makes a tensor of an image. Default: [`ToTensor`](crate::transforms::ToTensor).
     #[must_use]
-    pub fn transform(mut self, transform: impl Transform<Image, Output = Tensor> + 'static) -> Self {
-        self.transform = Box::new(transform);
+    pub fn transform<T: Transform<Image> + 'static>(mut self, transform: T) -> Self
+    where
+        T::Output: IntoTensor,
+    {
+        self.set = self.set.transform(transform);
+        self
+    }
+
+    /// What makes a sample's label of a digit. Default: nothing.
+    #[must_use]
+    pub fn target_transform(mut self, target_transform: impl Fn(i64) -> i64 + Send + Sync + 'static) -> Self {
+        self.set = self.set.target_transform(target_transform);
         self
     }
 }
@@ -241,8 +296,8 @@ impl SyntheticDigits {
     /// Digits as the options say: `SyntheticDigits::with(true, |o| o.seed(7).length(1000))`.
     pub fn with(train: bool, options: impl FnOnce(SyntheticDigitsOptions) -> SyntheticDigitsOptions) -> Self {
         let length = if train { 60_000 } else { 10_000 };
-        let options = options(SyntheticDigitsOptions { seed: 0, length, transform: Box::new(ToTensor) });
+        let options = options(SyntheticDigitsOptions { seed: 0, length, set: DatasetOptions::default() });
         let (pixels, labels) = generate_many(options.seed, train, 0..options.length as u64);
-        SyntheticDigits(Digits::new(LabelledImages { pixels, labels }, options.transform))
+        SyntheticDigits(Digits::new(LabelledImages { pixels, labels }, options.set))
     }
 }

@@ -1,8 +1,8 @@
 //! The IDX format, in which MNIST and its successors store images and labels.
 //!
 //! An IDX file is `00 00 TYPE NDIM`, then `NDIM` sizes as big-endian `u32`, then the elements in row-major order.
-//! Only `TYPE = 08` (unsigned bytes) is read, the only type that these data sets use. A file may be gzip-compressed;
-//! that is told from its first bytes, never from its name.
+//! Read are `TYPE = 08` (unsigned bytes) and `0C` (int32, QMNIST's labels), the types that these data sets use. A file may be
+//! gzip-compressed; that is told from its first bytes, never from its name.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 const UNSIGNED_BYTE: u8 = 0x08;
+const INT32: u8 = 0x0c;
 /// DEFLATE cannot expand a byte to more than 1032 bytes, so a header that promises more than that is wrong.
 const MAX_GZIP_RATIO: u64 = 1032;
 /// The first allocation; the buffer then grows with what is really read, never with what a header claims.
@@ -34,10 +35,22 @@ pub struct Idx {
 /// [`Error::Io`] if the file cannot be read; [`Error::CorruptFile`] if it is no IDX file of unsigned bytes, is
 /// truncated, has bytes after its end, or is a damaged gzip file.
 pub fn read(path: impl AsRef<Path>) -> Result<Idx> {
-    let path = path.as_ref();
+    read_of(path.as_ref(), UNSIGNED_BYTE)
+}
+
+/// Reads an IDX file of int32 elements, gzip-compressed or plain: its dimensions, and its elements in row-major order.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_ints(path: impl AsRef<Path>) -> Result<(Vec<usize>, Vec<i32>)> {
+    let Idx { dims, data } = read_of(path.as_ref(), INT32)?;
+    Ok((dims, data.as_chunks::<4>().0.iter().map(|&bytes| i32::from_be_bytes(bytes)).collect()))
+}
+
+fn read_of(path: &Path, element: u8) -> Result<Idx> {
     let file = File::open(path).map_err(|e| Error::io(path, e))?;
     let metadata = file.metadata().map_err(|e| Error::io(path, e))?;
-    parse(BufReader::with_capacity(1 << 16, file), metadata.is_file().then_some(metadata.len()), path)
+    parse(BufReader::with_capacity(1 << 16, file), metadata.is_file().then_some(metadata.len()), path, element)
 }
 
 /// Reads IDX data from memory, gzip-compressed or plain; `name` stands for the path in errors.
@@ -45,20 +58,20 @@ pub fn read(path: impl AsRef<Path>) -> Result<Idx> {
 /// # Errors
 /// As [`read`].
 pub fn from_bytes(bytes: &[u8], name: &str) -> Result<Idx> {
-    parse(bytes, Some(bytes.len() as u64), Path::new(name))
+    parse(bytes, Some(bytes.len() as u64), Path::new(name), UNSIGNED_BYTE)
 }
 
 /// `stored` is the length of the stored form, where that is known: it bounds what a header may claim.
-fn parse(mut input: impl BufRead, stored: Option<u64>, path: &Path) -> Result<Idx> {
+fn parse(mut input: impl BufRead, stored: Option<u64>, path: &Path, element: u8) -> Result<Idx> {
     let start = input.fill_buf().map_err(|e| Error::io(path, e))?;
     if start.starts_with(&GZIP_MAGIC) {
-        parse_plain(MultiGzDecoder::new(input), stored.map(|n| n.saturating_mul(MAX_GZIP_RATIO)), path)
+        parse_plain(MultiGzDecoder::new(input), stored.map(|n| n.saturating_mul(MAX_GZIP_RATIO)), path, element)
     } else {
-        parse_plain(input, stored, path)
+        parse_plain(input, stored, path, element)
     }
 }
 
-fn parse_plain(mut input: impl Read, available: Option<u64>, path: &Path) -> Result<Idx> {
+fn parse_plain(mut input: impl Read, available: Option<u64>, path: &Path, wanted: u8) -> Result<Idx> {
     let corrupt = |what: String| Error::corrupt(path, what);
     let header = take(&mut input, 4, path)?;
     let &[0, 0, element, ndim] = header.as_slice() else {
@@ -67,8 +80,9 @@ fn parse_plain(mut input: impl Read, available: Option<u64>, path: &Path) -> Res
             n => format!("truncated: an IDX header has at least 4 bytes, the file {n}"),
         }));
     };
-    if element != UNSIGNED_BYTE {
-        return Err(corrupt(format!("IDX element type 0x{element:02x}; only 0x08 (unsigned byte) is supported")));
+    let (name, size) = if wanted == INT32 { ("int32", 4) } else { ("unsigned byte", 1) };
+    if element != wanted {
+        return Err(corrupt(format!("IDX element type 0x{element:02x}; only 0x{wanted:02x} ({name}) is supported")));
     }
     if ndim == 0 {
         return Err(corrupt("an IDX header without dimensions".into()));
@@ -79,6 +93,7 @@ fn parse_plain(mut input: impl Read, available: Option<u64>, path: &Path) -> Res
     }
     let dims: Vec<u64> = sizes.as_chunks().0.iter().map(|&size| u64::from(u32::from_be_bytes(size))).collect();
     let expected = product(&dims)
+        .and_then(|count| count.checked_mul(size))
         .filter(|&bytes| usize::try_from(bytes).is_ok())
         .ok_or_else(|| corrupt(format!("dimensions {dims:?} hold more bytes than this machine can address")))?;
     if let Some(available) = available.filter(|&available| available < expected) {

@@ -62,6 +62,36 @@ pub static FASHION_MNIST: MnistFiles = MnistFiles {
     },
 };
 
+/// Characters of old Japanese (Clanuwat et al.), with MNIST's sizes and file names. Mirror and checksums as in
+/// `torchvision.datasets.KMNIST`.
+pub static KMNIST: MnistFiles = MnistFiles {
+    name: "KMNIST",
+    mirrors: &["http://codh.rois.ac.jp/kmnist/dataset/kmnist/"],
+    train: Split {
+        images: RemoteFile { name: TRAIN_IMAGES, md5: "bdb82020997e1d708af4cf47b453dcf7" },
+        labels: RemoteFile { name: TRAIN_LABELS, md5: "e144d726b3acfaa3e44228e80efcd344" },
+    },
+    test: Split {
+        images: RemoteFile { name: TEST_IMAGES, md5: "5c965bf0a639b31b8f53240b1b52f4d7" },
+        labels: RemoteFile { name: TEST_LABELS, md5: "7320c461ea6c1c855c0b718fb2a4b134" },
+    },
+};
+
+/// MNIST with what the census knew about each digit (Yadav, Bottou). Mirror and checksums as in
+/// `torchvision.datasets.QMNIST`.
+pub static QMNIST: MnistFiles = MnistFiles {
+    name: "QMNIST",
+    mirrors: &["https://raw.githubusercontent.com/facebookresearch/qmnist/master/"],
+    train: Split {
+        images: RemoteFile { name: "qmnist-train-images-idx3-ubyte.gz", md5: "ed72d4157d28c017586c42bc6afe6370" },
+        labels: RemoteFile { name: "qmnist-train-labels-idx2-int.gz", md5: "0058f8dd561b90ffdd0f734c6a30e5e4" },
+    },
+    test: Split {
+        images: RemoteFile { name: "qmnist-test-images-idx3-ubyte.gz", md5: "1394631089c404de565df7b7aeaf9412" },
+        labels: RemoteFile { name: "qmnist-test-labels-idx2-int.gz", md5: "5b5b05890a5e13444e108efe57b788aa" },
+    },
+};
+
 /// The two files of one half of a data set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SplitPaths {
@@ -146,12 +176,42 @@ fn stored(folder: &Path, file: &RemoteFile) -> Option<PathBuf> {
 }
 
 impl SplitPaths {
+    /// Reads and checks QMNIST's files, whose labels are rows of eight int32, of which the first is the class.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn load_census(&self) -> Result<LabelledImages> {
+        let Idx { dims, data: pixels } = idx::read(&self.images)?;
+        let &[count, SIDE, SIDE] = dims.as_slice() else {
+            return Err(Error::corrupt(&self.images, format!("images of dimensions {dims:?}, expected [N, 28, 28]")));
+        };
+        let (dims, rows) = idx::read_ints(&self.labels)?;
+        let (&[n, width] | &[n, width, ..]) = dims.as_slice() else {
+            return Err(Error::corrupt(&self.labels, format!("labels of dimensions {dims:?}, expected [N, 8]")));
+        };
+        if n != count || width == 0 || dims.len() != 2 {
+            return Err(Error::corrupt(&self.labels, format!("labels of dimensions {dims:?} for {count} images")));
+        }
+        let labels: Option<Vec<u8>> = rows.chunks_exact(width).map(|row| u8::try_from(row[0]).ok()).collect();
+        let labels = labels.filter(|labels| labels.iter().all(|&label| usize::from(label) < CLASSES));
+        let labels = labels.ok_or_else(|| Error::corrupt(&self.labels, "a label that is not 0 to 9"))?;
+        Ok(LabelledImages { pixels, labels })
+    }
+
     /// Reads and checks both files. The number of images is the one in their header.
     ///
     /// # Errors
     /// Those of [`idx::read`]; [`Error::CorruptFile`] if the images are not `N × 28 × 28`, if there are not as many
     /// labels, or if a label is not below 10.
     pub fn load(&self) -> Result<LabelledImages> {
+        self.load_of(CLASSES)
+    }
+
+    /// [`load`](Self::load) with another number of classes.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn load_of(&self, classes: usize) -> Result<LabelledImages> {
         let Idx { dims, data: pixels } = idx::read(&self.images)?;
         let &[count, SIDE, SIDE] = dims.as_slice() else {
             return Err(Error::corrupt(&self.images, format!("images of dimensions {dims:?}, expected [N, 28, 28]")));
@@ -161,8 +221,9 @@ impl SplitPaths {
             let what = format!("labels of dimensions {dims:?} for {count} images, expected [{count}]");
             return Err(Error::corrupt(&self.labels, what));
         }
-        if let Some((i, label)) = labels.iter().enumerate().find(|&(_, &label)| usize::from(label) >= CLASSES) {
-            return Err(Error::corrupt(&self.labels, format!("label {label} at index {i}, expected 0 to 9")));
+        if let Some((i, label)) = labels.iter().enumerate().find(|&(_, &label)| usize::from(label) >= classes) {
+            let last = classes - 1;
+            return Err(Error::corrupt(&self.labels, format!("label {label} at index {i}, expected 0 to {last}")));
         }
         Ok(LabelledImages { pixels, labels })
     }

@@ -4,15 +4,31 @@
 //! |---|---|
 //! | [`idx`] | reads the IDX format of MNIST's files, plain or gzip |
 //! | [`download`] | fetches one file over several mirrors, with checksum, resume and progress bar |
-//! | [`mnist_files`] | knows the files of MNIST and FashionMNIST: finds, downloads and loads them |
+//! | [`mnist_files`] | knows the files of MNIST and its kin: finds, downloads and loads them |
 //! | [`synthetic_digits`] | draws MNIST-like digits from strokes: a data set that needs no file and no network |
 //!
-//! [`MNIST`], [`FashionMNIST`] and [`SyntheticDigits`] are the data sets that users name.
+//! The sets that users name give `(tensor, label)` samples; `transform` makes the tensor of an
+//! [`Image`](crate::Image) ([`ToTensor`](crate::transforms::ToTensor) if nothing is said), `target_transform` changes labels.
 
+mod archive;
+mod cifar;
 mod digits;
 pub mod download;
+mod emnist;
+mod fake;
+mod folder;
 pub mod idx;
 pub mod mnist_files;
+mod options;
+mod pickle;
+mod pictures;
+mod stl10;
 pub mod synthetic_digits;
 
-pub use digits::{FashionMNIST, MNIST, MnistOptions, SyntheticDigits, SyntheticDigitsOptions};
+pub use cifar::{CIFAR10, CIFAR100};
+pub use digits::{FashionMNIST, KMNIST, MNIST, QMNIST, SyntheticDigits, SyntheticDigitsOptions};
+pub use emnist::EMNIST;
+pub use fake::{FakeData, FakeOptions};
+pub use folder::{DatasetFolder, IMG_EXTENSIONS, ImageFolder};
+pub use options::{DatasetOptions, IntoTensor};
+pub use stl10::STL10;

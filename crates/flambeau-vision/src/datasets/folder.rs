@@ -1,0 +1,200 @@
+//! Folders whose subfolders are classes.
+
+use super::options::{DatasetOptions, Relabel};
+use crate::error::{Error, Result};
+use crate::image::{Image, Mode};
+use flambeau_autograd::Tensor;
+use flambeau_data::Dataset;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The endings of image files that [`ImageFolder`] looks for. Of these, PNG and JPEG can be read.
+pub const IMG_EXTENSIONS: [&str; 9] = [".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp"];
+
+type Loader<T> = Box<dyn Fn(&Path) -> Result<T> + Send + Sync>;
+
+/// Files of classes, whatever they hold: `torchvision.datasets.DatasetFolder`. Samples are `(what the loader gives, label)`.
+pub struct DatasetFolder<T> {
+    loader: Loader<T>,
+    target_transform: Relabel,
+    classes: Vec<String>,
+    samples: Vec<(PathBuf, i64)>,
+}
+
+impl<T> DatasetFolder<T> {
+    /// The files below `root` with one of the endings, which `loader` reads; each subfolder of `root` is a class, numbered in
+    /// the order of their names, and its files may lie in folders of its own.
+    ///
+    /// # Errors
+    /// When a folder cannot be read, there is no class, or a class has no file.
+    pub fn new(
+        root: impl AsRef<Path>,
+        loader: impl Fn(&Path) -> Result<T> + Send + Sync + 'static,
+        extensions: &[&str],
+    ) -> Result<Self> {
+        Self::load(root.as_ref(), Box::new(loader), extensions, None)
+    }
+
+    fn load(root: &Path, loader: Loader<T>, extensions: &[&str], target_transform: Relabel) -> Result<Self> {
+        let classes = subfolders(root)?;
+        if classes.is_empty() {
+            let hint = "Each class is a folder of files".into();
+            return Err(Error::NotFound { what: format!("a class folder in {}", root.display()), hint });
+        }
+        let (mut samples, mut empty) = (Vec::new(), Vec::new());
+        for (label, class) in (0..).zip(&classes) {
+            let before = samples.len();
+            for path in files(&root.join(class))? {
+                let name = path.to_string_lossy().to_lowercase();
+                if extensions.iter().any(|ending| name.ends_with(ending)) {
+                    samples.push((path, label));
+                }
+            }
+            if samples.len() == before {
+                empty.push(class.as_str());
+            }
+        }
+        if !empty.is_empty() {
+            return Err(Error::NotFound {
+                what: format!("a file of the classes {}", empty.join(", ")),
+                hint: format!("Supported extensions are: {}", extensions.join(", ")),
+            });
+        }
+        Ok(DatasetFolder { loader, target_transform, classes, samples })
+    }
+
+    /// What makes a sample's label of a class's number: `target_transform`.
+    #[must_use]
+    pub fn target_transform(mut self, target_transform: impl Fn(i64) -> i64 + Send + Sync + 'static) -> Self {
+        self.target_transform = Some(Box::new(target_transform));
+        self
+    }
+
+    /// The classes' names, in order.
+    pub fn classes(&self) -> &[String] {
+        &self.classes
+    }
+
+    /// Each class's number.
+    pub fn class_to_idx(&self) -> BTreeMap<String, i64> {
+        self.classes.iter().cloned().zip(0..).collect()
+    }
+
+    /// The files and their labels.
+    pub fn samples(&self) -> &[(PathBuf, i64)] {
+        &self.samples
+    }
+
+    /// The label of each file.
+    pub fn targets(&self) -> Vec<i64> {
+        self.samples.iter().map(|(_, label)| *label).collect()
+    }
+
+    fn read(&self, index: usize) -> Result<(T, i64)> {
+        let Some((path, label)) = self.samples.get(index) else {
+            let n = self.samples.len();
+            return Err(Error::Value(format!("index {index} is out of range for a dataset of {n} samples")));
+        };
+        let label = self.target_transform.as_ref().map_or(*label, |relabel| relabel(*label));
+        Ok(((self.loader)(path)?, label))
+    }
+}
+
+/// The names of a folder's subfolders, in order.
+fn subfolders(folder: &Path) -> Result<Vec<String>> {
+    let (folders, _) = entries(folder)?;
+    Ok(folders.iter().filter_map(|path| path.file_name()).map(|name| name.to_string_lossy().into_owned()).collect())
+}
+
+/// The folders and files of a folder, each in the order of their names. Links are followed.
+fn entries(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
+    let failed = |e| Error::io(folder, e);
+    let (mut folders, mut files) = (Vec::new(), Vec::new());
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        if path.is_dir() { folders.push(path) } else { files.push(path) }
+    }
+    folders.sort();
+    files.sort();
+    Ok((folders, files))
+}
+
+/// All files below a folder: those of one folder after those of another, in the order of the folders' paths as texts.
+fn files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    let mut open = vec![(folder.to_owned(), 0)];
+    while let Some((folder, depth)) = open.pop() {
+        // A link to a folder above would go on for ever.
+        if depth > 64 {
+            return Err(Error::Value(format!("{}: folders within folders more than 64 deep", folder.display())));
+        }
+        let (folders, files) = entries(&folder)?;
+        open.extend(folders.into_iter().map(|folder| (folder, depth + 1)));
+        found.push((folder.to_string_lossy().into_owned(), files));
+    }
+    found.sort();
+    Ok(found.into_iter().flat_map(|(_, files)| files).collect())
+}
+
+impl<T> Dataset for DatasetFolder<T> {
+    type Item = (T, i64);
+    fn len(&self) -> usize {
+        self.samples.len()
+    }
+    fn get(&self, index: usize) -> flambeau_data::Result<(T, i64)> {
+        Ok(self.read(index)?)
+    }
+}
+
+/// Image files of classes: `torchvision.datasets.ImageFolder`. Samples are `(image, label)`; every image is RGB when the
+/// transform gets it.
+///
+/// ```no_run
+/// use flambeau_vision::datasets::ImageFolder;
+/// use flambeau_vision::transforms::{Compose, RandomResizedCrop, ToTensor};
+///
+/// # fn main() -> flambeau_vision::Result<()> {
+/// let set = ImageFolder::with("data/train", |o| o.transform(Compose((RandomResizedCrop::new(224), ToTensor))))?;
+/// println!("{} images of {:?}", set.samples().len(), set.classes());
+/// # Ok(())
+/// # }
+/// ```
+pub struct ImageFolder(DatasetFolder<Tensor>);
+
+impl ImageFolder {
+    /// The images below `root`, as tensors between 0 and 1; each subfolder of `root` is a class.
+    ///
+    /// # Errors
+    /// As [`DatasetFolder::new`].
+    pub fn new(root: impl AsRef<Path>) -> Result<Self> {
+        Self::with(root, |o| o)
+    }
+
+    /// [`ImageFolder::new`] with options: `transform`, `target_transform`.
+    ///
+    /// # Errors
+    /// As [`ImageFolder::new`].
+    pub fn with(root: impl AsRef<Path>, options: impl FnOnce(DatasetOptions) -> DatasetOptions) -> Result<Self> {
+        let DatasetOptions { transform, target_transform, .. } = options(DatasetOptions::default());
+        let loader = move |path: &Path| transform.apply(Image::open(path)?.convert(Mode::RGB));
+        DatasetFolder::load(root.as_ref(), Box::new(loader), &IMG_EXTENSIONS, target_transform).map(ImageFolder)
+    }
+}
+
+impl std::ops::Deref for ImageFolder {
+    type Target = DatasetFolder<Tensor>;
+    fn deref(&self) -> &DatasetFolder<Tensor> {
+        &self.0
+    }
+}
+
+impl Dataset for ImageFolder {
+    type Item = (Tensor, i64);
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+    fn get(&self, index: usize) -> flambeau_data::Result<(Tensor, i64)> {
+        self.0.get(index)
+    }
+}

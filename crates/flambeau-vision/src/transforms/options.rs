@@ -1,0 +1,72 @@
+//! The optional arguments of the functions and transforms.
+
+use super::{InterpolationMode, PaddingMode};
+use crate::options::options;
+
+options! {
+    /// Options of [`resize_with`](super::functional::resize_with) and [`Resize`](super::Resize).
+    ResizeOptions {
+        /// How values between pixels are found (`"bilinear"`).
+        interpolation: InterpolationMode = InterpolationMode::Bilinear,
+        /// The most that the longer edge may have, where the size is one integer (none).
+        max_size: Option<i64> = None,
+        /// Whether a smaller tensor is a mean of all pixels that it covers, in the modes `"bilinear"` and `"bicubic"` (true).
+        /// Images always are.
+        antialias: bool = true,
+    }
+}
+
+options! {
+    /// Options of [`pad_with`](super::functional::pad_with) and [`Pad`](super::Pad).
+    PadOptions {
+        /// The value of constant padding; for images also one for each band (0).
+        fill: Vec<f64> = vec![0.0],
+        /// What stands around the image: `"constant"`, `"edge"`, `"reflect"` or `"symmetric"` (`"constant"`).
+        padding_mode: PaddingMode = PaddingMode::Constant,
+    }
+}
+
+options! {
+    /// Options of [`rotate_with`](super::functional::rotate_with).
+    RotateOptions {
+        /// How values between pixels are found (`"nearest"`).
+        interpolation: InterpolationMode = InterpolationMode::Nearest,
+        /// Whether the output is large enough for all of the turned image (false).
+        expand: bool = false,
+        /// The pixel that stays, (x, y) from the upper left corner (the image's middle).
+        center: Option<[f64; 2]> = None,
+        /// The value outside the image, one for all or one per channel (black).
+        fill: Option<Vec<f64>> = None,
+    }
+}
+
+options! {
+    /// Options of [`affine_with`](super::functional::affine_with).
+    AffineOptions {
+        /// How values between pixels are found (`"nearest"`).
+        interpolation: InterpolationMode = InterpolationMode::Nearest,
+        /// The value outside the image, one for all or one per channel (black).
+        fill: Option<Vec<f64>> = None,
+        /// The pixel that turns and shears leave where it is, (x, y) from the upper left corner (the image's middle).
+        center: Option<[f64; 2]> = None,
+    }
+}
+
+options! {
+    /// Options of [`perspective_with`](super::functional::perspective_with) and
+    /// [`elastic_transform_with`](super::functional::elastic_transform_with).
+    PerspectiveOptions {
+        /// How values between pixels are found (`"bilinear"`).
+        interpolation: InterpolationMode = InterpolationMode::Bilinear,
+        /// The value outside the image, one for all or one per channel (black).
+        fill: Option<Vec<f64>> = None,
+    }
+}
+
+options! {
+    /// Options of [`gaussian_blur_with`](super::functional::gaussian_blur_with).
+    BlurOptions {
+        /// The standard deviation, one for both directions or one along x and one along y (0.15 · kernel_size + 0.35).
+        sigma: Option<Vec<f64>> = None,
+    }
+}
