@@ -15,7 +15,7 @@ const FLOORS: [&[&str]; 13] = [
     &["flambeau-autograd"],
     &["flambeau-nn", "flambeau-optim", "flambeau-data", "flambeau-distributions"],
     &["flambeau-serialize"],
-    &["flambeau-vision"],
+    &["flambeau-vision", "flambeau-tensorboard"],
     &["flambeau"],
     &["flambeau-testkit"],
     &["flambeau-examples", "flambeau-benches", "xtask"],

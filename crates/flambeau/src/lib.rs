@@ -384,6 +384,25 @@ pub mod utils {
     pub mod data {
         pub use flambeau_data::*;
     }
+
+    /// `torch.utils.tensorboard`: what TensorBoard shows of a training.
+    ///
+    /// ```
+    /// use torch::utils::tensorboard::SummaryWriter;
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let folder = std::env::temp_dir().join(format!("flambeau-facade-runs-{}", std::process::id()));
+    /// let writer = SummaryWriter::with(|o| o.log_dir(&folder))?;
+    /// writer.add_scalar("Loss/train", 0.5, 0);
+    /// writer.close()?;
+    /// assert_eq!(std::fs::read_dir(&folder)?.count(), 1);
+    /// # std::fs::remove_dir_all(&folder)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "tensorboard")]
+    pub mod tensorboard {
+        pub use flambeau_tensorboard::*;
+    }
 }
 
 /// torchvision: image datasets, transforms.
