@@ -13,7 +13,7 @@ const FLOORS: [&[&str]; 13] = [
     &["flambeau-cpu"],
     &["flambeau-device"],
     &["flambeau-autograd"],
-    &["flambeau-nn", "flambeau-optim", "flambeau-data", "flambeau-distributions"],
+    &["flambeau-nn", "flambeau-optim", "flambeau-data", "flambeau-distributions", "flambeau-metrics"],
     &["flambeau-serialize"],
     &["flambeau-vision", "flambeau-tensorboard"],
     &["flambeau"],

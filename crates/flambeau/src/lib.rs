@@ -405,6 +405,18 @@ pub mod utils {
     }
 }
 
+/// torchmetrics: accuracy, precision, recall, ROC and others, collected over batches.
+///
+/// ```
+/// let accuracy = torch::metrics::Accuracy::with("multiclass", |o| o.num_classes(3));
+/// accuracy.update(torch::tensor([2, 1, 0, 1]), torch::tensor([2, 1, 0, 0]));
+/// assert_eq!(accuracy.compute().item(), 0.75);
+/// ```
+#[cfg(feature = "metrics")]
+pub mod metrics {
+    pub use flambeau_metrics::*;
+}
+
 /// torchvision: image datasets, transforms.
 ///
 /// ```

@@ -3,7 +3,7 @@
 use super::wire;
 
 use flambeau_autograd::{Tensor, from_vec, no_grad, tensor};
-use flambeau_nn::{self as nn, Call, Forward, Module};
+use flambeau_nn::{self as nn, Forward, Module};
 use flambeau_tensorboard::{Chart, Figure, SummaryWriter};
 use std::fs;
 use std::path::{Path, PathBuf};
