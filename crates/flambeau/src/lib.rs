@@ -344,6 +344,19 @@ pub mod profiler {
 
 /// `torch.utils`.
 pub mod utils {
+    pub use flambeau_data::progress::{tqdm, tqdm_with, trange};
+
+    /// Python's package `tqdm`: progress bars around any iterator.
+    ///
+    /// ```
+    /// use torch::utils::progress::tqdm_with;
+    /// let squares: Vec<i32> = tqdm_with(0..3, |o| o.desc("squares")).into_iter().map(|x| x * x).collect();
+    /// assert_eq!(squares, [0, 1, 4]);
+    /// ```
+    pub mod progress {
+        pub use flambeau_data::progress::*;
+    }
+
     /// `torch.utils.checkpoint`: backward computes again what forward did not keep.
     ///
     /// ```
