@@ -51,7 +51,7 @@ struct Options {
     /// A checkpoint, written after each epoch; where the file is there already, the training goes on from it.
     #[arg(long)]
     resume: Option<PathBuf>,
-    /// Draw loss and accuracy per epoch into this SVG file.
+    /// Draw loss and accuracy per epoch into this SVG or PNG file.
     #[arg(long)]
     plot: Option<PathBuf>,
     /// Write what TensorBoard shows into this folder.

@@ -44,3 +44,9 @@ pub use histogram::Bins;
 pub use summary::*;
 pub use values::{Nest, Numbers, Values};
 pub use writer::{SummaryWriter, SummaryWriterOptions};
+
+/// What `flambeau-plot` draws its texts with where there is no font.
+#[doc(hidden)]
+pub mod pixel_font {
+    pub use crate::picture::font::{HEIGHT, dots, width};
+}

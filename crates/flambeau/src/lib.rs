@@ -418,6 +418,18 @@ pub mod utils {
     }
 }
 
+/// Charts of a training as SVG and PNG, and the learning-rate range test. Of the feature `plot`, which is not on by default.
+///
+/// ```
+/// use torch::plot::Chart;
+/// let chart = Chart::curves("Loss", "step", [("train", vec![(0.0, 2.0), (1.0, 1.0)])]);
+/// assert!(chart.svg().unwrap().contains("<svg"));
+/// ```
+#[cfg(feature = "plot")]
+pub mod plot {
+    pub use flambeau_plot::*;
+}
+
 /// torchmetrics: accuracy, precision, recall, ROC and others, collected over batches.
 ///
 /// ```

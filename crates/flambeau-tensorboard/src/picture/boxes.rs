@@ -38,10 +38,14 @@ pub(crate) fn draw_boxes(picture: &mut Picture, boxes: &[[f64; 4]], labels: &[St
         horizontal(bottom, left, right);
         horizontal(top, right, left);
         let Some(label) = labels.get(i).filter(|label| !label.is_empty()) else { continue };
-        let margin = 1;
-        let width = font::width(label);
-        picture.fill((left, bottom - font::HEIGHT - 2 * margin), (left + width, bottom), red);
-        let (x, y) = (left + margin, bottom - font::HEIGHT - margin);
-        font::dots(label, |dx, dy| picture.fill((x + dx, y + dy), (x + dx, y + dy), black));
+        // Each dot is two by two pixels.
+        let (margin, dot) = (1, 2);
+        let (width, height) = (font::width(label) * dot, font::HEIGHT * dot);
+        picture.fill((left, bottom - height - 2 * margin), (left + width, bottom), red);
+        let (x, y) = (left + margin, bottom - height - margin);
+        font::dots(label, |dx, dy| {
+            let (x, y) = (x + dx * dot, y + dy * dot);
+            picture.fill((x, y), (x + 1, y + 1), black);
+        });
     }
 }

@@ -1,7 +1,7 @@
 //! Pictures: from tensors of any layout to PNG.
 
 mod boxes;
-mod font;
+pub(crate) mod font;
 mod png;
 mod resize;
 

@@ -116,6 +116,13 @@ impl Figure {
     }
 }
 
+impl Figure {
+    /// The PNG or SVG file.
+    pub fn content(&self) -> &[u8] {
+        &self.file
+    }
+}
+
 /// Height, width and number of channels of an SVG file; no height and width where the file does not tell.
 fn svg_size(file: &[u8]) -> Option<(usize, usize, usize)> {
     let text = std::str::from_utf8(file).ok()?;
