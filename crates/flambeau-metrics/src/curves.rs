@@ -80,8 +80,10 @@ impl Curve for Roc {
         let stop = fpr.partition_point(|&rate| rate <= most);
         let share = (most - fpr[stop - 1]) / (fpr[stop] - fpr[stop - 1]);
         let end = tpr[stop - 1] + share * (tpr[stop] - tpr[stop - 1]);
-        (fpr.truncate(stop), tpr.truncate(stop));
-        (fpr.push(most), tpr.push(end));
+        for (rates, last) in [(&mut fpr, most), (&mut tpr, end)] {
+            rates.truncate(stop);
+            rates.push(last);
+        }
         let least = 0.5 * most * most;
         0.5 * (1.0 + (trapezoids(&fpr, &tpr) - least) / (most - least))
     }

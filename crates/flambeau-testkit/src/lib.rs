@@ -36,4 +36,5 @@ pages! {
     Speed "docs/speed.md";
     Tensors "docs/tensors.md";
     Training "docs/training.md";
+    Watching "docs/watching.md";
 }

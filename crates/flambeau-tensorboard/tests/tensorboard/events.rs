@@ -298,7 +298,8 @@ fn check(case: &Json, name: &str) -> (usize, usize) {
     let golden = case["files"].as_object().unwrap();
     let mut names: Vec<&String> = files.iter().map(|(name, _)| name).collect();
     let mut wanted: Vec<&String> = golden.keys().collect();
-    (names.sort(), wanted.sort());
+    names.sort();
+    wanted.sort();
     assert_eq!(names, wanted, "{name}");
     let (mut exact, mut close) = (0, 0);
     for (file, content) in &files {
