@@ -15,6 +15,7 @@ use torch::Device;
 use torch::amp::GradScaler;
 use torch::optim::ParamGroup;
 use torch::prelude::*;
+use torch::utils::tensorboard::SummaryWriter;
 
 #[derive(Parser)]
 #[command(name = "gpt", allow_negative_numbers = true)]
@@ -46,6 +47,9 @@ struct Options {
     /// Mixed precision: bfloat16 on the CPU; on a GPU float16, with gradients that are scaled meanwhile.
     #[arg(long)]
     amp: bool,
+    /// Write what TensorBoard shows into this folder.
+    #[arg(long)]
+    logdir: Option<PathBuf>,
     #[command(flatten)]
     model: GPTConfig,
     #[command(flatten)]
@@ -385,6 +389,9 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         Some(path) => resume(path, &model, &optimizer, &scaler)?,
         None => 0,
     };
+    // What an earlier run wrote beyond the checkpoint is hidden.
+    let open = |folder| SummaryWriter::with(|o| o.log_dir(folder).purge_step((first > 0).then_some(first as i64)));
+    let writer = options.logdir.as_ref().map(open).transpose()?;
     let (mut losses, mut validated) = (Vec::new(), Vec::new());
     let bar = progress::named("step", options.steps);
     bar.set_position(first as u64);
@@ -392,6 +399,12 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         let loss = validation_loss(&model, &val_data, options.amp);
         progress::say(&bar, format!("step {step}: validation loss {loss:.7}"));
         validated.push((step as f64, loss));
+        if let Some(writer) = &writer {
+            writer.add_scalar("Loss/validation", loss, step);
+            for (name, parameter) in model.named_parameters() {
+                writer.add_histogram(&name, &parameter, step);
+            }
+        }
         options.out.as_ref().map_or(Ok(()), |out| save(out, step, &model, &optimizer, &scaler))
     };
     let mut start = (Instant::now(), first);
@@ -418,6 +431,10 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         if step % options.log_interval == 0 {
             progress::say(&bar, format!("step {step}: loss {loss:.7}"));
             losses.push((step as f64, loss.item()));
+            if let Some(writer) = &writer {
+                writer.add_scalar("Loss/train", &loss, step);
+                writer.add_scalar("lr", optimizer.param_groups()[0].lr(), step);
+            }
         }
         bar.inc(1);
     }
@@ -432,6 +449,12 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         let start = torch::zeros_with((1, 1), |o| o.dtype(torch::long).device(device));
         let out = model.generate(start, options.sample, 0.8, Some(200));
         println!("{}", out.i((0, 1..)).to_vec::<i64>().iter().map(|&i| chars[i as usize]).collect::<String>());
+    }
+    if let Some(writer) = &writer {
+        let block = val_data.i(..config.block_size).unsqueeze(0);
+        writer.add_graph(&model, (block, None));
+        writer.close()?;
+        println!("Wrote events to {}", writer.log_dir().display());
     }
     if let Some(path) = &options.common.plot {
         plot::curves(path, "Loss", "step", vec![("train", losses), ("validation", validated)])?;

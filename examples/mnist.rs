@@ -12,6 +12,7 @@ use torch::amp::GradScaler;
 use torch::nn::{self, Call, Forward, Module};
 use torch::optim::lr_scheduler::ExponentialLR;
 use torch::utils::data::DataLoader;
+use torch::utils::tensorboard::SummaryWriter;
 use torch::{Device, Tensor, optim};
 
 use flambeau_examples::plot::{self, Epoch};
@@ -50,9 +51,12 @@ struct Options {
     /// A checkpoint, written after each epoch; where the file is there already, the training goes on from it.
     #[arg(long)]
     resume: Option<PathBuf>,
-    /// Draw loss and accuracy per epoch into this SVG file.
+    /// Draw loss and accuracy per epoch into this SVG or PNG file.
     #[arg(long)]
     plot: Option<PathBuf>,
+    /// Write what TensorBoard shows into this folder.
+    #[arg(long)]
+    logdir: Option<PathBuf>,
 }
 
 #[derive(Module)]
@@ -119,6 +123,12 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         println!("Resumed from {} after epoch {}", path.display(), start_epoch - 1);
     }
 
+    let writer = options.logdir.as_ref().map(|folder| SummaryWriter::with(|o| o.log_dir(folder))).transpose()?;
+    if let Some(writer) = &writer {
+        let sample = test_images.i(..16).unsqueeze(1);
+        writer.add_images("test images", &sample, 0);
+        writer.add_graph(&model, (sample.float() / 255.0).to(device));
+    }
     let mut history = Vec::new();
     for epoch in start_epoch..=options.epochs {
         let start = Instant::now();
@@ -136,8 +146,12 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
             scaler.update();
             last = loss.item();
             total += last;
+            if let Some(writer) = &writer {
+                writer.add_scalar("Loss/train", last, (epoch - 1) * loader.len() + bar.position() as usize);
+            }
             bar.inc(1);
         }
+        let lr = scheduler.get_last_lr()[0];
         scheduler.step();
         bar.finish_and_clear();
         let seconds = start.elapsed().as_secs_f64();
@@ -147,6 +161,15 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
             "Epoch [{epoch}/{}], Loss: {last:.4}, mean {mean:.6}, test accuracy {accuracy:.4}, {seconds:.2} s",
             options.epochs
         );
+        if let Some(writer) = &writer {
+            writer.add_scalar("Loss/mean", mean, epoch);
+            writer.add_scalar("Accuracy/test", accuracy, epoch);
+            writer.add_scalar("lr", lr, epoch);
+            for (name, parameter) in model.named_parameters() {
+                writer.add_histogram(&name, &parameter, epoch);
+            }
+            writer.flush()?;
+        }
         if options.plot.is_some() {
             let train = loader.dataset();
             history.push(Epoch {
@@ -168,6 +191,10 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     }
 
     torch::save(&model.state_dict(), &options.out)?;
+    if let Some(writer) = &writer {
+        writer.close()?;
+        println!("Wrote events to {}", writer.log_dir().display());
+    }
     if let Some(path) = &options.plot {
         plot::draw(path, &history)?;
         println!("Drew loss and accuracy to {}", path.display());

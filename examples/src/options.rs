@@ -17,7 +17,7 @@ pub struct Common {
     /// Where to compute.
     #[arg(long, default_value = "cpu")]
     pub device: Device,
-    /// Draw the losses into this SVG file.
+    /// Draw the losses into this SVG or PNG file.
     #[arg(long)]
     pub plot: Option<PathBuf>,
 }

@@ -5,7 +5,7 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 
 /// The floors from the ground up: a crate may use crates of lower floors only. `flambeau-macros` is a tool of all of them.
-const FLOORS: [&[&str]; 13] = [
+const FLOORS: [&[&str]; 14] = [
     &["flambeau-macros"],
     &["flambeau-tensor"],
     &["flambeau-shaders"],
@@ -13,9 +13,10 @@ const FLOORS: [&[&str]; 13] = [
     &["flambeau-cpu"],
     &["flambeau-device"],
     &["flambeau-autograd"],
-    &["flambeau-nn", "flambeau-optim", "flambeau-data", "flambeau-distributions"],
+    &["flambeau-nn", "flambeau-optim", "flambeau-data", "flambeau-distributions", "flambeau-metrics"],
     &["flambeau-serialize"],
-    &["flambeau-vision"],
+    &["flambeau-vision", "flambeau-tensorboard"],
+    &["flambeau-plot"],
     &["flambeau"],
     &["flambeau-testkit"],
     &["flambeau-examples", "flambeau-benches", "xtask"],

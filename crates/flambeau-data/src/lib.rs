@@ -10,6 +10,8 @@ mod error;
 mod generator;
 mod iterable;
 mod loader;
+#[doc(hidden)]
+pub mod progress;
 pub mod sampler;
 mod split;
 mod stack;

@@ -344,6 +344,19 @@ pub mod profiler {
 
 /// `torch.utils`.
 pub mod utils {
+    pub use flambeau_data::progress::{tqdm, tqdm_with, trange};
+
+    /// Python's package `tqdm`: progress bars around any iterator.
+    ///
+    /// ```
+    /// use torch::utils::progress::tqdm_with;
+    /// let squares: Vec<i32> = tqdm_with(0..3, |o| o.desc("squares")).into_iter().map(|x| x * x).collect();
+    /// assert_eq!(squares, [0, 1, 4]);
+    /// ```
+    pub mod progress {
+        pub use flambeau_data::progress::*;
+    }
+
     /// `torch.utils.checkpoint`: backward computes again what forward did not keep.
     ///
     /// ```
@@ -384,6 +397,49 @@ pub mod utils {
     pub mod data {
         pub use flambeau_data::*;
     }
+
+    /// `torch.utils.tensorboard`: what TensorBoard shows of a training.
+    ///
+    /// ```
+    /// use torch::utils::tensorboard::SummaryWriter;
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let folder = std::env::temp_dir().join(format!("flambeau-facade-runs-{}", std::process::id()));
+    /// let writer = SummaryWriter::with(|o| o.log_dir(&folder))?;
+    /// writer.add_scalar("Loss/train", 0.5, 0);
+    /// writer.close()?;
+    /// assert_eq!(std::fs::read_dir(&folder)?.count(), 1);
+    /// # std::fs::remove_dir_all(&folder)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "tensorboard")]
+    pub mod tensorboard {
+        pub use flambeau_tensorboard::*;
+    }
+}
+
+/// Charts of a training as SVG and PNG, and the learning-rate range test. Of the feature `plot`, which is not on by default.
+///
+/// ```
+/// use torch::plot::Chart;
+/// let chart = Chart::curves("Loss", "step", [("train", vec![(0.0, 2.0), (1.0, 1.0)])]);
+/// assert!(chart.svg().unwrap().contains("<svg"));
+/// ```
+#[cfg(feature = "plot")]
+pub mod plot {
+    pub use flambeau_plot::*;
+}
+
+/// torchmetrics: accuracy, precision, recall, ROC and others, collected over batches.
+///
+/// ```
+/// let accuracy = torch::metrics::Accuracy::with("multiclass", |o| o.num_classes(3));
+/// accuracy.update(torch::tensor([2, 1, 0, 1]), torch::tensor([2, 1, 0, 0]));
+/// assert_eq!(accuracy.compute().item(), 0.75);
+/// ```
+#[cfg(feature = "metrics")]
+pub mod metrics {
+    pub use flambeau_metrics::*;
 }
 
 /// torchvision: image datasets, transforms.

@@ -1,0 +1,5 @@
+//! Event files: their events beside PyTorch's, and when they are written.
+
+mod events;
+mod files;
+mod wire;
