@@ -81,6 +81,15 @@ fn compare(what: &str, found: &[Tensor], expected: &Value, tolerance: f64, probl
     }
 }
 
+/// A number against its golden, relatively.
+fn close(what: &str, found: f64, expected: &Value, tolerance: f64, problems: &mut Vec<String>) {
+    let expected = expected.as_f64().unwrap();
+    let error = (found - expected).abs();
+    if error.is_nan() || error > tolerance * expected.abs().max(1e-6) {
+        problems.push(format!("{what}: {found}, not {expected}"));
+    }
+}
+
 fn check_outputs(net: &dyn Net, row: &Value, problems: &mut Vec<String>) {
     if let Some(head) = net.head() {
         manual_seed(3);
@@ -104,13 +113,7 @@ fn check_outputs(net: &dyn Net, row: &Value, problems: &mut Vec<String>) {
     let buffers = net.buffers();
     let floats = buffers.iter().filter(|b| b.is_floating_point());
     let statistics: f64 = floats.map(|b| b.double().sum().item()).sum();
-    let mut close = |what: &str, found: f64, expected: &Value, tolerance: f64| {
-        let expected = expected.as_f64().unwrap();
-        if (found - expected).abs() > tolerance * expected.abs().max(1e-6) {
-            problems.push(format!("{what}: {found}, not {expected}"));
-        }
-    };
-    close("statistics", statistics, &row["statistics"], 1e-4);
+    close("statistics", statistics, &row["statistics"], 1e-4, problems);
     // Normalisation over few numbers amplifies rounding: gradients are compared in float64.
     net.as_module().double();
     manual_seed(2);
@@ -119,7 +122,7 @@ fn check_outputs(net: &dyn Net, row: &Value, problems: &mut Vec<String>) {
     y.iter().map(|y| y.square().mean()).reduce(|a, b| a + b).unwrap().backward();
     let grads: Vec<Tensor> = net.parameters().iter().filter_map(Tensor::grad).collect();
     for (i, expected) in [0, grads.len() / 2, grads.len() - 1].into_iter().zip(row["grad"].as_array().unwrap()) {
-        close("grad", grads[i].abs().sum().item(), expected, 1e-6);
+        close("grad", grads[i].abs().sum().item(), expected, 1e-6, problems);
     }
 }
 

@@ -189,6 +189,20 @@ fn old_keys_have_their_new_names() {
 }
 
 #[test]
+fn pyramids_of_the_first_version_are_loaded() {
+    let _alone = alone();
+    let pyramid = FeaturePyramidNetwork::new(&[3, 4], 2);
+    let state = pyramid.state_dict();
+    let old = state.iter().map(|(key, x)| (key.replace(".0.weight", ".weight").replace(".0.bias", ".bias"), x));
+    let old: nn::StateDict = old.collect();
+    assert!(old.contains_key("layer_blocks.1.bias"), "{:?}", old.keys().collect::<Vec<_>>());
+    let other = FeaturePyramidNetwork::new(&[3, 4], 2);
+    other.load_state_dict(&old).unwrap();
+    assert!(other.state_dict()["layer_blocks.1.0.weight"].equal(&state["layer_blocks.1.0.weight"]));
+    assert_eq!((state.version(""), state.version("layer_blocks.1.0")), (Some(2), Some(1)));
+}
+
+#[test]
 fn a_file_of_googlenet_has_auxiliary_classifiers() {
     let _alone = alone();
     let dir = tempfile::tempdir().unwrap();
@@ -239,6 +253,10 @@ fn norm_layers_are_chosen() {
     let model = models::resnet50_with(|o| o.norm_layer(FrozenBatchNorm2d::new).num_classes(2));
     assert!(model.get_submodule("layer4.2.bn3").is::<FrozenBatchNorm2d>());
     assert_eq!(model.state_dict().keys().filter(|key| key.contains("running_mean")).count(), 53);
+    // A state dict with counts of batches fits.
+    let usual = models::resnet50_with(|o| o.num_classes(2)).state_dict();
+    assert_eq!(usual.len(), model.state_dict().len() + 53);
+    model.load_state_dict(&usual).unwrap();
     let model: ResNet = models::resnet18_with(|o| o.norm_layer(|n| nn::GroupNorm::new(8, n)).zero_init_residual(true));
     assert_eq!(model.get_parameter("layer1.0.bn2.weight").abs().sum().item(), 0.0);
     let model = models::mobilenet_v2_with(|o| o.norm_layer(|n| nn::BatchNorm2d::with(n, |o| o.eps(0.5))));

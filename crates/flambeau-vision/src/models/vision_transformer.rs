@@ -1,11 +1,11 @@
 //! Vision transformers (Dosovitskiy and others, 2020): an encoder over square patches.
 
 use super::init::{draw, keep, xavier, zero};
-use super::options::{Weights, constructors, model_options};
+use super::options::{Weights, constructors, model_options, same_keys};
 use crate::ops::mlp_layers;
 use crate::sequential::{SequentialKind, SequentialOf};
 use flambeau_autograd::{Tensor, zeros};
-use flambeau_nn::{self as nn, Module, Parameter, forward, init};
+use flambeau_nn::{self as nn, LoadProgress, Module, Parameter, StateDict, StateDictHooks, forward, init};
 
 model_options! {
     /// Options of [`VisionTransformer`].
@@ -158,6 +158,7 @@ impl Config {
             m.activation_layer(|_| nn::GELU::new()).dropout(o.dropout)
         }));
         draw(&mlp, keep, xavier);
+        mlp.register_load_state_dict_pre_hook(|_, state, progress| numbered(state, progress));
         EncoderBlock {
             ln_1,
             self_attention,
@@ -207,12 +208,20 @@ impl Config {
         heads.add_module("head", head);
         let state = nn::ModuleState::new();
         let model = VisionTransformer { image_size: o.image_size, class_token, conv_proj, encoder, heads, state };
-        o.weights.give(model, numbered, |_| {})
+        o.weights.give(model, same_keys, |_| {})
     }
 }
 
-/// Older files have `mlp.linear_1.weight` for `mlp.0.weight`.
-fn numbered(key: &str) -> Option<String> {
-    let renamed = [("mlp.linear_1.", "mlp.0."), ("mlp.linear_2.", "mlp.3.")];
-    renamed.into_iter().find(|(old, _)| key.contains(old)).map(|(old, new)| key.replace(old, new))
+/// State dicts of the first version have `linear_1.weight` for `0.weight`.
+fn numbered(state: &mut StateDict, progress: &LoadProgress<'_>) {
+    if progress.version.is_some_and(|version| version >= 2) {
+        return;
+    }
+    for (old, new) in [("linear_1", 0), ("linear_2", 3)] {
+        for tensor in ["weight", "bias"] {
+            if let Some(x) = state.remove(&format!("{}{old}.{tensor}", progress.prefix)) {
+                state.insert(format!("{}{new}.{tensor}", progress.prefix), x);
+            }
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! Attention within windows of a plane.
 
 use flambeau_autograd::{OrPanic, Tensor, from_vec, ones, ops, zeros};
+use flambeau_device::default_device;
 use flambeau_nn::functional as F;
 use flambeau_nn::{self as nn, Buffer, Module, Parameter, forward, init};
 
@@ -69,8 +70,8 @@ impl WindowAttention {
             dropout: dropouts.1,
             relative_position_bias_table,
             logit_scale: second.then(|| Parameter::new(ones((heads, 1, 1)).mul(10).log())),
-            relative_coords_table: second.then(|| Buffer::new(relative_coords(side))),
-            relative_position_index: Buffer::new(relative_positions(side)),
+            relative_coords_table: second.then(|| Buffer::new(relative_coords(side).to(default_device()))),
+            relative_position_index: Buffer::new(relative_positions(side).to(default_device())),
             qkv,
             proj,
             cpb_mlp: second.then(|| {

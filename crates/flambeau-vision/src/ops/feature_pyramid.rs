@@ -4,7 +4,9 @@ use super::{Conv2dNormActivation, NormLayer, norm_layer};
 use flambeau_autograd::Tensor;
 use flambeau_autograd::arguments::Int;
 use flambeau_nn::functional as F;
-use flambeau_nn::{self as nn, Forward, Module, ModuleList, ModuleState, forward, init};
+use flambeau_nn::{
+    self as nn, Forward, LoadProgress, Module, ModuleList, ModuleState, StateDict, StateDictHooks, forward, init,
+};
 
 /// Feature maps under names, from the largest to the smallest: Python's ordered dict.
 pub type FeatureMaps = Vec<(String, Tensor)>;
@@ -126,6 +128,7 @@ impl FeaturePyramidOptions {
 /// assert_eq!(maps[0].1.size(), [1, 5, 8, 8]);
 /// ```
 #[derive(Module)]
+#[module(versions)]
 pub struct FeaturePyramidNetwork {
     /// 1×1 convolutions of the inputs.
     pub inner_blocks: ModuleList<Conv2dNormActivation>,
@@ -171,8 +174,36 @@ impl FeaturePyramidNetwork {
         let mut pyramid =
             FeaturePyramidNetwork { inner_blocks, layer_blocks, extra_blocks: None, state: ModuleState::new() };
         draw(&pyramid);
+        pyramid.register_load_state_dict_pre_hook(|_, state, progress| numbered(state, progress));
         pyramid.extra_blocks = options.extra_blocks;
         pyramid
+    }
+
+    fn version(&self) -> i64 {
+        2
+    }
+
+    fn added_since(&self, _version: Option<i64>) -> &'static [&'static str] {
+        &[]
+    }
+}
+
+/// In state dicts of the first version each block was a convolution, not a sequence that begins with one.
+fn numbered(state: &mut StateDict, progress: &LoadProgress<'_>) {
+    if progress.version.is_some_and(|version| version >= 2) {
+        return;
+    }
+    let blocks = ["inner_blocks.", "layer_blocks."].map(|blocks| format!("{}{blocks}", progress.prefix));
+    let renamed = |key: &str| {
+        let (block, tensor) = blocks.iter().find_map(|blocks| key.strip_prefix(&**blocks))?.split_once('.')?;
+        let start = key.len() - block.len() - 1 - tensor.len();
+        matches!(tensor, "weight" | "bias").then(|| format!("{}{block}.0.{tensor}", &key[..start]))
+    };
+    let keys: Vec<(String, String)> = state.keys().filter_map(|key| Some((key.to_owned(), renamed(key)?))).collect();
+    for (old, new) in keys {
+        if let Some(tensor) = state.remove(&old) {
+            state.insert(new, tensor);
+        }
     }
 }
 

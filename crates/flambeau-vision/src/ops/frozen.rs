@@ -2,7 +2,7 @@
 
 use flambeau_autograd::arguments::Int;
 use flambeau_autograd::{Tensor, ones, options, zeros};
-use flambeau_nn::{Buffer, Module, ModuleState, forward};
+use flambeau_nn::{Buffer, Module, ModuleState, StateDictHooks, forward};
 use flambeau_tensor::print::py_float;
 
 options! {
@@ -53,14 +53,19 @@ impl FrozenBatchNorm2d {
         options: impl FnOnce(FrozenBatchNormOptions) -> FrozenBatchNormOptions,
     ) -> Self {
         let n = num_features.to_usize();
-        FrozenBatchNorm2d {
+        let norm = FrozenBatchNorm2d {
             weight: Buffer::new(ones(n)),
             bias: Buffer::new(zeros(n)),
             running_mean: Buffer::new(zeros(n)),
             running_var: Buffer::new(ones(n)),
             options: options(FrozenBatchNormOptions::default()),
             state: ModuleState::new(),
-        }
+        };
+        // A state dict of a `BatchNorm2d` fits, which also counts batches.
+        norm.register_load_state_dict_pre_hook(|_, state, progress| {
+            state.remove(&format!("{}num_batches_tracked", progress.prefix));
+        });
+        norm
     }
 
     fn extra_repr(&self) -> String {

@@ -6,6 +6,7 @@ mod feature_pyramid;
 mod focal_loss;
 mod frozen;
 mod layers;
+mod mlp;
 mod nms;
 mod roi;
 
@@ -15,11 +16,12 @@ pub use feature_pyramid::*;
 pub use focal_loss::*;
 pub use frozen::{FrozenBatchNorm2d, FrozenBatchNormOptions};
 pub use layers::{
-    ActivationLayer, Conv2dNormActivation, ConvNormActivationOptions, MLP, MLPOptions, NormLayer, Permute,
+    ActivationLayer, Conv2dNormActivation, Conv2dNormActivationKind, ConvNormActivationOptions, NormLayer,
     SqueezeExcitation, SqueezeExcitationOptions,
 };
-pub(crate) use layers::{activation_layer, batch_norm, mlp_layers, norm_layer, relu};
-
+pub(crate) use layers::{activation_layer, batch_norm, norm_layer, relu};
+pub(crate) use mlp::mlp_layers;
+pub use mlp::{MLP, MLPKind, MLPOptions, Permute};
 pub use nms::*;
 pub use roi::*;
 
