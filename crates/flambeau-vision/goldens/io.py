@@ -106,7 +106,13 @@ for quality in [20, 75, 95]:
 case("jpeg grey", saved(Image.fromarray(picture(17, 23, 1)[..., 0]), "JPEG", quality=80))
 case("jpeg progressive", saved(Image.fromarray(picture(24, 30, 3)), "JPEG", quality=85, progressive=True))
 case("jpeg optimized", saved(Image.fromarray(picture(9, 8, 3)), "JPEG", quality=60, optimize=True))
-case("jpeg large", saved(Image.fromarray(picture(70, 50, 3)), "JPEG", quality=90))
+case("jpeg large", saved(Image.fromarray(picture(50, 40, 3)), "JPEG", quality=90))
+for h, w in [(1, 1), (2, 3), (3, 2), (5, 17), (16, 33)]:
+    for sub in [1, 2]:
+        case(f"jpeg {h}x{w} {sub}", saved(Image.fromarray(picture(h, w, 3)), "JPEG", quality=70, subsampling=sub))
+case("jpeg restarts", saved(Image.fromarray(picture(40, 35, 3)), "JPEG", quality=70, restart_marker_blocks=2))
+case("jpeg progressive restarts", saved(Image.fromarray(picture(25, 37, 3)), "JPEG", quality=90, progressive=True, subsampling=1, restart_marker_rows=1))
+case("jpeg progressive grey", saved(Image.fromarray(picture(19, 13, 1)[..., 0]), "JPEG", quality=40, progressive=True))
 case("jpeg noise", saved(Image.fromarray(rng.integers(0, 256, (16, 16, 3), dtype=np.uint8)), "JPEG", quality=90))
 case("jpeg RGB", saved(Image.fromarray(picture(16, 20, 3)), "JPEG", keep_rgb=True, quality=90))
 for orientation in range(1, 9):

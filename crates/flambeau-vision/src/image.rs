@@ -210,7 +210,7 @@ impl Image {
 }
 
 /// The grey of a coloured pixel, in 16-bit fixed point.
-fn luma(pixel: &[u8]) -> u8 {
+pub(crate) fn luma(pixel: &[u8]) -> u8 {
     let [r, g, b] = [0, 1, 2].map(|band| u32::from(pixel[band]));
     ((r * 19595 + g * 38470 + b * 7471 + 0x8000) >> 16) as u8
 }

@@ -1,7 +1,7 @@
 //! Image files: `torchvision.io`'s PNG and JPEG, to tensors `[c, h, w]` of bytes and back.
 //!
-//! PNGs are read byte for byte; a JPEG's values differ from libjpeg's by a level or two here and there, at most by three. Files are
-//! written to a temporary name beside the target, then renamed.
+//! PNGs and JPEGs are read byte for byte as libpng and libjpeg-turbo read them. Files are written to a temporary name beside the
+//! target, then renamed.
 //!
 //! ```
 //! use flambeau_vision::io;

@@ -14,7 +14,7 @@ pub(crate) fn equalize(x: &Tensor) -> Result<Tensor> {
     bytes_only(x)?;
     grey_or_rgb(x, "[1, 3]")?;
     let size = x.size();
-    let plane = size[n - 2] as usize * size[n - 1] as usize;
+    let plane = size[n - 2] * size[n - 1];
     let mut bytes = x.to_vec::<u8>();
     bytes.chunks_exact_mut(plane.max(1)).for_each(equalize_plane);
     Ok(from_vec(bytes, &size[..]).to(x.device()))

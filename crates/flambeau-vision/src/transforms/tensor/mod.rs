@@ -22,8 +22,7 @@ use flambeau_tensor::DType;
 /// Channels, height and width.
 pub(crate) fn dimensions(x: &Tensor) -> Result<[usize; 3]> {
     let size = x.size();
-    let dims: Vec<usize> = (0..size.len()).map(|d| size[d] as usize).collect();
-    match dims[..] {
+    match size[..] {
         [h, w] => Ok([1, h, w]),
         [.., c, h, w] => Ok([c, h, w]),
         _ => Err(Error::Value("Tensor is not a torch image.".into())),
