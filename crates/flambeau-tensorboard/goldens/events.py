@@ -116,6 +116,10 @@ def histograms():
         elif values.dtype == torch.float32 and rng.random() < 0.7:
             values = values.half().float()
         add("add_histogram", "h", values, bins=bins, max_bins=rng.choice([None, None, None, 1, 5, 20]))
+    # Values on the edges of bins of equal width, where the division rounds to either side.
+    for k in range(2, 60, 3):
+        for unit in (0.1, 1 / 7, 0.3):
+            add("add_histogram", "multiples", torch.arange(k + 1, dtype=torch.float64) * unit + rng.choice([0.0, 0.7]), bins=k)
     edge = torch.tensor([1e-12, 1.1e-12, -1e-12, 0.0, 5.0, 1e21, -1e21, math.inf])
     add("add_histogram", "edges", edge)
     add("add_histogram", "on edges", torch.tensor([0.0, 1.0, 2.0, 3.0, 3.0]), bins=[0.0, 1.0, 2.0, 3.0])
