@@ -106,16 +106,20 @@ def scalars():
 def histograms():
     names = ["tensorflow", "auto", "fd", "doane", "scott", "stone", "rice", "sturges", "sqrt"]
     for i in range(90):
-        n = rng.choice([1, 2, 3, 10, 50, 200, 1000]) if i < 80 else 3000
+        n = rng.choice([1, 2, 3, 10, 50, 200, 400]) if i < 80 else 1500
         values = rng.choice([lambda: torch.randn(n), lambda: torch.rand(n) * 5 - 1, lambda: torch.randn(n).exp(), lambda: torch.randint(-5, 9, (n,)),
                              lambda: torch.full((n,), 2.0), lambda: torch.randn(n) * 1e-6 + 3, lambda: torch.zeros(n), lambda: torch.randn(n, dtype=torch.float64) * 1e-13,
                              lambda: torch.randn(n).half(), lambda: torch.randn(n) > 0])()
         bins = rng.choice([*names, *names, rng.randint(1, 40), sorted(rng.uniform(-3, 3) for _ in range(rng.randint(2, 12)))])
-        if n > 300:
+        if n > 100:
             values = torch.randn(n).half()
         elif values.dtype == torch.float32 and rng.random() < 0.7:
             values = values.half().float()
         add("add_histogram", "h", values, bins=bins, max_bins=rng.choice([None, None, None, 1, 5, 20]))
+    # Values on the edges of bins of equal width, where the division rounds to either side.
+    for k in range(2, 50, 4):
+        for unit in (0.1, 1 / 7, 0.3):
+            add("add_histogram", "multiples", torch.arange(k + 1, dtype=torch.float64) * unit + rng.choice([0.0, 0.7]), bins=k)
     edge = torch.tensor([1e-12, 1.1e-12, -1e-12, 0.0, 5.0, 1e21, -1e21, math.inf])
     add("add_histogram", "edges", edge)
     add("add_histogram", "on edges", torch.tensor([0.0, 1.0, 2.0, 3.0, 3.0]), bins=[0.0, 1.0, 2.0, 3.0])
@@ -188,7 +192,7 @@ def others():
     add("add_hparams", {"lr": 0.1, "opt": "sgd"}, {"m": 1.0}, hparam_domain_discrete={"lr": [0.1, 0.01], "opt": ["sgd", "adam"]}, run_name="run", global_step=3)
     add("add_hparams", {"lr": 0.1}, {"m": 1.0}, hparam_domain_discrete={"lr": ["a"]}, run_name="run")
     add("add_embedding", torch.randn(3, 2))
-    add("add_embedding", torch.randn(4, 3, dtype=torch.float64) * 1e17, metadata=["a", "b", "ü", "d"], global_step=12, tag='a/b%c\\d"e')
+    add("add_embedding", torch.randn(4, 3, dtype=torch.float64) * 1e20, metadata=["a", "b", "ü", "d"], global_step=12, tag='a/b%c\\d"e')
     add("add_embedding", torch.randint(-5, 5, (5, 2)), label_img=torch.rand(5, 3, 4, 4) * 1.3 - 0.1, metadata=[[1, "x"], [2, "y"], [3, "z"], [4, "v"], [5, "w"]], metadata_header=["n", "l"])
     add("add_embedding", torch.randn(2, 2) * 1e-6, label_img=torch.rand(2, 1, 3, 3), global_step=123456)
     add("add_embedding", torch.randn(2, 2), metadata=["a"])

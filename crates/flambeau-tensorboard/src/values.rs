@@ -39,7 +39,7 @@ impl Numbers {
 ///
 /// ```
 /// use flambeau_tensorboard::Values;
-/// assert_eq!(2.5.numbers().shape, []);
+/// assert_eq!(2.5.numbers().data, [2.5]);
 /// assert_eq!([[1u8, 2], [3, 4]].numbers().shape, [2, 2]);
 /// assert_eq!(torch::ones((2, 3)).numbers().data, [1.0; 6]);
 /// ```
