@@ -386,7 +386,7 @@ pub mod utils {
     }
 }
 
-/// torchvision: image datasets, transforms.
+/// torchvision: image datasets, transforms, PNG and JPEG files, pictures of results.
 ///
 /// ```
 /// use torch::utils::data::Dataset;
