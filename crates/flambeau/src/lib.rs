@@ -442,7 +442,7 @@ pub mod metrics {
     pub use flambeau_metrics::*;
 }
 
-/// torchvision: image datasets, transforms.
+/// torchvision: image datasets, transforms, PNG and JPEG files, pictures of results.
 ///
 /// ```
 /// use torch::utils::data::Dataset;
