@@ -269,3 +269,34 @@ fn every_kind_of_record() {
     writer.close().unwrap();
     assert_eq!(steps(&folder).len(), 20 * 3 + 14);
 }
+
+/// Runs in a process of its own, whose folder the next test chooses.
+#[test]
+fn writes_into_the_default_folder() {
+    if std::env::var_os("FLAMBEAU_DEFAULT_RUN").is_some() {
+        drop(SummaryWriter::with(|o| o.comment("_LR_0.1")).unwrap());
+        drop(SummaryWriter::new().unwrap());
+    }
+}
+
+#[test]
+fn the_default_folder_has_the_time_and_the_host() {
+    let folder = tempfile::tempdir().unwrap();
+    let status = Command::new(std::env::current_exe().unwrap())
+        .args(["files::writes_into_the_default_folder", "--exact"])
+        .env("FLAMBEAU_DEFAULT_RUN", "1")
+        .current_dir(folder.path())
+        .stdout(Stdio::null())
+        .status()
+        .unwrap();
+    assert!(status.success());
+    let entries = fs::read_dir(folder.path().join("runs")).unwrap();
+    let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort_by_key(String::len);
+    let [plain, commented] = &names[..] else { panic!("{names:?}") };
+    assert!(commented.starts_with(&plain[..9]) && commented.ends_with("_LR_0.1"), "{names:?}");
+    // `Nov27_16-05-09_<host>`
+    let pattern: String = plain[..14].chars().map(|c| if c.is_ascii_digit() { '9' } else { c }).collect();
+    assert_eq!(&pattern[3..], "99_99-99-99", "{plain}");
+    assert!(plain[..3].chars().all(char::is_alphabetic) && plain[14..].starts_with('_') && plain.len() > 15, "{plain}");
+}
