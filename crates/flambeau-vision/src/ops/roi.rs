@@ -179,7 +179,7 @@ pub fn roi_align_with(
     let rounding = Rounding::of(x.dtype());
     let [height, width] = output_size.into().each();
     let offset = if o.aligned { 0.5 } else { 0.0 };
-    let outputs = regions_of(x, scaled(&boxes.regions(), o.spatial_scale, rounding), [height, width], |x, corners| {
+    regions_of(x, scaled(&boxes.regions(), o.spatial_scale, rounding), [height, width], |x, corners| {
         let [left, top, right, bottom] = corners.map(|v| rounding.round(v - offset));
         let size = |start: f64, end: f64| {
             let size = rounding.round(end - start);
@@ -191,8 +191,7 @@ pub fn roi_align_with(
         // The mean over a grid of points between pixels is one matrix for rows and one for columns.
         let window = x.narrow(1, down.first, down.width()).narrow(2, right.first, right.width());
         down.matrix(x).matmul(window).matmul(right.matrix(x).t())
-    });
-    outputs
+    })
 }
 
 /// What `part` makes of each box's image `[channels, h, w]`, stacked.
