@@ -1,22 +1,21 @@
 //! What AlexNet sees: hooks on its activations keep what each gives for a picture, and a grid of the first channels becomes a PNG.
 //!
-//! `cargo run --release --example feature_maps -- --image photo.ppm --weights alexnet.pth --out maps.png`. Without a picture one is
+//! `cargo run --release --example feature_maps -- --image photo.jpg --weights alexnet.pth --out maps.png`. Without a picture one is
 //! drawn; without weights they are those that PyTorch draws from the seed, and it prints what `expected/feature_maps.py` prints.
 
 use clap::Parser;
 use flambeau_examples::options;
 use std::error::Error;
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 use torch::prelude::*;
-use torch::vision::models;
+use torch::vision::{io, models};
 
 #[derive(Parser)]
 #[command(name = "feature_maps", allow_negative_numbers = true)]
 struct Options {
-    /// A picture, binary PPM (P6) of 8 bits; drawn if absent.
+    /// A picture, PNG or JPEG; drawn if absent.
     #[arg(long)]
     image: Option<PathBuf>,
     /// The PNG that is written.
@@ -51,7 +50,9 @@ fn main() -> ExitCode {
 fn run(given: &Options) -> Result<(), Box<dyn Error>> {
     options::writable("--out", &given.out)?;
     let picture = match &given.image {
-        Some(path) => read_ppm(path)?,
+        Some(path) => {
+            io::read_image_with(path, |o| o.mode("RGB")).map_err(|error| format!("cannot read --image {error}"))?
+        }
         None => drawn(),
     };
     torch::manual_seed(given.seed);
@@ -96,8 +97,7 @@ fn run(given: &Options) -> Result<(), Box<dyn Error>> {
     }
     let grid = torch::cat(rows, 0);
     let [height, width] = grid.sizes();
-    write_png(&given.out, &grid.to_vec::<u8>(), width, height)
-        .map_err(|error| format!("cannot write --out {}: {error}", given.out.display()))?;
+    io::write_png(grid.unsqueeze(0), &given.out).map_err(|error| format!("cannot write --out {error}"))?;
     eprintln!("{} has {width}x{height} pixels", given.out.display());
     Ok(())
 }
@@ -138,73 +138,4 @@ fn drawn() -> Tensor {
         }
     }
     torch::from_vec(bytes, [3, SIDE, SIDE])
-}
-
-// Until `torch::vision::io::read_image` and `utils::save_image` are there.
-
-/// A binary PPM of 8 bits as `[3, height, width]` bytes.
-fn read_ppm(path: &Path) -> Result<Tensor, Box<dyn Error>> {
-    let bytes = std::fs::read(path).map_err(|error| format!("cannot read --image {}: {error}", path.display()))?;
-    let wrong = || format!("cannot read --image {}: it is no binary PPM (P6) of 8 bits", path.display());
-    let (mut fields, mut at) = (Vec::new(), 0);
-    while fields.len() < 4 {
-        let start = at + bytes[at..].iter().position(|b| !b.is_ascii_whitespace()).ok_or_else(wrong)?;
-        at = start + bytes[start..].iter().position(u8::is_ascii_whitespace).ok_or_else(wrong)?;
-        match std::str::from_utf8(&bytes[start..at]) {
-            Ok(field) if field.starts_with('#') => {
-                at += bytes[at..].iter().position(|&b| b == b'\n').ok_or_else(wrong)?
-            }
-            Ok(field) => fields.push(field.to_owned()),
-            Err(_) => return Err(wrong().into()),
-        }
-    }
-    let number = |i: usize| fields[i].parse::<usize>().ok().filter(|&n| (1..=65_535).contains(&n));
-    let (Some(width), Some(height), Some(255), "P6") = (number(1), number(2), number(3), &*fields[0]) else {
-        return Err(wrong().into());
-    };
-    let pixels = bytes.get(at + 1..at + 1 + 3 * width * height).ok_or_else(wrong)?;
-    Ok(torch::from_vec(pixels.to_vec(), [height, width, 3]).permute([2, 0, 1]).contiguous())
-}
-
-/// Grey bytes as a PNG that is not compressed.
-fn write_png(path: &Path, grey: &[u8], width: usize, height: usize) -> std::io::Result<()> {
-    let mut raw = Vec::with_capacity(grey.len() + height);
-    for row in grey.chunks(width) {
-        raw.push(0); // no filter
-        raw.extend(row);
-    }
-    let mut zlib = vec![0x78, 0x01];
-    let blocks = raw.chunks(65_535).collect::<Vec<_>>();
-    for (i, block) in blocks.iter().enumerate() {
-        let length = block.len() as u16;
-        zlib.push(u8::from(i + 1 == blocks.len()));
-        zlib.extend(length.to_le_bytes());
-        zlib.extend((!length).to_le_bytes());
-        zlib.extend(*block);
-    }
-    let (a, b) = raw.iter().fold((1u32, 0u32), |(a, b), &byte| {
-        let a = (a + u32::from(byte)) % 65_521;
-        (a, (a + b) % 65_521)
-    });
-    zlib.extend((b << 16 | a).to_be_bytes());
-    let mut header = Vec::new();
-    header.extend((width as u32).to_be_bytes());
-    header.extend((height as u32).to_be_bytes());
-    header.extend([8, 0, 0, 0, 0]);
-    let temporary = path.with_extension("png.tmp");
-    let mut file = std::fs::File::create(&temporary)?;
-    file.write_all(b"\x89PNG\r\n\x1a\n")?;
-    for (kind, data) in [(b"IHDR", &header), (b"IDAT", &zlib), (b"IEND", &Vec::new())] {
-        let body = [kind, &data[..]].concat();
-        file.write_all(&(data.len() as u32).to_be_bytes())?;
-        file.write_all(&body)?;
-        file.write_all(&crc32(&body).to_be_bytes())?;
-    }
-    std::fs::rename(temporary, path)
-}
-
-fn crc32(bytes: &[u8]) -> u32 {
-    !bytes.iter().fold(!0, |crc, &byte| {
-        (0..8).fold(crc ^ u32::from(byte), |crc: u32, _| crc >> 1 ^ if crc & 1 == 1 { 0xedb8_8320 } else { 0 })
-    })
 }

@@ -7,17 +7,28 @@ use crate::Scalar;
 /// ```
 /// # use flambeau_tensor::print::py_float;
 /// assert_eq!([2.2, 2.0, 1e-5, 1e16].map(py_float), ["2.2", "2.0", "1e-05", "1e+16"]);
+/// assert_eq!(py_float(1222024500838107.25), "1222024500838107.2");
 /// ```
 pub fn py_float(x: f64) -> String {
     if let Some(name) = not_finite(x) {
         return name.into();
     }
-    let (mantissa, exponent) = split_exponent(&format!("{x:e}"));
+    let (mantissa, exponent) = shortest(x);
     if (-4..16).contains(&exponent) {
-        let plain = format!("{x}");
-        return if plain.contains('.') { plain } else { plain + ".0" };
+        let digits = mantissa.bytes().filter(u8::is_ascii_digit).count() as i32;
+        let decimals = (digits - 1 - exponent).max(1) as usize;
+        return format!("{x:.decimals$}");
     }
     with_exponent(&mantissa, exponent)
+}
+
+/// The fewest digits that read back as `x`, and of as many the nearest: of two that are equally near the even one, as Python
+/// has it. Rust's own shortest form takes the larger.
+fn shortest(x: f64) -> (String, i32) {
+    let text = format!("{x:e}");
+    let digits = text.bytes().take_while(|&b| b != b'e').filter(u8::is_ascii_digit).count();
+    let even = format!("{x:.*e}", digits - 1);
+    split_exponent(if even.parse() == Ok(x) { &even } else { &text })
 }
 
 /// A double as a C++ stream writes it by default, with six significant digits (`%g`): numbers in PyTorch's messages.
