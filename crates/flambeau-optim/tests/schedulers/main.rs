@@ -1,10 +1,9 @@
-//! Random schedulers against PyTorch's: learning rates, groups, state dicts, messages, what is said of them in warnings.
+//! Random schedulers against PyTorch's: learning rates, groups, state dicts, messages.
 //! `goldens/random_sched.py` of flambeau-testkit drew and ran them.
 
 mod build;
 mod tensors;
 mod text;
-mod warnings;
 
 use build::{Any, Row};
 use flambeau_optim::{Optimizer, ParamGroup};
