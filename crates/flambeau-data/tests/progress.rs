@@ -54,6 +54,15 @@ impl Write for Screen {
 }
 
 #[test]
+fn an_interval_may_be_endless() {
+    for interval in [f64::INFINITY, f64::NAN, -1.0, 1e300] {
+        let screen = Screen::default();
+        for _ in tqdm_with(0..3, |o| o.file(screen.clone(), true).mininterval(interval)) {}
+        assert!(screen.text().contains("3/3"), "{}", screen.text());
+    }
+}
+
+#[test]
 fn a_terminal_has_one_line_that_changes() {
     let screen = Screen::default();
     let bar = tqdm_with(vec![1, 2, 3], |o| o.file(screen.clone(), true).mininterval(0.0).desc("sum"));

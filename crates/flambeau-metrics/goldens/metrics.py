@@ -25,7 +25,8 @@ FLOATS = [torch.float32, torch.float32, torch.float64, torch.float16]
 
 def plain(x):
     if isinstance(x, torch.Tensor):
-        return {"dtype": str(x.dtype).removeprefix("torch."), "shape": list(x.shape), "data": [plain(v) for v in x.flatten().tolist()]}
+        numbers = x.int() if x.dtype == torch.bool else x
+        return {"dtype": str(x.dtype).removeprefix("torch."), "shape": list(x.shape), "data": [plain(v) for v in numbers.flatten().tolist()]}
     if isinstance(x, float) and not math.isfinite(x):
         return str(x)
     return x
@@ -185,10 +186,76 @@ def refused():
     add("MeanSquaredError", {}, [(torch.rand(2), torch.rand(3))])
 
 
+def narrow_targets():
+    """Targets of all dtypes, and what is ignored of them: the number is compared in the targets' dtype."""
+    for dtype, ignore, value in [
+        (torch.int32, None, 0), (torch.int16, None, 0), (torch.int8, None, 0), (torch.uint8, None, 0), (torch.bool, None, 0),
+        (torch.int32, -100, -100), (torch.int16, -1, -1), (torch.int8, 255, -1), (torch.int8, -1, -1), (torch.uint8, -1, 255),
+        (torch.uint8, 255, 255), (torch.uint8, -100, 156), (torch.int32, -(2**63) + 5, 5), (torch.bool, -1, 1),
+    ]:
+        kwargs = {} if ignore is None else {"ignore_index": ignore}
+        for name in ["AUROC", "AveragePrecision", "Accuracy", "ConfusionMatrix"]:
+            extra = {"normalize": "none"} if name == "ConfusionMatrix" else {}
+            target = torch.randint(0, 2, (9,)).to(dtype)
+            target[4] = value
+            add(name, {"task": "binary", **kwargs, **extra}, [(torch.randn(9), target)])
+            target = torch.randint(0, 2, (5, 2)).to(dtype)
+            target[2, 1] = value
+            if name != "ConfusionMatrix" or ignore is None or ignore == value < 0:  # torchmetrics falls over its own indices.
+                add(name, {"task": "multilabel", "num_labels": 2, **kwargs, **extra}, [(torch.rand(5, 2), target)])
+            if dtype != torch.bool:
+                target = torch.randint(0, 3, (9,)).to(dtype)
+                target[4] = value
+                add(name, {"task": "multiclass", "num_classes": 3, **kwargs, **extra}, [(torch.randn(9, 3), target)])
+
+
+def only_of_two_classes():
+    """`max_fpr` says nothing to the other tasks, whatever it is."""
+    for most in (0.3, 3.0):
+        add("AUROC", {"task": "multiclass", "num_classes": 3, "max_fpr": most}, [(torch.randn(12, 3), torch.randint(0, 3, (12,)))])
+        add("AUROC", {"task": "multilabel", "num_labels": 3, "max_fpr": most}, [(torch.randn(9, 3), torch.randint(0, 2, (9, 3)))])
+
+
+def class_numbers():
+    """Classes as numbers with a fraction: all at once compares them as they are, the others drop the fraction."""
+    for dtype in [torch.float32, torch.float64, torch.float16]:
+        preds = torch.tensor([0.9, 1.2, 2.0, 1.0, 0.0, 2.75]).to(dtype)
+        target = torch.tensor([0, 1, 2, 2, 0, 1])
+        for name in ["Accuracy", "Precision", "Recall", "F1Score", "Specificity"]:
+            for kwargs in [{}, {"ignore_index": 0}, {"average": "macro"}, {"average": "none"}, {"average": "weighted"}]:
+                kwargs = {"average": "micro", **kwargs}
+                add(name, {"task": "multiclass", "num_classes": 3, **kwargs}, [(preds, target), (preds.view(2, 3), target.view(2, 3).to(torch.uint8))])
+        add("ConfusionMatrix", {"task": "multiclass", "num_classes": 3, "normalize": "none"}, [(preds, target)])
+    add("Accuracy", {"task": "multiclass", "num_classes": 3, "average": "micro"}, [(torch.tensor([0.0, 1.0, 5.0, -0.5]), torch.tensor([0, 1, 2, 0]))])
+    for average in ["micro", "macro"]:
+        for preds in [torch.tensor([0, 1, 2]), torch.tensor([0.0, 1.0, 2.0])]:
+            add("Accuracy", {"task": "multiclass", "num_classes": 3, "top_k": 2, "average": average}, [(preds, torch.tensor([0, 1, 2]))])
+
+
+def weighted():
+    """A mean with weights of many shapes."""
+    nan, six = math.nan, torch.arange(6.0).view(2, 3)
+    for value, weight in [
+        (six, torch.tensor([1.0, 2.0, 3.0])), (six, torch.tensor([[1.0], [2.0]])), (six, torch.tensor(2.0)), (six, torch.rand(2, 3)),
+        (six, torch.tensor([4.0])), (torch.tensor(5.0), torch.tensor(4)), (torch.tensor([1, 2]), torch.tensor([1, 2])),
+        (torch.rand(2, 2, 3), torch.rand(2, 1)), (torch.zeros(0), torch.tensor(1.0)),
+        (torch.tensor([1.0, nan]), torch.tensor([3.0, 2.0])), (torch.tensor([1.0, 4.0]), torch.tensor([nan, 2.0])),
+        (torch.tensor([[1.0, nan, 2.0], [3.0, 4.0, 5.0]]), torch.tensor([1.0, 2.0, 3.0])),
+        (torch.tensor([[1.0, 2.0], [3.0, 4.0]]), torch.tensor([nan, 3.0])), (torch.tensor([1.0, nan]), torch.tensor(7.0)),
+        (six, torch.rand(2)), (torch.rand(2), torch.rand(3)), (torch.tensor(1.0), torch.rand(2)), (six, torch.rand(1, 1, 3)),
+    ]:
+        for strategy in ["warn", "ignore", "disable", "error", 0.5]:
+            add("MeanMetric", {"nan_strategy": strategy}, [(value.clone(), weight.clone()), (torch.tensor(2.0), torch.tensor(3.0))])
+
+
 classes()
 numbers()
 streams()
 refused()
+narrow_targets()
+only_of_two_classes()
+class_numbers()
+weighted()
 lines = "".join(json.dumps(case, separators=(",", ":")) + "\n" for case in cases)
 (HERE / "metrics.jsonl.gz").write_bytes(gzip.compress(lines.encode(), mtime=0))
 print(len(cases), "cases,", len((HERE / "metrics.jsonl.gz").read_bytes()), "bytes,", sum("error" in c for c in cases), "errors")

@@ -1,7 +1,7 @@
 //! Means, sums and extremes of a stream of values.
 
 use crate::metric::scalar;
-use flambeau_autograd::{AsTensor, Tensor, warn};
+use flambeau_autograd::{AsTensor, Tensor, from_vec, warn};
 use std::marker::PhantomData;
 use std::sync::{Mutex, PoisonError};
 
@@ -14,7 +14,7 @@ pub enum NanStrategy {
     Warn,
     /// They are left out.
     Ignore,
-    /// They count.
+    /// They count, and each value's weight is 1.
     Disable,
     /// They are taken for this number.
     Replace(f64),
@@ -48,8 +48,8 @@ pub struct AggregateOptions {
 }
 
 impl AggregateOptions {
-    /// What becomes of values that are no numbers: `"error"`, `"warn"`, `"ignore"`, `"disable"`, or a number in their place. Default:
-    /// `"warn"`.
+    /// What becomes of values that are no numbers: `"error"`, `"warn"`, `"ignore"`, `"disable"`, or a number in their place. As in
+    /// torchmetrics, `"disable"` takes all weights for 1. Default: `"warn"`.
     #[track_caller]
     #[must_use]
     pub fn nan_strategy(mut self, strategy: impl Into<NanStrategy>) -> Self {
@@ -148,15 +148,15 @@ pub type MinMetric = Aggregate<kinds::Min>;
 
 /// A number, or a tensor's numbers.
 pub trait IntoValues {
-    /// The numbers.
-    fn into_values(self) -> Vec<f64>;
+    /// The numbers, float64 on the CPU.
+    fn into_values(self) -> Tensor;
 }
 
 macro_rules! numbers {
     ($($t:ty),*) => {$(
         impl IntoValues for $t {
-            fn into_values(self) -> Vec<f64> {
-                vec![self as f64]
+            fn into_values(self) -> Tensor {
+                from_vec(vec![self as f64], [0i64; 0])
             }
         }
     )*};
@@ -164,14 +164,14 @@ macro_rules! numbers {
 numbers!(f32, f64, i32, i64, u32, u64, usize);
 
 impl IntoValues for Tensor {
-    fn into_values(self) -> Vec<f64> {
+    fn into_values(self) -> Tensor {
         (&self).into_values()
     }
 }
 
 impl IntoValues for &Tensor {
-    fn into_values(self) -> Vec<f64> {
-        self.as_tensor().detach().cpu().double().to_vec()
+    fn into_values(self) -> Tensor {
+        self.as_tensor().detach().cpu().double()
     }
 }
 
@@ -199,18 +199,7 @@ impl<A: Aggregator> Aggregate<A> {
     /// For what is no number, if it was asked for.
     #[track_caller]
     pub fn update(&self, value: impl IntoValues) {
-        self.update_weighted(value, 1.0);
-    }
-
-    /// Adds values with weights, one for all or one for each: `metric.update(value, weight)` of the mean.
-    ///
-    /// # Panics
-    /// When there are neither one nor as many weights, and for what is no number, if it was asked for.
-    #[track_caller]
-    pub fn update_weighted(&self, value: impl IntoValues, weight: impl IntoValues) {
-        let more = self.clean(&value.into_values(), &weight.into_values());
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        more.into_iter().for_each(|(value, weight)| A::add(&mut state, value, weight));
+        self.add(value.into_values(), 1.0.into_values());
     }
 
     /// Adds values, and gives their own value: `metric(value)`.
@@ -219,7 +208,22 @@ impl<A: Aggregator> Aggregate<A> {
     /// As [`Aggregate::update`].
     #[track_caller]
     pub fn forward(&self, value: impl IntoValues) -> Tensor {
-        let values = self.clean(&value.into_values(), &[1.0]);
+        self.add(value.into_values(), 1.0.into_values())
+    }
+
+    /// [`Aggregate::forward`] under the name of modules' calls.
+    ///
+    /// # Panics
+    /// As [`Aggregate::update`].
+    #[track_caller]
+    pub fn call(&self, value: impl IntoValues) -> Tensor {
+        self.forward(value)
+    }
+
+    /// Adds weighted values, and gives their own value.
+    #[track_caller]
+    fn add(&self, value: Tensor, weight: Tensor) -> Tensor {
+        let values = self.clean(&value, &weight);
         let (mut alone, mut all) = (A::START, self.state.lock().unwrap_or_else(PoisonError::into_inner));
         for (value, weight) in values {
             A::add(&mut alone, value, weight);
@@ -229,31 +233,38 @@ impl<A: Aggregator> Aggregate<A> {
     }
 
     #[track_caller]
-    fn clean(&self, values: &[f64], weights: &[f64]) -> Vec<(f64, f64)> {
-        assert!(
-            weights.len() == 1 || weights.len() == values.len(),
-            "{} weights cannot be broadcast to {} values",
-            weights.len(),
-            values.len()
-        );
-        let all = values.iter().enumerate().map(|(i, &value)| (value, weights[if weights.len() == 1 { 0 } else { i }]));
-        let wrong = |pair: &(f64, f64)| pair.0.is_nan() || pair.1.is_nan();
-        let all: Vec<(f64, f64)> = all.collect();
-        if self.nan_strategy == NanStrategy::Disable || !all.iter().any(wrong) {
-            return all;
+    fn clean(&self, value: &Tensor, weight: &Tensor) -> Vec<(f64, f64)> {
+        let values: Vec<f64> = value.to_vec();
+        let mut weights: Vec<f64> = weight.to_vec();
+        // The weights themselves first, as an error names their type; then which weight is whose.
+        let _ = weight.float().expand(value.size().to_vec());
+        let places = from_vec((0..weights.len() as i64).collect(), weight.size().to_vec());
+        let places: Vec<i64> = places.expand(value.size().to_vec()).to_vec();
+        let places: Vec<usize> = places.into_iter().map(|place| place as usize).collect();
+        if self.nan_strategy == NanStrategy::Disable {
+            // torchmetrics forgets the weights with the checks.
+            return values.into_iter().map(|value| (value, 1.0)).collect();
         }
-        match self.nan_strategy {
-            NanStrategy::Error => panic!("Encountered `nan` values in tensor"),
-            NanStrategy::Replace(number) => {
-                all.into_iter().map(|pair| if wrong(&pair) { (number, 1.0) } else { pair }).collect()
-            }
-            strategy => {
-                if strategy == NanStrategy::Warn {
+        let wrong: Vec<bool> = values.iter().zip(&places).map(|(v, &at)| v.is_nan() || weights[at].is_nan()).collect();
+        if wrong.contains(&true) {
+            match self.nan_strategy {
+                NanStrategy::Error => panic!("Encountered `nan` values in tensor"),
+                NanStrategy::Warn => {
                     warn("Encountered `nan` values in tensor. Will be removed.");
                 }
-                all.into_iter().filter(|pair| !wrong(pair)).collect()
+                // A weight of several values counts 1 for all of them if it does for one.
+                NanStrategy::Replace(_) => {
+                    wrong.iter().zip(&places).filter(|(wrong, _)| **wrong).for_each(|(_, &at)| weights[at] = 1.0);
+                }
+                _ => {}
             }
         }
+        let pair = |((value, at), wrong): ((f64, usize), bool)| match (wrong, self.nan_strategy) {
+            (false, _) => Some((value, weights[at])),
+            (true, NanStrategy::Replace(number)) => Some((number, weights[at])),
+            (true, _) => None,
+        };
+        values.into_iter().zip(places).zip(wrong).filter_map(pair).collect()
     }
 
     /// The value of all so far: `metric.compute()`.
@@ -264,5 +275,41 @@ impl<A: Aggregator> Aggregate<A> {
     /// Forgets all values: `metric.reset()`.
     pub fn reset(&self) {
         *self.state.lock().unwrap_or_else(PoisonError::into_inner) = A::START;
+    }
+}
+
+impl MeanMetric {
+    /// Adds values with weights that are broadcast to them: `metric.update(value, weight)`.
+    ///
+    /// # Panics
+    /// When the weights cannot be broadcast to the values, and for what is no number, if it was asked for.
+    #[track_caller]
+    pub fn update_weighted(&self, value: impl IntoValues, weight: impl IntoValues) {
+        self.add(value.into_values(), weight.into_values());
+    }
+
+    /// Adds values with weights, and gives their own mean: `metric(value, weight)`.
+    ///
+    /// ```
+    /// # use torch::metrics::MeanMetric;
+    /// let mean = MeanMetric::new();
+    /// mean.update(1.0);
+    /// assert_eq!(mean.forward_weighted(torch::tensor([[1.0, 2.0], [3.0, 4.0]]), torch::tensor([3.0, 1.0])).item(), 2.25);
+    /// ```
+    ///
+    /// # Panics
+    /// As [`MeanMetric::update_weighted`].
+    #[track_caller]
+    pub fn forward_weighted(&self, value: impl IntoValues, weight: impl IntoValues) -> Tensor {
+        self.add(value.into_values(), weight.into_values())
+    }
+
+    /// [`MeanMetric::forward_weighted`] under the name of modules' calls.
+    ///
+    /// # Panics
+    /// As [`MeanMetric::update_weighted`].
+    #[track_caller]
+    pub fn call_weighted(&self, value: impl IntoValues, weight: impl IntoValues) -> Tensor {
+        self.forward_weighted(value, weight)
     }
 }

@@ -4,12 +4,22 @@ use crate::PairMetric;
 use flambeau_autograd::{AsTensor, Tensor};
 use std::collections::BTreeMap;
 
+flambeau_autograd::options! {
+    /// Options of [`MetricCollection`] under torchmetrics' names.
+    #[derive(Clone, Debug)]
+    MetricCollectionOptions {
+        /// What stands before each name in what is computed. Default: nothing.
+        prefix: String = String::new(),
+        /// What stands after each name in what is computed. Default: nothing.
+        postfix: String = String::new(),
+    }
+}
+
 /// Metrics that are updated together: `torchmetrics.MetricCollection`.
 ///
 /// ```
 /// use torch::metrics::{Accuracy, F1Score, MetricCollection};
-/// let metrics = MetricCollection::new()
-///     .prefix("val/")
+/// let metrics = MetricCollection::with(|o| o.prefix("val/"))
 ///     .add("accuracy", Accuracy::with("multiclass", |o| o.num_classes(3)))
 ///     .add("f1", F1Score::with("multiclass", |o| o.num_classes(3).average("macro")));
 /// metrics.update(torch::tensor([2, 1, 0, 1]), torch::tensor([2, 1, 0, 0]));
@@ -19,14 +29,19 @@ use std::collections::BTreeMap;
 #[derive(Default)]
 pub struct MetricCollection {
     metrics: Vec<(String, Box<dyn PairMetric>)>,
-    prefix: String,
-    postfix: String,
+    options: MetricCollectionOptions,
 }
 
 impl MetricCollection {
     /// An empty collection.
     pub fn new() -> Self {
         MetricCollection::default()
+    }
+
+    /// [`MetricCollection::new`] with torchmetrics' keywords: `prefix`, `postfix`.
+    #[track_caller]
+    pub fn with(options: impl FnOnce(MetricCollectionOptions) -> MetricCollectionOptions) -> Self {
+        MetricCollection { metrics: Vec::new(), options: options(MetricCollectionOptions::default()) }
     }
 
     /// Adds a metric under a name.
@@ -41,23 +56,8 @@ impl MetricCollection {
         self
     }
 
-    /// What stands before each name in what is computed.
-    #[must_use]
-    pub fn prefix(mut self, prefix: &str) -> Self {
-        self.prefix = prefix.to_owned();
-        self
-    }
-
-    /// What stands after each name in what is computed.
-    #[must_use]
-    pub fn postfix(mut self, postfix: &str) -> Self {
-        self.postfix = postfix.to_owned();
-        self
-    }
-
-    fn of(&self, value: impl Fn(&dyn PairMetric) -> Tensor) -> BTreeMap<String, Tensor> {
-        let name = |name: &str| format!("{}{name}{}", self.prefix, self.postfix);
-        self.metrics.iter().map(|(own, metric)| (name(own), value(metric.as_ref()))).collect()
+    fn name(&self, own: &str) -> String {
+        format!("{}{own}{}", self.options.prefix, self.options.postfix)
     }
 
     /// Adds a batch to each: `metrics.update(preds, target)`.
@@ -75,16 +75,36 @@ impl MetricCollection {
     ///
     /// # Panics
     /// As the metrics do.
+    #[track_caller]
     pub fn forward(&self, preds: impl AsTensor, target: impl AsTensor) -> BTreeMap<String, Tensor> {
-        self.of(|metric| metric.forward(preds.as_tensor(), target.as_tensor()))
+        // A loop, as what a closure calls does not know the caller's line.
+        let (preds, target, mut values) = (preds.as_tensor(), target.as_tensor(), BTreeMap::new());
+        for (own, metric) in &self.metrics {
+            values.insert(self.name(own), metric.forward(preds, target));
+        }
+        values
+    }
+
+    /// [`MetricCollection::forward`] under the name of modules' calls.
+    ///
+    /// # Panics
+    /// As the metrics do.
+    #[track_caller]
+    pub fn call(&self, preds: impl AsTensor, target: impl AsTensor) -> BTreeMap<String, Tensor> {
+        self.forward(preds, target)
     }
 
     /// The values by name: `metrics.compute()`.
     ///
     /// # Panics
     /// As the metrics do.
+    #[track_caller]
     pub fn compute(&self) -> BTreeMap<String, Tensor> {
-        self.of(|metric| metric.compute())
+        let mut values = BTreeMap::new();
+        for (own, metric) in &self.metrics {
+            values.insert(self.name(own), metric.compute());
+        }
+        values
     }
 
     /// Forgets all batches: `metrics.reset()`.

@@ -65,7 +65,8 @@ impl Metric<Confusion> {
         threshold(o.threshold);
         let task = Task::new(task, o.num_classes, o.num_labels);
         let ignore_index = o.ignore_index;
-        let reading = Reading { task, threshold: o.threshold, top_k: 1, ignore_index, ignore_first: true };
+        let reading =
+            Reading { task, threshold: o.threshold, top_k: 1, ignore_index, ignore_first: true, exact: false };
         Metric::of(Confusion { reading, normalize: o.normalize })
     }
 }

@@ -1,6 +1,6 @@
 //! Areas under curves over all thresholds, exactly.
 
-use crate::labels::{Task, chances, check_scores, ints, zeros_and_ones};
+use crate::labels::{Task, chances, check_scores, classes, keep, zeros_and_ones};
 use crate::metric::{Metric, Rule, divide, same_shape, scalar, vector};
 use crate::scores::average;
 use flambeau_autograd::Tensor;
@@ -19,7 +19,7 @@ flambeau_autograd::options! {
         average: String = "macro".to_owned(),
         /// A target that is left out. Default: none.
         ignore_index: Option<i64> = None,
-        /// The false positive rate up to which the area counts, of two classes. Default: none.
+        /// The false positive rate up to which the area counts. Without a meaning for `multiclass` and `multilabel`. Default: none.
         max_fpr: Option<f64> = None,
     }
 }
@@ -148,13 +148,14 @@ impl<C: Curve> Metric<Curves<C>> {
             Task::Multilabel(_) => average(&o.average, &["micro", "macro", "weighted", "none"]),
             _ => average(&o.average, &["macro", "weighted", "none"]),
         }
-        if let Some(most) = o.max_fpr {
+        let max_fpr = o.max_fpr.filter(|_| task == Task::Binary);
+        if let Some(most) = max_fpr {
             assert!(
                 most > 0.0 && most <= 1.0,
                 "Arguments `max_fpr` should be a float in range (0, 1], but got: {most}"
             );
         }
-        let CurveOptions { average, ignore_index, max_fpr, .. } = o;
+        let CurveOptions { average, ignore_index, .. } = o;
         Metric::of(Curves { task, average, ignore_index, max_fpr, curve: PhantomData })
     }
 }
@@ -177,23 +178,19 @@ impl<C: Curve> Rule for Curves<C> {
         match self.task {
             Task::Binary => {
                 same_shape(preds, target);
-                let (preds, target) = (preds.detach().cpu().flatten(0), target.detach().cpu().flatten(0));
-                let kept = target.ne(self.ignore_index.unwrap_or(i64::MIN));
-                let (preds, target) = (preds.masked_select(&kept), target.masked_select(&kept));
-                let targets = ints(&target);
+                let mut targets = classes(target, self.ignore_index);
                 zeros_and_ones("target", &targets, self.ignore_index);
+                let preds = keep(&preds.flatten(0), &targets, self.ignore_index);
+                targets.retain(|&t| Some(t) != self.ignore_index);
                 (numbers(&chances(&preds, false)), targets)
             }
             Task::Multiclass(_) => {
                 check_scores(preds, target, n);
-                let targets = ints(target);
-                let kept: Vec<i64> =
-                    (0..targets.len()).filter(|&i| Some(targets[i]) != self.ignore_index).map(|i| i as i64).collect();
-                let targets: Vec<i64> = kept.iter().map(|&i| targets[i as usize]).collect();
+                let mut targets = classes(target, self.ignore_index);
+                let preds = keep(&rows(preds), &targets, self.ignore_index);
+                targets.retain(|&t| Some(t) != self.ignore_index);
                 let wrong = targets.iter().find(|&&t| t < 0 || t >= n as i64);
                 assert!(wrong.is_none(), "`target` has the class {}, but there are {n} classes", wrong.unwrap_or(&0));
-                let preds = rows(&preds.detach().cpu());
-                let preds = preds.index_select(0, &flambeau_autograd::from_slice(&kept, [kept.len() as i64]));
                 (numbers(&chances(&preds, true)), targets)
             }
             Task::Multilabel(_) => {
@@ -202,7 +199,7 @@ impl<C: Curve> Rule for Curves<C> {
                     preds.dim() >= 2 && preds.size_dim(1) == n,
                     "Expected both `target.shape[1]` and `preds.shape[1]` to be equal to the number of labels"
                 );
-                let targets = ints(&rows(target));
+                let targets = classes(&rows(target), self.ignore_index);
                 zeros_and_ones("target", &targets, self.ignore_index);
                 (numbers(&chances(&rows(preds), false)), targets)
             }

@@ -1,7 +1,8 @@
 //! Predictions and targets of classes, brought into one form.
 
 use crate::metric::same_shape;
-use flambeau_autograd::Tensor;
+use flambeau_autograd::{Tensor, from_vec};
+use flambeau_tensor::DType;
 
 /// What kind of classes there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +65,8 @@ pub(crate) struct Reading {
     pub(crate) ignore_index: Option<i64>,
     /// Whether what is ignored has no say in whether predictions are logits: as in the confusion matrix of two classes.
     pub(crate) ignore_first: bool,
+    /// Whether classes are compared as the numbers that they are, with their fractions: where all samples count alike.
+    pub(crate) exact: bool,
 }
 
 /// Chances of logits; what lies between 0 and 1 are chances already.
@@ -75,6 +78,34 @@ pub(crate) fn chances(preds: &Tensor, softmax: bool) -> Tensor {
         (false, true) => x.softmax(1),
         (false, false) => x.sigmoid(),
     }
+}
+
+/// An ignored target in the targets' dtype, in which PyTorch compares: -1 is 255 of 8 bits without a sign.
+fn in_dtype(index: i64, dtype: DType) -> i64 {
+    match dtype {
+        DType::U8 => i64::from(index as u8),
+        DType::I8 => i64::from(index as i8),
+        DType::I16 => i64::from(index as i16),
+        DType::I32 => i64::from(index as i32),
+        _ => index,
+    }
+}
+
+/// Targets of any dtype; those that are ignored are `ignore_index` itself.
+pub(crate) fn classes(target: &Tensor, ignore_index: Option<i64>) -> Vec<i64> {
+    let mut targets = ints(target);
+    if let Some(index) = ignore_index {
+        let ignored = in_dtype(index, target.dtype());
+        targets.iter_mut().filter(|t| **t == ignored).for_each(|t| *t = index);
+    }
+    targets
+}
+
+/// The elements of a list, or the rows of a matrix, whose targets are not ignored.
+pub(crate) fn keep(preds: &Tensor, targets: &[i64], ignore_index: Option<i64>) -> Tensor {
+    let kept: Vec<i64> = (0..).zip(targets).filter(|(_, t)| Some(**t) != ignore_index).map(|(i, _)| i).collect();
+    let n = kept.len() as i64;
+    preds.detach().cpu().index_select(0, &from_vec(kept, [n]))
 }
 
 pub(crate) fn ints(x: &Tensor) -> Vec<i64> {
@@ -120,13 +151,10 @@ impl Reading {
     #[track_caller]
     fn binary(&self, preds: &Tensor, target: &Tensor) -> Vec<Pair> {
         same_shape(preds, target);
-        let targets = ints(target);
+        let targets = classes(target, self.ignore_index);
         zeros_and_ones("target", &targets, self.ignore_index);
         let decided = match self.ignore_index {
-            Some(index) if self.ignore_first => {
-                let kept = target.flatten(0).ne(index);
-                self.decide(&preds.flatten(0).masked_select(&kept))
-            }
+            Some(_) if self.ignore_first => self.decide(&keep(&preds.flatten(0), &targets, self.ignore_index)),
             _ => {
                 let all = self.decide(preds).into_iter().zip(&targets);
                 all.filter(|(_, t)| self.kept(**t)).map(|(p, _)| p).collect()
@@ -143,7 +171,7 @@ impl Reading {
             preds.dim() >= 2 && preds.size_dim(1) == n,
             "Expected both `target.shape[1]` and `preds.shape[1]` to be equal to the number of labels"
         );
-        let targets = ints(target);
+        let targets = classes(target, self.ignore_index);
         zeros_and_ones("target", &targets, self.ignore_index);
         let inner: usize = preds.size()[2..].iter().product();
         let all = self.decide(preds).into_iter().zip(targets).enumerate();
@@ -153,7 +181,7 @@ impl Reading {
 
     #[track_caller]
     fn multiclass(&self, preds: &Tensor, target: &Tensor, n: usize) -> Vec<Pair> {
-        let (ranks, targets) = (preds.dim() == target.dim() + 1, ints(target));
+        let (ranks, targets) = (preds.dim() == target.dim() + 1, classes(target, self.ignore_index));
         if ranks {
             check_scores(preds, target, n);
         } else {
@@ -173,7 +201,10 @@ impl Reading {
         let best = match (ranks, self.top_k) {
             (true, 1) => ints(&preds.argmax_dim(1, false)),
             (true, k) => among_best(preds, &targets, n, k),
-            (false, _) => ints(preds),
+            (false, 1) if self.exact && preds.dtype().is_floating_point() => equal_classes(preds, &targets, n),
+            (false, 1) => ints(preds),
+            // There are no ranks among classes.
+            (false, _) => panic!("selected index k out of range"),
         };
         let class = |name: &str, class: i64| match usize::try_from(class) {
             Ok(class) if class < n => class,
@@ -201,6 +232,13 @@ pub(crate) fn check_scores(preds: &Tensor, target: &Tensor, n: usize) {
         "If `preds` have one dimension more than `target`, the shape of `preds` should be (N, C, ...), and the shape of `target` \
          should be (N, ...)."
     );
+}
+
+/// The target where the number is equal to it, else some other class.
+fn equal_classes(preds: &Tensor, targets: &[i64], n: usize) -> Vec<i64> {
+    let numbers = preds.detach().cpu().double().to_vec::<f64>();
+    let class = |(number, &target): (f64, &i64)| if number == target as f64 { target } else { (target + 1) % n as i64 };
+    numbers.into_iter().zip(targets).map(class).collect()
 }
 
 /// The target where it is among the `k` best of the classes, else the best class.

@@ -40,7 +40,7 @@ mod scores;
 pub use aggregate::{
     Aggregate, AggregateOptions, Aggregator, MaxMetric, MeanMetric, MinMetric, NanStrategy, SumMetric,
 };
-pub use collection::MetricCollection;
+pub use collection::{MetricCollection, MetricCollectionOptions};
 pub use confusion::{ConfusionMatrix, ConfusionMatrixOptions};
 pub use curves::{AUROC, AveragePrecision, CurveOptions};
 pub use metric::{Metric, PairMetric};

@@ -156,8 +156,9 @@ impl<S: Score> Metric<Scores<S>> {
         let zero = o.zero_division;
         assert!(zero == 0.0 || zero == 1.0, "Expected argument `zero_division` to be 0 or 1, but got {zero}.");
         let ignore_index = o.ignore_index;
+        let exact = o.average == "micro";
         let reading =
-            Reading { task, threshold: o.threshold, top_k: top_k as usize, ignore_index, ignore_first: false };
+            Reading { task, threshold: o.threshold, top_k: top_k as usize, ignore_index, ignore_first: false, exact };
         let zero_division = if S::ZERO_DIVISION { zero } else { 0.0 };
         Metric::of(Scores { reading, average: o.average, zero_division, score: std::marker::PhantomData })
     }

@@ -30,6 +30,8 @@ cases = []
 
 def plain(value):
     """An argument as JSON: tensors with their dtype and shape, what is not finite as a text."""
+    if isinstance(value, np.ndarray):
+        value = torch.from_numpy(value)
     if isinstance(value, torch.Tensor):
         return {"dtype": str(value.dtype).removeprefix("torch."), "shape": list(value.shape), "data": [plain(x) for x in value.flatten().tolist()]}
     if isinstance(value, float) and not math.isfinite(value):
@@ -200,10 +202,23 @@ def others():
     add("add_embedding", torch.randn(2))
 
 
+def weights_of_curves():
+    """Weights of many shapes, and what cannot be broadcast."""
+    line, table = (torch.tensor([1, 0, 1]), torch.tensor([0.9, 0.2, 0.6])), (torch.tensor([[1, 0], [0, 1]]), torch.rand(2, 2))
+    for (labels, predictions), weights in [
+        (line, [1, 2]), (line, [1, 2, 3]), (line, [2.5]), (line, []), (line, [[1, 2, 3]]), (line, [[1], [2]]), (table, [1, 2]), (table, [[1], [2]]),
+        (table, [[3, 1]]), (table, [1, 2, 3, 4]), (table, [[1, 2], [3, 4]]), ((torch.tensor([1]), torch.tensor([0.5])), [1, 2]),
+    ]:
+        add("add_pr_curve", "pr", labels, predictions, num_thresholds=5, weights=np.array(weights, dtype=np.float64))
+    add("add_pr_curve", "pr", torch.tensor([1, 0]), torch.rand(3), num_thresholds=5)
+    add("add_pr_curve", "pr", torch.tensor([[1, 0, 1]]), torch.rand(3), num_thresholds=5)
+
+
 scalars()
 histograms()
 images()
 others()
+weights_of_curves()
 lines = "".join(json.dumps(case, separators=(",", ":")) + "\n" for case in cases)
 (HERE / "events.jsonl.gz").write_bytes(gzip.compress(lines.encode(), mtime=0))
 print(len(cases), "calls,", len((HERE / "events.jsonl.gz").read_bytes()), "bytes,", sum("error" in c for c in cases), "errors")

@@ -106,6 +106,15 @@ impl Files {
         }
     }
 
+    /// Makes the folder's file, if there is none.
+    fn open_in(&mut self, folder: &Path, policy: &Policy) -> Result<()> {
+        if !self.open.contains_key(folder) {
+            let made = EventFile::create(folder, &policy.filename_suffix)?;
+            self.open.insert(folder.to_owned(), made);
+        }
+        Ok(())
+    }
+
     fn write_out(&mut self) {
         let mut outcomes = Vec::new();
         outcomes.extend(self.open.values_mut().map(EventFile::write_out));
@@ -125,31 +134,29 @@ impl EventFiles {
         EventFiles { shared, thread: Mutex::new(None) }
     }
 
-    /// Whether there is a file in this folder.
-    pub(crate) fn has(&self, folder: &Path) -> bool {
-        self.shared.lock().open.contains_key(folder)
-    }
-
-    /// Makes the folder's file.
+    /// Makes the folder's file, if there is none.
     pub(crate) fn open(&self, folder: &Path) -> Result<()> {
-        let made = EventFile::create(folder, &self.shared.policy.filename_suffix)?;
-        self.shared.lock().open.insert(folder.to_owned(), made);
+        let made = self.shared.lock().open_in(folder, &self.shared.policy);
         self.watch();
-        Ok(())
+        made
     }
 
     /// Appends an event to the folder's file, which is made if there is none.
     pub(crate) fn append(&self, folder: &Path, event: &[u8]) {
-        if !self.has(folder) {
-            let outcome = self.open(folder);
-            self.note(outcome);
-        }
+        // One lock from the look to the event: between two, another thread could make the file too, or close it.
         let mut files = self.shared.lock();
-        let Some(file) = files.open.get_mut(folder) else { return };
-        file.append(event);
-        if file.count >= self.shared.policy.max_queue {
-            let outcome = file.write_out();
-            files.note(outcome);
+        let new = !files.open.contains_key(folder);
+        let mut outcome = files.open_in(folder, &self.shared.policy);
+        if let Some(file) = files.open.get_mut(folder) {
+            file.append(event);
+            if file.count >= self.shared.policy.max_queue {
+                outcome = file.write_out();
+            }
+        }
+        files.note(outcome);
+        drop(files);
+        if new {
+            self.watch();
         }
     }
 

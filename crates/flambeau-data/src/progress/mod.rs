@@ -7,7 +7,7 @@ pub use meter::{Meter, format_meter};
 use std::cell::{Cell, RefCell};
 use std::fmt::Display;
 use std::io::{IsTerminal, Write, stderr};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Seconds between two lines where nobody looks at a terminal.
 const BETWEEN_LINES: f64 = 10.0;
@@ -145,15 +145,16 @@ impl State {
             return;
         }
         let interval = if o.terminal { o.mininterval } else { BETWEEN_LINES };
-        let since = self.drawn.map_or_else(|| self.start.elapsed(), |(at, _)| at.elapsed());
+        // Seconds as a number, as an interval may be endless.
+        let since = self.drawn.map_or_else(|| self.start.elapsed(), |(at, _)| at.elapsed()).as_secs_f64();
         let due = if o.terminal { self.drawn.is_none() || now } else { false };
-        if !due && since < Duration::from_secs_f64(interval.max(0.0)) {
+        if !due && since < interval {
             return;
         }
         let done = (self.n - self.drawn.map_or(0, |(_, n)| n)) as f64;
         if done > 0.0 {
             let mean = |old: f64, new: f64| SMOOTHING * new + (1.0 - SMOOTHING) * old;
-            self.pace = (mean(self.pace.0, done), mean(self.pace.1, since.as_secs_f64()));
+            self.pace = (mean(self.pace.0, done), mean(self.pace.1, since));
         }
         self.drawn = Some((Instant::now(), self.n));
         let line = self.line();

@@ -6,32 +6,32 @@ use crate::wire::Message;
 
 /// A chart of [`SummaryWriter::add_custom_scalars`]: Python's `["Multiline", tags]` or `["Margin", tags]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Chart {
+pub enum ScalarsChart {
     /// Several curves.
     Multiline(Vec<String>),
     /// A curve between a lower and an upper one: the tags of the value, the lower and the upper limit.
     Margin([String; 3]),
 }
 
-impl Chart {
+impl ScalarsChart {
     /// A chart of several curves, by their tags.
     pub fn multiline<T: Into<String>>(tags: impl IntoIterator<Item = T>) -> Self {
-        Chart::Multiline(tags.into_iter().map(Into::into).collect())
+        ScalarsChart::Multiline(tags.into_iter().map(Into::into).collect())
     }
 
     /// A chart of a curve with its limits, by their tags.
     pub fn margin<T: Into<String>>(tags: [T; 3]) -> Self {
-        Chart::Margin(tags.map(Into::into))
+        ScalarsChart::Margin(tags.map(Into::into))
     }
 
     fn proto(&self, title: &str) -> Message {
         let chart = Message::new().bytes(1, title);
         match self {
-            Chart::Multiline(tags) => {
+            ScalarsChart::Multiline(tags) => {
                 let content = tags.iter().fold(Message::new(), |message, tag| message.chosen_bytes(1, tag));
                 chart.message(2, content)
             }
-            Chart::Margin(tags) => {
+            ScalarsChart::Margin(tags) => {
                 let series =
                     tags.iter().zip(1..).fold(Message::new(), |message, (tag, field)| message.bytes(field, tag));
                 chart.message(3, Message::new().message(1, series))
@@ -45,18 +45,18 @@ impl SummaryWriter {
     /// layout as categories and their charts, each with its name. Once for each writer, before or after the curves.
     ///
     /// ```
-    /// use torch::utils::tensorboard::{Chart, SummaryWriter};
+    /// use torch::utils::tensorboard::{ScalarsChart, SummaryWriter};
     /// # let folder = std::env::temp_dir().join(format!("flambeau-layout-{}", std::process::id()));
     /// # let writer = SummaryWriter::with(|o| o.log_dir(&folder))?;
     /// writer.add_custom_scalars([
-    ///     ("Losses", vec![("both", Chart::multiline(["Loss/train", "Loss/test"]))]),
-    ///     ("Errors", vec![("of the mean", Chart::margin(["mean", "low", "high"]))]),
+    ///     ("Losses", vec![("both", ScalarsChart::multiline(["Loss/train", "Loss/test"]))]),
+    ///     ("Errors", vec![("of the mean", ScalarsChart::margin(["mean", "low", "high"]))]),
     /// ]);
     /// # writer.close()?;
     /// # std::fs::remove_dir_all(folder).unwrap();
     /// # Ok::<(), torch::utils::tensorboard::Error>(())
     /// ```
-    pub fn add_custom_scalars<C: AsRef<str>, T: AsRef<str>, L: IntoIterator<Item = (T, Chart)>>(
+    pub fn add_custom_scalars<C: AsRef<str>, T: AsRef<str>, L: IntoIterator<Item = (T, ScalarsChart)>>(
         &self,
         layout: impl IntoIterator<Item = (C, L)>,
     ) {
@@ -73,11 +73,11 @@ impl SummaryWriter {
     /// One chart of several curves, in the category `default` and without a title:
     /// `writer.add_custom_scalars_multilinechart(tags)`.
     pub fn add_custom_scalars_multilinechart<T: Into<String>>(&self, tags: impl IntoIterator<Item = T>) {
-        self.add_custom_scalars([("default", [("untitled", Chart::multiline(tags))])]);
+        self.add_custom_scalars([("default", [("untitled", ScalarsChart::multiline(tags))])]);
     }
 
     /// One chart of a curve with its limits: `writer.add_custom_scalars_marginchart(tags)`.
     pub fn add_custom_scalars_marginchart<T: Into<String>>(&self, tags: [T; 3]) {
-        self.add_custom_scalars([("default", [("untitled", Chart::margin(tags))])]);
+        self.add_custom_scalars([("default", [("untitled", ScalarsChart::margin(tags))])]);
     }
 }

@@ -14,7 +14,7 @@ mod tensor;
 mod text;
 
 pub use audio::AudioOptions;
-pub use custom_scalars::Chart;
+pub use custom_scalars::ScalarsChart;
 pub use embedding::{EmbeddingOptions, IntoRow};
 pub use histogram::HistogramOptions;
 pub use hparams::{HParam, HParams, HParamsOptions};

@@ -27,7 +27,7 @@ impl PrCurveOptions {
         self
     }
 
-    /// What each element counts for. Default: 1.
+    /// What each element counts for; broadcast to the labels. Default: 1.
     #[track_caller]
     #[must_use]
     pub fn weights(mut self, weights: impl Values) -> Self {
@@ -60,14 +60,43 @@ pub struct PrCurveRaw<V> {
     pub recall: V,
 }
 
+/// The weights of elements of this shape: NumPy's broadcast.
+#[track_caller]
+fn spread(weights: &Numbers, shape: &[usize]) -> Vec<f64> {
+    let dims = shape.len().max(weights.shape.len());
+    let padded = |shape: &[usize]| [vec![1; dims - shape.len()], shape.to_vec()].concat();
+    let (to, from) = (padded(shape), padded(&weights.shape));
+    let tuple = |shape: &[usize]| {
+        let list: Vec<String> = shape.iter().map(usize::to_string).collect();
+        format!("({}{})", list.join(","), if shape.len() == 1 { "," } else { "" })
+    };
+    assert!(
+        to.iter().zip(&from).all(|(&to, &from)| to == from || to == 1 || from == 1),
+        "operands could not be broadcast together with shapes {} {} ",
+        tuple(shape),
+        tuple(&weights.shape)
+    );
+    let fits = dims == shape.len() && to.iter().zip(&from).all(|(&to, &from)| to == from || from == 1);
+    assert!(fits, "weights should have the same shape as a.");
+    let weight = |mut i: usize| {
+        let (mut at, mut step) = (0, 1);
+        for (&to, &from) in to.iter().zip(&from).rev() {
+            at += step * (i % to % from);
+            (i, step) = (i / to, step * from);
+        }
+        weights.data[at]
+    };
+    (0..shape.iter().product()).map(weight).collect()
+}
+
 /// Counts for each threshold: true positives, false positives, true negatives, false negatives, precision, recall.
 #[track_caller]
 fn curve(labels: &Numbers, predictions: &Numbers, thresholds: i64, weights: Option<&Numbers>) -> [Vec<f64>; 6] {
     const MINIMUM_COUNT: f64 = 1e-7;
     let n = usize::try_from(thresholds).unwrap_or(0);
     assert!(n > 1, "num_thresholds must be at least 2, got {thresholds}");
-    let (count, given) = (predictions.data.len(), labels.data.len());
-    assert!(count == given, "operands could not be broadcast together: {given} labels and {count} predictions");
+    let weights = weights.map(|weights| spread(weights, &labels.shape));
+    assert!(labels.shape == predictions.shape, "weights should have the same shape as a.");
     let [mut hits, mut misses] = [vec![0.0; n], vec![0.0; n]];
     for (i, (&label, &prediction)) in labels.data.iter().zip(&predictions.data).enumerate() {
         // NumPy multiplies in the array's own precision.
@@ -75,7 +104,7 @@ fn curve(labels: &Numbers, predictions: &Numbers, thresholds: i64, weights: Opti
             DType::F32 => f64::from(prediction as f32 * (n - 1) as f32),
             _ => prediction * (n - 1) as f64,
         };
-        let weight = weights.map_or(1.0, |w| if w.data.len() == 1 { w.data[0] } else { w.data[i] });
+        let weight = weights.as_ref().map_or(1.0, |weights| weights[i]);
         let at = scaled.floor();
         if at >= 0.0 && at < n as f64 {
             hits[at as usize] += label * weight;
@@ -110,7 +139,7 @@ impl SummaryWriter {
     /// Labels are truth values or 0 and 1, predictions chances from 0 to 1.
     ///
     /// # Panics
-    /// When there are not as many labels as predictions.
+    /// When labels and predictions differ in shape.
     ///
     /// ```
     /// # use torch::utils::tensorboard::SummaryWriter;
@@ -129,7 +158,7 @@ impl SummaryWriter {
     /// [`SummaryWriter::add_pr_curve`] with PyTorch's keywords: `num_thresholds`, `weights`, `walltime`.
     ///
     /// # Panics
-    /// When there are not as many labels as predictions.
+    /// When labels and predictions differ in shape, or weights cannot be broadcast to it.
     #[track_caller]
     pub fn add_pr_curve_with(
         &self,

@@ -5,7 +5,7 @@ use super::wire;
 use flambeau_autograd::Tensor;
 use flambeau_autograd::from_vec;
 use flambeau_tensor::DType;
-use flambeau_tensorboard::{Bins, Chart, HParam, Numbers, PrCurveRaw, SummaryWriter, Values};
+use flambeau_tensorboard::{Bins, HParam, Numbers, PrCurveRaw, ScalarsChart, SummaryWriter, Values};
 use flate2::read::{GzDecoder, ZlibDecoder};
 use serde_json::Value as Json;
 use std::io::Read;
@@ -69,11 +69,11 @@ fn hparam(json: &Json) -> HParam {
     }
 }
 
-fn chart(json: &Json) -> Chart {
+fn chart(json: &Json) -> ScalarsChart {
     let tags: Vec<&str> = json[1].as_array().unwrap().iter().map(text).collect();
     match text(&json[0]) {
-        "Margin" => Chart::margin(<[&str; 3]>::try_from(tags).unwrap()),
-        _ => Chart::multiline(tags),
+        "Margin" => ScalarsChart::margin(<[&str; 3]>::try_from(tags).unwrap()),
+        _ => ScalarsChart::multiline(tags),
     }
 }
 
@@ -127,7 +127,7 @@ fn call(writer: &SummaryWriter, case: &Json) {
         "add_tensor" => writer.add_tensor_with(tag, tensor(&args[1]), step, |o| o.walltime(WALLTIME)),
         "add_pr_curve" => writer.add_pr_curve_with(tag, values(&args[1]), values(&args[2]), step, |o| {
             let o = o.walltime(WALLTIME).num_thresholds(kwargs["num_thresholds"].as_i64().unwrap());
-            if kwargs["weights"].is_null() { o } else { o.weights(number(&kwargs["weights"])) }
+            if kwargs["weights"].is_null() { o } else { o.weights(values(&kwargs["weights"])) }
         }),
         "add_pr_curve_raw" => {
             let raw = PrCurveRaw {

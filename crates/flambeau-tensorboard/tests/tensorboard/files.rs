@@ -4,7 +4,7 @@ use super::wire;
 
 use flambeau_autograd::{Tensor, from_vec, no_grad, tensor};
 use flambeau_nn::{self as nn, Forward, Module};
-use flambeau_tensorboard::{Chart, Figure, SummaryWriter};
+use flambeau_tensorboard::{Figure, ScalarsChart, SummaryWriter};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -76,6 +76,31 @@ fn files_and_folders_have_pytorchs_names() {
     assert!(name.contains(&format!(".{}.", std::process::id())) && name.ends_with(".end"), "{name}");
     assert_eq!(steps(&folder.path().join("a/b/m_n_x")), [3]);
     assert_eq!(steps(&folder.path().join("a/b/m_n_y/z")), [3]);
+}
+
+#[test]
+fn threads_that_add_to_one_new_folder_share_its_file() {
+    const THREADS: i64 = 8;
+    for round in 0..40 {
+        let folder = tempfile::tempdir().unwrap();
+        let writer = SummaryWriter::with(|o| o.log_dir(folder.path().join("a"))).unwrap();
+        let start = std::sync::Barrier::new(THREADS as usize);
+        std::thread::scope(|scope| {
+            for step in 0..THREADS {
+                let (writer, start) = (&writer, &start);
+                scope.spawn(move || {
+                    start.wait();
+                    writer.add_scalars("m", [("x", 1.0)], step);
+                });
+            }
+        });
+        drop(writer);
+        let folder = folder.path().join("a/m_x");
+        assert_eq!(event_files(&folder).len(), 1, "round {round}");
+        let mut found = steps(&folder);
+        found.sort_unstable();
+        assert_eq!(found, (0..THREADS).collect::<Vec<i64>>(), "round {round}");
+    }
 }
 
 #[test]
@@ -258,7 +283,7 @@ fn every_kind_of_record() {
     writer.add_tensor("tensor", &values, 2);
     writer.add_pr_curve("pr", values.gt(0.4), &values, 3);
     writer.add_mesh_with("mesh", values.view((1, 20, 3)), |o| o.faces(tensor([[[0, 1, 2], [2, 3, 4]]])).global_step(1));
-    writer.add_custom_scalars([("Losses", [("both", Chart::multiline(["Loss/train", "Loss/new"]))])]);
+    writer.add_custom_scalars([("Losses", [("both", ScalarsChart::multiline(["Loss/train", "Loss/new"]))])]);
     writer
         .add_hparams_with((("lr", 0.1), ("bsize", 32), ("opt", "adam")), [("hparam/acc", 0.9)], |o| o.run_name("run"));
     let labels: Vec<String> = (0..20).map(|i| format!("label {i}")).collect();
