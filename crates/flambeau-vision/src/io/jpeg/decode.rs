@@ -2,6 +2,7 @@
 
 use super::bits::{Bits, Huffman};
 use super::scan::{Component, Scan, ZIGZAG};
+use super::standard;
 use super::transform::{Plane, inverse};
 
 /// What a file holds, before its colours are converted.
@@ -12,7 +13,9 @@ pub(super) struct Picture {
     pub planes: Vec<Vec<u8>>,
     /// What Adobe's marker says of the colours.
     pub adobe: Option<u8>,
-    /// Whether the components are called R, G and B, without a JFIF marker.
+    /// Whether there is a JFIF marker.
+    pub jfif: bool,
+    /// Whether the components are called R, G and B.
     pub named_rgb: bool,
     /// The EXIF data.
     pub exif: Vec<u8>,
@@ -45,7 +48,7 @@ pub(super) fn read(data: &[u8]) -> Outcome<Picture> {
     let mut tables = Tables::default();
     let mut frame: Option<Frame> = None;
     let (mut adobe, mut jfif, mut exif) = (None, false, Vec::new());
-    let mut at = 2;
+    let (mut at, mut scans) = (2, 0);
     loop {
         // Whatever is between segments is passed over, as libjpeg does.
         let rest = data.get(at..).ok_or_else(truncated)?;
@@ -71,11 +74,15 @@ pub(super) fn read(data: &[u8]) -> Outcome<Picture> {
             }
             0xc0..=0xc2 if frame.is_none() => frame = Some(Frame::new(segment, marker == 0xc2, data.len())?),
             0xc0..=0xcf => return Err("Unsupported JPEG process".into()),
-            0xe0 => jfif |= segment.starts_with(b"JFIF"),
+            0xe0 => jfif |= segment.len() >= 14 && segment.starts_with(b"JFIF\0"),
             0xe1 if segment.starts_with(b"Exif\0\0") => exif = segment.to_vec(),
             0xee if segment.starts_with(b"Adobe") => adobe = segment.get(11).copied(),
             0xda => {
                 let frame = frame.as_mut().ok_or("Invalid JPEG file structure: SOS before SOF")?;
+                if scans == 0 && !frame.progressive {
+                    tables.complete();
+                }
+                scans += 1;
                 let scan = frame.scan(segment, &tables)?;
                 let mut bits = Bits::new(data, at);
                 scan.read(&mut bits, &mut frame.components, frame.units)?;
@@ -85,12 +92,23 @@ pub(super) fn read(data: &[u8]) -> Outcome<Picture> {
         }
     }
     let frame = frame.ok_or("Invalid JPEG file structure: no picture")?;
+    if scans == 0 {
+        return Err("Invalid JPEG file structure: missing SOS marker".into());
+    }
     let ids: Vec<u8> = frame.components.iter().map(|c| c.id).collect();
     let (width, height) = (frame.width, frame.height);
-    Ok(Picture { width, height, planes: frame.planes(&tables)?, adobe, named_rgb: !jfif && ids == *b"RGB", exif })
+    Ok(Picture { width, height, planes: frame.planes()?, adobe, jfif, named_rgb: ids == *b"RGB", exif })
 }
 
 impl Tables {
+    /// The standard's Huffman codes where a file has none, as libjpeg-turbo takes them for frames of Motion JPEG.
+    fn complete(&mut self) {
+        for (i, (dc, ac)) in standard::codes().into_iter().enumerate() {
+            self.dc[i] = self.dc[i].take().or(dc);
+            self.ac[i] = self.ac[i].take().or(ac);
+        }
+    }
+
     fn quantizer(&mut self, mut segment: &[u8]) -> Outcome<()> {
         while let Some((&head, rest)) = segment.split_first() {
             let wide = usize::from(head >> 4 > 0) + 1;
@@ -151,6 +169,7 @@ impl Frame {
                 across,
                 down,
                 quantizer: usize::from(part[2]),
+                latched: None,
                 row,
                 rows,
                 width: (width * across).div_ceil(most_x),
@@ -161,7 +180,7 @@ impl Frame {
         Ok(Frame { width, height, progressive, units, components: parts.iter().map(component).collect() })
     }
 
-    fn scan<'a>(&self, segment: &[u8], tables: &'a Tables) -> Outcome<Scan<'a>> {
+    fn scan<'a>(&mut self, segment: &[u8], tables: &'a Tables) -> Outcome<Scan<'a>> {
         let (&count, rest) = segment.split_first().ok_or_else(truncated)?;
         let (parts, rest) = rest.split_at_checked(2 * usize::from(count)).ok_or_else(truncated)?;
         let &[start, end, bits, ..] = rest else { return Err(truncated()) };
@@ -181,17 +200,27 @@ impl Frame {
         if !sound || self.progressive && (band[0] == 0) != (band[1] == 0) || band[0] > 0 && parts.len() != 1 {
             return Err("Invalid progressive parameters".into());
         }
+        // A component's quantizer is the one at its first scan, whatever comes later under the same number.
+        for &(index, ..) in &parts {
+            let component = &mut self.components[index];
+            if component.latched.is_none() {
+                let number = component.quantizer;
+                let table = tables.quantizers.get(number).copied().flatten();
+                component.latched =
+                    Some(table.ok_or_else(|| format!("Quantization table 0x{number:02x} was not defined"))?);
+            }
+        }
         Ok(Scan { parts, progressive: self.progressive, band, high, low, restart: tables.restart })
     }
 
     /// The samples of each component, enlarged to the picture.
-    fn planes(self, tables: &Tables) -> Outcome<Vec<Vec<u8>>> {
+    fn planes(self) -> Outcome<Vec<Vec<u8>>> {
         let most = |f: fn(&Component) -> usize| self.components.iter().map(f).max().unwrap_or(1);
         let (most_x, most_y) = (most(|c| c.across), most(|c| c.down));
         let mut planes = Vec::new();
         for component in &self.components {
-            let quantizer = tables.quantizers.get(component.quantizer).and_then(Option::as_ref);
-            let quantizer = quantizer.ok_or("Quantization table was not defined")?;
+            // What no scan has is grey.
+            let quantizer = &component.latched.unwrap_or([0; 64]);
             if most_x % component.across != 0 || most_y % component.down != 0 {
                 return Err("Fractional sampling not implemented yet".into());
             }
