@@ -95,6 +95,8 @@ for name, data in files.items():
     flips = []
     for _ in range(150):
         at, bits = random.randrange(start, len(data) - 2), random.choice([1, 2, 16, 128, 255])
+        if name == "progressive" and data[at] == 0xFF:
+            continue  # a scan less: libjpeg smooths
         bad = bytearray(data)
         bad[at] ^= bits
         flips.append([at, bits, outcome(bytes(bad))[0]])

@@ -59,8 +59,11 @@ pub(super) fn read(data: &[u8]) -> Outcome<Picture> {
         if marker == 0xd9 {
             break;
         }
-        if matches!(marker, 0x01 | 0xd0..=0xd8) {
-            continue;
+        match marker {
+            0x01 | 0xd0..=0xd7 => continue,
+            0xd8 => return Err("Invalid JPEG file structure: two SOI markers".into()),
+            0xc0..=0xcf | 0xda..=0xdd | 0xe0..=0xef | 0xfe => {}
+            _ => return Err(format!("Unsupported marker type 0x{marker:02x}")),
         }
         let length = data.get(at..at + 2).map(|b| usize::from(b[0]) << 8 | usize::from(b[1])).ok_or_else(truncated)?;
         let segment = data.get(at + 2..at + length).ok_or_else(truncated)?;
@@ -73,7 +76,7 @@ pub(super) fn read(data: &[u8]) -> Outcome<Picture> {
                     segment.get(..2).map(|b| usize::from(b[0]) << 8 | usize::from(b[1])).ok_or_else(truncated)?
             }
             0xc0..=0xc2 if frame.is_none() => frame = Some(Frame::new(segment, marker == 0xc2, data.len())?),
-            0xc0..=0xcf => return Err("Unsupported JPEG process".into()),
+            0xc0..=0xcb | 0xcd..=0xcf => return Err("Unsupported JPEG process".into()),
             0xe0 => jfif |= segment.len() >= 14 && segment.starts_with(b"JFIF\0"),
             0xe1 if segment.starts_with(b"Exif\0\0") => exif = segment.to_vec(),
             0xee if segment.starts_with(b"Adobe") => adobe = segment.get(11).copied(),
@@ -128,8 +131,9 @@ impl Tables {
             let (counts, rest) = rest.split_first_chunk::<16>().ok_or_else(truncated)?;
             let total: usize = counts.iter().map(|&n| usize::from(n)).sum();
             let (symbols, after) = rest.split_at_checked(total).ok_or_else(truncated)?;
-            let tables = if head >> 4 == 0 { &mut self.dc } else { &mut self.ac };
-            let slot = tables.get_mut(usize::from(head & 15)).ok_or("Bogus DHT index")?;
+            let tables = if head & 0x10 == 0 { &mut self.dc } else { &mut self.ac };
+            let index = usize::from(head & !0x10);
+            let slot = tables.get_mut(index).ok_or_else(|| format!("Bogus DHT index {index}"))?;
             *slot = Some(Huffman::new(counts, symbols).ok_or("Bogus Huffman table definition")?);
             segment = after;
         }
@@ -182,8 +186,8 @@ impl Frame {
 
     fn scan<'a>(&mut self, segment: &[u8], tables: &'a Tables) -> Outcome<Scan<'a>> {
         let (&count, rest) = segment.split_first().ok_or_else(truncated)?;
-        let (parts, rest) = rest.split_at_checked(2 * usize::from(count)).ok_or_else(truncated)?;
-        let &[start, end, bits, ..] = rest else { return Err(truncated()) };
+        let (parts, rest) = rest.split_at_checked(2 * usize::from(count)).ok_or("Bogus marker length")?;
+        let &[start, end, bits] = rest else { return Err("Bogus marker length".into()) };
         let part = |pair: &[u8; 2]| {
             let index = self.components.iter().position(|c| c.id == pair[0]).ok_or("Invalid component ID in SOS")?;
             let table = |tables: &'a [Option<Huffman>; 4], i: u8| tables.get(usize::from(i)).and_then(Option::as_ref);
@@ -195,10 +199,12 @@ impl Frame {
         } else {
             ([0, 63], 0, 0)
         };
-        let sound = band[0] <= band[1] && band[1] < 64 && low <= 13 && (1..=4).contains(&parts.len());
+        // A scan refines by one bit.
+        let refines = high == 0 || low + 1 == high;
+        let sound = refines && band[0] <= band[1] && band[1] < 64 && low <= 13 && (1..=4).contains(&parts.len());
         // Progressive scans have the first coefficients alone, or others of one component.
         if !sound || self.progressive && (band[0] == 0) != (band[1] == 0) || band[0] > 0 && parts.len() != 1 {
-            return Err("Invalid progressive parameters".into());
+            return Err(format!("Invalid progressive/lossless parameters Ss={start} Se={end} Ah={high} Al={low}"));
         }
         // A component's quantizer is the one at its first scan, whatever comes later under the same number.
         for &(index, ..) in &parts {

@@ -56,7 +56,7 @@ fn colours(picture: &Picture, stored_as_rgb: bool) -> Vec<u8> {
         // Adobe stores inks inverted, 255 for none, and may store them as luma and differences.
         let light = match picture.adobe {
             Some(0) => stored,
-            Some(_) => to_rgb(stored),
+            Some(_) => to_rgb(stored).map(|ink| 255 - ink),
             None => stored.map(|ink| 255 - ink),
         };
         let black = if picture.adobe.is_some() { black[i] } else { 255 - black[i] };
