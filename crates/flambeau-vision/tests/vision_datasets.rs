@@ -224,3 +224,23 @@ fn what_is_missing_or_damaged_is_told() {
     fs::write(&labels, bytes).unwrap();
     assert!(message(EMNIST::new(root, "letters", false).err()).contains("label 27 at index 1, expected 0 to 26"));
 }
+
+/// Pickles that Python would read at the cost of its stack or of hours.
+#[test]
+fn pickles_of_lists_within_lists_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let batch = folder.path().join("cifar-10-batches-py/test_batch");
+    fs::create_dir_all(batch.parent().unwrap()).unwrap();
+    let message = |pickle: &[&[u8]]| {
+        fs::write(&batch, pickle.concat()).unwrap();
+        CIFAR10::new(folder.path(), false).err().unwrap().to_string()
+    };
+    assert!(message(&[b")", &[0x85; 30], b"."]).contains("has no array 'data'"));
+    assert!(message(&[b")", &[0x85; 1_000_000], b"."]).contains("too deep within each other"));
+    let dicts = b"U\x01a}".repeat(100_000);
+    assert!(message(&[b"}", &dicts, &[b's'; 100_000], b"."]).contains("too deep within each other"));
+    // Three times the tuple before, thirty times over.
+    let wide: Vec<u8> = (0..30).flat_map(|_| [b'q', 0, b'h', 0, b'h', 0, 0x87]).collect();
+    let said = message(&[b"}U\x04dataU\x02ab", &wide, b"sU\x06labels]s."]);
+    assert!(said.contains("2 bytes of images for 0 labels"), "{said}");
+}

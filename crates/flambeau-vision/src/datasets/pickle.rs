@@ -313,21 +313,3 @@ impl Reader<'_> {
         Ok(())
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_lies_too_deep_is_refused() {
-        let deep = |n: usize| [b")".to_vec(), vec![0x85; n], b".".to_vec()].concat();
-        assert!(read(&deep(30)).is_ok());
-        assert!(read(&deep(1_000_000)).unwrap_err().contains("too deep"));
-        let dicts = [b"}".to_vec(), b"U\x01a}".repeat(100_000), vec![b's'; 100_000], b".".to_vec()].concat();
-        assert!(read(&dicts).unwrap_err().contains("too deep"));
-        // Three times the tuple before, thirty times over.
-        let wide: Vec<u8> = (0..30).flat_map(|_| [b'q', 0, b'h', 0, b'h', 0, 0x87]).collect();
-        let wide = [b"U\x02ab".to_vec(), wide, b".".to_vec()].concat();
-        assert_eq!(read(&wide).unwrap().bytes(), Some(&b"ab"[..]));
-    }
-}
