@@ -125,6 +125,7 @@ settings! {
     [L: Integers] L => Option<Vec<i64>>: |l| Some(l.integers());
     [L: Numbers] L => [f64; 2]: |l| pair(&l.numbers());
     [L: Numbers] L => Option<[f64; 2]>: |l| Some(pair(&l.numbers()));
+    [] crate::image::Mode => Option<crate::image::Mode>: |mode| Some(mode);
     [W: Into<crate::transforms::InterpolationMode>] W => crate::transforms::InterpolationMode: |w| w.into();
     [W: Into<crate::transforms::PaddingMode>] W => crate::transforms::PaddingMode: |w| w.into();
 }

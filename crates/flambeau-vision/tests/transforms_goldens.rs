@@ -77,7 +77,9 @@ fn functional(op: &str, a: &Value, x: &Sample) -> Option<Vec<Sample>> {
         }
         "center_crop" => F::center_crop(x, integers(&a["size"])),
         "five_crop" => return Some(F::five_crop(x, integers(&a["size"]))),
-        "ten_crop" => return Some(F::ten_crop(x, integers(&a["size"]), a["flip"].as_bool().unwrap())),
+        "ten_crop" => {
+            return Some(F::ten_crop_with(x, integers(&a["size"]), |o| o.vertical_flip(a["flip"].as_bool().unwrap())));
+        }
         "hflip" => F::hflip(x),
         "vflip" => F::vflip(x),
         "adjust_brightness" => F::adjust_brightness(x, v()),
@@ -85,13 +87,13 @@ fn functional(op: &str, a: &Value, x: &Sample) -> Option<Vec<Sample>> {
         "adjust_saturation" => F::adjust_saturation(x, v()),
         "adjust_sharpness" => F::adjust_sharpness(x, v()),
         "adjust_hue" => F::adjust_hue(x, v()),
-        "adjust_gamma" => F::adjust_gamma(x, number(&a["gamma"]), number(&a["gain"])),
+        "adjust_gamma" => F::adjust_gamma_with(x, number(&a["gamma"]), |o| o.gain(number(&a["gain"]))),
         "solarize" => F::solarize(x, v()),
         "posterize" => F::posterize(x, v() as i64),
         "invert" => F::invert(x),
         "autocontrast" => F::autocontrast(x),
         "equalize" => F::equalize(x),
-        "rgb_to_grayscale" => F::rgb_to_grayscale(x, number(&a["channels"]) as i64),
+        "rgb_to_grayscale" => F::rgb_to_grayscale_with(x, |o| o.num_output_channels(number(&a["channels"]) as i64)),
         "rotate" => F::rotate_with(x, number(&a["angle"]), |o| rotate_options(o, a)),
         "affine" => F::affine_with(
             x,
@@ -141,12 +143,10 @@ fn drawn(op: &str, a: &Value, x: &Sample) -> Vec<Sample> {
         "RandomPosterize" => Box::new(transforms::RandomPosterize::with(3, |o| o.p(p()))),
         "RandomSolarize" => Box::new(transforms::RandomSolarize::with(number(&a["threshold"]), |o| o.p(p()))),
         "RandomAdjustSharpness" => Box::new(transforms::RandomAdjustSharpness::with(1.7, |o| o.p(p()))),
-        "ColorJitter" => Box::new(transforms::ColorJitter::new(
-            numbers(&a["brightness"]),
-            numbers(&a["contrast"]),
-            numbers(&a["saturation"]),
-            numbers(&a["hue"]),
-        )),
+        "ColorJitter" => Box::new(transforms::ColorJitter::with(|o| {
+            let o = o.brightness(numbers(&a["brightness"])).contrast(numbers(&a["contrast"]));
+            o.saturation(numbers(&a["saturation"])).hue(numbers(&a["hue"]))
+        })),
         "RandomRotation" => {
             Box::new(transforms::RandomRotation::with(numbers(&a["degrees"]), |o| rotate_options(o, a)))
         }
@@ -176,10 +176,10 @@ fn drawn(op: &str, a: &Value, x: &Sample) -> Vec<Sample> {
         })),
         "RandomApply" => Box::new(transforms::RandomApply::with(
             transforms::steps![
-                transforms::ColorJitter::new(0.4, 0.4, 0.4, 0.1),
+                transforms::ColorJitter::with(|o| o.brightness(0.4).contrast(0.4).saturation(0.4).hue(0.1)),
                 transforms::RandomHorizontalFlip::new()
             ],
-            p(),
+            |o| o.p(p()),
         )),
         "AutoAugment" => Box::new(transforms::AutoAugment::with(|o| {
             let o = o.policy(word(&a["policy"])).interpolation(word(&a["interpolation"]));

@@ -76,12 +76,22 @@ fn items_are_torchvisions() {
             "CIFAR10" => check(what, CIFAR10::with(root, train(), bytes)),
             "CIFAR100" => check(what, CIFAR100::with(root, train(), bytes)),
             "STL10" if a["fold"].is_u64() => {
-                check(what, STL10::fold(root, a["fold"].as_u64().unwrap() as usize, bytes))
+                let fold = a["fold"].as_u64().unwrap() as usize;
+                check(
+                    what,
+                    STL10::with(root, "train", |o| o.folds(fold).transform(PILToTensor).target_transform(|n| n + 1000)),
+                );
             }
-            "STL10" => check(what, STL10::with(root, word("split"), bytes)),
+            "STL10" => {
+                let set = STL10::with(root, word("split"), |o| o.transform(PILToTensor).target_transform(|n| n + 1000));
+                check(what, set);
+            }
             "FakeData" => {
-                let set = FakeData::with(|o| o.size(4).image_size((3, 7, 5)).num_classes(6).random_offset(2));
-                check(what, Ok(set.transform(PILToTensor).target_transform(|label| label + 1000)));
+                let set = FakeData::with(|o| {
+                    let o = o.size(4).image_size((3, 7, 5)).num_classes(6).random_offset(2);
+                    o.transform(PILToTensor).target_transform(|label| label + 1000)
+                });
+                check(what, Ok(set));
             }
             "ImageFolder" => {
                 let set = ImageFolder::with(root.join("images"), bytes).unwrap();
@@ -141,7 +151,8 @@ fn loaders_and_lists_of_steps_work_on_them() {
         Ok((image.width() as f64, image.height() as f64))
     };
     let set =
-        DatasetFolder::new(folder.path().join("images"), sizes, &[".png"]).unwrap().target_transform(|label| -label);
+        DatasetFolder::with(folder.path().join("images"), sizes, &[".png"], |o| o.target_transform(|label| -label))
+            .unwrap();
     assert_eq!(set.get(n - 1).unwrap(), ((9.0, 6.0), -2));
 }
 
@@ -157,11 +168,23 @@ fn what_is_missing_or_damaged_is_told() {
     assert!(message(QMNIST::new(root, "nist",).err()).contains("Unknown value 'nist'"));
     assert!(message(CIFAR10::new(root, false).err()).contains("CIFAR10: test_batch (looked in"));
     assert!(message(STL10::new(root, "test").err()).contains("test_X.bin"));
-    assert!(message(STL10::fold(root, 10, |o| o).err()).contains("should be in the range [0, 10), but got 10."));
-    assert!(message(ImageFolder::new(root).err()).contains("a class folder in"));
+    assert!(
+        message(STL10::with(root, "train", |o| o.folds(10)).err())
+            .contains("should be in the range [0, 10), but got 10.")
+    );
+    let no_class = format!("Couldn't find any class folder in {}.", root.display());
+    assert_eq!(message(ImageFolder::new(root).err()), no_class);
     fs::create_dir_all(root.join("empty/class")).unwrap();
     let error = message(ImageFolder::new(root.join("empty")).err());
-    assert!(error.contains("classes class not found. Supported extensions are: .jpg, .jpeg, .png"), "{error}");
+    let wanted = "Found no valid file for the classes class. Supported extensions are: .jpg, .jpeg, .png, .ppm,";
+    assert!(error.starts_with(wanted), "{error}");
+
+    // What has no image, or no class to draw, is an error of the sample.
+    let five = FakeData::with(|o| o.size(2).image_size((5, 4, 4))).get(0).unwrap_err().to_string();
+    assert_eq!(five, "pic should not have > 4 channels. Got 5 channels.");
+    let none = FakeData::with(|o| o.size(2).num_classes(0)).get(0).unwrap_err().to_string();
+    assert!(none.contains("random_ expects 'from' to be less than 'to', but got from=0 >= to=0"), "{none}");
+    assert!(FakeData::with(|o| o.size(2)).get(2).is_err());
 
     unpack(&goldens, root, |_| true);
     fs::write(root.join("images/bird/1.png"), "no picture").unwrap();
@@ -200,4 +223,24 @@ fn what_is_missing_or_damaged_is_told() {
     gz.finish().unwrap();
     fs::write(&labels, bytes).unwrap();
     assert!(message(EMNIST::new(root, "letters", false).err()).contains("label 27 at index 1, expected 0 to 26"));
+}
+
+/// Pickles that Python would read at the cost of its stack or of hours.
+#[test]
+fn pickles_of_lists_within_lists_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let batch = folder.path().join("cifar-10-batches-py/test_batch");
+    fs::create_dir_all(batch.parent().unwrap()).unwrap();
+    let message = |pickle: &[&[u8]]| {
+        fs::write(&batch, pickle.concat()).unwrap();
+        CIFAR10::new(folder.path(), false).err().unwrap().to_string()
+    };
+    assert!(message(&[b")", &[0x85; 30], b"."]).contains("has no array 'data'"));
+    assert!(message(&[b")", &[0x85; 1_000_000], b"."]).contains("too deep within each other"));
+    let dicts = b"U\x01a}".repeat(100_000);
+    assert!(message(&[b"}", &dicts, &[b's'; 100_000], b"."]).contains("too deep within each other"));
+    // Three times the tuple before, thirty times over.
+    let wide: Vec<u8> = (0..30).flat_map(|_| [b'q', 0, b'h', 0, b'h', 0, 0x87]).collect();
+    let said = message(&[b"}U\x04dataU\x02ab", &wide, b"sU\x06labels]s."]);
+    assert!(said.contains("2 bytes of images for 0 labels"), "{said}");
 }

@@ -86,7 +86,9 @@ fn what_is_written_is_read_back() {
     image.save(folder.path().join("a.png")).unwrap();
     assert_eq!(Image::open(folder.path().join("a.png")).unwrap(), image);
     assert!(image.save(folder.path().join("a.gif")).unwrap_err().to_string().contains("unknown file extension: .gif"));
-    image.save(folder.path().join("a.jpg")).unwrap();
+    let alpha = image.save(folder.path().join("a.jpg")).unwrap_err().to_string();
+    assert_eq!(alpha, "cannot write mode RGBA as JPEG");
+    image.convert(Mode::RGB).save(folder.path().join("a.jpg")).unwrap();
     assert_eq!(Image::open(folder.path().join("a.jpg")).unwrap().mode(), Mode::RGB);
 }
 
@@ -141,4 +143,59 @@ fn damaged_files_are_errors() {
     assert!(read > 0, "a JPEG with another coefficient is one still");
     let huge = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\x7f\xff\xff\xff\x7f\xff\xff\xff\x08\x06\0\0\0";
     assert!(Image::decode(huge).is_err());
+}
+
+/// The checksum of a picture's bytes, as zlib's crc32.
+fn checksum(x: &Tensor) -> u64 {
+    let mut crc = flate2::Crc::new();
+    crc.update(&x.contiguous().to_vec::<u8>());
+    u64::from(crc.sum())
+}
+
+/// What libjpeg makes of markers that contradict each other, of missing tables and of damaged scans: goldens/damaged.py.
+#[test]
+fn damaged_jpegs_are_read_as_far_as_libjpeg_reads_them() {
+    let read = |data: &[u8]| io::decode_jpeg_with(bytes_of(data), |o| o.mode("RGB"));
+    let mut failures = Vec::new();
+    let mut flips = 0;
+    for case in read_cases(&golden("damaged.json.gz")) {
+        let (kind, file) = (case["kind"].as_str().unwrap(), base64(case["file"].as_str().unwrap()));
+        match (read(&file), case["error"].as_str()) {
+            (Ok(x), None) if Some(checksum(&x)) == case["sum"].as_u64() => {}
+            (Err(error), Some(wanted)) if wanted.ends_with(&error.to_string()) => {}
+            (found, _) => failures.push(format!("{kind}: {:?}", found.map(|x| x.size().to_string()))),
+        }
+        for flip in case["flips"].as_array().into_iter().flatten() {
+            let (at, bits) = (flip[0].as_u64().unwrap() as usize, flip[1].as_u64().unwrap() as u8);
+            let mut bad = file.clone();
+            bad[at] ^= bits;
+            let found = read(&bad).map(|x| checksum(&x));
+            flips += 1;
+            if found.as_ref().ok().copied() != flip[2].as_u64() {
+                failures.push(format!("{kind} {at} {bits:02x}: {:?}, expected {}", found, flip[2]));
+            }
+        }
+    }
+    assert!(failures.is_empty(), "{} failures, {flips} flips:\n{}", failures.len(), failures.join("\n"));
+}
+
+/// A PNG of so many bytes whose header promises more than they can hold.
+#[test]
+fn a_png_cannot_promise_more_than_its_bytes_hold() {
+    let mut data = b"\x89PNG\r\n\x1a\n".to_vec();
+    let mut chunk = |kind: &[u8], content: &[u8]| {
+        data.extend((content.len() as u32).to_be_bytes());
+        let start = data.len();
+        data.extend(kind);
+        data.extend(content);
+        let mut crc = flate2::Crc::new();
+        crc.update(&data[start..]);
+        data.extend(crc.sum().to_be_bytes());
+    };
+    // 90000 × 90000 pixels of four times 16 bits: 65 GB.
+    chunk(b"IHDR", &[0, 1, 0x5f, 0x90, 0, 1, 0x5f, 0x90, 16, 6, 0, 0, 0]);
+    chunk(b"IDAT", &vec![0; 1_000_000]);
+    chunk(b"IEND", &[]);
+    let error = io::decode_png(bytes_of(&data)).unwrap_err().to_string();
+    assert!(error.contains("Out of bound read in decode_png"), "{error}");
 }

@@ -2,6 +2,7 @@
 
 use flambeau_data::Dataset;
 use flambeau_vision::datasets::SyntheticDigits;
+use flambeau_vision::transforms::functional as F;
 use flambeau_vision::transforms::{
     self, CenterCrop, Compose, FiveCrop, Grayscale, Lambda, Normalize, OnImage, OnTensor, RandomChoice, RandomOrder,
     Resize, Sample, TenCrop, ToPILImage, ToTensor, Transform, v2,
@@ -54,7 +55,7 @@ fn several_crops_become_one_tensor() {
         torch::stack(tensors, 0)
     });
     assert_eq!(Compose((FiveCrop::new(4), stack)).call(image()).size(), [5, 3, 4, 4]);
-    let ten: Vec<Tensor> = TenCrop::new((2, 3)).vertical_flip(true).call(torch::rand([3, 6, 8]));
+    let ten: Vec<Tensor> = TenCrop::with((2, 3), |o| o.vertical_flip(true)).call(torch::rand([3, 6, 8]));
     assert_eq!((ten.len(), ten[9].size()), (10, torch::ones([3, 2, 3]).size()));
 }
 
@@ -62,7 +63,7 @@ fn several_crops_become_one_tensor() {
 fn choices_and_orders_are_random() {
     let add = |n: i64| OnTensor(Lambda(move |x: Tensor| x.mul(10).add(n)));
     let order = RandomOrder::new(transforms::steps![add(1), add(2), add(3)]);
-    let choice = RandomChoice::with(transforms::steps![add(1), add(2), add(3)], [0.0, 3.0, 1.0]);
+    let choice = RandomChoice::with(transforms::steps![add(1), add(2), add(3)], |o| o.p([0.0, 3.0, 1.0]));
     let number = |sample: Sample| sample.into_tensor().unwrap().item() as i64;
     let (mut orders, mut choices) = (Vec::new(), [0; 4]);
     for _ in 0..300 {
@@ -91,13 +92,22 @@ fn pixelwise_lists_keep_the_fast_path() {
 
 #[test]
 fn v2_has_its_own_names() {
-    let steps = Compose((v2::ToImage, v2::ToDtype::with(torch::float32, |o| o.scale(true)), Grayscale::of(3)));
+    let steps = Compose((
+        v2::ToImage,
+        v2::ToDtype::with(torch::float32, |o| o.scale(true)),
+        Grayscale::with(|o| o.num_output_channels(3)),
+    ));
     let x = steps.call(image());
-    let grey = Grayscale::of(3).call(ToTensor.call(image()));
+    let grey = Grayscale::with(|o| o.num_output_channels(3)).call(ToTensor.call(image()));
     assert!(x.equal(&grey));
     assert_eq!(v2::ToDtype::new(torch::float32).call(v2::ToImage.call(image())).max().item(), 143.0);
     assert!(v2::Identity.call(&x).equal(&x));
     let back = ToPILImage::new().call(v2::functional::pil_to_tensor(image()));
     assert_eq!(back, image());
-    assert!(ToPILImage::of(Mode::L).apply(torch::ones([3, 2, 2])).is_err());
+    // A perspective whose corners fall together has no solution.
+    let [square, point] = [[[0, 0], [7, 0], [7, 7], [0, 7]], [[0, 0], [0, 0], [0, 0], [0, 0]]];
+    let flat = std::panic::catch_unwind(|| F::perspective(torch::ones([3, 8, 8]), &square, &point));
+    let said = *flat.unwrap_err().downcast::<String>().unwrap();
+    assert!(said.contains("the input matrix does not have full rank (error code: 7)"), "{said}");
+    assert!(ToPILImage::with(|o| o.mode(Mode::L)).apply(torch::ones([3, 2, 2])).is_err());
 }

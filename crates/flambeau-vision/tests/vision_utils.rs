@@ -115,6 +115,9 @@ fn a_grid_is_saved_as_a_file() {
     utils::save_image(&list, folder.path().join("two.jpg")).unwrap();
     assert_eq!(flambeau_vision::io::read_image(folder.path().join("two.jpg")).unwrap().size(), [3, 8, 14]);
     assert!(utils::save_image(&x, folder.path().join("grid.gif")).is_err());
+    // Four channels are RGBA.
+    utils::save_image(torch::rand([2, 4, 5, 6]), &path).unwrap();
+    assert_eq!(flambeau_vision::io::read_image(&path).unwrap().size(), [4, 9, 18]);
 }
 
 #[test]
@@ -140,4 +143,28 @@ fn wrong_arguments_say_what_torchvision_says() {
     assert!(said.contains("The masks must be of dtype bool"), "{said}");
     let said = message(&|| utils::flow_to_image(torch::zeros([3, 4, 4])));
     assert!(said.contains("Input flow should have shape (2, H, W) or (N, 2, H, W)"), "{said}");
+}
+
+/// Far coordinates take no time, and those that are none are refused.
+#[test]
+fn coordinates_may_lie_anywhere() {
+    let image = torch::zeros_with([3, 9, 9], |o| o.dtype(torch::uint8));
+    for bad in [f64::INFINITY, f64::NEG_INFINITY, f64::NAN] {
+        let boxes = torch::tensor([[0.0, 0.0, bad, 5.0]]);
+        assert!(catch_unwind(AssertUnwindSafe(|| utils::draw_bounding_boxes(&image, boxes))).is_err());
+        let points = torch::tensor([[[bad, 3.0], [2.0, 2.0]]]);
+        assert!(catch_unwind(AssertUnwindSafe(|| utils::draw_keypoints(&image, points))).is_err());
+    }
+    let ones = |x: Tensor| x.ne(0).any_dim(0, false).sum().item() as i64;
+    let far = |x: f64| torch::tensor([[[-x, 3.0], [x, 3.0]]]);
+    for x in [30.0, 1e10, 1e18, 1e30] {
+        let lines = utils::draw_keypoints_with(&image, far(x), |o| o.connectivity([(0, 1)]).width(1).colors("red"));
+        assert_eq!(ones(lines), 9);
+        let boxes = torch::tensor([[2.0, 3.0, x, x]]);
+        let boxes = utils::draw_bounding_boxes_with(&image, boxes, |o| o.colors("red").width(2));
+        assert_eq!(ones(boxes), 2 * 7 + 2 * 4);
+        let all = torch::tensor([[-x, -x, x, x]]);
+        assert_eq!(ones(utils::draw_bounding_boxes_with(&image, &all, |o| o.colors("red"))), 0);
+        assert_eq!(ones(utils::draw_bounding_boxes_with(&image, &all, |o| o.colors("red").fill(true))), 81);
+    }
 }

@@ -1,7 +1,7 @@
 //! Files out of the archives that data sets come in.
 
 use crate::error::{Error, Result};
-use crate::io;
+use flambeau_tensor::file::write_whole;
 use flate2::read::MultiGzDecoder;
 use std::fs::{self, File};
 use std::io::Read;
@@ -24,22 +24,24 @@ pub(super) fn untar(archive: &Path, folder: &Path) -> Result<()> {
             let end = field.iter().position(|&b| b == 0).unwrap_or(field.len());
             String::from_utf8_lossy(&field[..end]).trim().to_owned()
         };
-        let damaged = |what: &str| Error::corrupt(archive, format!("damaged tar archive: {what}"));
+        let damaged = |what: &str| Error::corrupt(archive, format!("damaged archive: {what}"));
         let size = u64::from_str_radix(&text(124..136), 8).map_err(|_| damaged("a file's size is no number"))?;
         let prefix = if &header[257..262] == b"ustar" { text(345..500) } else { String::new() };
         let name = if prefix.is_empty() { text(0..100) } else { format!("{prefix}/{}", text(0..100)) };
-        let mut content = Vec::new();
-        let padded = size.div_ceil(512) * 512;
-        let read = (&mut input).take(padded).read_to_end(&mut content);
-        read.map_err(|e| Error::corrupt(archive, format!("damaged gzip data: {e}")))?;
-        if (content.len() as u64) < size {
-            return Err(damaged("it ends within a file"));
-        }
-        if matches!(header[156], b'0' | 0) && !name.ends_with('/') {
-            content.truncate(size as usize);
+        let mut content = Content { input: (&mut input).take(size), left: size, failure: None };
+        let done = if matches!(header[156], b'0' | 0) && !name.ends_with('/') {
             let path = inside(folder, &name).ok_or_else(|| damaged("a name leads out of the folder"))?;
-            write(&path, &content)?;
+            write(&path, &mut content)
+        } else {
+            std::io::copy(&mut content, &mut std::io::sink()).map(drop).map_err(|e| Error::io(archive, e))
+        };
+        // What is wrong with the archive says more than that a file could not be written.
+        if let Some(what) = content.failure {
+            return Err(Error::corrupt(archive, what));
         }
+        done?;
+        let mut padding = [0; 512];
+        read_full(&mut input, &mut padding[..(size.next_multiple_of(512) - size) as usize], archive)?;
     }
 }
 
@@ -50,11 +52,36 @@ fn inside(folder: &Path, name: &str) -> Option<std::path::PathBuf> {
     Path::new(name).components().all(plain).then(|| folder.join(name))
 }
 
-fn write(path: &Path, content: &[u8]) -> Result<()> {
+/// One file of an archive, read piece by piece; it remembers what was wrong with the archive.
+struct Content<R> {
+    input: R,
+    left: u64,
+    failure: Option<String>,
+}
+
+impl<R: Read> Read for Content<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let outcome = self.input.read(buffer);
+        match &outcome {
+            Ok(0) if self.left > 0 && !buffer.is_empty() => {
+                self.failure = Some("damaged archive: it ends within a file".into());
+                return Err(std::io::ErrorKind::UnexpectedEof.into());
+            }
+            Ok(n) => self.left -= *n as u64,
+            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(e) => self.failure = Some(format!("damaged archive: {e}")),
+        }
+        outcome
+    }
+}
+
+/// A file of what `content` gives, with the folders above it.
+fn write(path: &Path, content: &mut impl Read) -> Result<()> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).map_err(|e| Error::io(folder, e))?;
     }
-    io::write(path, content)
+    let written = write_whole(path, |file| std::io::copy(content, file).map(drop));
+    written.map_err(|refused| Error::io(path, refused.source))
 }
 
 /// Fills the buffer as far as the input goes.
@@ -65,7 +92,7 @@ fn read_full(input: &mut impl Read, buffer: &mut [u8], archive: &Path) -> Result
             Ok(0) => break,
             Ok(n) => filled += n,
             Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(e) => return Err(Error::corrupt(archive, format!("damaged gzip data: {e}"))),
+            Err(e) => return Err(Error::corrupt(archive, format!("damaged archive: {e}"))),
         }
     }
     Ok(filled)
@@ -84,10 +111,13 @@ pub(super) fn unzip(archive: &Path, folder: &Path, wanted: &[&str]) -> Result<()
         let index =
             (0..zip.len()).find(|&i| zip.name_for_index(i).is_some_and(|entry| entry.is_ok_and(|entry| ends(&entry))));
         let index = index.ok_or_else(|| Error::corrupt(archive, format!("it has no file {name}")))?;
-        let mut content = Vec::new();
-        let mut entry = zip.by_index(index).map_err(damaged)?;
-        entry.read_to_end(&mut content).map_err(|e| Error::corrupt(archive, e.to_string()))?;
-        write(&folder.join(name), &content)?;
+        let input = zip.by_index(index).map_err(damaged)?;
+        let mut content = Content { left: input.size(), input, failure: None };
+        let written = write(&folder.join(name), &mut content);
+        if let Some(what) = content.failure {
+            return Err(Error::corrupt(archive, what));
+        }
+        written?;
     }
     Ok(())
 }
@@ -149,7 +179,7 @@ mod tests {
         let path = archive(folder.path(), &[entry("a", b'0', &[7; 5000])]);
         let bytes = fs::read(&path).unwrap();
         fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
-        assert!(untar(&path, folder.path()).unwrap_err().to_string().contains("damaged gzip data"));
+        assert!(untar(&path, folder.path()).unwrap_err().to_string().contains("damaged archive"));
     }
 
     #[test]

@@ -22,6 +22,21 @@ pub struct DatasetFolder<T> {
     samples: Vec<(PathBuf, i64)>,
 }
 
+/// The option of [`DatasetFolder`].
+#[derive(Default)]
+pub struct FolderOptions {
+    target_transform: Relabel,
+}
+
+impl FolderOptions {
+    /// What makes a sample's label of a class's number. Default: nothing.
+    #[must_use]
+    pub fn target_transform(mut self, target_transform: impl Fn(i64) -> i64 + Send + Sync + 'static) -> Self {
+        self.target_transform = Some(Box::new(target_transform));
+        self
+    }
+}
+
 impl<T> DatasetFolder<T> {
     /// The files below `root` with one of the endings, which `loader` reads; each subfolder of `root` is a class, numbered in
     /// the order of their names, and its files may lie in folders of its own.
@@ -33,14 +48,27 @@ impl<T> DatasetFolder<T> {
         loader: impl Fn(&Path) -> Result<T> + Send + Sync + 'static,
         extensions: &[&str],
     ) -> Result<Self> {
-        Self::load(root.as_ref(), Box::new(loader), extensions, None)
+        Self::with(root, loader, extensions, |o| o)
+    }
+
+    /// [`DatasetFolder::new`] with the option `target_transform`.
+    ///
+    /// # Errors
+    /// As [`DatasetFolder::new`].
+    pub fn with(
+        root: impl AsRef<Path>,
+        loader: impl Fn(&Path) -> Result<T> + Send + Sync + 'static,
+        extensions: &[&str],
+        options: impl FnOnce(FolderOptions) -> FolderOptions,
+    ) -> Result<Self> {
+        let FolderOptions { target_transform } = options(FolderOptions::default());
+        Self::load(root.as_ref(), Box::new(loader), extensions, target_transform)
     }
 
     fn load(root: &Path, loader: Loader<T>, extensions: &[&str], target_transform: Relabel) -> Result<Self> {
         let classes = subfolders(root)?;
         if classes.is_empty() {
-            let hint = "Each class is a folder of files".into();
-            return Err(Error::NotFound { what: format!("a class folder in {}", root.display()), hint });
+            return Err(Error::Value(format!("Couldn't find any class folder in {}.", root.display())));
         }
         let (mut samples, mut empty) = (Vec::new(), Vec::new());
         for (label, class) in (0..).zip(&classes) {
@@ -56,19 +84,13 @@ impl<T> DatasetFolder<T> {
             }
         }
         if !empty.is_empty() {
-            return Err(Error::NotFound {
-                what: format!("a file of the classes {}", empty.join(", ")),
-                hint: format!("Supported extensions are: {}", extensions.join(", ")),
-            });
+            return Err(Error::Value(format!(
+                "Found no valid file for the classes {}. Supported extensions are: {}",
+                empty.join(", "),
+                extensions.join(", ")
+            )));
         }
         Ok(DatasetFolder { loader, target_transform, classes, samples })
-    }
-
-    /// What makes a sample's label of a class's number: `target_transform`.
-    #[must_use]
-    pub fn target_transform(mut self, target_transform: impl Fn(i64) -> i64 + Send + Sync + 'static) -> Self {
-        self.target_transform = Some(Box::new(target_transform));
-        self
     }
 
     /// The classes' names, in order.

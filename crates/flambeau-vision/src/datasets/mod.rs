@@ -29,6 +29,6 @@ pub use cifar::{CIFAR10, CIFAR100};
 pub use digits::{FashionMNIST, KMNIST, MNIST, QMNIST, SyntheticDigits, SyntheticDigitsOptions};
 pub use emnist::EMNIST;
 pub use fake::{FakeData, FakeOptions};
-pub use folder::{DatasetFolder, IMG_EXTENSIONS, ImageFolder};
+pub use folder::{DatasetFolder, FolderOptions, IMG_EXTENSIONS, ImageFolder};
 pub use options::{DatasetOptions, IntoTensor};
-pub use stl10::STL10;
+pub use stl10::{STL10, STL10Options};

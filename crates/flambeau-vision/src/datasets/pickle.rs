@@ -16,32 +16,88 @@ pub(super) enum Value {
     /// Bytes, or a text.
     Bytes(Rc<[u8]>),
     /// A list or a tuple, or an object with what it was made of.
-    List(Rc<Vec<Value>>),
+    List(Rc<List>),
     /// A dict with strings as keys.
-    Dict(Rc<HashMap<Vec<u8>, Value>>),
+    Dict(Rc<Dict>),
+}
+
+/// How many lists and dicts may lie within each other: more would overflow the stack when they are dropped.
+const DEEPEST: usize = 32;
+
+/// Values in a row.
+#[derive(Clone, Debug, Default)]
+pub(super) struct List {
+    items: Vec<Value>,
+    /// How many lists and dicts lie within each other in it.
+    within: usize,
+    /// The longest byte string in it: a search would pass a list once for each place that it is recalled at.
+    longest: Option<Rc<[u8]>>,
+}
+
+/// Values by their keys.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Dict {
+    items: HashMap<Vec<u8>, Value>,
+    within: usize,
+}
+
+impl List {
+    fn of(items: Vec<Value>) -> Outcome<Self> {
+        let mut list = List::default();
+        list.extend(items)?;
+        Ok(list)
+    }
+
+    fn extend(&mut self, items: Vec<Value>) -> Outcome<()> {
+        for item in &items {
+            self.within = self.within.max(item.depth()?);
+            let longest = match item {
+                Value::Bytes(bytes) => Some(bytes),
+                Value::List(list) => list.longest.as_ref(),
+                _ => None,
+            };
+            if let Some(bytes) = longest
+                && self.longest.as_ref().is_none_or(|known| known.len() <= bytes.len())
+            {
+                self.longest = Some(bytes.clone());
+            }
+        }
+        self.items.extend(items);
+        Ok(())
+    }
 }
 
 impl Value {
     /// What a dict holds under a key.
     pub fn get(&self, key: &str) -> Option<&Value> {
         match self {
-            Value::Dict(dict) => dict.get(key.as_bytes()),
+            Value::Dict(dict) => dict.items.get(key.as_bytes()),
             _ => None,
         }
+    }
+
+    /// How many lists and dicts lie within each other, itself among them.
+    fn depth(&self) -> Outcome<usize> {
+        let depth = match self {
+            Value::List(list) => list.within + 1,
+            Value::Dict(dict) => dict.within + 1,
+            _ => 0,
+        };
+        if depth > DEEPEST { Err("the pickle's lists lie too deep within each other".into()) } else { Ok(depth) }
     }
 
     /// The integers of a list.
     pub fn integers(&self) -> Option<Vec<i64>> {
         let Value::List(list) = self else { return None };
         let integer = |v: &Value| if let Value::Integer(n) = v { Some(*n) } else { None };
-        list.iter().map(integer).collect()
+        list.items.iter().map(integer).collect()
     }
 
     /// The bytes of an array: its longest byte string.
     pub fn bytes(&self) -> Option<&[u8]> {
         match self {
             Value::Bytes(bytes) => Some(bytes),
-            Value::List(list) => list.iter().filter_map(Value::bytes).max_by_key(|bytes| bytes.len()),
+            Value::List(list) => list.longest.as_deref(),
             _ => None,
         }
     }
@@ -124,15 +180,15 @@ impl Reader<'_> {
     fn tuple(&mut self, n: usize) -> Outcome<()> {
         let start = self.stack.len().checked_sub(n).ok_or("damaged pickle: too short a stack")?;
         let items = self.stack.split_off(start);
-        self.stack.push(Value::List(Rc::new(items)));
+        self.stack.push(Value::List(Rc::new(List::of(items)?)));
         Ok(())
     }
 
     /// Adds items to the list on the top, or what an object got to the object.
     fn extend(&mut self, items: Vec<Value>) -> Outcome<()> {
         match self.stack.last_mut() {
-            Some(Value::List(list)) => Rc::make_mut(list).extend(items),
-            Some(other) => *other = Value::List(Rc::new(items)),
+            Some(Value::List(list)) => Rc::make_mut(list).extend(items)?,
+            Some(other) => *other = Value::List(Rc::new(List::of(items)?)),
             None => return Err("damaged pickle: no list".into()),
         }
         Ok(())
@@ -143,7 +199,8 @@ impl Reader<'_> {
         let dict = Rc::make_mut(dict);
         for pair in items.as_chunks::<2>().0 {
             if let Value::Bytes(key) = &pair[0] {
-                dict.insert(key.to_vec(), pair[1].clone());
+                dict.within = dict.within.max(pair[1].depth()?);
+                dict.items.insert(key.to_vec(), pair[1].clone());
             }
         }
         Ok(())
@@ -201,7 +258,7 @@ impl Reader<'_> {
             }
             b't' => {
                 let items = self.marked()?;
-                self.stack.push(Value::List(Rc::new(items)));
+                self.stack.push(Value::List(Rc::new(List::of(items)?)));
             }
             0x85..=0x87 => self.tuple(usize::from(opcode - 0x84))?,
             b'e' => {

@@ -2,9 +2,12 @@
 
 use super::archive;
 use super::download::{self, RemoteFile};
-use super::options::DatasetOptions;
+use super::options::{DatasetOptions, IntoTensor};
 use super::pictures::{Pictures, picture_sets};
 use crate::error::{Error, Result};
+use crate::image::Image;
+use crate::transforms::Transform;
+use flambeau_autograd::arguments::OptInt;
 use std::fs;
 use std::path::Path;
 
@@ -21,6 +24,53 @@ pub struct STL10 {
 
 picture_sets!(STL10);
 
+/// How [`STL10`] finds and transforms its images, and which of them it has.
+#[derive(Default)]
+pub struct STL10Options {
+    folds: Option<i64>,
+    set: DatasetOptions,
+}
+
+impl STL10Options {
+    /// Which of the ten folds of the training images, 0 to 9. Default: all images.
+    #[must_use]
+    pub fn folds(mut self, folds: impl OptInt) -> Self {
+        self.folds = folds.to_option();
+        self
+    }
+
+    /// As [`DatasetOptions::download`].
+    #[must_use]
+    pub fn download(mut self, download: bool) -> Self {
+        self.set = self.set.download(download);
+        self
+    }
+
+    /// As [`DatasetOptions::transform`].
+    #[must_use]
+    pub fn transform<T: Transform<Image> + 'static>(mut self, transform: T) -> Self
+    where
+        T::Output: IntoTensor,
+    {
+        self.set = self.set.transform(transform);
+        self
+    }
+
+    /// As [`DatasetOptions::target_transform`].
+    #[must_use]
+    pub fn target_transform(mut self, target_transform: impl Fn(i64) -> i64 + Send + Sync + 'static) -> Self {
+        self.set = self.set.target_transform(target_transform);
+        self
+    }
+
+    /// As [`DatasetOptions::progress`].
+    #[must_use]
+    pub fn progress(mut self, progress: bool) -> Self {
+        self.set = self.set.progress(progress);
+        self
+    }
+}
+
 impl STL10 {
     /// The images of a split (`"train"`, `"test"`, `"unlabeled"`, `"train+unlabeled"`) in the folder `root`, which has
     /// torchvision's `stl10_binary`.
@@ -31,32 +81,21 @@ impl STL10 {
         Self::with(root, split, |o| o)
     }
 
-    /// [`STL10::new`] with options. A download is 2.5 gigabytes, of all splits.
+    /// [`STL10::new`] with options, `folds` among them. A download is 2.5 gigabytes, of all splits.
     ///
     /// # Errors
-    /// As [`STL10::new`], and when a download fails.
+    /// As [`STL10::new`], when a download fails, and for a fold that is not there.
     pub fn with(
         root: impl AsRef<Path>,
         split: &str,
-        options: impl FnOnce(DatasetOptions) -> DatasetOptions,
+        options: impl FnOnce(STL10Options) -> STL10Options,
     ) -> Result<Self> {
-        Self::load(root.as_ref(), split, None, options(DatasetOptions::default()))
-    }
-
-    /// One of the ten folds of the training images, 0 to 9, with options: Python's `folds`.
-    ///
-    /// # Errors
-    /// As [`STL10::with`], and for a fold that is not there.
-    pub fn fold(
-        root: impl AsRef<Path>,
-        fold: usize,
-        options: impl FnOnce(DatasetOptions) -> DatasetOptions,
-    ) -> Result<Self> {
-        if fold >= 10 {
+        let STL10Options { folds, set } = options(STL10Options::default());
+        if let Some(fold) = folds.filter(|fold| !(0..10).contains(fold)) {
             let what = format!("Value for argument folds should be in the range [0, 10), but got {fold}.");
             return Err(Error::Value(what));
         }
-        Self::load(root.as_ref(), "train", Some(fold), options(DatasetOptions::default()))
+        Self::load(root.as_ref(), split, folds.map(|fold| fold as usize), set)
     }
 
     fn load(root: &Path, split: &str, fold: Option<usize>, options: DatasetOptions) -> Result<Self> {
@@ -92,9 +131,10 @@ impl STL10 {
                 &mut planes,
                 &mut labels,
             )?;
-        }
-        if let Some(fold) = fold {
-            (planes, labels) = chosen(&folder.join("fold_indices.txt"), fold, &planes, &labels)?;
+            // The training images come first, and are the only ones with folds.
+            if let Some(fold) = fold.filter(|_| *images == "train_X.bin") {
+                (planes, labels) = chosen(&folder.join("fold_indices.txt"), fold, &planes, &labels)?;
+            }
         }
         Ok(STL10 { pictures: Pictures::new(SIDE, planes, labels, options) })
     }

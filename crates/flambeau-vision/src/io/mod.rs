@@ -25,9 +25,11 @@ use crate::image::Image;
 use crate::options::{Setting, options};
 use flambeau_autograd::{AsTensor, OrPanic, Tensor, from_vec};
 use flambeau_tensor::DType;
+use flambeau_tensor::file::write_whole;
 use pixels::Pixels;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::io::Write;
+use std::path::Path;
 
 /// Which channels an image is read with: `torchvision.io.ImageReadMode`. Setters also take its name, `"RGB"`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -169,17 +171,10 @@ pub fn write_file(filename: impl AsRef<Path>, data: impl AsTensor) -> Result<()>
     write(filename.as_ref(), &data.contiguous().to_vec::<u8>())
 }
 
-/// Writes beside the target, then renames, so that no half of a file is ever seen under its name.
-pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.part", std::process::id()));
-    let part: PathBuf = path.with_file_name(name);
-    let written = fs::write(&part, bytes).and_then(|()| fs::rename(&part, path));
-    written.map_err(|e| {
-        // What could not be written or renamed is of no use.
-        let _ = fs::remove_file(&part);
-        Error::io(path, e)
-    })
+/// A file that appears whole or not at all.
+fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    let written = write_whole(path, |file| file.write_all(bytes));
+    written.map_err(|refused| Error::io(path, refused.source))
 }
 
 /// A PNG or JPEG file as a tensor `[c, h, w]` of bytes: `torchvision.io.read_image`.
@@ -360,6 +355,26 @@ pub fn write_jpeg_with(
     write_file(filename, encode_jpeg_with(input, options)?)
 }
 
+/// A tensor `[1, 3 or 4, h, w]` of bytes as a file of the name's ending; four channels are RGBA.
+pub(crate) fn save(x: &Tensor, path: &Path) -> Result<()> {
+    Pixels::of_channels(x, &[1, 3, 4])?.save(path)
+}
+
+impl Pixels {
+    /// A file of the name's ending.
+    fn save(&self, path: &Path) -> Result<()> {
+        let ending = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase();
+        let bytes = match ending.as_str() {
+            "png" => png::encode(self, 6)?,
+            // Pillow's words.
+            "jpg" | "jpeg" if self.channels == 4 => return Err(Error::Value("cannot write mode RGBA as JPEG".into())),
+            "jpg" | "jpeg" => jpeg::encode(self, 75)?,
+            _ => return Err(Error::Value(format!("unknown file extension: .{ending}"))),
+        };
+        write(path, &bytes)
+    }
+}
+
 impl Image {
     /// The image of a PNG or JPEG file: `PIL.Image.open`. Grey with alpha becomes RGBA; of 16 bits the upper 8 are kept.
     ///
@@ -382,19 +397,11 @@ impl Image {
         Ok(pixels.into_image())
     }
 
-    /// The image as a file, by the name's ending: `.png`, `.jpg` or `.jpeg`. A JPEG has no alpha.
+    /// The image as a file, by the name's ending: `.png`, `.jpg` or `.jpeg`. A JPEG cannot have alpha.
     ///
     /// # Errors
     /// For other endings, and when the file cannot be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
-        let path = path.as_ref();
-        let pixels = Pixels::of_image(self);
-        let ending = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase();
-        let bytes = match ending.as_str() {
-            "png" => png::encode(&pixels, 6)?,
-            "jpg" | "jpeg" => jpeg::encode(&pixels, 75)?,
-            _ => return Err(Error::Value(format!("unknown file extension: .{ending}"))),
-        };
-        write(path, &bytes)
+        Pixels::of_image(self).save(path.as_ref())
     }
 }

@@ -27,6 +27,11 @@ impl Pixels {
 
     /// Those of a tensor `[1 or 3, h, w]` of bytes.
     pub fn of_tensor(x: &Tensor) -> Result<Self> {
+        Self::of_channels(x, &[1, 3])
+    }
+
+    /// Those of a tensor `[c, h, w]` of bytes, for some numbers of channels.
+    pub fn of_channels(x: &Tensor, wanted: &[usize]) -> Result<Self> {
         if x.dtype() != DType::U8 {
             return Err(Error::Value("Input tensor dtype should be uint8".into()));
         }
@@ -34,7 +39,7 @@ impl Pixels {
             return Err(Error::Value("Input data should be a 3-dimensional tensor".into()));
         }
         let [channels, height, width]: [usize; 3] = x.sizes();
-        if channels != 1 && channels != 3 {
+        if !wanted.contains(&channels) {
             return Err(Error::Value(format!("The number of channels should be 1 or 3, got: {channels}")));
         }
         let bytes = x.permute([1, 2, 0]).contiguous().to_vec::<u8>();

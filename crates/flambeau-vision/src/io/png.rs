@@ -30,8 +30,9 @@ fn read(data: &[u8], indices: bool) -> Result<Pixels> {
     let (kind, depth) = (info.color_type, info.bit_depth);
     let turned = info.exif_metadata.as_deref().map_or(1, orientation::of_tiff);
     let too_large = || Error::Value(format!("an image of {width}x{height} pixels is too large"));
-    // A compressed row takes more than no byte: a header alone cannot make a huge buffer.
-    if data.len().saturating_mul(1100) < width.saturating_mul(height) / 8 {
+    // Deflate makes at most 1032 bytes of one: a header alone cannot make a huge buffer.
+    let row = width.saturating_mul(kind.samples() * depth as usize).div_ceil(8);
+    if data.len().saturating_mul(1100) < height.saturating_mul(1 + row) {
         return Err(damaged(::png::DecodingError::IoError(std::io::ErrorKind::UnexpectedEof.into())));
     }
     let mut buffer = vec![0; reader.output_buffer_size().ok_or_else(too_large)?];

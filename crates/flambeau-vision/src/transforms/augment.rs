@@ -149,6 +149,7 @@ options! {
 }
 
 impl<W: Into<AutoAugmentPolicy>> Setting<AutoAugmentPolicy> for W {
+    #[track_caller]
     fn setting(self) -> AutoAugmentPolicy {
         self.into()
     }

@@ -1,6 +1,7 @@
 //! Steps between images and tensors, between dtypes, and to normalized values.
 
 use super::attempt;
+use super::options::{GrayscaleOptions, ImageOptions};
 use super::picture::Picture;
 use super::step::{GreyTable, Transform};
 use super::tensor;
@@ -61,9 +62,10 @@ impl ToPILImage {
         ToPILImage::default()
     }
 
-    /// An image of this mode, or an error where the channels do not allow it.
-    pub fn of(mode: Mode) -> Self {
-        ToPILImage { mode: Some(mode) }
+    /// With the option `mode`.
+    #[track_caller]
+    pub fn with(options: impl FnOnce(ImageOptions) -> ImageOptions) -> Self {
+        ToPILImage { mode: options(ImageOptions::default()).mode }
     }
 }
 
@@ -200,9 +202,10 @@ impl Grayscale {
         Grayscale { channels: 1 }
     }
 
-    /// 1 channel, or 3 equal ones.
-    pub fn of(num_output_channels: impl flambeau_autograd::arguments::Int) -> Self {
-        Grayscale { channels: num_output_channels.to_i64() }
+    /// With the option `num_output_channels`, 1 or 3.
+    #[track_caller]
+    pub fn with(options: impl FnOnce(GrayscaleOptions) -> GrayscaleOptions) -> Self {
+        Grayscale { channels: options(GrayscaleOptions::default()).num_output_channels }
     }
 }
 

@@ -18,12 +18,14 @@ pub enum Eraser {
 }
 
 impl<L: Numbers> Setting<Eraser> for L {
+    #[track_caller]
     fn setting(self) -> Eraser {
         Eraser::Value(self.numbers())
     }
 }
 
 impl Setting<Eraser> for &str {
+    #[track_caller]
     fn setting(self) -> Eraser {
         assert!(self == "random", "If value is str, it should be 'random'");
         Eraser::Random

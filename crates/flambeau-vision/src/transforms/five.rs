@@ -1,6 +1,7 @@
 //! Several crops of one image.
 
 use super::attempt;
+use super::options::TenCropOptions;
 use super::picture::Picture;
 use super::sizes::crop_size;
 use super::step::Transform;
@@ -41,13 +42,14 @@ impl TenCrop {
     /// Each of (height, width), or a square; the second five left to right.
     #[track_caller]
     pub fn new(size: impl Integers) -> Self {
-        TenCrop { size: crop_size(&size.integers()).or_panic(), vertical_flip: false }
+        Self::with(size, |o| o)
     }
 
-    /// The second five top to bottom, if `vertical_flip`.
-    #[must_use]
-    pub fn vertical_flip(self, vertical_flip: bool) -> Self {
-        TenCrop { vertical_flip, ..self }
+    /// [`TenCrop::new`] with the option `vertical_flip`.
+    #[track_caller]
+    pub fn with(size: impl Integers, options: impl FnOnce(TenCropOptions) -> TenCropOptions) -> Self {
+        let vertical_flip = options(TenCropOptions::default()).vertical_flip;
+        TenCrop { size: crop_size(&size.integers()).or_panic(), vertical_flip }
     }
 }
 

@@ -14,10 +14,13 @@
 //! ```
 
 use super::attempt;
-use super::options::{AffineOptions, BlurOptions, PadOptions, PerspectiveOptions, ResizeOptions, RotateOptions};
+use super::options::{
+    AffineOptions, BlurOptions, GammaOptions, GrayscaleOptions, ImageOptions, PadOptions, PerspectiveOptions,
+    ResizeOptions, RotateOptions, TenCropOptions,
+};
 use super::picture::Picture;
 use super::{pil, tensor};
-use crate::image::{Image, Mode};
+use crate::image::Image;
 use crate::options::{Integers, Numbers};
 use flambeau_autograd::arguments::{Int, Number};
 use flambeau_autograd::{AsTensor, OrPanic, Tensor};
@@ -60,10 +63,10 @@ pub fn to_pil_image<P: Picture>(pic: P) -> P::AsImage {
     P::wrap_image(attempt::to_pil_image(pic.view(), None).or_panic())
 }
 
-/// [`to_pil_image`] of a given mode, which the number of channels must allow.
+/// [`to_pil_image`] with the option `mode`.
 #[track_caller]
-pub fn to_pil_image_mode<P: Picture>(pic: P, mode: Mode) -> P::AsImage {
-    P::wrap_image(attempt::to_pil_image(pic.view(), Some(mode)).or_panic())
+pub fn to_pil_image_with<P: Picture>(pic: P, options: impl FnOnce(ImageOptions) -> ImageOptions) -> P::AsImage {
+    P::wrap_image(attempt::to_pil_image(pic.view(), options(ImageOptions::default()).mode).or_panic())
 }
 
 /// A tensor in another dtype, in which white is white: 255 of uint8 is 1 of float32.
@@ -169,9 +172,20 @@ pub fn five_crop<P: Picture>(img: P, size: impl Integers) -> Vec<P::Owned> {
     attempt::five_crop(&img, &size.integers()).or_panic()
 }
 
-/// [`five_crop`] of the image and of the image flipped, left to right or top to bottom.
+/// [`five_crop`] of the image and of the image flipped left to right.
 #[track_caller]
-pub fn ten_crop<P: Picture>(img: P, size: impl Integers, vertical_flip: bool) -> Vec<P::Owned> {
+pub fn ten_crop<P: Picture>(img: P, size: impl Integers) -> Vec<P::Owned> {
+    ten_crop_with(img, size, |o| o)
+}
+
+/// [`ten_crop`] with the option `vertical_flip`.
+#[track_caller]
+pub fn ten_crop_with<P: Picture>(
+    img: P,
+    size: impl Integers,
+    options: impl FnOnce(TenCropOptions) -> TenCropOptions,
+) -> Vec<P::Owned> {
+    let vertical_flip = options(TenCropOptions::default()).vertical_flip;
     attempt::ten_crop(&img, &size.integers(), vertical_flip).or_panic()
 }
 
@@ -209,22 +223,47 @@ pub fn adjust_hue<P: Picture>(img: P, hue_factor: impl Number) -> P::Owned {
     attempt::adjust_hue(&img, hue_factor.to_f64()).or_panic()
 }
 
-/// gain · x^gamma, on values from 0 to 1.
+/// x^gamma, on values from 0 to 1.
 #[track_caller]
-pub fn adjust_gamma<P: Picture>(img: P, gamma: impl Number, gain: impl Number) -> P::Owned {
-    attempt::adjust_gamma(&img, gamma.to_f64(), gain.to_f64()).or_panic()
+pub fn adjust_gamma<P: Picture>(img: P, gamma: impl Number) -> P::Owned {
+    adjust_gamma_with(img, gamma, |o| o)
 }
 
-/// Black and white, in 1 channel or 3.
+/// [`adjust_gamma`] with the option `gain`.
 #[track_caller]
-pub fn rgb_to_grayscale<P: Picture>(img: P, num_output_channels: impl Int) -> P::Owned {
-    attempt::rgb_to_grayscale(&img, num_output_channels.to_i64()).or_panic()
+pub fn adjust_gamma_with<P: Picture>(
+    img: P,
+    gamma: impl Number,
+    options: impl FnOnce(GammaOptions) -> GammaOptions,
+) -> P::Owned {
+    attempt::adjust_gamma(&img, gamma.to_f64(), options(GammaOptions::default()).gain).or_panic()
+}
+
+/// Black and white, in one channel.
+#[track_caller]
+pub fn rgb_to_grayscale<P: Picture>(img: P) -> P::Owned {
+    rgb_to_grayscale_with(img, |o| o)
+}
+
+/// [`rgb_to_grayscale`] with the option `num_output_channels`, 1 or 3.
+#[track_caller]
+pub fn rgb_to_grayscale_with<P: Picture>(
+    img: P,
+    options: impl FnOnce(GrayscaleOptions) -> GrayscaleOptions,
+) -> P::Owned {
+    attempt::rgb_to_grayscale(&img, options(GrayscaleOptions::default()).num_output_channels).or_panic()
 }
 
 /// [`rgb_to_grayscale`] of an image.
 #[track_caller]
-pub fn to_grayscale(img: &Image, num_output_channels: impl Int) -> Image {
-    rgb_to_grayscale(img, num_output_channels)
+pub fn to_grayscale(img: &Image) -> Image {
+    rgb_to_grayscale(img)
+}
+
+/// [`to_grayscale`] with the option `num_output_channels`, 1 or 3.
+#[track_caller]
+pub fn to_grayscale_with(img: &Image, options: impl FnOnce(GrayscaleOptions) -> GrayscaleOptions) -> Image {
+    rgb_to_grayscale_with(img, options)
 }
 
 /// The image turned counterclockwise by an angle in degrees, around its middle, into its own size.

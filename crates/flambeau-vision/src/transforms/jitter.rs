@@ -48,18 +48,10 @@ impl ColorJitter {
         ColorJitter { ranges }
     }
 
-    /// Python's `ColorJitter(brightness, contrast, saturation, hue)`.
-    ///
-    /// # Panics
-    /// When a range is not one.
-    #[track_caller]
-    pub fn new(brightness: impl Numbers, contrast: impl Numbers, saturation: impl Numbers, hue: impl Numbers) -> Self {
-        Self::with(|_| JitterOptions {
-            brightness: brightness.numbers(),
-            contrast: contrast.numbers(),
-            saturation: saturation.numbers(),
-            hue: hue.numbers(),
-        })
+    /// Python's `ColorJitter()`, which changes nothing.
+    #[expect(clippy::new_without_default)]
+    pub fn new() -> Self {
+        Self::with(|o| o)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Steps made of lists of steps.
 
 use super::draw;
+use super::options::{ApplyOptions, ChoiceOptions};
 use super::picture::{Picture, Sample};
 use super::step::{Step, Transform, each_in_turn};
 use crate::error::Result;
@@ -11,7 +12,7 @@ use crate::error::Result;
 /// use flambeau_vision::transforms::{self, RandomApply, ColorJitter, Transform};
 /// use flambeau_autograd::rand;
 ///
-/// let sometimes = RandomApply::with(transforms::steps![ColorJitter::new(0.4, 0.4, 0.4, 0.1)], 0.8);
+/// let sometimes = RandomApply::with(transforms::steps![ColorJitter::with(|o| o.brightness(0.4).hue(0.1))], |o| o.p(0.8));
 /// assert_eq!(sometimes.call(rand([3, 4, 4])).into_tensor().unwrap().size(), [3, 4, 4]);
 /// ```
 pub struct RandomApply {
@@ -22,12 +23,13 @@ pub struct RandomApply {
 impl RandomApply {
     /// With probability ½.
     pub fn new(transforms: Vec<Box<Step>>) -> Self {
-        Self::with(transforms, 0.5)
+        Self::with(transforms, |o| o)
     }
 
-    /// With probability `p`.
-    pub fn with(transforms: Vec<Box<Step>>, p: f64) -> Self {
-        RandomApply { steps: transforms, p }
+    /// With the option `p`.
+    #[track_caller]
+    pub fn with(transforms: Vec<Box<Step>>, options: impl FnOnce(ApplyOptions) -> ApplyOptions) -> Self {
+        RandomApply { steps: transforms, p: options(ApplyOptions::default()).p }
     }
 }
 
@@ -74,17 +76,16 @@ impl RandomChoice {
     /// When there are none.
     #[track_caller]
     pub fn new(transforms: Vec<Box<Step>>) -> Self {
-        let weights = vec![1.0; transforms.len()];
-        Self::with(transforms, weights)
+        Self::with(transforms, |o| o)
     }
 
-    /// Steps with weights: Python's `p`.
+    /// With the option `p`, a weight for each step.
     ///
     /// # Panics
     /// When there are not as many weights as steps, or all are 0.
     #[track_caller]
-    pub fn with(transforms: Vec<Box<Step>>, p: impl Into<Vec<f64>>) -> Self {
-        let weights = p.into();
+    pub fn with(transforms: Vec<Box<Step>>, options: impl FnOnce(ChoiceOptions) -> ChoiceOptions) -> Self {
+        let weights = options(ChoiceOptions::default()).p.unwrap_or_else(|| vec![1.0; transforms.len()]);
         assert!(weights.len() == transforms.len(), "The number of weights does not match the population");
         assert!(weights.iter().sum::<f64>() > 0.0, "Total of weights must be greater than zero");
         RandomChoice { steps: transforms, weights }

@@ -1,6 +1,7 @@
 //! The optional arguments of the functions and transforms.
 
 use super::{InterpolationMode, PaddingMode};
+use crate::image::Mode;
 use crate::options::options;
 
 options! {
@@ -68,5 +69,53 @@ options! {
     BlurOptions {
         /// The standard deviation, one for both directions or one along x and one along y (0.15 · kernel_size + 0.35).
         sigma: Option<Vec<f64>> = None,
+    }
+}
+
+options! {
+    /// The option of [`to_pil_image_with`](super::functional::to_pil_image_with) and [`ToPILImage`](super::ToPILImage).
+    ImageOptions {
+        /// The image's mode, which the number of channels must allow (what they say).
+        mode: Option<Mode> = None,
+    }
+}
+
+options! {
+    /// The option of [`rgb_to_grayscale_with`](super::functional::rgb_to_grayscale_with) and [`Grayscale`](super::Grayscale).
+    GrayscaleOptions {
+        /// 1 channel, or 3 equal ones (1).
+        num_output_channels: i64 = 1,
+    }
+}
+
+options! {
+    /// The option of [`ten_crop_with`](super::functional::ten_crop_with) and [`TenCrop`](super::TenCrop).
+    TenCropOptions {
+        /// Whether the second five are upside down instead of left to right (false).
+        vertical_flip: bool = false,
+    }
+}
+
+options! {
+    /// The option of [`adjust_gamma_with`](super::functional::adjust_gamma_with).
+    GammaOptions {
+        /// What the power is multiplied by (1).
+        gain: f64 = 1.0,
+    }
+}
+
+options! {
+    /// The option of [`RandomApply`](super::RandomApply).
+    ApplyOptions {
+        /// The probability (0.5).
+        p: f64 = 0.5,
+    }
+}
+
+options! {
+    /// The option of [`RandomChoice`](super::RandomChoice).
+    ChoiceOptions {
+        /// A weight for each step (equal ones).
+        p: Option<Vec<f64>> = None,
     }
 }

@@ -108,6 +108,13 @@ pub(crate) fn perspective_coefficients(start: &[[i64; 2]], end: &[[i64; 2]]) -> 
         let largest = (column..8).max_by(|&a, &b| rows[a][column].abs().total_cmp(&rows[b][column].abs()));
         rows.swap(column, largest.unwrap_or(column));
         let pivot = rows[column];
+        if pivot[column] == 0.0 {
+            return Err(Error::Value(
+                "torch.linalg.lstsq: The least squares solution could not be computed because the input matrix does not \
+                 have full rank (error code: 7)."
+                    .into(),
+            ));
+        }
         for row in rows.iter_mut().skip(column + 1) {
             let factor = row[column] / pivot[column];
             row.iter_mut().zip(pivot).for_each(|(v, p)| *v -= factor * p);

@@ -2,12 +2,11 @@
 
 use super::canvas::{Ink, fill_rectangle, outline_rectangle};
 use super::colours::{Colors, for_objects};
-use super::{check_image, drawn};
+use super::{check_image, drawn, places};
 use crate::error::{Error, Result};
 use crate::options::options;
 use flambeau_autograd::ops::paths::torch::cat;
 use flambeau_autograd::{AsTensor, OrPanic, Tensor, no_grad, warn};
-use flambeau_tensor::DType;
 
 options! {
     /// Options of [`draw_bounding_boxes_with`].
@@ -47,7 +46,9 @@ fn draw(image: &Tensor, boxes: &Tensor, o: &BoxOptions) -> Result<Tensor> {
     if boxes.dim() != 2 || boxes.size_dim(1) != 4 {
         return Err(Error::Value(format!("boxes must be of shape (n, 4), got {}", boxes.size())));
     }
-    let corners: Vec<[i64; 4]> = boxes.to(DType::I64).contiguous().to_vec::<i64>().as_chunks::<4>().0.to_vec();
+    let corners = places(boxes)?;
+    let corners: Vec<[i64; 4]> =
+        corners.as_chunks::<2>().0.iter().map(|&[[x0, y0], [x1, y1]]| [x0, y0, x1, y1]).collect();
     let exact = boxes.double().contiguous().to_vec::<f64>();
     if exact.as_chunks::<4>().0.iter().any(|b| b[0] > b[2] || b[1] > b[3]) {
         return Err(Error::Value(

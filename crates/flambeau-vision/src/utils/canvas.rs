@@ -51,7 +51,11 @@ pub(super) fn outline_rectangle(image: &mut Image, [x0, y0, x1, y1]: [i64; 4], w
     // Where the box is lower than two borders, the sides run upwards.
     let (from, to) = (y0 + width, y1 - width + 1);
     let side = if from <= to { from..to } else { to + 1..from + 1 };
-    for i in 0..width.max(1) {
+    let (columns, rows) = (image.width() as i64, image.height() as i64);
+    let side = side.start.max(0)..side.end.min(rows);
+    // Beyond these no border is on the image.
+    let most = (rows - y0).max(y1 + 1).max(columns - x0).max(x1 + 1);
+    for i in 0..width.max(1).min(most) {
         row(image, x0, y0 + i, x1, ink);
         row(image, x0, y1 - i, x1, ink);
         for y in side.clone() {
@@ -100,26 +104,27 @@ pub(super) fn line(image: &mut Image, from: [i64; 2], to: [i64; 2], width: i64, 
     }
 }
 
-fn thin_line(image: &mut Image, [mut x, mut y]: [i64; 2], [x1, y1]: [i64; 2], ink: Ink) {
-    let (dx, dy) = ((x1 - x).abs(), (y1 - y).abs());
-    let (step_x, step_y) = ((x1 - x).signum(), (y1 - y).signum());
-    let (long, short) = (dx.max(dy), dx.min(dy));
-    let mut error = 2 * short - long;
-    for _ in 0..long {
-        point(image, x, y, ink);
-        let aside = short > 0 && error >= 0;
-        if aside {
-            error -= 2 * long;
-        }
-        error += 2 * short;
-        if dx > dy || aside {
-            x += step_x;
-        }
-        if dy >= dx || aside {
-            y += step_y;
-        }
+fn thin_line(image: &mut Image, from: [i64; 2], to: [i64; 2], ink: Ink) {
+    let distance = [0, 1].map(|axis| (to[axis] - from[axis]).abs());
+    let step = [0, 1].map(|axis| (to[axis] - from[axis]).signum());
+    // One step for each pixel of the longer way, as far as it is on the image.
+    let main = usize::from(distance[1] >= distance[0]);
+    let (long, short) = (distance[main], distance[1 - main]);
+    let size = [image.width() as i64, image.height() as i64][main];
+    let on_image =
+        if step[main] >= 0 { [-from[main], size - 1 - from[main]] } else { [from[main] - size + 1, from[main]] };
+    for i in on_image[0].max(0)..=on_image[1].min(long) {
+        // Bresenham's steps aside, halves counted.
+        let aside = if long == 0 {
+            0
+        } else {
+            (2 * i128::from(short) * i128::from(i) + i128::from(long)) / (2 * i128::from(long))
+        };
+        let mut place = [0; 2];
+        place[main] = from[main] + step[main] * i;
+        place[1 - main] = from[1 - main] + step[1 - main] * aside as i64;
+        point(image, place[0], place[1], ink);
     }
-    point(image, x1, y1, ink);
 }
 
 /// Halves away from zero, and towards it.

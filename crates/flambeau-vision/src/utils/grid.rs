@@ -112,13 +112,7 @@ pub fn save_image_with(
     options: impl FnOnce(GridOptions) -> GridOptions,
 ) -> Result<()> {
     let grid = make_grid_with(tensor, options);
-    let path = path.as_ref();
     // Half a level is added, so that the cut to a byte rounds.
     let bytes = ops::to_dtype(&grid.mul(255).add(0.5).clamp(0, 255), DType::U8)?.cpu();
-    let ending = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase();
-    match ending.as_str() {
-        "png" => io::write_png(bytes, path),
-        "jpg" | "jpeg" => io::write_jpeg(bytes, path),
-        _ => Err(Error::Value(format!("unknown file extension: .{ending}"))),
-    }
+    io::save(&bytes, path.as_ref())
 }

@@ -2,11 +2,10 @@
 
 use super::canvas::{Ink, disc, line};
 use super::colours::{Colors, for_objects};
-use super::{check_image, drawn};
+use super::{check_image, drawn, places};
 use crate::error::{Error, Result};
 use crate::options::{Setting, options};
 use flambeau_autograd::{AsTensor, OrPanic, Tensor, no_grad};
-use flambeau_tensor::DType;
 
 /// Pairs of points that are joined, by their numbers.
 pub type Connectivity = Vec<(usize, usize)>;
@@ -94,7 +93,7 @@ fn draw(image: &Tensor, keypoints: &Tensor, o: &KeypointOptions) -> Result<Tenso
     if o.connectivity.iter().any(|&(a, b)| a >= count || b >= count) {
         return Err(Error::Value("list index out of range".into()));
     }
-    let places = keypoints.to(DType::I64).contiguous().to_vec::<i64>().as_chunks::<2>().0.to_vec();
+    let places = places(keypoints)?;
     let ink = match &o.colors {
         None => None,
         Some(colors) => for_objects(Some(colors), 1)?.first().map(|&rgb| Ink::Solid(rgb)),

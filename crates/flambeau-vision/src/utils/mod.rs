@@ -47,6 +47,16 @@ fn check_image(image: &Tensor, channels: &[usize], message: &str) -> Result<()> 
     Err(Error::Value(what))
 }
 
+/// Pairs of coordinates in whole pixels, cut towards zero; those far off the image are brought nearer, to 2³⁰.
+fn places(x: &Tensor) -> Result<Vec<[i64; 2]>> {
+    const FAR: f64 = (1 << 30) as f64;
+    let values = x.to(DType::F64).contiguous().to_vec::<f64>();
+    if values.iter().any(|v| !v.is_finite()) {
+        return Err(Error::Value("coordinates to draw at must be finite numbers".into()));
+    }
+    Ok(values.as_chunks::<2>().0.iter().map(|pair| pair.map(|v| v.clamp(-FAR, FAR) as i64)).collect())
+}
+
 /// What `draw` makes of an RGB tensor as an image of bytes, in the tensor's dtype.
 fn drawn(image: &Tensor, draw: impl FnOnce(&mut Image) -> Result<()>) -> Result<Tensor> {
     let dtype = image.dtype();

@@ -2,6 +2,7 @@
 
 use super::bits::{Bits, Huffman};
 use super::scan::{Component, Scan, ZIGZAG};
+use super::standard;
 use super::transform::{Plane, inverse};
 
 /// What a file holds, before its colours are converted.
@@ -12,7 +13,9 @@ pub(super) struct Picture {
     pub planes: Vec<Vec<u8>>,
     /// What Adobe's marker says of the colours.
     pub adobe: Option<u8>,
-    /// Whether the components are called R, G and B, without a JFIF marker.
+    /// Whether there is a JFIF marker.
+    pub jfif: bool,
+    /// Whether the components are called R, G and B.
     pub named_rgb: bool,
     /// The EXIF data.
     pub exif: Vec<u8>,
@@ -45,7 +48,7 @@ pub(super) fn read(data: &[u8]) -> Outcome<Picture> {
     let mut tables = Tables::default();
     let mut frame: Option<Frame> = None;
     let (mut adobe, mut jfif, mut exif) = (None, false, Vec::new());
-    let mut at = 2;
+    let (mut at, mut scans) = (2, 0);
     loop {
         // Whatever is between segments is passed over, as libjpeg does.
         let rest = data.get(at..).ok_or_else(truncated)?;
@@ -56,8 +59,11 @@ pub(super) fn read(data: &[u8]) -> Outcome<Picture> {
         if marker == 0xd9 {
             break;
         }
-        if matches!(marker, 0x01 | 0xd0..=0xd8) {
-            continue;
+        match marker {
+            0x01 | 0xd0..=0xd7 => continue,
+            0xd8 => return Err("Invalid JPEG file structure: two SOI markers".into()),
+            0xc0..=0xcf | 0xda..=0xdd | 0xe0..=0xef | 0xfe => {}
+            _ => return Err(format!("Unsupported marker type 0x{marker:02x}")),
         }
         let length = data.get(at..at + 2).map(|b| usize::from(b[0]) << 8 | usize::from(b[1])).ok_or_else(truncated)?;
         let segment = data.get(at + 2..at + length).ok_or_else(truncated)?;
@@ -70,12 +76,16 @@ pub(super) fn read(data: &[u8]) -> Outcome<Picture> {
                     segment.get(..2).map(|b| usize::from(b[0]) << 8 | usize::from(b[1])).ok_or_else(truncated)?
             }
             0xc0..=0xc2 if frame.is_none() => frame = Some(Frame::new(segment, marker == 0xc2, data.len())?),
-            0xc0..=0xcf => return Err("Unsupported JPEG process".into()),
-            0xe0 => jfif |= segment.starts_with(b"JFIF"),
+            0xc0..=0xcb | 0xcd..=0xcf => return Err("Unsupported JPEG process".into()),
+            0xe0 => jfif |= segment.len() >= 14 && segment.starts_with(b"JFIF\0"),
             0xe1 if segment.starts_with(b"Exif\0\0") => exif = segment.to_vec(),
             0xee if segment.starts_with(b"Adobe") => adobe = segment.get(11).copied(),
             0xda => {
                 let frame = frame.as_mut().ok_or("Invalid JPEG file structure: SOS before SOF")?;
+                if scans == 0 && !frame.progressive {
+                    tables.complete();
+                }
+                scans += 1;
                 let scan = frame.scan(segment, &tables)?;
                 let mut bits = Bits::new(data, at);
                 scan.read(&mut bits, &mut frame.components, frame.units)?;
@@ -85,12 +95,23 @@ pub(super) fn read(data: &[u8]) -> Outcome<Picture> {
         }
     }
     let frame = frame.ok_or("Invalid JPEG file structure: no picture")?;
+    if scans == 0 {
+        return Err("Invalid JPEG file structure: missing SOS marker".into());
+    }
     let ids: Vec<u8> = frame.components.iter().map(|c| c.id).collect();
     let (width, height) = (frame.width, frame.height);
-    Ok(Picture { width, height, planes: frame.planes(&tables)?, adobe, named_rgb: !jfif && ids == *b"RGB", exif })
+    Ok(Picture { width, height, planes: frame.planes()?, adobe, jfif, named_rgb: ids == *b"RGB", exif })
 }
 
 impl Tables {
+    /// The standard's Huffman codes where a file has none, as libjpeg-turbo takes them for frames of Motion JPEG.
+    fn complete(&mut self) {
+        for (i, (dc, ac)) in standard::codes().into_iter().enumerate() {
+            self.dc[i] = self.dc[i].take().or(dc);
+            self.ac[i] = self.ac[i].take().or(ac);
+        }
+    }
+
     fn quantizer(&mut self, mut segment: &[u8]) -> Outcome<()> {
         while let Some((&head, rest)) = segment.split_first() {
             let wide = usize::from(head >> 4 > 0) + 1;
@@ -110,8 +131,9 @@ impl Tables {
             let (counts, rest) = rest.split_first_chunk::<16>().ok_or_else(truncated)?;
             let total: usize = counts.iter().map(|&n| usize::from(n)).sum();
             let (symbols, after) = rest.split_at_checked(total).ok_or_else(truncated)?;
-            let tables = if head >> 4 == 0 { &mut self.dc } else { &mut self.ac };
-            let slot = tables.get_mut(usize::from(head & 15)).ok_or("Bogus DHT index")?;
+            let tables = if head & 0x10 == 0 { &mut self.dc } else { &mut self.ac };
+            let index = usize::from(head & !0x10);
+            let slot = tables.get_mut(index).ok_or_else(|| format!("Bogus DHT index {index}"))?;
             *slot = Some(Huffman::new(counts, symbols).ok_or("Bogus Huffman table definition")?);
             segment = after;
         }
@@ -151,6 +173,7 @@ impl Frame {
                 across,
                 down,
                 quantizer: usize::from(part[2]),
+                latched: None,
                 row,
                 rows,
                 width: (width * across).div_ceil(most_x),
@@ -161,10 +184,10 @@ impl Frame {
         Ok(Frame { width, height, progressive, units, components: parts.iter().map(component).collect() })
     }
 
-    fn scan<'a>(&self, segment: &[u8], tables: &'a Tables) -> Outcome<Scan<'a>> {
+    fn scan<'a>(&mut self, segment: &[u8], tables: &'a Tables) -> Outcome<Scan<'a>> {
         let (&count, rest) = segment.split_first().ok_or_else(truncated)?;
-        let (parts, rest) = rest.split_at_checked(2 * usize::from(count)).ok_or_else(truncated)?;
-        let &[start, end, bits, ..] = rest else { return Err(truncated()) };
+        let (parts, rest) = rest.split_at_checked(2 * usize::from(count)).ok_or("Bogus marker length")?;
+        let &[start, end, bits] = rest else { return Err("Bogus marker length".into()) };
         let part = |pair: &[u8; 2]| {
             let index = self.components.iter().position(|c| c.id == pair[0]).ok_or("Invalid component ID in SOS")?;
             let table = |tables: &'a [Option<Huffman>; 4], i: u8| tables.get(usize::from(i)).and_then(Option::as_ref);
@@ -176,22 +199,34 @@ impl Frame {
         } else {
             ([0, 63], 0, 0)
         };
-        let sound = band[0] <= band[1] && band[1] < 64 && low <= 13 && (1..=4).contains(&parts.len());
+        // A scan refines by one bit.
+        let refines = high == 0 || low + 1 == high;
+        let sound = refines && band[0] <= band[1] && band[1] < 64 && low <= 13 && (1..=4).contains(&parts.len());
         // Progressive scans have the first coefficients alone, or others of one component.
         if !sound || self.progressive && (band[0] == 0) != (band[1] == 0) || band[0] > 0 && parts.len() != 1 {
-            return Err("Invalid progressive parameters".into());
+            return Err(format!("Invalid progressive/lossless parameters Ss={start} Se={end} Ah={high} Al={low}"));
+        }
+        // A component's quantizer is the one at its first scan, whatever comes later under the same number.
+        for &(index, ..) in &parts {
+            let component = &mut self.components[index];
+            if component.latched.is_none() {
+                let number = component.quantizer;
+                let table = tables.quantizers.get(number).copied().flatten();
+                component.latched =
+                    Some(table.ok_or_else(|| format!("Quantization table 0x{number:02x} was not defined"))?);
+            }
         }
         Ok(Scan { parts, progressive: self.progressive, band, high, low, restart: tables.restart })
     }
 
     /// The samples of each component, enlarged to the picture.
-    fn planes(self, tables: &Tables) -> Outcome<Vec<Vec<u8>>> {
+    fn planes(self) -> Outcome<Vec<Vec<u8>>> {
         let most = |f: fn(&Component) -> usize| self.components.iter().map(f).max().unwrap_or(1);
         let (most_x, most_y) = (most(|c| c.across), most(|c| c.down));
         let mut planes = Vec::new();
         for component in &self.components {
-            let quantizer = tables.quantizers.get(component.quantizer).and_then(Option::as_ref);
-            let quantizer = quantizer.ok_or("Quantization table was not defined")?;
+            // What no scan has is grey.
+            let quantizer = &component.latched.unwrap_or([0; 64]);
             if most_x % component.across != 0 || most_y % component.down != 0 {
                 return Err("Fractional sampling not implemented yet".into());
             }

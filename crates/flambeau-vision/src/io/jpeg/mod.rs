@@ -3,6 +3,7 @@
 mod bits;
 mod decode;
 mod scan;
+mod standard;
 mod transform;
 
 use super::ImageReadMode;
@@ -23,7 +24,8 @@ pub(super) fn decode(data: &[u8], mode: ImageReadMode) -> Result<Pixels> {
     }
     let picture = decode::read(data).map_err(Error::Value)?;
     let (width, height) = (picture.width, picture.height);
-    let stored_as_rgb = picture.adobe.map_or(picture.named_rgb, |transform| transform == 0);
+    // As libjpeg guesses: JFIF is luma and differences, whatever else the file says.
+    let stored_as_rgb = !picture.jfif && picture.adobe.map_or(picture.named_rgb, |transform| transform == 0);
     // The grey of a picture is its luma as it is stored.
     let luma = mode == ImageReadMode::Gray && !stored_as_rgb && picture.planes.len() == 3;
     let bytes = match &picture.planes[..] {
@@ -53,8 +55,8 @@ fn colours(picture: &Picture, stored_as_rgb: bool) -> Vec<u8> {
         };
         // Adobe stores inks inverted, 255 for none, and may store them as luma and differences.
         let light = match picture.adobe {
-            Some(2) => to_rgb(stored),
-            Some(_) => stored,
+            Some(0) => stored,
+            Some(_) => to_rgb(stored).map(|ink| 255 - ink),
             None => stored.map(|ink| 255 - ink),
         };
         let black = if picture.adobe.is_some() { black[i] } else { 255 - black[i] };

@@ -16,6 +16,8 @@ pub(super) struct Component {
     pub across: usize,
     pub down: usize,
     pub quantizer: usize,
+    /// The quantizer, once a scan has the component.
+    pub latched: Option<[u16; 64]>,
     /// Blocks in a row of all units, and rows of blocks.
     pub row: usize,
     pub rows: usize,
@@ -50,14 +52,15 @@ struct State {
 
 type Outcome = Result<(), String>;
 
-fn damaged() -> String {
-    "Corrupt JPEG data: bad Huffman code".to_owned()
+/// Where a coefficient stands. Damaged files lead beyond the last one; libjpeg writes to the last one then.
+fn place(k: usize) -> usize {
+    ZIGZAG.get(k).copied().unwrap_or(63)
 }
 
 impl Scan<'_> {
     /// Reads all blocks of the scan; `units` is how many there are across and down where components are interleaved.
     pub fn read(&self, bits: &mut Bits<'_>, components: &mut [Component], units: [usize; 2]) -> Outcome {
-        let mut state = State { last: [0; 4], empty: 0 };
+        let (mut state, mut restarts) = (State { last: [0; 4], empty: 0 }, 0u8);
         let single = self.parts.len() == 1;
         let [across, down] = if single {
             let component = &components[self.parts[0].0];
@@ -67,8 +70,13 @@ impl Scan<'_> {
         };
         for unit in 0..across * down {
             if self.restart > 0 && unit > 0 && unit % self.restart == 0 {
-                bits.restart();
+                bits.restart(restarts);
+                restarts += 1;
                 state = State { last: [0; 4], empty: 0 };
+            }
+            // Once the data have ended, the rest stays grey.
+            if bits.ended() {
+                continue;
             }
             let (x, y) = (unit % across, unit / across);
             for (part, &(index, ..)) in self.parts.iter().enumerate() {
@@ -90,7 +98,7 @@ impl Scan<'_> {
         if self.band[0] == 0 && self.high > 0 {
             block[0] |= (bits.take(1) << self.low) as i16;
         } else if self.band[0] == 0 {
-            let size = u32::from(bits.symbol(dc.ok_or_else(missing)?).ok_or_else(damaged)?).min(16);
+            let size = u32::from(bits.symbol(dc.ok_or_else(missing)?)).min(16);
             state.last[part] = state.last[part].wrapping_add(bits.signed(size));
             block[0] = (state.last[part] << self.low) as i16;
         }
@@ -98,23 +106,27 @@ impl Scan<'_> {
             return Ok(());
         }
         let ac = ac.ok_or_else(missing)?;
-        if self.high > 0 { self.refine(bits, ac, state, block) } else { self.first(bits, ac, state, block) }
+        if self.high > 0 {
+            self.refine(bits, ac, state, block);
+        } else {
+            self.first(bits, ac, state, block);
+        }
+        Ok(())
     }
 
     /// The coefficients after the first one, or their upper bits.
-    fn first(&self, bits: &mut Bits<'_>, ac: &Huffman, state: &mut State, block: &mut [i16]) -> Outcome {
+    fn first(&self, bits: &mut Bits<'_>, ac: &Huffman, state: &mut State, block: &mut [i16]) {
         if state.empty > 0 {
             state.empty -= 1;
-            return Ok(());
+            return;
         }
         let mut k = self.band[0].max(1);
         while k <= self.band[1] {
-            let symbol = bits.symbol(ac).ok_or_else(damaged)?;
+            let symbol = bits.symbol(ac);
             let (run, size) = (usize::from(symbol >> 4), u32::from(symbol & 15));
             if size > 0 {
                 k += run;
-                let place = ZIGZAG.get(k).ok_or_else(damaged)?;
-                block[*place] = (bits.signed(size) << self.low) as i16;
+                block[place(k)] = (bits.signed(size) << self.low) as i16;
                 k += 1;
             } else if run == 15 {
                 k += 16;
@@ -125,11 +137,10 @@ impl Scan<'_> {
                 break;
             }
         }
-        Ok(())
     }
 
     /// One more bit of each coefficient that is not zero, and those that become so.
-    fn refine(&self, bits: &mut Bits<'_>, ac: &Huffman, state: &mut State, block: &mut [i16]) -> Outcome {
+    fn refine(&self, bits: &mut Bits<'_>, ac: &Huffman, state: &mut State, block: &mut [i16]) {
         let bit = 1i16 << self.low;
         let more = |bits: &mut Bits<'_>, value: &mut i16| {
             if bits.take(1) == 1 && *value & bit == 0 {
@@ -139,7 +150,7 @@ impl Scan<'_> {
         let mut k = self.band[0];
         if state.empty == 0 {
             while k <= self.band[1] {
-                let symbol = bits.symbol(ac).ok_or_else(damaged)?;
+                let symbol = bits.symbol(ac);
                 let (mut run, size) = (symbol >> 4, symbol & 15);
                 let mut new = 0;
                 if size > 0 {
@@ -154,14 +165,16 @@ impl Scan<'_> {
                     if *value != 0 {
                         more(bits, value);
                     } else if run == 0 {
-                        *value = new;
-                        k += 1;
                         break;
                     } else {
                         run -= 1;
                     }
                     k += 1;
                 }
+                if new != 0 {
+                    block[place(k)] = new;
+                }
+                k += 1;
             }
         }
         if state.empty > 0 {
@@ -172,6 +185,5 @@ impl Scan<'_> {
             }
             state.empty -= 1;
         }
-        Ok(())
     }
 }

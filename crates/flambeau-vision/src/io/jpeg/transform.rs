@@ -4,16 +4,21 @@
 const BITS: i32 = 13;
 const KEPT: i32 = 2;
 
+/// Cut to 16 bits. In damaged files sums overflow, where libjpeg-turbo's vector instructions do the same.
+fn cut(v: i32) -> i32 {
+    i32::from(v as i16)
+}
+
 /// One pass over eight numbers.
 fn pass(v: [i32; 8], shift: i32) -> [i32; 8] {
     // The even half.
     let z = (v[2] + v[6]).wrapping_mul(4433);
     let (a, b) = (z - v[6].wrapping_mul(15137), z + v[2].wrapping_mul(6270));
-    let (sum, difference) = ((v[0] + v[4]) << BITS, (v[0] - v[4]) << BITS);
+    let (sum, difference) = (cut(v[0] + v[4]) << BITS, cut(v[0] - v[4]) << BITS);
     let even = [sum + b, difference + a, difference - a, sum - b];
     // The odd half.
     let [mut o0, mut o1, mut o2, mut o3] = [v[7], v[5], v[3], v[1]];
-    let (z1, z2, z3, z4) = (o0 + o3, o1 + o2, o0 + o2, o1 + o3);
+    let (z1, z2, z3, z4) = (o0 + o3, o1 + o2, cut(o0 + o2), cut(o1 + o3));
     let z5 = (z3 + z4).wrapping_mul(9633);
     let (z1, z2) = (z1.wrapping_mul(-7373), z2.wrapping_mul(-20995));
     let (z3, z4) = (z3.wrapping_mul(-16069) + z5, z4.wrapping_mul(-3196) + z5);
@@ -29,13 +34,11 @@ fn pass(v: [i32; 8], shift: i32) -> [i32; 8] {
 /// The 64 values of a block from its coefficients, both row by row.
 pub(super) fn inverse(coefficients: &[i16], quantizers: &[u16; 64]) -> [u8; 64] {
     let mut middle = [0; 64];
+    let level = coefficients[8..].iter().all(|&c| c == 0);
     for x in 0..8 {
-        // Damaged files have numbers that no picture has; they are cut to what cannot overflow.
-        let column = |y: usize| {
-            let i = 8 * y + x;
-            (i32::from(coefficients[i]) * i32::from(quantizers[i])).clamp(-16384, 16383)
-        };
-        let out = pass(std::array::from_fn(column), BITS - KEPT);
+        let value = |y: usize| i32::from(coefficients[8 * y + x].wrapping_mul(quantizers[8 * y + x] as i16));
+        // Where no column has more than its mean, that is spread without a transform.
+        let out = if level { [cut(value(0) << KEPT); 8] } else { pass(std::array::from_fn(value), BITS - KEPT) };
         (0..8).for_each(|y| middle[8 * y + x] = out[y]);
     }
     let mut values = [0; 64];
