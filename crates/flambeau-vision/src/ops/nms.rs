@@ -39,6 +39,7 @@ fn check(boxes: &Tensor, scores: &Tensor) {
     assert!(boxes.dim() == 2, "boxes should be a 2d tensor, got {}D", boxes.dim());
     assert!(boxes.size()[1] == 4, "boxes should have 4 elements in dimension 1, got {}", boxes.size()[1]);
     assert!(scores.dim() == 1, "scores should be a 1d tensor, got {}D", scores.dim());
+    assert!(boxes.dtype() == scores.dtype(), "dets should have the same type as scores");
     let (n, m) = (boxes.size()[0], scores.size()[0]);
     assert!(n == m, "boxes and scores should have same number of elements in dimension 0, got {n} and {m}");
 }

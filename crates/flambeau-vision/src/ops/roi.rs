@@ -115,7 +115,7 @@ impl Weights {
                 let inner = r(r((point as f64 + 0.5) * step) / points as f64);
                 let at = r(r(start + r(part as f64 * step)) + inner);
                 // Points that are more than a pixel outside count as 0.
-                if at < -1.0 || at > length as f64 {
+                if length == 0 || at < -1.0 || at > length as f64 {
                     continue;
                 }
                 let at = at.max(0.0);
@@ -132,8 +132,8 @@ impl Weights {
         // Only the pixels that count are looked at.
         let used = |i: &usize| rows.iter().any(|row| row[*i] != 0.0);
         let first = (0..length).find(used).unwrap_or(0);
-        let last = (0..length).rfind(used).unwrap_or(0);
-        let rows = rows.into_iter().map(|row| row[first..=last].to_vec()).collect();
+        let end = (0..length).rfind(used).map_or(length.min(1), |last| last + 1);
+        let rows = rows.into_iter().map(|row| row[first..end].to_vec()).collect();
         Weights { first, rows }
     }
 
