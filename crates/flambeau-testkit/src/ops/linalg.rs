@@ -32,9 +32,7 @@ pub(super) const ROWS: &[OpInfo] = &[
     OpInfo::unary("linalg.inv", ops::linalg_inv),
     OpInfo::unary("logdet", ops::logdet),
     OpInfo::general("linalg.slogdet", |a| two(ops::linalg_slogdet(a.x()?))),
-    OpInfo::general("linalg.solve", |a| {
-        one(ops::linalg_solve(a.x()?, a.tensor(1, "B")?, a.bool(2, "left", true)?))
-    }),
+    OpInfo::general("linalg.solve", |a| one(ops::linalg_solve(a.x()?, a.tensor(1, "B")?, a.bool(2, "left", true)?))),
     OpInfo::general("linalg.cross", |a| one(ops::linalg_cross(a.x()?, a.tensor(1, "other")?, a.int(2, "dim", -1)?))),
     OpInfo::general("linalg.vander", |a| one(ops::linalg_vander(a.x()?, a.opt_int(1, "N")?))),
 ];

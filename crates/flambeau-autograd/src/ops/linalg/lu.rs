@@ -6,7 +6,8 @@ use crate::error::{Error, Result};
 use crate::graph::{Save, record, record_many};
 use crate::ops::pointwise::gamma::{doubles, from_doubles};
 use crate::ops::{
-    cat, eq, expand, matmul, mul, narrow, neg, stack, sum_to_size, to_i64, transpose, unsqueeze, view, where_, zeros_like,
+    cat, eq, expand, matmul, mul, narrow, neg, stack, sum_to_size, to_i64, transpose, unsqueeze, view, where_,
+    zeros_like,
 };
 use crate::{Tensor, is_grad_enabled};
 use flambeau_macros::op;
