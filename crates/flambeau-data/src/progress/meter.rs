@@ -44,7 +44,7 @@ fn bar(share: f64, places: usize) -> String {
 /// The line that shows how far a loop is: `tqdm.format_meter`.
 ///
 /// ```
-/// use torch::utils::progress::{Meter, format_meter};
+/// use flambeau_data::progress::{Meter, format_meter};
 /// let meter = Meter { n: 4, total: Some(10), elapsed: 2.0, ncols: None, prefix: "train", unit: "it", rate: None, postfix: "" };
 /// assert_eq!(format_meter(&meter), "train:  40%|████      | 4/10 [00:02<00:03,  2.00it/s]");
 /// ```

@@ -201,7 +201,7 @@ pub struct Tqdm<I> {
 /// the end.
 ///
 /// ```
-/// use torch::utils::tqdm;
+/// use flambeau_data::progress::tqdm;
 /// let bar = tqdm(0..100);
 /// bar.set_description("epoch 1");
 /// let mut sum = 0;
