@@ -76,6 +76,16 @@ def batches(task, n, ignore, curve):
     return out
 
 
+def name_classes(kwargs, n, ignore):
+    """Adds what a task's metric is told of its classes."""
+    if kwargs["task"] == "multiclass":
+        kwargs["num_classes"] = n
+    if kwargs["task"] == "multilabel":
+        kwargs["num_labels"] = n
+    if ignore is not None:
+        kwargs["ignore_index"] = ignore
+
+
 def classes():
     for name in ["Accuracy", "Precision", "Recall", "F1Score", "Specificity"]:
         for i in range(36):
@@ -83,12 +93,7 @@ def classes():
             n = rng.randint(2, 5)
             kwargs = {"task": task, "average": rng.choice(["micro", "macro", "weighted", "none"])}
             ignore = rng.choice([None, None, -1, 0 if task == "multiclass" else -100])
-            if task == "multiclass":
-                kwargs["num_classes"] = n
-            if task == "multilabel":
-                kwargs["num_labels"] = n
-            if ignore is not None:
-                kwargs["ignore_index"] = ignore
+            name_classes(kwargs, n, ignore)
             if task != "multiclass" and rng.random() < 0.4:
                 kwargs["threshold"] = rng.choice([0.25, 0.7])
             if name in ("Precision", "Recall", "F1Score") and rng.random() < 0.3:
@@ -104,12 +109,7 @@ def classes():
         n = rng.randint(2, 5)
         kwargs = {"task": task, "normalize": rng.choice(["true", "pred", "all", "none"])}
         ignore = rng.choice([None, None, -1, 0 if task == "multiclass" else -100])
-        if task == "multiclass":
-            kwargs["num_classes"] = n
-        if task == "multilabel":
-            kwargs["num_labels"] = n
-        if ignore is not None:
-            kwargs["ignore_index"] = ignore
+        name_classes(kwargs, n, ignore)
         add("ConfusionMatrix", kwargs, batches(task, n, ignore, False))
     for name in ["AUROC", "AveragePrecision"]:
         for i in range(50):
@@ -118,12 +118,7 @@ def classes():
             averages = ["macro", "weighted", "none"] + (["micro"] if task == "multilabel" else [])
             kwargs = {"task": task, "average": rng.choice(averages)}
             ignore = rng.choice([None, None, None, -1, 0 if task == "multiclass" else -100])
-            if task == "multiclass":
-                kwargs["num_classes"] = n
-            if task == "multilabel":
-                kwargs["num_labels"] = n
-            if ignore is not None:
-                kwargs["ignore_index"] = ignore
+            name_classes(kwargs, n, ignore)
             if name == "AUROC" and task == "binary" and rng.random() < 0.4:
                 kwargs["max_fpr"] = rng.choice([0.2, 0.5, 1.0])
             add(name, kwargs, batches(task, n, ignore, True))

@@ -56,8 +56,8 @@ impl Files {
         let [pickles, binaries] = self.folders.map(|folder| root.join(folder));
         let all =
             |folder: &Path, ending: &str| names.iter().all(|name| folder.join(format!("{name}{ending}")).is_file());
-        if options.download && !all(&pickles, "") && !all(&binaries, ".bin") {
-            let tar = download::fetch_with(&self.archive, MIRRORS, root, &options.fetch())?;
+        if options.own.download && !all(&pickles, "") && !all(&binaries, ".bin") {
+            let tar = download::fetch_with(&self.archive, MIRRORS, root, &options.own.fetch())?;
             archive::untar(&tar, root)?;
         }
         let (mut planes, mut labels) = (Vec::new(), Vec::new());
@@ -81,7 +81,7 @@ impl Files {
                 hint: "Set download(true) to download them, or name a folder that has one of the two".into(),
             });
         }
-        Ok(Pictures::new(SIDE, planes, labels, options))
+        Ok(Pictures::new(SIDE, planes, labels, options.transforms))
     }
 
     fn read_pickle(&self, path: &Path, planes: &mut Vec<u8>, labels: &mut Vec<i64>) -> Result<()> {

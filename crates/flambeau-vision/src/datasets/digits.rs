@@ -1,12 +1,12 @@
 //! Sets of 28×28 grey images with labels from 0 to 9: MNIST, FashionMNIST, and digits that need no file.
 
 use super::emnist::EMNIST;
-use super::mnist_files::{self, FASHION_MNIST, LabelledImages, MnistFiles, SIDE, SplitPaths};
-use super::options::{DatasetOptions, IntoTensor, Relabel, Step};
+use super::mnist_files::{self, LabelledImages, MnistFiles, SIDE, SplitPaths};
+use super::options::{DatasetOptions, Transforms};
 use super::synthetic_digits::generate_many;
 use crate::error::{Error, Result};
 use crate::image::{Image, Mode};
-use crate::transforms::{GreyTable, Transform};
+use crate::transforms::GreyTable;
 use flambeau_autograd::{Tensor, empty, from_slice};
 use flambeau_data::Dataset;
 use std::path::Path;
@@ -16,22 +16,19 @@ const PIXELS: usize = SIDE * SIDE;
 /// Images and labels as bytes, and what makes samples of them.
 pub(super) struct Digits {
     images: LabelledImages,
-    transform: Step,
-    target_transform: Relabel,
+    transforms: Transforms,
     /// The transform as a table, where it treats all pixels alike; batches are then made without a tensor per image.
     table: Option<Box<GreyTable>>,
 }
 
 impl Digits {
-    pub(super) fn new(images: LabelledImages, options: DatasetOptions) -> Self {
-        let DatasetOptions { transform, target_transform, .. } = options;
-        let table = transform.grey_table(None).map(Box::new);
-        Digits { images, transform, target_transform, table }
+    pub(super) fn new(images: LabelledImages, transforms: Transforms) -> Self {
+        let table = transforms.image.grey_table(None).map(Box::new);
+        Digits { images, transforms, table }
     }
 
     fn label(&self, index: usize) -> i64 {
-        let label = i64::from(self.images.labels[index]);
-        self.target_transform.as_ref().map_or(label, |relabel| relabel(label))
+        self.transforms.label(i64::from(self.images.labels[index]))
     }
 
     fn len(&self) -> usize {
@@ -48,7 +45,7 @@ impl Digits {
 
     fn get(&self, index: usize) -> Result<(Tensor, i64)> {
         let image = Image::new(Mode::L, (SIDE, SIDE), self.pixels(index)?.to_vec());
-        Ok((self.transform.apply(image)?, self.label(index)))
+        self.transforms.sample(image, i64::from(self.images.labels[index]))
     }
 
     fn get_batch(&self, indices: &[usize]) -> Option<Result<(Tensor, Tensor)>> {
@@ -112,90 +109,53 @@ digit_sets!(MNIST, FashionMNIST, KMNIST, EMNIST, QMNIST, SyntheticDigits);
 impl DatasetOptions {
     fn load_digits(self, files: &MnistFiles, root: &Path, train: bool) -> Result<Digits> {
         let paths = self.find_digits(files, root, train)?;
-        Ok(Digits::new(paths.load()?, self))
+        Ok(Digits::new(paths.load()?, self.transforms))
     }
 
     fn find_digits(&self, files: &MnistFiles, root: &Path, train: bool) -> Result<SplitPaths> {
-        if self.download { files.find_or_download(root, train, &self.fetch()) } else { files.find(root, train) }
+        if self.own.download { files.find_or_download(root, train, &self.own.fetch()) } else { files.find(root, train) }
     }
 }
 
-/// Handwritten digits: `torchvision.datasets.MNIST`. Samples are `(image [1, 28, 28] float32, label)`.
-pub struct MNIST(Digits);
+/// The sets that only their files tell apart.
+macro_rules! mnist_sets {
+    ($($(#[$doc:meta])* $set:ident: $files:expr;)+) => {$(
+        $(#[$doc])*
+        pub struct $set(Digits);
 
-impl MNIST {
-    /// The 60,000 training or 10,000 test images in the folder `root` (torchvision's layout, or the files themselves,
-    /// gzip or not), as tensors between 0 and 1.
-    ///
-    /// # Errors
-    /// When the folder does not have the files, or they are damaged.
-    pub fn new(root: impl AsRef<Path>, train: bool) -> Result<Self> {
-        Self::with(root, train, |o| o)
-    }
+        impl $set {
+            /// The 60,000 training or 10,000 test images in the folder `root` (torchvision's layout, or the files
+            /// themselves, gzip or not), as tensors between 0 and 1.
+            ///
+            /// # Errors
+            /// When the folder does not have the files, or they are damaged.
+            pub fn new(root: impl AsRef<Path>, train: bool) -> Result<Self> {
+                Self::with(root, train, |o| o)
+            }
 
-    /// [`MNIST::new`] with options: `MNIST::with("data", true, |o| o.download(true))`.
-    ///
-    /// # Errors
-    /// As [`MNIST::new`], and when a download fails.
-    pub fn with(
-        root: impl AsRef<Path>,
-        train: bool,
-        options: impl FnOnce(DatasetOptions) -> DatasetOptions,
-    ) -> Result<Self> {
-        options(DatasetOptions::default()).load_digits(&mnist_files::MNIST, root.as_ref(), train).map(MNIST)
-    }
+            /// [`Self::new`] with options: `|o| o.download(true)`.
+            ///
+            /// # Errors
+            /// As [`Self::new`], and when a download fails.
+            pub fn with(
+                root: impl AsRef<Path>,
+                train: bool,
+                options: impl FnOnce(DatasetOptions) -> DatasetOptions,
+            ) -> Result<Self> {
+                options(DatasetOptions::default()).load_digits(&$files, root.as_ref(), train).map($set)
+            }
+        }
+    )+};
 }
-
-/// Pictures of clothes in MNIST's format: `torchvision.datasets.FashionMNIST`. Samples are `(image [1, 28, 28] float32,
-/// label)`.
-pub struct FashionMNIST(Digits);
-
-impl FashionMNIST {
-    /// The 60,000 training or 10,000 test images in the folder `root`, as [`MNIST::new`] finds them.
-    ///
-    /// # Errors
-    /// As [`MNIST::new`].
-    pub fn new(root: impl AsRef<Path>, train: bool) -> Result<Self> {
-        Self::with(root, train, |o| o)
-    }
-
-    /// [`FashionMNIST::new`] with options.
-    ///
-    /// # Errors
-    /// As [`MNIST::with`].
-    pub fn with(
-        root: impl AsRef<Path>,
-        train: bool,
-        options: impl FnOnce(DatasetOptions) -> DatasetOptions,
-    ) -> Result<Self> {
-        options(DatasetOptions::default()).load_digits(&FASHION_MNIST, root.as_ref(), train).map(FashionMNIST)
-    }
-}
-
-/// Characters of old Japanese in MNIST's format: `torchvision.datasets.KMNIST`. Samples are `(image [1, 28, 28] float32,
-/// label)`.
-pub struct KMNIST(Digits);
-
-impl KMNIST {
-    /// The 60,000 training or 10,000 test images in the folder `root`, as [`MNIST::new`] finds them.
-    ///
-    /// # Errors
-    /// As [`MNIST::new`].
-    pub fn new(root: impl AsRef<Path>, train: bool) -> Result<Self> {
-        Self::with(root, train, |o| o)
-    }
-
-    /// [`KMNIST::new`] with options.
-    ///
-    /// # Errors
-    /// As [`MNIST::with`].
-    pub fn with(
-        root: impl AsRef<Path>,
-        train: bool,
-        options: impl FnOnce(DatasetOptions) -> DatasetOptions,
-    ) -> Result<Self> {
-        options(DatasetOptions::default()).load_digits(&mnist_files::KMNIST, root.as_ref(), train).map(KMNIST)
-    }
+mnist_sets! {
+    /// Handwritten digits: `torchvision.datasets.MNIST`. Samples are `(image [1, 28, 28] float32, label)`.
+    MNIST: mnist_files::MNIST;
+    /// Pictures of clothes in MNIST's format: `torchvision.datasets.FashionMNIST`. Samples are
+    /// `(image [1, 28, 28] float32, label)`.
+    FashionMNIST: mnist_files::FASHION_MNIST;
+    /// Characters of old Japanese in MNIST's format: `torchvision.datasets.KMNIST`. Samples are
+    /// `(image [1, 28, 28] float32, label)`.
+    KMNIST: mnist_files::KMNIST;
 }
 
 /// MNIST made anew with all 60,000 test images: `torchvision.datasets.QMNIST`. Samples are `(image [1, 28, 28] float32,
@@ -239,7 +199,7 @@ impl QMNIST {
         let LabelledImages { pixels, labels } = paths.load_census()?;
         let part = part.start.min(labels.len())..part.end.min(labels.len());
         let pixels = pixels[part.start * PIXELS..part.end * PIXELS].to_vec();
-        Ok(QMNIST(Digits::new(LabelledImages { pixels, labels: labels[part].to_vec() }, options)))
+        Ok(QMNIST(Digits::new(LabelledImages { pixels, labels: labels[part].to_vec() }, options.transforms)))
     }
 }
 
@@ -247,42 +207,27 @@ impl QMNIST {
 /// label)`; image i of a seed is always the same.
 pub struct SyntheticDigits(Digits);
 
-/// How many images [`SyntheticDigits`] draws, from which seed, and what makes tensors of them.
-pub struct SyntheticDigitsOptions {
+/// How many images [`SyntheticDigits`] draws, and from which seed.
+pub struct Drawn {
     seed: u64,
     length: usize,
-    set: DatasetOptions,
 }
+
+/// The options of [`SyntheticDigits`].
+pub type SyntheticDigitsOptions = DatasetOptions<Drawn>;
 
 impl SyntheticDigitsOptions {
     /// The seed of the drawings. Default: 0.
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
-        self.seed = seed;
+        self.own.seed = seed;
         self
     }
 
     /// How many images. Default: MNIST's 60,000 for training and 10,000 to test.
     #[must_use]
     pub fn length(mut self, length: usize) -> Self {
-        self.length = length;
-        self
-    }
-
-    /// What makes a tensor of an image. Default: [`ToTensor`](crate::transforms::ToTensor).
-    #[must_use]
-    pub fn transform<T: Transform<Image> + 'static>(mut self, transform: T) -> Self
-    where
-        T::Output: IntoTensor,
-    {
-        self.set = self.set.transform(transform);
-        self
-    }
-
-    /// What makes a sample's label of a digit. Default: nothing.
-    #[must_use]
-    pub fn target_transform(mut self, target_transform: impl Fn(i64) -> i64 + Send + Sync + 'static) -> Self {
-        self.set = self.set.target_transform(target_transform);
+        self.own.length = length;
         self
     }
 }
@@ -296,8 +241,8 @@ impl SyntheticDigits {
     /// Digits as the options say: `SyntheticDigits::with(true, |o| o.seed(7).length(1000))`.
     pub fn with(train: bool, options: impl FnOnce(SyntheticDigitsOptions) -> SyntheticDigitsOptions) -> Self {
         let length = if train { 60_000 } else { 10_000 };
-        let options = options(SyntheticDigitsOptions { seed: 0, length, set: DatasetOptions::default() });
-        let (pixels, labels) = generate_many(options.seed, train, 0..options.length as u64);
-        SyntheticDigits(Digits::new(LabelledImages { pixels, labels }, options.set))
+        let DatasetOptions { transforms, own } = options(DatasetOptions::of(Drawn { seed: 0, length }));
+        let (pixels, labels) = generate_many(own.seed, train, 0..own.length as u64);
+        SyntheticDigits(Digits::new(LabelledImages { pixels, labels }, transforms))
     }
 }

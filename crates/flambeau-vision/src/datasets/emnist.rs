@@ -50,8 +50,8 @@ impl EMNIST {
         let raw = root.join("EMNIST").join("raw");
         let half = if train { "train" } else { "test" };
         let names = ["images-idx3", "labels-idx1"].map(|kind| format!("emnist-{split}-{half}-{kind}-ubyte"));
-        if options.download && find(&[&raw, root], &names).is_none() {
-            let zip = download::fetch_with(&ARCHIVE, MIRRORS, &raw, &options.fetch())?;
+        if options.own.download && find(&[&raw, root], &names).is_none() {
+            let zip = download::fetch_with(&ARCHIVE, MIRRORS, &raw, &options.own.fetch())?;
             let packed = [0, 1].map(|i| format!("{}.gz", names[i]));
             archive::unzip(&zip, &raw, &[&packed[0], &packed[1]])?;
         }
@@ -67,7 +67,7 @@ impl EMNIST {
                 hint: "Set download(true) to download them, or name a folder that has both".into(),
             });
         };
-        Ok(EMNIST(Digits::new(SplitPaths { images, labels }.load_of(classes)?, options)))
+        Ok(EMNIST(Digits::new(SplitPaths { images, labels }.load_of(classes)?, options.transforms)))
     }
 }
 

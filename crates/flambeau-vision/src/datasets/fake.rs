@@ -1,8 +1,7 @@
 //! Images of noise, for trying a program out.
 
-use super::options::{DatasetOptions, IntoTensor};
+use super::options::{DatasetOptions, Transforms};
 use crate::error::{Error, Result};
-use crate::image::Image;
 use crate::options::Integers;
 use crate::transforms::{ToPILImage, Transform};
 use flambeau_autograd::arguments::Int;
@@ -11,58 +10,43 @@ use flambeau_data::Dataset;
 use flambeau_tensor::random::Generator;
 use flambeau_tensor::{DType, Device};
 
-/// How many images [`FakeData`] has, of which kind, and what makes samples of them.
-pub struct FakeOptions {
+/// How many images [`FakeData`] has, and of which kind.
+pub struct Fake {
     size: usize,
     image_size: Vec<i64>,
     num_classes: i64,
     random_offset: usize,
-    set: DatasetOptions,
 }
+
+/// The options of [`FakeData`].
+pub type FakeOptions = DatasetOptions<Fake>;
 
 impl FakeOptions {
     /// How many images. Default: 1000.
     #[must_use]
     pub fn size(mut self, size: impl Int) -> Self {
-        self.size = size.to_usize();
+        self.own.size = size.to_usize();
         self
     }
 
     /// Channels, height and width. Default: (3, 224, 224).
     #[must_use]
     pub fn image_size(mut self, image_size: impl Integers) -> Self {
-        self.image_size = image_size.integers();
+        self.own.image_size = image_size.integers();
         self
     }
 
     /// How many classes. Default: 10.
     #[must_use]
     pub fn num_classes(mut self, num_classes: impl Int) -> Self {
-        self.num_classes = num_classes.to_i64();
+        self.own.num_classes = num_classes.to_i64();
         self
     }
 
     /// What is added to an image's number to be its seed. Default: 0.
     #[must_use]
     pub fn random_offset(mut self, random_offset: impl Int) -> Self {
-        self.random_offset = random_offset.to_usize();
-        self
-    }
-
-    /// What makes a tensor of an image. Default: [`ToTensor`](crate::transforms::ToTensor).
-    #[must_use]
-    pub fn transform<T: Transform<Image> + 'static>(mut self, transform: T) -> Self
-    where
-        T::Output: IntoTensor,
-    {
-        self.set = self.set.transform(transform);
-        self
-    }
-
-    /// What makes a sample's label of the one that is drawn. Default: nothing.
-    #[must_use]
-    pub fn target_transform(mut self, target_transform: impl Fn(i64) -> i64 + Send + Sync + 'static) -> Self {
-        self.set = self.set.target_transform(target_transform);
+        self.own.random_offset = random_offset.to_usize();
         self
     }
 }
@@ -79,8 +63,9 @@ impl FakeOptions {
 /// assert!(label < 2);
 /// ```
 pub struct FakeData {
-    fake: FakeOptions,
+    fake: Fake,
     image_size: [usize; 3],
+    transforms: Transforms,
 }
 
 impl FakeData {
@@ -96,17 +81,12 @@ impl FakeData {
     /// When the size of an image is not three numbers from 0.
     #[track_caller]
     pub fn with(options: impl FnOnce(FakeOptions) -> FakeOptions) -> Self {
-        let fake = options(FakeOptions {
-            size: 1000,
-            image_size: vec![3, 224, 224],
-            num_classes: 10,
-            random_offset: 0,
-            set: DatasetOptions::default(),
-        });
+        let default = Fake { size: 1000, image_size: vec![3, 224, 224], num_classes: 10, random_offset: 0 };
+        let DatasetOptions { transforms, own: fake } = options(DatasetOptions::of(default));
         let numbers: Option<Vec<usize>> = fake.image_size.iter().map(|&n| usize::try_from(n).ok()).collect();
         let image_size = numbers.and_then(|numbers| numbers.try_into().ok());
         let image_size = image_size.unwrap_or_else(|| panic!("image_size is (channels, height, width)"));
-        FakeData { fake, image_size }
+        FakeData { fake, image_size, transforms }
     }
 
     fn read(&self, index: usize) -> Result<(Tensor, i64)> {
@@ -116,9 +96,7 @@ impl FakeData {
         let generator = Generator::new().manual_seed(index.wrapping_add(self.fake.random_offset) as u64);
         let noise = ops::randn(&self.image_size, DType::F32, Device::Cpu, Some(&generator))?;
         let label = ops::randint(0, self.fake.num_classes, &[1], DType::I64, Device::Cpu, Some(&generator))?;
-        let label = label.item() as i64;
-        let label = self.fake.set.target_transform.as_ref().map_or(label, |relabel| relabel(label));
-        Ok((self.fake.set.transform.apply(ToPILImage::new().apply(noise)?)?, label))
+        self.transforms.sample(ToPILImage::new().apply(noise)?, label.item() as i64)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Folders whose subfolders are classes.
 
-use super::options::{DatasetOptions, Relabel};
+use super::options::{DatasetOptions, Relabel, Transforms};
 use crate::error::{Error, Result};
 use crate::image::{Image, Mode};
 use flambeau_autograd::Tensor;
@@ -198,9 +198,9 @@ impl ImageFolder {
     /// # Errors
     /// As [`ImageFolder::new`].
     pub fn with(root: impl AsRef<Path>, options: impl FnOnce(DatasetOptions) -> DatasetOptions) -> Result<Self> {
-        let DatasetOptions { transform, target_transform, .. } = options(DatasetOptions::default());
+        let Transforms { image: transform, target } = options(DatasetOptions::default()).transforms;
         let loader = move |path: &Path| transform.apply(Image::open(path)?.convert(Mode::RGB));
-        DatasetFolder::load(root.as_ref(), Box::new(loader), &IMG_EXTENSIONS, target_transform).map(ImageFolder)
+        DatasetFolder::load(root.as_ref(), Box::new(loader), &IMG_EXTENSIONS, target).map(ImageFolder)
     }
 }
 

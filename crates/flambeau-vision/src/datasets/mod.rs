@@ -26,9 +26,9 @@ mod stl10;
 pub mod synthetic_digits;
 
 pub use cifar::{CIFAR10, CIFAR100};
-pub use digits::{FashionMNIST, KMNIST, MNIST, QMNIST, SyntheticDigits, SyntheticDigitsOptions};
+pub use digits::{Drawn, FashionMNIST, KMNIST, MNIST, QMNIST, SyntheticDigits, SyntheticDigitsOptions};
 pub use emnist::EMNIST;
-pub use fake::{FakeData, FakeOptions};
+pub use fake::{Fake, FakeData, FakeOptions};
 pub use folder::{DatasetFolder, FolderOptions, IMG_EXTENSIONS, ImageFolder};
-pub use options::{DatasetOptions, IntoTensor};
-pub use stl10::{STL10, STL10Options};
+pub use options::{DatasetOptions, Files, IntoTensor};
+pub use stl10::{Folds, STL10, STL10Options};

@@ -48,26 +48,61 @@ where
     }
 }
 
-/// How a data set finds and transforms its images.
-pub struct DatasetOptions {
-    pub(super) download: bool,
-    pub(super) transform: Step,
-    pub(super) target_transform: Relabel,
-    pub(super) progress: bool,
+/// What makes samples of a data set's images and labels.
+pub(super) struct Transforms {
+    pub(super) image: Step,
+    pub(super) target: Relabel,
 }
 
-impl Default for DatasetOptions {
-    fn default() -> Self {
-        DatasetOptions { download: false, transform: Box::new(ToTensor), target_transform: None, progress: true }
+impl Transforms {
+    pub(super) fn label(&self, label: i64) -> i64 {
+        self.target.as_ref().map_or(label, |relabel| relabel(label))
+    }
+
+    pub(super) fn sample(&self, image: Image, label: i64) -> Result<(Tensor, i64)> {
+        Ok((self.image.apply(image)?, self.label(label)))
     }
 }
 
-impl DatasetOptions {
-    /// Whether to fetch the files when the folder does not have them. Default: false.
-    #[must_use]
-    pub fn download(mut self, download: bool) -> Self {
-        self.download = download;
+/// How a data set transforms its images, and what is its own: where its files come from, or how many images are drawn.
+pub struct DatasetOptions<Own = Files> {
+    pub(super) transforms: Transforms,
+    pub(super) own: Own,
+}
+
+/// Whether a data set fetches its files.
+pub struct Files {
+    pub(super) download: bool,
+    progress: bool,
+}
+
+impl Default for Files {
+    fn default() -> Self {
+        Files { download: false, progress: true }
+    }
+}
+
+impl Files {
+    pub(super) fn fetch(&self) -> download::Options {
+        download::Options { progress: self.progress, ..Default::default() }
+    }
+}
+
+impl AsMut<Files> for Files {
+    fn as_mut(&mut self) -> &mut Files {
         self
+    }
+}
+
+impl<Own: Default> Default for DatasetOptions<Own> {
+    fn default() -> Self {
+        Self::of(Own::default())
+    }
+}
+
+impl<Own> DatasetOptions<Own> {
+    pub(super) fn of(own: Own) -> Self {
+        DatasetOptions { transforms: Transforms { image: Box::new(ToTensor), target: None }, own }
     }
 
     /// What makes a tensor of an image: a tuple or list of transforms, a transform. Default: [`ToTensor`].
@@ -76,25 +111,30 @@ impl DatasetOptions {
     where
         T::Output: IntoTensor,
     {
-        self.transform = Box::new(ToTensors(transform));
+        self.transforms.image = Box::new(ToTensors(transform));
         self
     }
 
-    /// What makes a sample's label of a file's. Default: nothing.
+    /// What makes a sample's label of the set's. Default: nothing.
     #[must_use]
     pub fn target_transform(mut self, target_transform: impl Fn(i64) -> i64 + Send + Sync + 'static) -> Self {
-        self.target_transform = Some(Box::new(target_transform));
+        self.transforms.target = Some(Box::new(target_transform));
+        self
+    }
+}
+
+impl<Own: AsMut<Files>> DatasetOptions<Own> {
+    /// Whether to fetch the files when the folder does not have them. Default: false.
+    #[must_use]
+    pub fn download(mut self, download: bool) -> Self {
+        self.own.as_mut().download = download;
         self
     }
 
     /// Whether a download shows its progress on standard error. Default: true.
     #[must_use]
     pub fn progress(mut self, progress: bool) -> Self {
-        self.progress = progress;
+        self.own.as_mut().progress = progress;
         self
-    }
-
-    pub(super) fn fetch(&self) -> download::Options {
-        download::Options { progress: self.progress, ..Default::default() }
     }
 }

@@ -1,6 +1,6 @@
 //! Images of one size in memory, with labels: what CIFAR and STL10 are once they are read.
 
-use super::options::DatasetOptions;
+use super::options::Transforms;
 use crate::error::{Error, Result};
 use crate::image::{Image, Mode};
 use flambeau_autograd::{Tensor, from_slice};
@@ -10,13 +10,13 @@ pub(super) struct Pictures {
     side: usize,
     planes: Vec<u8>,
     labels: Vec<i64>,
-    options: DatasetOptions,
+    transforms: Transforms,
 }
 
 impl Pictures {
-    pub fn new(side: usize, planes: Vec<u8>, labels: Vec<i64>, options: DatasetOptions) -> Self {
+    pub fn new(side: usize, planes: Vec<u8>, labels: Vec<i64>, transforms: Transforms) -> Self {
         debug_assert_eq!(planes.len(), labels.len() * 3 * side * side);
-        Pictures { side, planes, labels, options }
+        Pictures { side, planes, labels, transforms }
     }
 
     pub fn len(&self) -> usize {
@@ -32,9 +32,7 @@ impl Pictures {
         let planes = &self.planes[index * 3 * plane..(index + 1) * 3 * plane];
         let pixels = (0..plane).flat_map(|i| [planes[i], planes[plane + i], planes[2 * plane + i]]).collect();
         let image = Image::new(Mode::RGB, (self.side, self.side), pixels);
-        let label = self.labels[index];
-        let label = self.options.target_transform.as_ref().map_or(label, |relabel| relabel(label));
-        Ok((self.options.transform.apply(image)?, label))
+        self.transforms.sample(image, self.labels[index])
     }
 
     /// All images as bytes `[n, 3, side, side]`.

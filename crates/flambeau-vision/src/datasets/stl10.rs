@@ -2,11 +2,9 @@
 
 use super::archive;
 use super::download::{self, RemoteFile};
-use super::options::{DatasetOptions, IntoTensor};
+use super::options::{DatasetOptions, Files, Transforms};
 use super::pictures::{Pictures, picture_sets};
 use crate::error::{Error, Result};
-use crate::image::Image;
-use crate::transforms::Transform;
 use flambeau_autograd::arguments::OptInt;
 use std::fs;
 use std::path::Path;
@@ -24,49 +22,27 @@ pub struct STL10 {
 
 picture_sets!(STL10);
 
-/// How [`STL10`] finds and transforms its images, and which of them it has.
+/// Where the images of [`STL10`] come from, and which of them it has.
 #[derive(Default)]
-pub struct STL10Options {
+pub struct Folds {
+    files: Files,
     folds: Option<i64>,
-    set: DatasetOptions,
 }
+
+impl AsMut<Files> for Folds {
+    fn as_mut(&mut self) -> &mut Files {
+        &mut self.files
+    }
+}
+
+/// The options of [`STL10`].
+pub type STL10Options = DatasetOptions<Folds>;
 
 impl STL10Options {
     /// Which of the ten folds of the training images, 0 to 9. Default: all images.
     #[must_use]
     pub fn folds(mut self, folds: impl OptInt) -> Self {
-        self.folds = folds.to_option();
-        self
-    }
-
-    /// As [`DatasetOptions::download`].
-    #[must_use]
-    pub fn download(mut self, download: bool) -> Self {
-        self.set = self.set.download(download);
-        self
-    }
-
-    /// As [`DatasetOptions::transform`].
-    #[must_use]
-    pub fn transform<T: Transform<Image> + 'static>(mut self, transform: T) -> Self
-    where
-        T::Output: IntoTensor,
-    {
-        self.set = self.set.transform(transform);
-        self
-    }
-
-    /// As [`DatasetOptions::target_transform`].
-    #[must_use]
-    pub fn target_transform(mut self, target_transform: impl Fn(i64) -> i64 + Send + Sync + 'static) -> Self {
-        self.set = self.set.target_transform(target_transform);
-        self
-    }
-
-    /// As [`DatasetOptions::progress`].
-    #[must_use]
-    pub fn progress(mut self, progress: bool) -> Self {
-        self.set = self.set.progress(progress);
+        self.own.folds = folds.to_option();
         self
     }
 }
@@ -90,15 +66,15 @@ impl STL10 {
         split: &str,
         options: impl FnOnce(STL10Options) -> STL10Options,
     ) -> Result<Self> {
-        let STL10Options { folds, set } = options(STL10Options::default());
+        let DatasetOptions { transforms, own: Folds { files, folds } } = options(DatasetOptions::default());
         if let Some(fold) = folds.filter(|fold| !(0..10).contains(fold)) {
             let what = format!("Value for argument folds should be in the range [0, 10), but got {fold}.");
             return Err(Error::Value(what));
         }
-        Self::load(root.as_ref(), split, folds.map(|fold| fold as usize), set)
+        Self::load(root.as_ref(), split, folds.map(|fold| fold as usize), &files, transforms)
     }
 
-    fn load(root: &Path, split: &str, fold: Option<usize>, options: DatasetOptions) -> Result<Self> {
+    fn load(root: &Path, split: &str, fold: Option<usize>, files: &Files, transforms: Transforms) -> Result<Self> {
         let parts: &[(&str, Option<&str>)] = match split {
             "train" => &[("train_X.bin", Some("train_y.bin"))],
             "test" => &[("test_X.bin", Some("test_y.bin"))],
@@ -113,8 +89,8 @@ impl STL10 {
         let folder = root.join("stl10_binary");
         let missing =
             || parts.iter().flat_map(|(x, y)| [Some(*x), *y]).flatten().find(|name| !folder.join(name).is_file());
-        if options.download && missing().is_some() {
-            let tar = download::fetch_with(&ARCHIVE, MIRRORS, root, &options.fetch())?;
+        if files.download && missing().is_some() {
+            let tar = download::fetch_with(&ARCHIVE, MIRRORS, root, &files.fetch())?;
             archive::untar(&tar, root)?;
         }
         if let Some(name) = missing() {
@@ -136,7 +112,7 @@ impl STL10 {
                 (planes, labels) = chosen(&folder.join("fold_indices.txt"), fold, &planes, &labels)?;
             }
         }
-        Ok(STL10 { pictures: Pictures::new(SIDE, planes, labels, options) })
+        Ok(STL10 { pictures: Pictures::new(SIDE, planes, labels, transforms) })
     }
 }
 
