@@ -22,6 +22,7 @@ pub static KERNELS: &[(&str, &str)] = &[
     ("ctc/beta", include_str!("../kernels/ctc/beta.wgsl")),
     ("ctc/gradient", include_str!("../kernels/ctc/gradient.wgsl")),
     ("gather", include_str!("../kernels/gather.wgsl")),
+    ("matmul/fast", include_str!("../kernels/matmul/fast.wgsl")),
     ("matmul/finish", include_str!("../kernels/matmul/finish.wgsl")),
     ("matmul/tile", include_str!("../kernels/matmul/tile.wgsl")),
     ("matmul/vector", include_str!("../kernels/matmul/vector.wgsl")),

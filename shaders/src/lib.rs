@@ -6,6 +6,7 @@
 //! a host passes to `struct Params` is matched by name ([`Fields`]).
 //! No GPU is needed here: naga validates every kernel in this crate's tests.
 
+mod constant;
 mod element;
 pub mod functions;
 mod kernel;

@@ -80,6 +80,20 @@ static ROWS: &[Row] = &[
     Row { name: "ctc/alpha", dtypes: WIDE, types: alone, settings: &[] },
     Row { name: "ctc/beta", dtypes: WIDE, types: alone, settings: &[] },
     Row { name: "ctc/gradient", dtypes: WIDE, types: alone, settings: &[("ZERO_INFINITY", FLAG)] },
+    Row {
+        name: "matmul/fast",
+        dtypes: &[DType::F32],
+        types: result,
+        settings: &[
+            ("A_ALONG_K", FLAG),
+            ("B_ALONG_K", FLAG),
+            ("RM", &[2, 4]),
+            ("ALPHA", FLAG),
+            ("BETA", FLAG),
+            ("BIAS", FLAG),
+            ("RELU", FLAG),
+        ],
+    },
     Row { name: "matmul/finish", dtypes: NUMBERS, types: finished, settings: &[] },
     Row {
         name: "matmul/tile",

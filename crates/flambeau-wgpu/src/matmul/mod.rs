@@ -1,4 +1,6 @@
-//! Matrix products: which kernel, which tile, how many parts.
+//! Matrix products.
+
+mod plan;
 
 use crate::gpu::{Arg, Gpu};
 use crate::params::{Matrices, Params};
@@ -8,30 +10,7 @@ use flambeau_shaders::map::number_words;
 use flambeau_tensor::backend::Epilogue;
 use flambeau_tensor::calls::Matmul;
 use flambeau_tensor::{Array, DType, Error, Result, Scalar};
-
-/// A tile shape of `matmul/tile.wgsl`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct MatmulTile {
-    m: u32,
-    n: u32,
-    k: u32,
-    /// Blocks of 4 x 4 results that a thread makes, down and across.
-    down: u32,
-    across: u32,
-}
-
-/// Large tiles reuse more, small ones keep more workgroups busy.
-const TILES: [MatmulTile; 3] = [
-    MatmulTile { m: 128, n: 128, k: 8, down: 2, across: 2 },
-    MatmulTile { m: 64, n: 64, k: 16, down: 1, across: 1 },
-    MatmulTile { m: 32, n: 32, k: 16, down: 1, across: 1 },
-];
-
-/// Workgroups that keep a large GPU busy.
-const ENOUGH_GROUPS: u64 = 128;
-/// The least k that is worth a second launch, and the least part of it that is worth a workgroup of its own.
-const LEAST_SPLIT: u32 = 256;
-const LEAST_CHUNK: u32 = 64;
+use plan::{FastTile, Parts, Tile};
 
 /// out\[i\] = alpha · a\[i\] · b\[i\] + beta · out\[i\], then the epilogue; see [`flambeau_tensor::Backend::matmul`].
 pub(crate) fn matmul(call: &Matmul<'_>) -> Result<()> {
@@ -115,33 +94,85 @@ impl Product<'_> {
     }
 
     fn tiles(&self) -> Result<()> {
-        let software = self.gpu.info.device_type == wgpu::DeviceType::Cpu;
-        let tile = choose(self.batch, self.m, self.n, self.out.dtype(), software, self.gpu.workgroup_bytes);
-        let splits = if software { 1 } else { splits(self.tiles_of(tile), self.k) };
-        self.run_tiles(tile, splits)
+        let shape = plan::Shape { batch: self.batch, m: self.m, n: self.n, k: self.k };
+        let parts = shape.parts();
+        let info = &self.gpu.info;
+        let adapter = plan::Adapter {
+            vendor: info.vendor,
+            software: info.device_type == wgpu::DeviceType::Cpu,
+            workgroup_bytes: self.gpu.workgroup_bytes,
+        };
+        let fast = if self.in_fours() { shape.fast_tile(parts, adapter) } else { None };
+        match fast {
+            Some(tile) => self.run_fast(tile, parts),
+            None => self.run_tiles(shape.tile(parts, self.out.dtype(), adapter), parts),
+        }
     }
 
-    fn tiles_of(&self, tile: MatmulTile) -> u64 {
-        u64::from(self.m.div_ceil(tile.m)) * u64::from(self.n.div_ceil(tile.n)) * u64::from(self.batch)
+    /// Whether the operands can be read and the result written four elements at a time.
+    fn in_fours(&self) -> bool {
+        let dense = |x: &Array, fast: usize| {
+            let four = |d: usize| x.shape()[d] == 1 || x.strides()[d].is_multiple_of(4);
+            x.strides()[fast] == 1 && x.shape()[fast].is_multiple_of(4) && (0..3).all(|d| d == fast || four(d))
+        };
+        let operand = |x: &Array| x.offset().is_multiple_of(4) && (dense(x, 1) || dense(x, 2));
+        let out = self.out;
+        out.dtype() == DType::F32
+            && operand(self.a)
+            && operand(self.b)
+            && out.offset().is_multiple_of(4)
+            && dense(out, 2)
     }
 
-    /// One launch of a tile shape, `splits` workgroups to a tile, and a second one where they are several.
-    fn run_tiles(&self, tile: MatmulTile, splits: u32) -> Result<()> {
-        let dtype = self.out.dtype();
-        let (tiles_m, tiles_n) = (self.m.div_ceil(tile.m), self.n.div_ceil(tile.n));
-        let tiles = self.tiles_of(tile);
-        let chunk = self.k.div_ceil(splits).next_multiple_of(tile.k).max(tile.k);
-        let splits = self.k.div_ceil(chunk).max(1);
-        let acc = dtype.compute();
-        let (device, backend) = (self.out.device(), self.out.backend());
+    /// One launch of `matmul/fast`, a workgroup to each part of a tile, and a second one where there are several.
+    fn run_fast(&self, tile: FastTile, parts: Parts) -> Result<()> {
+        // The parts of a sum are left as they are.
+        let does = |yes: bool| u32::from(yes && parts.splits == 1);
+        let kernel = |target: DType| {
+            Kernel::new("matmul/fast", DType::F32)
+                .with_type("O", target)
+                .with("BM", tile.m)
+                .with("BN", tile.n)
+                .with("BK", tile.k)
+                .with("RM", tile.down)
+                .with("CN", tile.across)
+                .with("A_ALONG_K", self.a.strides()[2] == 1)
+                .with("B_ALONG_K", self.b.strides()[2] != 1)
+                .with("ALPHA", does(self.alpha.to_f64() != 1.0))
+                .with("BETA", does(self.beta.to_f64() != 0.0))
+                .with("BIAS", does(self.epilogue.bias.is_some()))
+                .with("RELU", does(self.epilogue.relu))
+        };
+        self.run([tile.m, tile.n], parts, &kernel)
+    }
+
+    /// As [`Product::run_fast`], of `matmul/tile`.
+    fn run_tiles(&self, tile: Tile, parts: Parts) -> Result<()> {
+        let kernel = |target: DType| {
+            Kernel::new("matmul/tile", self.out.dtype())
+                .with_type("O", target)
+                .with("BM", tile.m)
+                .with("BN", tile.n)
+                .with("BK", tile.k)
+                .with("RM", tile.down)
+                .with("CN", tile.across)
+                .with("A_ALONG_K", self.a.strides()[2] <= self.a.strides()[1])
+                .with("B_ALONG_K", self.b.strides()[1] < self.b.strides()[2])
+        };
+        self.run([tile.m, tile.n], parts, &kernel)
+    }
+
+    fn run(&self, [tile_m, tile_n]: [u32; 2], parts: Parts, kernel: &dyn Fn(DType) -> Kernel) -> Result<()> {
+        let Parts { splits, chunk } = parts;
         let scratch = match splits {
             1 => None,
             _ => {
                 let shape = [self.batch, splits, self.m, self.n].map(|n| n as usize);
-                Some(Array::empty(backend, device, &shape, acc)?)
+                Some(Array::empty(self.out.backend(), self.out.device(), &shape, self.out.dtype().compute())?)
             }
         };
-        let jobs = tiles * u64::from(splits);
+        let (tiles_m, tiles_n) = (self.m.div_ceil(tile_m), self.n.div_ceil(tile_n));
+        let jobs = u64::from(tiles_m) * u64::from(tiles_n) * u64::from(self.batch) * u64::from(splits);
         let flags = self.flags() | u32::from(scratch.is_some()) << 3;
         let results = match &scratch {
             None => matrices(self.out),
@@ -152,18 +183,9 @@ impl Product<'_> {
             p.with([("jobs", jobs as u32), ("chunk", chunk), ("splits", splits)]);
         };
         let target = scratch.as_ref().unwrap_or(self.out);
-        let kernel = Kernel::new("matmul/tile", dtype)
-            .with_type("O", target.dtype())
-            .with("BM", tile.m)
-            .with("BN", tile.n)
-            .with("BK", tile.k)
-            .with("RM", tile.down)
-            .with("CN", tile.across)
-            .with("A_ALONG_K", self.a.strides()[2] <= self.a.strides()[1])
-            .with("B_ALONG_K", self.b.strides()[1] < self.b.strides()[2]);
         let bias = self.epilogue.bias.unwrap_or(self.a);
         let args = [Arg::In(self.a), Arg::In(self.b), Arg::In(bias), Arg::Out(target)];
-        self.gpu.dispatch(&kernel, &args, &params, jobs)?;
+        self.gpu.dispatch(&kernel(target.dtype()), &args, &params, jobs)?;
         scratch.map_or(Ok(()), |scratch| self.finish(&scratch, splits))
     }
 
@@ -183,81 +205,53 @@ impl Product<'_> {
     }
 }
 
-/// The largest tile that is not mostly empty and leaves enough workgroups. A software adapter has few threads: there only
-/// the first counts.
-fn choose(batch: u32, m: u32, n: u32, dtype: DType, software: bool, workgroup_bytes: u32) -> MatmulTile {
-    let wide = flambeau_shaders::stored_size(dtype) == 8;
-    // Two tiles of each operand.
-    let bytes = |t: &MatmulTile| 2 * t.k * (t.m + t.n) * if wide { 8 } else { 4 };
-    let fits = |t: &MatmulTile| {
-        let groups = u64::from(batch) * u64::from(m.div_ceil(t.m)) * u64::from(n.div_ceil(t.n));
-        let full = m > t.m / 2 && n > t.n / 2;
-        // 64-bit elements would take twice the workgroup memory.
-        full && !(wide && t.m == 128) && bytes(t) <= workgroup_bytes && (software || groups >= ENOUGH_GROUPS)
-    };
-    TILES.into_iter().find(fits).unwrap_or(TILES[2])
-}
-
-/// How many workgroups share the k range of a tile.
-fn splits(tiles: u64, k: u32) -> u32 {
-    if k < LEAST_SPLIT {
-        return 1;
-    }
-    let wanted = (ENOUGH_GROUPS / tiles.max(1)).min(32) as u32;
-    wanted.min(k / LEAST_CHUNK).max(1)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::WGPU;
     use flambeau_tensor::Device;
 
-    #[test]
-    fn shapes_choose_tiles_and_parts() {
-        assert_eq!(choose(1, 4096, 4096, DType::F32, false, 32768), TILES[0]);
-        assert_eq!(choose(1, 1024, 1024, DType::F32, false, 32768), TILES[1]);
-        assert_eq!(choose(1, 64, 128, DType::F32, false, 32768), TILES[2]);
-        assert_eq!(choose(1, 512, 512, DType::F32, true, 32768), TILES[0]);
-        assert_eq!(choose(1, 4096, 4096, DType::F64, false, 32768), TILES[1]);
-        assert_eq!(choose(1, 4096, 4096, DType::F64, false, 16384), TILES[2]);
-        assert_eq!((splits(8, 784), splits(1, 128), splits(1000, 4096)), (12, 1, 1));
-    }
-
     /// Small whole numbers, which every order of summation adds exactly.
     fn numbers(n: usize, step: usize) -> Vec<f32> {
         (0..n).map(|i| (i * step % 7) as f32 - 3.0).collect()
+    }
+
+    fn array(data: &[f32], shape: &[usize]) -> Array {
+        Array::from_slice(&WGPU, Device::Wgpu(0), data, shape).unwrap()
+    }
+
+    /// A product of a case, with epilogue.
+    fn product<'a>(a: &'a Array, b: &'a Array, bias: &'a Array, out: &'a Array) -> Product<'a> {
+        let [batch, m, n] = [0, 1, 2].map(|d| out.shape()[d] as u32);
+        Product {
+            gpu: Gpu::of(out).unwrap(),
+            a,
+            b,
+            alpha: Scalar::Int(2),
+            beta: Scalar::Int(3),
+            epilogue: Epilogue { bias: Some(bias), relu: true },
+            out,
+            batch,
+            m,
+            n,
+            k: a.shape()[2] as u32,
+            results: batch * m * n,
+        }
     }
 
     /// Every tile shape, whole and split among several workgroups, with epilogue: a real GPU chooses what software Vulkan
     /// does not.
     #[test]
     fn every_tile_and_split() {
-        let device = Device::Wgpu(0);
         let (batch, m, k, n) = (2, 70, 300, 45);
         let (a, b, bias) = (numbers(batch * m * k, 3), numbers(batch * k * n, 5), numbers(n, 2));
-        let array = |data: &[f32], shape: &[usize]| Array::from_slice(&WGPU, device, data, shape).unwrap();
         for dtype in [DType::F32, DType::F16, DType::I32, DType::F64] {
             let [ga, gb, gbias] = [array(&a, &[batch, m, k]), array(&b, &[batch, k, n]), array(&bias, &[n])]
                 .map(|x| x.to_dtype(dtype).unwrap());
-            for tile in TILES.into_iter().filter(|t| dtype != DType::F64 || t.m < 128) {
+            for tile in plan::TILES.into_iter().filter(|t| dtype != DType::F64 || t.m < 128) {
                 for splits in [1, 2, 5] {
-                    let out = Array::full(&WGPU, device, &[batch, m, n], dtype, Scalar::Int(1)).unwrap();
-                    let product = Product {
-                        gpu: Gpu::of(&out).unwrap(),
-                        a: &ga,
-                        b: &gb,
-                        alpha: Scalar::Int(2),
-                        beta: Scalar::Int(3),
-                        epilogue: Epilogue { bias: Some(&gbias), relu: true },
-                        out: &out,
-                        batch: batch as u32,
-                        m: m as u32,
-                        n: n as u32,
-                        k: k as u32,
-                        results: (batch * m * n) as u32,
-                    };
-                    product.run_tiles(tile, splits).unwrap();
+                    let out = Array::full(&WGPU, Device::Wgpu(0), &[batch, m, n], dtype, Scalar::Int(1)).unwrap();
+                    product(&ga, &gb, &gbias, &out).run_tiles(tile, Parts::of(k as u32, splits)).unwrap();
                     let ours = out.to_dtype(DType::F32).unwrap().to_vec::<f32>().unwrap();
                     for (i, &y) in ours.iter().enumerate() {
                         let (line, column) = (i / n, i % n);
@@ -270,6 +264,43 @@ mod tests {
                             (y - expected).abs() <= slack,
                             "{dtype} {tile:?} in {splits}: {i}: {y}, not {expected}"
                         );
+                    }
+                }
+            }
+        }
+    }
+
+    /// Which tile makes a result changes no digit, the tiles of `matmul/tile` included: each adds k in the same order. The
+    /// numbers of parts may.
+    #[test]
+    fn every_tile_gives_the_same_digits() {
+        let odd =
+            |n: usize, step: usize| -> Vec<f32> { (0..n).map(|i| ((i * step % 1009) as f32 - 504.0) / 73.0).collect() };
+        for (m, k, n) in [(4, 4, 4), (16, 52, 132), (132, 300, 196), (72, 20, 140), (260, 44, 8)] {
+            let bias = array(&odd(n, 5), &[n]);
+            // Either operand along either dimension; rows of k beyond the last step only where k is not the fast one.
+            for along in 0..4 {
+                let operand = |rows: usize, columns: usize, turned: bool, step: usize| match turned {
+                    false => array(&odd(2 * rows * columns, step), &[2, rows, columns]),
+                    true => array(&odd(2 * rows * columns, step), &[2, columns, rows]).transpose(1, 2).unwrap(),
+                };
+                let k = if along == 1 { k + 3 } else { k };
+                let (a, b) = (operand(m, k, along & 1 == 1, 31), operand(k, n, along & 2 == 2, 17));
+                for splits in [1, 3] {
+                    let parts = Parts::of(k as u32, splits);
+                    let run = |work: &dyn Fn(&Product<'_>)| {
+                        let out = Array::full(&WGPU, Device::Wgpu(0), &[2, m, n], DType::F32, Scalar::Int(1)).unwrap();
+                        let product = product(&a, &b, &bias, &out);
+                        assert!(product.in_fours(), "{m} {k} {n} {along}");
+                        work(&product);
+                        out.to_vec::<f32>().unwrap().into_iter().map(f32::to_bits).collect::<Vec<_>>()
+                    };
+                    let first = run(&|p| p.run_tiles(plan::TILES[2], parts).unwrap());
+                    for tile in plan::TILES {
+                        assert_eq!(run(&|p| p.run_tiles(tile, parts).unwrap()), first, "{tile:?} {m} {k} {n} {along}");
+                    }
+                    for tile in plan::FAST_TILES {
+                        assert_eq!(run(&|p| p.run_fast(tile, parts).unwrap()), first, "{tile:?} {m} {k} {n} {along}");
                     }
                 }
             }
