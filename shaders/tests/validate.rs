@@ -84,15 +84,7 @@ static ROWS: &[Row] = &[
         name: "matmul/fast",
         dtypes: &[DType::F32],
         types: result,
-        settings: &[
-            ("A_ALONG_K", FLAG),
-            ("B_ALONG_K", FLAG),
-            ("RM", &[2, 4]),
-            ("ALPHA", FLAG),
-            ("BETA", FLAG),
-            ("BIAS", FLAG),
-            ("RELU", FLAG),
-        ],
+        settings: &[("A_ALONG_K", FLAG), ("B_ALONG_K", FLAG), ("RM", &[2, 4])],
     },
     Row { name: "matmul/finish", dtypes: NUMBERS, types: finished, settings: &[] },
     Row {

@@ -16,7 +16,9 @@ use smallvec::SmallVec;
 /// Values that one thread combines before a line is split.
 const PER_THREAD: u32 = 64;
 /// Threads that a GPU should have; lines are split until there are as many.
-const ENOUGH_THREADS: u32 = 1 << 15;
+const ENOUGH_THREADS: u32 = 1 << 18;
+/// The most workgroups that share a line.
+const MOST_SPLITS: u32 = 1024;
 /// Lines from this length on get a workgroup each.
 const LONG: u32 = 32;
 
@@ -127,7 +129,7 @@ fn share(results: u32, length: u32, along: bool) -> Shape {
     };
     let workers = if lines { results.saturating_mul(threads) } else { results };
     let least = PER_THREAD * if lines { threads } else { 1 };
-    let wanted = (ENOUGH_THREADS / workers.max(1)).clamp(1, 256);
+    let wanted = (ENOUGH_THREADS / workers.max(1)).clamp(1, MOST_SPLITS);
     let splits = length.div_ceil(least).clamp(1, wanted);
     let chunk = length.div_ceil(splits).max(1);
     // Rounding up may leave the last ones without work.

@@ -18,11 +18,10 @@ const CN: u32 = 2;
 // Whether k is the fast dimension of a and of b in memory.
 const A_ALONG_K: u32 = 1;
 const B_ALONG_K: u32 = 0;
-// What becomes of a sum: it is multiplied by alpha, beta times the old result and the bias are added, it is cut at zero.
-const ALPHA: u32 = 0;
-const BETA: u32 = 0;
-const BIAS: u32 = 0;
-const RELU: u32 = 0;
+
+// Bits of `flags`, beside those of `matmul_result`.
+const SPLIT: u32 = 8;
+const SCALED: u32 = 16;
 
 const WARP_M: u32 = 16 * RM;
 const WARP_N: u32 = 32 * CN;
@@ -88,16 +87,13 @@ fn keep_b(side: u32, slot: u32, x: vec4<f32>) {
     }
 }
 
-// The four results that begin at `column`, from their sums.
+// The four results that begin at `column`, from their sums: as `matmul_result`.
 fn results_of(sum: vec4<f32>, at: u32, column: u32) -> vec4<f32> {
-    var value = sum;
-    if (ALPHA == 1u) { // static
-        value = bitcast<f32>(p.alpha_low) * value;
-    }
-    if (BETA == 1u) { // static
+    var value = bitcast<f32>(p.alpha_low) * sum;
+    if ((p.flags & MATMUL_BETA) != 0u) {
         value += bitcast<f32>(p.beta_low) * out[at];
     }
-    if (BIAS == 1u) { // static
+    if ((p.flags & MATMUL_BIAS) != 0u) {
         let first = p.bias_offset + column * p.bias_stride;
         value += vec4<f32>(
             bias[first],
@@ -106,7 +102,7 @@ fn results_of(sum: vec4<f32>, at: u32, column: u32) -> vec4<f32> {
             bias[first + 3u * p.bias_stride],
         );
     }
-    if (RELU == 1u) { // static
+    if ((p.flags & MATMUL_RELU) != 0u) {
         value = vec4<f32>(op_relu_f32(value.x), op_relu_f32(value.y), op_relu_f32(value.z), op_relu_f32(value.w));
     }
     return value;
@@ -253,6 +249,8 @@ fn main(
         }
     }
 
+    // The parts of a sum are left as they are, and most sums are results.
+    let finished = (p.flags & SPLIT) != 0u || p.flags == 0u;
     let out_start = (p.out_offset + (batch * p.splits + split) * p.out_batch) / 4u;
     for (var r = 0u; r < RM; r += 1u) { // unroll
         for (var i = 0u; i < 4u; i += 1u) { // unroll
@@ -261,7 +259,11 @@ fn main(
                 let column = column0 + 4u * (first_n + c * 8u);
                 if (row < p.m && column < p.n) {
                     let at = out_start + row * (p.out_row / 4u) + column / 4u;
-                    out[at] = results_of(sum[(r * CN + c) * 4u + i], at, column);
+                    if (finished) {
+                        out[at] = sum[(r * CN + c) * 4u + i];
+                    } else {
+                        out[at] = results_of(sum[(r * CN + c) * 4u + i], at, column);
+                    }
                 }
             }
         }

@@ -126,8 +126,6 @@ impl Product<'_> {
 
     /// One launch of `matmul/fast`, a workgroup to each part of a tile, and a second one where there are several.
     fn run_fast(&self, tile: FastTile, parts: Parts) -> Result<()> {
-        // The parts of a sum are left as they are.
-        let does = |yes: bool| u32::from(yes && parts.splits == 1);
         let kernel = |target: DType| {
             Kernel::new("matmul/fast", DType::F32)
                 .with_type("O", target)
@@ -138,10 +136,6 @@ impl Product<'_> {
                 .with("CN", tile.across)
                 .with("A_ALONG_K", self.a.strides()[2] == 1)
                 .with("B_ALONG_K", self.b.strides()[2] != 1)
-                .with("ALPHA", does(self.alpha.to_f64() != 1.0))
-                .with("BETA", does(self.beta.to_f64() != 0.0))
-                .with("BIAS", does(self.epilogue.bias.is_some()))
-                .with("RELU", does(self.epilogue.relu))
         };
         self.run([tile.m, tile.n], parts, &kernel)
     }
@@ -173,7 +167,8 @@ impl Product<'_> {
         };
         let (tiles_m, tiles_n) = (self.m.div_ceil(tile_m), self.n.div_ceil(tile_n));
         let jobs = u64::from(tiles_m) * u64::from(tiles_n) * u64::from(self.batch) * u64::from(splits);
-        let flags = self.flags() | u32::from(scratch.is_some()) << 3;
+        let scaled = self.alpha.to_f64() != 1.0;
+        let flags = self.flags() | u32::from(scratch.is_some()) << 3 | u32::from(scaled) << 4;
         let results = match &scratch {
             None => matrices(self.out),
             Some(s) => Matrices([s.offset(), (self.m * self.n) as usize, self.n as usize, 1]),

@@ -60,6 +60,7 @@ const LARGE_OF_SMALL: FastTile = Tile { m: 128, n: 128, k: 8, down: 2, across: 2
 const SMALL: FastTile = Tile { m: 64, n: 64, k: 16, down: 2, across: 1 };
 /// For few rows.
 const THIN: FastTile = Tile { m: 16, n: 64, k: 16, down: 1, across: 1 };
+#[cfg(test)]
 pub(super) const FAST_TILES: [FastTile; 4] = [LARGE, LARGE_OF_SMALL, SMALL, THIN];
 
 /// Workgroups of the small tile that keep a large GPU busy, and of the large ones.
