@@ -1,11 +1,12 @@
-//! Convolutions and their gradients: implicit matrix products (`conv/gemm.wgsl`), and plain sums where a group has few
-//! channels.
+//! Convolutions and their gradients: implicit matrix products (`conv/gemm.wgsl`), plain sums where a group has few channels, and
+//! matrix products where there is but one tap.
 
 mod plan;
 #[cfg(test)]
 mod tests;
 
 use crate::gpu::{Arg, Gpu};
+use crate::matmul::matmul_in_fours;
 use crate::params::Params;
 use flambeau_shaders::Kernel;
 use flambeau_tensor::backend::ConvGeometry;
@@ -88,6 +89,12 @@ impl Shape {
     fn plan(&self, dtype: DType) -> Plan {
         let (n, k) = self.product();
         Plan::new(self.m, n, k, self.groups * self.phases(), dtype)
+    }
+
+    /// Whether each position of the result comes from the same position of the source.
+    fn is_matrix(&self) -> bool {
+        let g = &self.geometry;
+        self.groups == 1 && self.taps() == 1 && g.stride == [1; 3] && g.padding == [0; 3]
     }
 
     fn taps(&self) -> usize {
@@ -204,6 +211,9 @@ fn run(shape: &Shape, weight: &Array, source: &Array, bias: Option<&Array>, out:
     if shape.m <= FEW {
         return direct(shape, weight, source, bias, out);
     }
+    if bias.is_none() && shape.is_matrix() && matrix(shape, weight, source, out)? {
+        return Ok(());
+    }
     let plan = shape.plan(out.dtype());
     if weight.numel() <= SMALL_WEIGHT {
         return product(shape, plan, shape.strides(), weight, source, bias, out);
@@ -216,6 +226,17 @@ fn run(shape: &Shape, weight: &Array, source: &Array, bias: Option<&Array>, out:
     };
     let packed = weight.view(&rows.map(|n| n as i64))?.permute(&order)?.contiguous()?;
     product(shape, plan, [channels * m, m, 1], &packed, source, bias, out)
+}
+
+/// The matrix product out\[i\] = weight · source\[i\] of each sample, or of the transposed weight for an input gradient, where the
+/// fast kernel can make it; whether it did.
+fn matrix(shape: &Shape, weight: &Array, source: &Array, out: &Array) -> Result<bool> {
+    let planes = |x: &Array, rows: usize| x.view(&[shape.samples, rows, shape.plane()].map(|n| n as i64));
+    let [_, channel, m] = shape.strides();
+    let lengths = [shape.samples, shape.m, shape.channels];
+    let (lengths, strides) = (lengths.as_slice().into(), [0, m, channel].as_slice().into());
+    let a = Array::from_parts(weight.storage().clone(), weight.dtype(), lengths, strides, weight.offset())?;
+    matmul_in_fours(&a, &planes(source, shape.channels)?, &planes(out, shape.m)?)
 }
 
 /// One thread per element.

@@ -14,7 +14,7 @@ use plan::{FastTile, Parts, Tile};
 
 /// out\[i\] = alpha · a\[i\] · b\[i\] + beta · out\[i\], then the epilogue; see [`flambeau_tensor::Backend::matmul`].
 pub(crate) fn matmul(call: &Matmul<'_>) -> Result<()> {
-    let Matmul { a, b, alpha, beta, epilogue, out } = *call;
+    let Matmul { a, b, epilogue, out, .. } = *call;
     let dtype = out.dtype();
     if dtype == DType::Bool {
         let op = if out.shape()[0] == 1 { "addmm_impl_cpu_" } else { "bmm" };
@@ -27,12 +27,17 @@ pub(crate) fn matmul(call: &Matmul<'_>) -> Result<()> {
             other.dtype().scalar_type_name()
         )));
     }
-    let gpu = Gpu::of(out)?;
-    let [batch, m, n] = [0, 1, 2].map(|d| out.shape()[d] as u32);
-    let k = a.shape()[2] as u32;
-    let results = count(gpu, out.shape())?;
-    let product = Product { gpu, a, b, alpha, beta, epilogue, out, batch, m, n, k, results };
-    if (m == 1 || n == 1) && k >= 32 { product.vector() } else { product.tiles() }
+    let product = Product::new(call)?;
+    let vector = (product.m == 1 || product.n == 1) && product.k >= 32;
+    if vector { product.vector() } else { product.tiles() }
+}
+
+/// out\[i\] = a\[i\] · b\[i\] by the fast kernel; whether these operands and this adapter have it.
+pub(crate) fn matmul_in_fours(a: &Array, b: &Array, out: &Array) -> Result<bool> {
+    let (alpha, beta, epilogue) = (Scalar::Int(1), Scalar::Int(0), Epilogue::default());
+    let product = Product::new(&Matmul { a, b, alpha, beta, epilogue, out })?;
+    let (parts, fast, _) = product.plan();
+    fast.map_or(Ok(false), |tile| product.run_fast(tile, parts).map(|()| true))
 }
 
 struct Product<'a> {
@@ -54,7 +59,16 @@ fn matrices(x: &Array) -> Matrices {
     Matrices([x.offset(), x.strides()[0], x.strides()[1], x.strides()[2]])
 }
 
-impl Product<'_> {
+impl<'a> Product<'a> {
+    fn new(call: &Matmul<'a>) -> Result<Self> {
+        let Matmul { a, b, alpha, beta, epilogue, out } = *call;
+        let gpu = Gpu::of(out)?;
+        let [batch, m, n] = [0, 1, 2].map(|d| out.shape()[d] as u32);
+        let k = a.shape()[2] as u32;
+        let results = count(gpu, out.shape())?;
+        Ok(Product { gpu, a, b, alpha, beta, epilogue, out, batch, m, n, k, results })
+    }
+
     /// The parameters of the operands.
     fn factors<'p>(&self, p: &'p mut Params) -> &'p mut Params {
         p.with([("m", self.m), ("n", self.n), ("k", self.k)]).with([("a", matrices(self.a)), ("b", matrices(self.b))])
@@ -94,6 +108,14 @@ impl Product<'_> {
     }
 
     fn tiles(&self) -> Result<()> {
+        match self.plan() {
+            (parts, Some(tile), _) => self.run_fast(tile, parts),
+            (parts, None, tile) => self.run_tiles(tile, parts),
+        }
+    }
+
+    /// The parts of k, the tile of `matmul/fast` where it can be, and that of `matmul/tile`.
+    fn plan(&self) -> (Parts, Option<FastTile>, Tile) {
         let shape = plan::Shape { batch: self.batch, m: self.m, n: self.n, k: self.k };
         let parts = shape.parts();
         let info = &self.gpu.info;
@@ -103,10 +125,7 @@ impl Product<'_> {
             workgroup_bytes: self.gpu.workgroup_bytes,
         };
         let fast = if self.in_fours() { shape.fast_tile(parts, adapter) } else { None };
-        match fast {
-            Some(tile) => self.run_fast(tile, parts),
-            None => self.run_tiles(shape.tile(parts, self.out.dtype(), adapter), parts),
-        }
+        (parts, fast, shape.tile(parts, self.out.dtype(), adapter))
     }
 
     /// Whether the operands can be read and the result written four elements at a time.
@@ -217,21 +236,8 @@ mod tests {
 
     /// A product of a case, with epilogue.
     fn product<'a>(a: &'a Array, b: &'a Array, bias: &'a Array, out: &'a Array) -> Product<'a> {
-        let [batch, m, n] = [0, 1, 2].map(|d| out.shape()[d] as u32);
-        Product {
-            gpu: Gpu::of(out).unwrap(),
-            a,
-            b,
-            alpha: Scalar::Int(2),
-            beta: Scalar::Int(3),
-            epilogue: Epilogue { bias: Some(bias), relu: true },
-            out,
-            batch,
-            m,
-            n,
-            k: a.shape()[2] as u32,
-            results: batch * m * n,
-        }
+        let epilogue = Epilogue { bias: Some(bias), relu: true };
+        Product::new(&Matmul { a, b, alpha: Scalar::Int(2), beta: Scalar::Int(3), epilogue, out }).unwrap()
     }
 
     /// Every tile shape, whole and split among several workgroups, with epilogue: a real GPU chooses what software Vulkan
