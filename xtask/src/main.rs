@@ -6,6 +6,7 @@ mod compat;
 mod examples;
 mod floors;
 mod gpu_report;
+mod kernels;
 mod lint;
 mod peers;
 mod test;
@@ -54,6 +55,12 @@ enum Task {
         #[arg(long, default_value_t = 2)]
         threads: usize,
     },
+    /// What the main loops of the large GPU kernels are made of, without a GPU.
+    Kernels {
+        /// Folder that the texts and their SPIR-V are written to.
+        #[arg(long)]
+        out: Option<String>,
+    },
     /// One table of the GPU at hand, written to `benches/reports`, beside PyTorch where it has CUDA.
     GpuReport {
         /// The Python to run PyTorch with; $PYTHON or python3 if not given.
@@ -75,6 +82,7 @@ fn main() -> ExitCode {
         Task::Vulkan => vulkan::run(),
         Task::CheckAll { only } => check_all::run(&only),
         Task::Peers { python, threads } => peers::run(&python, threads),
+        Task::Kernels { out } => kernels::run(out.as_deref()),
         Task::GpuReport { python, json } => gpu_report::run(python.as_deref(), json),
     };
     match result {

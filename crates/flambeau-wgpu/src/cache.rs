@@ -7,8 +7,8 @@ use crate::memory::Buffer;
 use crate::params::Params;
 use crate::recorder::{Recorder, UNIFORM_BYTES};
 use flambeau_shaders::{Fields, Kernel, Target};
+use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -44,17 +44,20 @@ pub(crate) struct GroupKey {
     pub ids: SmallVec<[u64; 8]>,
 }
 
-/// Bind groups are kept until there are this many; training needs a few hundred, and each holds its buffers.
-const MAX_GROUPS: usize = 16_384;
+/// So many bind groups are kept, and at most as many older ones; training needs a few hundred, and each holds its buffers.
+const MAX_GROUPS: usize = 4096;
 
 /// The pipelines of one kernel.
 type Variants = SmallVec<[(PipelineKey, Arc<Pipeline>); 1]>;
 
 #[derive(Default)]
 pub(crate) struct Cache {
-    pipelines: HashMap<Kernel, Variants>,
-    layouts: HashMap<(usize, u64, bool), Arc<Layout>>,
-    groups: HashMap<GroupKey, wgpu::BindGroup>,
+    pipelines: FxHashMap<Kernel, Variants>,
+    layouts: FxHashMap<(usize, u64, bool), Arc<Layout>>,
+    /// Those that were used lately.
+    groups: FxHashMap<GroupKey, wgpu::BindGroup>,
+    /// Those that were made before, until the others are as many as may be.
+    old_groups: FxHashMap<GroupKey, wgpu::BindGroup>,
 }
 
 impl Cache {
@@ -157,9 +160,13 @@ impl Cache {
         recorder: &Recorder,
     ) -> &wgpu::BindGroup {
         if self.groups.len() >= MAX_GROUPS {
-            self.groups.clear();
+            self.old_groups = std::mem::take(&mut self.groups);
         }
-        self.groups.entry(key).or_insert_with(|| {
+        let old_groups = &mut self.old_groups;
+        self.groups.entry(key).or_insert_with_key(|key| {
+            if let Some(group) = old_groups.remove(key) {
+                return group;
+            }
             let mut entries: SmallVec<[wgpu::BindGroupEntry<'_>; 8]> = SmallVec::new();
             for (i, buffer) in buffers.iter().enumerate() {
                 entries.push(wgpu::BindGroupEntry { binding: i as u32, resource: buffer.raw.as_entire_binding() });
@@ -181,5 +188,6 @@ impl Cache {
     /// Lets go of all bind groups, and so of the buffers that they hold.
     pub fn forget_groups(&mut self) {
         self.groups.clear();
+        self.old_groups.clear();
     }
 }

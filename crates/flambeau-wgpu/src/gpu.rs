@@ -86,6 +86,8 @@ pub(crate) struct Gpu {
     /// Whether a kernel that may report ran since the last look.
     status_dirty: AtomicBool,
     state: Mutex<State>,
+    /// Buffers that reads of few bytes have left.
+    staging: Mutex<Vec<wgpu::Buffer>>,
 }
 
 /// Words of [`Gpu::status`]; see `report` in the shaders' library.
@@ -165,6 +167,7 @@ impl Gpu {
             workgroup_bytes: limits.max_compute_workgroup_storage_size,
             status,
             status_dirty: AtomicBool::new(false),
+            staging: Mutex::default(),
             state: Mutex::new(State { recorder: Recorder::new(&device, &limits), cache: Cache::default() }),
             pool,
             device,
@@ -187,6 +190,11 @@ impl Gpu {
     /// The GPU that holds an array.
     pub fn of(array: &Array) -> Result<&'static Gpu> {
         crate::adapter::gpu(array.device())
+    }
+
+    /// The buffers that reads of few bytes have left.
+    pub fn staging(&self) -> MutexGuard<'_, Vec<wgpu::Buffer>> {
+        self.staging.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What changes: the recorder and the caches.

@@ -63,7 +63,10 @@ impl Recorder {
 
     /// Whether the batch should go.
     pub fn is_full(&self) -> bool {
-        self.launches >= MAX_LAUNCHES
+        static LIMIT: std::sync::LazyLock<u32> = std::sync::LazyLock::new(|| {
+            std::env::var("FLAMBEAU_LAUNCHES").ok().and_then(|v| v.parse().ok()).unwrap_or(MAX_LAUNCHES)
+        });
+        self.launches >= *LIMIT
     }
 
     /// The encoder, with no pass open: for copies.

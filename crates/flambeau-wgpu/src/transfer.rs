@@ -79,6 +79,8 @@ const STATUS_BYTES: u64 = 4 * STATUS_WORDS as u64;
 struct Readback<'a> {
     gpu: &'a Gpu,
     staging: wgpu::Buffer,
+    /// Bytes of it that the host reads.
+    mapped_bytes: u64,
     submission: wgpu::SubmissionIndex,
     /// Bytes before the first wanted one, from the alignment of copies.
     skip: usize,
@@ -94,6 +96,33 @@ struct Mapped {
     waker: Option<Waker>,
 }
 
+/// Bytes of the staging buffers that are kept: a loss is read at every step.
+const SMALL_STAGING: u64 = 4096;
+/// How many are kept.
+const KEPT_STAGING: usize = 8;
+
+/// A buffer that the host can read, of at least `size` bytes.
+fn staging(gpu: &Gpu, size: u64) -> Result<wgpu::Buffer> {
+    if size <= SMALL_STAGING
+        && let Some(buffer) = gpu.staging().pop()
+    {
+        return Ok(buffer);
+    }
+    let descriptor = wgpu::BufferDescriptor {
+        label: Some("readback"),
+        size: size.max(SMALL_STAGING),
+        usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
+        mapped_at_creation: false,
+    };
+    let (buffer, error) = scoped(&gpu.device, || gpu.device.create_buffer(&descriptor));
+    match error {
+        None => Ok(buffer),
+        Some(error) => {
+            Err(Error::OutOfMemory { device: gpu.name, bytes: descriptor.size as usize, reason: error.to_string() })
+        }
+    }
+}
+
 impl<'a> Readback<'a> {
     /// Submits the batch with a copy of `len` bytes of an array's buffer at its end, and of the status words where a kernel
     /// may have reported.
@@ -102,17 +131,7 @@ impl<'a> Readback<'a> {
         // Copies are of whole words.
         let first = offset / 4 * 4;
         let size = if len == 0 { 0 } else { ((offset + len).next_multiple_of(4) - first) as u64 };
-        let descriptor = wgpu::BufferDescriptor {
-            label: Some("readback"),
-            size: size + STATUS_BYTES,
-            usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
-            mapped_at_creation: false,
-        };
-        let (staging, error) = scoped(&gpu.device, || gpu.device.create_buffer(&descriptor));
-        if let Some(error) = error {
-            let bytes = descriptor.size as usize;
-            return Err(Error::OutOfMemory { device: gpu.name, bytes, reason: error.to_string() });
-        }
+        let staging = staging(gpu, size + STATUS_BYTES)?;
         let mut state = gpu.lock();
         let buffer = src.map(|array| gpu.buffer(array)).transpose()?;
         let with_status = gpu.take_status_dirty();
@@ -129,7 +148,7 @@ impl<'a> Readback<'a> {
         gpu.counters.readbacks.fetch_add(1, Ordering::Relaxed);
         let mapped = Arc::new(Mutex::new(Mapped::default()));
         let callback = mapped.clone();
-        staging.map_async(wgpu::MapMode::Read, .., move |result| {
+        staging.map_async(wgpu::MapMode::Read, ..size + STATUS_BYTES, move |result| {
             let mut mapped = callback.lock().unwrap_or_else(PoisonError::into_inner);
             mapped.result = Some(result);
             if let Some(waker) = mapped.waker.take() {
@@ -137,7 +156,16 @@ impl<'a> Readback<'a> {
             }
         });
         let status_at = with_status.then_some(size as usize);
-        Ok(Readback { gpu, staging, submission, skip: offset - first, len, status_at, mapped })
+        Ok(Readback {
+            gpu,
+            staging,
+            mapped_bytes: size + STATUS_BYTES,
+            submission,
+            skip: offset - first,
+            len,
+            status_at,
+            mapped,
+        })
     }
 }
 
@@ -155,9 +183,16 @@ impl Future for Readback<'_> {
             return Poll::Pending;
         };
         let range = result.map_err(|e| e.to_string()).and_then(|()| {
-            let view = self.staging.slice(..).get_mapped_range().map_err(|e| e.to_string())?;
+            let view = self.staging.slice(..self.mapped_bytes).get_mapped_range().map_err(|e| e.to_string())?;
             let status = self.status_at.map(|at| bytemuck::pod_read_unaligned(&view[at..at + STATUS_BYTES as usize]));
-            Ok((view[self.skip..self.skip + self.len].to_vec(), status))
+            let bytes = view[self.skip..self.skip + self.len].to_vec();
+            drop(view);
+            self.staging.unmap();
+            let mut kept = self.gpu.staging();
+            if self.staging.size() == SMALL_STAGING && kept.len() < KEPT_STAGING {
+                kept.push(self.staging.clone());
+            }
+            Ok((bytes, status))
         });
         if let Err(reason) = &range {
             self.gpu.failure.lost(reason);

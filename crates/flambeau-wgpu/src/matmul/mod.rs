@@ -1,5 +1,7 @@
 //! Matrix products.
 
+#[cfg(test)]
+mod banks;
 mod plan;
 
 use crate::gpu::{Arg, Gpu};
