@@ -130,6 +130,7 @@ impl Gpu {
             false => 0,
         };
         let info = adapter.get_info();
+        let software = info.device_type == wgpu::DeviceType::Cpu;
         let request = wgpu::DeviceDescriptor {
             label: Some("flambeau"),
             required_features: features,
@@ -168,7 +169,7 @@ impl Gpu {
             status,
             status_dirty: AtomicBool::new(false),
             staging: Mutex::default(),
-            state: Mutex::new(State { recorder: Recorder::new(&device, &limits), cache: Cache::default() }),
+            state: Mutex::new(State { recorder: Recorder::new(&device, &limits, software), cache: Cache::default() }),
             pool,
             device,
             queue,
@@ -361,6 +362,7 @@ impl Gpu {
             return crate::transfer::read(self, None, 0, 0).map(drop);
         }
         let index = self.flush();
+        self.lock().recorder.will_be_idle();
         self.wait(index)
     }
 

@@ -8,16 +8,30 @@ use std::sync::atomic::Ordering;
 /// Launches in one batch before it is submitted without being asked: the GPU should not wait for ever, and submitting costs
 /// as much as several launches.
 pub(crate) const MAX_LAUNCHES: u32 = 1024;
+/// Launches of the first batch after the GPU was idle: it should begin while the next ones are recorded.
+const FIRST_LAUNCHES: u32 = 8;
+/// How much larger each batch may be than the one before.
+const GROWTH: u32 = 4;
 /// Bytes that uploads may leave with the driver, which keeps a copy of them until the next submit.
 const MAX_UPLOADED: usize = 64 << 20;
 /// Bytes of parameters that a launch may pass through the uniform buffer.
 pub(crate) const UNIFORM_BYTES: u64 = 1024;
+
+/// Launches of the batch that is submitted after `unasked` ones that nobody asked for. The first are small: an idle GPU begins
+/// soon; a busy one needs no haste, and each submit costs the host as much as several launches.
+fn most_launches(unasked: u32) -> u32 {
+    FIRST_LAUNCHES.saturating_mul(GROWTH.saturating_pow(unasked)).min(MAX_LAUNCHES)
+}
 
 pub(crate) struct Recorder {
     /// The pass lies in the encoder; it ends before copies and at a submit.
     pass: Option<wgpu::ComputePass<'static>>,
     encoder: Option<wgpu::CommandEncoder>,
     launches: u32,
+    /// Batches that were submitted without being asked for since the GPU was idle.
+    unasked: u32,
+    /// Whether early batches gain nothing: a software adapter computes with the cores that record.
+    patient: bool,
     /// Bytes that uploads left with the driver since the last submit.
     uploaded: usize,
     batch: u64,
@@ -30,7 +44,7 @@ pub(crate) struct Recorder {
 }
 
 impl Recorder {
-    pub fn new(device: &wgpu::Device, limits: &wgpu::Limits) -> Self {
+    pub fn new(device: &wgpu::Device, limits: &wgpu::Limits, software: bool) -> Self {
         let step = u64::from(limits.min_uniform_buffer_offset_alignment).max(UNIFORM_BYTES);
         let uniform_buffer = device.create_buffer(&wgpu::BufferDescriptor {
             label: Some("parameters"),
@@ -42,6 +56,8 @@ impl Recorder {
             pass: None,
             encoder: None,
             launches: 0,
+            unasked: if software { u32::MAX } else { 0 },
+            patient: software,
             uploaded: 0,
             batch: 1,
             uniforms: Vec::new(),
@@ -63,10 +79,14 @@ impl Recorder {
 
     /// Whether the batch should go.
     pub fn is_full(&self) -> bool {
-        static LIMIT: std::sync::LazyLock<u32> = std::sync::LazyLock::new(|| {
-            std::env::var("FLAMBEAU_LAUNCHES").ok().and_then(|v| v.parse().ok()).unwrap_or(MAX_LAUNCHES)
-        });
-        self.launches >= *LIMIT
+        self.launches >= most_launches(self.unasked)
+    }
+
+    /// Somebody waits for what was submitted: the GPU will be idle then.
+    pub fn will_be_idle(&mut self) {
+        if !self.patient {
+            self.unasked = 0;
+        }
     }
 
     /// The encoder, with no pass open: for copies.
@@ -147,6 +167,7 @@ impl Recorder {
             timer.end_batch(&gpu.device, encoder);
         }
         let commands = self.encoder.take().map(wgpu::CommandEncoder::finish);
+        self.unasked = self.unasked.saturating_add(1);
         self.launches = 0;
         self.uploaded = 0;
         self.batch += 1;
@@ -154,5 +175,15 @@ impl Recorder {
             gpu.counters.submits.fetch_add(1, Ordering::Relaxed);
         }
         gpu.queue.submit(commands)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{MAX_LAUNCHES, most_launches};
+
+    #[test]
+    fn batches_grow_while_nobody_waits() {
+        assert_eq!([0, 1, 2, 3, 4, u32::MAX].map(most_launches), [8, 32, 128, 512, MAX_LAUNCHES, MAX_LAUNCHES]);
     }
 }

@@ -144,6 +144,7 @@ impl<'a> Readback<'a> {
             encoder.clear_buffer(&gpu.status().raw, 0, None);
         }
         let submission = state.recorder.submit(gpu);
+        state.recorder.will_be_idle();
         drop(state);
         gpu.counters.readbacks.fetch_add(1, Ordering::Relaxed);
         let mapped = Arc::new(Mutex::new(Mapped::default()));

@@ -108,6 +108,18 @@ fn results_of(sum: vec4<f32>, at: u32, column: u32) -> vec4<f32> {
     return value;
 }
 
+// Stores the four results that begin at `column`, if there are such. The parts of a sum are left as they are.
+fn put(sum: vec4<f32>, row: u32, column: u32, out_start: u32) {
+    if (row < p.m && column < p.n) {
+        let at = out_start + row * (p.out_row / 4u) + column / 4u;
+        if (p.flags == 0u || (p.flags & SPLIT) != 0u) {
+            out[at] = sum;
+        } else {
+            out[at] = results_of(sum, at, column);
+        }
+    }
+}
+
 @compute @workgroup_size(THREADS)
 fn main(
     @builtin(workgroup_id) group: vec3<u32>,
@@ -172,9 +184,20 @@ fn main(
     var a_next: array<vec4<f32>, A_LOADS>; // registers
     var b_next: array<vec4<f32>, B_LOADS>; // registers
     var side = 0u;
-    // The round before the first one only loads.
-    for (var step = 0u; step <= steps; step += 1u) {
-        if (step < steps) {
+    if (steps > 0u) {
+        for (var i = 0u; i < A_LOADS; i += 1u) { // unroll
+            keep_a(side, thread + i * THREADS, a[a_at[i]]);
+            a_at[i] += a_step;
+        }
+        for (var i = 0u; i < B_LOADS; i += 1u) { // unroll
+            keep_b(side, thread + i * THREADS, b[b_at[i]]);
+            b_at[i] += b_step;
+        }
+    }
+    workgroupBarrier();
+    for (var step = 1u; step <= steps; step += 1u) {
+        let more = step < steps;
+        if (more) {
             for (var i = 0u; i < A_LOADS; i += 1u) { // unroll
                 a_next[i] = a[a_at[i]];
                 a_at[i] += a_step;
@@ -184,25 +207,24 @@ fn main(
                 b_at[i] += b_step;
             }
         }
-        if (step > 0u) {
-            let a_first = (1u - side) * (BK * A_LINE) + first_m;
-            let b_first = (1u - side) * (BK * B_LINE) + first_n;
-            for (var k = 0u; k < BK; k += 1u) { // unroll
+        let a_first = side * (BK * A_LINE) + first_m;
+        let b_first = side * (BK * B_LINE) + first_n;
+        for (var k = 0u; k < BK; k += 1u) { // unroll
+            for (var c = 0u; c < CN; c += 1u) { // unroll in place
+                let y[c] = b_tile[b_first + (k * B_LINE + c * 8u)];
+            }
+            for (var r = 0u; r < RM; r += 1u) { // unroll in place
+                let x[r] = a_tile[a_first + (k * A_LINE + r * 4u)];
                 for (var c = 0u; c < CN; c += 1u) { // unroll in place
-                    let y[c] = b_tile[b_first + k * B_LINE + c * 8u];
-                }
-                for (var r = 0u; r < RM; r += 1u) { // unroll
-                    let x = a_tile[a_first + k * A_LINE + r * 4u];
-                    for (var c = 0u; c < CN; c += 1u) { // unroll
-                        sum[(r * CN + c) * 4u] += x.x * y[c];
-                        sum[(r * CN + c) * 4u + 1u] += x.y * y[c];
-                        sum[(r * CN + c) * 4u + 2u] += x.z * y[c];
-                        sum[(r * CN + c) * 4u + 3u] += x.w * y[c];
-                    }
+                    sum[(r * CN + c) * 4u] += x[r].x * y[c];
+                    sum[(r * CN + c) * 4u + 1u] += x[r].y * y[c];
+                    sum[(r * CN + c) * 4u + 2u] += x[r].z * y[c];
+                    sum[(r * CN + c) * 4u + 3u] += x[r].w * y[c];
                 }
             }
         }
-        if (step < steps) {
+        side = 1u - side;
+        if (more) {
             for (var i = 0u; i < A_LOADS; i += 1u) { // unroll
                 keep_a(side, thread + i * THREADS, a_next[i]);
             }
@@ -211,7 +233,6 @@ fn main(
             }
         }
         workgroupBarrier();
-        side = 1u - side;
     }
 
     // What is left of k is less than a step. Reads past it repeat its last element.
@@ -236,36 +257,30 @@ fn main(
         for (var k = 0u; k < rest; k += 1u) {
             let a_first = (side * BK + k) * A_LINE + first_m;
             let b_first = (side * BK + k) * B_LINE + first_n;
-            for (var r = 0u; r < RM; r += 1u) { // unroll
-                let x = a_tile[a_first + r * 4u];
-                for (var c = 0u; c < CN; c += 1u) { // unroll
-                    let y = b_tile[b_first + c * 8u];
-                    sum[(r * CN + c) * 4u] += x.x * y;
-                    sum[(r * CN + c) * 4u + 1u] += x.y * y;
-                    sum[(r * CN + c) * 4u + 2u] += x.z * y;
-                    sum[(r * CN + c) * 4u + 3u] += x.w * y;
+            for (var c = 0u; c < CN; c += 1u) { // unroll in place
+                let y[c] = b_tile[b_first + c * 8u];
+            }
+            for (var r = 0u; r < RM; r += 1u) { // unroll in place
+                let x[r] = a_tile[a_first + r * 4u];
+                for (var c = 0u; c < CN; c += 1u) { // unroll in place
+                    sum[(r * CN + c) * 4u] += x[r].x * y[c];
+                    sum[(r * CN + c) * 4u + 1u] += x[r].y * y[c];
+                    sum[(r * CN + c) * 4u + 2u] += x[r].z * y[c];
+                    sum[(r * CN + c) * 4u + 3u] += x[r].w * y[c];
                 }
             }
         }
     }
 
-    // The parts of a sum are left as they are, and most sums are results.
-    let finished = (p.flags & SPLIT) != 0u || p.flags == 0u;
     let out_start = (p.out_offset + (batch * p.splits + split) * p.out_batch) / 4u;
     for (var r = 0u; r < RM; r += 1u) { // unroll
-        for (var i = 0u; i < 4u; i += 1u) { // unroll
-            let row = row0 + 4u * (first_m + r * 4u) + i;
-            for (var c = 0u; c < CN; c += 1u) { // unroll
-                let column = column0 + 4u * (first_n + c * 8u);
-                if (row < p.m && column < p.n) {
-                    let at = out_start + row * (p.out_row / 4u) + column / 4u;
-                    if (finished) {
-                        out[at] = sum[(r * CN + c) * 4u + i];
-                    } else {
-                        out[at] = results_of(sum[(r * CN + c) * 4u + i], at, column);
-                    }
-                }
-            }
+        for (var c = 0u; c < CN; c += 1u) { // unroll
+            let row = row0 + 4u * (first_m + r * 4u);
+            let column = column0 + 4u * (first_n + c * 8u);
+            put(sum[(r * CN + c) * 4u], row, column, out_start);
+            put(sum[(r * CN + c) * 4u + 1u], row + 1u, column, out_start);
+            put(sum[(r * CN + c) * 4u + 2u], row + 2u, column, out_start);
+            put(sum[(r * CN + c) * 4u + 3u], row + 3u, column, out_start);
         }
     }
 }
