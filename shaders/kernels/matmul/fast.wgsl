@@ -36,6 +36,11 @@ const B_LINE: u32 = N4 + B_ALONG_K;
 const A_LOADS: u32 = BM * BK / 4 / THREADS;
 const B_LOADS: u32 = BN * BK / 4 / THREADS;
 const BLOCKS: u32 = RM * CN * 4;
+const SIDE_A: u32 = BK * A_LINE;
+const SIDE_B: u32 = BK * B_LINE;
+// Between the places of a thread's loads in workgroup memory.
+const A_HOP: u32 = A_ALONG_K * (THREADS / K4 / 4) + (1 - A_ALONG_K) * (THREADS / M4 * A_LINE);
+const B_HOP: u32 = B_ALONG_K * (THREADS / K4 / 4) + (1 - B_ALONG_K) * (THREADS / N4 * B_LINE);
 // Tiles that are neighbours in a column are made by neighbouring groups, so many at a time: they share tiles of b in the cache.
 const BAND: u32 = 8;
 
@@ -57,33 +62,27 @@ var<immediate> p: Params;
 var<workgroup> a_tile: array<vec4<f32>, 2u * BK * A_LINE>;
 var<workgroup> b_tile: array<vec4<f32>, 2u * BK * B_LINE>;
 
-// Four elements of a go to workgroup memory.
-fn keep_a(side: u32, slot: u32, x: vec4<f32>) {
-    let first = side * (BK * A_LINE);
+// Four elements of a go to workgroup memory: side by side, or to one place of four neighbouring lines.
+fn keep_a(at: u32, lane: u32, x: vec4<f32>) {
     if (A_ALONG_K == 1u) { // static
-        let at = first + slot % K4 * 4u * A_LINE + slot / K4 / 4u;
-        let lane = slot / K4 % 4u;
         a_tile[at][lane] = x.x;
         a_tile[at + A_LINE][lane] = x.y;
         a_tile[at + 2u * A_LINE][lane] = x.z;
         a_tile[at + 3u * A_LINE][lane] = x.w;
     } else {
-        a_tile[first + slot / M4 * A_LINE + slot % M4] = x;
+        a_tile[at] = x;
     }
 }
 
 // And of b.
-fn keep_b(side: u32, slot: u32, x: vec4<f32>) {
-    let first = side * (BK * B_LINE);
+fn keep_b(at: u32, lane: u32, x: vec4<f32>) {
     if (B_ALONG_K == 1u) { // static
-        let at = first + slot % K4 * 4u * B_LINE + slot / K4 / 4u;
-        let lane = slot / K4 % 4u;
         b_tile[at][lane] = x.x;
         b_tile[at + B_LINE][lane] = x.y;
         b_tile[at + 2u * B_LINE][lane] = x.z;
         b_tile[at + 3u * B_LINE][lane] = x.w;
     } else {
-        b_tile[first + slot / N4 * B_LINE + slot % N4] = x;
+        b_tile[at] = x;
     }
 }
 
@@ -171,6 +170,16 @@ fn main(
             b_at[i] = b_start + (k0 + slot / N4) * (p.b_row / 4u) + min(column0 / 4u + slot % N4, p.n / 4u - 1u);
         }
     }
+    // And where it puts that.
+    let lane = thread / K4 % 4u;
+    var a_to = thread / M4 * A_LINE + thread % M4;
+    if (A_ALONG_K == 1u) { // static
+        a_to = thread % K4 * 4u * A_LINE + thread / K4 / 4u;
+    }
+    var b_to = thread / N4 * B_LINE + thread % N4;
+    if (B_ALONG_K == 1u) { // static
+        b_to = thread % K4 * 4u * B_LINE + thread / K4 / 4u;
+    }
     var a_step = K4;
     if (A_ALONG_K == 0u) { // static
         a_step = BK * (p.a_column / 4u);
@@ -186,11 +195,11 @@ fn main(
     var side = 0u;
     if (steps > 0u) {
         for (var i = 0u; i < A_LOADS; i += 1u) { // unroll
-            keep_a(side, thread + i * THREADS, a[a_at[i]]);
+            keep_a(a_to + i * A_HOP, lane, a[a_at[i]]);
             a_at[i] += a_step;
         }
         for (var i = 0u; i < B_LOADS; i += 1u) { // unroll
-            keep_b(side, thread + i * THREADS, b[b_at[i]]);
+            keep_b(b_to + i * B_HOP, lane, b[b_at[i]]);
             b_at[i] += b_step;
         }
     }
@@ -207,8 +216,8 @@ fn main(
                 b_at[i] += b_step;
             }
         }
-        let a_first = side * (BK * A_LINE) + first_m;
-        let b_first = side * (BK * B_LINE) + first_n;
+        let a_first = side * SIDE_A + first_m;
+        let b_first = side * SIDE_B + first_n;
         for (var k = 0u; k < BK; k += 1u) { // unroll
             for (var c = 0u; c < CN; c += 1u) { // unroll in place
                 let y[c] = b_tile[b_first + (k * B_LINE + c * 8u)];
@@ -226,10 +235,10 @@ fn main(
         side = 1u - side;
         if (more) {
             for (var i = 0u; i < A_LOADS; i += 1u) { // unroll
-                keep_a(side, thread + i * THREADS, a_next[i]);
+                keep_a(side * SIDE_A + a_to + i * A_HOP, lane, a_next[i]);
             }
             for (var i = 0u; i < B_LOADS; i += 1u) { // unroll
-                keep_b(side, thread + i * THREADS, b_next[i]);
+                keep_b(side * SIDE_B + b_to + i * B_HOP, lane, b_next[i]);
             }
         }
         workgroupBarrier();
@@ -240,17 +249,17 @@ fn main(
         for (var i = 0u; i < A_LOADS; i += 1u) { // unroll
             let slot = thread + i * THREADS;
             if (A_ALONG_K == 1u) { // static
-                keep_a(side, slot, a[a_at[i] - (max(slot % K4, rest / 4u - 1u) - (rest / 4u - 1u))]);
+                keep_a(side * SIDE_A + a_to + i * A_HOP, lane, a[a_at[i] - (max(slot % K4, rest / 4u - 1u) - (rest / 4u - 1u))]);
             } else {
-                keep_a(side, slot, a[a_at[i] - (max(slot / M4, rest - 1u) - (rest - 1u)) * (p.a_column / 4u)]);
+                keep_a(side * SIDE_A + a_to + i * A_HOP, lane, a[a_at[i] - (max(slot / M4, rest - 1u) - (rest - 1u)) * (p.a_column / 4u)]);
             }
         }
         for (var i = 0u; i < B_LOADS; i += 1u) { // unroll
             let slot = thread + i * THREADS;
             if (B_ALONG_K == 1u) { // static
-                keep_b(side, slot, b[b_at[i] - (max(slot % K4, rest / 4u - 1u) - (rest / 4u - 1u))]);
+                keep_b(side * SIDE_B + b_to + i * B_HOP, lane, b[b_at[i] - (max(slot % K4, rest / 4u - 1u) - (rest / 4u - 1u))]);
             } else {
-                keep_b(side, slot, b[b_at[i] - (max(slot / N4, rest - 1u) - (rest - 1u)) * (p.b_row / 4u)]);
+                keep_b(side * SIDE_B + b_to + i * B_HOP, lane, b[b_at[i] - (max(slot / N4, rest - 1u) - (rest - 1u)) * (p.b_row / 4u)]);
             }
         }
         workgroupBarrier();

@@ -178,6 +178,8 @@ mod tests {
             let threads = 32 * (t.m / (16 * t.down)) * (t.n / (32 * t.across));
             let loads = [t.m, t.n].map(|lines| lines * t.k / 4);
             assert!(loads.iter().all(|n| n % threads == 0 && *n > 0) && STEP.is_multiple_of(t.k), "{t:?}");
+            // The places of a thread's loads are equally far apart.
+            assert!([t.k, t.m / 4, t.n / 4].iter().all(|lines| threads.is_multiple_of(*lines)), "{t:?}");
         }
     }
 }
