@@ -135,7 +135,7 @@ pub fn batch_norm(
     }
     let params = [("running_mean", running_mean), ("running_var", running_var), ("weight", weight), ("bias", bias)];
     check_elements(params, channels)?;
-    check_mixed(x, [weight, bias, running_mean, running_var])?;
+    check_mixed(x, [weight, bias, running_mean, running_var], |[w, b, mean, var]| [mean, var, w, b])?;
     let mut per_channel = Dims::from_elem(1, size.len());
     per_channel[1] = channels;
     if !training {
@@ -253,9 +253,14 @@ pub fn instance_norm(
     let n = size[0];
     let params = [("running_mean", running_mean), ("running_var", running_var), ("weight", weight), ("bias", bias)];
     check_elements(params, channels)?;
-    check_mixed(x, [weight, bias, running_mean, running_var])?;
+    // PyTorch repeats the statistics for each sample in the weight's dtype, or the input's: theirs may be any.
+    let dtype = weight.map_or(x.dtype(), Tensor::dtype);
+    let converted = |running: Option<&Tensor>| running.map(|r| ops::to_dtype(r, dtype)).transpose();
+    let (owned_mean, owned_var) = (converted(running_mean)?, converted(running_var)?);
+    let (mean, var) = (owned_mean.as_ref(), owned_var.as_ref());
+    check_mixed(x, [weight, bias, mean, var], |[w, b, mean, var]| [mean, var, w, b])?;
     if !use_input_stats {
-        let (Some(mean), Some(var)) = (running_mean, running_var) else { unreachable!("checked above") };
+        let (Some(mean), Some(var)) = (mean, var) else { unreachable!("checked above") };
         let mut shape = Dims::from_elem(1, size.len());
         shape[1] = channels;
         return by_running("ViewBackward0", x, mean, var, weight, bias, &shape, eps);
@@ -264,11 +269,14 @@ pub fn instance_norm(
     let shape = smallvec![n, channels, spatial];
     let layout = NormLayout { shape, dims: smallvec![2], params: smallvec![1, channels, 1], eps };
     let (out, stats) = normalize_by("ViewBackward0", x, weight, bias, layout)?;
-    if let Some(running) = running_mean {
-        update_running(running, &stats.mean, 1.0, momentum)?;
-    }
-    if let Some(running) = running_var {
-        update_running(running, &stats.deviation, spatial as f64 - 1.0, momentum)?;
+    let moves = [(running_mean, mean, &stats.mean, 1.0), (running_var, var, &stats.deviation, spatial as f64 - 1.0)];
+    for (running, converted, batch, divisor) in moves {
+        let (Some(running), Some(converted)) = (running, converted) else { continue };
+        update_running(converted, batch, divisor, momentum)?;
+        if converted.dtype() != running.dtype() {
+            let _guard = no_grad();
+            ops::copy_(running, converted)?;
+        }
     }
     Ok(out)
 }
