@@ -40,7 +40,7 @@ pub fn vander(x: &Tensor, n: Option<i64>, increasing: bool) -> Result<Tensor> {
 /// are as many of them as the last dimension is long; `vander_n` takes their number.
 ///
 /// # Errors
-/// For bools, and for less than two powers.
+/// For bools and halves, and for less than two powers.
 ///
 /// ```
 /// let x = torch::tensor([2, 3]);
@@ -49,10 +49,11 @@ pub fn vander(x: &Tensor, n: Option<i64>, increasing: bool) -> Result<Tensor> {
 /// ```
 #[op(linalg, forms(vander() = (None), vander_n(n: Option<i64>) = (n)))]
 pub fn linalg_vander(x: &Tensor, n: Option<i64>) -> Result<Tensor> {
-    if x.dtype() == DType::Bool {
-        return Err(Error::runtime(
-            "linalg.vander supports floating point, complex, and integer tensors, but got Bool",
-        ));
+    if matches!(x.dtype(), DType::Bool | DType::F16 | DType::BF16) {
+        return Err(Error::runtime(format!(
+            "linalg.vander supports floating point, complex, and integer tensors, but got {}",
+            x.dtype().scalar_type_name()
+        )));
     }
     let x = if x.dim() == 0 { unsqueeze(x, -1)? } else { x.shallow_clone() };
     let mut shape = to_i64(&x.size());

@@ -25,6 +25,11 @@ fn check_elements(params: [(&str, Option<&Tensor>); 4], channels: usize) -> Resu
     Ok(())
 }
 
+/// The order in which batch norm reads weight, bias, running mean and variance: those that training moves first.
+fn read_order<T>([weight, bias, mean, var]: [T; 4], training: bool) -> [T; 4] {
+    if training { [mean, var, weight, bias] } else { [weight, bias, mean, var] }
+}
+
 /// r · (1 − m) + v · m, with v the second input over the second number
 static UPDATE: LazyLock<Pointwise> =
     LazyLock::new(|| Pointwise::new(|b| b.input(0) * (1.0 - b.scalar(0)) + b.input(1) / b.scalar(1) * b.scalar(0)));
@@ -135,7 +140,7 @@ pub fn batch_norm(
     }
     let params = [("running_mean", running_mean), ("running_var", running_var), ("weight", weight), ("bias", bias)];
     check_elements(params, channels)?;
-    check_mixed(x, [weight, bias, running_mean, running_var])?;
+    check_mixed(x, [weight, bias, running_mean, running_var], |params| read_order(params, training))?;
     let mut per_channel = Dims::from_elem(1, size.len());
     per_channel[1] = channels;
     if !training {
@@ -253,9 +258,18 @@ pub fn instance_norm(
     let n = size[0];
     let params = [("running_mean", running_mean), ("running_var", running_var), ("weight", weight), ("bias", bias)];
     check_elements(params, channels)?;
-    check_mixed(x, [weight, bias, running_mean, running_var])?;
+    // PyTorch brings both statistics to the weight's dtype, or the input's, where the mean's is another; it does not look at the
+    // variance's.
+    let dtype = weight.map_or(x.dtype(), Tensor::dtype);
+    let converts = running_mean.is_some_and(|mean| mean.dtype() != dtype);
+    let converted = |running: Option<&Tensor>| {
+        running.map(|r| ops::to_dtype(r, if converts { dtype } else { r.dtype() })).transpose()
+    };
+    let (owned_mean, owned_var) = (converted(running_mean)?, converted(running_var)?);
+    let (mean, var) = (owned_mean.as_ref(), owned_var.as_ref());
+    check_mixed(x, [weight, bias, mean, var], |params| read_order(params, use_input_stats))?;
     if !use_input_stats {
-        let (Some(mean), Some(var)) = (running_mean, running_var) else { unreachable!("checked above") };
+        let (Some(mean), Some(var)) = (mean, var) else { unreachable!("checked above") };
         let mut shape = Dims::from_elem(1, size.len());
         shape[1] = channels;
         return by_running("ViewBackward0", x, mean, var, weight, bias, &shape, eps);
@@ -264,11 +278,14 @@ pub fn instance_norm(
     let shape = smallvec![n, channels, spatial];
     let layout = NormLayout { shape, dims: smallvec![2], params: smallvec![1, channels, 1], eps };
     let (out, stats) = normalize_by("ViewBackward0", x, weight, bias, layout)?;
-    if let Some(running) = running_mean {
-        update_running(running, &stats.mean, 1.0, momentum)?;
-    }
-    if let Some(running) = running_var {
-        update_running(running, &stats.deviation, spatial as f64 - 1.0, momentum)?;
+    let moves = [(running_mean, mean, &stats.mean, 1.0), (running_var, var, &stats.deviation, spatial as f64 - 1.0)];
+    for (running, converted, batch, divisor) in moves {
+        let (Some(running), Some(converted)) = (running, converted) else { continue };
+        update_running(converted, batch, divisor, momentum)?;
+        if converted.dtype() != running.dtype() {
+            let _guard = no_grad();
+            ops::copy_(running, converted)?;
+        }
     }
     Ok(out)
 }

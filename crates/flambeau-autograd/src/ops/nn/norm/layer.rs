@@ -92,7 +92,7 @@ pub fn layer_norm(
         let dtype = x.dtype();
         return Err(flambeau_tensor::Error::NotImplementedFor { op: "LayerNormKernelImpl", dtype }.into());
     }
-    check_mixed(x, [weight, bias])?;
+    check_mixed(x, [weight, bias], |params| params)?;
     let k = numel(normalized);
     let rows = x.numel().checked_div(k).unwrap_or(0);
     let layout = NormLayout { shape: smallvec![rows, k], dims: smallvec![1], params: smallvec![1, k], eps };
@@ -164,7 +164,7 @@ pub fn group_norm(
             )));
         }
     }
-    check_mixed(x, [weight, bias])?;
+    check_mixed(x, [weight, bias], |params| params)?;
     let of_group = channels / num_groups;
     let layout = NormLayout {
         shape: smallvec![n, num_groups, of_group, spatial],

@@ -9,16 +9,28 @@ use flambeau_tensor::ops::{NormFormulas, WeightPlace, normalize, normalize_backw
 use flambeau_tensor::{Array, DType, Scalar};
 use smallvec::{SmallVec, smallvec};
 
-/// Refuses parameters of another dtype, unless halves are normalised by float32: PyTorch's rule.
-pub(crate) fn check_mixed<'a>(x: &Tensor, params: impl IntoIterator<Item = Option<&'a Tensor>>) -> Result<()> {
-    let dtypes: SmallVec<[DType; 4]> = params.into_iter().flatten().map(Tensor::dtype).collect();
-    if dtypes.first().is_none_or(|first| *first == x.dtype()) {
-        return Ok(());
+/// Refuses parameters of another dtype, unless halves are normalised by float32: PyTorch's rule, which takes the first parameter's
+/// dtype for all. Where that is the input's, the first of another dtype among `read`, the order in which a kernel reads them, is
+/// what it complains of.
+pub(crate) fn check_mixed<'a, const N: usize>(
+    x: &Tensor,
+    params: [Option<&'a Tensor>; N],
+    read: impl FnOnce([Option<&'a Tensor>; N]) -> [Option<&'a Tensor>; N],
+) -> Result<()> {
+    let own = x.dtype();
+    let mut dtypes = params.into_iter().flatten().map(Tensor::dtype);
+    let Some(first) = dtypes.next() else { return Ok(()) };
+    if first == own {
+        let other = read(params).into_iter().flatten().map(Tensor::dtype).find(|d| *d != own);
+        return other.map_or(Ok(()), |other| {
+            let (own, other) = (own.scalar_type_name(), other.scalar_type_name());
+            Err(Error::runtime(format!("expected scalar type {own} but found {other}")))
+        });
     }
-    if dtypes.iter().any(|d| *d != DType::F32) {
+    if first != DType::F32 || dtypes.any(|d| d != DType::F32) {
         return Err(Error::runtime("mixed dtype (CPU): expect parameter to have scalar type of Float"));
     }
-    match x.dtype() {
+    match own {
         DType::F16 | DType::BF16 => Ok(()),
         _ => Err(Error::runtime("mixed dtype (CPU): all inputs must share same datatype.")),
     }
