@@ -35,6 +35,9 @@ struct Options {
     /// A state dict of ResNet-18, .pth or .safetensors.
     #[arg(long)]
     weights: Option<PathBuf>,
+    /// The learning rate, which falls to a tenth every seven passes.
+    #[arg(long, default_value_t = 0.001, value_parser = options::learning_rate)]
+    lr: f64,
     #[command(flatten)]
     training: options::Training,
 }
@@ -201,7 +204,7 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let num_ftrs = model_ft.fc.in_features;
     model_ft.fc = nn::Linear::new(num_ftrs, class_names.len());
     let model_ft = model_ft.to(device);
-    let optimizer_ft = optim::SGD::with(model_ft.parameters(), 0.001, |o| o.momentum(0.9));
+    let optimizer_ft = optim::SGD::with(model_ft.parameters(), options.lr, |o| o.momentum(0.9));
     let exp_lr_scheduler = StepLR::new(&optimizer_ft, 7, 0.1);
     trainer.train_model(&model_ft, &optimizer_ft, &exp_lr_scheduler, &finetuning)?;
 
@@ -214,7 +217,7 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     model_conv.fc = nn::Linear::new(num_ftrs, class_names.len());
     let model_conv = model_conv.to(device);
     // Only the parameters of the last layer are learnt.
-    let optimizer_conv = optim::SGD::with(model_conv.fc.parameters(), 0.001, |o| o.momentum(0.9));
+    let optimizer_conv = optim::SGD::with(model_conv.fc.parameters(), options.lr, |o| o.momentum(0.9));
     let exp_lr_scheduler = StepLR::new(&optimizer_conv, 7, 0.1);
     trainer.train_model(&model_conv, &optimizer_conv, &exp_lr_scheduler, &extracting)?;
     finetuning.plot()

@@ -1,6 +1,6 @@
 """ResNet-18 learns two classes of drawn pictures: what examples/transfer_learning.rs prints.
 
-python transfer_learning.py SEED SIZE PICTURES EPOCHS STEPS [THREADS]
+python transfer_learning.py LR SEED SIZE PICTURES EPOCHS STEPS [THREADS]
 
 Mirrors PyTorch's tutorial "Transfer learning for computer vision".
 """
@@ -80,8 +80,9 @@ def score(model):
     print(f"best weights: val Loss: {loss / count:.4f} Acc: {correct / count:.4f}")
 
 
-seed, size, pictures, epochs, steps = map(int, sys.argv[1:6])
-torch.set_num_threads(int(sys.argv[6]) if len(sys.argv) > 6 else 1)
+lr = float(sys.argv[1])
+seed, size, pictures, epochs, steps = map(int, sys.argv[2:7])
+torch.set_num_threads(int(sys.argv[7]) if len(sys.argv) > 7 else 1)
 folder = TemporaryDirectory()
 draw(folder.name, Numbers(seed), pictures)
 torch.manual_seed(seed)
@@ -113,7 +114,7 @@ print("Finetuning the network")
 model_ft = models.resnet18(weights=None)
 num_ftrs = model_ft.fc.in_features
 model_ft.fc = nn.Linear(num_ftrs, len(class_names))
-optimizer_ft = optim.SGD(model_ft.parameters(), lr=0.001, momentum=0.9)
+optimizer_ft = optim.SGD(model_ft.parameters(), lr=lr, momentum=0.9)
 exp_lr_scheduler = lr_scheduler.StepLR(optimizer_ft, step_size=7, gamma=0.1)
 model_ft = train_model(model_ft, criterion, optimizer_ft, exp_lr_scheduler, epochs, steps)
 score(model_ft)
@@ -124,7 +125,7 @@ for param in model_conv.parameters():
     param.requires_grad = False
 num_ftrs = model_conv.fc.in_features
 model_conv.fc = nn.Linear(num_ftrs, len(class_names))
-optimizer_conv = optim.SGD(model_conv.fc.parameters(), lr=0.001, momentum=0.9)
+optimizer_conv = optim.SGD(model_conv.fc.parameters(), lr=lr, momentum=0.9)
 exp_lr_scheduler = lr_scheduler.StepLR(optimizer_conv, step_size=7, gamma=0.1)
 model_conv = train_model(model_conv, criterion, optimizer_conv, exp_lr_scheduler, epochs, steps)
 score(model_conv)

@@ -34,14 +34,20 @@ impl Numbers {
 /// What is drawn around a centre.
 #[derive(Clone, Copy)]
 pub enum Shape {
+    /// A circle with all in it.
     Disc,
+    /// A square.
     Square,
+    /// A disc without its middle.
     Ring,
+    /// An upright cross.
     Cross,
+    /// A square on its corner.
     Diamond,
 }
 
 impl Shape {
+    /// All of them.
     pub const ALL: [Shape; 5] = [Shape::Disc, Shape::Square, Shape::Ring, Shape::Cross, Shape::Diamond];
 
     /// Whether it covers the place that is so far from its centre, when it reaches `r` far.
