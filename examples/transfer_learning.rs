@@ -11,7 +11,6 @@ use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use torch::Device;
 use torch::optim::Optimizer;
 use torch::optim::lr_scheduler::{LRScheduler, StepLR};
 use torch::prelude::*;
@@ -19,6 +18,7 @@ use torch::utils::data::DataLoader;
 use torch::vision::datasets::ImageFolder;
 use torch::vision::models::{self, ResNet};
 use torch::vision::transforms;
+use torch::{DType, Device};
 
 #[derive(Parser)]
 #[command(name = "transfer_learning", allow_negative_numbers = true)]
@@ -38,6 +38,9 @@ struct Options {
     /// The learning rate, which falls to a tenth every seven passes.
     #[arg(long, default_value_t = 0.001, value_parser = options::learning_rate)]
     lr: f64,
+    /// Compute in float64: the untrained network's losses are chaotic in float32, PyTorch's too.
+    #[arg(long)]
+    double: bool,
     #[command(flatten)]
     training: options::Training,
 }
@@ -112,6 +115,7 @@ struct Trainer<'a> {
     dataloaders: [DataLoader<ImageFolder>; 2],
     criterion: nn::CrossEntropyLoss,
     device: Device,
+    dtype: DType,
 }
 
 impl Trainer<'_> {
@@ -134,7 +138,7 @@ impl Trainer<'_> {
             model.train();
             let mut running = Running::default();
             for (inputs, labels) in log.epoch(epoch + 1, train) {
-                let (inputs, labels) = (inputs.to(self.device), labels.to(self.device));
+                let (inputs, labels) = (inputs.to((self.device, self.dtype)), labels.to(self.device));
                 optimizer.zero_grad();
                 let outputs = model.call(inputs);
                 let loss = self.criterion.call(&outputs, &labels);
@@ -164,7 +168,7 @@ impl Trainer<'_> {
         let _guard = torch::no_grad();
         let mut running = Running::default();
         for (inputs, labels) in val {
-            let (inputs, labels) = (inputs.to(self.device), labels.to(self.device));
+            let (inputs, labels) = (inputs.to((self.device, self.dtype)), labels.to(self.device));
             let outputs = model.call(inputs);
             running.add(&outputs, &labels, &self.criterion.call(&outputs, &labels));
         }
@@ -186,6 +190,7 @@ fn main() -> ExitCode {
 fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let training = &options.training;
     let device = training.common.device;
+    let dtype = if options.double { torch::float64 } else { torch::float32 };
     training.common.start()?;
     let drawn = tempfile::tempdir()?;
     if options.data.is_none() {
@@ -197,13 +202,13 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     println!("{pictures} pictures to learn from, {to_validate} to validate: {}", class_names.join(", "));
     let log = || progress::Log::new(training, pictures, BATCH_SIZE);
     let (finetuning, extracting) = (log(), log());
-    let trainer = Trainer { training, criterion: nn::CrossEntropyLoss::new(), device, dataloaders };
+    let trainer = Trainer { training, criterion: nn::CrossEntropyLoss::new(), device, dtype, dataloaders };
 
     println!("Finetuning the network");
     let mut model_ft = resnet18(options.weights.as_deref())?;
     let num_ftrs = model_ft.fc.in_features;
     model_ft.fc = nn::Linear::new(num_ftrs, class_names.len());
-    let model_ft = model_ft.to(device);
+    let model_ft = model_ft.to((device, dtype));
     let optimizer_ft = optim::SGD::with(model_ft.parameters(), options.lr, |o| o.momentum(0.9));
     let exp_lr_scheduler = StepLR::new(&optimizer_ft, 7, 0.1);
     trainer.train_model(&model_ft, &optimizer_ft, &exp_lr_scheduler, &finetuning)?;
@@ -215,7 +220,7 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     }
     let num_ftrs = model_conv.fc.in_features;
     model_conv.fc = nn::Linear::new(num_ftrs, class_names.len());
-    let model_conv = model_conv.to(device);
+    let model_conv = model_conv.to((device, dtype));
     // Only the parameters of the last layer are learnt.
     let optimizer_conv = optim::SGD::with(model_conv.fc.parameters(), options.lr, |o| o.momentum(0.9));
     let exp_lr_scheduler = StepLR::new(&optimizer_conv, 7, 0.1);
