@@ -14,7 +14,7 @@ from torch import nn, optim
 from torch.nn import init
 from torch.optim import lr_scheduler
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, Subset
 from torchvision import transforms
 
 from pictures import SHAPES, Numbers, one_shape
@@ -34,15 +34,6 @@ class LambdaLayer(nn.Module):
         return self.lambd(x)
 
 
-class Shortcut(LambdaLayer):
-    def __init__(self, planes):
-        self.planes = planes
-        super().__init__(None)
-
-    def forward(self, x):
-        return F.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, self.planes // 4, self.planes // 4), "constant", 0)
-
-
 class BasicBlock(nn.Module):
     def __init__(self, in_planes, planes, stride=1):
         super().__init__()
@@ -52,7 +43,9 @@ class BasicBlock(nn.Module):
         self.bn2 = nn.BatchNorm2d(planes)
         self.shortcut = nn.Sequential()
         if stride != 1 or in_planes != planes:
-            self.shortcut = Shortcut(planes)
+            self.shortcut = LambdaLayer(
+                lambda x: F.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, planes // 4, planes // 4), "constant", 0)
+            )
 
     def forward(self, x):
         out = F.relu(self.bn1(self.conv1(x)))
@@ -130,8 +123,8 @@ train = transforms.Compose([
 train_set = Drawn(numbers, 2000, train)
 val_set = Drawn(numbers, 500, transforms.Compose([transforms.ToTensor(), normalize]))
 torch.manual_seed(seed)
-train_loader = DataLoader(train_set, batch_size=128, shuffle=True)
-val_loader = DataLoader(val_set, batch_size=128, shuffle=False)
+train_loader = DataLoader(train_set, batch_size=16, shuffle=True)
+val_loader = DataLoader(Subset(val_set, range(64)), batch_size=16, shuffle=False)
 model = ResNet(BasicBlock, [3, 3, 3]).double()
 print(model)
 criterion = nn.CrossEntropyLoss(label_smoothing=0.1 if onecycle else 0.0)
@@ -143,7 +136,7 @@ if onecycle:
 else:
     scheduler = lr_scheduler.MultiStepLR(optimizer, milestones=[epochs // 2, epochs * 3 // 4], gamma=0.1)
 for epoch in range(1, epochs + 1):
-    print(f"current lr {optimizer.param_groups[0]['lr']:.5e}")
+    print(f"current lr {optimizer.param_groups[0]['lr']:.6f}")
     model.train()
     for i, (input, target) in enumerate(islice(train_loader, steps)):
         output = model(input.double())
@@ -154,7 +147,7 @@ for epoch in range(1, epochs + 1):
         if onecycle:
             scheduler.step()
             ema.update_parameters(model)
-        print(f"Train Epoch: {epoch} [{i * 128}/{len(train_set)}]\tLoss: {loss.item():.7f}")
+        print(f"Train Epoch: {epoch} [{i * 16}/{len(train_set)}]\tLoss: {loss.item():.7f}")
     if not onecycle:
         scheduler.step()
     test("Test set", model)
