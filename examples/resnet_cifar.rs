@@ -143,7 +143,8 @@ impl ResNet {
     }
 
     fn make_layer(in_planes: usize, planes: usize, num_blocks: usize, stride: usize) -> nn::Sequential {
-        let block = |i| if i == 0 { BasicBlock::new(in_planes, planes, stride) } else { BasicBlock::new(planes, planes, 1) };
+        let block =
+            |i| if i == 0 { BasicBlock::new(in_planes, planes, stride) } else { BasicBlock::new(planes, planes, 1) };
         (0..num_blocks).map(block).collect()
     }
 }
@@ -187,10 +188,7 @@ fn sets(folder: &Path) -> torch::vision::Result<[CIFAR10; 2]> {
         normalize(),
     ));
     let val = transforms::Compose((transforms::ToTensor, normalize()));
-    Ok([
-        CIFAR10::with(folder, true, |o| o.transform(train))?,
-        CIFAR10::with(folder, false, |o| o.transform(val))?,
-    ])
+    Ok([CIFAR10::with(folder, true, |o| o.transform(train))?, CIFAR10::with(folder, false, |o| o.transform(val))?])
 }
 
 /// Says how good a model is on the test set.

@@ -12,12 +12,12 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
-use torch::Device;
 use torch::prelude::*;
 use torch::vision::models::vgg19_with;
 use torch::vision::transforms::{Compose, Resize, ToTensor, Transform};
 use torch::vision::utils::save_image;
 use torch::vision::{Image, Mode, models};
+use torch::{DType, Device};
 
 #[derive(Parser)]
 #[command(name = "style_transfer", allow_negative_numbers = true)]
@@ -46,6 +46,9 @@ struct Options {
     /// How much the content counts.
     #[arg(long, default_value_t = 1.0)]
     content_weight: f64,
+    /// Compute in float64: L-BFGS without a line search is chaotic in float32, PyTorch's too.
+    #[arg(long)]
+    double: bool,
     /// Steps between two lines.
     #[arg(long, default_value_t = 50, value_parser = options::at_least_one)]
     log_interval: usize,
@@ -115,8 +118,8 @@ struct Normalization {
 }
 
 impl Normalization {
-    fn new(mean: [f64; 3], std: [f64; 3], device: Device) -> Self {
-        let [mean, std] = [mean, std].map(|v| nn::Buffer::new(torch::tensor(v).view((-1, 1, 1)).to(device)));
+    fn new(mean: [f64; 3], std: [f64; 3], place: (Device, DType)) -> Self {
+        let [mean, std] = [mean, std].map(|v| nn::Buffer::new(torch::tensor(v).view((-1, 1, 1)).to(place)));
         Normalization { mean, std }
     }
 }
@@ -168,9 +171,9 @@ fn get_style_model_and_losses(
 }
 
 /// A picture `[1, 3, h, w]` between 0 and 1.
-fn image_loader(image: &Image, size: u32, device: Device) -> Tensor {
+fn image_loader(image: &Image, size: u32, place: (Device, DType)) -> Tensor {
     let loader = Compose((Resize::new(size), ToTensor));
-    loader.call(image).unsqueeze(0).to(device)
+    loader.call(image).unsqueeze(0).to(place)
 }
 
 fn open(option: &str, path: &Path) -> Result<Image, String> {
@@ -183,14 +186,14 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> Result<(), Box<dyn Error>> {
-    let device = options.common.device;
+    let place = (options.common.device, if options.double { torch::float64 } else { torch::float32 });
     options.common.start()?;
     options::writable("--out", &options.out)?;
     let mut numbers = Numbers::new(options.common.seed);
     let (drawn_scene, drawn_pattern) = (scene(&mut numbers, SIDE), pattern(&mut numbers, SIDE));
     let content = options.content.as_deref().map_or(Ok(drawn_scene), |path| open("--content", path))?;
     let style = options.style.as_deref().map_or(Ok(drawn_pattern), |path| open("--style", path))?;
-    let [content_img, style_img] = [&content, &style].map(|image| image_loader(image, options.size, device));
+    let [content_img, style_img] = [&content, &style].map(|image| image_loader(image, options.size, place));
     if style_img.size() != content_img.size() {
         return Err("we need to import style and content images of the same size".into());
     }
@@ -198,10 +201,10 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         Some(path) => vgg19_with(|o| o.weights(path))?,
         None => models::vgg19(),
     };
-    let cnn = cnn.features.to(device);
+    let cnn = cnn.features.to(place);
     cnn.eval();
     let input_img = content_img.clone();
-    let normalization = Normalization::new([0.485, 0.456, 0.406], [0.229, 0.224, 0.225], device);
+    let normalization = Normalization::new([0.485, 0.456, 0.406], [0.229, 0.224, 0.225], place);
     let (model, (style_losses, content_losses)) =
         get_style_model_and_losses(cnn, normalization, &style_img, &content_img);
     println!("{model}");
@@ -231,10 +234,7 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
             if run.get() % options.log_interval == 0 {
                 progress::say(
                     &bar,
-                    format!(
-                        "run {}: Style Loss: {style_score:.6} Content Loss: {content_score:.6}",
-                        run.get()
-                    ),
+                    format!("run {}: Style Loss: {style_score:.6} Content Loss: {content_score:.6}", run.get()),
                 );
                 let mut curves = curves.borrow_mut();
                 curves[0].push((run.get() as f64, style_score.item()));

@@ -1,6 +1,7 @@
 """A picture in the style of another: what examples/style_transfer.rs prints. python style_transfer.py SEED SIZE STEPS [THREADS]
 
-Mirrors PyTorch's tutorial "Neural transfer using PyTorch", with VGG-19's first weights in place of learnt ones.
+Mirrors PyTorch's tutorial "Neural transfer using PyTorch", with VGG-19's first weights in place of learnt ones, in
+float64: in float32 L-BFGS without a line search is chaotic.
 """
 import sys
 
@@ -47,8 +48,8 @@ class StyleLoss(nn.Module):
 class Normalization(nn.Module):
     def __init__(self, mean, std):
         super().__init__()
-        self.mean = torch.tensor(mean).view(-1, 1, 1)
-        self.std = torch.tensor(std).view(-1, 1, 1)
+        self.mean = torch.tensor(mean).double().view(-1, 1, 1)
+        self.std = torch.tensor(std).double().view(-1, 1, 1)
 
     def forward(self, img):
         return (img - self.mean) / self.std
@@ -96,10 +97,10 @@ torch.set_num_threads(int(sys.argv[4]) if len(sys.argv) > 4 else 1)
 style_weight, content_weight = 1000000, 1
 loader = transforms.Compose([transforms.Resize(size), transforms.ToTensor()])
 numbers = Numbers(seed)
-content_img = loader(scene(numbers, SIDE)).unsqueeze(0)
-style_img = loader(pattern(numbers, SIDE)).unsqueeze(0)
+content_img = loader(scene(numbers, SIDE)).unsqueeze(0).double()
+style_img = loader(pattern(numbers, SIDE)).unsqueeze(0).double()
 torch.manual_seed(seed)
-cnn = vgg19(weights=None).features.eval()
+cnn = vgg19(weights=None).features.double().eval()
 input_img = content_img.clone()
 model, style_losses, content_losses = get_style_model_and_losses(
     cnn, [0.485, 0.456, 0.406], [0.229, 0.224, 0.225], style_img, content_img
