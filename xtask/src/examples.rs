@@ -66,11 +66,22 @@ const TRANSFER_LEARNING: &[&str] =
     &["--double", "--size", "64", "--pictures", "16", "--epochs", "2", "--steps", "4", "--log-interval", "1"];
 const RESNET_CIFAR: &[&str] =
     &["--double", "--batch-size", "16", "--test-images", "64", "--epochs", "2", "--steps", "4", "--log-interval", "1"];
+const ONE_CYCLE: &[&str] = &[
+    "--double",
+    "--batch-size=16",
+    "--test-images=64",
+    "--epochs=1",
+    "--steps=4",
+    "--log-interval=1",
+    "--one-cycle",
+    "--label-smoothing=0.1",
+    "--ema=0.9",
+];
 const SUPER_RESOLUTION: &[&str] =
     &["--crop", "96", "--pictures", "16", "--epochs", "2", "--steps", "4", "--log-interval", "1"];
 
 /// A few steps of the programs that train: the example, what its expected texts are called, and its options.
-const TRAININGS: [(&str, &str, &[&str]); 15] = [
+const TRAININGS: [(&str, &str, &[&str]); 16] = [
     ("gpt", "gpt", GPT),
     ("word_lm", "word_lm_LSTM", &["--model", "LSTM", "--epochs", "1", "--steps", "6", "--log-interval", "1"]),
     (
@@ -89,6 +100,7 @@ const TRAININGS: [(&str, &str, &[&str]); 15] = [
     ("vit", "vit", SIX_STEPS),
     ("transfer_learning", "transfer_learning", TRANSFER_LEARNING),
     ("resnet_cifar", "resnet_cifar_multistep", RESNET_CIFAR),
+    ("resnet_cifar", "resnet_cifar_onecycle", ONE_CYCLE),
     ("super_resolution", "super_resolution", SUPER_RESOLUTION),
 ];
 
