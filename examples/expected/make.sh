@@ -20,6 +20,12 @@ for threads in 1 2; do
     made reinforce reinforce 0 12 $threads
     made actor_critic actor_critic 0 12 $threads
     made time_series time_series 0 2 10 60 $threads
+    made transfer_learning transfer_learning 1e-3 0 64 16 2 4 $threads
+    for schedule in multistep onecycle; do
+        made resnet_cifar "resnet_cifar_$schedule" 0 4 $schedule $threads
+    done
+    made style_transfer style_transfer 0 32 8 $threads
+    made super_resolution super_resolution 0 96 16 2 4 $threads
 done
 # The synthetic digits come from the library; PyTorch trains on the same bytes.
 digits=$(mktemp -d)

@@ -3,5 +3,6 @@
 pub mod cartpole;
 pub mod digits;
 pub mod options;
+pub mod pictures;
 pub mod plot;
 pub mod progress;

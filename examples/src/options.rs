@@ -37,13 +37,10 @@ impl Common {
     }
 }
 
-/// What the programs that learn from digits can be told.
+/// What the programs that learn in passes over a training set can be told.
 #[derive(Args)]
-pub struct OnDigits {
-    /// Folder with the IDX files of MNIST or FashionMNIST, gzip or not; `synthetic` for digits that the library draws.
-    #[arg(long)]
-    pub data: Option<PathBuf>,
-    /// Passes over the training images.
+pub struct Training {
+    /// Passes over the training set.
     #[arg(long, default_value_t = 5, value_parser = at_least_one)]
     pub epochs: usize,
     /// End each pass after so many steps.
@@ -52,12 +49,30 @@ pub struct OnDigits {
     /// Steps between two lines.
     #[arg(long, default_value_t = 10, value_parser = at_least_one)]
     pub log_interval: usize,
-    /// Test on so many images at most.
-    #[arg(long, default_value_t = 10_000, value_parser = at_least_one)]
-    pub test_images: usize,
     /// Seed, device and plot.
     #[command(flatten)]
     pub common: Common,
+}
+
+/// What the programs that learn from digits can be told.
+#[derive(Args)]
+pub struct OnDigits {
+    /// Folder with the IDX files of MNIST or FashionMNIST, gzip or not; `synthetic` for digits that the library draws.
+    #[arg(long)]
+    pub data: Option<PathBuf>,
+    /// Test on so many images at most.
+    #[arg(long, default_value_t = 10_000, value_parser = at_least_one)]
+    pub test_images: usize,
+    /// Passes, steps, and what every program has.
+    #[command(flatten)]
+    pub training: Training,
+}
+
+impl std::ops::Deref for OnDigits {
+    type Target = Training;
+    fn deref(&self) -> &Training {
+        &self.training
+    }
 }
 
 impl OnDigits {

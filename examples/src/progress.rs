@@ -1,6 +1,6 @@
 //! A progress bar on a terminal, nothing in a pipe; and the lines and points of losses that a training leaves.
 
-use crate::options::OnDigits;
+use crate::options::Training;
 use crate::plot;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::borrow::Cow;
@@ -29,9 +29,9 @@ pub fn say(bar: &ProgressBar, line: impl Display) {
     bar.suspend(|| println!("{line}"));
 }
 
-/// The losses of a training on digits, as lines and as points.
+/// The losses of a training, as lines and as points.
 pub struct Log<'a> {
-    options: &'a OnDigits,
+    options: &'a Training,
     /// Samples of a set, and of a batch.
     samples: [usize; 2],
     place: Cell<[usize; 2]>,
@@ -41,7 +41,7 @@ pub struct Log<'a> {
 
 impl<'a> Log<'a> {
     /// Of a training with batches of `batch_size` out of `samples` samples.
-    pub fn new(options: &'a OnDigits, samples: usize, batch_size: usize) -> Self {
+    pub fn new(options: &'a Training, samples: usize, batch_size: usize) -> Self {
         Log {
             options,
             samples: [samples, batch_size],
