@@ -9,7 +9,7 @@ use std::arch::x86_64::*;
 /// # Safety
 /// Every method may use the instructions of the level that the type belongs to: the caller runs only inside
 /// [`crate::simd::dispatch`] of that level. All methods are inlined, so that they are compiled for it.
-pub(super) trait Register: Copy {
+pub(crate) trait Register: Copy {
     /// The number type.
     type Elem: Number;
     /// The level that the type belongs to.
@@ -65,14 +65,14 @@ pub(super) trait Register: Copy {
 }
 
 /// The lanes of the widest register.
-pub(super) const MOST_LANES: usize = 16;
+pub(crate) const MOST_LANES: usize = 16;
 
 /// Four numbers in code for any processor, left to the compiler's vectoriser.
 #[derive(Clone, Copy)]
-pub(super) struct Lanes4<T>([T; 4]);
+pub(crate) struct Lanes4<T>([T; 4]);
 
 /// The arithmetic that [`Lanes4`] needs.
-pub(super) trait Number:
+pub(crate) trait Number:
     Copy + PartialOrd + std::ops::Add<Output = Self> + std::ops::Mul<Output = Self> + 'static
 {
     const ZERO: Self;
@@ -317,7 +317,7 @@ x86_register!(
 );
 
 /// A number type with one register type per level.
-pub(super) trait Float: Number {
+pub(crate) trait Float: Number {
     type Avx512: Register<Elem = Self>;
     type Avx2: Register<Elem = Self>;
 }
