@@ -165,19 +165,16 @@ impl Correlation {
                 }
                 let source = source.add((z * height + y) * columns);
                 let target = padded.add((pz as usize * self.height + py as usize) * line);
-                if phases == 1 && self.spread[2] == 1 {
-                    let skip = self.origin[2].min(0).unsigned_abs();
-                    let start = self.origin[2].max(0) as usize;
-                    let len = columns.saturating_sub(skip).min(self.width.saturating_sub(start));
-                    if len > 0 {
-                        source.add(skip).copy_to_nonoverlapping(target.add(start), len);
-                    }
-                    continue;
-                }
-                for x in 0..columns {
-                    let px = place(x, 2);
-                    if px >= 0 && (px as usize) < line {
-                        *target.add(px as usize % phases * self.width + px as usize / phases) = *source.add(x);
+                // Elements `phases` apart lie in the same phase, `spread` apart.
+                for first in 0..phases.min(columns) {
+                    let at = place(first, 2);
+                    let skip = at.min(0).unsigned_abs().div_ceil(phases * self.spread[2]);
+                    let (mut x, at) = (first + skip * phases, at + (skip * phases * self.spread[2]) as isize);
+                    let target = target.add(at as usize % phases * self.width);
+                    let mut to = at as usize / phases;
+                    while x < columns && to < self.width {
+                        *target.add(to) = *source.add(x);
+                        (x, to) = (x + phases, to + self.spread[2]);
                     }
                 }
             }
