@@ -52,12 +52,12 @@ impl Correlation {
         origin: [isize; 3],
         spread: [usize; 3],
     ) -> Option<Correlation> {
-        let (elements, kernel) = (shape.input_len().saturating_add(shape.output_len()), shape.kernel);
-        let some = shape.batch * shape.in_channels * shape.input_len() * shape.output_len() * shape.kernel_len() > 0;
-        if !some || shape.in_channels != shape.groups || shape.out_channels != shape.groups || shape.stride.contains(&0)
-        {
+        let sizes = [shape.batch, shape.groups, shape.input_len(), shape.output_len(), shape.kernel_len()];
+        let depthwise = shape.in_channels == shape.groups && shape.out_channels == shape.groups;
+        if !depthwise || sizes.contains(&0) || shape.stride.contains(&0) {
             return None;
         }
+        let (elements, kernel) = (shape.input_len().saturating_add(shape.output_len()), shape.kernel);
         let reach = |d: usize| shape.dilation[d].saturating_mul(kernel[d] - 1);
         let extent = |d: usize| (output[d] - 1).saturating_mul(stride[d]).saturating_add(reach(d)).saturating_add(1);
         let (depth, height) = (extent(0), extent(1));
