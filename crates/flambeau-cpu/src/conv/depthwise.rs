@@ -57,6 +57,11 @@ impl Correlation {
         if !depthwise || sizes.contains(&0) || shape.stride.contains(&0) {
             return None;
         }
+        // Where there is one element, the step to the next does not matter, and may be as large as a number can be.
+        let steps = |sizes: [usize; 3], steps: [usize; 3]| -> [usize; 3] {
+            std::array::from_fn(|d| if sizes[d] == 1 { 1 } else { steps[d] })
+        };
+        let (stride, spread) = (steps(output, stride), steps(source, spread));
         let (elements, kernel) = (shape.input_len().saturating_add(shape.output_len()), shape.kernel);
         let reach = |d: usize| shape.dilation[d].saturating_mul(kernel[d] - 1);
         let extent = |d: usize| (output[d] - 1).saturating_mul(stride[d]).saturating_add(reach(d)).saturating_add(1);
