@@ -2,15 +2,18 @@
 //! a tile that fits the second-level cache exists at a time.
 
 mod columns;
+mod depthwise;
 mod half_types;
 mod shape;
 #[cfg(test)]
 mod tests;
 
 use columns::{ColumnTile, gather, scatter};
+use depthwise::Correlation;
 
 pub use shape::ConvShape;
 
+use crate::gemm::register;
 use crate::gemm::scratch::Scratch;
 use crate::gemm::{Bias, Epilogue, Gemm, GemmElement, Shared, gemm};
 use crate::threads::{num_threads, parallel_for};
@@ -63,15 +66,9 @@ pub unsafe fn weight_grad<T: ConvElement>(shape: &ConvShape, x: *const T, gy: *c
 }
 
 /// What the generic code needs of f32 and f64.
-trait Float: GemmElement + Default + std::ops::AddAssign {
-    const ONE: Self;
-}
-impl Float for f32 {
-    const ONE: f32 = 1.0;
-}
-impl Float for f64 {
-    const ONE: f64 = 1.0;
-}
+trait Float: GemmElement + register::Float + Default + std::ops::AddAssign {}
+impl Float for f32 {}
+impl Float for f64 {}
 
 /// Implements [`ConvElement`] by the generic code: a blanket implementation would collide with that of the halves.
 macro_rules! conv_element {
@@ -147,6 +144,10 @@ unsafe fn forward_columns<T: Float>(shape: &ConvShape, x: *const T, w: *const T,
     if parts * positions * outputs == 0 {
         return;
     }
+    if let Some(depthwise) = Correlation::forward(shape) {
+        // SAFETY: the caller's contract.
+        return unsafe { depthwise.run(shape, x, w, false, bias, out) };
+    }
     let most = samples_per_tile(shape, num_threads());
     let len = if most > 1 { positions } else { tile_len::<T>(rows, positions, parts, num_threads()) };
     let (tiles, chunks) = (positions.div_ceil(len), shape.batch.div_ceil(most));
@@ -205,6 +206,10 @@ unsafe fn input_grad_columns<T: Float>(shape: &ConvShape, gy: *const T, w: *cons
     let parts = shape.batch * shape.groups;
     if parts * inputs * plane == 0 {
         return;
+    }
+    if let Some(depthwise) = Correlation::adjoint(shape) {
+        // SAFETY: the caller's contract.
+        return unsafe { depthwise.run(shape, gy, w, true, None, gx) };
     }
     // Tiles overlap in the input, so threads share samples and channels, not tiles.
     let together = if shape.is_pointwise() { 1 } else { samples_per_tile(shape, num_threads()) };
@@ -275,6 +280,10 @@ unsafe fn weight_grad_columns<T: Float>(shape: &ConvShape, x: *const T, gy: *con
     let weights = shape.out_channels * inputs * kernel;
     if weights == 0 {
         return;
+    }
+    if let Some(depthwise) = Correlation::forward(shape) {
+        // SAFETY: the caller's contract.
+        return unsafe { depthwise.weight_grad(shape, x, gy, gw) };
     }
     // Threads share the input channels where these are many enough for wide products, and the samples' tiles else; each
     // share of the tiles has its own sums, added up in order below. The shares follow from the shape alone, so that the

@@ -4,9 +4,9 @@
 //! microkernel then multiplies the panel with one sliver of B after the other. Partial sums live in C between blocks of k.
 
 use super::Gemm;
-use super::kernel::multiply_tile;
+use super::kernel::{Operands, Tile, Update, multiply_tile};
 use super::pack::{MatrixView, pack_block, pack_panel};
-use super::register::{Float, Lanes4, Number, Register};
+use super::register::{Float, Lanes4, Register};
 use super::scratch::Scratch;
 use crate::simd::{Kernel, Level, Simd, dispatch};
 
@@ -36,17 +36,6 @@ impl<T: Float> Kernel for Blocked<T> {
     }
 }
 
-/// What one block of k contributes to C.
-struct Update<'a, T> {
-    args: &'a Gemm<T>,
-    /// The factor of C's present content; 0: it is not read.
-    beta: T,
-    /// Whether this is the last block of k, after which the epilogue applies.
-    last: bool,
-    /// The bias as contiguous numbers per column, if it is per column.
-    column_bias: Option<*const T>,
-}
-
 #[inline(always)]
 unsafe fn in_blocks<V: Register>(args: Gemm<V::Elem>)
 where
@@ -54,6 +43,7 @@ where
 {
     let Gemm { m, n, k, .. } = args;
     let width = 2 * V::LANES;
+    let (row, col) = args.c_strides;
     let a = MatrixView { ptr: args.a, row: args.a_strides.0, col: args.a_strides.1 };
     let b = MatrixView { ptr: args.b, row: args.b_strides.0, col: args.b_strides.1 };
     // Blocks and panels of equal size, rather than full ones and a small rest.
@@ -71,8 +61,8 @@ where
     let panel = scratch.ptr();
     // SAFETY: the parts of the work memory follow each other; all ranges stay within the operands.
     unsafe {
-        let tile = panel.add(panel_len);
-        let block = tile.add(tile_len);
+        let sums = panel.add(panel_len);
+        let block = sums.add(tile_len);
         let column_bias = gather_bias(&args, block.add(kc_most * nc_most));
         let mut j0 = 0;
         while j0 < n {
@@ -85,27 +75,44 @@ where
                     let source = MatrixView { ptr: b.at(p0, j0 + packed_from), ..b };
                     pack_block::<V>(source, kc, nc - packed_from, block);
                 }
-                let beta = if k_block == 0 { args.beta } else { V::Elem::ONE };
-                let update = Update { args: &args, beta, last: k_block + 1 == k_blocks, column_bias };
+                let update = update_of(&args, k_block == 0, k_block + 1 == k_blocks, column_bias);
                 for panel_index in 0..panels {
                     let (i0, i1) = (panel_index * m / panels, (panel_index + 1) * m / panels);
                     pack_panel::<V>(MatrixView { ptr: a.at(i0, p0), ..a }, i1 - i0, kc, panel);
                     for j in (0..nc).step_by(width) {
-                        let columns = width.min(nc - j);
-                        let size = (i1 - i0, columns.div_ceil(V::LANES));
-                        if j < packed_from {
-                            let sliver = b.at(p0, j0 + j);
-                            multiply_tile::<V>(size, kc, panel, sliver, b.row as usize, tile);
+                        let (sliver, b_stride) = if j < packed_from {
+                            (b.at(p0, j0 + j), b.row as usize)
                         } else {
-                            let sliver = block.add((j - packed_from) * kc);
-                            multiply_tile::<V>(size, kc, panel, sliver, width, tile);
+                            (block.add((j - packed_from) * kc).cast_const(), width)
+                        };
+                        let operands = Operands { kc, a: panel, b: sliver, b_stride };
+                        let c = args.c.wrapping_offset(i0 as isize * row + (j0 + j) as isize * col);
+                        let tile = Tile { c, row, rows: i1 - i0, columns: width.min(nc - j), sums };
+                        let update = update.at(i0, j0 + j);
+                        if col == 1 {
+                            multiply_tile::<V>(&operands, &tile, &update);
+                        } else {
+                            let dense = Tile { c: sums, row: width as isize, ..tile };
+                            multiply_tile::<V>(&operands, &dense, &Update::PLAIN);
+                            scatter(&tile, col, width, &update);
                         }
-                        update_tile::<V>(&update, (i0, i1 - i0), (j0 + j, columns), tile);
                     }
                 }
             }
             j0 += nc;
         }
+    }
+}
+
+/// What a block of k does to C: the first one applies β, the last one the epilogue.
+fn update_of<T: Float>(args: &Gemm<T>, first: bool, last: bool, column_bias: Option<*const T>) -> Update<T> {
+    let row_bias = args.epilogue.bias.filter(|bias| last && !bias.per_column);
+    Update {
+        alpha: args.alpha,
+        beta: if first { args.beta } else { T::ONE },
+        row_bias: row_bias.map(|bias| (bias.ptr, bias.stride)),
+        column_bias: column_bias.filter(|_| last),
+        relu: last && args.epilogue.relu,
     }
 }
 
@@ -119,96 +126,23 @@ unsafe fn gather_bias<T: Copy>(args: &Gemm<T>, target: *mut T) -> Option<*const 
     Some(target)
 }
 
-/// Writes a tile of products into C: `C = α·tile + β·C`, and after the last block of k the epilogue.
-#[inline(always)]
-unsafe fn update_tile<V: Register>(
-    update: &Update<V::Elem>,
-    (i0, rows): (usize, usize),
-    (j0, columns): (usize, usize),
-    tile: *const V::Elem,
-) where
-    V::Elem: Float,
-{
-    let args = update.args;
-    let (row, col) = args.c_strides;
-    let read_c = update.beta != V::Elem::ZERO;
-    let relu = update.last && args.epilogue.relu;
-    let column_bias = update.column_bias.filter(|_| update.last);
-    let row_bias = args.epilogue.bias.filter(|bias| update.last && !bias.per_column);
-    // SAFETY: the tile lies within C; partial vectors touch only the columns that exist.
-    unsafe {
-        let (alpha, beta) = (V::splat(args.alpha), V::splat(update.beta));
-        for i in 0..rows {
-            let c = args.c.wrapping_offset((i0 + i) as isize * row + j0 as isize * col);
-            let row_shift = V::splat(match row_bias {
-                Some(bias) => *bias.ptr.wrapping_offset((i0 + i) as isize * bias.stride),
-                None => V::ZERO,
-            });
-            for j in (0..columns).step_by(V::LANES) {
-                let lanes = V::LANES.min(columns - j);
-                let place = Place { ptr: c.wrapping_offset(j as isize * col), stride: col, lanes };
-                let mut x = V::load(tile.add(i * 2 * V::LANES + j)).mul(alpha);
-                if read_c {
-                    x = place.load::<V>().mul_add(beta, x);
-                }
-                if let Some(bias) = column_bias {
-                    let bias = Place { ptr: bias.add(j0 + j).cast_mut(), stride: 1, lanes };
-                    x = x.add(bias.load());
-                }
-                if row_bias.is_some() {
-                    x = x.add(row_shift);
-                }
-                if relu {
-                    x = x.relu();
-                }
-                place.store(x);
-            }
-        }
-    }
-}
-
-/// Up to a register of numbers in a row of C.
-#[derive(Clone, Copy)]
-struct Place<T> {
-    ptr: *mut T,
-    stride: isize,
-    lanes: usize,
-}
-
-impl<T: Float> Place<T> {
-    #[inline(always)]
-    unsafe fn load<V: Register<Elem = T>>(self) -> V {
-        // SAFETY: the caller's numbers exist.
+/// Writes the tile's sums, rows of `width` numbers, into a C whose columns lie `col` apart.
+unsafe fn scatter<T: Float>(tile: &Tile<T>, col: isize, width: usize, update: &Update<T>) {
+    for (i, j) in (0..tile.rows).flat_map(|i| (0..tile.columns).map(move |j| (i, j))) {
+        // SAFETY: the caller's contract: the sums, the element of C and its bias exist.
         unsafe {
-            if self.stride != 1 {
-                let mut lanes = [T::ZERO; 16];
-                for (i, lane) in lanes.iter_mut().enumerate().take(self.lanes) {
-                    *lane = *self.ptr.wrapping_offset(i as isize * self.stride);
-                }
-                V::load(lanes.as_ptr())
-            } else if self.lanes == V::LANES {
-                V::load(self.ptr)
-            } else {
-                V::load_first(self.ptr, self.lanes)
+            let c = tile.c.wrapping_offset(i as isize * tile.row + j as isize * col);
+            let mut x = *tile.sums.add(i * width + j) * update.alpha;
+            if update.beta != T::ZERO {
+                x = (*c).fused(update.beta, x);
             }
-        }
-    }
-
-    #[inline(always)]
-    unsafe fn store<V: Register<Elem = T>>(self, x: V) {
-        // SAFETY: the caller's numbers exist.
-        unsafe {
-            if self.stride != 1 {
-                let mut lanes = [T::ZERO; 16];
-                x.store(lanes.as_mut_ptr());
-                for (i, &lane) in lanes.iter().enumerate().take(self.lanes) {
-                    *self.ptr.wrapping_offset(i as isize * self.stride) = lane;
-                }
-            } else if self.lanes == V::LANES {
-                x.store(self.ptr)
-            } else {
-                x.store_first(self.ptr, self.lanes)
+            if let Some(bias) = update.column_bias {
+                x = x + *bias.add(j);
             }
+            if let Some((bias, stride)) = update.row_bias {
+                x = x + *bias.wrapping_offset(i as isize * stride);
+            }
+            *c = if update.relu && x < T::ZERO { T::ZERO } else { x };
         }
     }
 }

@@ -12,7 +12,7 @@ mod integer;
 mod kernel;
 mod pack;
 mod parallel;
-mod register;
+pub(crate) mod register;
 pub(crate) mod scratch;
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
 //! Copies blocks of A and B into the order in which the microkernel reads them.
 
-use super::register::Register;
+use super::register::{MOST_LANES, Register};
 
 /// A strided matrix operand.
 #[derive(Clone, Copy)]
@@ -132,8 +132,6 @@ pub(super) unsafe fn load_up_to<V: Register>(source: *const V::Elem, len: usize)
 
 /// Writes the transpose of a `rows × cols` block (each at most `LANES`, `source.col` 1) into `cols` rows of `LANES`
 /// numbers that lie `stride` apart; the numbers past `rows` become zero.
-///
-/// `log₂ LANES` rounds of pairwise interleaving transpose a square of registers.
 #[inline(always)]
 unsafe fn transpose<V: Register>(
     source: MatrixView<V::Elem>,
@@ -141,10 +139,9 @@ unsafe fn transpose<V: Register>(
     target: *mut V::Elem,
     stride: usize,
 ) {
-    const MOST: usize = 16;
     // SAFETY: the caller's contract; rows that do not exist are not read.
     unsafe {
-        let mut square = [V::zero(); MOST];
+        let mut square = [V::zero(); MOST_LANES];
         if rows == V::LANES && cols == V::LANES {
             for (i, line) in square.iter_mut().enumerate().take(V::LANES) {
                 *line = V::load(source.at(i, 0));
@@ -156,14 +153,7 @@ unsafe fn transpose<V: Register>(
                 }
             }
         }
-        let mut round = 1;
-        while round < V::LANES {
-            let before = square;
-            for i in 0..V::LANES / 2 {
-                (square[2 * i], square[2 * i + 1]) = before[i].zip(before[i + V::LANES / 2]);
-            }
-            round *= 2;
-        }
+        V::transpose(&mut square);
         if cols == V::LANES {
             for (j, line) in square.iter().enumerate().take(V::LANES) {
                 line.store(target.add(j * stride));

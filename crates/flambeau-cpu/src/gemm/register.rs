@@ -9,9 +9,9 @@ use std::arch::x86_64::*;
 /// # Safety
 /// Every method may use the instructions of the level that the type belongs to: the caller runs only inside
 /// [`crate::simd::dispatch`] of that level. All methods are inlined, so that they are compiled for it.
-pub(super) trait Register: Copy {
+pub(crate) trait Register: Copy {
     /// The number type.
-    type Elem: Copy + PartialOrd + 'static;
+    type Elem: Number;
     /// The level that the type belongs to.
     const LEVEL: Level;
     /// Numbers per register.
@@ -27,7 +27,7 @@ pub(super) trait Register: Copy {
     const A_STRIDE: usize = Self::KC + 16;
 
     /// The number zero.
-    const ZERO: Self::Elem;
+    const ZERO: Self::Elem = <Self::Elem as Number>::ZERO;
 
     /// A register of zeros.
     #[inline(always)]
@@ -48,16 +48,31 @@ pub(super) trait Register: Copy {
     unsafe fn mul_add(self, b: Self, c: Self) -> Self;
     /// `max(self, 0)`, NaN stays NaN.
     unsafe fn relu(self) -> Self;
-    /// The lanes of both interleaved: `(a0 b0 a1 b1 …, … aL bL)`.
-    unsafe fn zip(self, b: Self) -> (Self, Self);
+    /// Transposes the square of the first `LANES` registers.
+    unsafe fn transpose(square: &mut [Self; MOST_LANES]);
+
+    /// Asks for the cache line at `p`, which may lie anywhere.
+    #[inline(always)]
+    fn prefetch(p: *const Self::Elem) {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: a prefetch reads nothing and never faults; SSE is part of every x86-64.
+        unsafe {
+            _mm_prefetch::<_MM_HINT_T0>(p.cast())
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = p;
+    }
 }
+
+/// The lanes of the widest register.
+pub(crate) const MOST_LANES: usize = 16;
 
 /// Four numbers in code for any processor, left to the compiler's vectoriser.
 #[derive(Clone, Copy)]
-pub(super) struct Lanes4<T>([T; 4]);
+pub(crate) struct Lanes4<T>([T; 4]);
 
 /// The arithmetic that [`Lanes4`] needs.
-pub(super) trait Number:
+pub(crate) trait Number:
     Copy + PartialOrd + std::ops::Add<Output = Self> + std::ops::Mul<Output = Self> + 'static
 {
     const ZERO: Self;
@@ -90,7 +105,6 @@ impl<T: Number> Register for Lanes4<T> {
     const ROWS: usize = 4;
     const KC: usize = 1024 / size_of::<T>();
     const NC: usize = 512;
-    const ZERO: T = T::ZERO;
 
     #[inline(always)]
     unsafe fn splat(x: T) -> Self {
@@ -144,9 +158,37 @@ impl<T: Number> Register for Lanes4<T> {
         Lanes4([relu(self.0[0]), relu(self.0[1]), relu(self.0[2]), relu(self.0[3])])
     }
     #[inline(always)]
-    unsafe fn zip(self, b: Self) -> (Self, Self) {
-        let (a, b) = (self.0, b.0);
-        (Lanes4([a[0], b[0], a[1], b[1]]), Lanes4([a[2], b[2], a[3], b[3]]))
+    unsafe fn transpose(square: &mut [Self; MOST_LANES]) {
+        interleave(&mut square[..4], |Lanes4(a), Lanes4(b)| {
+            (Lanes4([a[0], b[0], a[1], b[1]]), Lanes4([a[2], b[2], a[3], b[3]]))
+        });
+    }
+}
+
+/// Transposes a square of registers in `log₂` rounds of `zip`, which interleaves the lanes of two:
+/// `(a0 b0 a1 b1 …, … aL bL)`.
+#[inline(always)]
+fn interleave<V: Copy>(square: &mut [V], zip: impl Fn(V, V) -> (V, V)) {
+    let half = square.len() / 2;
+    for _ in 0..square.len().ilog2() {
+        let mut before = [square[0]; MOST_LANES];
+        before[..2 * half].copy_from_slice(square);
+        for i in 0..half {
+            (square[2 * i], square[2 * i + 1]) = zip(before[i], before[i + half]);
+        }
+    }
+}
+
+/// Transposes a square of registers of two halves: `zip` interleaves within the halves, `join` makes a register of the first
+/// halves of two and one of the second. Crossing the halves costs AVX2 most, so it happens once.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn interleave_halves<V: Copy>(square: &mut [V], zip: impl Fn(V, V) -> (V, V), join: impl Fn(V, V) -> (V, V)) {
+    let (low, high) = square.split_at_mut(square.len() / 2);
+    interleave(low, &zip);
+    interleave(high, &zip);
+    for (a, b) in low.iter_mut().zip(high) {
+        (*a, *b) = join(*a, *b);
     }
 }
 
@@ -156,7 +198,7 @@ impl<T: Number> Register for Lanes4<T> {
 macro_rules! x86_register {
     ($vector:ty, $level:ident, $elem:ty, lanes $lanes:literal, rows $rows:literal, kc $kc:literal, nc $nc:literal,
      $splat:ident, $load:ident, $store:ident, $add:ident, $mul:ident, $fma:ident, $max:ident,
-     load_first $load_first:expr, store_first $store_first:expr, zip $zip:expr) => {
+     load_first $load_first:expr, store_first $store_first:expr, transpose $transpose:expr) => {
         impl Register for $vector {
             type Elem = $elem;
             const LEVEL: Level = Level::$level;
@@ -164,7 +206,6 @@ macro_rules! x86_register {
             const ROWS: usize = $rows;
             const KC: usize = $kc;
             const NC: usize = $nc;
-            const ZERO: $elem = 0.0;
 
             #[inline(always)]
             unsafe fn splat(x: $elem) -> Self {
@@ -212,9 +253,9 @@ macro_rules! x86_register {
                 unsafe { $max($splat(0.0), self) }
             }
             #[inline(always)]
-            unsafe fn zip(self, b: Self) -> (Self, Self) {
+            unsafe fn transpose(square: &mut [Self; MOST_LANES]) {
                 // SAFETY: as above.
-                unsafe { $zip(self, b) }
+                unsafe { $transpose(&mut square[..$lanes]) }
             }
         }
     };
@@ -232,11 +273,11 @@ x86_register!(
     _mm512_set1_ps, _mm512_loadu_ps, _mm512_storeu_ps, _mm512_add_ps, _mm512_mul_ps, _mm512_fmadd_ps, _mm512_max_ps,
     load_first |p, n: usize| _mm512_maskz_loadu_ps((1u32 << n).wrapping_sub(1) as u16, p),
     store_first |p, n: usize, v| _mm512_mask_storeu_ps(p, (1u32 << n).wrapping_sub(1) as u16, v),
-    zip |a, b| {
+    transpose |square| interleave(square, |a, b| {
         let low = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
         let high = _mm512_setr_epi32(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
         (_mm512_permutex2var_ps(a, low, b), _mm512_permutex2var_ps(a, high, b))
-    }
+    })
 );
 #[cfg(target_arch = "x86_64")]
 x86_register!(
@@ -244,11 +285,11 @@ x86_register!(
     _mm512_set1_pd, _mm512_loadu_pd, _mm512_storeu_pd, _mm512_add_pd, _mm512_mul_pd, _mm512_fmadd_pd, _mm512_max_pd,
     load_first |p, n: usize| _mm512_maskz_loadu_pd((1u32 << n).wrapping_sub(1) as u8, p),
     store_first |p, n: usize, v| _mm512_mask_storeu_pd(p, (1u32 << n).wrapping_sub(1) as u8, v),
-    zip |a, b| {
+    transpose |square| interleave(square, |a, b| {
         let low = _mm512_setr_epi64(0, 8, 1, 9, 2, 10, 3, 11);
         let high = _mm512_setr_epi64(4, 12, 5, 13, 6, 14, 7, 15);
         (_mm512_permutex2var_pd(a, low, b), _mm512_permutex2var_pd(a, high, b))
-    }
+    })
 );
 #[cfg(target_arch = "x86_64")]
 x86_register!(
@@ -256,10 +297,11 @@ x86_register!(
     _mm256_set1_ps, _mm256_loadu_ps, _mm256_storeu_ps, _mm256_add_ps, _mm256_mul_ps, _mm256_fmadd_ps, _mm256_max_ps,
     load_first |p, n: usize| _mm256_maskload_ps(p, _mm256_loadu_si256(MASK32.as_ptr().add(8 - n).cast())),
     store_first |p, n: usize, v| _mm256_maskstore_ps(p, _mm256_loadu_si256(MASK32.as_ptr().add(8 - n).cast()), v),
-    zip |a, b| {
-        let (low, high) = (_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
-        (_mm256_permute2f128_ps::<0x20>(low, high), _mm256_permute2f128_ps::<0x31>(low, high))
-    }
+    transpose |square| interleave_halves(
+        square,
+        |a, b| (_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b)),
+        |a, b| (_mm256_permute2f128_ps::<0x20>(a, b), _mm256_permute2f128_ps::<0x31>(a, b))
+    )
 );
 #[cfg(target_arch = "x86_64")]
 x86_register!(
@@ -267,14 +309,15 @@ x86_register!(
     _mm256_set1_pd, _mm256_loadu_pd, _mm256_storeu_pd, _mm256_add_pd, _mm256_mul_pd, _mm256_fmadd_pd, _mm256_max_pd,
     load_first |p, n: usize| _mm256_maskload_pd(p, _mm256_loadu_si256(MASK64.as_ptr().add(4 - n).cast())),
     store_first |p, n: usize, v| _mm256_maskstore_pd(p, _mm256_loadu_si256(MASK64.as_ptr().add(4 - n).cast()), v),
-    zip |a, b| {
-        let (low, high) = (_mm256_unpacklo_pd(a, b), _mm256_unpackhi_pd(a, b));
-        (_mm256_permute2f128_pd::<0x20>(low, high), _mm256_permute2f128_pd::<0x31>(low, high))
-    }
+    transpose |square| interleave_halves(
+        square,
+        |a, b| (_mm256_unpacklo_pd(a, b), _mm256_unpackhi_pd(a, b)),
+        |a, b| (_mm256_permute2f128_pd::<0x20>(a, b), _mm256_permute2f128_pd::<0x31>(a, b))
+    )
 );
 
 /// A number type with one register type per level.
-pub(super) trait Float: Number {
+pub(crate) trait Float: Number {
     type Avx512: Register<Elem = Self>;
     type Avx2: Register<Elem = Self>;
 }
