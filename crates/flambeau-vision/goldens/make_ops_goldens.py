@@ -124,6 +124,23 @@ call("stochastic_depth", [torch.zeros(1)], p=0.5, mode="column")
 call("drop_block2d", [torch.zeros(1, 1, 6, 6)], p=0.5, block_size=2)
 call("drop_block2d", [torch.zeros(6, 6)], p=0.5, block_size=3)
 call("drop_block2d", [torch.zeros(1, 1, 6, 6)], p=-0.5, block_size=3)
+for i in range(12):
+    dtype = pick(torch.float32, torch.float64)
+    n = rng.randint(0, 5)
+    for name in ("generalized_box_iou_loss", "distance_box_iou_loss", "complete_box_iou_loss"):
+        a, b = boxes(n, dtype=dtype, size=pick(4, 20)), boxes(n, dtype=dtype, size=pick(4, 20))
+        keywords = {"eps": 1e-2} if pick(True, False) else {}
+        call(name, [a, b], grad=n > 0, reduction=pick("none", "mean", "sum"), **keywords)
+for name in ("generalized_box_iou_loss", "distance_box_iou_loss", "complete_box_iou_loss"):
+    one = boxes(3)
+    call(name, [one, one.clone()], grad=True)
+    call(name, [boxes(3, dtype=torch.int64, whole=True), boxes(3, dtype=torch.int64, whole=True)])
+    call(name, [boxes(3, dtype=torch.float16), boxes(3, dtype=torch.float16)])
+    call(name, [boxes(6).view(2, 3, 4), boxes(6).view(2, 3, 4)], grad=True)
+    call(name, [torch.zeros(2, 4), boxes(2)], grad=True)
+    call(name, [boxes(2), boxes(2)], reduction="all")
+    call(name, [torch.zeros(2, 3), boxes(2)])
+    call(name, [torch.zeros(2, 5), boxes(2)])
 
 text = "\n".join(json.dumps(row) for row in rows)
 Path(__file__).with_name("ops.jsonl.gz").write_bytes(gzip.compress(text.encode(), 9, mtime=0))

@@ -1,7 +1,8 @@
 //! The blocks of models against torchvision's, and what models are made of: options, files of weights, copies, hooks. All tests that
 //! draw numbers hold one lock, as they share the default generator.
 
-use flambeau_autograd::{Tensor, ones, randn};
+use flambeau_autograd::ops::paths::torch::cat;
+use flambeau_autograd::{Tensor, ones, rand, randn, tensor};
 use flambeau_device::manual_seed;
 use flambeau_nn::{self as nn, Call, Forward, Module};
 use flambeau_serialize::{safetensors, save};
@@ -33,7 +34,31 @@ fn pyramid(block: FeaturePyramidNetwork) -> Block {
     (Box::new(block), Box::new(run))
 }
 
-fn block(name: &str) -> Block {
+/// Boxes of all sizes within an image.
+fn boxes(number: usize, (height, width): (usize, usize)) -> Tensor {
+    let (corners, sides) = (rand((number, 2)), rand((number, 2)).square());
+    let size = tensor([width as f32, height as f32]);
+    let ends = corners.add(corners.neg().add(1).mul(sides));
+    cat(&[corners.mul(&size), ends.mul(&size)], 1)
+}
+
+/// A call with boxes of images.
+fn regions(block: MultiScaleRoIAlign, row: &Value) -> Block {
+    let pairs = row["images"].as_array().unwrap().iter();
+    let whole = |n: &Value| n.as_u64().unwrap() as usize;
+    let images: Vec<(usize, usize)> = pairs.map(|size| (whole(&size[0]), whole(&size[1]))).collect();
+    let numbers: Vec<usize> = row["numbers"].as_array().unwrap().iter().map(whole).collect();
+    let run = move |block: &dyn Module, x: &[Tensor]| {
+        let maps = x.iter().enumerate().map(|(i, x)| (format!("m{i}"), x.shallow_clone())).collect::<FeatureMaps>();
+        let boxes: Vec<Tensor> = numbers.iter().zip(&images).map(|(&n, &image)| boxes(n, image)).collect();
+        let y = block.downcast_ref::<MultiScaleRoIAlign>().unwrap().call(maps, boxes, images.clone());
+        vec![("y".to_owned(), y)]
+    };
+    (Box::new(block), Box::new(run))
+}
+
+fn block(row: &Value) -> Block {
+    let name = row["name"].as_str().unwrap();
     let channels = [10, 20, 30];
     match name {
         "conv" => one(Conv2dNormActivation::new(3, 8)),
@@ -47,6 +72,11 @@ fn block(name: &str) -> Block {
         })),
         "conv padding" => one(Conv2dNormActivation::with(3, 4, |o| {
             o.padding(2).activation_layer(|inplace| nn::Hardswish::with(|o| o.inplace(inplace)))
+        })),
+        "conv3d" => one(Conv3dNormActivation::new(3, 8)),
+        "conv3d pairs" => one(Conv3dNormActivation::with(3, 4, |o| {
+            let o = o.kernel_size((1, 3, 5)).stride((1, 2, 1)).dilation((2, 1, 1)).without_norm();
+            o.activation_layer(|inplace| nn::SiLU::with(|o| o.inplace(inplace)))
         })),
         "squeeze" => one(SqueezeExcitation::new(8, 2)),
         "squeeze silu" => {
@@ -79,6 +109,13 @@ fn block(name: &str) -> Block {
             let top = LastLevelP6P7::new(6, 6);
             pyramid(FeaturePyramidNetwork::with(&channels, 6, |o| o.extra_blocks(top)))
         }
+        "regions" => regions(MultiScaleRoIAlign::new(&["m0", "m1", "m2"], 3, 2), row),
+        "regions one" => regions(MultiScaleRoIAlign::new(&["m1"], (2, 3), -1), row),
+        "regions two" => {
+            let align = |o: MultiScaleRoIAlignOptions| o.canonical_scale(60).canonical_level(3);
+            regions(MultiScaleRoIAlign::with(&["m0", "m2"], 2, 0, align), row)
+        }
+        "regions none" => regions(MultiScaleRoIAlign::new(&["m0", "m1"], 2, 2), row),
         other => panic!("no block {other}"),
     }
 }
@@ -90,7 +127,7 @@ fn blocks_are_torchvisions() {
     for row in &rows {
         let name = row["name"].as_str().unwrap();
         manual_seed(0);
-        let (block, run) = block(name);
+        let (block, run) = block(row);
         assert_eq!(block.repr(), row["print"].as_str().unwrap(), "{name}");
         let state = block.state_dict();
         assert_eq!(
@@ -118,7 +155,7 @@ fn blocks_are_torchvisions() {
             assert!((sum - expected).abs() <= 1e-5 * expected, "{name}: {sum}, not {expected}");
         }
     }
-    assert_eq!(rows.len(), 19);
+    assert_eq!(rows.len(), 25);
 }
 
 #[test]

@@ -45,7 +45,17 @@ fn call(name: &str, t: &[Tensor], k: &Value) -> Tensor {
         None => o,
     };
     let fmt = |o: BoxFormatOptions| o.fmt(text("fmt", "xyxy"));
+    let loss = |o: BoxLossOptions| {
+        let o = o.reduction(text("reduction", "none"));
+        match k["eps"].as_f64() {
+            Some(eps) => o.eps(eps),
+            None => o,
+        }
+    };
     match name {
+        "generalized_box_iou_loss" => generalized_box_iou_loss_with(&t[0], &t[1], loss),
+        "distance_box_iou_loss" => distance_box_iou_loss_with(&t[0], &t[1], loss),
+        "complete_box_iou_loss" => complete_box_iou_loss_with(&t[0], &t[1], loss),
         "box_iou" => box_iou_with(&t[0], &t[1], fmt),
         "box_area" => box_area_with(&t[0], fmt),
         "generalized_box_iou" => generalized_box_iou(&t[0], &t[1]),

@@ -192,7 +192,7 @@ impl Config {
     #[track_caller]
     fn build<W: Weights>(&self, o: RegNetOptions<W>) -> W::Made<RegNet> {
         let norm = &o.norm_layer;
-        let stem = ConvNormActivationOptions::default().stride(2).norm(Some(norm.clone()));
+        let stem = ConvNormActivationOptions::<2>::default().stride(2).norm(Some(norm.clone()));
         let stem = SimpleStemIN::of(stem.layers(3, o.stem_width));
         let mut trunk = nn::Sequential::default();
         let mut from = o.stem_width;

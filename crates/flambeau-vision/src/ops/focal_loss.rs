@@ -1,5 +1,6 @@
 //! The focal loss.
 
+use super::reduced;
 use flambeau_autograd::{AsTensor, Tensor, options};
 use flambeau_nn::functional as F;
 use flambeau_tensor::print::py_float;
@@ -54,12 +55,5 @@ pub fn sigmoid_focal_loss_with(
     if alpha >= 0.0 {
         loss = t.mul(alpha).add(other.mul(1.0 - alpha)).mul(loss);
     }
-    match reduction.as_str() {
-        "none" => loss,
-        "mean" => loss.mean(),
-        "sum" => loss.sum(),
-        other => {
-            panic!("Invalid Value for arg 'reduction': '{other} \n Supported reduction modes: 'none', 'mean', 'sum'")
-        }
-    }
+    reduced(&loss, &reduction)
 }

@@ -37,27 +37,33 @@ impl SequentialKind for Conv2dNormActivationKind {
     const NAME: &'static str = "Conv2dNormActivation";
 }
 
-/// Options of [`Conv2dNormActivation`].
-pub struct ConvNormActivationOptions {
-    kernel_size: Lengths<2>,
-    stride: Lengths<2>,
-    padding: Option<Padding<2>>,
+/// The kind of a [`Conv3dNormActivation`].
+pub struct Conv3dNormActivationKind;
+impl SequentialKind for Conv3dNormActivationKind {
+    const NAME: &'static str = "Conv3dNormActivation";
+}
+
+/// Options of [`Conv2dNormActivation`] and [`Conv3dNormActivation`], by the number of dimensions.
+pub struct ConvNormActivationOptions<const D: usize = 2> {
+    kernel_size: Lengths<D>,
+    stride: Lengths<D>,
+    padding: Option<Padding<D>>,
     groups: usize,
     norm_layer: Option<NormLayer>,
     activation_layer: Option<ActivationLayer>,
-    dilation: Lengths<2>,
+    dilation: Lengths<D>,
     inplace: bool,
     bias: Option<bool>,
 }
 
-impl Default for ConvNormActivationOptions {
+impl<const D: usize> Default for ConvNormActivationOptions<D> {
     fn default() -> Self {
         ConvNormActivationOptions {
             kernel_size: Lengths::Same(3),
             stride: Lengths::Same(1),
             padding: None,
             groups: 1,
-            norm_layer: Some(batch_norm()),
+            norm_layer: Some(norm_layer(nn::BatchNorm::<D>::new)),
             activation_layer: Some(relu()),
             dilation: Lengths::Same(1),
             inplace: true,
@@ -66,17 +72,17 @@ impl Default for ConvNormActivationOptions {
     }
 }
 
-impl ConvNormActivationOptions {
+impl<const D: usize> ConvNormActivationOptions<D> {
     /// The kernel's size (3).
     #[must_use]
-    pub fn kernel_size(mut self, kernel_size: impl Into<Lengths<2>>) -> Self {
+    pub fn kernel_size(mut self, kernel_size: impl Into<Lengths<D>>) -> Self {
         self.kernel_size = kernel_size.into();
         self
     }
 
     /// The step between outputs (1).
     #[must_use]
-    pub fn stride(mut self, stride: impl Into<Lengths<2>>) -> Self {
+    pub fn stride(mut self, stride: impl Into<Lengths<D>>) -> Self {
         self.stride = stride.into();
         self
     }
@@ -84,7 +90,7 @@ impl ConvNormActivationOptions {
     /// What is added on both sides (as much as keeps the size at stride 1).
     #[must_use]
     #[track_caller]
-    pub fn padding(mut self, padding: impl Setting<Padding<2>>) -> Self {
+    pub fn padding(mut self, padding: impl Setting<Padding<D>>) -> Self {
         self.padding = Some(padding.setting());
         self
     }
@@ -97,7 +103,7 @@ impl ConvNormActivationOptions {
         self
     }
 
-    /// What makes the normalisation of the output's channels ([`nn::BatchNorm2d`]).
+    /// What makes the normalisation of the output's channels ([`nn::BatchNorm`]).
     #[must_use]
     pub fn norm_layer<M: Forward>(self, norm: impl Fn(usize) -> M + Send + Sync + 'static) -> Self {
         self.norm(Some(norm_layer(norm)))
@@ -123,7 +129,7 @@ impl ConvNormActivationOptions {
 
     /// The step between kernel elements (1).
     #[must_use]
-    pub fn dilation(mut self, dilation: impl Into<Lengths<2>>) -> Self {
+    pub fn dilation(mut self, dilation: impl Into<Lengths<D>>) -> Self {
         self.dilation = dilation.into();
         self
     }
@@ -155,12 +161,12 @@ impl ConvNormActivationOptions {
     /// The layers, for kinds of sequences that are such a block too.
     #[track_caller]
     pub(crate) fn layers(self, in_channels: usize, out_channels: usize) -> nn::Sequential {
-        let (kernel, dilation) = (self.kernel_size.each(), self.dilation.each());
-        let same = [0, 1].map(|d| (kernel[d].max(1) - 1) / 2 * dilation[d]);
+        let (kernel, dilation): ([usize; D], [usize; D]) = (self.kernel_size.each(), self.dilation.each());
+        let same: [usize; D] = std::array::from_fn(|d| (kernel[d].max(1) - 1) / 2 * dilation[d]);
         let padding = self.padding.unwrap_or_else(|| Padding::Lengths(same.into()));
         let bias = self.bias.unwrap_or(self.norm_layer.is_none());
         let mut layers = nn::Sequential::default();
-        layers.push(nn::Conv2d::with(in_channels, out_channels, self.kernel_size, |o| {
+        layers.push(nn::Conv::<D>::with(in_channels, out_channels, self.kernel_size, |o| {
             o.stride(self.stride).padding(padding).dilation(self.dilation).groups(self.groups).bias(bias)
         }));
         if let Some(norm) = &self.norm_layer {
@@ -200,6 +206,37 @@ impl Conv2dNormActivation {
         in_channels: impl Int,
         out_channels: impl Int,
         options: impl FnOnce(ConvNormActivationOptions) -> ConvNormActivationOptions,
+    ) -> Self {
+        let options = options(ConvNormActivationOptions::default());
+        Self::of(options.layers(in_channels.to_usize(), out_channels.to_usize()))
+    }
+}
+
+/// A convolution, a normalisation and an activation of volumes: `torchvision.ops.Conv3dNormActivation(in_channels, out_channels)`.
+///
+/// ```
+/// use torch::vision::ops::Conv3dNormActivation;
+/// let block = Conv3dNormActivation::with(3, 8, |o| o.kernel_size((1, 3, 3)).stride((1, 2, 2)));
+/// assert_eq!(block.call(torch::ones([1, 3, 4, 8, 8])).size(), [1, 8, 4, 4, 4]);
+/// ```
+pub type Conv3dNormActivation = SequentialOf<Conv3dNormActivationKind>;
+
+impl Conv3dNormActivation {
+    /// With a kernel of 3, [`nn::BatchNorm3d`] and [`nn::ReLU`].
+    #[track_caller]
+    pub fn new(in_channels: impl Int, out_channels: impl Int) -> Self {
+        Self::with(in_channels, out_channels, |o| o)
+    }
+
+    /// With options, as [`Conv2dNormActivation::with`].
+    ///
+    /// # Panics
+    /// As [`nn::Conv3d::with`].
+    #[track_caller]
+    pub fn with(
+        in_channels: impl Int,
+        out_channels: impl Int,
+        options: impl FnOnce(ConvNormActivationOptions<3>) -> ConvNormActivationOptions<3>,
     ) -> Self {
         let options = options(ConvNormActivationOptions::default());
         Self::of(options.layers(in_channels.to_usize(), out_channels.to_usize()))
