@@ -66,30 +66,7 @@ impl<T> DatasetFolder<T> {
     }
 
     fn load(root: &Path, loader: Loader<T>, extensions: &[&str], target_transform: Relabel) -> Result<Self> {
-        let classes = subfolders(root)?;
-        if classes.is_empty() {
-            return Err(Error::Value(format!("Couldn't find any class folder in {}.", root.display())));
-        }
-        let (mut samples, mut empty) = (Vec::new(), Vec::new());
-        for (label, class) in (0..).zip(&classes) {
-            let before = samples.len();
-            for path in files(&root.join(class))? {
-                let name = path.to_string_lossy().to_lowercase();
-                if extensions.iter().any(|ending| name.ends_with(ending)) {
-                    samples.push((path, label));
-                }
-            }
-            if samples.len() == before {
-                empty.push(class.as_str());
-            }
-        }
-        if !empty.is_empty() {
-            return Err(Error::Value(format!(
-                "Found no valid file for the classes {}. Supported extensions are: {}",
-                empty.join(", "),
-                extensions.join(", ")
-            )));
-        }
+        let (classes, samples) = classes_and_samples(root, extensions)?;
         Ok(DatasetFolder { loader, target_transform, classes, samples })
     }
 
@@ -123,14 +100,43 @@ impl<T> DatasetFolder<T> {
     }
 }
 
+/// The subfolders of a folder as classes, and the files below them with one of the endings.
+pub(super) fn classes_and_samples(root: &Path, extensions: &[&str]) -> Result<(Vec<String>, Vec<(PathBuf, i64)>)> {
+    let classes = subfolders(root)?;
+    if classes.is_empty() {
+        return Err(Error::Value(format!("Couldn't find any class folder in {}.", root.display())));
+    }
+    let (mut samples, mut empty) = (Vec::new(), Vec::new());
+    for (label, class) in (0..).zip(&classes) {
+        let before = samples.len();
+        for path in files(&root.join(class))? {
+            let name = path.to_string_lossy().to_lowercase();
+            if extensions.iter().any(|ending| name.ends_with(ending)) {
+                samples.push((path, label));
+            }
+        }
+        if samples.len() == before {
+            empty.push(class.as_str());
+        }
+    }
+    if !empty.is_empty() {
+        return Err(Error::Value(format!(
+            "Found no valid file for the classes {}. Supported extensions are: {}",
+            empty.join(", "),
+            extensions.join(", ")
+        )));
+    }
+    Ok((classes, samples))
+}
+
 /// The names of a folder's subfolders, in order.
-fn subfolders(folder: &Path) -> Result<Vec<String>> {
+pub(super) fn subfolders(folder: &Path) -> Result<Vec<String>> {
     let (folders, _) = entries(folder)?;
     Ok(folders.iter().filter_map(|path| path.file_name()).map(|name| name.to_string_lossy().into_owned()).collect())
 }
 
 /// The folders and files of a folder, each in the order of their names. Links are followed.
-fn entries(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
+pub(super) fn entries(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
     let failed = |e| Error::io(folder, e);
     let (mut folders, mut files) = (Vec::new(), Vec::new());
     for entry in fs::read_dir(folder).map_err(failed)? {
@@ -143,7 +149,7 @@ fn entries(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
 }
 
 /// All files below a folder: those of one folder after those of another, in the order of the folders' paths as texts.
-fn files(folder: &Path) -> Result<Vec<PathBuf>> {
+pub(super) fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     let mut open = vec![(folder.to_owned(), 0)];
     while let Some((folder, depth)) = open.pop() {

@@ -12,12 +12,17 @@
 
 mod archive;
 mod cifar;
+mod coco;
 mod digits;
 pub mod download;
 mod emnist;
 mod fake;
 mod folder;
 pub mod idx;
+mod json;
+mod labelled;
+mod labelled_sets;
+mod large_sets;
 pub mod mnist_files;
 mod options;
 mod pickle;
@@ -26,9 +31,13 @@ mod stl10;
 pub mod synthetic_digits;
 
 pub use cifar::{CIFAR10, CIFAR100};
+pub use coco::{CocoCaptions, CocoDetection, CocoOptions};
 pub use digits::{Drawn, FashionMNIST, KMNIST, MNIST, QMNIST, SyntheticDigits, SyntheticDigitsOptions};
 pub use emnist::EMNIST;
 pub use fake::{Fake, FakeData, FakeOptions};
 pub use folder::{DatasetFolder, FolderOptions, IMG_EXTENSIONS, ImageFolder};
+pub use labelled::{Archive, Choice, Fetched, LabelledImages, LabelledKind, Listing, Split};
+pub use labelled_sets::*;
+pub use large_sets::*;
 pub use options::{DatasetOptions, Files, IntoTensor};
 pub use stl10::{Folds, STL10, STL10Options};

@@ -33,7 +33,7 @@ impl IntoTensor for Sample {
 }
 
 /// A transform whose result is taken as a tensor.
-struct ToTensors<T>(T);
+pub(super) struct ToTensors<T>(pub(super) T);
 
 impl<T: Transform<Image>> Transform<Image> for ToTensors<T>
 where
