@@ -57,6 +57,9 @@ nn.functional.conv_transpose3d nn.functional.max_pool3d nn.functional.avg_pool3d
 nn.functional.adaptive_max_pool1d nn.functional.adaptive_max_pool2d nn.functional.adaptive_max_pool3d nn.functional.max_unpool1d
 nn.functional.max_unpool2d nn.functional.max_unpool3d nn.functional.local_response_norm
 quantile nanquantile rot90 cross linalg.cross fliplr flipud
+asinh acosh deg2rad rad2deg sinc logaddexp2 copysign signbit isposinf isneginf positive fmax fmin heaviside column_stack hsplit vsplit
+dsplit diagflat vdot linalg.svdvals linalg.matrix_rank linalg.pinv linalg.pinv.hermitian pinverse linalg.cond linalg.eigvalsh linalg.qr
+linalg.matrix_power linalg.multi_dot linalg.vecdot linalg.matrix_norm
 """.split()
 
 # Ops that only move, select, compare or round data: results and gradients hold to the last bit in every dtype. (amax is not among
@@ -76,7 +79,8 @@ split_with_sizes squeeze.multiple hstack vstack tile count_nonzero bitwise_and b
 nan_to_num T mT double half bool bfloat16 new_ones new_full fill scalar_tensor cummax cummin median kthvalue msort unique
 unique_consecutive bincount bucketize searchsorted argwhere diag diag_embed index_fill index_copy take put take_along_dim
 masked_scatter tril_indices triu_indices select_scatter slice_scatter allclose equal atleast_1d atleast_2d atleast_3d dstack
-broadcast_tensors tensor_split diagonal_scatter constant_pad_nd nn.functional.hardshrink nn.functional.max_pool3d frac
+broadcast_tensors tensor_split diagonal_scatter constant_pad_nd copysign signbit isposinf isneginf positive fmax fmin heaviside column_stack
+hsplit vsplit dsplit diagflat linalg.matrix_rank nn.functional.hardshrink nn.functional.max_pool3d frac
 """.split())
 
 # PyTorch does not promise which of several equal elements these return; the samples of small integers have many.

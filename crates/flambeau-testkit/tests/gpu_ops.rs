@@ -3,6 +3,7 @@
 use flambeau_testkit::runner::{CaseWork, run_rows};
 use flambeau_testkit::work::{GPU, OnGpu};
 
+const FACTORS: &str = "factors of matrices are computed on the host, in float64";
 const HOST: &str = "LU factors are computed on the host, in float64";
 
 /// Operations that read from the GPU while they compute, each with its reason. PyTorch's wait at the same places, but for
@@ -22,6 +23,17 @@ const READS: &[(&str, &str)] = &[
     ("linalg.slogdet", HOST),
     ("linalg.solve", HOST),
     ("logdet", HOST),
+    ("linalg.svdvals", FACTORS),
+    ("linalg.matrix_rank", FACTORS),
+    ("linalg.pinv", FACTORS),
+    ("linalg.pinv.hermitian", FACTORS),
+    ("pinverse", FACTORS),
+    ("linalg.cond", FACTORS),
+    ("linalg.eigvalsh", FACTORS),
+    ("linalg.qr", FACTORS),
+    ("linalg.matrix_power", FACTORS),
+    ("linalg.matrix_norm", FACTORS),
+    ("linalg.norm", FACTORS),
     ("linalg.vander", "it is a cumprod"),
     ("masked_scatter", "a source with too few elements is refused at once"),
     ("lgamma", "it is computed on the host, in float64"),
@@ -51,6 +63,17 @@ const UPLOADS: &[(&str, &str)] = &[
     ("linalg.slogdet", HOST),
     ("linalg.solve", HOST),
     ("logdet", HOST),
+    ("linalg.svdvals", FACTORS),
+    ("linalg.matrix_rank", FACTORS),
+    ("linalg.pinv", FACTORS),
+    ("linalg.pinv.hermitian", FACTORS),
+    ("pinverse", FACTORS),
+    ("linalg.cond", FACTORS),
+    ("linalg.eigvalsh", FACTORS),
+    ("linalg.qr", FACTORS),
+    ("linalg.matrix_power", FACTORS),
+    ("linalg.matrix_norm", FACTORS),
+    ("linalg.norm", FACTORS),
     ("tril_indices", "a list of places without an input, made once"),
     ("triu_indices", "a list of places without an input, made once"),
 ];

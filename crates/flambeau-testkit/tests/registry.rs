@@ -13,6 +13,7 @@ const MODULES: &str = "the modules' goldens and random configurations (tests/mod
 const VARIANT: &str = "a form of an operation that has a row, whose goldens call it";
 const RANDOM: &str = "the streams: flambeau-tensor's goldens, dropout_stream.rs, tests/training.rs, gpu_random.rs";
 const DISTRIBUTIONS: &str = "the goldens of flambeau-distributions";
+const VECTORS: &str = "the signs of its vectors are open: flambeau-autograd/tests/decompositions.rs";
 const LINALG: &str = "the row of the same name under linalg";
 const FRESH: &str = "what it holds is unspecified";
 
@@ -112,6 +113,19 @@ const NO_ROW: &[(&str, &str)] = &[
     ("linalg_slogdet", LINALG),
     ("linalg_solve", LINALG),
     ("inverse", LINALG),
+    ("linalg_svdvals", LINALG),
+    ("linalg_matrix_rank", LINALG),
+    ("linalg_pinv", LINALG),
+    ("linalg_cond", LINALG),
+    ("linalg_eigvalsh", LINALG),
+    ("linalg_qr", LINALG),
+    ("linalg_matrix_power", LINALG),
+    ("linalg_multi_dot", LINALG),
+    ("linalg_vecdot", LINALG),
+    ("linalg_matrix_norm", LINALG),
+    ("linalg_svd", VECTORS),
+    ("svd", VECTORS),
+    ("linalg_eigh", VECTORS),
     ("normal", "random: its own test has PyTorch's numbers"),
     ("normal_size", "random: its own test has PyTorch's numbers"),
 ];

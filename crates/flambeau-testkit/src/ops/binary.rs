@@ -53,15 +53,19 @@ pub(super) const ROWS: &[OpInfo] = &[
     OpInfo::operand("bitwise_and", |x, y| ops::bitwise_and(x, y)),
     OpInfo::operand("bitwise_or", |x, y| ops::bitwise_or(x, y)),
     OpInfo::operand("bitwise_xor", |x, y| ops::bitwise_xor(x, y)),
+    OpInfo::operand("copysign", |x, y| ops::copysign(x, y)),
     OpInfo::general("div.floor_rounding", div_rounded),
     OpInfo::operand("div.no_rounding_mode", |x, y| ops::div(x, y)),
     OpInfo::general("div.trunc_rounding", div_rounded),
     OpInfo::operand("eq", |x, y| ops::eq(x, y)),
     OpInfo::general("equal", |a| truth(a.x()?, ops::equal(a.x()?, a.tensor(1, "other")?)?)),
     OpInfo::operand("floor_divide", |x, y| ops::floor_divide(x, y)).no_gradcheck("PyTorch defines no derivative"),
+    OpInfo::binary("fmax", ops::fmax),
+    OpInfo::binary("fmin", ops::fmin),
     OpInfo::operand("fmod", |x, y| ops::fmod(x, y)),
     OpInfo::operand("ge", |x, y| ops::ge(x, y)),
     OpInfo::operand("gt", |x, y| ops::gt(x, y)),
+    OpInfo::binary("heaviside", ops::heaviside).no_gradcheck("PyTorch defines no derivative"),
     OpInfo::general("isclose", |a| {
         let (rtol, atol) = (a.float(2, "rtol", 1e-5)?, a.float(3, "atol", 1e-8)?);
         one(ops::isclose(a.x()?, a.tensor(1, "other")?, rtol, atol, a.bool(4, "equal_nan", false)?))
@@ -69,6 +73,7 @@ pub(super) const ROWS: &[OpInfo] = &[
     OpInfo::operand("le", |x, y| ops::le(x, y)),
     OpInfo::general("lerp", |a| one(ops::lerp(a.x()?, a.tensor(1, "end")?, a.operand(2, "weight")?))),
     OpInfo::binary("logaddexp", ops::logaddexp),
+    OpInfo::binary("logaddexp2", ops::logaddexp2),
     OpInfo::operand("logical_and", |x, y| ops::logical_and(x, y)),
     OpInfo::operand("logical_or", |x, y| ops::logical_or(x, y)),
     OpInfo::operand("logical_xor", |x, y| ops::logical_xor(x, y)),

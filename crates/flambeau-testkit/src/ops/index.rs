@@ -59,6 +59,7 @@ pub(super) const ROWS: &[OpInfo] = &[
     OpInfo::general("__getitem__", |a| one(ops::index(a.x()?, indices(a)?))),
     OpInfo::unary("argwhere", ops::argwhere),
     OpInfo::general("diag", |a| one(ops::diag(a.x()?, a.int(1, "diagonal", 0)?))),
+    OpInfo::general("diagflat", |a| one(ops::diagflat(a.x()?, a.int(1, "offset", 0)?))),
     OpInfo::general("diag_embed", |a| {
         one(ops::diag_embed(a.x()?, a.int(1, "offset", 0)?, a.int(2, "dim1", -2)?, a.int(3, "dim2", -1)?))
     }),

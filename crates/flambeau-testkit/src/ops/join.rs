@@ -1,15 +1,18 @@
 //! Joining, splitting, repeating and reordering.
 
-use flambeau_autograd::ops;
+use flambeau_autograd::{Tensor, ops};
 
-use crate::args::{CallError, Value};
+use crate::args::{Args, CallError, CallResult, Value};
 use crate::golden::Arg;
 use crate::opinfo::{OpInfo, one};
 
 pub(super) const ROWS: &[OpInfo] = &[
     OpInfo::general("cat", |a| one(ops::cat(&a.tensors(0, "tensors")?, a.int(1, "dim", 0)?))),
     OpInfo::general("chunk", |a| Ok(ops::chunk(a.x()?, a.need_int(1, "chunks")?, a.int(2, "dim", 0)?)?)),
+    OpInfo::general("column_stack", |a| one(ops::column_stack(&a.tensors(0, "tensors")?))),
+    OpInfo::general("dsplit", |a| parts(a, |x, at| ops::dsplit(x, at), |x, n| ops::dsplit(x, n))),
     OpInfo::general("flip", |a| one(ops::flip(a.x()?, &a.ints(1, "dims")?))),
+    OpInfo::general("hsplit", |a| parts(a, |x, at| ops::hsplit(x, at), |x, n| ops::hsplit(x, n))),
     OpInfo::general("hstack", |a| one(ops::hstack(&a.tensors(0, "tensors")?))),
     OpInfo::general("meshgrid.variadic_tensors", |a| {
         let mut tensors = Vec::new();
@@ -56,5 +59,18 @@ pub(super) const ROWS: &[OpInfo] = &[
     OpInfo::general("tile", |a| one(ops::tile(a.x()?, &a.ints(1, "dims")?))),
     OpInfo::general("unbind", |a| Ok(ops::unbind(a.x()?, a.int(1, "dim", 0)?)?)),
     OpInfo::general("unflatten", |a| one(ops::unflatten(a.x()?, a.need_int(1, "dim")?, &a.ints(2, "sizes")?))),
+    OpInfo::general("vsplit", |a| parts(a, |x, at| ops::vsplit(x, at), |x, n| ops::vsplit(x, n))),
     OpInfo::general("vstack", |a| one(ops::vstack(&a.tensors(0, "tensors")?))),
 ];
+
+/// What is split at the places of a list, or into parts of one length.
+fn parts(
+    a: &Args,
+    at: fn(&Tensor, Vec<i64>) -> flambeau_autograd::Result<Vec<Tensor>>,
+    into: fn(&Tensor, i64) -> flambeau_autograd::Result<Vec<Tensor>>,
+) -> CallResult {
+    Ok(match a.get(1, "indices_or_sections") {
+        Some(Value::Plain(Arg::List(_))) => at(a.x()?, a.ints(1, "indices")?)?,
+        _ => into(a.x()?, a.need_int(1, "sections")?)?,
+    })
+}

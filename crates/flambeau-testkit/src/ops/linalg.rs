@@ -1,7 +1,9 @@
 //! Products of matrices.
 
-use flambeau_autograd::ops;
+use flambeau_autograd::ops::{self, NormOrder};
 
+use super::reduce::order;
+use crate::args::{Args, CallResult};
 use crate::opinfo::{OpInfo, one, two};
 
 /// A row of a fused product: `f(x, a, b, beta, alpha)`.
@@ -12,6 +14,24 @@ macro_rules! fused {
             one(ops::$f(x, p, q, a.scalar_or_one(3, "beta")?, a.scalar_or_one(4, "alpha")?))
         })
     };
+}
+
+/// The options of ranks and pseudo-inverses.
+fn rank_options(a: &Args) -> CallResult<ops::RankOptions> {
+    let mut options = ops::RankOptions::default().hermitian(a.bool(99, "hermitian", false)?);
+    if let Some(atol) = a.opt_float(99, "atol")? {
+        options = options.atol(atol);
+    }
+    if let Some(rtol) = a.opt_float(99, "rtol")? {
+        options = options.rtol(rtol);
+    }
+    Ok(options)
+}
+
+const TENSOR_BOUNDS: &str = "bounds that are tensors are not taken";
+
+fn pinv(a: &Args) -> CallResult {
+    one(ops::linalg_pinv(a.x()?, &rank_options(a)?))
 }
 
 pub(super) const ROWS: &[OpInfo] = &[
@@ -34,5 +54,23 @@ pub(super) const ROWS: &[OpInfo] = &[
     OpInfo::general("linalg.slogdet", |a| two(ops::linalg_slogdet(a.x()?))),
     OpInfo::general("linalg.solve", |a| one(ops::linalg_solve(a.x()?, a.tensor(1, "B")?, a.bool(2, "left", true)?))),
     OpInfo::general("linalg.cross", |a| one(ops::linalg_cross(a.x()?, a.tensor(1, "other")?, a.int(2, "dim", -1)?))),
+    OpInfo::binary("vdot", ops::vdot),
+    OpInfo::unary("linalg.svdvals", ops::linalg_svdvals),
+    OpInfo::general("linalg.matrix_rank", |a| one(ops::linalg_matrix_rank(a.x()?, &rank_options(a)?)))
+        .partial(TENSOR_BOUNDS),
+    OpInfo::general("linalg.pinv", pinv).partial(TENSOR_BOUNDS),
+    OpInfo::general("linalg.pinv.hermitian", pinv),
+    OpInfo::unary("pinverse", ops::pinverse),
+    OpInfo::general("linalg.cond", |a| one(ops::linalg_cond(a.x()?, order(a, 1, "p")?))),
+    OpInfo::general("linalg.eigvalsh", |a| one(ops::linalg_eigvalsh(a.x()?, a.opt_str(1, "UPLO")?.unwrap_or("L")))),
+    OpInfo::general("linalg.qr", |a| two(ops::linalg_qr(a.x()?, a.opt_str(1, "mode")?.unwrap_or("reduced")))),
+    OpInfo::general("linalg.matrix_power", |a| one(ops::linalg_matrix_power(a.x()?, a.need_int(1, "n")?))),
+    OpInfo::general("linalg.multi_dot", |a| one(ops::linalg_multi_dot(&a.tensors(0, "tensors")?))),
+    OpInfo::general("linalg.vecdot", |a| one(ops::linalg_vecdot(a.x()?, a.tensor(1, "other")?, a.int(2, "dim", -1)?))),
+    OpInfo::general("linalg.matrix_norm", |a| {
+        let order = order(a, 1, "ord")?.unwrap_or(NormOrder::Fro);
+        let dims = a.opt_ints(2, "dim")?.unwrap_or_else(|| vec![-2, -1]);
+        one(ops::linalg_matrix_norm(a.x()?, order, &dims, a.bool(3, "keepdim", false)?))
+    }),
     OpInfo::general("linalg.vander", |a| one(ops::linalg_vander(a.x()?, a.opt_int(1, "N")?))),
 ];

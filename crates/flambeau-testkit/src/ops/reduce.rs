@@ -44,14 +44,19 @@ fn norm(a: &Args) -> CallResult {
     one(ops::vector_norm(a.x()?, p, &a.ints(2, "dim")?, a.bool(3, "keepdim", false)?, None))
 }
 
-fn linalg_norm(a: &Args) -> CallResult {
-    let order = match a.get(1, "ord") {
+/// The order of a norm: a number, or a name.
+pub(super) fn order(a: &Args, i: usize, name: &str) -> CallResult<Option<NormOrder>> {
+    Ok(match a.get(i, name) {
         None => None,
-        Some(crate::args::Value::Plain(Arg::Str(s))) if s == "fro" => Some(NormOrder::Fro),
+        Some(crate::args::Value::Plain(Arg::Str(s))) => Some(s.as_str().into()),
         Some(crate::args::Value::Plain(arg)) if arg.as_float().is_some() => arg.as_float().map(NormOrder::P),
+        Some(crate::args::Value::Plain(Arg::None)) => None,
         Some(other) => return Err(CallError::NotExpressible(format!("ord is {other:?}"))),
-    };
-    one(ops::linalg_norm(a.x()?, order, a.opt_ints(2, "dim")?.as_deref(), a.bool(3, "keepdim", false)?))
+    })
+}
+
+fn linalg_norm(a: &Args) -> CallResult {
+    one(ops::linalg_norm(a.x()?, order(a, 1, "ord")?, a.opt_ints(2, "dim")?.as_deref(), a.bool(3, "keepdim", false)?))
 }
 
 /// Why zeros of products' gradients may have another sign.
@@ -68,7 +73,7 @@ pub(super) const ROWS: &[OpInfo] = &[
     OpInfo::general("argmin", |a| one(ops::argmin(a.x()?, a.opt_int(1, "dim")?, a.bool(2, "keepdim", false)?))),
     OpInfo::general("count_nonzero", |a| one(ops::count_nonzero(a.x()?, &a.ints(1, "dim")?))),
     OpInfo::general("dist", |a| one(ops::dist(a.x()?, a.tensor(1, "other")?, a.float(2, "p", 2.0)?))),
-    OpInfo::general("linalg.norm", linalg_norm).partial("the nuclear norm needs singular values"),
+    OpInfo::general("linalg.norm", linalg_norm),
     OpInfo::general("linalg.vector_norm", |a| {
         let (p, dims) = (a.float(1, "ord", 2.0)?, a.ints(2, "dim")?);
         one(ops::vector_norm(a.x()?, p, &dims, a.bool(3, "keepdim", false)?, None))

@@ -509,3 +509,17 @@ pub fn outer(x: &Tensor, vec2: &Tensor) -> Result<Tensor> {
     }
     mul(&unsqueeze(x, 1)?, vec2)
 }
+
+/// [`dot`], under `torch.vdot`'s name: of real numbers both are one.
+///
+/// # Errors
+/// Those of [`dot`].
+///
+/// ```
+/// let (a, b) = (torch::tensor([1.0, 2.0]), torch::tensor([3.0, 4.0]));
+/// assert_eq!(torch::vdot(&a, &b).item(), 11.0);
+/// ```
+#[op(torch, method, cast_gpu = Widest)]
+pub fn vdot(x: &Tensor, tensor: &Tensor) -> Result<Tensor> {
+    dot(x, tensor)
+}

@@ -171,6 +171,18 @@ pub fn diag(x: &Tensor, diagonal: i64) -> Result<Tensor> {
     }
 }
 
+/// A matrix with all elements of x on a diagonal: `torch.diagflat`.
+///
+/// ```
+/// let x = torch::tensor([[1], [2]]);
+/// assert_eq!(x.diagflat().to_vec::<i64>(), [1, 0, 0, 2]);
+/// assert_eq!(x.diagflat_with(|o| o.offset(1)).size(), [3, 3]);
+/// ```
+#[op(torch, method, default(offset = 0))]
+pub fn diagflat(x: &Tensor, offset: i64) -> Result<Tensor> {
+    diag_embed(&crate::ops::reshape(x, &[-1])?, offset, -2, -1)
+}
+
 /// The sum Σᵢ xᵢᵢ of a matrix's diagonal: `torch.trace`.
 ///
 /// # Errors

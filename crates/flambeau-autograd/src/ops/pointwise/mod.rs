@@ -8,6 +8,7 @@ pub(crate) mod gamma;
 mod operators;
 pub(crate) mod power;
 pub(crate) mod rounding;
+pub(crate) mod signs;
 pub(crate) mod special;
 pub(crate) mod unary;
 
@@ -17,6 +18,7 @@ pub use clamp::*;
 pub use gamma::*;
 pub use power::*;
 pub use rounding::*;
+pub use signs::*;
 pub use special::*;
 pub use unary::*;
 
@@ -34,5 +36,6 @@ flambeau_macros::operations! {
     power { pow pow_scalar float_power exp2 hypot }
     rounding { div_rounded round_decimals frac }
     gamma { lgamma digamma polygamma mvlgamma gammainc }
-    special { atanh xlogy logaddexp logit i0 i1 i0e i1e nan_to_num }
+    signs { copysign signbit isposinf isneginf positive fmax fmin heaviside }
+    special { atanh asinh acosh deg2rad rad2deg sinc xlogy logaddexp logaddexp2 logit i0 i1 i0e i1e nan_to_num }
 }

@@ -6,8 +6,9 @@ use crate::ops::pointwise::binary::{OperandRef, beside, only_floats};
 use crate::ops::pointwise::unary::program;
 use crate::ops::{Operand, Place, map};
 use flambeau_macros::op;
-use flambeau_tensor::pointwise::{BinaryOp, Expr, Pointwise, UnaryOp};
+use flambeau_tensor::pointwise::{BinaryOp, DTypeRule, Expr, Pointwise, UnaryOp};
 use flambeau_tensor::{Scalar, default_dtype};
+use std::f64::consts::{LN_2, LOG2_E, PI};
 use std::sync::LazyLock;
 
 /// x · ln y, 0 where x is 0 unless y is NaN.
@@ -61,6 +62,133 @@ static ATANH: LazyLock<Pointwise> = LazyLock::new(|| {
 #[op(torch, method, alias(arctanh))]
 pub fn atanh(x: &Tensor, place: Place) -> Result<Tensor> {
     place.map("AtanhBackward0", &ATANH, &[x], &[])
+}
+
+/// From where on x² is too large beside 1 for its root to differ from |x|.
+const LARGE: f64 = 1e9;
+
+static ASINH: LazyLock<Pointwise> = LazyLock::new(|| {
+    Pointwise::new(|b| {
+        let size = b.input(0).abs();
+        let squared = size * size;
+        let near = (size + squared / ((squared + 1.0).sqrt() + 1.0)).log1p();
+        let value = size.gt(LARGE).select(size.log() + LN_2, near);
+        b.input(0).lt(0.0).select(-value, value)
+    })
+    .with_dtype_rule(DTypeRule::Float)
+    .with_gradient(|_, g, x, _| vec![g * ((x[0] * x[0]).rounded() + 1.0).rounded().rsqrt().rounded()])
+});
+
+/// The inverse of the hyperbolic sine, ln(x + √(x² + 1)): `torch.asinh`. Integers become floats.
+///
+/// ```
+/// let x = torch::tensor([0.0, 1.0, -1.0]);
+/// assert!(x.asinh().allclose(&torch::tensor([0.0, 0.8813736, -0.8813736])));
+/// ```
+#[op(torch, method, alias(arcsinh))]
+pub fn asinh(x: &Tensor, place: Place) -> Result<Tensor> {
+    place.map("AsinhBackward0", &ASINH, &[x], &[])
+}
+
+static ACOSH: LazyLock<Pointwise> = LazyLock::new(|| {
+    Pointwise::new(|b| {
+        let above = b.input(0) - 1.0;
+        let near = (above + (above * 2.0 + above * above).sqrt()).log1p();
+        b.input(0).gt(LARGE).select(b.input(0).log() + LN_2, near)
+    })
+    .with_dtype_rule(DTypeRule::Float)
+    .with_gradient(|_, g, x, _| vec![g * ((x[0] * x[0]).rounded() - 1.0).rounded().rsqrt().rounded()])
+});
+
+/// The inverse of the hyperbolic cosine, ln(x + √(x² − 1)), NaN below 1: `torch.acosh`. Integers become floats.
+///
+/// ```
+/// let x = torch::tensor([1.0, 2.0]);
+/// assert!(x.acosh().allclose(&torch::tensor([0.0, 1.316958])));
+/// ```
+#[op(torch, method, alias(arccosh), cast_gpu = Float32)]
+pub fn acosh(x: &Tensor, place: Place) -> Result<Tensor> {
+    place.map("AcoshBackward0", &ACOSH, &[x], &[])
+}
+
+fn times(factor: f64) -> Pointwise {
+    Pointwise::new(move |b| b.input(0) * factor)
+        .with_dtype_rule(DTypeRule::Float)
+        .with_gradient(move |_, g, _, _| vec![g * factor])
+}
+
+static DEG2RAD: LazyLock<Pointwise> = LazyLock::new(|| times(PI / 180.0));
+static RAD2DEG: LazyLock<Pointwise> = LazyLock::new(|| times(180.0 / PI));
+
+/// Degrees in radians, x · π / 180: `torch.deg2rad`. Integers become floats.
+///
+/// ```
+/// assert!(torch::tensor([180.0]).deg2rad().allclose(&torch::tensor([3.1415927])));
+/// ```
+#[op(torch, method)]
+pub fn deg2rad(x: &Tensor, place: Place) -> Result<Tensor> {
+    place.map("Deg2RadBackward0", &DEG2RAD, &[x], &[])
+}
+
+/// Radians in degrees, x · 180 / π: `torch.rad2deg`. Integers become floats.
+///
+/// ```
+/// assert!(torch::tensor([3.1415927]).rad2deg().allclose(&torch::tensor([180.0])));
+/// ```
+#[op(torch, method)]
+pub fn rad2deg(x: &Tensor, place: Place) -> Result<Tensor> {
+    place.map("Rad2DegBackward0", &RAD2DEG, &[x], &[])
+}
+
+static SINC: LazyLock<Pointwise> = LazyLock::new(|| {
+    Pointwise::new(|b| {
+        let turned = b.input(0) * PI;
+        b.input(0).eq(0.0).select(1.0, turned.sin() / turned)
+    })
+    .with_dtype_rule(DTypeRule::Float)
+    .with_gradient(|_, g, x, _| {
+        let turned = x[0] * PI;
+        let slope = (turned * turned.cos() - turned.sin()) / (turned * x[0]);
+        vec![x[0].eq(0.0).select(0.0, g * slope)]
+    })
+});
+
+/// sin(π x) / (π x), and 1 at 0: `torch.sinc`, `torch.special.sinc`. Integers become floats.
+///
+/// ```
+/// let x = torch::tensor([0.0, 0.5, 1.0]);
+/// assert!(x.sinc().allclose_with(&torch::tensor([1.0, 0.63661975, 0.0]), |o| o.atol(1e-6)));
+/// ```
+#[op(torch, special, method)]
+pub fn sinc(x: &Tensor, place: Place) -> Result<Tensor> {
+    place.map("SincBackward0", &SINC, &[x], &[])
+}
+
+static LOGADDEXP2: LazyLock<Pointwise> = LazyLock::new(|| {
+    Pointwise::new(|b| {
+        let (p, q) = (b.input(0), b.input(1));
+        let both_infinite = p.unary(UnaryOp::IsInf).and(p.eq(q));
+        let beside = ((-(p - q).abs()) * LN_2).exp().log1p() * LOG2_E;
+        both_infinite.select(p, p.maximum(q) + beside)
+    })
+    .with_gradient(|_, g, x, _| {
+        vec![g / (((x[1] - x[0]) * LN_2).exp() + 1.0), g / (((x[0] - x[1]) * LN_2).exp() + 1.0)]
+    })
+});
+
+/// log₂(2ˣ + 2^other), without overflow: `torch.logaddexp2`.
+///
+/// # Errors
+/// For integers and bools.
+///
+/// ```
+/// let x = torch::tensor([0.0, 1000.0]);
+/// assert!(x.logaddexp2(&x).allclose(&torch::tensor([1.0, 1001.0])));
+/// ```
+#[op(torch, method)]
+pub fn logaddexp2(x: &Tensor, other: &Tensor) -> Result<Tensor> {
+    only_floats("logaddexp2_cpu", &[x, other])?;
+    map("Logaddexp2Backward0", &LOGADDEXP2, &[x, other], &[])
 }
 
 static LOGADDEXP: LazyLock<Pointwise> = LazyLock::new(|| {

@@ -29,5 +29,5 @@ flambeau_macros::operations! {
     sum { sum mean sum_to_size }
     trapezoid { trapezoid cumulative_trapezoid }
     variance { var std var_mean std_mean }
-    vector_norm { vector_norm norm dist linalg_norm }
+    vector_norm { vector_norm norm dist linalg_norm linalg_matrix_norm }
 }

@@ -4,7 +4,7 @@ use crate::Tensor;
 use crate::error::{Error, Result};
 use crate::graph::{Save, record};
 use crate::ops::reduce::extrema::kept_shape;
-use crate::ops::{amax, amin, map, sub, sum_map, sum_to_size, to_dtype, view};
+use crate::ops::{amax, amin, linalg_svdvals, map, movedim, sub, sum, sum_map, sum_to_size, to_dtype, unsqueeze, view};
 use flambeau_macros::op;
 use flambeau_tensor::backend::ReduceOp;
 use flambeau_tensor::dims::wrap_dims;
@@ -279,8 +279,32 @@ pub fn dist(x: &Tensor, other: &Tensor, p: f64) -> Result<Tensor> {
 pub enum NormOrder {
     /// p: of a vector the p-norm, of a matrix the operator norm.
     P(f64),
-    /// The root of the sum of squares of a matrix.
+    /// The root of the sum of squares of a matrix: `"fro"`.
     Fro,
+    /// The sum of a matrix's singular values: `"nuc"`.
+    Nuc,
+}
+
+impl From<&str> for NormOrder {
+    /// By PyTorch's name; an unknown one panics at the caller's line.
+    #[track_caller]
+    fn from(name: &str) -> Self {
+        match name {
+            "fro" => NormOrder::Fro,
+            "nuc" => NormOrder::Nuc,
+            other => panic!("linalg.matrix_norm: Order {other} not supported."),
+        }
+    }
+}
+
+impl std::fmt::Display for NormOrder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            NormOrder::P(p) => write!(f, "{p}"),
+            NormOrder::Fro => f.write_str("fro"),
+            NormOrder::Nuc => f.write_str("nuc"),
+        }
+    }
 }
 
 impl From<f64> for NormOrder {
@@ -291,10 +315,10 @@ impl From<f64> for NormOrder {
 
 /// A vector's norm, or a matrix's where an order is given and two dimensions are reduced; without an order √Σx²:
 /// `torch.linalg.norm`. Of a matrix the orders ±1 are the largest or smallest sum of a column's |x|, ±∞ of a row's, and
-/// [`NormOrder::Fro`] is √Σx².
+/// `"fro"` is √Σx², ±2 are the largest or smallest singular value, `"nuc"` their sum.
 ///
 /// # Errors
-/// For the orders 2 and −2 of a matrix, which need singular values, and for a shape that fits no order.
+/// For a shape that fits no order.
 ///
 /// ```
 /// let x = torch::tensor([[1.0, -2.0], [3.0, 4.0]]);
@@ -333,10 +357,61 @@ pub fn linalg_norm(x: &Tensor, ord: Option<NormOrder>, dim: Option<&[i64]>, keep
             let left = if !keepdim && left > summed { left - 1 } else { left } as i64;
             if p > 0.0 { amax(&sums, &[left], keepdim) } else { amin(&sums, &[left], keepdim) }
         }
-        NormOrder::P(p) if p.abs() == 2.0 => Err(flambeau_tensor::Error::NotImplemented(
-            "linalg.matrix_norm: the orders 2 and -2 need singular values, which flambeau does not compute".into(),
-        )
-        .into()),
+        NormOrder::P(p) if p.abs() == 2.0 => {
+            singular(x, &all, keepdim, |s| if p > 0.0 { amax(s, &[-1], false) } else { amin(s, &[-1], false) })
+        }
+        NormOrder::Nuc => singular(x, &all, keepdim, |s| sum(s, &[-1], false, None)),
         NormOrder::P(p) => Err(Error::runtime(format!("linalg.matrix_norm: Order {p} not supported."))),
     }
+}
+
+/// What `reduced` makes of the singular values of the matrices in two dimensions.
+fn singular(x: &Tensor, dims: &[i64], keepdim: bool, reduced: impl Fn(&Tensor) -> Result<Tensor>) -> Result<Tensor> {
+    if dims.len() != 2 {
+        return Err(Error::runtime(format!(
+            "linalg.matrix_norm: dim must be a 2-tuple. Got {}",
+            dims.iter().map(i64::to_string).collect::<Vec<_>>().join(", ")
+        )));
+    }
+    let wrapped = wrap_dims(dims, x.dim())?;
+    let out = reduced(&linalg_svdvals(&movedim(x, dims, &[-2, -1])?)?)?;
+    if !keepdim {
+        return Ok(out);
+    }
+    let (first, second) = (wrapped[0].min(wrapped[1]) as i64, wrapped[0].max(wrapped[1]) as i64);
+    unsqueeze(&unsqueeze(&out, first)?, second)
+}
+
+/// The norm of matrices, by default √Σx²: `torch.linalg.matrix_norm`. `matrix_norm_ord` takes the order: `"fro"`, `"nuc"`, ±1, ±2 or ±∞
+/// (see [`linalg_norm`]); `matrix_norm_dim` also the two dimensions of the matrices.
+///
+/// # Errors
+/// For fewer than two dimensions, and for integers.
+///
+/// ```
+/// let x = torch::tensor([[3.0, 0.0], [0.0, -4.0]]);
+/// assert_eq!(torch::linalg::matrix_norm(&x).item(), 5.0);
+/// assert_eq!(torch::linalg::matrix_norm_ord(&x, "nuc").item(), 7.0);
+/// ```
+#[op(linalg, cast_gpu = Float32Result, forms(
+    matrix_norm() = (NormOrder::Fro, &[-2, -1], false),
+    matrix_norm_ord(ord: impl Into<NormOrder>) = (ord.into(), &[-2, -1], false),
+    matrix_norm_dim(ord: impl Into<NormOrder>, dim: &[i64], keepdim: bool) = (ord.into(), &dim[..], keepdim),
+))]
+pub fn linalg_matrix_norm(x: &Tensor, ord: NormOrder, dim: &[i64], keepdim: bool) -> Result<Tensor> {
+    if x.dim() < 2 {
+        return Err(Error::runtime("linalg.matrix_norm: The input tensor A must have at least 2 dimensions."));
+    }
+    if !x.is_floating_point() {
+        return Err(flambeau_tensor::Error::NotImplemented(format!(
+            "linalg.matrix_norm: Expected a floating point or complex tensor as input. Got {}",
+            x.dtype().scalar_type_name()
+        ))
+        .into());
+    }
+    if dim.len() != 2 {
+        let given: Vec<String> = dim.iter().map(i64::to_string).collect();
+        return Err(Error::runtime(format!("linalg.matrix_norm: dim must be a 2-tuple. Got {}", given.join(", "))));
+    }
+    linalg_norm(x, Some(ord), Some(dim), keepdim)
 }

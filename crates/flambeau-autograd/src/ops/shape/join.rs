@@ -216,6 +216,22 @@ pub fn dstack<T: Borrow<Tensor>>(tensors: &[T]) -> Result<Tensor> {
     stack_in("dstack", tensors, crate::ops::atleast_3d, |_| 2)
 }
 
+/// Tensors side by side; one of fewer than two dimensions is a column: `torch.column_stack`.
+///
+/// ```
+/// let (a, b) = (torch::tensor([1, 2]), torch::tensor([3, 4]));
+/// let c = torch::column_stack(&[&a, &b]);
+/// assert_eq!((c.size().to_vec(), c.to_vec::<i64>()), (vec![2, 2], vec![1, 3, 2, 4]));
+/// ```
+#[op(torch)]
+pub fn column_stack<T: Borrow<Tensor>>(tensors: &[T]) -> Result<Tensor> {
+    let column = |x: &Tensor| match x.dim() {
+        0 | 1 => reshape(x, &[x.numel() as i64, 1]),
+        _ => Ok(x.shallow_clone()),
+    };
+    stack_in("column_stack", tensors, column, |_| 1)
+}
+
 /// Views of all tensors in the one shape that they broadcast to: `torch.broadcast_tensors`.
 ///
 /// ```

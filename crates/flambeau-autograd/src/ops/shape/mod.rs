@@ -14,11 +14,11 @@ pub use view::*;
 
 flambeau_macros::operations! {
     join {
-        cat stack hstack vstack dstack broadcast_tensors meshgrid cartesian_prod combinations block_diag repeat tile
+        cat stack hstack vstack dstack column_stack broadcast_tensors meshgrid cartesian_prod combinations block_diag repeat tile
         repeat_interleave repeat_interleave_each
     }
     reorder { flip roll movedim }
-    split { split split_sizes chunk unbind tensor_split tensor_split_at }
+    split { split split_sizes chunk unbind tensor_split tensor_split_at hsplit vsplit dsplit }
     view {
         as_strided expand expand_as broadcast_to view view_as reshape_as reshape flatten permute transpose t slice narrow select unsqueeze
         squeeze unfold diagonal resize_

@@ -215,3 +215,69 @@ fn check_tensor_split(x: &Tensor) -> Result<()> {
         _ => Ok(()),
     }
 }
+
+/// [`tensor_split`] of one dimension, by a list of places or into parts of one length.
+fn split_evenly(name: &str, x: &Tensor, split: impl IntoSplit, least: usize, dim: usize) -> Result<Vec<Tensor>> {
+    if x.dim() < least {
+        return Err(Error::runtime(format!(
+            "torch.{name} requires a tensor with at least {least} dimension, but got a tensor with {} dimensions!",
+            x.dim()
+        )));
+    }
+    let sections = match split.into_split() {
+        Ok(places) => return tensor_split_at(x, &places, dim as i64),
+        Err(sections) => sections,
+    };
+    let n = x.size()[dim] as i64;
+    if n.checked_rem(sections) != Some(0) {
+        return Err(Error::runtime(format!(
+            "torch.{name} attempted to split along dimension {dim}, but the size of the dimension {n} is not divisible by the \
+             split_size {sections}!"
+        )));
+    }
+    tensor_split(x, sections, dim as i64)
+}
+
+/// Views of as many parts of one width, or of those between the places of a list: `torch.hsplit`. It splits the columns, of a tensor of
+/// one dimension the elements.
+///
+/// # Errors
+/// For a tensor without dimensions, and where the parts would not be of one width.
+///
+/// ```
+/// let parts = torch::arange(6).view((2, 3)).hsplit(3);
+/// assert_eq!(parts[2].to_vec::<i64>(), [2, 5]);
+/// assert_eq!(torch::arange(6).hsplit([1, 4])[1].to_vec::<i64>(), [1, 2, 3]);
+/// ```
+#[op(torch, method)]
+pub fn hsplit(x: &Tensor, split: impl IntoSplit) -> Result<Vec<Tensor>> {
+    split_evenly("hsplit", x, split, 1, usize::from(x.dim() > 1))
+}
+
+/// Views of as many parts of one height, or of those between the places of a list: `torch.vsplit`. It splits the rows.
+///
+/// # Errors
+/// For fewer than two dimensions, and where the parts would not be of one height.
+///
+/// ```
+/// let parts = torch::arange(6).view((2, 3)).vsplit(2);
+/// assert_eq!(parts[1].to_vec::<i64>(), [3, 4, 5]);
+/// ```
+#[op(torch, method)]
+pub fn vsplit(x: &Tensor, split: impl IntoSplit) -> Result<Vec<Tensor>> {
+    split_evenly("vsplit", x, split, 2, 0)
+}
+
+/// Views of as many parts of one depth, or of those between the places of a list: `torch.dsplit`. It splits the third dimension.
+///
+/// # Errors
+/// For fewer than three dimensions, and where the parts would not be of one depth.
+///
+/// ```
+/// let parts = torch::arange(4).view((1, 2, 2)).dsplit(2);
+/// assert_eq!(parts[1].to_vec::<i64>(), [1, 3]);
+/// ```
+#[op(torch, method)]
+pub fn dsplit(x: &Tensor, split: impl IntoSplit) -> Result<Vec<Tensor>> {
+    split_evenly("dsplit", x, split, 3, 2)
+}
