@@ -149,6 +149,21 @@ fn what_is_written_reads_back_equal() {
     }
 }
 
+/// Beyond 255 a place in the memo takes four bytes, of which every one counts.
+#[test]
+fn what_is_repeated_after_many_others_reads_back_equal() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("memo.pth");
+    let texts = |range: std::ops::Range<usize>| range.map(|i| Value::Str(format!("layer{i}"))).collect::<Vec<_>>();
+    let value = Value::List([texts(0..70_000), texts(200..600), texts(65_000..66_000)].concat());
+    pth::write(&path, &value, &[]).unwrap();
+    assert_eq!(pth::read(&path).unwrap(), (value, Vec::new()));
+    // Python's `pickle.dumps` of the same list has this length and checksum, which the header of the first entry holds.
+    let bytes = fs::read(&path).unwrap();
+    let word = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
+    assert_eq!((word(22), word(14)), (1_395_110, 3_018_233_936));
+}
+
 #[test]
 fn a_state_dict_gives_pytorchs_own_pickle() {
     let folder = tempfile::tempdir().unwrap();

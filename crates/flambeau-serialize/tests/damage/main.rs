@@ -5,6 +5,8 @@ mod mutate;
 
 #[path = "../common/allocations.rs"]
 mod allocations;
+#[path = "../common/clock.rs"]
+mod clock;
 #[path = "../common/records.rs"]
 mod records;
 
@@ -12,7 +14,7 @@ use flambeau_serialize::{Result, load, numpy};
 use mutate::Random;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 #[global_allocator]
 static ALLOCATOR: allocations::Counting = allocations::Counting;
@@ -63,9 +65,8 @@ fn whole_files(format: &Format) -> Vec<(String, Vec<u8>)> {
 fn read(format: &Format, name: &str, bytes: &[u8], folder: &Path) -> Result<bool, String> {
     let path = folder.join(name);
     std::fs::write(&path, bytes).unwrap();
-    let start = Instant::now();
-    let (result, peak) = allocations::peak_of(|| catch_unwind(AssertUnwindSafe(|| (format.read)(&path))));
-    let seconds = start.elapsed();
+    let ((result, peak), seconds) =
+        clock::time_of(|| allocations::peak_of(|| catch_unwind(AssertUnwindSafe(|| (format.read)(&path)))));
     match result {
         Err(_) => Err("a panic".into()),
         _ if peak > format.memory + format.times * bytes.len() => {

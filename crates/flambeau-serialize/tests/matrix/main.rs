@@ -9,12 +9,14 @@ mod tree;
 
 #[path = "../common/allocations.rs"]
 mod allocations;
+#[path = "../common/clock.rs"]
+mod clock;
 
 use flambeau_serialize::Error;
 use records::Record;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 #[global_allocator]
 static ALLOCATOR: allocations::Counting = allocations::Counting;
@@ -22,7 +24,7 @@ static ALLOCATOR: allocations::Counting = allocations::Counting;
 /// What a file may take beside a multiple of its length: a pickle may repeat shared objects up to a budget.
 const MEMORY: usize = 160 << 20;
 const TIMES_LENGTH: usize = 40;
-/// In a debug build beside others; the longest are 240 MB of zeros and 50 000 keys, which become JSON here.
+/// In a debug build; the longest are 240 MB of zeros and 50 000 keys, which become JSON here.
 const TIME: Duration = Duration::from_secs(20);
 
 #[test]
@@ -49,11 +51,10 @@ fn every_file_is_read_as_its_own_library_reads_it_or_refused() {
 
 /// What is wrong with how a file is read, if anything.
 fn fault(record: &Record, path: &Path) -> Option<String> {
-    let start = Instant::now();
-    let (result, peak) = allocations::peak_of(|| catch_unwind(AssertUnwindSafe(|| tree::of_file(path))));
-    let seconds = start.elapsed();
+    let ((result, peak), seconds) =
+        clock::time_of(|| allocations::peak_of(|| catch_unwind(AssertUnwindSafe(|| tree::of_file(path)))));
     if seconds > TIME {
-        return Some(format!("it took {seconds:?}"));
+        return Some(format!("it computed for {seconds:?}"));
     }
     // A file of zeros may be deflated a thousandfold, and whoever reads it means to have it.
     if !record.name.contains("bomb") && peak > MEMORY + TIMES_LENGTH * record.bytes.len() {

@@ -31,6 +31,8 @@ const UNCHECKED: &str = "PyTorch's fake tensors pass where its kernels refuse mi
 const EMPTY: &str = "empty tensors of two dtypes, at which PyTorch does not look";
 const BACKWARD: &str = "PyTorch has no backward for it, or none in bfloat16";
 
+const SINGULAR: &str = "PyTorch's singular values refuse halves before the cast that the policy asks for";
+
 /// How many calls of an operation differ on a device, and why.
 const DIFFERS: &[(&str, &str, usize, &str)] = &[
     ("bmm", "cpu", 1, EMPTY),
@@ -39,11 +41,12 @@ const DIFFERS: &[(&str, &str, usize, &str)] = &[
     ("index_add", "cuda", 20, UNCHECKED),
     ("index_copy", "cuda", 20, UNCHECKED),
     ("linalg.cross", "cuda", 20, UNCHECKED),
+    ("linalg.norm", "cpu", 2, SINGULAR),
+    ("linalg.norm", "cuda", 2, SINGULAR),
     ("nn.functional.batch_norm", "cuda", 16, UNCHECKED),
     ("nn.functional.conv2d", "cpu", 2, EMPTY),
     ("nn.functional.ctc_loss", "cuda", 30, UNCHECKED),
     ("nn.functional.embedding_bag", "cuda", 8, UNCHECKED),
-    ("nn.functional.group_norm", "cpu", 3, EMPTY),
     ("nn.functional.instance_norm", "cuda", 14, UNCHECKED),
     ("nn.functional.pdist", "cpu", 8, BACKWARD),
     ("put", "cuda", 20, UNCHECKED),

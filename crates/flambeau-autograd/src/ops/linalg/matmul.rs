@@ -468,6 +468,10 @@ static PRODUCT: LazyLock<Pointwise> =
 /// ```
 #[op(torch, method, cast_gpu = Widest)]
 pub fn dot(x: &Tensor, tensor: &Tensor) -> Result<Tensor> {
+    dot_named("DotBackward0", x, tensor)
+}
+
+fn dot_named(name: &'static str, x: &Tensor, tensor: &Tensor) -> Result<Tensor> {
     if x.dim() != 1 || tensor.dim() != 1 {
         return Err(Error::runtime(format!("1D tensors expected, but got {}D and {}D tensors", x.dim(), tensor.dim())));
     }
@@ -488,7 +492,7 @@ pub fn dot(x: &Tensor, tensor: &Tensor) -> Result<Tensor> {
     if x.dtype() == DType::Bool {
         return Err(flambeau_tensor::Error::NotImplementedFor { op: "dot", dtype: DType::Bool }.into());
     }
-    sum_map("DotBackward0", Some(&PRODUCT), &[x, tensor], &[], &[], false, Some(x.dtype()))
+    sum_map(name, Some(&PRODUCT), &[x, tensor], &[], &[], false, Some(x.dtype()))
 }
 
 /// The matrix xᵢ · vec2ⱼ of two vectors: `torch.outer`.
@@ -521,5 +525,5 @@ pub fn outer(x: &Tensor, vec2: &Tensor) -> Result<Tensor> {
 /// ```
 #[op(torch, method, cast_gpu = Widest)]
 pub fn vdot(x: &Tensor, tensor: &Tensor) -> Result<Tensor> {
-    dot(x, tensor)
+    dot_named("VdotBackward0", x, tensor)
 }

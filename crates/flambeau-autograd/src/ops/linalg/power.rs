@@ -23,7 +23,7 @@ pub fn linalg_matrix_power(x: &Tensor, n: i64) -> Result<Tensor> {
     let side = square("linalg.matrix_power", x)?;
     if n == 0 {
         let one = eye(side, None, x.dtype(), x.device())?;
-        return crate::ops::clone(&expand(&one, &to_i64(&x.size()))?);
+        return crate::ops::copy_(&crate::ops::clone(x)?, &expand(&one, &to_i64(&x.size()))?);
     }
     if n < 0 {
         let inverse = linalg_inv(x)?;
@@ -76,7 +76,7 @@ pub fn matrix_power(x: &Tensor, n: i64) -> Result<Tensor> {
 /// let (a, b) = (torch::ones([2, 3]), torch::ones([3, 4]));
 /// assert_eq!(torch::linalg::multi_dot(&[&a, &b, &torch::ones(4)]).to_vec::<f32>(), [12.0, 12.0]);
 /// ```
-#[op(linalg, forms(multi_dot() = ()))]
+#[op(linalg, cast_gpu = Low, forms(multi_dot() = ()))]
 pub fn linalg_multi_dot<T: Borrow<Tensor>>(tensors: &[T]) -> Result<Tensor> {
     let given: Vec<&Tensor> = tensors.iter().map(Borrow::borrow).collect();
     let count = given.len();
@@ -125,7 +125,7 @@ pub fn linalg_multi_dot<T: Borrow<Tensor>>(tensors: &[T]) -> Result<Tensor> {
     if last {
         shape.pop();
     }
-    if first || last { view(&product, &shape) } else { Ok(product) }
+    view(&product, &shape)
 }
 
 /// What C++ calls the elements' type.
@@ -201,7 +201,7 @@ pub fn linalg_vecdot(x: &Tensor, other: &Tensor, dim: i64) -> Result<Tensor> {
         )));
     }
     if x.dim() == 1 && other.dim() == 1 {
-        return crate::ops::dot(x, other);
+        return crate::ops::vdot(x, other);
     }
     sum(&mul(x, other)?, &[dim], false, None)
 }

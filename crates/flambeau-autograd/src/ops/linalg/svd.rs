@@ -9,7 +9,7 @@ use crate::graph::{Save, record, record_many};
 use crate::ops::pointwise::gamma::{doubles, from_doubles};
 use crate::ops::{
     NormOrder, add, amax, clamp_min, count_nonzero, diag_embed, div, eye, gt, linalg_inv, linalg_norm, matmul, mul,
-    narrow, select, square as squares, sub, to_dtype, transpose, unsqueeze,
+    narrow, square as squares, squeeze, sub, to_dtype, transpose, unsqueeze,
 };
 use flambeau_macros::op;
 use flambeau_tensor::{DType, Dims};
@@ -313,8 +313,9 @@ pub fn linalg_cond(x: &Tensor, p: Option<NormOrder>) -> Result<Tensor> {
         if k == 0 {
             return crate::ops::sum(&s, &[-1], false, None);
         }
-        let (first, last) = (select(&s, -1, 0)?, select(&s, -1, k as i64 - 1)?);
-        return if p > 0.0 { div(&first, &last) } else { div(&last, &first) };
+        let (first, last) = (narrow(&s, -1, 0, 1)?, narrow(&s, -1, k as i64 - 1, 1)?);
+        let ratio = if p > 0.0 { div(&first, &last)? } else { div(&last, &first)? };
+        return squeeze(&ratio, Some(&[-1]));
     }
     if let NormOrder::P(p) = order
         && p.abs() != 1.0

@@ -358,9 +358,9 @@ pub fn linalg_norm(x: &Tensor, ord: Option<NormOrder>, dim: Option<&[i64]>, keep
             if p > 0.0 { amax(&sums, &[left], keepdim) } else { amin(&sums, &[left], keepdim) }
         }
         NormOrder::P(p) if p.abs() == 2.0 => {
-            singular(x, &all, keepdim, |s| if p > 0.0 { amax(s, &[-1], false) } else { amin(s, &[-1], false) })
+            singular(x, &all, keepdim, |s| if p > 0.0 { amax(s, &[-1], keepdim) } else { amin(s, &[-1], keepdim) })
         }
-        NormOrder::Nuc => singular(x, &all, keepdim, |s| sum(s, &[-1], false, None)),
+        NormOrder::Nuc => singular(x, &all, keepdim, |s| sum(s, &[-1], keepdim, None)),
         NormOrder::P(p) => Err(Error::runtime(format!("linalg.matrix_norm: Order {p} not supported."))),
     }
 }
@@ -373,13 +373,8 @@ fn singular(x: &Tensor, dims: &[i64], keepdim: bool, reduced: impl Fn(&Tensor) -
             dims.iter().map(i64::to_string).collect::<Vec<_>>().join(", ")
         )));
     }
-    let wrapped = wrap_dims(dims, x.dim())?;
     let out = reduced(&linalg_svdvals(&movedim(x, dims, &[-2, -1])?)?)?;
-    if !keepdim {
-        return Ok(out);
-    }
-    let (first, second) = (wrapped[0].min(wrapped[1]) as i64, wrapped[0].max(wrapped[1]) as i64);
-    unsqueeze(&unsqueeze(&out, first)?, second)
+    if keepdim { movedim(&unsqueeze(&out, -1)?, &[-2, -1], dims) } else { Ok(out) }
 }
 
 /// The norm of matrices, by default √Σx²: `torch.linalg.matrix_norm`. `matrix_norm_ord` takes the order: `"fro"`, `"nuc"`, ±1, ±2 or ±∞

@@ -21,7 +21,9 @@ pub(crate) fn check_mixed<'a, const N: usize>(
     let mut dtypes = params.into_iter().flatten().map(Tensor::dtype);
     let Some(first) = dtypes.next() else { return Ok(()) };
     if first == own {
-        let other = read(params).into_iter().flatten().map(Tensor::dtype).find(|d| *d != own);
+        // Of nothing a kernel reads nothing.
+        let mut read = read(params).into_iter().flatten().map(Tensor::dtype).filter(|_| x.numel() > 0);
+        let other = read.find(|d| *d != own);
         return other.map_or(Ok(()), |other| {
             let (own, other) = (own.scalar_type_name(), other.scalar_type_name());
             Err(Error::runtime(format!("expected scalar type {own} but found {other}")))
