@@ -231,7 +231,7 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
             loss.backward();
             run.set(run.get() + 1);
             bar.set_position(run.get() as u64);
-            if run.get() % options.log_interval == 0 {
+            if run.get().is_multiple_of(options.log_interval) {
                 progress::say(
                     &bar,
                     format!("run {}: Style Loss: {style_score:.6} Content Loss: {content_score:.6}", run.get()),

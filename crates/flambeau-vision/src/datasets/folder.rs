@@ -100,8 +100,11 @@ impl<T> DatasetFolder<T> {
     }
 }
 
+/// Files and their labels.
+pub(super) type Samples = Vec<(PathBuf, i64)>;
+
 /// The subfolders of a folder as classes, and the files below them with one of the endings.
-pub(super) fn classes_and_samples(root: &Path, extensions: &[&str]) -> Result<(Vec<String>, Vec<(PathBuf, i64)>)> {
+pub(super) fn classes_and_samples(root: &Path, extensions: &[&str]) -> Result<(Vec<String>, Samples)> {
     let classes = subfolders(root)?;
     if classes.is_empty() {
         return Err(Error::Value(format!("Couldn't find any class folder in {}.", root.display())));
