@@ -61,6 +61,16 @@ fn matrices(x: &Array) -> Matrices {
     Matrices([x.offset(), x.strides()[0], x.strides()[1], x.strides()[2]])
 }
 
+/// Whether the lines along a dimension are dense and begin at multiples of four elements, as many as a multiple of four. The
+/// stride alone does not tell: a dimension of one element may have any.
+fn lines_of_four(x: &Array, along: usize) -> bool {
+    let four = |d: usize| x.shape()[d] == 1 || x.strides()[d].is_multiple_of(4);
+    x.offset().is_multiple_of(4)
+        && x.strides()[along] == 1
+        && x.shape()[along].is_multiple_of(4)
+        && (0..3).all(|d| d == along || four(d))
+}
+
 impl<'a> Product<'a> {
     fn new(call: &Matmul<'a>) -> Result<Self> {
         let Matmul { a, b, alpha, beta, epilogue, out } = *call;
@@ -132,17 +142,8 @@ impl<'a> Product<'a> {
 
     /// Whether the operands can be read and the result written four elements at a time.
     fn in_fours(&self) -> bool {
-        let dense = |x: &Array, fast: usize| {
-            let four = |d: usize| x.shape()[d] == 1 || x.strides()[d].is_multiple_of(4);
-            x.strides()[fast] == 1 && x.shape()[fast].is_multiple_of(4) && (0..3).all(|d| d == fast || four(d))
-        };
-        let operand = |x: &Array| x.offset().is_multiple_of(4) && (dense(x, 1) || dense(x, 2));
-        let out = self.out;
-        out.dtype() == DType::F32
-            && operand(self.a)
-            && operand(self.b)
-            && out.offset().is_multiple_of(4)
-            && dense(out, 2)
+        let operand = |x: &Array| lines_of_four(x, 1) || lines_of_four(x, 2);
+        self.out.dtype() == DType::F32 && operand(self.a) && operand(self.b) && lines_of_four(self.out, 2)
     }
 
     /// One launch of `matmul/fast`, a workgroup to each part of a tile, and a second one where there are several.
@@ -155,8 +156,8 @@ impl<'a> Product<'a> {
                 .with("BK", tile.k)
                 .with("RM", tile.down)
                 .with("CN", tile.across)
-                .with("A_ALONG_K", self.a.strides()[2] == 1)
-                .with("B_ALONG_K", self.b.strides()[2] != 1)
+                .with("A_ALONG_K", lines_of_four(self.a, 2))
+                .with("B_ALONG_K", !lines_of_four(self.b, 2))
         };
         self.run([tile.m, tile.n], parts, &kernel)
     }
@@ -279,15 +280,19 @@ mod tests {
     fn every_tile_gives_the_same_digits() {
         let odd =
             |n: usize, step: usize| -> Vec<f32> { (0..n).map(|i| ((i * step % 1009) as f32 - 504.0) / 73.0).collect() };
-        for (m, k, n) in [(4, 4, 4), (16, 52, 132), (132, 300, 196), (72, 20, 140), (260, 44, 8)] {
+        for (m, k, n) in [(4, 4, 4), (4, 1, 4), (16, 52, 132), (132, 300, 196), (72, 20, 140), (260, 44, 8)] {
             let bias = array(&odd(n, 5), &[n]);
             // Either operand along either dimension; rows of k beyond the last step only where k is not the fast one.
             for along in 0..4 {
+                // A single element of k leaves lines of four only across it.
+                if k == 1 && along != 1 {
+                    continue;
+                }
                 let operand = |rows: usize, columns: usize, turned: bool, step: usize| match turned {
                     false => array(&odd(2 * rows * columns, step), &[2, rows, columns]),
                     true => array(&odd(2 * rows * columns, step), &[2, columns, rows]).transpose(1, 2).unwrap(),
                 };
-                let k = if along == 1 { k + 3 } else { k };
+                let k = if along == 1 && k > 1 { k + 3 } else { k };
                 let (a, b) = (operand(m, k, along & 1 == 1, 31), operand(k, n, along & 2 == 2, 17));
                 for splits in [1, 3] {
                     let parts = Parts::of(k as u32, splits);

@@ -183,7 +183,7 @@ fn chain(matrices: &[Tensor], splits: &[Vec<usize>], i: usize, j: usize) -> Resu
 /// let (a, b) = (torch::tensor([[1.0, 2.0], [3.0, 4.0]]), torch::tensor([1.0, 10.0]));
 /// assert_eq!(torch::linalg::vecdot(&a, &b).to_vec::<f32>(), [21.0, 43.0]);
 /// ```
-#[op(linalg, forms(vecdot(other: &Tensor) = (other, -1), vecdot_dim(other: &Tensor, dim: i64) = (other, dim)))]
+#[op(linalg, cast = Low, forms(vecdot(other: &Tensor) = (other, -1), vecdot_dim(other: &Tensor, dim: i64) = (other, dim)))]
 pub fn linalg_vecdot(x: &Tensor, other: &Tensor, dim: i64) -> Result<Tensor> {
     let name = "linalg.vecdot";
     if !x.is_floating_point() {
