@@ -106,7 +106,7 @@ static ACOSH: LazyLock<Pointwise> = LazyLock::new(|| {
 /// let x = torch::tensor([1.0, 2.0]);
 /// assert!(x.acosh().allclose(&torch::tensor([0.0, 1.316958])));
 /// ```
-#[op(torch, method, alias(arccosh), cast_gpu = Float32)]
+#[op(torch, method, alias(arccosh))]
 pub fn acosh(x: &Tensor, place: Place) -> Result<Tensor> {
     place.map("AcoshBackward0", &ACOSH, &[x], &[])
 }
